@@ -1,0 +1,53 @@
+/**
+ * The boards of all regions, fed with single changes and brought up to date when somebody looks.
+ * A report only counts up and down here; the heaps are told once per cell, however often it changed in between.
+ */
+import { Board } from "./board.ts";
+import { MODE_BITS } from "./modes.ts";
+import { REGIONS } from "./regions.ts";
+
+const CELLS = REGIONS.length << MODE_BITS;
+const MODE_MASK = (1 << MODE_BITS) - 1;
+
+export class Boards {
+  /** Players by cell; 4 MiB reserved, of which only what is used is ever touched. */
+  private readonly counts = new Int32Array(CELLS);
+  private readonly isChanged = new Uint8Array(CELLS);
+  private readonly changed: number[] = [];
+  private readonly boards: readonly Board[];
+
+  /** @param modeNames name of each mode number; may grow */
+  constructor(modeNames: readonly string[]) {
+    this.boards = REGIONS.map(() => new Board(modeNames));
+  }
+
+  /** Adds `change` to the players of a cell. */
+  add(cell: number, change: number): void {
+    this.counts[cell] += change;
+    if (this.isChanged[cell] !== 0) return;
+    this.isChanged[cell] = 1;
+    this.changed.push(cell);
+  }
+
+  /** A region's board, up to date. */
+  of(region: number): Board {
+    this.settle();
+    return this.boards[region];
+  }
+
+  /** Players in all regions together. */
+  get players(): number {
+    this.settle();
+    return this.boards.reduce((players, board) => players + board.players, 0);
+  }
+
+  /** Tells the heaps what changed. */
+  settle(): void {
+    const { changed } = this;
+    for (const cell of changed) {
+      this.isChanged[cell] = 0;
+      this.boards[cell >>> MODE_BITS].set(cell & MODE_MASK, this.counts[cell]);
+    }
+    changed.length = 0;
+  }
+}

@@ -1,0 +1,221 @@
+/**
+ * Rows of presence as bytes: one form for the log, snapshots and peers. Little-endian, a multiple of 4 bytes long.
+ *
+ *   0  u8   version, 1                        16  regions, 2 letters each
+ *   1  u8   kind: 1 log, 2 snapshot               modes, u8 length and letters each
+ *   2  u16  regions named                         zeros up to a multiple of 4
+ *   4  u16  modes named                           rows, 28 bytes each:
+ *   6  u16  0                                       id, 4 words | u16 region, u16 mode (0xffff: nowhere)
+ *   8  u32  rows                                    u32 age, tenths of a second | u32 seq
+ *  12  u32  bytes in all                      end - 4  u32  CRC-32 of all before
+ *
+ * Everything is checked before a row is handed out: a malformed message changes nothing.
+ */
+import { crc32 } from "node:zlib";
+import { invariant } from "./invariant.ts";
+import { isModeName, MODE_BITS } from "./modes.ts";
+import { CELL, NOWHERE, ROW_WORDS, SEEN, SEQ } from "./presence-table.ts";
+import { REGIONS, regionOf } from "./regions.ts";
+
+const VERSION = 1;
+const HEAD_BYTES = 16;
+const ROW_BYTES = ROW_WORDS * 4;
+const NAMES_MAX = 4096;
+const NOWHERE_PLACE = -1; // both halves 0xffff
+invariant(new Uint8Array(new Uint16Array([1]).buffer)[0] === 1, "this machine is little-endian, as messages are");
+
+export const KIND = { log: 1, snapshot: 2 } as const;
+export type Kind = keyof typeof KIND;
+
+/** Bytes that are no message; says where. */
+export class MalformedMessageError extends Error {
+  override readonly name = "MalformedMessageError";
+  readonly offset: number;
+  constructor(offset: number, rule: string) {
+    super(`Malformed message at byte ${offset}: ${rule}`);
+    this.offset = offset;
+  }
+}
+
+/** Rows as the table keeps them: `count` rows of ROW_WORDS words, cells by `modeNames`, seen in observed tenths. */
+export interface Rows {
+  readonly words: Int32Array;
+  readonly count: number;
+}
+
+/** A decoded message. Row `i` has its id in words 7i … 7i+3, then index into `regions` and `modes`, age and seq. */
+export interface DecodedRows {
+  readonly count: number;
+  /** Region numbers named. */
+  readonly regions: readonly number[];
+  readonly modes: readonly string[];
+  /** ROW_WORDS a row: id0 id1 id2 id3 | region | mode << 16, or -1 for nowhere | age | seq. */
+  readonly words: Int32Array;
+}
+
+/** Numbers names as they are first met; one is used again for every message, so nothing is allocated for it. */
+class Dictionary {
+  readonly met: number[] = [];
+  private readonly numbers = new Int32Array(NAMES_MAX);
+
+  number(of: number): number {
+    if (this.numbers[of] === 0) this.numbers[of] = this.met.push(of);
+    return this.numbers[of] - 1;
+  }
+
+  clear(): void {
+    for (const of of this.met) this.numbers[of] = 0;
+    this.met.length = 0;
+  }
+}
+
+const regionDictionary = new Dictionary();
+const modeDictionary = new Dictionary();
+
+/**
+ * Encodes rows with the age each has at `now` (tenths of observed time).
+ * @param modeNames name by mode number, for every cell in `rows`
+ * Cost: some 0.3 µs and 20 ns a row.
+ */
+export function encodeRows(kind: Kind, rows: Rows, modeNames: readonly string[], now: number): Uint8Array {
+  const { words, count } = rows;
+  for (let base = 0; base < count * ROW_WORDS; base += ROW_WORDS) meet(words[base + CELL]);
+  const namesBytes = namesLength(modeNames);
+  const length = HEAD_BYTES + namesBytes + count * ROW_BYTES + 4;
+  const bytes = new Uint8Array(length);
+  const out = new Int32Array(bytes.buffer);
+  out[0] = VERSION | (KIND[kind] << 8) | (regionDictionary.met.length << 16);
+  out[1] = modeDictionary.met.length;
+  out[2] = count;
+  out[3] = length;
+  writeNames(bytes, modeNames);
+  writeRows(out, (HEAD_BYTES + namesBytes) >> 2, rows, now);
+  regionDictionary.clear();
+  modeDictionary.clear();
+  out[(length >> 2) - 1] = crc32(bytes.subarray(0, length - 4)) | 0;
+  return bytes;
+}
+
+/**
+ * Decodes one message that fills `bytes`.
+ * @throws {MalformedMessageError} if it is anything but a whole, sound message of this kind
+ */
+export function decodeRows(kind: Kind, bytes: Uint8Array): DecodedRows {
+  const { regionCount, modeCount, count } = readHead(kind, bytes);
+  const reader = new NameReader(bytes);
+  const regions = Array.from({ length: regionCount }, () => reader.region());
+  const modes = Array.from({ length: modeCount }, () => reader.mode());
+  const rowsAt = (reader.at + 3) & ~3;
+  require(rowsAt + count * ROW_BYTES + 4 === bytes.length, 8, `${count} rows end where the checksum begins`);
+  require(bytes.subarray(reader.at, rowsAt).every((byte) => byte === 0), reader.at, "names are padded with zeros");
+  const words = new Int32Array(count * ROW_WORDS);
+  new Uint8Array(words.buffer).set(bytes.subarray(rowsAt, bytes.length - 4));
+  for (let base = 0; base < words.length; base += ROW_WORDS)
+    checkRow(words, base, regionCount, modeCount, rowsAt + base * 4);
+  return { count, regions, modes, words };
+}
+
+function meet(cell: number): void {
+  if (cell === NOWHERE) return;
+  regionDictionary.number(cell >>> MODE_BITS);
+  modeDictionary.number(cell & ((1 << MODE_BITS) - 1));
+}
+
+function namesLength(modeNames: readonly string[]): number {
+  let length = 2 * regionDictionary.met.length;
+  for (const mode of modeDictionary.met) length += 1 + modeNames[mode].length;
+  return (length + 3) & ~3;
+}
+
+function writeNames(bytes: Uint8Array, modeNames: readonly string[]): void {
+  let at = HEAD_BYTES;
+  for (const region of regionDictionary.met) at = writeAscii(bytes, at, REGIONS[region]);
+  for (const mode of modeDictionary.met) {
+    bytes[at] = modeNames[mode].length;
+    at = writeAscii(bytes, at + 1, modeNames[mode]);
+  }
+}
+
+function writeAscii(bytes: Uint8Array, at: number, text: string): number {
+  for (let index = 0; index < text.length; index++) bytes[at + index] = text.charCodeAt(index);
+  return at + text.length;
+}
+
+function writeRows(out: Int32Array, at: number, { words, count }: Rows, now: number): void {
+  for (let base = 0; base < count * ROW_WORDS; base += ROW_WORDS, at += ROW_WORDS) {
+    out[at] = words[base];
+    out[at + 1] = words[base + 1];
+    out[at + 2] = words[base + 2];
+    out[at + 3] = words[base + 3];
+    out[at + CELL] = placeOf(words[base + CELL]);
+    out[at + SEEN] = Math.max(0, now - words[base + SEEN]);
+    out[at + SEQ] = words[base + SEQ];
+  }
+}
+
+function placeOf(cell: number): number {
+  if (cell === NOWHERE) return NOWHERE_PLACE;
+  const mode = modeDictionary.number(cell & ((1 << MODE_BITS) - 1));
+  return regionDictionary.number(cell >>> MODE_BITS) | (mode << 16);
+}
+
+function require(holds: boolean, offset: number, rule: string): asserts holds {
+  if (!holds) throw new MalformedMessageError(offset, `must hold: ${rule}`);
+}
+
+function readHead(kind: Kind, bytes: Uint8Array): { regionCount: number; modeCount: number; count: number } {
+  require(bytes.length >= HEAD_BYTES + 4, bytes.length, `at least ${HEAD_BYTES + 4} bytes`);
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  require(bytes[0] === VERSION, 0, `version ${VERSION}, not ${bytes[0]}`);
+  require(bytes[1] === KIND[kind], 1, `kind ${KIND[kind]} (${kind}), not ${bytes[1]}`);
+  require(view.getUint32(12, true) === bytes.length, 12, `${view.getUint32(12, true)} bytes, not ${bytes.length}`);
+  const checksum = view.getUint32(bytes.length - 4, true);
+  require(crc32(bytes.subarray(0, -4)) === checksum, bytes.length - 4, "the checksum fits");
+  require(view.getUint16(6, true) === 0, 6, "two bytes of zero");
+  const [regionCount, modeCount] = [view.getUint16(2, true), view.getUint16(4, true)];
+  require(regionCount <= REGIONS.length, 2, `at most ${REGIONS.length} regions`);
+  require(modeCount <= NAMES_MAX, 4, `at most ${NAMES_MAX} modes`);
+  return { regionCount, modeCount, count: view.getUint32(8, true) };
+}
+
+class NameReader {
+  at = HEAD_BYTES;
+  private readonly bytes: Uint8Array;
+
+  constructor(bytes: Uint8Array) {
+    this.bytes = bytes;
+  }
+
+  region(): number {
+    const start = this.at;
+    const code = this.ascii(2);
+    const region = regionOf(code);
+    require(region >= 0 && REGIONS[region] === code, start, "a region's code");
+    return region;
+  }
+
+  mode(): string {
+    const start = this.at;
+    const length = this.bytes[this.at++];
+    const name = this.ascii(length);
+    require(isModeName(name), start, "a mode's name");
+    return name;
+  }
+
+  private ascii(length: number): string {
+    const end = this.at + length;
+    require(end <= this.bytes.length - 4, this.at, "a name ends before the checksum");
+    const text = String.fromCharCode(...this.bytes.subarray(this.at, end));
+    this.at = end;
+    return text;
+  }
+}
+
+function checkRow(words: Int32Array, base: number, regionCount: number, modeCount: number, offset: number): void {
+  const [id0, id1, id2, id3] = [words[base], words[base + 1], words[base + 2], words[base + 3]];
+  require((id0 | id1 | id2 | id3) !== 0, offset, "a profile id that is not nil");
+  const place = words[base + CELL];
+  const isKnown = (place & 0xffff) < regionCount && place >>> 16 < modeCount;
+  require(place === NOWHERE_PLACE || isKnown, offset + CELL * 4, "a region and mode that the message names");
+  require(words[base + SEEN] >= 0, offset + SEEN * 4, "an age below 2^31 tenths of a second");
+}

@@ -1,0 +1,227 @@
+/**
+ * The counting engine: the partitions that are held here, and the boards of the regions. Pure: no I/O, no clock, no
+ * timers; time comes in as a number of milliseconds of a clock that never goes back.
+ */
+import { Boards } from "./boards.ts";
+import { type DecodedRows, encodeRows } from "./codec.ts";
+import { halfSipHash, type HashKey, hashKeyOf } from "./half-sip-hash.ts";
+import { invariant } from "./invariant.ts";
+import { MODE_BITS, Modes, MODES_MAX } from "./modes.ts";
+import { ObservedTime } from "./observed-time.ts";
+import { Partition, type ReportEffect } from "./partition.ts";
+import { NOWHERE, ROW_WORDS } from "./presence-table.ts";
+import type { ProfileId } from "./profile-id.ts";
+import { REGIONS } from "./regions.ts";
+
+export interface EngineOptions {
+  /** A power of two, 16 to 4096. */
+  readonly partitions: number;
+  /** 8 bytes nobody outside knows. */
+  readonly hashKey: Uint8Array;
+  /** Silence after which a player is disconnected. */
+  readonly sessionMs: number;
+  /** How long a removed player's `seq` is remembered (R27). */
+  readonly removalMs: number;
+  /** Least time to live of a player who was recovered from the store (R26). */
+  readonly graceMs: number;
+  /** Whether changes are kept for the log. */
+  readonly isLogged: boolean;
+}
+
+/** Where a player is, as far as known. */
+export interface Presence {
+  /** Region number; -1 where the player was removed. */
+  readonly region: number;
+  readonly mode: string;
+  /** The player was heard of at this reading of the clock or later. */
+  readonly seenMs: number;
+}
+
+const MODE_MASK = (1 << MODE_BITS) - 1;
+const FORGET_PAUSE_TENTHS = 10; // at most one search for forgotten modes a second: it reads every board
+
+export class Engine {
+  readonly modes = new Modes();
+  readonly partitions: Partition[];
+  readonly time: ObservedTime;
+  readonly boards = new Boards(this.modes.names);
+  private readonly options: EngineOptions;
+  private readonly key: HashKey;
+  private readonly shift: number;
+  private readonly sessionTenths: number;
+  private sweeping = 0;
+  private modesSearchedAt = -FORGET_PAUSE_TENTHS;
+
+  constructor(options: EngineOptions, nowMs: number) {
+    const { partitions } = options;
+    const isPowerOfTwo = Number.isInteger(Math.log2(partitions));
+    if (!isPowerOfTwo || partitions < 2 || partitions > 4096)
+      throw new RangeError(`Cannot make Engine: partitions must be a power of two from 2 to 4096, got ${partitions}`);
+    this.options = options;
+    this.time = new ObservedTime(nowMs);
+    this.key = hashKeyOf(options.hashKey);
+    this.shift = 32 - Math.log2(partitions);
+    this.sessionTenths = Math.ceil(options.sessionMs / 100);
+    this.partitions = Array.from({ length: partitions }, () => this.emptyPartition());
+  }
+
+  /** The keyed hash of an id; its top bits name the partition. */
+  hash(id: ProfileId): number {
+    return halfSipHash(this.key, id[0], id[1], id[2], id[3]);
+  }
+
+  partitionOf(hash: number): number {
+    return hash >>> this.shift;
+  }
+
+  /**
+   * The number of a mode that a client named, known or new.
+   * @returns -1 where it is not known and there is no room for another: see MODES_MAX
+   */
+  admitMode(name: string): number {
+    const now = this.time.tenths;
+    const known = this.modes.find(name, now);
+    if (known >= 0) return known;
+    if (this.modes.count >= MODES_MAX) this.forgetModes(now);
+    return this.modes.count >= MODES_MAX ? -1 : this.modes.intern(name, now);
+  }
+
+  /**
+   * Reads what reports with these hashes will need, so that their cache misses overlap instead of queueing.
+   * Batches call it for some dozens at a time; it changes nothing.
+   * @returns what it read, of no meaning; without it the reads would be optimised away
+   */
+  warm(hashes: Int32Array, count: number): number {
+    let read = 0;
+    for (let at = 0; at < count; at++) read ^= this.partitions[hashes[at] >>> this.shift].table.touch(hashes[at]);
+    return read;
+  }
+
+  /** Sets where a player is. `mode` as `admitMode` gave it; `seq` 0 … 2^32 - 1, or NO_SEQ. */
+  report(hash: number, id: ProfileId, region: number, mode: number, seq: number): ReportEffect {
+    const partition = this.partitions[hash >>> this.shift];
+    const cell = (region << MODE_BITS) | mode;
+    return partition.report(hash, id[0], id[1], id[2], id[3], cell, seq, this.time.tenths);
+  }
+
+  /** Renews a session; false where the player is not connected. */
+  renew(hash: number, id: ProfileId): boolean {
+    const partition = this.partitions[hash >>> this.shift];
+    return partition.renew(hash, id[0], id[1], id[2], id[3], this.time.tenths);
+  }
+
+  /** Disconnects a player; false where not connected. */
+  remove(hash: number, id: ProfileId): boolean {
+    const partition = this.partitions[hash >>> this.shift];
+    return partition.remove(hash, id[0], id[1], id[2], id[3], this.time.tenths);
+  }
+
+  /** Where a player is; `undefined` where nothing is known of one. */
+  find(hash: number, id: ProfileId): Presence | undefined {
+    const partition = this.partitions[hash >>> this.shift];
+    const base = partition.findLive(hash, id[0], id[1], id[2], id[3], this.time.tenths);
+    if (base < 0) return undefined;
+    const cell = partition.cellAt(base);
+    const seenMs = this.time.clockMs(partition.seenAt(base));
+    if (cell === NOWHERE) return { region: -1, mode: "", seenMs };
+    return { region: cell >>> MODE_BITS, mode: this.modes.names[cell & MODE_MASK], seenMs };
+  }
+
+  /** Bytes of all rows and indexes. */
+  get tableBytes(): number {
+    return this.partitions.reduce((bytes, { table }) => bytes + table.bytes, 0);
+  }
+
+  /** Bytes of all tallies. */
+  get tallyBytes(): number {
+    return this.partitions.reduce((bytes, { tally }) => bytes + tally.bytes, 0);
+  }
+
+  /**
+   * Lets time pass and forgets some of those who have been silent too long: a rolling scan, a bounded piece a call.
+   * @param budget rows to look at; a row forgotten counts as SWEEP_FORGET_COST
+   */
+  sweep(nowMs: number, budget: number): void {
+    this.time.advance(nowMs);
+    for (let looked = 0; looked < this.partitions.length && budget > 0; looked++) {
+      const partition = this.partitions[this.sweeping];
+      budget = partition.sweep(this.time.tenths, budget);
+        if (budget > 0) this.sweeping = (this.sweeping + 1) % this.partitions.length;
+    }
+  }
+
+  /** Encodes and clears what a partition has for the log. */
+  drainLog(partition: number): Uint8Array {
+    const { unlogged } = this.partitions[partition];
+    const message = encodeRows("log", unlogged, this.modes.names, this.time.tenths);
+    unlogged.clear();
+    return message;
+  }
+
+  /**
+   * Fills a partition from its record, oldest part first: the snapshot's rows, then each log message's.
+   * Everybody in it is granted the recovery grace (R26).
+   * @param messages decoded, each with the milliseconds that have passed since it was written
+   * @throws {RangeError} if it holds more modes or players than there is room for; the partition is empty then
+   */
+  recover(partition: number, messages: readonly { readonly rows: DecodedRows; readonly passedMs: number }[]): void {
+    this.clear(partition);
+    for (const { rows, passedMs } of messages) this.replay(partition, rows, passedMs);
+    this.partitions[partition].graceUntil = this.time.tenths + Math.ceil(this.options.graceMs / 100);
+  }
+
+  /** Drops all that is known of a partition. */
+  clear(partition: number): void {
+    this.partitions[partition].clear();
+    this.partitions[partition] = this.emptyPartition();
+  }
+
+  /** Stops on a broken rule. O(players). */
+  assertSound(): void {
+    const sums = new Map<number, number>();
+    for (const partition of this.partitions) {
+      partition.assertSound((base) => {
+        const { rows } = partition.table;
+        return halfSipHash(this.key, rows[base], rows[base + 1], rows[base + 2], rows[base + 3]);
+      });
+      for (const [cell, players] of partition.tally.cells()) sums.set(cell, (sums.get(cell) ?? 0) + players);
+    }
+    for (const [cell, players] of sums)
+      invariant(this.boards.of(cell >>> MODE_BITS).count(cell & MODE_MASK) === players, "a board is the sum of tallies");
+    const total = [...sums.values()].reduce((sum, players) => sum + players, 0);
+    invariant(total === this.boards.players, "the sum of all counts is the number of players");
+  }
+
+  private replay(partition: number, decoded: DecodedRows, passedMs: number): void {
+    const now = this.time.tenths;
+    const modes = decoded.modes.map((name) => this.modes.intern(name, now));
+    if (modes.includes(-1)) throw new RangeError(`Cannot recover partition ${partition}: it names too many modes`);
+    const target = this.partitions[partition];
+    const passed = Math.ceil(passedMs / 100);
+    for (let base = 0; base < decoded.count * ROW_WORDS; base += ROW_WORDS) {
+      const { words } = decoded;
+      const place = words[base + 4];
+      const cell = place === NOWHERE ? NOWHERE : (decoded.regions[place & 0xffff] << MODE_BITS) | modes[place >>> 16];
+      const hash = halfSipHash(this.key, words[base], words[base + 1], words[base + 2], words[base + 3]);
+      if (hash >>> this.shift !== partition)
+        throw new RangeError(`Cannot recover partition ${partition}: it holds a player of another one`);
+      if (!target.restore(hash, words, base, cell, now - Math.min(words[base + 5] + passed, SEEN_MAX)))
+        throw new RangeError(`Cannot recover partition ${partition}: more players than there is room for`);
+    }
+  }
+
+  private emptyPartition(): Partition {
+    const { removalMs, isLogged } = this.options;
+    const removalTenths = Math.ceil(removalMs / 100);
+    const options = { key: this.key, sessionTenths: this.sessionTenths, removalTenths, isLogged };
+    return new Partition(options, this.boards);
+  }
+
+  private forgetModes(now: number): void {
+    if (now - this.modesSearchedAt < FORGET_PAUSE_TENTHS) return;
+    this.modesSearchedAt = now;
+    this.modes.forget(now - this.sessionTenths, (mode) => REGIONS.every((_, region) => this.boards.of(region).count(mode) === 0));
+  }
+}
+
+const SEEN_MAX = 2 ** 30; // ages beyond three years are all the same, and no sum with them overflows

@@ -1,0 +1,68 @@
+/**
+ * The game modes in use, each with a small number in place of its name.
+ *
+ * Clients may name any mode, so the dictionary is bounded: 1024 distinct ones are admitted. A mode that nobody has
+ * been in for a session's life is forgotten when room is needed, so that misspelt names do not fill it for ever.
+ * Recovery may need names that were forgotten since: the numbers go on to 4095 for those.
+ */
+import { invariant } from "./invariant.ts";
+
+/** Distinct modes that clients may bring. */
+export const MODES_MAX = 1024;
+/** Bits of a mode's number; a cell is region << MODE_BITS | mode. */
+export const MODE_BITS = 12;
+const NUMBERS_MAX = 1 << MODE_BITS;
+invariant(MODES_MAX <= NUMBERS_MAX, "every admitted mode has a number");
+
+const NAME_FORM = /^[A-Za-z0-9][A-Za-z0-9._:-]{0,63}$/;
+
+/** Whether `name` has the form of a mode: 1 to 64 of `A-Z a-z 0-9 . _ : -`, the first a letter or digit. */
+export function isModeName(name: string): boolean {
+  return NAME_FORM.test(name);
+}
+
+export class Modes {
+  /** Name by number; empty where a number is free. */
+  readonly names: string[] = [];
+  private readonly numbers = new Map<string, number>();
+  private readonly free: number[] = [];
+  private readonly usedAt = new Int32Array(NUMBERS_MAX);
+
+  /** How many modes are known. */
+  get count(): number {
+    return this.numbers.size;
+  }
+
+  /** The number of a known mode, or -1. Notes that it is in use at `now`, tenths of a second of observed time. */
+  find(name: string, now: number): number {
+    const number = this.numbers.get(name);
+    if (number === undefined) return -1;
+    this.usedAt[number] = now;
+    return number;
+  }
+
+  /**
+   * The number of a mode, known or new, whatever the limit for clients.
+   * @returns -1 where `name` has not the form of a mode, or all 4096 numbers are taken
+   */
+  intern(name: string, now: number): number {
+    const known = this.find(name, now);
+    if (known >= 0 || !isModeName(name)) return known;
+    const number = this.free.pop() ?? this.names.length;
+    if (number === NUMBERS_MAX) return -1;
+    this.names[number] = name;
+    this.numbers.set(name, number);
+    this.usedAt[number] = now;
+    return number;
+  }
+
+  /** Forgets the modes not used since `before` (tenths of observed time) in which `isEmpty` sees nobody. */
+  forget(before: number, isEmpty: (mode: number) => boolean): void {
+    for (const [name, number] of this.numbers) {
+      if (this.usedAt[number] > before || !isEmpty(number)) continue;
+      this.numbers.delete(name);
+      this.names[number] = "";
+      this.free.push(number);
+    }
+  }
+}

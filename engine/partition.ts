@@ -1,0 +1,232 @@
+/**
+ * One partition of the players: who is where (presence), how many are where (tally), what the log has yet to be told.
+ * Times are tenths of a second of observed time. A report sets where a player is; counts are derived from that.
+ */
+import type { Boards } from "./boards.ts";
+import type { HashKey } from "./half-sip-hash.ts";
+import { invariant } from "./invariant.ts";
+import { CELL, NOWHERE, PresenceTable, ROW_WORDS, SEEN, SEQ } from "./presence-table.ts";
+import { RowBuffer } from "./row-buffer.ts";
+import { Tally } from "./tally.ts";
+
+/** A report without a sequence number. */
+export const NO_SEQ = -1;
+
+/** What a report did. `late`: an older `seq` came after a newer one, ignored. `full`: no room for another player. */
+export type ReportEffect = "moved" | "renewed" | "late" | "full";
+
+export interface PartitionOptions {
+  readonly key: HashKey;
+  /** Silence after which a player is disconnected. */
+  readonly sessionTenths: number;
+  /** How long a removed player's `seq` is remembered (R27). */
+  readonly removalTenths: number;
+  /** Whether changes are kept for the log. */
+  readonly isLogged: boolean;
+}
+
+export class Partition {
+  table: PresenceTable;
+  tally: Tally;
+  /** Rows that changed and that the log has not been handed yet, oldest first. */
+  readonly unlogged = new RowBuffer();
+  /** True where something changed or was renewed since this was last set to false: a snapshot would differ. */
+  isTouched = false;
+  /** R26: nobody is disconnected for silence before this time. */
+  graceUntil = 0;
+  private sweepAt = 0;
+  private readonly options: PartitionOptions;
+  private readonly boards: Boards;
+
+  /** @param boards told of every change to the tally */
+  constructor(options: PartitionOptions, boards: Boards) {
+    this.options = options;
+    this.boards = boards;
+    this.table = new PresenceTable(options.key);
+    this.tally = new Tally(options.key.high, () => this.cells());
+  }
+
+  /** Applies a report: the player is in `cell` and nowhere else, heard of `now`. */
+  report(
+    hash: number, id0: number, id1: number, id2: number, id3: number, cell: number, seq: number, now: number,
+  ): ReportEffect {
+    const { table } = this;
+    const base = this.findLive(hash, id0, id1, id2, id3, now);
+    if (base < 0) return this.connect(table.insert(hash, id0, id1, id2, id3), cell, seq, now);
+    const { rows } = table;
+    const known = rows[base + SEQ] >>> 0;
+    if (seq > 0 && seq <= known) return "late";
+    const from = rows[base + CELL];
+    this.isTouched = true;
+    rows[base + SEEN] = now;
+    if (seq !== NO_SEQ) rows[base + SEQ] = seq;
+    if (from === cell) {
+      // A newer seq is remembered too, else an older report could undo this one after a crash.
+      if (seq !== NO_SEQ && seq !== known) this.log(base);
+      return "renewed";
+    }
+    rows[base + CELL] = cell;
+    if (from !== NOWHERE) this.leave(from);
+    this.enter(cell);
+    this.log(base);
+    return "moved";
+  }
+
+  /** Renews the player's session; false where not connected. */
+  renew(hash: number, id0: number, id1: number, id2: number, id3: number, now: number): boolean {
+    const base = this.findLive(hash, id0, id1, id2, id3, now);
+    if (base < 0 || this.cellAt(base) === NOWHERE) return false;
+    this.table.rows[base + SEEN] = now;
+    this.isTouched = true;
+    return true;
+  }
+
+  /** Disconnects the player; false where not connected. The row stays for a while, counted nowhere (R27). */
+  remove(hash: number, id0: number, id1: number, id2: number, id3: number, now: number): boolean {
+    const base = this.findLive(hash, id0, id1, id2, id3, now);
+    if (base < 0 || this.cellAt(base) === NOWHERE) return false;
+    this.leave(this.cellAt(base));
+    this.table.rows[base + CELL] = NOWHERE;
+    this.table.rows[base + SEEN] = now;
+    this.isTouched = true;
+    this.log(base);
+    return true;
+  }
+
+  /** Where the row of a player begins who is in the table and not overdue, or less than 0. Removed players are found too. */
+  findLive(hash: number, id0: number, id1: number, id2: number, id3: number, now: number): number {
+    const base = this.table.find(hash, id0, id1, id2, id3);
+    if (base < 0 || !this.isOverdue(base, now)) return base;
+    this.forget(base);
+    return -1;
+  }
+
+  /** The cell in the row that begins at `base`. */
+  cellAt(base: number): number {
+    return this.table.rows[base + CELL];
+  }
+
+  seenAt(base: number): number {
+    return this.table.rows[base + SEEN];
+  }
+
+  /** The cell of each player who is connected. */
+  *cells(): Generator<number> {
+    const { rows } = this.table;
+    for (let base = 0; base < rows.length; base += ROW_WORDS)
+      if (!this.table.isFree(base) && rows[base + CELL] !== NOWHERE) yield rows[base + CELL];
+  }
+
+  /**
+   * Forgets who has been silent for a session's life, going on where the last call stopped.
+   * @param budget rows to look at, at the most; a row forgotten counts as SWEEP_FORGET_COST
+   * @returns what is left of the budget; above 0 where the pass over this partition is complete
+   */
+  sweep(now: number, budget: number): number {
+    // From the end: the rows that move up into a gap have been looked at already.
+    const { table } = this;
+    let base = this.sweepAt === 0 ? table.rows.length : this.sweepAt;
+    for (; base > 0 && budget > 0; budget--) {
+      base = Math.min(base, table.rows.length) - ROW_WORDS;
+      if (table.isFree(base) || !this.isOverdue(base, now)) continue;
+      this.forget(base);
+      budget -= SWEEP_FORGET_COST;
+    }
+    this.sweepAt = base;
+    return base === 0 ? Math.max(1, budget) : 0;
+  }
+
+  /**
+   * Sets a player's row as a snapshot or the log has it: what replay does. Idempotent. Nothing is logged.
+   * @returns false where the partition is full
+   */
+  restore(hash: number, words: Int32Array, at: number, cell: number, seen: number): boolean {
+    const [id0, id1, id2, id3] = [words[at], words[at + 1], words[at + 2], words[at + 3]];
+    let base = this.table.find(hash, id0, id1, id2, id3);
+    if (base < 0) base = this.table.insert(hash, id0, id1, id2, id3);
+    else if (this.cellAt(base) !== NOWHERE) this.leave(this.cellAt(base));
+    if (base < 0) return false;
+    const { rows } = this.table;
+    rows[base + CELL] = cell;
+    rows[base + SEEN] = seen;
+    rows[base + SEQ] = words[at + SEQ];
+    if (cell !== NOWHERE) this.enter(cell);
+    this.isTouched = true;
+    return true;
+  }
+
+  /** Forgets everybody, so that nobody of this partition is counted any more. */
+  clear(): void {
+    for (const cell of this.cells()) this.boards.add(cell, -1);
+    this.table = new PresenceTable(this.options.key);
+    this.tally = new Tally(this.options.key.high, () => this.cells());
+    this.unlogged.clear();
+  }
+
+  /** A copy of all rows, free ones too. */
+  copyRows(): Int32Array<ArrayBuffer> {
+    return this.table.rows.slice();
+  }
+
+  /** Stops on a broken rule: every count is the number of presences there, and every row can be found. O(rows). */
+  assertSound(hashOf: (base: number) => number): void {
+    const counted = new Map<number, number>();
+    const { rows } = this.table;
+    let size = 0;
+    for (let base = 0; base < rows.length; base += ROW_WORDS) {
+      if (this.table.isFree(base)) continue;
+      size++;
+      const found = this.table.find(hashOf(base), rows[base], rows[base + 1], rows[base + 2], rows[base + 3]);
+      invariant(found === base, "every player has one row, and the search ends at it");
+      const cell = this.cellAt(base);
+      if (cell !== NOWHERE) counted.set(cell, (counted.get(cell) ?? 0) + 1);
+    }
+    invariant(size === this.table.size, "the size is the number of rows");
+    const tallied = new Map(this.tally.cells());
+    invariant(tallied.size === counted.size, "a cell is tallied where a player is in it");
+    for (const [cell, players] of counted)
+      invariant(tallied.get(cell) === players, "a count is the number of presences there");
+  }
+
+  private connect(base: number, cell: number, seq: number, now: number): ReportEffect {
+    if (base < 0) return "full";
+    const { rows } = this.table;
+    rows[base + CELL] = cell;
+    rows[base + SEEN] = now;
+    rows[base + SEQ] = seq === NO_SEQ ? 0 : seq;
+    this.enter(cell);
+    this.isTouched = true;
+    this.log(base);
+    return "moved";
+  }
+
+  private enter(cell: number): void {
+    this.tally.enter(cell);
+    this.boards.add(cell, 1);
+  }
+
+  private leave(cell: number): void {
+    this.tally.leave(cell);
+    this.boards.add(cell, -1);
+  }
+
+  private log(base: number): void {
+    if (this.options.isLogged) this.unlogged.push(this.table.rows, base);
+  }
+
+  private isOverdue(base: number, now: number): boolean {
+    const silence = now - this.seenAt(base);
+    if (this.cellAt(base) === NOWHERE) return silence >= this.options.removalTenths;
+    return silence >= this.options.sessionTenths && now >= this.graceUntil;
+  }
+
+  private forget(base: number): void {
+    const cell = this.cellAt(base);
+    if (cell !== NOWHERE) this.leave(cell);
+    this.table.remove(base);
+    this.isTouched = true;
+  }
+}
+
+/** A row forgotten costs about as much as this many rows looked at (0.3 µs to 4 ns). */
+export const SWEEP_FORGET_COST = 64;

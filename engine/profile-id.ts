@@ -1,0 +1,59 @@
+/**
+ * Profile ids: a UUID's 128 bits as four signed 32-bit words, big-endian; text only where a client sees it.
+ */
+
+/** Four words in an `Int32Array(4)`. */
+export type ProfileId = Int32Array;
+
+/** Value of a hex digit by its character code, 255 for any other character. */
+const DIGITS = new Uint8Array(256).fill(255);
+for (let value = 0; value < 16; value++) {
+  DIGITS[value.toString(16).charCodeAt(0)] = value;
+  DIGITS[value.toString(16).toUpperCase().charCodeAt(0)] = value;
+}
+const HEX = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, "0"));
+const DASH = 45;
+
+/**
+ * Reads a UUID (8-4-4-4-12 hex digits, either case, any version) into `id`.
+ * @returns false, with `id` undefined, where `text` is no such UUID, or is the nil or the max one
+ */
+export function parseProfileId(text: string, id: ProfileId): boolean {
+  if (text.length !== 36) return false;
+  if (text.charCodeAt(8) !== DASH || text.charCodeAt(13) !== DASH) return false;
+  if (text.charCodeAt(18) !== DASH || text.charCodeAt(23) !== DASH) return false;
+  const high = fourDigits(text, 0) | fourDigits(text, 4) | fourDigits(text, 9) | fourDigits(text, 14);
+  const low = fourDigits(text, 19) | fourDigits(text, 24) | fourDigits(text, 28) | fourDigits(text, 32);
+  if ((high | low) > 0xffff) return false;
+  id[0] = (fourDigits(text, 0) << 16) | fourDigits(text, 4);
+  id[1] = (fourDigits(text, 9) << 16) | fourDigits(text, 14);
+  id[2] = (fourDigits(text, 19) << 16) | fourDigits(text, 24);
+  id[3] = (fourDigits(text, 28) << 16) | fourDigits(text, 32);
+  return !isNilOrMax(id);
+}
+
+/** The id as a UUID in lower case. */
+export function formatProfileId(id: ProfileId): string {
+  const byte = (index: number): string => HEX[(id[index >> 2] >>> (24 - 8 * (index & 3))) & 255];
+  let text = "";
+  for (let index = 0; index < 16; index++) {
+    if (index === 4 || index === 6 || index === 8 || index === 10) text += "-";
+    text += byte(index);
+  }
+  return text;
+}
+
+function isNilOrMax(id: ProfileId): boolean {
+  const [id0, id1, id2, id3] = [id[0], id[1], id[2], id[3]];
+  return (id0 | id1 | id2 | id3) === 0 || (id0 & id1 & id2 & id3) === -1;
+}
+
+/** The number that four hex digits spell, or more than 0xffff where one is none. */
+function fourDigits(text: string, at: number): number {
+  const code0 = text.charCodeAt(at);
+  const code1 = text.charCodeAt(at + 1);
+  const code2 = text.charCodeAt(at + 2);
+  const code3 = text.charCodeAt(at + 3);
+  if ((code0 | code1 | code2 | code3) > 255) return 0x10000;
+  return (DIGITS[code0] << 12) | (DIGITS[code1] << 8) | (DIGITS[code2] << 4) | DIGITS[code3];
+}
