@@ -1,13 +1,14 @@
 /**
  * Rows of presence as bytes: one form for the log, snapshots and peers. Little-endian, a multiple of 4 bytes long.
  *
- *   0  u8   version, 1                        16  regions, 2 letters each
- *   1  u8   kind: 1 log, 2 snapshot               modes, u8 length and letters each
- *   2  u16  regions named                         zeros up to a multiple of 4
- *   4  u16  modes named                           rows, 28 bytes each:
- *   6  u16  0                                       id, 4 words | u16 region, u16 mode (0xffff: nowhere)
- *   8  u32  rows                                    u32 age, tenths of a second | u32 seq
- *  12  u32  bytes in all                      end - 4  u32  CRC-32 of all before
+ *   0  u8   version, 1                        16  f64  written at, wall clock, ms since 1970
+ *   1  u8   kind: 1 log, 2 snapshot           24  regions, 2 letters each
+ *   2  u16  regions named                         modes, u8 length and letters each
+ *   4  u16  modes named                           zeros up to a multiple of 4
+ *   6  u16  0                                     rows, 28 bytes each:
+ *   8  u32  rows                                    id, 4 words | u16 region, u16 mode (0xffff: nowhere)
+ *  12  u32  bytes in all                            u32 age, tenths of a second | u32 seq
+ *                                             end - 4  u32  CRC-32 of all before
  *
  * Everything is checked before a row is handed out: a malformed message changes nothing.
  */
@@ -18,7 +19,7 @@ import { CELL, NOWHERE, ROW_WORDS, SEEN, SEQ } from "./presence-table.ts";
 import { REGIONS, regionOf } from "./regions.ts";
 
 const VERSION = 1;
-const HEAD_BYTES = 16;
+const HEAD_BYTES = 24;
 const ROW_BYTES = ROW_WORDS * 4;
 const NAMES_MAX = 4096;
 const NOWHERE_PLACE = -1; // both halves 0xffff
@@ -37,14 +38,22 @@ export class MalformedMessageError extends Error {
   }
 }
 
-/** Rows as the table keeps them: `count` rows of ROW_WORDS words, cells by `modeNames`, seen in observed tenths. */
+/** Rows as the table keeps them, with what their words mean. */
 export interface Rows {
+  /** `count` rows of ROW_WORDS words, none of them free. */
   readonly words: Int32Array;
   readonly count: number;
+  /** Name by mode number, for every cell in `words`. */
+  readonly modeNames: readonly string[];
+  /** Tenths of observed time: ages are counted up to here. */
+  readonly now: number;
+  readonly writtenAtMs: number;
 }
 
 /** A decoded message. Row `i` has its id in words 7i … 7i+3, then index into `regions` and `modes`, age and seq. */
 export interface DecodedRows {
+  /** By the writer's wall clock, in milliseconds since 1970: only ever used to make ages longer. */
+  readonly writtenAtMs: number;
   readonly count: number;
   /** Region numbers named. */
   readonly regions: readonly number[];
@@ -72,13 +81,9 @@ class Dictionary {
 const regionDictionary = new Dictionary();
 const modeDictionary = new Dictionary();
 
-/**
- * Encodes rows with the age each has at `now` (tenths of observed time).
- * @param modeNames name by mode number, for every cell in `rows`
- * Cost: some 0.3 µs and 20 ns a row.
- */
-export function encodeRows(kind: Kind, rows: Rows, modeNames: readonly string[], now: number): Uint8Array {
-  const { words, count } = rows;
+/** Encodes rows with the age each has at `now`. Cost: some 0.3 µs and 20 ns a row. */
+export function encodeRows(kind: Kind, rows: Rows): Uint8Array<ArrayBuffer> {
+  const { words, count, modeNames } = rows;
   for (let base = 0; base < count * ROW_WORDS; base += ROW_WORDS) meet(words[base + CELL]);
   const namesBytes = namesLength(modeNames);
   const length = HEAD_BYTES + namesBytes + count * ROW_BYTES + 4;
@@ -88,8 +93,9 @@ export function encodeRows(kind: Kind, rows: Rows, modeNames: readonly string[],
   out[1] = modeDictionary.met.length;
   out[2] = count;
   out[3] = length;
+  new Float64Array(bytes.buffer, 16, 1)[0] = rows.writtenAtMs;
   writeNames(bytes, modeNames);
-  writeRows(out, (HEAD_BYTES + namesBytes) >> 2, rows, now);
+  writeRows(out, (HEAD_BYTES + namesBytes) >> 2, rows);
   regionDictionary.clear();
   modeDictionary.clear();
   out[(length >> 2) - 1] = crc32(bytes.subarray(0, length - 4)) | 0;
@@ -101,7 +107,7 @@ export function encodeRows(kind: Kind, rows: Rows, modeNames: readonly string[],
  * @throws {MalformedMessageError} if it is anything but a whole, sound message of this kind
  */
 export function decodeRows(kind: Kind, bytes: Uint8Array): DecodedRows {
-  const { regionCount, modeCount, count } = readHead(kind, bytes);
+  const { regionCount, modeCount, count, writtenAtMs } = readHead(kind, bytes);
   const reader = new NameReader(bytes);
   const regions = Array.from({ length: regionCount }, () => reader.region());
   const modes = Array.from({ length: modeCount }, () => reader.mode());
@@ -112,7 +118,7 @@ export function decodeRows(kind: Kind, bytes: Uint8Array): DecodedRows {
   new Uint8Array(words.buffer).set(bytes.subarray(rowsAt, bytes.length - 4));
   for (let base = 0; base < words.length; base += ROW_WORDS)
     checkRow(words, base, regionCount, modeCount, rowsAt + base * 4);
-  return { count, regions, modes, words };
+  return { writtenAtMs, count, regions, modes, words };
 }
 
 function meet(cell: number): void {
@@ -141,7 +147,7 @@ function writeAscii(bytes: Uint8Array, at: number, text: string): number {
   return at + text.length;
 }
 
-function writeRows(out: Int32Array, at: number, { words, count }: Rows, now: number): void {
+function writeRows(out: Int32Array, at: number, { words, count, now }: Rows): void {
   for (let base = 0; base < count * ROW_WORDS; base += ROW_WORDS, at += ROW_WORDS) {
     out[at] = words[base];
     out[at + 1] = words[base + 1];
@@ -163,7 +169,14 @@ function require(holds: boolean, offset: number, rule: string): asserts holds {
   if (!holds) throw new MalformedMessageError(offset, `must hold: ${rule}`);
 }
 
-function readHead(kind: Kind, bytes: Uint8Array): { regionCount: number; modeCount: number; count: number } {
+interface Head {
+  readonly regionCount: number;
+  readonly modeCount: number;
+  readonly count: number;
+  readonly writtenAtMs: number;
+}
+
+function readHead(kind: Kind, bytes: Uint8Array): Head {
   require(bytes.length >= HEAD_BYTES + 4, bytes.length, `at least ${HEAD_BYTES + 4} bytes`);
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   require(bytes[0] === VERSION, 0, `version ${VERSION}, not ${bytes[0]}`);
@@ -175,7 +188,9 @@ function readHead(kind: Kind, bytes: Uint8Array): { regionCount: number; modeCou
   const [regionCount, modeCount] = [view.getUint16(2, true), view.getUint16(4, true)];
   require(regionCount <= REGIONS.length, 2, `at most ${REGIONS.length} regions`);
   require(modeCount <= NAMES_MAX, 4, `at most ${NAMES_MAX} modes`);
-  return { regionCount, modeCount, count: view.getUint32(8, true) };
+  const writtenAtMs = view.getFloat64(16, true);
+  require(Number.isFinite(writtenAtMs), 16, "a finite time of writing");
+  return { regionCount, modeCount, count: view.getUint32(8, true), writtenAtMs };
 }
 
 class NameReader {

@@ -28,6 +28,15 @@ export interface EngineOptions {
   readonly isLogged: boolean;
 }
 
+/** A partition's table as it stood, apart from it. */
+export interface TableCopy {
+  /** All rows of the table, free ones too. */
+  readonly words: Int32Array<ArrayBuffer>;
+  readonly modeNames: readonly string[];
+  readonly now: number;
+  readonly writtenAtMs: number;
+}
+
 /** Where a player is, as far as known. */
 export interface Presence {
   /** Region number; -1 where the player was removed. */
@@ -38,6 +47,7 @@ export interface Presence {
 }
 
 const MODE_MASK = (1 << MODE_BITS) - 1;
+const SWEEP_PAUSE_TENTHS = 10;
 const FORGET_PAUSE_TENTHS = 10; // at most one search for forgotten modes a second: it reads every board
 
 export class Engine {
@@ -49,7 +59,9 @@ export class Engine {
   private readonly key: HashKey;
   private readonly shift: number;
   private readonly sessionTenths: number;
+  /** The partition that the pass has come to; behind the last where it is complete. */
   private sweeping = 0;
+  private sweepBeganAt = 0;
   private modesSearchedAt = -FORGET_PAUSE_TENTHS;
 
   constructor(options: EngineOptions, nowMs: number) {
@@ -138,35 +150,53 @@ export class Engine {
   }
 
   /**
-   * Lets time pass and forgets some of those who have been silent too long: a rolling scan, a bounded piece a call.
+   * Lets time pass and forgets some of those who have been silent too long: a rolling scan, one pass a second, a
+   * bounded piece a call.
    * @param budget rows to look at; a row forgotten counts as SWEEP_FORGET_COST
    */
   sweep(nowMs: number, budget: number): void {
     this.time.advance(nowMs);
-    for (let looked = 0; looked < this.partitions.length && budget > 0; looked++) {
-      const partition = this.partitions[this.sweeping];
-      budget = partition.sweep(this.time.tenths, budget);
-        if (budget > 0) this.sweeping = (this.sweeping + 1) % this.partitions.length;
+    const now = this.time.tenths;
+    if (this.sweeping === this.partitions.length) {
+      if (now - this.sweepBeganAt < SWEEP_PAUSE_TENTHS) return;
+      this.sweeping = 0;
+      this.sweepBeganAt = now;
+    }
+    while (this.sweeping < this.partitions.length && budget > 0) {
+      budget = this.partitions[this.sweeping].sweep(now, budget);
+      if (budget > 0) this.sweeping++;
     }
   }
 
   /** Encodes and clears what a partition has for the log. */
-  drainLog(partition: number): Uint8Array {
+  drainLog(partition: number, wallMs: number): Uint8Array {
     const { unlogged } = this.partitions[partition];
-    const message = encodeRows("log", unlogged, this.modes.names, this.time.tenths);
+    const { words, count } = unlogged;
+    const message = encodeRows("log", { words, count, ...this.context(wallMs) });
     unlogged.clear();
     return message;
   }
 
+  /** A copy of a partition's table for its snapshot: free rows are still in it, see `takenRows`. */
+  copy(partition: number, wallMs: number): TableCopy {
+    const { table } = this.partitions[partition];
+    return { words: table.rows.slice(), ...this.context(wallMs), modeNames: [...this.modes.names] };
+  }
+
   /**
-   * Fills a partition from its record, oldest part first: the snapshot's rows, then each log message's.
+   * Fills a partition from its record: the snapshot's rows, then each log message's, in the order they were written.
    * Everybody in it is granted the recovery grace (R26).
-   * @param messages decoded, each with the milliseconds that have passed since it was written
-   * @throws {RangeError} if it holds more modes or players than there is room for; the partition is empty then
+   * @throws {RangeError} if it holds more modes or players than there is room for, or players of another partition;
+   * the partition is empty then
    */
-  recover(partition: number, messages: readonly { readonly rows: DecodedRows; readonly passedMs: number }[]): void {
+  recover(partition: number, messages: readonly DecodedRows[], wallMs: number): void {
     this.clear(partition);
-    for (const { rows, passedMs } of messages) this.replay(partition, rows, passedMs);
+    try {
+      for (const message of messages) this.replay(partition, message, Math.max(0, wallMs - message.writtenAtMs));
+    } catch (error) {
+      this.clear(partition);
+      throw error;
+    }
     this.partitions[partition].graceUntil = this.time.tenths + Math.ceil(this.options.graceMs / 100);
   }
 
@@ -197,7 +227,7 @@ export class Engine {
     const modes = decoded.modes.map((name) => this.modes.intern(name, now));
     if (modes.includes(-1)) throw new RangeError(`Cannot recover partition ${partition}: it names too many modes`);
     const target = this.partitions[partition];
-    const passed = Math.ceil(passedMs / 100);
+    const passed = Math.min(Math.ceil(passedMs / 100), SEEN_MAX);
     for (let base = 0; base < decoded.count * ROW_WORDS; base += ROW_WORDS) {
       const { words } = decoded;
       const place = words[base + 4];
@@ -208,6 +238,10 @@ export class Engine {
       if (!target.restore(hash, words, base, cell, now - Math.min(words[base + 5] + passed, SEEN_MAX)))
         throw new RangeError(`Cannot recover partition ${partition}: more players than there is room for`);
     }
+  }
+
+  private context(wallMs: number): { modeNames: readonly string[]; now: number; writtenAtMs: number } {
+    return { modeNames: this.modes.names, now: this.time.tenths, writtenAtMs: wallMs };
   }
 
   private emptyPartition(): Partition {

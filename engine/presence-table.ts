@@ -134,6 +134,17 @@ export class PresenceTable {
   }
 }
 
+/** The rows of a table that are taken, moved together at the front of `words`. */
+export function takenRows(words: Int32Array): { words: Int32Array; count: number } {
+  let end = 0;
+  for (let base = 0; base < words.length; base += ROW_WORDS) {
+    if (isFree(words, base)) continue;
+    words.copyWithin(end, base, base + ROW_WORDS);
+    end += ROW_WORDS;
+  }
+  return { words, count: end / ROW_WORDS };
+}
+
 function isFree(rows: Int32Array, base: number): boolean {
   return rows[base] === 0 && rows[base + 1] === 0 && rows[base + 2] === 0 && rows[base + 3] === 0;
 }

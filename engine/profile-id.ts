@@ -5,8 +5,8 @@
 /** Four words in an `Int32Array(4)`. */
 export type ProfileId = Int32Array;
 
-/** Value of a hex digit by its character code, 255 for any other character. */
-const DIGITS = new Uint8Array(256).fill(255);
+/** Value of a hex digit by its character code, -1 for any other character. */
+const DIGITS = new Int8Array(256).fill(-1);
 for (let value = 0; value < 16; value++) {
   DIGITS[value.toString(16).charCodeAt(0)] = value;
   DIGITS[value.toString(16).toUpperCase().charCodeAt(0)] = value;
@@ -24,7 +24,7 @@ export function parseProfileId(text: string, id: ProfileId): boolean {
   if (text.charCodeAt(18) !== DASH || text.charCodeAt(23) !== DASH) return false;
   const high = fourDigits(text, 0) | fourDigits(text, 4) | fourDigits(text, 9) | fourDigits(text, 14);
   const low = fourDigits(text, 19) | fourDigits(text, 24) | fourDigits(text, 28) | fourDigits(text, 32);
-  if ((high | low) > 0xffff) return false;
+  if ((high | low) < 0) return false;
   id[0] = (fourDigits(text, 0) << 16) | fourDigits(text, 4);
   id[1] = (fourDigits(text, 9) << 16) | fourDigits(text, 14);
   id[2] = (fourDigits(text, 19) << 16) | fourDigits(text, 24);
@@ -48,12 +48,12 @@ function isNilOrMax(id: ProfileId): boolean {
   return (id0 | id1 | id2 | id3) === 0 || (id0 & id1 & id2 & id3) === -1;
 }
 
-/** The number that four hex digits spell, or more than 0xffff where one is none. */
+/** The number that four hex digits spell, or less than 0 where one is none. */
 function fourDigits(text: string, at: number): number {
   const code0 = text.charCodeAt(at);
   const code1 = text.charCodeAt(at + 1);
   const code2 = text.charCodeAt(at + 2);
   const code3 = text.charCodeAt(at + 3);
-  if ((code0 | code1 | code2 | code3) > 255) return 0x10000;
+  if ((code0 | code1 | code2 | code3) > 255) return -1;
   return (DIGITS[code0] << 12) | (DIGITS[code1] << 8) | (DIGITS[code2] << 4) | DIGITS[code3];
 }

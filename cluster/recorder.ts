@@ -1,0 +1,390 @@
+/**
+ * Keeps the records of the partitions held here up to date in the store: group commit (R2), snapshots (R3), what
+ * happens when the store fails (R4), and when an answer may leave (R5). A state machine: the store, the encoder, the
+ * clock and the end of the turn come in; nothing here waits or sleeps.
+ */
+import type { Engine, TableCopy } from "../engine/engine.ts";
+import type { Append, AppendAnswer, Claim, PartitionIndex, RecordStore, SnapshotAnswer } from "./record-store.ts";
+
+/** What may be told of a change: `remembered`, it outlives this process; `counted`, it cannot be stored just now. */
+export type Remembrance = "remembered" | "counted";
+
+export type Durability = "log" | "snapshot";
+
+export interface RecorderPorts {
+  readonly store: RecordStore;
+  /** Encodes a snapshot off this thread; the copy's buffer is given away. */
+  encode(copy: TableCopy): Promise<Uint8Array>;
+  /** Runs a task when all that is ready now has been handled. */
+  atTurnEnd(task: () => void): void;
+  /** Milliseconds of a clock that never goes back. */
+  nowMs(): number;
+  /** Milliseconds since 1970. */
+  wallMs(): number;
+  /** Told of each fault of the store, and when it is over. */
+  onStoreFault(error: unknown): void;
+  onStoreHealed(): void;
+  /** R6: another process took these partitions. */
+  onSuperseded(partition: PartitionIndex): void;
+}
+
+export interface RecorderOptions {
+  readonly claim: Claim;
+  readonly durability: Durability;
+  /** Shortest pause between two snapshots of a partition. */
+  readonly snapshotMs: number;
+  readonly sessionMs: number;
+  /** An append that takes longer is given up: its partitions are ahead (R4). */
+  readonly deadlineMs: number;
+}
+
+/** What the recorder did since it was made, for metrics. */
+export interface RecorderTotals {
+  commits: number;
+  rows: number;
+  bytes: number;
+  snapshots: number;
+  snapshotBytes: number;
+  faults: number;
+  /** Longest and latest time a commit took, in milliseconds. */
+  commitMs: number;
+}
+
+interface RecordState {
+  /** R2: bytes sent under this claim. */
+  length: number;
+  /** Number of the commit that carries its newest rows. */
+  commit: number;
+  isQueued: boolean;
+  /** R4: more is known here than its record says. */
+  isAhead: boolean;
+  /** R4: a snapshot that ends being ahead is under way, and rows since its copy are kept for the log. */
+  isHealing: boolean;
+  isSnapshotting: boolean;
+  /** R3: number of the newest snapshot of this claim. */
+  snapshotNumber: number;
+  snapshotBytes: number;
+  snapshotAtMs: number;
+  /** Bytes logged since the copy of the newest snapshot. */
+  loggedBytes: number;
+}
+
+interface Waiter {
+  readonly partition: PartitionIndex;
+  readonly settle: (remembrance: Remembrance) => void;
+}
+
+interface Commit {
+  readonly number: number;
+  readonly partitions: readonly PartitionIndex[];
+  readonly waiters: Waiter[];
+  readonly sentAtMs: number;
+  isGivenUp: boolean;
+}
+
+/** Rows that may wait for the store, 28 bytes each; past it reports are refused. */
+const ROWS_WAITING_MAX = 1 << 18;
+/** A log shorter than this does not call for a snapshot by its length. */
+const LOG_BYTES_MIN = 4096;
+const SNAPSHOTS_AT_ONCE = 2; // one is encoded while the other is written
+const RETRY_FIRST_MS = 100;
+const RETRY_LAST_MS = 5000;
+
+export class Recorder {
+  readonly totals: RecorderTotals = {
+    commits: 0, rows: 0, bytes: 0, snapshots: 0, snapshotBytes: 0, faults: 0, commitMs: 0,
+  };
+  /** Partitions that are ahead (R4). */
+  aheadCount = 0;
+  private readonly engine: Engine;
+  private readonly ports: RecorderPorts;
+  private readonly options: RecorderOptions;
+  private readonly states: RecordState[];
+  private queue: PartitionIndex[] = [];
+  private waiters: Waiter[] = [];
+  private rowsWaiting = 0;
+  private isFlushPlanned = false;
+  private commits = 0;
+  private inFlight: Commit | undefined;
+  private snapshotting = 0;
+  private nextSnapshot = 0;
+  private retryMs = 0;
+  private retryAtMs = -Infinity;
+
+  constructor(engine: Engine, ports: RecorderPorts, options: RecorderOptions) {
+    this.engine = engine;
+    this.ports = ports;
+    this.options = options;
+    const nowMs = ports.nowMs();
+    const spreadMs = options.sessionMs / 3 / engine.partitions.length; // else all would be due at the same time
+    this.states = engine.partitions.map((_, partition) => newState(nowMs - partition * spreadMs));
+  }
+
+  /** True while no more rows can be taken: reports are refused. */
+  get isFull(): boolean {
+    return this.rowsWaiting >= ROWS_WAITING_MAX;
+  }
+
+  get rowsQueued(): number {
+    return this.rowsWaiting;
+  }
+
+  /** The longest time since a partition's snapshot, in milliseconds, of those that changed since. */
+  get snapshotLagMs(): number {
+    const nowMs = this.ports.nowMs();
+    let lagMs = 0;
+    for (const [partition, state] of this.states.entries())
+      if (this.engine.partitions[partition].isTouched) lagMs = Math.max(lagMs, nowMs - state.snapshotAtMs);
+    return lagMs;
+  }
+
+  /**
+   * R5: calls `settle` once every row that the partition has applied so far is in the log, perhaps at once.
+   * To be called after every change, with the number of rows it may have brought.
+   */
+  whenRemembered(partition: PartitionIndex, rows: number, settle: (remembrance: Remembrance) => void): void {
+    const state = this.states[partition];
+    const { unlogged } = this.engine.partitions[partition];
+    if (state.isAhead) this.keepForHealing(state, partition);
+    if (this.isAhead(state)) return settle("counted");
+    if (unlogged.count > 0) {
+      if (!state.isQueued) this.queue.push(partition);
+      state.isQueued = true;
+      this.rowsWaiting += rows;
+      this.waiters.push({ partition, settle });
+      this.planFlush();
+    } else if (this.inFlight !== undefined && state.commit === this.inFlight.number) {
+      this.inFlight.waiters.push({ partition, settle });
+    } else settle("remembered");
+  }
+
+  /** Gives up what takes too long, and takes the snapshots that are due. To be called some 50 times a second. */
+  tick(): void {
+    const nowMs = this.ports.nowMs();
+    const { inFlight } = this;
+    if (inFlight !== undefined && !inFlight.isGivenUp && nowMs - inFlight.sentAtMs > this.options.deadlineMs)
+      this.giveUp(inFlight);
+    this.startSnapshots(nowMs);
+  }
+
+  /** Settles once everything is stored, ages too, or `withinMs` have passed; false then. */
+  async drain(withinMs: number, pause: () => Promise<void>): Promise<boolean> {
+    const untilMs = this.ports.nowMs() + withinMs;
+    for (const state of this.states) state.snapshotAtMs = -Infinity;
+    while (this.ports.nowMs() < untilMs) {
+      this.tick();
+      if (this.isIdle()) return true;
+      await pause();
+    }
+    return false;
+  }
+
+  private isIdle(): boolean {
+    const isWritten = this.inFlight === undefined && this.queue.length === 0 && this.snapshotting === 0;
+    return isWritten && this.aheadCount === 0 && this.engine.partitions.every((partition) => !partition.isTouched);
+  }
+
+  private isAhead(state: RecordState): boolean {
+    return state.isAhead || (this.ports.store.isOneFile && this.aheadCount > 0);
+  }
+
+  /** R4: from the copy of the snapshot that heals it on, rows are kept for the log; before that it covers them. */
+  private keepForHealing(state: RecordState, partition: PartitionIndex): void {
+    const { unlogged } = this.engine.partitions[partition];
+    if (unlogged.count > ROWS_WAITING_MAX) state.isHealing = false; // it took too long: heal anew
+    if (!state.isHealing) unlogged.clear();
+  }
+
+  private planFlush(): void {
+    if (this.isFlushPlanned || this.inFlight !== undefined) return;
+    this.isFlushPlanned = true;
+    this.ports.atTurnEnd(() => {
+      this.isFlushPlanned = false;
+      this.flush();
+    });
+  }
+
+  /** Group commit: one append with the rows of all partitions since the last. */
+  private flush(): void {
+    if (this.inFlight !== undefined || this.queue.length === 0) return;
+    const number = ++this.commits;
+    const { queue: partitions, waiters } = this;
+    this.queue = [];
+    this.waiters = [];
+    const appends = partitions.map((partition) => this.appendOf(partition, number));
+    this.totals.rows += this.rowsWaiting;
+    this.rowsWaiting = 0;
+    const commit: Commit = { number, partitions, waiters, sentAtMs: this.ports.nowMs(), isGivenUp: false };
+    this.inFlight = commit;
+    this.ports.store.append(appends).then(
+      (answers) => this.onAppended(commit, answers),
+      (error: unknown) => this.onAppendFailed(commit, error),
+    );
+  }
+
+  private appendOf(partition: PartitionIndex, commit: number): Append {
+    const state = this.states[partition];
+    const message = this.engine.drainLog(partition, this.ports.wallMs());
+    const from = state.length;
+    state.isQueued = false;
+    state.commit = commit;
+    state.length += message.length;
+    state.loggedBytes += message.length;
+    this.totals.bytes += message.length;
+    return { partition, claim: this.options.claim, from, message };
+  }
+
+  private onAppended(commit: Commit, answers: readonly AppendAnswer[]): void {
+    this.totals.commits++;
+    this.totals.commitMs = this.ports.nowMs() - commit.sentAtMs;
+    for (const [index, answer] of answers.entries()) this.noteAnswer(commit.partitions[index], answer);
+    this.finish(commit);
+  }
+
+  private onAppendFailed(commit: Commit, error: unknown): void {
+    this.noteFault(error);
+    for (const partition of commit.partitions) this.fallAhead(partition);
+    if (this.ports.store.isOneFile) for (const partition of this.states.keys()) this.fallAhead(partition);
+    this.finish(commit);
+  }
+
+  private finish(commit: Commit): void {
+    this.inFlight = undefined;
+    this.settle(commit.waiters);
+    this.flush();
+  }
+
+  /** R4: what hangs is given up; its answer no longer counts, but nothing else is appended before it came. */
+  private giveUp(commit: Commit): void {
+    commit.isGivenUp = true;
+    this.noteFault(new Error(`Gave up an append after ${this.options.deadlineMs} ms`));
+    for (const partition of commit.partitions) this.fallAhead(partition);
+    if (this.ports.store.isOneFile) for (const partition of this.states.keys()) this.fallAhead(partition);
+    this.settle(commit.waiters.splice(0));
+  }
+
+  private settle(waiters: readonly Waiter[]): void {
+    for (const { partition, settle } of waiters)
+      settle(this.isAhead(this.states[partition]) ? "counted" : "remembered");
+  }
+
+  private noteAnswer(partition: PartitionIndex, answer: SnapshotAnswer): void {
+    if (answer === "behind") this.fallAhead(partition);
+    if (answer === "superseded") this.ports.onSuperseded(partition);
+  }
+
+  private fallAhead(partition: PartitionIndex): void {
+    const state = this.states[partition];
+    state.isHealing = false;
+    if (state.isAhead) return;
+    state.isAhead = true;
+    this.aheadCount++;
+    this.engine.partitions[partition].unlogged.clear();
+    this.dequeue(partition);
+  }
+
+  private dequeue(partition: PartitionIndex): void {
+    if (!this.states[partition].isQueued) return;
+    this.states[partition].isQueued = false;
+    this.queue = this.queue.filter((queued) => queued !== partition);
+    if (this.queue.length === 0) this.rowsWaiting = 0;
+    const settled = this.waiters.filter((waiter) => waiter.partition === partition);
+    this.waiters = this.waiters.filter((waiter) => waiter.partition !== partition);
+    this.settle(settled);
+  }
+
+  private noteFault(error: unknown): void {
+    this.totals.faults++;
+    this.retryMs = Math.min(RETRY_LAST_MS, this.retryMs === 0 ? RETRY_FIRST_MS : this.retryMs * 2);
+    this.retryAtMs = this.ports.nowMs() + this.retryMs;
+    this.ports.onStoreFault(error);
+  }
+
+  private startSnapshots(nowMs: number): void {
+    // While the store fails one probe at a time looks for its return.
+    const limit = this.retryMs > 0 ? 1 : SNAPSHOTS_AT_ONCE;
+    if (nowMs < this.retryAtMs || (this.inFlight?.isGivenUp ?? false)) return;
+    for (let looked = 0; looked < this.states.length && this.snapshotting < limit; looked++) {
+      const partition = this.nextSnapshot;
+      this.nextSnapshot = (partition + 1) % this.states.length;
+      if (this.isDue(partition, nowMs)) void this.takeSnapshot(partition, nowMs);
+    }
+  }
+
+  /** R3: due when the log exceeds a quarter of the snapshot, or within a third of the session's life. */
+  private isDue(partition: PartitionIndex, nowMs: number): boolean {
+    const state = this.states[partition];
+    if (state.isSnapshotting) return false;
+    if (state.isAhead) return true;
+    const pausedMs = nowMs - state.snapshotAtMs;
+    if (!this.engine.partitions[partition].isTouched || pausedMs < this.options.snapshotMs) return false;
+    const isLogLong = state.loggedBytes > Math.max(LOG_BYTES_MIN, state.snapshotBytes / 4);
+    return isLogLong || this.options.durability === "snapshot" || pausedMs > this.options.sessionMs / 3;
+  }
+
+  /** One job of a partition at a time, so that an older copy never follows a newer one. */
+  private async takeSnapshot(partition: PartitionIndex, nowMs: number): Promise<void> {
+    const state = this.states[partition];
+    const isWhole = state.isAhead;
+    state.isSnapshotting = true;
+    this.snapshotting++;
+    if (isWhole) this.beginHealing(partition);
+    const covers = state.length;
+    const number = ++state.snapshotNumber;
+    state.snapshotAtMs = nowMs;
+    state.loggedBytes = 0;
+    this.engine.partitions[partition].isTouched = false;
+    try {
+      const bytes = await this.ports.encode(this.engine.copy(partition, this.ports.wallMs()));
+      const snapshot = { number, covers, isWhole, bytes };
+      const answer = await this.ports.store.snapshot(partition, this.options.claim, snapshot);
+      this.onSnapshot(partition, answer, bytes.length);
+    } catch (error) {
+      this.noteFault(error);
+      this.engine.partitions[partition].isTouched = true;
+      if (this.ports.store.isOneFile) for (const each of this.states.keys()) this.fallAhead(each);
+      else this.fallAhead(partition);
+    } finally {
+      state.isSnapshotting = false;
+      this.snapshotting--;
+    }
+  }
+
+  /** R4: sets the log's end past every length this claim ever sent. */
+  private beginHealing(partition: PartitionIndex): void {
+    const state = this.states[partition];
+    state.length += 4;
+    state.isHealing = true;
+    this.engine.partitions[partition].unlogged.clear();
+  }
+
+  private onSnapshot(partition: PartitionIndex, answer: SnapshotAnswer, bytes: number): void {
+    const state = this.states[partition];
+    this.noteAnswer(partition, answer);
+    if (answer !== "landed") return;
+    this.totals.snapshots++;
+    this.totals.snapshotBytes += bytes - state.snapshotBytes;
+    state.snapshotBytes = bytes;
+    this.retryMs = 0;
+    if (state.isHealing) this.endHealing(partition);
+  }
+
+  private endHealing(partition: PartitionIndex): void {
+    const state = this.states[partition];
+    state.isHealing = false;
+    state.isAhead = false;
+    this.aheadCount--;
+    if (this.aheadCount === 0) this.ports.onStoreHealed();
+    if (this.engine.partitions[partition].unlogged.count === 0) return;
+    state.isQueued = true;
+    this.queue.push(partition);
+    this.planFlush();
+  }
+}
+
+function newState(snapshotAtMs: number): RecordState {
+  return {
+    length: 0, commit: 0, isQueued: false, isAhead: false, isHealing: false, isSnapshotting: false,
+    snapshotNumber: 0, snapshotBytes: 0, snapshotAtMs, loggedBytes: 0,
+  };
+}

@@ -1,0 +1,59 @@
+/**
+ * Taking partitions over from their records: claim, load, replay. Whoever had them before, and whatever it died of,
+ * these are the same steps.
+ */
+import { type DecodedRows, decodeRows } from "../engine/codec.ts";
+import type { Engine } from "../engine/engine.ts";
+import type { Claim, PartitionIndex, PartitionRecord, RecordStore } from "./record-store.ts";
+
+export interface RecoveryPorts {
+  readonly store: RecordStore;
+  /** The snapshot message inside a snapshot's bytes. */
+  decompress(snapshot: Uint8Array): Promise<Uint8Array>;
+  /** Milliseconds since 1970. */
+  wallMs(): number;
+}
+
+/** A record that cannot be read although the store gave it: nothing is answered from it. */
+export class UnreadableRecordError extends Error {
+  override readonly name = "UnreadableRecordError";
+}
+
+/** So many records are in memory at a time while they are taken over. */
+const PARTITIONS_AT_ONCE = 16;
+
+/**
+ * R1: claims all partitions and fills the engine from their records.
+ * @returns when the newest of what was read was written, in milliseconds since 1970; undefined where there was nothing
+ * @throws {UnreadableRecordError} where a record is malformed, or the claim is refused
+ * @throws {StoreUnavailableError} where the store does not answer
+ */
+export async function recoverAll(engine: Engine, claim: Claim, ports: RecoveryPorts): Promise<{ newestMs: number | undefined }> {
+  let newestMs: number | undefined;
+  const partitions = [...engine.partitions.keys()];
+  for (let first = 0; first < partitions.length; first += PARTITIONS_AT_ONCE) {
+    const some = partitions.slice(first, first + PARTITIONS_AT_ONCE);
+    const answers = await ports.store.claim(some, claim);
+    for (const [index, answer] of answers.entries()) {
+      if (answer.kind === "refused")
+        throw new UnreadableRecordError(`Cannot take partition ${some[index]}: term ${answer.standing.term} stands`);
+      for (const { writtenAtMs, count } of await recover(engine, some[index], answer.record, ports))
+        if (count > 0) newestMs = Math.max(newestMs ?? -Infinity, writtenAtMs);
+    }
+  }
+  return { newestMs };
+}
+
+async function recover(
+  engine: Engine, partition: PartitionIndex, record: PartitionRecord, ports: RecoveryPorts,
+): Promise<DecodedRows[]> {
+  try {
+    const messages: DecodedRows[] = record.log.map((message) => decodeRows("log", message));
+    if (record.snapshot !== undefined)
+      messages.unshift(decodeRows("snapshot", await ports.decompress(record.snapshot)));
+    engine.recover(partition, messages, ports.wallMs());
+    return messages;
+  } catch (error) {
+    throw new UnreadableRecordError(`Cannot read the record of partition ${partition}: ${String(error)}`, { cause: error });
+  }
+}

@@ -1,0 +1,33 @@
+/** Encodes snapshots in a thread of their own (piscina), so that neither encoding nor compression stops the loop. */
+import { promisify } from "node:util";
+import { zstdDecompress } from "node:zlib";
+import { Piscina } from "piscina";
+import type { TableCopy } from "../engine/engine.ts";
+
+/** The most bytes that a partition's snapshot can be, uncompressed: 2^20 rows and every name. */
+const MESSAGE_BYTES_MAX = 2 ** 20 * 28 + 2 ** 20;
+
+export class SnapshotEncoder {
+  private readonly pool = new Piscina<TableCopy, Uint8Array>({
+    filename: new URL("./encoder-worker.ts", import.meta.url).href,
+    minThreads: 0,
+    maxThreads: 1,
+    idleTimeout: 60_000,
+  });
+
+  /** The copy's buffer is given away. */
+  encode(copy: TableCopy): Promise<Uint8Array> {
+    return this.pool.run(copy, { transferList: [copy.words.buffer] });
+  }
+
+  close(): Promise<void> {
+    return this.pool.destroy();
+  }
+}
+
+const decompress = promisify(zstdDecompress);
+
+/** @throws {Error} if the bytes are no such compressed message, or it would be larger than any can be */
+export function decompressSnapshot(snapshot: Uint8Array): Promise<Uint8Array> {
+  return decompress(snapshot, { maxOutputLength: MESSAGE_BYTES_MAX });
+}

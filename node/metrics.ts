@@ -1,0 +1,135 @@
+/** What the node tells Prometheus. The hot path only adds to plain numbers; they are read when somebody scrapes. */
+import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from "prom-client";
+import type { Service } from "./service.ts";
+
+/** One request in so many is timed: an observation costs as much as finding a player. */
+const TIMED_EVERY = 16;
+const DURATION_BUCKETS_S = [0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5];
+
+/** What happened to reports, renewals and removals; plain numbers, added to on the hot path. */
+export class Totals {
+  moved = 0;
+  renewed = 0;
+  late = 0;
+  rejected = 0;
+  heartbeats = 0;
+  removals = 0;
+}
+
+export class Metrics {
+  readonly registry = new Registry();
+  readonly totals = new Totals();
+  private readonly requests = new Map<string, { readonly labels: { route: string; status: string }; count: number }>();
+  private readonly durations: Histogram<"route">;
+  private timed = 0;
+
+  constructor(service: Service) {
+    const { registry } = this;
+    collectDefaultMetrics({ register: registry, prefix: "headcount_" });
+    this.durations = new Histogram({
+      name: "headcount_request_duration_seconds",
+      help: `From a request's body to its answer, of one request in ${TIMED_EVERY}`,
+      labelNames: ["route"],
+      buckets: DURATION_BUCKETS_S,
+      registers: [registry],
+    });
+    this.registerRequests();
+    this.registerTotals();
+    this.registerState(service);
+    this.registerStore(service);
+  }
+
+  /** Notes an answer. */
+  answered(route: string, status: number): void {
+    const key = `${route} ${status}`;
+    const entry = this.requests.get(key);
+    if (entry !== undefined) entry.count++;
+    else this.requests.set(key, { labels: { route, status: String(status) }, count: 1 });
+  }
+
+  /** A reading for `observe`, or 0 where this request is not timed. */
+  startTiming(): number {
+    this.timed = (this.timed + 1) % TIMED_EVERY;
+    return this.timed === 0 ? performance.now() : 0;
+  }
+
+  observe(route: string, startedMs: number): void {
+    if (startedMs !== 0) this.durations.observe({ route }, (performance.now() - startedMs) / 1000);
+  }
+
+  private registerRequests(): void {
+    const { requests } = this;
+    new Counter({
+      name: "headcount_http_requests_total",
+      help: "Requests answered, by route and status",
+      labelNames: ["route", "status"],
+      registers: [this.registry],
+      collect() {
+        this.reset();
+        for (const { labels, count } of requests.values()) this.inc(labels, count);
+      },
+    });
+  }
+
+  private registerTotals(): void {
+    const { totals } = this;
+    const about: Record<keyof Totals, string> = {
+      moved: "Reports that moved or connected a player",
+      renewed: "Reports that only renewed a session",
+      late: "Reports ignored because a newer seq was known",
+      rejected: "Reports refused",
+      heartbeats: "Heartbeats that renewed a session",
+      removals: "Players disconnected on request",
+    };
+    for (const name of Object.keys(about) as (keyof Totals)[])
+      this.counter(`${name === "heartbeats" || name === "removals" ? name : `reports_${name}`}_total`, about[name], () => totals[name]);
+  }
+
+  private registerState(service: Service): void {
+    this.gauge("players", "Players connected", () => service.owner?.engine.boards.players ?? 0);
+    this.gauge("modes", "Modes known", () => service.owner?.engine.modes.count ?? 0);
+    this.gauge("partitions_owned", "Partitions owned", () => service.owner?.engine.partitions.length ?? 0);
+    this.gauge("table_bytes", "Bytes of the presence tables", () => service.owner?.engine.tableBytes ?? 0);
+    this.gauge("tally_bytes", "Bytes of the tallies", () => service.owner?.engine.tallyBytes ?? 0);
+    this.gauge("ready", "1 while the node is ready", () => (service.status.kind === "ready" ? 1 : 0));
+    this.gauge("degraded", "1 while the store cannot be written and reports get 202", () => (service.degradedReason === undefined ? 0 : 1));
+    this.gauge("epoch", "Epoch of the view", () => service.epoch);
+  }
+
+  private registerStore(service: Service): void {
+    this.gauge("partitions_ahead", "Partitions that know more than their record", () => service.recorder?.aheadCount ?? 0);
+    this.gauge("log_rows_queued", "Rows waiting for the log", () => service.recorder?.rowsQueued ?? 0);
+    this.gauge("log_commit_seconds", "Time of the latest group commit", () => (service.recorder?.totals.commitMs ?? 0) / 1000);
+    this.gauge("snapshot_lag_seconds", "Longest time since the snapshot of a partition that changed", () => (service.recorder?.snapshotLagMs ?? 0) / 1000);
+    this.gauge("snapshot_bytes", "Bytes of the newest snapshots", () => service.recorder?.totals.snapshotBytes ?? 0);
+    this.gauge("store_bytes", "Bytes of the store on disk", () => service.storeBytes);
+    this.counter("log_commits_total", "Group commits", () => service.recorder?.totals.commits ?? 0);
+    this.counter("log_rows_total", "Rows appended to logs", () => service.recorder?.totals.rows ?? 0);
+    this.counter("log_bytes_total", "Bytes appended to logs", () => service.recorder?.totals.bytes ?? 0);
+    this.counter("snapshots_total", "Snapshots stored", () => service.recorder?.totals.snapshots ?? 0);
+    this.counter("store_faults_total", "Calls of the store that failed or were given up", () => service.recorder?.totals.faults ?? 0);
+  }
+
+  private gauge(name: string, help: string, value: () => number): void {
+    new Gauge({
+      name: `headcount_${name}`,
+      help,
+      registers: [this.registry],
+      collect() {
+        this.set(value());
+      },
+    });
+  }
+
+  private counter(name: string, help: string, value: () => number): void {
+    new Counter({
+      name: `headcount_${name}`,
+      help,
+      registers: [this.registry],
+      collect() {
+        this.reset();
+        this.inc(value());
+      },
+    });
+  }
+}

@@ -1,0 +1,167 @@
+/** The settings, from the environment, read once: what each may be, what it is without being set, and `--help`. */
+import { parseArgs } from "node:util";
+
+export interface Settings {
+  readonly host: string;
+  readonly port: number;
+  readonly cluster: string;
+  readonly partitions: number;
+  readonly dataDir: string;
+  readonly sessionMs: number;
+  readonly graceMs: number;
+  readonly durability: "log" | "snapshot" | "none";
+  readonly snapshotMs: number;
+  readonly leaseMs: number;
+  readonly deadlineMs: number;
+  readonly logLevel: string;
+  readonly isRepair: boolean;
+}
+
+/** A setting that stops the start; its message is one line that says which, what it may be, and what came. */
+export class SettingError extends Error {
+  override readonly name = "SettingError";
+}
+
+type Environment = Readonly<Record<string, string | undefined>>;
+
+/** Reads a value; `undefined` where it is not of the form. */
+type Parse<T> = (text: string) => T | undefined;
+
+interface Setting<T> {
+  readonly name: string;
+  readonly form: string;
+  /** As it would be written. */
+  readonly standard: string;
+  readonly parse: Parse<T>;
+  readonly about: string;
+}
+
+const LOG_LEVELS = ["trace", "debug", "info", "warn", "error", "fatal", "silent"] as const;
+const DURABILITIES = ["log", "snapshot", "none"] as const;
+const DAY_MS = 86_400_000;
+const STANDARD_GRACE = "half the TTL + lease + deadline";
+/** Settings of a cluster of several nodes: named here only so that they are refused with a reason. */
+const CLUSTER_ONLY = ["HEADCOUNT_REDIS_URL", "HEADCOUNT_PEER_HOST", "HEADCOUNT_PEER_PORT", "HEADCOUNT_PEER_URL", "HEADCOUNT_PEER_SECRET"];
+const SHOWN_MAX = 64;
+
+const SETTINGS = {
+  host: text("HEADCOUNT_HOST", "127.0.0.1", "an address or host name", /^[\w.:-]+$/, "public listener"),
+  port: whole("HEADCOUNT_PORT", "8080", 0, 65_535, "public listener; 0 picks a free port, printed at start"),
+  cluster: text("HEADCOUNT_CLUSTER", "default", "1 to 32 of a-z 0-9 -", /^[a-z0-9-]{1,32}$/, "the cluster's name"),
+  partitions: {
+    ...whole("HEADCOUNT_PARTITIONS", "256", 16, 4096, "slices of the players, fixed when the data folder is made"),
+    form: "a power of two from 16 to 4096",
+    parse: (value) => powerOfTwo(whole("", "", 16, 4096, "").parse(value)),
+  },
+  dataDir: text("HEADCOUNT_DATA_DIR", "./data", "a folder", /^[^\0]+$/, "where the embedded store lives"),
+  sessionMs: whole("HEADCOUNT_SESSION_TTL_MS", "90000", 1000, DAY_MS, "silence after which a player is disconnected"),
+  graceMs: {
+    ...whole("HEADCOUNT_RECOVERY_GRACE_MS", STANDARD_GRACE, 0, DAY_MS, "least time to live that a recovered player gets"),
+    form: `a whole number from ${STANDARD_GRACE} to ${DAY_MS}`,
+  },
+  durability: choice("HEADCOUNT_DURABILITY", "log", DURABILITIES, "when a report is acknowledged: log, in the log; snapshot, in memory; none, nothing is stored"),
+  snapshotMs: whole("HEADCOUNT_SNAPSHOT_MS", "10000", 100, DAY_MS, "shortest pause between two snapshots of a partition"),
+  leaseMs: whole("HEADCOUNT_LEASE_MS", "3000", 100, 600_000, "silence after which a node is expelled; here only part of the grace"),
+  deadlineMs: whole("HEADCOUNT_REQUEST_DEADLINE_MS", "2000", 50, 600_000, "longest a request waits for the store"),
+  logLevel: choice("HEADCOUNT_LOG_LEVEL", "info", LOG_LEVELS, "what is logged, on standard error"),
+  isRepair: {
+    ...choice("HEADCOUNT_REPAIR", "0", ["0", "1"], "1: go on without what is damaged in the data folder"),
+    parse: (value) => (value === "0" || value === "1" ? value === "1" : undefined),
+  },
+} satisfies { readonly [Key in keyof Settings]: Setting<Settings[Key]> };
+
+/** @throws {SettingError} for the first setting that is unknown or not of its form */
+export function readSettings(environment: Environment): Settings {
+  refuseUnknown(environment);
+  const [sessionMs, leaseMs] = [read(SETTINGS.sessionMs, environment), read(SETTINGS.leaseMs, environment)];
+  const deadlineMs = read(SETTINGS.deadlineMs, environment);
+  return Object.freeze({
+    host: read(SETTINGS.host, environment),
+    port: read(SETTINGS.port, environment),
+    cluster: read(SETTINGS.cluster, environment),
+    partitions: read(SETTINGS.partitions, environment),
+    dataDir: read(SETTINGS.dataDir, environment),
+    sessionMs,
+    graceMs: readGrace(Math.ceil(sessionMs / 2) + leaseMs + deadlineMs, environment),
+    durability: read(SETTINGS.durability, environment),
+    snapshotMs: read(SETTINGS.snapshotMs, environment),
+    leaseMs,
+    deadlineMs,
+    logLevel: read(SETTINGS.logLevel, environment),
+    isRepair: read(SETTINGS.isRepair, environment),
+  });
+}
+
+/** What the command line asks for; the node itself takes no arguments. @throws {SettingError} for anything else */
+export function readArguments(args: readonly string[]): "run" | "help" | "version" {
+  try {
+    const options = { help: { type: "boolean", short: "h" }, version: { type: "boolean", short: "v" } } as const;
+    const { values } = parseArgs({ args: [...args], options, strict: true });
+    return values.help === true ? "help" : values.version === true ? "version" : "run";
+  } catch (error) {
+    throw new SettingError(`${(error as Error).message.split("\n")[0]} (see --help)`);
+  }
+}
+
+export function helpText(): string {
+  const lines = Object.values(SETTINGS).map(
+    ({ name, standard, form, about }) => `  ${name.padEnd(30)} ${about}\n${" ".repeat(33)}${form}; default ${standard}\n`,
+  );
+  return `Usage: headcount [--help] [--version]
+
+Headcount tells a mobile game's players which game modes people in their country are playing right now.
+It takes its settings from the environment:
+
+${lines.join("")}`;
+}
+
+function refuseUnknown(environment: Environment): void {
+  const known = new Set<string>(Object.values(SETTINGS).map(({ name }) => name));
+  for (const name of Object.keys(environment)) {
+    if (!name.startsWith("HEADCOUNT_") || known.has(name)) continue;
+    if (CLUSTER_ONLY.includes(name))
+      throw new SettingError(`${name} must not be set: it is for a cluster of nodes, and this version runs one node`);
+    throw new SettingError(`${shown(name)} must be one of the settings that --help lists, got an unknown name`);
+  }
+}
+
+function read<T>(setting: Setting<T>, environment: Environment): T {
+  const value = environment[setting.name] ?? setting.standard;
+  const parsed = setting.parse(value);
+  if (parsed === undefined) throw new SettingError(`${setting.name} must be ${setting.form}, got ${shown(value)}`);
+  return parsed;
+}
+
+function readGrace(leastMs: number, environment: Environment): number {
+  const { name } = SETTINGS.graceMs;
+  if (environment[name] === undefined) return leastMs;
+  const graceMs = read(SETTINGS.graceMs, environment);
+  if (graceMs < leastMs)
+    throw new SettingError(`${name} must be at least ${leastMs} (${STANDARD_GRACE}), got ${shown(environment[name])}`);
+  return graceMs;
+}
+
+function shown(value: string): string {
+  return JSON.stringify(value.slice(0, SHOWN_MAX));
+}
+
+function powerOfTwo(value: number | undefined): number | undefined {
+  return value !== undefined && Number.isInteger(Math.log2(value)) ? value : undefined;
+}
+
+function text(name: string, standard: string, form: string, pattern: RegExp, about: string): Setting<string> {
+  return { name, form, standard, about, parse: (value) => (pattern.test(value) ? value : undefined) };
+}
+
+function whole(name: string, standard: string, least: number, most: number, about: string): Setting<number> {
+  const parse = (value: string): number | undefined => {
+    const number = /^\d{1,15}$/.test(value) ? Number(value) : NaN;
+    return number >= least && number <= most ? number : undefined;
+  };
+  return { name, form: `a whole number from ${least} to ${most}`, standard, about, parse };
+}
+
+function choice<T extends string>(name: string, standard: T, choices: readonly T[], about: string): Setting<T> {
+  const parse = (value: string): T | undefined => choices.find((each) => each === value);
+  return { name, form: `one of ${choices.join(", ")}`, standard, about, parse };
+}

@@ -1,0 +1,182 @@
+/**
+ * One group commit as one row of the shared log: the messages of all its partitions in one run of bytes.
+ *
+ *   header     24 bytes   magic u32 | segments u32 | claims u32 | bytes of claims u32 | commit number f64
+ *   segments   16 each    partition u16, claim index u16 | bytes of message u32 | from f64
+ *   claims     8 + n      term f64, then incarnation: bytes u32, UTF-8, zeros up to a multiple of 8
+ *   messages              one after another, in the order of the segments
+ *
+ * Numbers are little-endian, as on every machine Node runs on. `from` is the length that the message continues under
+ * its claim, so each segment says by itself where it belongs, whatever was lost around it.
+ */
+import type { Append, Claim } from "../../cluster/record-store.ts";
+
+export const LOG_ROW_MAGIC = 0x314c4348; // "HCL1"
+const HEADER_BYTES = 24;
+const SEGMENT_BYTES = 16;
+const INCARNATIONS_KEPT = 64;
+
+/** One run of bytes seen as the three kinds of numbers in it. */
+export interface Words {
+  readonly u8: Uint8Array;
+  readonly u32: Uint32Array;
+  readonly f64: Float64Array;
+}
+
+export function wordsOf(buffer: ArrayBufferLike): Words {
+  return { u8: new Uint8Array(buffer), u32: new Uint32Array(buffer), f64: new Float64Array(buffer) };
+}
+
+/** Where things lie in the row at the start of `words`. */
+export const rowAt = {
+  segmentCount: (words: Words): number => words.u32[1],
+  claimCount: (words: Words): number => words.u32[2],
+  claimsStart: (words: Words): number => HEADER_BYTES + words.u32[1] * SEGMENT_BYTES,
+  messagesStart: (words: Words): number => HEADER_BYTES + words.u32[1] * SEGMENT_BYTES + words.u32[3],
+  commitNumber: (words: Words): number => words.f64[2],
+  partition: (words: Words, segment: number): number => words.u32[6 + segment * 4] & 0xffff,
+  claimIndex: (words: Words, segment: number): number => words.u32[6 + segment * 4] >>> 16,
+  messageBytes: (words: Words, segment: number): number => words.u32[7 + segment * 4],
+  from: (words: Words, segment: number): number => words.f64[4 + segment * 2],
+} as const;
+
+export function setCommitNumber(words: Words, commitNumber: number): void {
+  words.f64[2] = commitNumber;
+}
+
+/** Writes rows; keeps the bytes of the incarnations it met, since every commit carries the same few. */
+export class LogRowWriter {
+  readonly #incarnations = new Map<string, Uint8Array>();
+  #claims: Claim[] = [];
+  #claimIndexes = new Uint16Array(64);
+  #claimsBytes = 0;
+
+  /** How many bytes the row of these appends takes; to be followed by `write` of the same. */
+  measure(appends: readonly Append[]): number {
+    const count = appends.length;
+    if (this.#claimIndexes.length < count) this.#claimIndexes = new Uint16Array(count * 2);
+    this.#claims = [];
+    this.#claimsBytes = 0;
+    let messageBytes = 0;
+    let claim: Claim | undefined;
+    let claimIndex = 0;
+    for (let index = 0; index < count; index += 1) {
+      const append = appends[index];
+      messageBytes += append.message.length;
+      if (append.claim !== claim) {
+        claim = append.claim;
+        claimIndex = this.#indexOf(claim);
+      }
+      this.#claimIndexes[index] = claimIndex;
+    }
+    return HEADER_BYTES + count * SEGMENT_BYTES + this.#claimsBytes + messageBytes;
+  }
+
+  /** @returns the bytes written, as measured */
+  write(appends: readonly Append[], words: Words): number {
+    const { u8, u32, f64 } = words;
+    const count = appends.length;
+    u32[0] = LOG_ROW_MAGIC;
+    u32[1] = count;
+    u32[2] = this.#claims.length;
+    u32[3] = this.#claimsBytes;
+    f64[2] = 0;
+    let at = this.#writeClaims(words, HEADER_BYTES + count * SEGMENT_BYTES);
+    for (let index = 0; index < count; index += 1) {
+      const { partition, from, message } = appends[index];
+      u32[6 + index * 4] = partition | (this.#claimIndexes[index] << 16);
+      u32[7 + index * 4] = message.length;
+      f64[4 + index * 2] = from;
+      u8.set(message, at);
+      at += message.length;
+    }
+    return at;
+  }
+
+  #indexOf(claim: Claim): number {
+    const claims = this.#claims;
+    for (let index = 0; index < claims.length; index += 1) {
+      if (claims[index].term === claim.term && claims[index].incarnation === claim.incarnation) return index;
+    }
+    this.#claimsBytes += padded(12 + this.#encoded(claim.incarnation).length);
+    return claims.push(claim) - 1;
+  }
+
+  #encoded(incarnation: string): Uint8Array {
+    let encoded = this.#incarnations.get(incarnation);
+    if (encoded === undefined) {
+      if (this.#incarnations.size >= INCARNATIONS_KEPT) this.#incarnations.clear();
+      encoded = new TextEncoder().encode(incarnation);
+      this.#incarnations.set(incarnation, encoded);
+    }
+    return encoded;
+  }
+
+  #writeClaims({ u8, u32, f64 }: Words, start: number): number {
+    let at = start;
+    for (const claim of this.#claims) {
+      const incarnation = this.#encoded(claim.incarnation);
+      const end = at + padded(12 + incarnation.length);
+      f64[at / 8] = claim.term;
+      u32[at / 4 + 2] = incarnation.length;
+      u8.set(incarnation, at + 12);
+      u8.fill(0, at + 12 + incarnation.length, end);
+      at = end;
+    }
+    return at;
+  }
+}
+
+/** The claims that the row's segments name by index. */
+export function claimsOf(words: Words): Claim[] {
+  const claims: Claim[] = [];
+  let at = rowAt.claimsStart(words);
+  for (let index = 0; index < rowAt.claimCount(words); index += 1) {
+    const bytes = words.u32[at / 4 + 2];
+    // Copied first: a decoder refuses shared memory.
+    const incarnation = new TextDecoder().decode(words.u8.slice(at + 12, at + 12 + bytes));
+    claims.push({ term: words.f64[at / 8], incarnation });
+    at += padded(12 + bytes);
+  }
+  return claims;
+}
+
+export interface Segment {
+  readonly partition: number;
+  readonly claim: Claim;
+  readonly from: number;
+  readonly message: Uint8Array;
+}
+
+/** The row's segments, as a list; their messages are views of the row. */
+export function segmentsOf(words: Words): Segment[] {
+  const claims = claimsOf(words);
+  const segments: Segment[] = [];
+  let at = rowAt.messagesStart(words);
+  for (let index = 0; index < rowAt.segmentCount(words); index += 1) {
+    const end = at + rowAt.messageBytes(words, index);
+    segments.push({
+      partition: rowAt.partition(words, index),
+      claim: claims[rowAt.claimIndex(words, index)],
+      from: rowAt.from(words, index),
+      message: words.u8.subarray(at, end),
+    });
+    at = end;
+  }
+  return segments;
+}
+
+/** A row read from a file as words; numbers past its last whole 8 bytes are only in `u8`. */
+export function wordsOfRow(row: Uint8Array): Words {
+  const aligned = row.byteOffset % 8 === 0 ? row : row.slice();
+  const { buffer, byteOffset, byteLength } = aligned;
+  return {
+    u8: aligned,
+    u32: new Uint32Array(buffer, byteOffset, byteLength >>> 2),
+    f64: new Float64Array(buffer, byteOffset, byteLength >>> 3),
+  };
+}
+
+function padded(bytes: number): number {
+  return (bytes + 7) & ~7;
+}

@@ -1,0 +1,346 @@
+/**
+ * The open file: the five calls on records, each durable when it returns, and the tidying between them.
+ *
+ * Synchronous, and only ever on the store's thread. Any error thrown here leaves the file in doubt: the thread closes
+ * it and opens it again.
+ */
+import { DatabaseSync, type StatementSync } from "node:sqlite";
+import { closeSync, fsyncSync, ftruncateSync, openSync, statSync, writeSync } from "node:fs";
+import { crc32 } from "node:zlib";
+import type { Claim, Founding, PartitionIndex, Snapshot, SnapshotAnswer } from "../../cluster/record-store.ts";
+import { claimsOf, rowAt, segmentsOf, setCommitNumber, wordsOfRow, type Words } from "./log-row.ts";
+import { coverOf, decideAppend, decideSnapshot, isCovered, isSame, noteClaimed, noteLanded, noteSnapshot } from "./record-index.ts";
+import type { RecordIndex } from "./record-index.ts";
+import { LOG, META, PAGE_BYTES, RECORDS, SNAPSHOTS, insertInto, upsertInto } from "./schema.ts";
+import { ANSWERS, LANDED } from "./shared-calls.ts";
+
+const WAL_BYTES_MIN = 1 << 20;
+const WAL_BYTES_MAX = 8 << 20; // a checkpoint of it takes some 10 ms
+const WAL_SHARE = 8; // the write-ahead log may grow to an eighth of the data
+const ROWS_DELETED_MAX = 256; // in one transaction: some 2 ms
+const FREE_SHARE = 4; // a quarter of the file may be free pages, the log's next rows want them
+const FREE_PAGES_MIN = 256;
+const PAGES_VACUUMED_MAX = 128; // in one transaction
+
+/** A claim's answer as it crosses to the main thread: the messages in one run of bytes. */
+export type ClaimRead =
+  | { readonly kind: "claimed"; readonly snapshot: Uint8Array | undefined; readonly log: Uint8Array; readonly ends: readonly number[] }
+  | { readonly kind: "refused"; readonly standing: Claim };
+
+const NOT_YET_WRITTEN = 255;
+
+export class RecordFile {
+  readonly #database: DatabaseSync;
+  readonly #path: string;
+  readonly #index: RecordIndex;
+  readonly #insertLog: StatementSync;
+  readonly #upsertRecord: StatementSync;
+  readonly #upsertSnapshot: StatementSync;
+  readonly #deleteLog: StatementSync;
+  readonly #readLog: StatementSync;
+  readonly #readSnapshot: StatementSync;
+  readonly #pageCount: StatementSync;
+  readonly #freePages: StatementSync;
+  /** About what lies in the write-ahead log since the last checkpoint; SQLite's own check stands behind at twice the bound. */
+  #walBytes = 0;
+  #walBytesMax = WAL_BYTES_MIN;
+  #dataBytes = 0;
+  #freeBytes = 0;
+  // The claims of the newest commit, kept since the next one mostly carries the same.
+  #claimWords: Uint32Array = new Uint32Array(0);
+  #claims: Claim[] = [];
+
+  /** Takes over a file that was inspected; `index` is what the inspection derived. */
+  constructor(path: string, index: RecordIndex) {
+    const database = new DatabaseSync(path, { timeout: 0 });
+    this.#database = database;
+    this.#path = path;
+    this.#index = index;
+    try {
+      database.exec("PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL");
+      this.#insertLog = database.prepare(insertInto("log"));
+      this.#upsertRecord = database.prepare(upsertInto("records"));
+      this.#upsertSnapshot = database.prepare(upsertInto("snapshots"));
+      this.#deleteLog = database.prepare("DELETE FROM log WHERE commit_number < ?");
+      this.#readLog = database.prepare(`SELECT ${LOG.columns.join(", ")} FROM log WHERE commit_number > ? ORDER BY commit_number`);
+      this.#readSnapshot = database.prepare(`SELECT ${SNAPSHOTS.columns.join(", ")} FROM snapshots WHERE partition = ?`);
+      this.#pageCount = database.prepare("PRAGMA page_count");
+      this.#freePages = database.prepare("PRAGMA freelist_count");
+      this.#checkpoint("TRUNCATE");
+      this.#measure();
+      database.exec(`PRAGMA wal_autocheckpoint = ${Math.ceil((2 * WAL_BYTES_MAX) / PAGE_BYTES)}`);
+      growWal(`${path}-wal`, this.#walBytesMax);
+    } catch (error) {
+      database.close();
+      throw error;
+    }
+  }
+
+  get bytesOnDisk(): number {
+    return this.#dataBytes + (statSync(`${this.#path}-wal`, { throwIfNoEntry: false })?.size ?? 0);
+  }
+
+  found(proposal: Founding): Founding {
+    const index = this.#index;
+    if (index.founding === undefined) {
+      const founding = { partitions: proposal.partitions, hashKey: proposal.hashKey.slice() };
+      this.#database.prepare(insertInto("meta")).run(...META.write(founding));
+      index.founding = founding;
+    }
+    return index.founding;
+  }
+
+  highestTerm(): number {
+    return this.#index.highestTerm();
+  }
+
+  claim(partitions: readonly PartitionIndex[], claim: Claim): ClaimRead[] {
+    const standing = new Map<PartitionIndex, Claim>();
+    this.#transaction(() => {
+      for (const partition of partitions) {
+        const stands = this.#index.find(partition)?.claim;
+        if (isSame(stands, claim)) continue;
+        if (stands !== undefined && stands.term >= claim.term) standing.set(partition, stands);
+        else this.#writeRecord(partition, claim, this.#index.logStarts);
+      }
+    });
+    const taken = partitions.filter((partition) => !standing.has(partition));
+    for (const partition of taken) {
+      const state = this.#index.stateOf(partition);
+      if (!isSame(state.claim, claim)) noteClaimed(state, claim);
+    }
+    const logs = this.#logsOf(taken);
+    return partitions.map((partition) => {
+      const stands = standing.get(partition);
+      if (stands !== undefined) return { kind: "refused", standing: stands };
+      const messages = logs.get(partition) ?? [];
+      let end = 0;
+      const ends = messages.map((message) => (end += message.length));
+      return { kind: "claimed", snapshot: this.#snapshotOf(partition), log: joined(messages, end), ends };
+    });
+  }
+
+  /**
+   * Writes the row in `words`; an answer for each segment goes to `answers`.
+   * @returns true where every segment landed
+   */
+  append(words: Words, bytes: number, answers: Uint8Array): boolean {
+    const index = this.#index;
+    const count = rowAt.segmentCount(words);
+    const claims = this.#claimsOf(words);
+    let toWrite = 0;
+    let landed = 0;
+    for (let segment = 0; segment < count; segment += 1) {
+      const state = index.find(rowAt.partition(words, segment));
+      const claim = claims[rowAt.claimIndex(words, segment)];
+      const decision = decideAppend(state, claim, rowAt.from(words, segment), rowAt.messageBytes(words, segment));
+      if (decision === "to write") toWrite += 1;
+      else if (decision === "landed") landed += 1;
+      answers[segment] = decision === "to write" ? NOT_YET_WRITTEN : ANSWERS.indexOf(decision);
+    }
+    if (toWrite > 0) {
+      const written = toWrite === count ? bytes : keepOnly(words, answers, toWrite);
+      const commit = index.lastCommit + 1;
+      setCommitNumber(words, commit);
+      const row = words.u8.subarray(0, written);
+      this.#insertLog.run(commit, row, crc32(row));
+      index.lastCommit = commit;
+      this.#walBytes += written + 3 * PAGE_BYTES;
+      for (let segment = 0; segment < toWrite; segment += 1) {
+        noteLanded(index.stateOf(rowAt.partition(words, segment)), commit, rowAt.from(words, segment), rowAt.messageBytes(words, segment));
+      }
+      if (toWrite < count) for (let segment = 0; segment < count; segment += 1) if (answers[segment] === NOT_YET_WRITTEN) answers[segment] = LANDED;
+    }
+    return toWrite + landed === count;
+  }
+
+  snapshot(partition: PartitionIndex, claim: Claim, snapshot: Snapshot): SnapshotAnswer {
+    const index = this.#index;
+    const state = index.find(partition);
+    const decision = decideSnapshot(state, claim, snapshot);
+    if (decision !== "to write" || state === undefined) return decision === "to write" ? "behind" : decision;
+    const cover = coverOf(state, snapshot, index.lastCommit);
+    const { term, incarnation } = claim;
+    const logStarts = Math.max(index.logStarts, index.firstNeeded(partition, cover.coversCommit));
+    const deletedBefore = Math.min(logStarts, index.oldestRow + ROWS_DELETED_MAX);
+    this.#transaction(() => {
+      const { covers, coversCommit } = cover;
+      this.#upsertSnapshot.run(...SNAPSHOTS.write({ partition, term, incarnation, number: snapshot.number, covers, coversCommit, bytes: snapshot.bytes }));
+      this.#writeRecord(partition, claim, logStarts, { term, number: snapshot.number });
+      if (deletedBefore > index.oldestRow) this.#deleteLog.run(deletedBefore);
+    });
+    noteSnapshot(state, snapshot.number, cover, index.lastCommit);
+    index.logStarts = logStarts;
+    index.oldestRow = Math.max(index.oldestRow, deletedBefore);
+    this.#walBytes += snapshot.bytes.length * 1.1 + 8 * PAGE_BYTES;
+    this.#measure();
+    return "landed";
+  }
+
+  /** Does one bounded piece of what can wait: checkpoint, rows that nobody needs, free pages. False where nothing is left. */
+  tidy(): boolean {
+    const index = this.#index;
+    if (this.#walBytes > this.#walBytesMax) {
+      this.#checkpoint("PASSIVE");
+      this.#measure();
+      return true;
+    }
+    if (index.oldestRow + ROWS_DELETED_MAX < index.logStarts) {
+      const deletedBefore = index.oldestRow + ROWS_DELETED_MAX;
+      this.#deleteLog.run(deletedBefore);
+      index.oldestRow = deletedBefore;
+      this.#walBytes += 8 * PAGE_BYTES;
+      this.#measure();
+      return true;
+    }
+    if (this.#freeBytes <= Math.max(FREE_PAGES_MIN * PAGE_BYTES, this.#dataBytes / FREE_SHARE)) return false;
+    this.#database.exec(`PRAGMA incremental_vacuum(${PAGES_VACUUMED_MAX})`);
+    this.#walBytes += PAGES_VACUUMED_MAX * PAGE_BYTES;
+    this.#measure();
+    return true;
+  }
+
+  /** @param isClean false where the file is in doubt: nothing more is written than SQLite itself does */
+  close(isClean: boolean): void {
+    try {
+      if (isClean) this.#checkpoint("TRUNCATE");
+    } finally {
+      this.#database.close();
+    }
+  }
+
+  #writeRecord(partition: PartitionIndex, claim: Claim, logStarts: number, snapshot?: { readonly term: number; readonly number: number }): void {
+    const state = this.#index.find(partition);
+    this.#upsertRecord.run(
+      ...RECORDS.write({
+        partition,
+        term: claim.term,
+        incarnation: claim.incarnation,
+        snapshotTerm: snapshot?.term ?? state?.snapshotClaim?.term ?? 0,
+        snapshotNumber: snapshot?.number ?? state?.snapshotNumber ?? 0,
+        logStarts,
+        founding: this.#index.founding,
+      }),
+    );
+  }
+
+  #transaction(write: () => void): void {
+    this.#database.exec("BEGIN IMMEDIATE");
+    try {
+      write();
+      this.#database.exec("COMMIT");
+    } catch (error) {
+      // SQLite may have rolled back by itself; the file is closed after this either way.
+      if (this.#database.isTransaction) this.#database.exec("ROLLBACK");
+      throw error;
+    }
+  }
+
+  /** The messages of these partitions that no snapshot covers, in one pass over the shared log. */
+  #logsOf(partitions: readonly PartitionIndex[]): Map<PartitionIndex, Uint8Array[]> {
+    const logs = new Map<PartitionIndex, Uint8Array[]>();
+    let first = Number.POSITIVE_INFINITY;
+    for (const partition of partitions) {
+      const { firstCommit } = this.#index.stateOf(partition);
+      if (firstCommit === 0) continue;
+      logs.set(partition, []);
+      first = Math.min(first, firstCommit);
+    }
+    if (logs.size === 0) return logs;
+    for (const columns of this.#readLog.iterate(first - 1)) {
+      const row = LOG.read(columns);
+      if (row === undefined) throw new Error(`log commit ${String(columns.commit_number)} does not match its checksum`);
+      for (const { partition, claim, from, message } of segmentsOf(wordsOfRow(row.segments))) {
+        const log = logs.get(partition);
+        if (log !== undefined && !isCovered(this.#index.stateOf(partition), row.commit, claim, from + message.length)) log.push(message);
+      }
+    }
+    return logs;
+  }
+
+  #snapshotOf(partition: PartitionIndex): Uint8Array | undefined {
+    const columns = this.#readSnapshot.get(partition);
+    if (columns === undefined) return undefined;
+    const row = SNAPSHOTS.read(columns);
+    if (row === undefined) throw new Error(`the snapshot of partition ${partition} does not match its checksum`);
+    return row.bytes;
+  }
+
+  #claimsOf(words: Words): readonly Claim[] {
+    const start = rowAt.claimsStart(words) >>> 2;
+    const end = rowAt.messagesStart(words) >>> 2;
+    const known = this.#claimWords;
+    let isKnown = known.length === end - start;
+    for (let at = start; isKnown && at < end; at += 1) isKnown = known[at - start] === words.u32[at];
+    if (!isKnown) {
+      this.#claimWords = words.u32.slice(start, end);
+      this.#claims = claimsOf(words);
+    }
+    return this.#claims;
+  }
+
+  #checkpoint(mode: "PASSIVE" | "TRUNCATE"): void {
+    this.#database.exec(`PRAGMA wal_checkpoint(${mode})`);
+    this.#walBytes = 0;
+  }
+
+  #measure(): void {
+    this.#dataBytes = Number(this.#pageCount.get()?.page_count) * PAGE_BYTES;
+    this.#freeBytes = Number(this.#freePages.get()?.freelist_count) * PAGE_BYTES;
+    this.#walBytesMax = Math.min(WAL_BYTES_MAX, Math.max(WAL_BYTES_MIN, this.#dataBytes / WAL_SHARE));
+  }
+}
+
+/**
+ * Moves the segments still to be written to the front, and closes the gaps between their messages.
+ * @returns the bytes of the row that is left
+ */
+function keepOnly(words: Words, answers: Uint8Array, toWrite: number): number {
+  const { u8, u32, f64 } = words;
+  const count = rowAt.segmentCount(words);
+  const kept: { readonly head: number; readonly bytes: number; readonly from: number; readonly message: Uint8Array }[] = [];
+  let at = rowAt.messagesStart(words);
+  for (let segment = 0; segment < count; segment += 1) {
+    const bytes = rowAt.messageBytes(words, segment);
+    if (answers[segment] === NOT_YET_WRITTEN) {
+      kept.push({ head: u32[6 + segment * 4], bytes, from: rowAt.from(words, segment), message: u8.slice(at, at + bytes) });
+    }
+    at += bytes;
+  }
+  const claims = u8.slice(rowAt.claimsStart(words), rowAt.messagesStart(words));
+  u32[1] = toWrite;
+  u8.set(claims, rowAt.claimsStart(words));
+  at = rowAt.messagesStart(words);
+  for (const [segment, { head, bytes, from, message }] of kept.entries()) {
+    u32[6 + segment * 4] = head;
+    u32[7 + segment * 4] = bytes;
+    f64[4 + segment * 2] = from;
+    u8.set(message, at);
+    at += bytes;
+  }
+  return at;
+}
+
+/** Fills the write-ahead log with zeros ahead of use: syncing it then changes no file size. A full disk goes without. */
+function growWal(path: string, bytes: number): void {
+  const file = openSync(path, "a+");
+  try {
+    const zeros = new Uint8Array(bytes + bytes / 4);
+    for (let at = 0; at < zeros.length; ) at += writeSync(file, zeros, at);
+    fsyncSync(file);
+  } catch {
+    ftruncateSync(file, 0);
+  } finally {
+    closeSync(file);
+  }
+}
+
+function joined(messages: readonly Uint8Array[], bytes: number): Uint8Array {
+  const all = new Uint8Array(bytes);
+  let at = 0;
+  for (const message of messages) {
+    all.set(message, at);
+    at += message.length;
+  }
+  return all;
+}

@@ -1,0 +1,200 @@
+/**
+ * The store's thread: it owns the file, sleeps until called, and answers in turn, appends first.
+ *
+ * An error closes the file; the next call opens it again, looks it through and goes on. Between two tries lies a pause
+ * that doubles up to a second, in which calls are refused at once.
+ */
+import { mkdirSync } from "node:fs";
+import { receiveMessageOnPort, workerData } from "node:worker_threads";
+import type { Founding } from "../../cluster/record-store.ts";
+import { DamagedStoreError, FolderInUseError, type Loss } from "./damage.ts";
+import { lockFolder, type FolderLock } from "./folder-lock.ts";
+import { wordsOf } from "./log-row.ts";
+import { openRecordFile } from "./open-record-file.ts";
+import type { RecordFile } from "./record-file.ts";
+import type { RecordIndex } from "./record-index.ts";
+import {
+  ALL_LANDED,
+  ANSWERED,
+  ASKED,
+  BYTES_ON_DISK,
+  CALLS,
+  COMMITS,
+  FAILED,
+  LAST_COMMIT_MS,
+  MIXED,
+  OUTCOME,
+  ROW_BYTES,
+  sharedCallsOf,
+} from "./shared-calls.ts";
+import { isInputOutput, reasonOf } from "./sqlite-errors.ts";
+import type { Call, FromThread, Request, ThreadData } from "./store-worker.ts";
+
+const PAUSE_MS_MIN = 20;
+const PAUSE_MS_MAX = 1000;
+const REOPEN_COPIES_MAX = 3;
+
+const { folder, repair, port, calls, isReopening } = workerData as ThreadData;
+const { words, figures, answers } = sharedCallsOf(calls);
+let slot = wordsOf((workerData as ThreadData).slot);
+
+let lock: FolderLock | undefined;
+let file: RecordFile | undefined;
+let founding: Founding | undefined;
+let index: RecordIndex | undefined;
+let pauseMs = 0;
+let reopensAtMs = 0;
+/** After a failed write or sync what the system shows need not be what the disk has: the file is then written anew. */
+let isInDoubt = isReopening;
+
+const answer = (message: FromThread): void => port.postMessage(message);
+
+function start(): boolean {
+  try {
+    mkdirSync(folder, { recursive: true });
+    lock = lockFolder(folder);
+    const loss = open(repair || isReopening);
+    answer({ kind: "opened", loss });
+    return true;
+  } catch (error) {
+    if (error instanceof DamagedStoreError) answer({ kind: "damaged", loss: error.loss });
+    else if (error instanceof FolderInUseError) answer({ kind: "in use" });
+    else answer({ kind: "not opened", reason: reasonOf(error) });
+    lock?.release();
+    return false;
+  }
+}
+
+function open(mayRepair: boolean): Loss | undefined {
+  const copiesMax = isReopening || index !== undefined ? REOPEN_COPIES_MAX : Number.POSITIVE_INFINITY;
+  const opened = openRecordFile(folder, { repair: mayRepair, rewrite: isInDoubt, founding, copiesMax });
+  isInDoubt = false;
+  file = opened.file;
+  index = opened.index;
+  founding = index.founding;
+  figures[BYTES_ON_DISK] = file.bytesOnDisk;
+  return opened.loss;
+}
+
+/** The file, opened again where an error had closed it. Whoever calls still holds everything in memory: damage is left behind. */
+function opened(): RecordFile {
+  if (file !== undefined) return file;
+  const nowMs = performance.now();
+  if (nowMs < reopensAtMs) throw new Error(`the store is opened again in ${Math.ceil(reopensAtMs - nowMs)} ms`);
+  pauseMs = Math.min(PAUSE_MS_MAX, Math.max(PAUSE_MS_MIN, pauseMs * 2));
+  reopensAtMs = nowMs + pauseMs;
+  const loss = open(true);
+  if (loss !== undefined) {
+    index?.breakAll();
+    answer({ kind: "repaired", loss });
+  }
+  return file as unknown as RecordFile;
+}
+
+function closeAfter(error: unknown): void {
+  const doubtful = file;
+  file = undefined;
+  isInDoubt ||= isInputOutput(error);
+  try {
+    doubtful?.close(false);
+  } catch {
+    // It is opened again and looked through before the next call.
+  }
+}
+
+function serveAppend(): boolean {
+  const asked = Atomics.load(words, ASKED);
+  if (asked === words[ANSWERED]) return false;
+  const startMs = performance.now();
+  let outcome: number;
+  try {
+    outcome = opened().append(slot, words[ROW_BYTES], answers) ? ALL_LANDED : MIXED;
+    pauseMs = 0;
+    figures[COMMITS] += 1;
+    figures[LAST_COMMIT_MS] = performance.now() - startMs;
+  } catch (error) {
+    closeAfter(error);
+    answer({ kind: "append failed", reason: reasonOf(error) });
+    outcome = FAILED;
+  }
+  words[OUTCOME] = outcome;
+  Atomics.store(words, ANSWERED, asked);
+  Atomics.notify(words, ANSWERED);
+  return true;
+}
+
+/** @returns false where the store was closed */
+function serve(call: Call): boolean {
+  switch (call.kind) {
+    case "slot":
+      slot = wordsOf(call.slot);
+      return true;
+    case "request":
+      serveRequest(call.id, call.request);
+      return true;
+    case "close":
+      close();
+      return false;
+  }
+}
+
+function serveRequest(id: number, request: Request): void {
+  try {
+    const value = act(opened(), request);
+    pauseMs = 0;
+    figures[BYTES_ON_DISK] = file?.bytesOnDisk ?? 0;
+    answer({ kind: "done", id, value });
+  } catch (error) {
+    closeAfter(error);
+    answer({ kind: "failed", id, reason: reasonOf(error) });
+  }
+}
+
+function act(open: RecordFile, request: Request): unknown {
+  switch (request.kind) {
+    case "found":
+      return (founding = open.found(request.proposal));
+    case "highest term":
+      return open.highestTerm();
+    case "claim":
+      return open.claim(request.partitions, request.claim);
+    case "snapshot":
+      return open.snapshot(request.partition, request.claim, request.snapshot);
+  }
+}
+
+function close(): void {
+  try {
+    file?.close(true);
+  } catch {
+    // What could not be moved out of the write-ahead log is read from there at the next open.
+  }
+  lock?.release();
+  answer({ kind: "closed" });
+}
+
+function tidy(): boolean {
+  try {
+    return file?.tidy() ?? false;
+  } catch (error) {
+    closeAfter(error);
+    return false;
+  }
+}
+
+function run(): void {
+  for (;;) {
+    const seen = Atomics.load(words, CALLS);
+    let isIdle = !serveAppend();
+    const received = receiveMessageOnPort(port);
+    if (received !== undefined) {
+      isIdle = false;
+      if (!serve(received.message as Call)) return;
+    }
+    if (isIdle && !tidy()) Atomics.wait(words, CALLS, seen);
+  }
+}
+
+if (start()) run();
+// The last answers are still on their way: the thread lives until the main thread has them and closes the port.
+port.on("message", () => {});

@@ -1,0 +1,108 @@
+/**
+ * SQLite's write-ahead log, read frame by frame before SQLite sees it.
+ *
+ * SQLite stops silently at the first frame whose checksum does not fit. For the end of a log that was cut by a crash
+ * that is right. But a frame that went bad in the middle takes every commit after it along, acknowledged ones too, so
+ * we look for commits behind a bad frame. Each frame's checksum continues the one stored in the frame before, so the
+ * frames behind a bad one can still be told.
+ *
+ *   header   32 bytes, big-endian words   magic | format | page size | checkpoint | salt 1 | salt 2 | checksum 1 | 2
+ *   frame    24 bytes and a page          page | pages of the file (commit) or 0 | salt 1 | salt 2 | checksum 1 | 2
+ *
+ * Source: https://www.sqlite.org/fileformat2.html#the_write_ahead_log
+ */
+import { PAGE_BYTES } from "./schema.ts";
+
+export const FRAME_HEADER_BYTES = 24;
+const HEADER_BYTES = 32;
+const FRAME_BYTES = FRAME_HEADER_BYTES + PAGE_BYTES;
+const MAGIC_LITTLE = 0x377f0682; // checksums over little-endian words
+const MAGIC_BIG = 0x377f0683;
+
+export interface WalFrame {
+  readonly page: number;
+  /** True for the last frame of a transaction. */
+  readonly isCommit: boolean;
+  /** True where the checksum continues the frame before. */
+  readonly isValid: boolean;
+  readonly content: Uint8Array;
+}
+
+export interface Wal {
+  /** Frames of the newest generation, in order, bad ones among them; older generations were checkpointed. */
+  readonly frames: readonly WalFrame[];
+  /** What is damaged in the middle; undefined where at most the last transaction is torn. */
+  readonly damage: string | undefined;
+}
+
+export function readWal(bytes: Uint8Array): Wal {
+  if (bytes.length < HEADER_BYTES + FRAME_BYTES) return { frames: [], damage: undefined };
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  const magic = view.getUint32(0);
+  const isLittle = magic !== MAGIC_BIG;
+  const header = checksum(view, 0, 24, isLittle, [0, 0]);
+  const isHeaderValid = (magic === MAGIC_LITTLE || magic === MAGIC_BIG) && header[0] === view.getUint32(24) && header[1] === view.getUint32(28);
+  // Where the header is bad, the first frame still says which generation it belongs to.
+  const salts = isHeaderValid ? 16 : HEADER_BYTES + 8;
+  const frames = readFrames(view, bytes, isHeaderValid ? header : undefined, [view.getUint32(salts), view.getUint32(salts + 4)], isLittle);
+  return { frames, damage: isHeaderValid ? damageOf(frames) : damageOfHeadless(frames) };
+}
+
+type Pair = readonly [number, number];
+
+function readFrames(view: DataView, bytes: Uint8Array, header: Pair | undefined, salts: Pair, isLittle: boolean): WalFrame[] {
+  const frames: WalFrame[] = [];
+  let previous = header;
+  let last = -1;
+  for (let at = HEADER_BYTES; at + FRAME_BYTES <= bytes.length; at += FRAME_BYTES) {
+    const hasSalts = view.getUint32(at + 8) === salts[0] && view.getUint32(at + 12) === salts[1];
+    const stored: Pair = [view.getUint32(at + 16), view.getUint32(at + 20)];
+    let isValid = false;
+    if (hasSalts && previous !== undefined) {
+      const computed = checksum(view, at + FRAME_HEADER_BYTES, PAGE_BYTES, isLittle, checksum(view, at, 8, isLittle, previous));
+      isValid = computed[0] === stored[0] && computed[1] === stored[1];
+    }
+    if (hasSalts) last = frames.length;
+    frames.push({
+      page: view.getUint32(at),
+      isCommit: view.getUint32(at + 4) !== 0,
+      isValid,
+      content: bytes.subarray(at + FRAME_HEADER_BYTES, at + FRAME_BYTES),
+    });
+    previous = stored;
+  }
+  return frames.slice(0, last + 1);
+}
+
+/**
+ * A commit frame is written, with all of its transaction, only when the transaction before it was synced. So a bad frame
+ * is in the middle where commits of two transactions stand behind it; or one, and the bad frame closed a transaction
+ * itself, or pages repeat on the way to that commit, as they never do within one transaction.
+ */
+function damageOf(frames: readonly WalFrame[]): string | undefined {
+  const bad = frames.findIndex((frame) => !frame.isValid);
+  if (bad === -1) return undefined;
+  const commits = frames.flatMap((frame, index) => (index > bad && frame.isValid && frame.isCommit ? [index] : []));
+  if (commits.length === 0) return undefined;
+  const start = frames.findLastIndex((frame, index) => index < bad && frame.isCommit) + 1;
+  const pages = frames.slice(start, commits[0] + 1).filter((frame) => frame.isValid).map((frame) => frame.page);
+  const isInTheMiddle = commits.length > 1 || frames[bad].isCommit || new Set(pages).size < pages.length;
+  if (!isInTheMiddle) return undefined;
+  return `frame ${bad + 1} of headcount.db-wal fails its checksum, and ${commits.length} later ${commits.length === 1 ? "commit stands" : "commits stand"} behind it`;
+}
+
+/** The header is synced before any frame of its generation is written. */
+function damageOfHeadless(frames: readonly WalFrame[]): string | undefined {
+  if (!frames.some((frame) => frame.isValid)) return undefined;
+  return `the header of headcount.db-wal fails its checksum, and ${frames.filter((frame) => frame.isCommit).length} commits stand behind it`;
+}
+
+function checksum(view: DataView, start: number, bytes: number, isLittle: boolean, [first, second]: Pair): Pair {
+  let one = first;
+  let two = second;
+  for (let at = start; at < start + bytes; at += 8) {
+    one = (one + view.getUint32(at, isLittle) + two) >>> 0;
+    two = (two + view.getUint32(at + 4, isLittle) + one) >>> 0;
+  }
+  return [one, two];
+}

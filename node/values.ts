@@ -1,0 +1,143 @@
+/**
+ * The values clients send, as schemas: one definition that validates, words the refusal, and becomes OpenAPI.
+ * A field's `description` completes the sentence "<field> must be …".
+ */
+import { type Static, type TSchema, Type } from "typebox";
+import { Compile, type Validator } from "typebox/compile";
+import Format from "typebox/format";
+import { isModeName } from "../engine/modes.ts";
+import { parseProfileId } from "../engine/profile-id.ts";
+import { regionOf } from "../engine/regions.ts";
+
+const scratchId = new Int32Array(4);
+Format.Set("profile-id", (text) => parseProfileId(text, scratchId));
+Format.Set("iso-3166-1-alpha-2", (text) => regionOf(text) >= 0);
+Format.Set("game-mode", isModeName);
+
+const ProfileId = Type.String({
+  format: "profile-id",
+  description: "a UUID (8-4-4-4-12 hex digits, neither nil nor max)",
+  examples: ["6f0e4b1c-94a0-4c2e-8d55-0b9f3a7c1e21"],
+});
+const Region = Type.String({ format: "iso-3166-1-alpha-2", description: "an ISO 3166-1 alpha-2 code", examples: ["CA"] });
+const GameMode = Type.String({
+  format: "game-mode",
+  description: "1 to 64 of A-Z a-z 0-9 . _ : - beginning with a letter or digit",
+  examples: ["GM01"],
+});
+const Seq = Type.Integer({
+  minimum: 0,
+  maximum: 4_294_967_295,
+  description: "a whole number from 0 to 4294967295",
+  examples: [7],
+});
+const Top = Type.Integer({
+  minimum: 1,
+  maximum: 100,
+  default: 5,
+  description: "a whole number from 1 to 100",
+  examples: [5],
+});
+
+export const ProfileParams = Type.Object({ profileId: ProfileId });
+export const RegionParams = Type.Object({ region: Region });
+export const TopQuery = Type.Object({ top: Type.Optional(Top) });
+export const ReportBody = Type.Object(
+  { region: Region, gamemode: GameMode, seq: Type.Optional(Seq) },
+  { description: "a JSON object" },
+);
+export const ReportRow = Type.Object(
+  { profileId: ProfileId, region: Region, gamemode: GameMode, seq: Type.Optional(Seq) },
+  { description: "a JSON object" },
+);
+export type ReportRow = Static<typeof ReportRow>;
+
+export const BATCH_ROWS_MAX = 10_000;
+/** The rows are checked one by one, so that bad ones are refused and the good ones stand. */
+export const BatchBody = Type.Object(
+  {
+    reports: Type.Array(Type.Unknown(), {
+      minItems: 1,
+      maxItems: BATCH_ROWS_MAX,
+      description: `an array of 1 to ${BATCH_ROWS_MAX} reports`,
+    }),
+  },
+  { description: "a JSON object" },
+);
+/** The same for readers: what the rows are. */
+export const BatchBodyShown = Type.Object(
+  {
+    reports: Type.Array(ReportRow, {
+      minItems: 1,
+      maxItems: BATCH_ROWS_MAX,
+      description: `an array of 1 to ${BATCH_ROWS_MAX} reports`,
+    }),
+  },
+  { description: "a JSON object" },
+);
+
+const SHOWN_MAX = 64;
+
+/** A checker that also words the first thing wrong with a value. */
+export class Check<Schema extends TSchema> {
+  private readonly validator: Validator<{}, Schema>;
+  private readonly schema: Schema;
+  private readonly subject: string;
+
+  /** @param subject what the value as a whole is called: "body" */
+  constructor(schema: Schema, subject: string) {
+    this.schema = schema;
+    this.subject = subject;
+    this.validator = Compile(schema);
+  }
+
+  accepts(value: unknown): value is Static<Schema> {
+    return this.validator.Check(value);
+  }
+
+  /**
+   * "region must be an ISO 3166-1 alpha-2 code, got "XX"", of a value that is not accepted.
+   * @param came the value as it came, where it was converted since
+   */
+  explain(value: unknown, came: unknown = value): string {
+    const { properties = {}, description = "a JSON object" } = this.schema as ObjectSchema;
+    const wrong = this.wrongFields(value);
+    for (const [field, { description: expectation }] of Object.entries(properties))
+      if (wrong.has(field)) return refusal(field, expectation, ownValue(came, field));
+    return refusal(this.subject, description, came);
+  }
+
+  private wrongFields(value: unknown): Set<string> {
+    const wrong = new Set<string>();
+    for (const { keyword, instancePath, params } of this.validator.Errors(value)) {
+      if (instancePath !== "") wrong.add(instancePath.split("/")[1]);
+      else if (keyword === "required") for (const field of params.requiredProperties) wrong.add(field);
+    }
+    return wrong;
+  }
+}
+
+interface ObjectSchema {
+  readonly properties?: Readonly<Record<string, { readonly description: string }>>;
+  readonly description?: string;
+}
+
+function ownValue(value: unknown, field: string): unknown {
+  return Object.hasOwn(value as object, field) ? (value as Record<string, unknown>)[field] : undefined;
+}
+
+export function refusal(field: string, expectation: string, value: unknown): string {
+  return `${field} must be ${expectation}, got ${shown(value)}`;
+}
+
+/** A value as it may stand in a message: cut to 64 characters, control characters escaped. */
+export function shown(value: unknown): string {
+  if (value === undefined) return "nothing";
+  if (typeof value === "string") return JSON.stringify(value.slice(0, SHOWN_MAX)).replace(/[\u007f-\u009f\u2028\u2029]/g, escaped);
+  if (Array.isArray(value)) return `an array of ${value.length}`;
+  return typeof value === "object" && value !== null ? "an object" : String(value);
+}
+
+function escaped(character: string): string {
+  return `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`;
+}
