@@ -1,7 +1,6 @@
 /** Starts a node, and ends it when told to: settings in, one listener out, exit 0 once everything is stored. */
-import closeWithGrace from "close-with-grace";
 import { resolve } from "node:path";
-import { pino } from "pino";
+import { type Logger, pino } from "pino";
 import type { FastifyInstance } from "fastify";
 import packageJson from "../package.json" with { type: "json" };
 import { UnreadableRecordError } from "../cluster/recovery.ts";
@@ -14,6 +13,8 @@ import { DamagedStoreError, FolderInUseError } from "./store/damage.ts";
 
 const { version } = packageJson;
 const CLOSE_WITHIN_MS = 45_000;
+/** A terminal signals the node, and npm signals it again: a repeat so soon is the same wish. */
+const REPEAT_WITHIN_MS = 1000;
 /** Errors an operator can mend: told in plain words, without a stack. */
 const PLAIN_ERRORS = [SettingError, FolderInUseError, DamagedStoreError, StoreUnavailableError, UnreadableRecordError];
 
@@ -35,17 +36,41 @@ async function run(settings: Settings): Promise<void> {
   await listen(app, settings);
   service.url = addressOf(app);
   await service.start();
-  closeWithGrace({ delay: CLOSE_WITHIN_MS, logger: false }, async ({ signal, err }) => {
-    if (err !== undefined) log.fatal({ error: err }, "stopping: something broke that must not");
-    else log.info({ signal }, "draining");
-    service.beginDraining();
-    await app.close();
-    const isStored = await service.stop();
-    if (isStored) log.info("stored everything, good-bye");
-    else log.error("could not store everything in time");
-    if (!isStored) process.exitCode = 1;
-  });
+  closeOnSignals(() => close(app, service, log), log);
   greet(service, settings);
+}
+
+/** Ends the process, once, in good order; a later signal ends it at once. */
+function closeOnSignals(closeAll: () => Promise<boolean>, log: Logger): void {
+  let closingSinceMs: number | undefined;
+  const onSignal = (signal: NodeJS.Signals): void => {
+    if (closingSinceMs !== undefined) {
+      if (performance.now() - closingSinceMs > REPEAT_WITHIN_MS) process.exit(1);
+      return;
+    }
+    closingSinceMs = performance.now();
+    log.info({ signal }, "draining");
+    setTimeout(() => process.exit(1), CLOSE_WITHIN_MS).unref();
+    closeAll().then(
+      (isStored) => process.exit(isStored ? 0 : 1),
+      (error: unknown) => {
+        log.fatal({ error }, "could not close in good order");
+        process.exit(1);
+      },
+    );
+  };
+  process.on("SIGTERM", onSignal);
+  process.on("SIGINT", onSignal);
+}
+
+/** Finishes what is in flight, then stores everything; false where not all could be stored. */
+async function close(app: FastifyInstance, service: Service, log: Logger): Promise<boolean> {
+  service.beginDraining();
+  await app.close();
+  const isStored = await service.stop();
+  if (isStored) log.info("stored everything, good-bye");
+  else log.error("could not store everything in time");
+  return isStored;
 }
 
 async function listen(app: FastifyInstance, { host, port }: Settings): Promise<void> {

@@ -1,0 +1,216 @@
+/**
+ * The layer check: who may import whom, and what the pure layers may not touch. The one place where this is written down.
+ * Reads the syntax tree, so a type, a re-export, `import()` and `new URL("…", import.meta.url)` count as imports too.
+ */
+import { globSync, readFileSync } from "node:fs";
+import { isBuiltin } from "node:module";
+import { join, posix } from "node:path";
+import { parseAst } from "vitest/node";
+
+interface Layer {
+  /** Folders it may import from, besides its own. */
+  readonly folders: readonly string[];
+  /** Node's modules: all, or by module the names that may be imported. */
+  readonly builtins: "all" | Readonly<Record<string, readonly string[]>>;
+  /** Packages: any, those that are there in production too, or these. */
+  readonly packages: "any" | "production" | readonly string[];
+  /** Pure: no clock, timers, randomness, process or I/O. They come in through arguments. */
+  readonly isPure: boolean;
+}
+
+const LAYERS: Readonly<Record<string, Layer>> = {
+  engine: { folders: [], builtins: { "node:zlib": ["crc32"] }, packages: [], isPure: true },
+  cluster: { folders: ["engine"], builtins: {}, packages: ["hashring"], isPure: true },
+  node: { folders: ["engine", "cluster"], builtins: "all", packages: "production", isPure: false },
+  scripts: { folders: ["engine", "cluster", "node"], builtins: "all", packages: "any", isPure: false },
+  bench: { folders: ["engine", "cluster", "node", "scripts", "test"], builtins: "all", packages: "any", isPure: false },
+  test: { folders: ["engine", "cluster", "node", "scripts", "bench"], builtins: "all", packages: "any", isPure: false },
+};
+
+/** What a pure layer may not name, and why. `Date` is fine as a calendar: `new Date(ms)`, `Date.parse()`. */
+const IMPURE_GLOBALS: Readonly<Record<string, string>> = {
+  performance: "a clock: time comes in as a number",
+  setTimeout: "a timer: time comes in as a number",
+  setInterval: "a timer: time comes in as a number",
+  setImmediate: "a timer: time comes in as a number",
+  process: "the world outside: what is needed comes in as an argument",
+  globalThis: "the world outside: what is needed comes in as an argument",
+  crypto: "randomness: it comes in as an argument",
+  console: "I/O: give it back as a value",
+  fetch: "I/O: it comes in through a port",
+};
+const IMPURE_MEMBERS: Readonly<Record<string, string>> = {
+  "Date.now": "a clock: time comes in as a number",
+  "Math.random": "randomness: it comes in as an argument",
+};
+
+/** A node of the tree as far as it is read here. */
+interface SyntaxNode {
+  readonly type: string;
+  readonly start: number;
+  readonly [key: string]: unknown;
+}
+
+/** The breaches in a project's folder, one line each: `file:line:column: who may not do what`. */
+export function checkLayers(root: string): string[] {
+  const productionPackages = Object.keys(
+    (JSON.parse(readFileSync(join(root, "package.json"), "utf8")) as { dependencies?: object }).dependencies ?? {},
+  );
+  const files = globSync("**/*.{ts,js}", {
+    cwd: root,
+    exclude: ["**/node_modules", "{.*,reports,dist,coverage,data}"],
+  });
+  return files.sort().flatMap((file) => {
+    const [folder, ...rest] = file.split("/") as [string, ...string[]];
+    if (rest.length === 0) return []; // configuration of tools, in the project's root
+    const layer = LAYERS[folder];
+    if (layer === undefined)
+      return [`${file}:1:1: no rule for the folder ${folder}/: add it to scripts/check-layers.ts`];
+    return checkFile(file, readFileSync(join(root, file), "utf8"), layer, productionPackages);
+  });
+}
+
+function checkFile(file: string, source: string, layer: Layer, productionPackages: readonly string[]): string[] {
+  const folder = file.split("/")[0];
+  const breaches = new Set<string>();
+  const report = (at: SyntaxNode, message: string) => {
+    const before = source.slice(0, at.start).split("\n");
+    breaches.add(`${file}:${before.length}:${before.at(-1)!.length + 1}: ${message}`);
+  };
+
+  visit(parseAst(source, { lang: file.endsWith(".ts") ? "ts" : "js" }) as unknown as SyntaxNode, (node, parent) => {
+    const specifier = importedBy(node);
+    if (specifier !== undefined) {
+      const problem = checkImport(file, specifier, namesImported(node), layer, productionPackages);
+      if (problem !== undefined) report(node, `${folder}/ may not import ${problem}`);
+    }
+    if (!layer.isPure) return;
+    if (node.type === "MemberExpression") {
+      const member = memberName(node);
+      const reason = IMPURE_MEMBERS[member];
+      if (reason !== undefined) report(node, `${folder}/ may not use ${member}, ${reason}`);
+    } else if (isNowAsDate(node)) {
+      report(node, `${folder}/ may not use Date without arguments, ${IMPURE_MEMBERS["Date.now"]}`);
+    } else if (node.type === "Identifier" && isReference(node, parent)) {
+      const name = node["name"] as string;
+      if (Object.hasOwn(IMPURE_GLOBALS, name)) report(node, `${folder}/ may not use ${name}, ${IMPURE_GLOBALS[name]}`);
+    }
+  });
+  return [...breaches];
+}
+
+/** What is wrong with an import, or undefined. */
+function checkImport(
+  file: string,
+  specifier: string,
+  names: readonly string[] | "all",
+  layer: Layer,
+  productionPackages: readonly string[],
+): string | undefined {
+  if (specifier.startsWith(".")) {
+    const target = posix.normalize(posix.join(posix.dirname(file), specifier));
+    const targetFolder = target.split("/")[0];
+    if (targetFolder === file.split("/")[0] || layer.folders.includes(targetFolder)) return undefined;
+    if (!(targetFolder in LAYERS) && !layer.isPure) return undefined; // the project's root: package.json and the like
+    return `${target} (it may import ${listOr(
+      layer.folders.map((name) => `${name}/`),
+      "no other folder",
+    )})`;
+  }
+  if (isBuiltin(specifier)) {
+    if (layer.builtins === "all") return undefined;
+    const allowed = layer.builtins[specifier];
+    if (allowed === undefined) {
+      const others = Object.entries(layer.builtins).map(([module, exports]) => `${exports.join(", ")} of ${module}`);
+      return `${specifier} (of Node's modules it may import ${listOr(others, "none")})`;
+    }
+    if (names !== "all" && names.every((name) => allowed.includes(name))) return undefined;
+    return `more of ${specifier} than ${allowed.join(", ")}`;
+  }
+  const name = specifier.split("/", specifier.startsWith("@") ? 2 : 1).join("/");
+  if (layer.packages === "any") return undefined;
+  if (layer.packages === "production") {
+    if (productionPackages.includes(name)) return undefined;
+    return `the package ${name}, which is not among the dependencies of package.json`;
+  }
+  if (layer.packages.includes(name)) return undefined;
+  return `the package ${name} (of packages it may import ${listOr(layer.packages, "none")})`;
+}
+
+/** The module that a node imports, or undefined. */
+function importedBy(node: SyntaxNode): string | undefined {
+  switch (node.type) {
+    case "ImportDeclaration":
+    case "ExportNamedDeclaration":
+    case "ExportAllDeclaration":
+    case "ImportExpression":
+    case "TSImportType":
+    case "TSExternalModuleReference":
+      return literal(node["source"]) ?? literal(node["expression"]);
+    case "NewExpression": {
+      const [first, second] = node["arguments"] as SyntaxNode[];
+      const isUrl = (node["callee"] as SyntaxNode)["name"] === "URL" && second !== undefined;
+      const text = literal(first);
+      return isUrl && text?.startsWith(".") ? text : undefined;
+    }
+    default:
+      return undefined;
+  }
+}
+
+/** The names that an import takes by name, else "all". */
+function namesImported(node: SyntaxNode): readonly string[] | "all" {
+  if (node.type !== "ImportDeclaration" && node.type !== "ExportNamedDeclaration") return "all";
+  const specifiers = node["specifiers"] as SyntaxNode[];
+  const names = specifiers.map((each) => (each["imported"] ?? each["local"]) as SyntaxNode | undefined);
+  if (specifiers.some((each) => each.type !== "ImportSpecifier" && each.type !== "ExportSpecifier")) return "all";
+  return names.map((name) => (name?.["name"] ?? name?.["value"]) as string);
+}
+
+/** "Date.now" for `Date.now` and `Date["now"]`. */
+function memberName(node: SyntaxNode): string {
+  const property = node["property"] as SyntaxNode;
+  const name = node["computed"] === true ? literal(property) : property["name"];
+  return `${String((node["object"] as SyntaxNode)["name"])}.${String(name)}`;
+}
+
+/** `new Date()` and `Date()` are the clock; `new Date(ms)` is not. */
+function isNowAsDate(node: SyntaxNode): boolean {
+  const isDate = (node["callee"] as SyntaxNode | undefined)?.["name"] === "Date";
+  return isDate && (node.type === "CallExpression" || (node["arguments"] as unknown[]).length === 0);
+}
+
+/** False where an identifier is only the name of a member: `clock.setTimeout`, `{ process: 1 }`. */
+function isReference(node: SyntaxNode, parent: SyntaxNode | undefined): boolean {
+  if (parent === undefined || parent["computed"] === true) return true;
+  if (parent.type === "Property" && parent["shorthand"] === true) return true;
+  return parent["property"] !== node && parent["key"] !== node;
+}
+
+function visit(
+  node: SyntaxNode,
+  see: (node: SyntaxNode, parent: SyntaxNode | undefined) => void,
+  parent?: SyntaxNode,
+): void {
+  see(node, parent);
+  for (const value of Object.values(node)) {
+    for (const child of Array.isArray(value) ? value : [value]) {
+      if (typeof (child as SyntaxNode | null)?.type === "string") visit(child as SyntaxNode, see, node);
+    }
+  }
+}
+
+function literal(node: unknown): string | undefined {
+  const value = (node as SyntaxNode | null | undefined)?.["value"];
+  return typeof value === "string" ? value : undefined;
+}
+
+function listOr(names: readonly string[], none: string): string {
+  return names.length > 0 ? names.join(", ") : none;
+}
+
+if (import.meta.main) {
+  const breaches = checkLayers(join(import.meta.dirname, ".."));
+  for (const breach of breaches) console.error(breach);
+  if (breaches.length > 0) process.exitCode = 1;
+}

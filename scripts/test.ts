@@ -1,0 +1,110 @@
+/**
+ * `npm test`: every check in order, each with its time, stopping at the first that fails. The last line counts the tests.
+ * What a passing check prints is left out; the tests show their own progress.
+ */
+import { spawn, type ChildProcess } from "node:child_process";
+import { mkdirSync, readFileSync, rmSync } from "node:fs";
+import { delimiter, join } from "node:path";
+
+const CHECKS: readonly (readonly [name: string, ...command: [string, ...string[]]])[] = [
+  ["format", "oxfmt", "--check"],
+  ["lint", "oxlint"],
+  ["types", "tsc"],
+  ["layers", "node", "scripts/check-layers.ts"],
+  ["dead code", "knip"],
+  ["commit messages", "node", "scripts/check-commits.ts"],
+];
+const TEST_REPORT = "reports/tests.json";
+const SKIPPED_SHOWN_MAX = 20;
+
+/** The part of vitest's JSON report that is read here. */
+interface TestReport {
+  readonly numPassedTests: number;
+  readonly numFailedTests: number;
+  readonly testResults: readonly {
+    readonly name: string;
+    readonly status: string;
+    readonly assertionResults: readonly { readonly fullName: string; readonly status: string }[];
+  }[];
+}
+
+const root = join(import.meta.dirname, "..");
+const path = [join(root, "node_modules", ".bin"), process.env["PATH"]].join(delimiter);
+let running: ChildProcess | undefined;
+for (const signal of ["SIGINT", "SIGTERM"] as const) {
+  process.on(signal, () => running?.kill(signal));
+}
+
+for (const [index, [name, ...command]] of CHECKS.entries()) {
+  const startedMs = performance.now();
+  const { isOk, output } = await run(command, "quiet");
+  if (isOk) {
+    console.log(`${name.padEnd(16)} ok ${seconds(startedMs).padStart(8)}`);
+    continue;
+  }
+  const notRun = [...CHECKS.slice(index + 1).map(([later]) => later), "tests"];
+  console.log(`\n──── ${name}: FAILED after ${seconds(startedMs)} (${command.join(" ")})\n\n${output.trim()}\n`);
+  console.log(`──── ${name}: FAILED. Not run: ${notRun.join(", ")}.`);
+  process.exit(1);
+}
+process.exit((await runTests()) ? 0 : 1);
+
+async function runTests(): Promise<boolean> {
+  const startedMs = performance.now();
+  mkdirSync(join(root, "reports"), { recursive: true });
+  rmSync(join(root, TEST_REPORT), { force: true });
+  const reporters = ["--reporter=default", "--reporter=json", `--outputFile.json=${TEST_REPORT}`];
+  const { isOk } = await run(["vitest", "run", ...reporters], "shown");
+  console.log(
+    isOk ? `tests            ok ${seconds(startedMs).padStart(8)}` : `──── tests: FAILED after ${seconds(startedMs)}`,
+  );
+
+  let report: TestReport;
+  try {
+    report = JSON.parse(readFileSync(join(root, TEST_REPORT), "utf8")) as TestReport;
+  } catch {
+    console.log("vitest left no report: it could not run the tests");
+    return false;
+  }
+  const skipped = report.testResults.flatMap((file) =>
+    file.assertionResults
+      .filter(({ status }) => status !== "passed" && status !== "failed")
+      .map(({ fullName }) => `${file.name.replace(root, "").slice(1)}: ${fullName}`),
+  );
+  for (const test of skipped.slice(0, SKIPPED_SHOWN_MAX)) console.log(`skipped: ${test}`);
+  if (skipped.length > SKIPPED_SHOWN_MAX) console.log(`skipped: ${skipped.length - SKIPPED_SHOWN_MAX} more`);
+  // A file that cannot be loaded has no tests to count, and still must not look like a pass.
+  const brokenFiles = report.testResults.filter(
+    (file) => file.status === "failed" && !file.assertionResults.some(({ status }) => status === "failed"),
+  );
+  const failed = report.numFailedTests + brokenFiles.length;
+  if (!isOk && failed === 0) console.log("every test passed, but vitest saw an error outside of them (above)");
+  console.log(
+    `${report.numPassedTests} passed, ${failed} failed${skipped.length > 0 ? `, ${skipped.length} skipped` : ""}`,
+  );
+  return isOk && failed === 0;
+}
+
+/** Runs a command of node_modules/.bin from the project's folder; `quiet` collects what it prints. */
+function run([command, ...args]: readonly [string, ...string[]], mode: "quiet" | "shown") {
+  return new Promise<{ isOk: boolean; output: string }>((resolve) => {
+    const hasChoice = "NO_COLOR" in process.env || "FORCE_COLOR" in process.env;
+    const color = hasChoice ? {} : process.stdout.isTTY ? { FORCE_COLOR: "1" } : { NO_COLOR: "1" };
+    const child = spawn(command, args, {
+      cwd: root,
+      env: { ...color, ...process.env, PATH: path },
+      stdio: mode === "quiet" ? ["ignore", "pipe", "pipe"] : ["ignore", "inherit", "inherit"],
+    });
+    running = child;
+    let output = "";
+    const collect = (chunk: Buffer) => (output += chunk.toString());
+    child.stdout?.on("data", collect);
+    child.stderr?.on("data", collect);
+    child.on("error", (error) => resolve({ isOk: false, output: `cannot run ${command}: ${error.message}` }));
+    child.on("close", (code) => resolve({ isOk: code === 0, output }));
+  });
+}
+
+function seconds(startedMs: number): string {
+  return `${((performance.now() - startedMs) / 1000).toFixed(1)} s`;
+}

@@ -1,0 +1,74 @@
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+
+import { expect, onTestFinished, test } from "vitest";
+
+import { checkLayers } from "../../scripts/check-layers.ts";
+
+test.each([
+  ["engine/a.ts", `import type { Store } from "../cluster/store.ts";`, "may not import cluster/store.ts"],
+  ["engine/deep/a.ts", `import { a } from "../../node/a.ts";`, "may not import node/a.ts"],
+  ["engine/a.ts", `export * from "../node/a.ts";`, "may not import node/a.ts"],
+  ["engine/a.ts", `await import("../node/a.ts");`, "may not import node/a.ts"],
+  ["engine/a.ts", `type A = import("../node/a.ts").A;`, "may not import node/a.ts"],
+  ["engine/a.ts", `new URL("../node/worker.ts", import.meta.url);`, "may not import node/worker.ts"],
+  ["engine/a.ts", `import { readFile } from "node:fs/promises";`, "may not import node:fs/promises"],
+  ["engine/a.ts", `import fs from "fs";`, "may not import fs"],
+  ["engine/a.ts", `import { gzipSync } from "node:zlib";`, "may not import more of node:zlib than crc32"],
+  ["engine/a.ts", `import * as zlib from "node:zlib";`, "may not import more of node:zlib than crc32"],
+  ["engine/a.ts", `import fastify from "fastify";`, "may not import the package fastify"],
+  ["engine/a.ts", `const nowMs = Date.now();`, "may not use Date.now, a clock"],
+  ["engine/a.ts", `const now = new Date();`, "may not use Date without arguments, a clock"],
+  ["engine/a.ts", `const nowMs = performance.now();`, "may not use performance, a clock"],
+  ["engine/a.ts", `const dice = Math["random"]();`, "may not use Math.random, randomness"],
+  ["engine/a.ts", `const id = crypto.randomUUID();`, "may not use crypto, randomness"],
+  ["cluster/a.ts", `setTimeout(() => {}, 1);`, "may not use setTimeout, a timer"],
+  ["cluster/a.ts", `const timers = { setInterval };`, "may not use setInterval, a timer"],
+  ["cluster/a.ts", `const cores = process.env.CORES;`, "may not use process"],
+  ["cluster/a.ts", `import { hash } from "node:crypto";`, "may not import node:crypto"],
+  ["cluster/a.ts", `import { a } from "../node/a.ts";`, "may not import node/a.ts"],
+  ["cluster/a.ts", `import pino from "pino";`, "may not import the package pino"],
+  ["node/a.ts", `import { a } from "../test/support/a.ts";`, "may not import test/support/a.ts"],
+  ["node/a.ts", `import { a } from "../bench/a.ts";`, "may not import bench/a.ts"],
+  ["node/a.ts", `import fc from "fast-check";`, "not among the dependencies of package.json"],
+  ["scripts/a.ts", `import { a } from "../test/a.ts";`, "may not import test/a.ts"],
+  ["elsewhere/a.ts", ``, "no rule for the folder elsewhere/"],
+])("checkLayers() catches a planted breach: %s with %s", (file, source, message) => {
+  expect(checkLayers(projectWith({ [file]: source }))).toEqual([expect.stringContaining(message)]);
+});
+
+test("checkLayers() says the file, the line and the column", () => {
+  const root = projectWith({ "engine/a.ts": `// first line\nexport const nowMs = Date.now();\n` });
+  expect(checkLayers(root)).toEqual([
+    "engine/a.ts:2:22: engine/ may not use Date.now, a clock: time comes in as a number",
+  ]);
+});
+
+test("checkLayers() has nothing against what each layer may do", () => {
+  const root = projectWith({
+    "engine/a.ts": `import { crc32 } from "node:zlib"; import { b } from "./deep/b.ts"; new Date(5).toISOString(); clock.setTimeout(b);`,
+    "engine/deep/b.ts": `import { crc } from "../a.ts"; export const b = { process: 1 };`,
+    "cluster/a.ts": `import { a } from "../engine/a.ts"; import HashRing from "hashring";`,
+    "node/a.ts": `import { a } from "../cluster/a.ts"; import { readFileSync } from "node:fs"; import pino from "pino"; Date.now();`,
+    "test/unit/a.test.ts": `import { a } from "../../node/a.ts"; import { b } from "../../bench/b.ts"; import fc from "fast-check";`,
+    "bench/b.ts": `import { a } from "../engine/a.ts"; setTimeout(() => {}, Math.random());`,
+    "tool.config.ts": `import { defineConfig } from "vitest/config";`,
+    "node_modules/pino/a.js": `import "../../engine/a.ts";`,
+  });
+  expect(checkLayers(root)).toEqual([]);
+});
+
+function projectWith(files: Readonly<Record<string, string>>): string {
+  const root = mkdtempSync(join(tmpdir(), "headcount-layers-"));
+  onTestFinished(() => rmSync(root, { recursive: true }));
+  const all = {
+    "package.json": `{ "dependencies": { "pino": "1" }, "devDependencies": { "fast-check": "1" } }`,
+    ...files,
+  };
+  for (const [file, text] of Object.entries(all)) {
+    mkdirSync(dirname(join(root, file)), { recursive: true });
+    writeFileSync(join(root, file), text);
+  }
+  return root;
+}
