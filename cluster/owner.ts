@@ -12,7 +12,11 @@ import type { Recorder, Remembrance } from "./recorder.ts";
 export { NO_SEQ };
 
 /** `overloaded`: too much waits for the store. `no room`: 1024 modes are in use, or the partition is full. */
-export type ReportOutcome = Exclude<ReportEffect, "full"> | "overloaded" | "no room for the mode" | "no room for the player";
+export type ReportOutcome =
+  | Exclude<ReportEffect, "full">
+  | "overloaded"
+  | "no room for the mode"
+  | "no room for the player";
 
 export interface RegionPlayers {
   readonly region: string;

@@ -92,7 +92,13 @@ const RETRY_LAST_MS = 5000;
 
 export class Recorder {
   readonly totals: RecorderTotals = {
-    commits: 0, rows: 0, bytes: 0, snapshots: 0, snapshotBytes: 0, faults: 0, commitMs: 0,
+    commits: 0,
+    rows: 0,
+    bytes: 0,
+    snapshots: 0,
+    snapshotBytes: 0,
+    faults: 0,
+    commitMs: 0,
   };
   /** Partitions that are ahead (R4). */
   aheadCount = 0;
@@ -384,7 +390,15 @@ export class Recorder {
 
 function newState(snapshotAtMs: number): RecordState {
   return {
-    length: 0, commit: 0, isQueued: false, isAhead: false, isHealing: false, isSnapshotting: false,
-    snapshotNumber: 0, snapshotBytes: 0, snapshotAtMs, loggedBytes: 0,
+    length: 0,
+    commit: 0,
+    isQueued: false,
+    isAhead: false,
+    isHealing: false,
+    isSnapshotting: false,
+    snapshotNumber: 0,
+    snapshotBytes: 0,
+    snapshotAtMs,
+    loggedBytes: 0,
   };
 }

@@ -28,7 +28,11 @@ const PARTITIONS_AT_ONCE = 16;
  * @throws {UnreadableRecordError} where a record is malformed, or the claim is refused
  * @throws {StoreUnavailableError} where the store does not answer
  */
-export async function recoverAll(engine: Engine, claim: Claim, ports: RecoveryPorts): Promise<{ newestMs: number | undefined }> {
+export async function recoverAll(
+  engine: Engine,
+  claim: Claim,
+  ports: RecoveryPorts,
+): Promise<{ newestMs: number | undefined }> {
   let newestMs: number | undefined;
   const partitions = [...engine.partitions.keys()];
   for (let first = 0; first < partitions.length; first += PARTITIONS_AT_ONCE) {
@@ -45,7 +49,10 @@ export async function recoverAll(engine: Engine, claim: Claim, ports: RecoveryPo
 }
 
 async function recover(
-  engine: Engine, partition: PartitionIndex, record: PartitionRecord, ports: RecoveryPorts,
+  engine: Engine,
+  partition: PartitionIndex,
+  record: PartitionRecord,
+  ports: RecoveryPorts,
 ): Promise<DecodedRows[]> {
   try {
     const messages: DecodedRows[] = record.log.map((message) => decodeRows("log", message));
@@ -54,6 +61,8 @@ async function recover(
     engine.recover(partition, messages, ports.wallMs());
     return messages;
   } catch (error) {
-    throw new UnreadableRecordError(`Cannot read the record of partition ${partition}: ${String(error)}`, { cause: error });
+    throw new UnreadableRecordError(`Cannot read the record of partition ${partition}: ${String(error)}`, {
+      cause: error,
+    });
   }
 }

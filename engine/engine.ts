@@ -217,7 +217,10 @@ export class Engine {
       for (const [cell, players] of partition.tally.cells()) sums.set(cell, (sums.get(cell) ?? 0) + players);
     }
     for (const [cell, players] of sums)
-      invariant(this.boards.of(cell >>> MODE_BITS).count(cell & MODE_MASK) === players, "a board is the sum of tallies");
+      invariant(
+        this.boards.of(cell >>> MODE_BITS).count(cell & MODE_MASK) === players,
+        "a board is the sum of tallies",
+      );
     const total = [...sums.values()].reduce((sum, players) => sum + players, 0);
     invariant(total === this.boards.players, "the sum of all counts is the number of players");
   }
@@ -254,7 +257,9 @@ export class Engine {
   private forgetModes(now: number): void {
     if (now - this.modesSearchedAt < FORGET_PAUSE_TENTHS) return;
     this.modesSearchedAt = now;
-    this.modes.forget(now - this.sessionTenths, (mode) => REGIONS.every((_, region) => this.boards.of(region).count(mode) === 0));
+    this.modes.forget(now - this.sessionTenths, (mode) =>
+      REGIONS.every((_, region) => this.boards.of(region).count(mode) === 0),
+    );
   }
 }
 

@@ -48,7 +48,14 @@ export class Partition {
 
   /** Applies a report: the player is in `cell` and nowhere else, heard of `now`. */
   report(
-    hash: number, id0: number, id1: number, id2: number, id3: number, cell: number, seq: number, now: number,
+    hash: number,
+    id0: number,
+    id1: number,
+    id2: number,
+    id3: number,
+    cell: number,
+    seq: number,
+    now: number,
   ): ReportEffect {
     const { table } = this;
     const base = this.findLive(hash, id0, id1, id2, id3, now);

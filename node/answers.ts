@@ -7,7 +7,10 @@ const whole = (description: string): TSchema => Type.Integer({ minimum: 0, descr
 const Complete = Type.Optional(Type.Boolean({ description: "false while not every partition has spoken" }));
 const Stale = Type.Optional(Type.Boolean({ description: "true while the answer is older than it should be" }));
 
-export const ErrorAnswer = Type.Object({ code: Type.String(), message: Type.String() }, { description: "What was wrong" });
+export const ErrorAnswer = Type.Object(
+  { code: Type.String(), message: Type.String() },
+  { description: "What was wrong" },
+);
 export const ReportAnswer = Type.Object(
   {
     profileId: Type.String(),

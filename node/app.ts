@@ -22,7 +22,8 @@ export async function makeApp(context: Context): Promise<FastifyInstance> {
     return503OnClosing: false, // while draining, what comes on an open connection is still answered
     routerOptions: { maxParamLength: PARAM_LENGTH_MAX },
     clientErrorHandler: refuseMalformed,
-    frameworkErrors: (error, request, reply) => refuse(context, error, request as FastifyRequest, reply as FastifyReply),
+    frameworkErrors: (error, request, reply) =>
+      refuse(context, error, request as FastifyRequest, reply as FastifyReply),
   });
   registerBodyParser(app);
   app.setValidatorCompiler(validatorCompiler);
@@ -38,7 +39,11 @@ export async function makeApp(context: Context): Promise<FastifyInstance> {
   await app.register(fastifySwagger, {
     openapi: {
       openapi: "3.1.0",
-      info: { title: "Headcount", version: context.version, description: "Which game modes people in a country are playing right now." },
+      info: {
+        title: "Headcount",
+        version: context.version,
+        description: "Which game modes people in a country are playing right now.",
+      },
     },
   });
   await app.register(fastifySwaggerUi, { routePrefix: "/docs" });

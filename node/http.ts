@@ -1,5 +1,5 @@
 /** The pieces of HTTP that all routes share: the form of answers and refusals, validation by schema, body parsing. */
-import type { FastifyInstance, FastifyReply, FastifyRequest, FastifySchemaCompiler, RouteGenericInterface } from "fastify";
+import type { FastifyInstance, FastifyReply, FastifyRequest, FastifySchemaCompiler } from "fastify";
 import type { TObject, TSchema } from "typebox";
 import type { Logger } from "pino";
 import type { Owner } from "../cluster/owner.ts";
@@ -51,7 +51,9 @@ export function isServing(service: Service, reply: FastifyReply): service is Ser
 /** Validates with the route's schemas; query values come as text and are read as whole numbers where one is asked for. */
 export const validatorCompiler: FastifySchemaCompiler<TSchema> = ({ schema, httpPart }) => {
   const check = new Check(schema, httpPart ?? "body");
-  const refuse = (value: unknown, came: unknown): { error: Error } => ({ error: new RefusalError(check.explain(value, came)) });
+  const refuse = (value: unknown, came: unknown): { error: Error } => ({
+    error: new RefusalError(check.explain(value, came)),
+  });
   if (httpPart !== "querystring") return (value: unknown) => (check.accepts(value) ? true : refuse(value, value));
   return (came: unknown) => {
     const value = withNumbers(schema as TObject, came);
@@ -61,10 +63,13 @@ export const validatorCompiler: FastifySchemaCompiler<TSchema> = ({ schema, http
 
 function withNumbers(schema: TObject, query: unknown): Record<string, unknown> {
   const values: Record<string, unknown> = { ...(query as object) };
-  for (const [name, { type, default: standard }] of Object.entries(schema.properties as Record<string, { type?: string; default?: unknown }>)) {
+  for (const [name, { type, default: standard }] of Object.entries(
+    schema.properties as Record<string, { type?: string; default?: unknown }>,
+  )) {
     const value = values[name];
     if (value === undefined) values[name] = standard;
-    else if (type === "integer" && typeof value === "string" && /^(0|[1-9]\d{0,8})$/.test(value)) values[name] = Number(value);
+    else if (type === "integer" && typeof value === "string" && /^(0|[1-9]\d{0,8})$/.test(value))
+      values[name] = Number(value);
   }
   return values;
 }
@@ -75,7 +80,7 @@ export function registerBodyParser(app: FastifyInstance): void {
   app.removeAllContentTypeParsers();
   app.addContentTypeParser<string>("application/json", { parseAs: "string" }, (request, body, done) => {
     if (body === "") return done(null, undefined);
-    parse(request as FastifyRequest<RouteGenericInterface>, body, (error, value) => {
+    void parse(request, body, (error, value) => {
       if (error === null) done(null, value);
       else done(new RefusalError(`body must be JSON without a "__proto__" key, got ${shown(body)}`));
     });
@@ -93,7 +98,10 @@ export function refusalOf(error: HttpError, request: FastifyRequest): { status: 
   const status = error.statusCode ?? 500;
   switch (error.code) {
     case "FST_ERR_CTP_INVALID_MEDIA_TYPE":
-      return { status: 415, message: `content-type must be application/json, got ${shown(request.headers["content-type"])}` };
+      return {
+        status: 415,
+        message: `content-type must be application/json, got ${shown(request.headers["content-type"])}`,
+      };
     case "FST_ERR_CTP_BODY_TOO_LARGE":
       return { status: 413, message: `body must be at most ${request.routeOptions.bodyLimit} bytes, got more` };
     case "FST_ERR_BAD_URL":

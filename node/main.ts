@@ -78,7 +78,8 @@ async function listen(app: FastifyInstance, { host, port }: Settings): Promise<v
     await app.listen({ host, port });
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
-    const [name, value] = code === "EADDRINUSE" || code === "EACCES" ? ["HEADCOUNT_PORT", port] : ["HEADCOUNT_HOST", host];
+    const [name, value] =
+      code === "EADDRINUSE" || code === "EACCES" ? ["HEADCOUNT_PORT", port] : ["HEADCOUNT_HOST", host];
     const form = name === "HEADCOUNT_PORT" ? `a port that is free on ${host}` : "an address of this machine";
     throw new SettingError(`${name} must be ${form}, got "${value}" (${code})`);
   }

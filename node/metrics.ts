@@ -82,7 +82,11 @@ export class Metrics {
       removals: "Players disconnected on request",
     };
     for (const name of Object.keys(about) as (keyof Totals)[])
-      this.counter(`${name === "heartbeats" || name === "removals" ? name : `reports_${name}`}_total`, about[name], () => totals[name]);
+      this.counter(
+        `${name === "heartbeats" || name === "removals" ? name : `reports_${name}`}_total`,
+        about[name],
+        () => totals[name],
+      );
   }
 
   private registerState(service: Service): void {
@@ -92,22 +96,40 @@ export class Metrics {
     this.gauge("table_bytes", "Bytes of the presence tables", () => service.owner?.engine.tableBytes ?? 0);
     this.gauge("tally_bytes", "Bytes of the tallies", () => service.owner?.engine.tallyBytes ?? 0);
     this.gauge("ready", "1 while the node is ready", () => (service.status.kind === "ready" ? 1 : 0));
-    this.gauge("degraded", "1 while the store cannot be written and reports get 202", () => (service.degradedReason === undefined ? 0 : 1));
+    this.gauge("degraded", "1 while the store cannot be written and reports get 202", () =>
+      service.degradedReason === undefined ? 0 : 1,
+    );
     this.gauge("epoch", "Epoch of the view", () => service.epoch);
   }
 
   private registerStore(service: Service): void {
-    this.gauge("partitions_ahead", "Partitions that know more than their record", () => service.recorder?.aheadCount ?? 0);
+    this.gauge(
+      "partitions_ahead",
+      "Partitions that know more than their record",
+      () => service.recorder?.aheadCount ?? 0,
+    );
     this.gauge("log_rows_queued", "Rows waiting for the log", () => service.recorder?.rowsQueued ?? 0);
-    this.gauge("log_commit_seconds", "Time of the latest group commit", () => (service.recorder?.totals.commitMs ?? 0) / 1000);
-    this.gauge("snapshot_lag_seconds", "Longest time since the snapshot of a partition that changed", () => (service.recorder?.snapshotLagMs ?? 0) / 1000);
+    this.gauge(
+      "log_commit_seconds",
+      "Time of the latest group commit",
+      () => (service.recorder?.totals.commitMs ?? 0) / 1000,
+    );
+    this.gauge(
+      "snapshot_lag_seconds",
+      "Longest time since the snapshot of a partition that changed",
+      () => (service.recorder?.snapshotLagMs ?? 0) / 1000,
+    );
     this.gauge("snapshot_bytes", "Bytes of the newest snapshots", () => service.recorder?.totals.snapshotBytes ?? 0);
     this.gauge("store_bytes", "Bytes of the store on disk", () => service.storeBytes);
     this.counter("log_commits_total", "Group commits", () => service.recorder?.totals.commits ?? 0);
     this.counter("log_rows_total", "Rows appended to logs", () => service.recorder?.totals.rows ?? 0);
     this.counter("log_bytes_total", "Bytes appended to logs", () => service.recorder?.totals.bytes ?? 0);
     this.counter("snapshots_total", "Snapshots stored", () => service.recorder?.totals.snapshots ?? 0);
-    this.counter("store_faults_total", "Calls of the store that failed or were given up", () => service.recorder?.totals.faults ?? 0);
+    this.counter(
+      "store_faults_total",
+      "Calls of the store that failed or were given up",
+      () => service.recorder?.totals.faults ?? 0,
+    );
   }
 
   private gauge(name: string, help: string, value: () => number): void {

@@ -116,7 +116,14 @@ export class Service {
 
   private makeEngine({ partitions, hashKey }: Founding): Engine {
     const { sessionMs, graceMs, deadlineMs, durability } = this.settings;
-    const options = { partitions, hashKey, sessionMs, graceMs, removalMs: 2 * deadlineMs, isLogged: durability === "log" };
+    const options = {
+      partitions,
+      hashKey,
+      sessionMs,
+      graceMs,
+      removalMs: 2 * deadlineMs,
+      isLogged: durability === "log",
+    };
     return new Engine(options, performance.now());
   }
 

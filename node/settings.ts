@@ -41,7 +41,13 @@ const DURABILITIES = ["log", "snapshot", "none"] as const;
 const DAY_MS = 86_400_000;
 const STANDARD_GRACE = "half the TTL + lease + deadline";
 /** Settings of a cluster of several nodes: named here only so that they are refused with a reason. */
-const CLUSTER_ONLY = ["HEADCOUNT_REDIS_URL", "HEADCOUNT_PEER_HOST", "HEADCOUNT_PEER_PORT", "HEADCOUNT_PEER_URL", "HEADCOUNT_PEER_SECRET"];
+const CLUSTER_ONLY = [
+  "HEADCOUNT_REDIS_URL",
+  "HEADCOUNT_PEER_HOST",
+  "HEADCOUNT_PEER_PORT",
+  "HEADCOUNT_PEER_URL",
+  "HEADCOUNT_PEER_SECRET",
+];
 const SHOWN_MAX = 64;
 
 const SETTINGS = {
@@ -56,12 +62,35 @@ const SETTINGS = {
   dataDir: text("HEADCOUNT_DATA_DIR", "./data", "a folder", /^[^\0]+$/, "where the embedded store lives"),
   sessionMs: whole("HEADCOUNT_SESSION_TTL_MS", "90000", 1000, DAY_MS, "silence after which a player is disconnected"),
   graceMs: {
-    ...whole("HEADCOUNT_RECOVERY_GRACE_MS", STANDARD_GRACE, 0, DAY_MS, "least time to live that a recovered player gets"),
+    ...whole(
+      "HEADCOUNT_RECOVERY_GRACE_MS",
+      STANDARD_GRACE,
+      0,
+      DAY_MS,
+      "least time to live that a recovered player gets",
+    ),
     form: `a whole number from ${STANDARD_GRACE} to ${DAY_MS}`,
   },
-  durability: choice("HEADCOUNT_DURABILITY", "log", DURABILITIES, "when a report is acknowledged: log, in the log; snapshot, in memory; none, nothing is stored"),
-  snapshotMs: whole("HEADCOUNT_SNAPSHOT_MS", "10000", 100, DAY_MS, "shortest pause between two snapshots of a partition"),
-  leaseMs: whole("HEADCOUNT_LEASE_MS", "3000", 100, 600_000, "silence after which a node is expelled; here only part of the grace"),
+  durability: choice(
+    "HEADCOUNT_DURABILITY",
+    "log",
+    DURABILITIES,
+    "when a report is acknowledged: log, in the log; snapshot, in memory; none, nothing is stored",
+  ),
+  snapshotMs: whole(
+    "HEADCOUNT_SNAPSHOT_MS",
+    "10000",
+    100,
+    DAY_MS,
+    "shortest pause between two snapshots of a partition",
+  ),
+  leaseMs: whole(
+    "HEADCOUNT_LEASE_MS",
+    "3000",
+    100,
+    600_000,
+    "silence after which a node is expelled; here only part of the grace",
+  ),
   deadlineMs: whole("HEADCOUNT_REQUEST_DEADLINE_MS", "2000", 50, 600_000, "longest a request waits for the store"),
   logLevel: choice("HEADCOUNT_LOG_LEVEL", "info", LOG_LEVELS, "what is logged, on standard error"),
   isRepair: {
@@ -105,7 +134,8 @@ export function readArguments(args: readonly string[]): "run" | "help" | "versio
 
 export function helpText(): string {
   const lines = Object.values(SETTINGS).map(
-    ({ name, standard, form, about }) => `  ${name.padEnd(30)} ${about}\n${" ".repeat(33)}${form}; default ${standard}\n`,
+    ({ name, standard, form, about }) =>
+      `  ${name.padEnd(30)} ${about}\n${" ".repeat(33)}${form}; default ${standard}\n`,
   );
   return `Usage: headcount [--help] [--version]
 

@@ -19,7 +19,11 @@ const ProfileId = Type.String({
   description: "a UUID (8-4-4-4-12 hex digits, neither nil nor max)",
   examples: ["6f0e4b1c-94a0-4c2e-8d55-0b9f3a7c1e21"],
 });
-const Region = Type.String({ format: "iso-3166-1-alpha-2", description: "an ISO 3166-1 alpha-2 code", examples: ["CA"] });
+const Region = Type.String({
+  format: "iso-3166-1-alpha-2",
+  description: "an ISO 3166-1 alpha-2 code",
+  examples: ["CA"],
+});
 const GameMode = Type.String({
   format: "game-mode",
   description: "1 to 64 of A-Z a-z 0-9 . _ : - beginning with a letter or digit",
@@ -133,9 +137,10 @@ export function refusal(field: string, expectation: string, value: unknown): str
 /** A value as it may stand in a message: cut to 64 characters, control characters escaped. */
 export function shown(value: unknown): string {
   if (value === undefined) return "nothing";
-  if (typeof value === "string") return JSON.stringify(value.slice(0, SHOWN_MAX)).replace(/[\u007f-\u009f\u2028\u2029]/g, escaped);
+  if (typeof value === "string")
+    return JSON.stringify(value.slice(0, SHOWN_MAX)).replace(/[\u007f-\u009f\u2028\u2029]/g, escaped);
   if (Array.isArray(value)) return `an array of ${value.length}`;
-  return typeof value === "object" && value !== null ? "an object" : String(value);
+  return typeof value === "object" && value !== null ? "an object" : JSON.stringify(value);
 }
 
 function escaped(character: string): string {

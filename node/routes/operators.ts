@@ -9,33 +9,59 @@ const TAGS = ["operators"];
 const PLAIN = Type.String({ description: "Prometheus text format" });
 
 export function registerOperators(app: FastifyInstance, { service, metrics, version }: Context): void {
-  app.get("/livez", { schema: { tags: TAGS, summary: "The process works", response: { 200: StatusAnswer } } }, (_request, reply) => {
-    sendJson(reply, 200, `{"status":"alive"}`);
-  });
+  app.get(
+    "/livez",
+    { schema: { tags: TAGS, summary: "The process works", response: { 200: StatusAnswer } } },
+    (_request, reply) => {
+      sendJson(reply, 200, `{"status":"alive"}`);
+    },
+  );
 
   const ready = { tags: TAGS, summary: "The node answers", response: { 200: StatusAnswer, 503: StatusAnswer } };
   app.get("/readyz", { schema: ready }, (_request, reply) => {
     const { status, degradedReason } = service;
-    if (status.kind !== "ready") sendJson(reply, 503, JSON.stringify({ code: "503", message: status.reason, status: status.kind, reason: status.reason }));
-    else if (degradedReason !== undefined) sendJson(reply, 200, JSON.stringify({ status: "degraded", reason: degradedReason }));
+    if (status.kind !== "ready")
+      sendJson(
+        reply,
+        503,
+        JSON.stringify({ code: "503", message: status.reason, status: status.kind, reason: status.reason }),
+      );
+    else if (degradedReason !== undefined)
+      sendJson(reply, 200, JSON.stringify({ status: "degraded", reason: degradedReason }));
     else sendJson(reply, 200, `{"status":"ready"}`);
   });
 
-  app.get("/metrics", { schema: { tags: TAGS, summary: "Metrics", response: { 200: PLAIN } } }, async (_request, reply) => {
-    const text = await metrics.registry.metrics();
-    return reply.header("content-type", metrics.registry.contentType).send(text);
-  });
+  app.get(
+    "/metrics",
+    { schema: { tags: TAGS, summary: "Metrics", response: { 200: PLAIN } } },
+    async (_request, reply) => {
+      const text = await metrics.registry.metrics();
+      return reply.header("content-type", metrics.registry.contentType).send(text);
+    },
+  );
 
-  app.get("/openapi.json", { schema: { tags: TAGS, summary: "This description", response: { 200: Type.Object({}) } } }, (_request, reply) => {
-    sendJson(reply, 200, JSON.stringify(app.swagger()));
-  });
+  app.get(
+    "/openapi.json",
+    { schema: { tags: TAGS, summary: "This description", response: { 200: Type.Object({}) } } },
+    (_request, reply) => {
+      sendJson(reply, 200, JSON.stringify(app.swagger()));
+    },
+  );
 
-  app.get("/v1/node", { schema: { tags: TAGS, summary: "Which node answered", response: { 200: NodeAnswer } } }, (_request, reply) => {
-    const { id, incarnation } = service;
-    sendJson(reply, 200, JSON.stringify({ id, incarnation, version, uptimeSeconds: Math.floor(process.uptime()) }));
-  });
+  app.get(
+    "/v1/node",
+    { schema: { tags: TAGS, summary: "Which node answered", response: { 200: NodeAnswer } } },
+    (_request, reply) => {
+      const { id, incarnation } = service;
+      sendJson(reply, 200, JSON.stringify({ id, incarnation, version, uptimeSeconds: Math.floor(process.uptime()) }));
+    },
+  );
 
-  const cluster = { tags: TAGS, summary: "The cluster as this node knows it", response: { 200: ClusterAnswer, 503: ErrorAnswer } };
+  const cluster = {
+    tags: TAGS,
+    summary: "The cluster as this node knows it",
+    response: { 200: ClusterAnswer, 503: ErrorAnswer },
+  };
   app.get("/v1/cluster", { schema: cluster }, (_request, reply) => {
     const { id, incarnation, owner, status, epoch, settings } = service;
     const partitions = owner?.engine.partitions.length ?? 0;

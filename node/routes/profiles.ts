@@ -46,7 +46,12 @@ export function registerProfiles(app: FastifyInstance, context: Context): void {
   });
 }
 
-function report({ service, metrics }: Context, profileId: string, body: Static<typeof ReportBody>, reply: FastifyReply): void {
+function report(
+  { service, metrics }: Context,
+  profileId: string,
+  body: Static<typeof ReportBody>,
+  reply: FastifyReply,
+): void {
   if (!isServing(service, reply)) return;
   const { owner, pace } = service;
   const startedMs = metrics.startTiming();
@@ -59,7 +64,8 @@ function report({ service, metrics }: Context, profileId: string, body: Static<t
     return sendRefusal(reply, REPORT_REFUSALS[outcome].status, REPORT_REFUSALS[outcome].message(gamemode));
   }
   metrics.totals[outcome]++;
-  const where = outcome === "late" ? standing(service, hash) : `"region":"${region.toUpperCase()}","gamemode":"${gamemode}"`;
+  const where =
+    outcome === "late" ? standing(service, hash) : `"region":"${region.toUpperCase()}","gamemode":"${gamemode}"`;
   // Everything in it was checked for its form, so nothing needs to be escaped.
   const start = `{"profileId":"${profileId.toLowerCase()}",${where},"changed":${outcome === "moved"},"renewInMs":`;
   owner.whenRemembered(hash, (remembrance) => {
@@ -85,7 +91,11 @@ function find({ service }: Context, profileId: string, reply: FastifyReply): voi
     if (presence === undefined || presence.region < 0) return sendRefusal(reply, 404, notConnected(profileId));
     const lastSeen = new Date(Date.now() - (performance.now() - presence.seenMs)).toISOString();
     const region = REGIONS[presence.region];
-    sendJson(reply, 200, JSON.stringify({ profileId: profileId.toLowerCase(), region, gamemode: presence.mode, lastSeen }));
+    sendJson(
+      reply,
+      200,
+      JSON.stringify({ profileId: profileId.toLowerCase(), region, gamemode: presence.mode, lastSeen }),
+    );
   });
 }
 

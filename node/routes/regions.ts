@@ -52,5 +52,9 @@ const TOP_SCHEMA = {
   querystring: TopQuery,
   response: { 200: TopAnswer, 304: Nothing, 400: ErrorAnswer, 503: ErrorAnswer },
 };
-const REGIONS_SCHEMA = { tags: TAGS, summary: "Players per region", response: { 200: RegionsAnswer, 503: ErrorAnswer } };
+const REGIONS_SCHEMA = {
+  tags: TAGS,
+  summary: "Players per region",
+  response: { 200: RegionsAnswer, 503: ErrorAnswer },
+};
 const PLAYERS_SCHEMA = { tags: TAGS, summary: "Players connected", response: { 200: PlayersAnswer, 503: ErrorAnswer } };

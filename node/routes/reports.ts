@@ -40,7 +40,8 @@ function reportAll({ service, metrics }: Context, rows: readonly unknown[], repl
   if (!isServing(service, reply)) return;
   const startedMs = metrics.startTiming();
   const batch = new Batch(service.owner, rows.length);
-  for (let first = 0; first < rows.length; first += ROWS_WARMED) batch.apply(rows, first, Math.min(first + ROWS_WARMED, rows.length));
+  for (let first = 0; first < rows.length; first += ROWS_WARMED)
+    batch.apply(rows, first, Math.min(first + ROWS_WARMED, rows.length));
   batch.addTo(metrics.totals);
   const { hashes, accepted, rejected } = batch;
   service.owner.whenAllRemembered(hashes, accepted, (remembered) => {
@@ -107,7 +108,15 @@ class Batch {
 const SCHEMA = {
   tags: ["players"],
   summary: "Report many players at once",
-  description: "For game servers and gateways. Bad rows are refused one by one and the good ones stand; in order for one player.",
+  description:
+    "For game servers and gateways. Bad rows are refused one by one and the good ones stand; in order for one player.",
   body: BatchBodyShown,
-  response: { 200: BatchAnswer, 202: BatchAnswer, 400: ErrorAnswer, 413: ErrorAnswer, 415: ErrorAnswer, 503: ErrorAnswer },
+  response: {
+    200: BatchAnswer,
+    202: BatchAnswer,
+    400: ErrorAnswer,
+    413: ErrorAnswer,
+    415: ErrorAnswer,
+    503: ErrorAnswer,
+  },
 };
