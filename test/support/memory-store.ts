@@ -1,0 +1,203 @@
+/**
+ * A store in memory that keeps the contract of `cluster/record-store.ts`, and breaks it when told to.
+ *
+ * The plain model beside the real stores: nothing here is clever. Everything is copied on the way in and out, as if
+ * it had been on disk. The fault switches say what a real store does on a bad day; each takes effect on the next call.
+ */
+import { StoreUnavailableError } from "../../cluster/record-store.ts";
+import type {
+  Append,
+  AppendAnswer,
+  Claim,
+  ClaimAnswer,
+  Founding,
+  PartitionIndex,
+  RecordStore,
+  Snapshot,
+  SnapshotAnswer,
+} from "../../cluster/record-store.ts";
+
+interface Message {
+  readonly claim: Claim;
+  readonly end: number;
+  readonly bytes: Uint8Array;
+}
+
+interface Record {
+  claim: Claim;
+  length: number;
+  snapshotNumber: number;
+  snapshot: Uint8Array | undefined;
+  log: Message[];
+}
+
+export class MemoryStore implements RecordStore {
+  readonly isOneFile: boolean;
+  #founding: Founding | undefined;
+  #records = new Map<PartitionIndex, Record>();
+  #failures = 0;
+  #answersToLose = 0;
+  #refusesSnapshots = false;
+  #isGone = false;
+  #hanging: { readonly released: Promise<void>; readonly release: () => void } | undefined;
+  /** How many calls of each kind came, refused and failed ones too. */
+  readonly calls = { found: 0, claim: 0, append: 0, snapshot: 0 };
+
+  constructor(options: { readonly isOneFile?: boolean } = {}) {
+    this.isOneFile = options.isOneFile ?? true;
+  }
+
+  // The faults.
+
+  /** The next `count` appends throw and nothing of them lands. */
+  failNextAppends(count = 1): void {
+    this.#failures = count;
+  }
+
+  /** The next `count` appends or snapshots land, but their callers are told that the store is unavailable. */
+  loseNextAnswers(count = 1): void {
+    this.#answersToLose = count;
+  }
+
+  /** Every call waits, before it does anything, until `release()`. */
+  hang(): void {
+    if (this.#hanging !== undefined) return;
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.#hanging = { released: promise, release: resolve };
+  }
+
+  release(): void {
+    this.#hanging?.release();
+    this.#hanging = undefined;
+  }
+
+  /** Every call throws until `comeBack()`; what was there stays. */
+  goAway(): void {
+    this.#isGone = true;
+  }
+
+  comeBack(): void {
+    this.#isGone = false;
+  }
+
+  /** Snapshots throw until told otherwise. */
+  refuseSnapshots(refuses = true): void {
+    this.#refusesSnapshots = refuses;
+  }
+
+  /** Loses the newest `count` messages of the partition, as a store that came back with an older disk does. */
+  forgetTail(partition: PartitionIndex, count = 1): void {
+    const record = this.#records.get(partition);
+    if (record === undefined) return;
+    for (const lost of record.log.splice(Math.max(0, record.log.length - count))) {
+      if (isSame(lost.claim, record.claim)) record.length = Math.min(record.length, lost.end - lost.bytes.length);
+    }
+  }
+
+  /** Loses everything, the founding too. */
+  forgetAll(): void {
+    this.#founding = undefined;
+    this.#records.clear();
+  }
+
+  // The contract.
+
+  async found(proposal: Founding): Promise<Founding> {
+    this.calls.found += 1;
+    await this.#answering("found");
+    this.#founding ??= { partitions: proposal.partitions, hashKey: proposal.hashKey.slice() };
+    return { partitions: this.#founding.partitions, hashKey: this.#founding.hashKey.slice() };
+  }
+
+  async highestTerm(): Promise<number> {
+    await this.#answering("read the highest term");
+    return Math.max(0, ...[...this.#records.values()].map((record) => record.claim.term));
+  }
+
+  async claim(partitions: readonly PartitionIndex[], claim: Claim): Promise<ClaimAnswer[]> {
+    this.calls.claim += 1;
+    await this.#answering("claim");
+    return partitions.map((partition) => this.#claimOne(partition, claim));
+  }
+
+  async append(appends: readonly Append[]): Promise<AppendAnswer[]> {
+    this.calls.append += 1;
+    await this.#answering("append");
+    if (this.#failures > 0) {
+      this.#failures -= 1;
+      throw new StoreUnavailableError("Cannot append: told to fail");
+    }
+    const answers = appends.map((append) => this.#appendOne(append));
+    this.#loseAnswer("append");
+    return answers;
+  }
+
+  async snapshot(partition: PartitionIndex, claim: Claim, snapshot: Snapshot): Promise<SnapshotAnswer> {
+    this.calls.snapshot += 1;
+    await this.#answering("snapshot");
+    if (this.#refusesSnapshots) throw new StoreUnavailableError("Cannot snapshot: told to refuse");
+    const answer = this.#snapshotOne(partition, claim, snapshot);
+    this.#loseAnswer("snapshot");
+    return answer;
+  }
+
+  async close(): Promise<void> {}
+
+  async #answering(action: string): Promise<void> {
+    await this.#hanging?.released;
+    if (this.#isGone) throw new StoreUnavailableError(`Cannot ${action}: told to be away`);
+  }
+
+  #loseAnswer(action: string): void {
+    if (this.#answersToLose === 0) return;
+    this.#answersToLose -= 1;
+    throw new StoreUnavailableError(`Cannot ${action}: told to lose the answer`);
+  }
+
+  #claimOne(partition: PartitionIndex, claim: Claim): ClaimAnswer {
+    let record = this.#records.get(partition);
+    if (record === undefined) {
+      record = { claim, length: 0, snapshotNumber: 0, snapshot: undefined, log: [] };
+      this.#records.set(partition, record);
+    } else if (!isSame(record.claim, claim)) {
+      if (claim.term <= record.claim.term) return { kind: "refused", standing: record.claim };
+      Object.assign(record, { claim, length: 0, snapshotNumber: 0 });
+    }
+    const log = record.log.map((message) => message.bytes.slice());
+    return { kind: "claimed", record: { snapshot: record.snapshot?.slice(), log } };
+  }
+
+  #appendOne({ partition, claim, from, message }: Append): AppendAnswer {
+    const record = this.#records.get(partition);
+    if (record === undefined || !isSame(record.claim, claim)) return refusalOf(record, claim);
+    const end = from + message.length;
+    if (record.length === from) {
+      record.log.push({ claim, end, bytes: message.slice() });
+      record.length = end;
+      return "landed";
+    }
+    return record.length >= end ? "landed" : "behind";
+  }
+
+  #snapshotOne(partition: PartitionIndex, claim: Claim, snapshot: Snapshot): SnapshotAnswer {
+    const record = this.#records.get(partition);
+    if (record === undefined || !isSame(record.claim, claim)) return refusalOf(record, claim);
+    if (snapshot.number <= record.snapshotNumber) return "outnumbered";
+    if (!snapshot.isWhole && snapshot.covers > record.length) return "behind";
+    record.snapshot = snapshot.bytes.slice();
+    record.snapshotNumber = snapshot.number;
+    record.log = snapshot.isWhole
+      ? []
+      : record.log.filter((message) => isSame(message.claim, claim) && message.end > snapshot.covers);
+    if (snapshot.isWhole) record.length = snapshot.covers;
+    return "landed";
+  }
+}
+
+function isSame(one: Claim, other: Claim): boolean {
+  return one.term === other.term && one.incarnation === other.incarnation;
+}
+
+function refusalOf(record: Record | undefined, claim: Claim): "superseded" | "behind" {
+  return record !== undefined && record.claim.term > claim.term ? "superseded" : "behind";
+}

@@ -1,0 +1,137 @@
+/** A recorder over an in-memory store with a clock, turns and an encoder in the test's hand. */
+import { Recorder, type Durability, type Remembrance } from "../../cluster/recorder.ts";
+import type { RecordStore } from "../../cluster/record-store.ts";
+import { recoverAll } from "../../cluster/recovery.ts";
+import { encodeRows } from "../../engine/codec.ts";
+import { Engine, type TableCopy } from "../../engine/engine.ts";
+import { NO_SEQ } from "../../engine/partition.ts";
+import { takenRows } from "../../engine/presence-table.ts";
+import { regionOf } from "../../engine/regions.ts";
+import { MemoryStore } from "./memory-store.ts";
+
+export const SESSION_MS = 90_000;
+export const SNAPSHOT_MS = 10_000;
+export const DEADLINE_MS = 2000;
+const PARTITIONS = 16;
+const HASH_KEY = Uint8Array.of(1, 2, 3, 4, 5, 6, 7, 8);
+
+export interface RecorderBenchOptions {
+  readonly store?: MemoryStore;
+  readonly durability?: Durability;
+  readonly term?: number;
+}
+
+export class RecorderBench {
+  readonly engine: Engine;
+  readonly recorder: Recorder;
+  readonly store: MemoryStore;
+  readonly faults: unknown[] = [];
+  healed = 0;
+  superseded: number[] = [];
+  nowMs = 0;
+  /** While set, encoding waits for it. */
+  encoding: Promise<void> | undefined;
+  private turn: (() => void)[] = [];
+
+  private constructor(engine: Engine, store: MemoryStore, { durability = "log", term = 1 }: RecorderBenchOptions) {
+    this.engine = engine;
+    this.store = store;
+    const ports = {
+      store: store as RecordStore,
+      encode: async (copy: TableCopy) => {
+        await this.encoding;
+        return encodeRows("snapshot", { ...copy, ...takenRows(copy.words) });
+      },
+      atTurnEnd: (task: () => void) => void this.turn.push(task),
+      nowMs: () => this.nowMs,
+      wallMs: () => 1_700_000_000_000 + this.nowMs,
+      onStoreFault: (error: unknown) => void this.faults.push(error),
+      onStoreHealed: () => void this.healed++,
+      onSuperseded: (partition: number) => void this.superseded.push(partition),
+    };
+    const claim = { term, incarnation: `incarnation-${term}` };
+    const options = { claim, durability, snapshotMs: SNAPSHOT_MS, sessionMs: SESSION_MS, deadlineMs: DEADLINE_MS };
+    this.recorder = new Recorder(engine, ports, options);
+  }
+
+  static async open(options: RecorderBenchOptions = {}): Promise<RecorderBench> {
+    const { store = new MemoryStore({ isOneFile: false }), durability = "log", term = 1 } = options;
+    const engineOptions = {
+      partitions: PARTITIONS,
+      hashKey: HASH_KEY,
+      sessionMs: SESSION_MS,
+      removalMs: 2 * DEADLINE_MS,
+      graceMs: 50_000,
+      isLogged: durability === "log",
+    };
+    const engine = new Engine(engineOptions, 0);
+    await store.found({ partitions: PARTITIONS, hashKey: HASH_KEY });
+    const claim = { term, incarnation: `incarnation-${term}` };
+    const decompress = (bytes: Uint8Array): Promise<Uint8Array> => Promise.resolve(bytes);
+    await recoverAll(engine, claim, { store, decompress, wallMs: () => 1_700_000_000_000 });
+    return new RecorderBench(engine, store, options);
+  }
+
+  /** Another process's life over the same store: what it knows is what the store remembers. */
+  restart(term: number): Promise<RecorderBench> {
+    return RecorderBench.open({ store: this.store, term });
+  }
+
+  /** Reports player `number`, and gives what the client was told so far. */
+  report(number: number, mode: string, seq = NO_SEQ): Told {
+    const hash = this.engine.hash(idOf(number));
+    this.engine.report(hash, idOf(number), regionOf("CA"), this.engine.admitMode(mode), seq);
+    return this.told(number);
+  }
+
+  remove(number: number): Told {
+    this.engine.remove(this.engine.hash(idOf(number)), idOf(number));
+    return this.told(number);
+  }
+
+  told(number: number): Told {
+    const told = new Told();
+    this.recorder.whenRemembered(this.partitionOf(number), 1, (remembrance) => told.answers.push(remembrance));
+    return told;
+  }
+
+  partitionOf(number: number): number {
+    return this.engine.partitionOf(this.engine.hash(idOf(number)));
+  }
+
+  modeOf(number: number): string | undefined {
+    return this.engine.find(this.engine.hash(idOf(number)), idOf(number))?.mode;
+  }
+
+  /** Ends the turn of the event loop: planned tasks run. The store has not answered yet. */
+  endTurn(): void {
+    for (const task of this.turn.splice(0)) task();
+  }
+
+  /** Ends turns until nothing more happens by itself. */
+  async settle(): Promise<void> {
+    for (let round = 0; round < 20; round++) {
+      this.endTurn();
+      await new Promise<void>((resolve) => setImmediate(resolve));
+    }
+  }
+
+  /** Lets time pass in ticks of 20 ms. */
+  async pass(ms: number): Promise<void> {
+    for (const endMs = this.nowMs + ms; this.nowMs < endMs;) {
+      this.nowMs = Math.min(endMs, this.nowMs + Math.max(20, ms / 50));
+      this.engine.time.advance(this.nowMs);
+      this.recorder.tick();
+      await this.settle();
+    }
+  }
+}
+
+/** What the client of one request was told. */
+export class Told {
+  readonly answers: Remembrance[] = [];
+}
+
+export function idOf(number: number): Int32Array {
+  return Int32Array.of(0x6f0e4b1c, 0x94a04c2e, 0x8d550b9f, number + 1);
+}
