@@ -1,0 +1,14 @@
+import { hash32 } from "./sampling.ts";
+
+const PROFILE_SEED = 0x05ee_d1d5; // so that ids share no number with what players do
+
+/** A UUID of version 4's form; never the same for two serials of one seed, since its first word is a bijection. */
+export function profileIdOf(seed: number, serial: number): string {
+  const [word0, word1, word2, word3] = [0, 1, 2, 3].map((part) =>
+    hash32(seed ^ PROFILE_SEED, serial, part)
+      .toString(16)
+      .padStart(8, "0"),
+  );
+  const variant = "89ab"[Number.parseInt(word2[0], 16) & 3];
+  return `${word0}-${word1.slice(0, 4)}-4${word1.slice(5)}-${variant}${word2.slice(1, 4)}-${word2.slice(4)}${word3}`;
+}
