@@ -22,14 +22,24 @@ export function parseProfileId(text: string, id: ProfileId): boolean {
   if (text.length !== 36) return false;
   if (text.charCodeAt(8) !== DASH || text.charCodeAt(13) !== DASH) return false;
   if (text.charCodeAt(18) !== DASH || text.charCodeAt(23) !== DASH) return false;
-  const high = fourDigits(text, 0) | fourDigits(text, 4) | fourDigits(text, 9) | fourDigits(text, 14);
-  const low = fourDigits(text, 19) | fourDigits(text, 24) | fourDigits(text, 28) | fourDigits(text, 32);
-  if ((high | low) < 0) return false;
-  id[0] = (fourDigits(text, 0) << 16) | fourDigits(text, 4);
-  id[1] = (fourDigits(text, 9) << 16) | fourDigits(text, 14);
-  id[2] = (fourDigits(text, 19) << 16) | fourDigits(text, 24);
-  id[3] = (fourDigits(text, 28) << 16) | fourDigits(text, 32);
-  return !isNilOrMax(id);
+  const digits0 = fourDigits(text, 0);
+  const digits1 = fourDigits(text, 4);
+  const digits2 = fourDigits(text, 9);
+  const digits3 = fourDigits(text, 14);
+  const digits4 = fourDigits(text, 19);
+  const digits5 = fourDigits(text, 24);
+  const digits6 = fourDigits(text, 28);
+  const digits7 = fourDigits(text, 32);
+  if ((digits0 | digits1 | digits2 | digits3 | digits4 | digits5 | digits6 | digits7) < 0) return false;
+  const id0 = (digits0 << 16) | digits1;
+  const id1 = (digits2 << 16) | digits3;
+  const id2 = (digits4 << 16) | digits5;
+  const id3 = (digits6 << 16) | digits7;
+  id[0] = id0;
+  id[1] = id1;
+  id[2] = id2;
+  id[3] = id3;
+  return (id0 | id1 | id2 | id3) !== 0 && (id0 & id1 & id2 & id3) !== -1;
 }
 
 /** The id as a UUID in lower case. */
@@ -41,11 +51,6 @@ export function formatProfileId(id: ProfileId): string {
     text += byte(index);
   }
   return text;
-}
-
-function isNilOrMax(id: ProfileId): boolean {
-  const [id0, id1, id2, id3] = [id[0], id[1], id[2], id[3]];
-  return (id0 | id1 | id2 | id3) === 0 || (id0 & id1 & id2 & id3) === -1;
 }
 
 /** The number that four hex digits spell, or less than 0 where one is none. */

@@ -9,8 +9,9 @@ import { isModeName } from "../engine/modes.ts";
 import { parseProfileId } from "../engine/profile-id.ts";
 import { regionOf } from "../engine/regions.ts";
 
-const scratchId = new Int32Array(4);
-Format.Set("profile-id", (text) => parseProfileId(text, scratchId));
+/** The profile id that was checked last: checking reads it, so who asks at once need not read it again. */
+export const checkedId = new Int32Array(4);
+Format.Set("profile-id", (text) => parseProfileId(text, checkedId));
 Format.Set("iso-3166-1-alpha-2", (text) => regionOf(text) >= 0);
 Format.Set("game-mode", isModeName);
 

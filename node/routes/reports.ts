@@ -2,11 +2,10 @@
 import type { FastifyInstance, FastifyReply } from "fastify";
 import type { Static } from "typebox";
 import { NO_SEQ, type Owner } from "../../cluster/owner.ts";
-import { parseProfileId } from "../../engine/profile-id.ts";
 import { regionOf } from "../../engine/regions.ts";
 import { BatchAnswer, ErrorAnswer } from "../answers.ts";
 import { type Context, isServing, sendJson, validatorCompiler } from "../http.ts";
-import { BATCH_ROWS_MAX, BatchBody, BatchBodyShown, Check, ReportRow } from "../values.ts";
+import { BATCH_ROWS_MAX, BatchBody, BatchBodyShown, Check, checkedId, ReportRow } from "../values.ts";
 import { REPORT_REFUSALS } from "./profiles.ts";
 
 const ROUTE = "/v1/reports";
@@ -23,6 +22,7 @@ interface Rejection {
 const rowCheck = new Check(ReportRow, "report");
 const ids = Array.from({ length: ROWS_WARMED }, () => new Int32Array(4));
 const warmedHashes = new Int32Array(ROWS_WARMED);
+const indexes = new Int32Array(ROWS_WARMED);
 
 export function registerReports(app: FastifyInstance, context: Context): void {
   const options = {
@@ -43,7 +43,8 @@ function reportAll({ service, metrics }: Context, rows: readonly unknown[], repl
   for (let first = 0; first < rows.length; first += ROWS_WARMED)
     batch.apply(rows, first, Math.min(first + ROWS_WARMED, rows.length));
   batch.addTo(metrics.totals);
-  const { hashes, accepted, rejected } = batch;
+  const { hashes, accepted } = batch;
+  const rejected = batch.rejected.sort((one, other) => one.index - other.index);
   service.owner.whenAllRemembered(hashes, accepted, (remembered) => {
     metrics.observe("reports", startedMs);
     sendJson(reply, remembered === accepted ? 200 : 202, JSON.stringify({ accepted, remembered, rejected }));
@@ -67,21 +68,20 @@ class Batch {
   /** Applies rows `first` to `end` - 1, ROWS_WARMED of them at the most. */
   apply(rows: readonly unknown[], first: number, end: number): void {
     const { engine } = this.owner;
-    let good = 0;
+    const good: ReportRow[] = [];
     for (let index = first; index < end; index++) {
       const row = rows[index];
-      if (!rowCheck.accepts(row)) continue;
-      parseProfileId(row.profileId, ids[good]);
-      warmedHashes[good] = engine.hash(ids[good]);
-      good++;
+      if (!rowCheck.accepts(row)) {
+        this.reject(index, 400, rowCheck.explain(row));
+        continue;
+      }
+      ids[good.length].set(checkedId);
+      warmedHashes[good.length] = engine.hash(checkedId);
+      indexes[good.length] = index;
+      good.push(row);
     }
-    engine.warm(warmedHashes, good);
-    good = 0;
-    for (let index = first; index < end; index++) {
-      const row = rows[index];
-      if (rowCheck.accepts(row)) this.report(row, index, good++);
-      else this.reject(index, 400, rowCheck.explain(row));
-    }
+    engine.warm(warmedHashes, good.length);
+    for (let at = 0; at < good.length; at++) this.report(good[at], indexes[at], at);
   }
 
   addTo(totals: { moved: number; renewed: number; late: number; rejected: number }): void {

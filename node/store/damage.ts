@@ -49,9 +49,14 @@ export function lossLine(loss: Loss): string {
   const parts = [
     listOf("everything of partition", loss.records),
     listOf("the snapshot of partition", loss.snapshots),
-    listOf("log commit", loss.commits.map(([first, last]) => (first === last ? `${first}` : `${first} to ${last}`))),
+    listOf(
+      "log commit",
+      loss.commits.map(([first, last]) => (first === last ? `${first}` : `${first} to ${last}`)),
+    ),
   ].filter((part) => part !== "");
-  return parts.length === 0 ? "would lose nothing that was acknowledged: all of it can be read" : `would lose ${parts.join(", ")}`;
+  return parts.length === 0
+    ? "would lose nothing that was acknowledged: all of it can be read"
+    : `would lose ${parts.join(", ")}`;
 }
 
 const LISTED_MAX = 20;

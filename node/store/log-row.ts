@@ -141,6 +141,14 @@ export function claimsOf(words: Words): Claim[] {
   return claims;
 }
 
+/** A row of no segments: it stands where a commit was lost. */
+export function emptyLogRow(commitNumber: number): Uint8Array {
+  const words = wordsOf(new ArrayBuffer(HEADER_BYTES));
+  words.u32[0] = LOG_ROW_MAGIC;
+  setCommitNumber(words, commitNumber);
+  return words.u8;
+}
+
 export interface Segment {
   readonly partition: number;
   readonly claim: Claim;

@@ -9,13 +9,23 @@
  * The folder's lock is held by whoever calls.
  */
 import { DatabaseSync } from "node:sqlite";
-import { closeSync, copyFileSync, existsSync, fsyncSync, openSync, readFileSync, readdirSync, renameSync, rmSync } from "node:fs";
+import {
+  closeSync,
+  copyFileSync,
+  existsSync,
+  fsyncSync,
+  openSync,
+  readFileSync,
+  readdirSync,
+  renameSync,
+  rmSync,
+} from "node:fs";
 import { join } from "node:path";
 import type { Founding } from "../../cluster/record-store.ts";
 import { DamagedStoreError, type Loss } from "./damage.ts";
 import { inspect, readContent, type Inspection } from "./inspect.ts";
 import { RecordFile } from "./record-file.ts";
-import type { RecordIndex } from "./record-index.ts";
+import { RecordIndex } from "./record-index.ts";
 import { NOTHING, salvage, type Content } from "./salvage.ts";
 import { CREATE_TABLES, LOG, META, RECORDS, SNAPSHOTS, insertInto } from "./schema.ts";
 import { readWal } from "./wal.ts";
@@ -47,8 +57,15 @@ export function openRecordFile(folder: string, opening: Opening): OpenedFile {
   if (!existsSync(path) && !existsSync(`${path}-wal`)) replace(folder, NOTHING);
   const first = look(path);
   if (first.findings.length === 0 && opening.rewrite) replace(folder, readContent(path, first.index));
-  if (first.findings.length === 0) return { file: new RecordFile(path, first.index), index: first.index, loss: undefined };
-  const { content, loss } = salvage(readIfThere(path), readWal(readIfThere(`${path}-wal`)).frames, first.findings, opening.founding);
+  if (first.findings.length === 0)
+    return { file: new RecordFile(path, first.index), index: first.index, loss: undefined };
+  const { content, loss } = salvage(
+    readIfThere(path),
+    readWal(readIfThere(`${path}-wal`)).frames,
+    first.findings,
+    first.index.lastCommit,
+    opening.founding,
+  );
   if (!opening.repair) throw new DamagedStoreError(folder, loss);
   copyDamaged(folder, opening.copiesMax);
   replace(folder, content);
@@ -57,10 +74,10 @@ export function openRecordFile(folder: string, opening: Opening): OpenedFile {
   return { file: new RecordFile(path, second.index), index: second.index, loss };
 }
 
+/** Changes nothing. A damaged write-ahead log keeps SQLite out: it would take it for an empty one, and remove it. */
 function look(path: string): Inspection {
   const { damage } = readWal(readIfThere(`${path}-wal`));
-  const seen = inspect(path);
-  return damage === undefined ? seen : { findings: [damage, ...seen.findings], index: seen.index };
+  return damage === undefined ? inspect(path) : { findings: [damage], index: new RecordIndex() };
 }
 
 /** Puts a fresh file with this content in the store's place; a crash on the way leaves the old or the new one. */
@@ -102,7 +119,9 @@ function build(path: string, { founding, records, snapshots, log }: Content): vo
 
 function copyDamaged(folder: string, copiesMax: number): void {
   const path = join(folder, DATABASE);
-  const numbers = readdirSync(folder).flatMap((name) => /^headcount\.db\.damaged-(\d+)$/.exec(name)?.slice(1).map(Number) ?? []);
+  const numbers = readdirSync(folder).flatMap(
+    (name) => /^headcount\.db\.damaged-(\d+)$/.exec(name)?.slice(1).map(Number) ?? [],
+  );
   if (numbers.length >= copiesMax) return;
   const copy = `${path}.damaged-${Math.max(0, ...numbers) + 1}`;
   for (const suffix of ["", "-wal"]) {

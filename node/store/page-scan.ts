@@ -81,7 +81,11 @@ class PageImages {
 }
 
 /** @returns undefined where it is no cell of a table's leaf */
-function readCell(view: DataView, start: number, pageOf: (page: number) => Uint8Array | undefined): ScannedRow | undefined {
+function readCell(
+  view: DataView,
+  start: number,
+  pageOf: (page: number) => Uint8Array | undefined,
+): ScannedRow | undefined {
   const cursor = { at: start };
   const payloadBytes = readVarint(view, cursor);
   const key = readVarint(view, cursor);
@@ -97,10 +101,15 @@ function readCell(view: DataView, start: number, pageOf: (page: number) => Uint8
 }
 
 /** The payload's rest lies in a chain of pages: the number of the next one, then content. */
-function withOverflow(local: Uint8Array, bytes: number, first: number, pageOf: (page: number) => Uint8Array | undefined): Uint8Array | undefined {
+function withOverflow(
+  local: Uint8Array,
+  bytes: number,
+  first: number,
+  pageOf: (page: number) => Uint8Array | undefined,
+): Uint8Array | undefined {
   const parts = [local];
   let missing = bytes - local.length;
-  for (let page = first; missing > 0; ) {
+  for (let page = first; missing > 0;) {
     const content = pageOf(page);
     if (content === undefined) return undefined;
     const part = content.subarray(4, 4 + Math.min(missing, PAGE_BYTES - 4));

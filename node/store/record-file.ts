@@ -9,7 +9,16 @@ import { closeSync, fsyncSync, ftruncateSync, openSync, statSync, writeSync } fr
 import { crc32 } from "node:zlib";
 import type { Claim, Founding, PartitionIndex, Snapshot, SnapshotAnswer } from "../../cluster/record-store.ts";
 import { claimsOf, rowAt, segmentsOf, setCommitNumber, wordsOfRow, type Words } from "./log-row.ts";
-import { coverOf, decideAppend, decideSnapshot, isCovered, isSame, noteClaimed, noteLanded, noteSnapshot } from "./record-index.ts";
+import {
+  coverOf,
+  decideAppend,
+  decideSnapshot,
+  isCovered,
+  isSame,
+  noteClaimed,
+  noteLanded,
+  noteSnapshot,
+} from "./record-index.ts";
 import type { RecordIndex } from "./record-index.ts";
 import { LOG, META, PAGE_BYTES, RECORDS, SNAPSHOTS, insertInto, upsertInto } from "./schema.ts";
 import { ANSWERS, LANDED } from "./shared-calls.ts";
@@ -24,7 +33,12 @@ const PAGES_VACUUMED_MAX = 128; // in one transaction
 
 /** A claim's answer as it crosses to the main thread: the messages in one run of bytes. */
 export type ClaimRead =
-  | { readonly kind: "claimed"; readonly snapshot: Uint8Array | undefined; readonly log: Uint8Array; readonly ends: readonly number[] }
+  | {
+      readonly kind: "claimed";
+      readonly snapshot: Uint8Array<ArrayBuffer> | undefined;
+      readonly log: Uint8Array<ArrayBuffer>;
+      readonly ends: readonly number[];
+    }
   | { readonly kind: "refused"; readonly standing: Claim };
 
 const NOT_YET_WRITTEN = 255;
@@ -62,8 +76,12 @@ export class RecordFile {
       this.#upsertRecord = database.prepare(upsertInto("records"));
       this.#upsertSnapshot = database.prepare(upsertInto("snapshots"));
       this.#deleteLog = database.prepare("DELETE FROM log WHERE commit_number < ?");
-      this.#readLog = database.prepare(`SELECT ${LOG.columns.join(", ")} FROM log WHERE commit_number > ? ORDER BY commit_number`);
-      this.#readSnapshot = database.prepare(`SELECT ${SNAPSHOTS.columns.join(", ")} FROM snapshots WHERE partition = ?`);
+      this.#readLog = database.prepare(
+        `SELECT ${LOG.columns.join(", ")} FROM log WHERE commit_number > ? ORDER BY commit_number`,
+      );
+      this.#readSnapshot = database.prepare(
+        `SELECT ${SNAPSHOTS.columns.join(", ")} FROM snapshots WHERE partition = ?`,
+      );
       this.#pageCount = database.prepare("PRAGMA page_count");
       this.#freePages = database.prepare("PRAGMA freelist_count");
       this.#checkpoint("TRUNCATE");
@@ -147,9 +165,16 @@ export class RecordFile {
       index.lastCommit = commit;
       this.#walBytes += written + 3 * PAGE_BYTES;
       for (let segment = 0; segment < toWrite; segment += 1) {
-        noteLanded(index.stateOf(rowAt.partition(words, segment)), commit, rowAt.from(words, segment), rowAt.messageBytes(words, segment));
+        noteLanded(
+          index.stateOf(rowAt.partition(words, segment)),
+          commit,
+          rowAt.from(words, segment),
+          rowAt.messageBytes(words, segment),
+        );
       }
-      if (toWrite < count) for (let segment = 0; segment < count; segment += 1) if (answers[segment] === NOT_YET_WRITTEN) answers[segment] = LANDED;
+      if (toWrite < count)
+        for (let segment = 0; segment < count; segment += 1)
+          if (answers[segment] === NOT_YET_WRITTEN) answers[segment] = LANDED;
     }
     return toWrite + landed === count;
   }
@@ -165,12 +190,23 @@ export class RecordFile {
     const deletedBefore = Math.min(logStarts, index.oldestRow + ROWS_DELETED_MAX);
     this.#transaction(() => {
       const { covers, coversCommit } = cover;
-      this.#upsertSnapshot.run(...SNAPSHOTS.write({ partition, term, incarnation, number: snapshot.number, covers, coversCommit, bytes: snapshot.bytes }));
+      this.#upsertSnapshot.run(
+        ...SNAPSHOTS.write({
+          partition,
+          term,
+          incarnation,
+          number: snapshot.number,
+          covers,
+          coversCommit,
+          bytes: snapshot.bytes,
+        }),
+      );
       this.#writeRecord(partition, claim, logStarts, { term, number: snapshot.number });
       if (deletedBefore > index.oldestRow) this.#deleteLog.run(deletedBefore);
     });
     noteSnapshot(state, snapshot.number, cover, index.lastCommit);
     index.logStarts = logStarts;
+    index.logEnds = index.lastCommit;
     index.oldestRow = Math.max(index.oldestRow, deletedBefore);
     this.#walBytes += snapshot.bytes.length * 1.1 + 8 * PAGE_BYTES;
     this.#measure();
@@ -203,13 +239,21 @@ export class RecordFile {
   /** @param isClean false where the file is in doubt: nothing more is written than SQLite itself does */
   close(isClean: boolean): void {
     try {
-      if (isClean) this.#checkpoint("TRUNCATE");
+      if (isClean) {
+        this.#writeLogEnds();
+        this.#checkpoint("TRUNCATE");
+      }
     } finally {
       this.#database.close();
     }
   }
 
-  #writeRecord(partition: PartitionIndex, claim: Claim, logStarts: number, snapshot?: { readonly term: number; readonly number: number }): void {
+  #writeRecord(
+    partition: PartitionIndex,
+    claim: Claim,
+    logStarts: number,
+    snapshot?: { readonly term: number; readonly number: number },
+  ): void {
     const state = this.#index.find(partition);
     this.#upsertRecord.run(
       ...RECORDS.write({
@@ -219,9 +263,17 @@ export class RecordFile {
         snapshotTerm: snapshot?.term ?? state?.snapshotClaim?.term ?? 0,
         snapshotNumber: snapshot?.number ?? state?.snapshotNumber ?? 0,
         logStarts,
+        logEnds: this.#index.lastCommit,
         founding: this.#index.founding,
       }),
     );
+  }
+
+  /** Says in one record how far the log goes, so that the loss of its last rows is noticed. */
+  #writeLogEnds(): void {
+    const { value } = this.#index.claimed().next();
+    if (value !== undefined && this.#index.logEnds < this.#index.lastCommit)
+      this.#writeRecord(value[0], value[1], this.#index.logStarts);
   }
 
   #transaction(write: () => void): void {
@@ -252,18 +304,19 @@ export class RecordFile {
       if (row === undefined) throw new Error(`log commit ${String(columns.commit_number)} does not match its checksum`);
       for (const { partition, claim, from, message } of segmentsOf(wordsOfRow(row.segments))) {
         const log = logs.get(partition);
-        if (log !== undefined && !isCovered(this.#index.stateOf(partition), row.commit, claim, from + message.length)) log.push(message);
+        if (log !== undefined && !isCovered(this.#index.stateOf(partition), row.commit, claim, from + message.length))
+          log.push(message);
       }
     }
     return logs;
   }
 
-  #snapshotOf(partition: PartitionIndex): Uint8Array | undefined {
+  #snapshotOf(partition: PartitionIndex): Uint8Array<ArrayBuffer> | undefined {
     const columns = this.#readSnapshot.get(partition);
     if (columns === undefined) return undefined;
     const row = SNAPSHOTS.read(columns);
     if (row === undefined) throw new Error(`the snapshot of partition ${partition} does not match its checksum`);
-    return row.bytes;
+    return row.bytes as Uint8Array<ArrayBuffer>; // as SQLite gives it
   }
 
   #claimsOf(words: Words): readonly Claim[] {
@@ -298,12 +351,18 @@ export class RecordFile {
 function keepOnly(words: Words, answers: Uint8Array, toWrite: number): number {
   const { u8, u32, f64 } = words;
   const count = rowAt.segmentCount(words);
-  const kept: { readonly head: number; readonly bytes: number; readonly from: number; readonly message: Uint8Array }[] = [];
+  const kept: { readonly head: number; readonly bytes: number; readonly from: number; readonly message: Uint8Array }[] =
+    [];
   let at = rowAt.messagesStart(words);
   for (let segment = 0; segment < count; segment += 1) {
     const bytes = rowAt.messageBytes(words, segment);
     if (answers[segment] === NOT_YET_WRITTEN) {
-      kept.push({ head: u32[6 + segment * 4], bytes, from: rowAt.from(words, segment), message: u8.slice(at, at + bytes) });
+      kept.push({
+        head: u32[6 + segment * 4],
+        bytes,
+        from: rowAt.from(words, segment),
+        message: u8.slice(at, at + bytes),
+      });
     }
     at += bytes;
   }
@@ -326,7 +385,7 @@ function growWal(path: string, bytes: number): void {
   const file = openSync(path, "a+");
   try {
     const zeros = new Uint8Array(bytes + bytes / 4);
-    for (let at = 0; at < zeros.length; ) at += writeSync(file, zeros, at);
+    for (let at = 0; at < zeros.length;) at += writeSync(file, zeros, at);
     fsyncSync(file);
   } catch {
     ftruncateSync(file, 0);
@@ -335,7 +394,7 @@ function growWal(path: string, bytes: number): void {
   }
 }
 
-function joined(messages: readonly Uint8Array[], bytes: number): Uint8Array {
+function joined(messages: readonly Uint8Array[], bytes: number): Uint8Array<ArrayBuffer> {
   const all = new Uint8Array(bytes);
   let at = 0;
   for (const message of messages) {

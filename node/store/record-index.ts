@@ -36,10 +36,18 @@ export class RecordIndex {
   oldestRow = 1;
   /** No partition needs a commit before this one, as the rows of the file say. */
   logStarts = 1;
+  /** The newest commit whose number the rows of the file say. */
+  logEnds = 0;
   readonly #states: (PartitionState | undefined)[] = [];
 
   stateOf(partition: PartitionIndex): PartitionState {
     return (this.#states[partition] ??= newState());
+  }
+
+  /** Partitions that were claimed. */
+  *claimed(): Generator<[PartitionIndex, Claim]> {
+    for (const [partition, state] of this.#states.entries())
+      if (state?.claim !== undefined) yield [partition, state.claim];
   }
 
   /** May be undefined: a partition that nobody ever claimed. */
@@ -71,6 +79,8 @@ export class RecordIndex {
   addRecord(row: RecordRow): void {
     this.stateOf(row.partition).claim = { term: row.term, incarnation: row.incarnation };
     this.logStarts = Math.max(this.logStarts, row.logStarts);
+    this.logEnds = Math.max(this.logEnds, row.logEnds);
+    this.lastCommit = Math.max(this.lastCommit, row.logEnds);
   }
 
   addSnapshot(row: Omit<SnapshotRow, "bytes">): void {
@@ -93,7 +103,12 @@ export class RecordIndex {
 }
 
 /** R2's answer to an append of `bytes` bytes from `from`, before anything is written; `landed` is also said of what is there already. */
-export function decideAppend(state: PartitionState | undefined, claim: Claim, from: number, bytes: number): AppendAnswer | "to write" {
+export function decideAppend(
+  state: PartitionState | undefined,
+  claim: Claim,
+  from: number,
+  bytes: number,
+): AppendAnswer | "to write" {
   if (state === undefined || !isSame(state.claim, claim)) return refusalOf(state, claim);
   if (state.isBroken) return "behind";
   if (state.length === from) return "to write";
@@ -145,10 +160,17 @@ export function coverOf(
   snapshot: { readonly covers: number; readonly isWhole: boolean },
   lastCommit: number,
 ): Cover {
-  if (snapshot.isWhole) return { length: snapshot.covers, covers: snapshot.covers, coversCommit: lastCommit, marksCovered: state.marks.length };
+  if (snapshot.isWhole)
+    return {
+      length: snapshot.covers,
+      covers: snapshot.covers,
+      coversCommit: lastCommit,
+      marksCovered: state.marks.length,
+    };
   // What an earlier snapshot of this claim covered stays covered.
   const covers = isSame(state.snapshotClaim, state.claim) ? Math.max(state.covers, snapshot.covers) : snapshot.covers;
-  if (covers >= state.length) return { length: state.length, covers, coversCommit: lastCommit, marksCovered: state.marks.length };
+  if (covers >= state.length)
+    return { length: state.length, covers, coversCommit: lastCommit, marksCovered: state.marks.length };
   const { marks } = state;
   let mark = 0;
   while (mark + 2 < marks.length && marks[mark + 2] <= covers) mark += 2;
@@ -169,7 +191,10 @@ export function noteSnapshot(state: PartitionState, number: number, cover: Cover
 }
 
 export function isSame(one: Claim | undefined, other: Claim | undefined): boolean {
-  return one === other || (one !== undefined && other !== undefined && one.term === other.term && one.incarnation === other.incarnation);
+  return (
+    one === other ||
+    (one !== undefined && other !== undefined && one.term === other.term && one.incarnation === other.incarnation)
+  );
 }
 
 function numberUnderClaim(state: PartitionState): number {

@@ -3,7 +3,7 @@
  */
 import type { Claim, Founding, PartitionIndex } from "../../cluster/record-store.ts";
 import type { Loss } from "./damage.ts";
-import { segmentsOf, wordsOfRow } from "./log-row.ts";
+import { emptyLogRow, segmentsOf, wordsOfRow } from "./log-row.ts";
 import { scanRows, type ScannedRow } from "./page-scan.ts";
 import { LOG, META, RECORDS, SNAPSHOTS, type LogRow, type RecordRow, type SnapshotRow, type Table } from "./schema.ts";
 import type { WalFrame } from "./wal.ts";
@@ -26,16 +26,32 @@ interface Salvaged {
 
 /**
  * @param findings what was found damaged, for the report
+ * @param lastCommit the newest commit that was seen, readable or not
  * @param known the founding, where whoever asks knows it
  */
-export function salvage(file: Uint8Array, frames: readonly WalFrame[], findings: readonly string[], known: Founding | undefined): Salvaged {
+export function salvage(
+  file: Uint8Array,
+  frames: readonly WalFrame[],
+  findings: readonly string[],
+  lastCommit: number,
+  known: Founding | undefined,
+): Salvaged {
   const found = collect(scanRows(file, frames));
-  const founding = known ?? found.founding ?? [...found.records.values()].find((row) => row.founding !== undefined)?.founding;
+  const founding =
+    known ?? found.founding ?? [...found.records.values()].find((row) => row.founding !== undefined)?.founding;
   if (founding === undefined) {
     return { content: NOTHING, loss: { findings, founding: true, records: [], snapshots: [], commits: [] } };
   }
   const logStarts = Math.max(1, ...[...found.records.values()].map((row) => row.logStarts));
-  const log = [...found.log.values()].filter((row) => row.commit >= logStarts).sort((one, other) => one.commit - other.commit);
+  const logEnds = Math.max(
+    lastCommit,
+    [...found.log.keys()].reduce((highest, commit) => Math.max(highest, commit), 0),
+    ...[...found.records.values()].map((row) => row.logEnds),
+    ...[...found.snapshots.values()].map((row) => row.coversCommit),
+  );
+  const log = [...found.log.values()]
+    .filter((row) => row.commit >= logStarts)
+    .sort((one, other) => one.commit - other.commit);
   const claims = claimsIn(log);
   const records: RecordRow[] = [];
   const snapshots: SnapshotRow[] = [];
@@ -43,7 +59,10 @@ export function salvage(file: Uint8Array, frames: readonly WalFrame[], findings:
   for (let partition = 0; partition < founding.partitions; partition += 1) {
     const record = found.records.get(partition);
     const snapshot = found.snapshots.get(partition);
-    const isNewest = snapshot !== undefined && (record === undefined || !isOlder([snapshot.term, snapshot.number], [record.snapshotTerm, record.snapshotNumber]));
+    const isNewest =
+      snapshot !== undefined &&
+      (record === undefined ||
+        !isOlder([snapshot.term, snapshot.number], [record.snapshotTerm, record.snapshotNumber]));
     const claim = [record, snapshot, claims.get(partition)].reduce(higher, undefined);
     if (isNewest) snapshots.push(snapshot);
     else if (record !== undefined && record.snapshotNumber > 0) lost.snapshots.push(partition);
@@ -51,12 +70,17 @@ export function salvage(file: Uint8Array, frames: readonly WalFrame[], findings:
     if (record === undefined && !isNewest && found.records.size > 0) lost.records.push(partition);
     if (claim === undefined) continue;
     const { term, incarnation } = claim;
-    const taken = isNewest ? { snapshotTerm: snapshot.term, snapshotNumber: snapshot.number } : { snapshotTerm: 0, snapshotNumber: 0 };
-    records.push({ partition, term, incarnation, ...taken, logStarts, founding });
+    const taken = isNewest
+      ? { snapshotTerm: snapshot.term, snapshotNumber: snapshot.number }
+      : { snapshotTerm: 0, snapshotNumber: 0 };
+    records.push({ partition, term, incarnation, ...taken, logStarts, logEnds, founding });
   }
   const needed = Math.min(...records.map((row) => found.snapshots.get(row.partition)?.coversCommit ?? 0)) + 1;
-  const commits = gapsOf(log, Math.max(logStarts, needed), Math.max(...snapshots.map((row) => row.coversCommit), 0));
-  return { content: { founding, records, snapshots, log }, loss: { findings, founding: false, ...lost, commits } };
+  const commits = gapsOf(log, Math.max(logStarts, needed), logEnds);
+  return {
+    content: { founding, records, snapshots, log: withoutGaps(log, logStarts, logEnds) },
+    loss: { findings, founding: false, ...lost, commits },
+  };
 }
 
 interface Found {
@@ -76,9 +100,11 @@ function collect(rows: Iterable<ScannedRow>): Found {
       continue;
     }
     const record = rowAs(RECORDS, values);
-    if (record !== undefined && isNewer(record, found.records.get(record.partition), keyOfRecord)) found.records.set(record.partition, record);
+    if (record !== undefined && isNewer(record, found.records.get(record.partition), keyOfRecord))
+      found.records.set(record.partition, record);
     const snapshot = rowAs(SNAPSHOTS, values);
-    if (snapshot !== undefined && isNewer(snapshot, found.snapshots.get(snapshot.partition), keyOfSnapshot)) found.snapshots.set(snapshot.partition, snapshot);
+    if (snapshot !== undefined && isNewer(snapshot, found.snapshots.get(snapshot.partition), keyOfSnapshot))
+      found.snapshots.set(snapshot.partition, snapshot);
     found.founding ??= rowAs(META, values);
   }
   return found;
@@ -128,4 +154,13 @@ function gapsOf(log: readonly LogRow[], first: number, last: number): [number, n
   }
   if (expected <= last) gaps.push([expected, last]);
   return gaps;
+}
+
+/** Empty rows in the place of those that are lost, so that no later look takes them for lost again. */
+function withoutGaps(log: readonly LogRow[], first: number, last: number): LogRow[] {
+  const rows = new Map(log.map((row) => [row.commit, row]));
+  return Array.from({ length: Math.max(0, last - first + 1) }, (_, index) => {
+    const commit = first + index;
+    return rows.get(commit) ?? { commit, segments: emptyLogRow(commit) };
+  });
 }

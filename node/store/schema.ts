@@ -2,12 +2,12 @@
  * The four tables of the store's file, and the checksum that every row carries over all of its columns.
  *
  *   meta        what the cluster was founded with: one row
- *   records     one a partition: its claim, which snapshot it has, where the log starts, and the founding once more
+ *   records     one a partition: its claim, which snapshot it has, and, each once more, the log's ends and the founding
  *   snapshots   one a partition: the newest snapshot and what it covers
  *   log         one a group commit, of all partitions (see log-row.ts)
  *
- * Two things are written twice so that their loss is noticed or healed: the founding (without the hash key no record
- * can be read, so every record carries it), and the number of each snapshot, beside the claim.
+ * Some things are written twice so that their loss is healed or noticed: the founding (without the hash key no record
+ * can be read, so every record carries it), the number of each snapshot beside the claim, and the ends of the log.
  */
 import { crc32 } from "node:zlib";
 import type { DatabaseSync, SQLInputValue, SQLOutputValue } from "node:sqlite";
@@ -24,7 +24,7 @@ export const CREATE_TABLES = `
     hash_key BLOB NOT NULL, crc INTEGER NOT NULL);
   CREATE TABLE records (partition INTEGER PRIMARY KEY, term INTEGER NOT NULL, incarnation TEXT NOT NULL,
     snapshot_term INTEGER NOT NULL, snapshot_number INTEGER NOT NULL, log_starts INTEGER NOT NULL,
-    founding BLOB NOT NULL, crc INTEGER NOT NULL);
+    log_ends INTEGER NOT NULL, founding BLOB NOT NULL, crc INTEGER NOT NULL);
   CREATE TABLE snapshots (partition INTEGER PRIMARY KEY, term INTEGER NOT NULL, incarnation TEXT NOT NULL,
     number INTEGER NOT NULL, covers INTEGER NOT NULL, covers_commit INTEGER NOT NULL,
     bytes BLOB NOT NULL, crc INTEGER NOT NULL);
@@ -39,6 +39,8 @@ export interface RecordRow {
   readonly snapshotNumber: number;
   /** No partition needs a commit before this one. */
   readonly logStarts: number;
+  /** There was a commit of this number when the row was written. */
+  readonly logEnds: number;
   readonly founding: Founding | undefined;
 }
 
@@ -68,25 +70,51 @@ export interface Table<T> {
 
 export const META: Table<Founding> = {
   columns: ["id", "format", "partitions", "hash_key", "crc"],
-  write: ({ partitions, hashKey }) => [1, FORMAT, partitions, hashKey, checksumOf("meta", [1, FORMAT, partitions], hashKey)],
+  write: ({ partitions, hashKey }) => [
+    1,
+    FORMAT,
+    partitions,
+    hashKey,
+    checksumOf("meta", [1, FORMAT, partitions], hashKey),
+  ],
   read: (row) => {
     const { id, format, partitions, hash_key: hashKey, crc } = row;
-    if (!(hashKey instanceof Uint8Array) || crc !== checksumOf("meta", [id, format, partitions], hashKey)) return undefined;
-    if (format !== FORMAT) throw new Error(`The store's format is ${format}, this release knows ${FORMAT}: start the release that wrote it`);
+    if (!(hashKey instanceof Uint8Array) || crc !== checksumOf("meta", [id, format, partitions], hashKey))
+      return undefined;
+    if (format !== FORMAT)
+      throw new Error(`The store's format is ${format}, this release knows ${FORMAT}: start the release that wrote it`);
     return { partitions: Number(partitions), hashKey };
   },
 };
 
 export const RECORDS: Table<RecordRow> = {
-  columns: ["partition", "term", "incarnation", "snapshot_term", "snapshot_number", "log_starts", "founding", "crc"],
+  columns: [
+    "partition",
+    "term",
+    "incarnation",
+    "snapshot_term",
+    "snapshot_number",
+    "log_starts",
+    "log_ends",
+    "founding",
+    "crc",
+  ],
   write: (row) => {
-    const plain = [row.partition, row.term, row.incarnation, row.snapshotTerm, row.snapshotNumber, row.logStarts];
+    const plain = [
+      row.partition,
+      row.term,
+      row.incarnation,
+      row.snapshotTerm,
+      row.snapshotNumber,
+      row.logStarts,
+      row.logEnds,
+    ];
     const founding = bytesOfFounding(row.founding);
     return [...plain, founding, checksumOf("records", plain, founding)];
   },
   read: (row) => {
-    const { partition, term, incarnation, snapshot_term, snapshot_number, log_starts, founding, crc } = row;
-    const plain = [partition, term, incarnation, snapshot_term, snapshot_number, log_starts];
+    const { partition, term, incarnation, snapshot_term, snapshot_number, log_starts, log_ends, founding, crc } = row;
+    const plain = [partition, term, incarnation, snapshot_term, snapshot_number, log_starts, log_ends];
     if (!(founding instanceof Uint8Array) || crc !== checksumOf("records", plain, founding)) return undefined;
     return {
       partition: Number(partition),
@@ -95,6 +123,7 @@ export const RECORDS: Table<RecordRow> = {
       snapshotTerm: Number(snapshot_term),
       snapshotNumber: Number(snapshot_number),
       logStarts: Number(log_starts),
+      logEnds: Number(log_ends),
       founding: foundingOfBytes(founding),
     };
   },
@@ -151,7 +180,11 @@ export function insertInto(table: TableName): string {
 }
 
 /** All rows of a table in the order of their keys, with the key of each; `row` is undefined where it is damaged. */
-export function* rowsOf<T>(database: DatabaseSync, table: TableName, { columns, read }: Table<T>): Generator<{ key: number; row: T | undefined }> {
+export function* rowsOf<T>(
+  database: DatabaseSync,
+  table: TableName,
+  { columns, read }: Table<T>,
+): Generator<{ key: number; row: T | undefined }> {
   const statement = database.prepare(`SELECT ${columns.join(", ")} FROM ${table} ORDER BY ${columns[0]}`);
   for (const row of statement.iterate()) yield { key: Number(row[columns[0]]), row: read(row) };
 }

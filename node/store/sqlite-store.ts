@@ -44,6 +44,7 @@ export class SqliteStore implements RecordStore {
   readonly loss: Loss | undefined;
   readonly #options: SqliteStoreOptions;
   #worker: StoreWorker;
+  #founding: Founding | undefined;
   #restart: Promise<StoreWorker> | undefined;
   #restartsAtMs = 0;
   #newestAppend: Promise<unknown> | undefined;
@@ -63,7 +64,12 @@ export class SqliteStore implements RecordStore {
    * @throws {StoreUnavailableError} where the machine does not let us
    */
   static async open(options: SqliteStoreOptions): Promise<SqliteStore> {
-    const { worker, loss } = await StoreWorker.start({ ...workerOptions(options), repair: options.repair, isReopening: false });
+    const { worker, loss } = await StoreWorker.start({
+      ...optionsOf(options),
+      repair: options.repair,
+      isReopening: false,
+      founding: undefined,
+    });
     return new SqliteStore(options, worker, loss);
   }
 
@@ -77,8 +83,9 @@ export class SqliteStore implements RecordStore {
     };
   }
 
-  found(proposal: Founding): Promise<Founding> {
-    return this.#call("found", { kind: "found", proposal });
+  async found(proposal: Founding): Promise<Founding> {
+    this.#founding = await this.#call<Founding>("found", { kind: "found", proposal });
+    return this.#founding;
   }
 
   highestTerm(): Promise<number> {
@@ -92,7 +99,10 @@ export class SqliteStore implements RecordStore {
   append(appends: readonly Append[]): Promise<AppendAnswer[]> {
     // The thread takes one at a time; partitions of another append may come meanwhile and wait here.
     const before = this.#newestAppend;
-    const append = before === undefined && this.#closing === undefined && this.#worker.isAlive ? this.#worker.append(appends) : this.#appendAfter(before, appends);
+    const append =
+      before === undefined && this.#closing === undefined && this.#worker.isAlive
+        ? this.#worker.append(appends)
+        : this.#appendAfter(before, appends);
     this.#newestAppend = append;
     const settled = (): void => {
       if (this.#newestAppend === append) this.#newestAppend = undefined;
@@ -133,7 +143,8 @@ export class SqliteStore implements RecordStore {
     if (this.#closing !== undefined) throw new StoreUnavailableError(`Cannot ${action}: the store is closed`);
     if (this.#worker.isAlive) return this.#worker;
     const nowMs = performance.now();
-    if (this.#restart === undefined && nowMs < this.#restartsAtMs) throw new StoreUnavailableError(`Cannot ${action}: the store's thread ended`);
+    if (this.#restart === undefined && nowMs < this.#restartsAtMs)
+      throw new StoreUnavailableError(`Cannot ${action}: the store's thread ended`);
     this.#restartsAtMs = nowMs + RESTART_PAUSE_MS;
     this.#restart ??= this.#replaceWorker().finally(() => (this.#restart = undefined));
     return this.#restart;
@@ -142,7 +153,12 @@ export class SqliteStore implements RecordStore {
   async #replaceWorker(): Promise<StoreWorker> {
     await this.#worker.ended;
     this.#commitsBefore += this.#worker.figures[COMMITS];
-    const { worker, loss } = await StoreWorker.start({ ...workerOptions(this.#options), repair: true, isReopening: true });
+    const { worker, loss } = await StoreWorker.start({
+      ...optionsOf(this.#options),
+      repair: true,
+      isReopening: true,
+      founding: this.#founding,
+    });
     this.#worker = worker;
     if (loss !== undefined) this.#options.onRepaired?.(loss);
     return worker;
@@ -164,6 +180,6 @@ export function claimAnswersOf(reads: readonly ClaimRead[]): ClaimAnswer[] {
   });
 }
 
-function workerOptions({ folder, onRepaired }: SqliteStoreOptions) {
+function optionsOf({ folder, onRepaired }: SqliteStoreOptions) {
   return { folder, onRepaired: onRepaired ?? (() => {}) };
 }

@@ -11,7 +11,7 @@ import { DamagedStoreError, FolderInUseError, type Loss } from "./damage.ts";
 import { lockFolder, type FolderLock } from "./folder-lock.ts";
 import { wordsOf } from "./log-row.ts";
 import { openRecordFile } from "./open-record-file.ts";
-import type { RecordFile } from "./record-file.ts";
+import type { ClaimRead, RecordFile } from "./record-file.ts";
 import type { RecordIndex } from "./record-index.ts";
 import {
   ALL_LANDED,
@@ -34,26 +34,28 @@ const PAUSE_MS_MIN = 20;
 const PAUSE_MS_MAX = 1000;
 const REOPEN_COPIES_MAX = 3;
 
-const { folder, repair, port, calls, isReopening } = workerData as ThreadData;
-const { words, figures, answers } = sharedCallsOf(calls);
-let slot = wordsOf((workerData as ThreadData).slot);
+const data = workerData as ThreadData;
+const { folder, repair, port, isReopening } = data;
+const { words, figures, answers } = sharedCallsOf(data.calls);
+let slot = wordsOf(data.slot);
 
 let lock: FolderLock | undefined;
 let file: RecordFile | undefined;
-let founding: Founding | undefined;
+let founding: Founding | undefined = data.founding;
 let index: RecordIndex | undefined;
 let pauseMs = 0;
 let reopensAtMs = 0;
 /** After a failed write or sync what the system shows need not be what the disk has: the file is then written anew. */
 let isInDoubt = isReopening;
 
-const answer = (message: FromThread): void => port.postMessage(message);
+const answer = (message: FromThread, transfer: ArrayBuffer[] = []): void => port.postMessage(message, transfer);
 
 function start(): boolean {
   try {
     mkdirSync(folder, { recursive: true });
     lock = lockFolder(folder);
     const loss = open(repair || isReopening);
+    if (isReopening && loss !== undefined) index?.breakAll();
     answer({ kind: "opened", loss });
     return true;
   } catch (error) {
@@ -71,7 +73,7 @@ function open(mayRepair: boolean): Loss | undefined {
   isInDoubt = false;
   file = opened.file;
   index = opened.index;
-  founding = index.founding;
+  founding = index.founding ?? founding;
   figures[BYTES_ON_DISK] = file.bytesOnDisk;
   return opened.loss;
 }
@@ -143,7 +145,7 @@ function serveRequest(id: number, request: Request): void {
     const value = act(opened(), request);
     pauseMs = 0;
     figures[BYTES_ON_DISK] = file?.bytesOnDisk ?? 0;
-    answer({ kind: "done", id, value });
+    answer({ kind: "done", id, value }, request.kind === "claim" ? buffersOf(value as ClaimRead[]) : []);
   } catch (error) {
     closeAfter(error);
     answer({ kind: "failed", id, reason: reasonOf(error) });
@@ -161,6 +163,13 @@ function act(open: RecordFile, request: Request): unknown {
     case "snapshot":
       return open.snapshot(request.partition, request.claim, request.snapshot);
   }
+}
+
+/** Tens of megabytes for a node that starts: handed over, not copied. */
+function buffersOf(reads: readonly ClaimRead[]): ArrayBuffer[] {
+  return reads.flatMap((read) =>
+    read.kind === "refused" ? [] : [read.log.buffer, ...(read.snapshot === undefined ? [] : [read.snapshot.buffer])],
+  );
 }
 
 function close(): void {

@@ -7,7 +7,19 @@ import { StoreUnavailableError } from "../../cluster/record-store.ts";
 import type { Append, AppendAnswer, Claim, Founding, PartitionIndex, Snapshot } from "../../cluster/record-store.ts";
 import { DamagedStoreError, FolderInUseError, type Loss } from "./damage.ts";
 import { LogRowWriter, wordsOf, type Words } from "./log-row.ts";
-import { ANSWERED, ANSWERS, ASKED, ALL_LANDED, CALLS, FAILED, OUTCOME, ROW_BYTES, newSharedCalls, sharedCallsOf, type SharedCalls } from "./shared-calls.ts";
+import {
+  ANSWERED,
+  ANSWERS,
+  ASKED,
+  ALL_LANDED,
+  CALLS,
+  FAILED,
+  OUTCOME,
+  ROW_BYTES,
+  newSharedCalls,
+  sharedCallsOf,
+  type SharedCalls,
+} from "./shared-calls.ts";
 
 const SLOT_BYTES = 64 * 1024; // a common row has 5 kB; a larger one brings a larger slot
 
@@ -16,6 +28,8 @@ export interface ThreadData {
   readonly repair: boolean;
   /** True where a store that was open goes on: its caller holds everything in memory. */
   readonly isReopening: boolean;
+  /** What the cluster was founded with, where that is known: a repair then need not find it. */
+  readonly founding: Founding | undefined;
   readonly port: MessagePort;
   readonly calls: SharedArrayBuffer;
   readonly slot: SharedArrayBuffer;
@@ -25,7 +39,12 @@ export type Request =
   | { readonly kind: "found"; readonly proposal: Founding }
   | { readonly kind: "highest term" }
   | { readonly kind: "claim"; readonly partitions: readonly PartitionIndex[]; readonly claim: Claim }
-  | { readonly kind: "snapshot"; readonly partition: PartitionIndex; readonly claim: Claim; readonly snapshot: Snapshot };
+  | {
+      readonly kind: "snapshot";
+      readonly partition: PartitionIndex;
+      readonly claim: Claim;
+      readonly snapshot: Snapshot;
+    };
 export type Call =
   | { readonly kind: "request"; readonly id: number; readonly request: Request }
   | { readonly kind: "slot"; readonly slot: SharedArrayBuffer }
@@ -46,6 +65,7 @@ export interface WorkerOptions {
   readonly folder: string;
   readonly repair: boolean;
   readonly isReopening: boolean;
+  readonly founding: Founding | undefined;
   /** Damage found while the store was open: the thread went on without it. */
   readonly onRepaired: (loss: Loss) => void;
 }
@@ -86,11 +106,11 @@ export class StoreWorker {
 
   /** @returns the worker, with the loss where a repair was made */
   static async start(options: WorkerOptions): Promise<{ worker: StoreWorker; loss: Loss | undefined }> {
-    const { folder, repair, isReopening, onRepaired } = options;
+    const { folder, repair, isReopening, founding, onRepaired } = options;
     const { port1, port2 } = new MessageChannel();
     const calls = newSharedCalls();
     const slot = new SharedArrayBuffer(SLOT_BYTES);
-    const workerData: ThreadData = { folder, repair, isReopening, port: port2, calls, slot };
+    const workerData: ThreadData = { folder, repair, isReopening, founding, port: port2, calls, slot };
     const file = new URL(`./sqlite-thread${extname(import.meta.url)}`, import.meta.url);
     const thread = new Worker(file, { workerData, transferList: [port2], name: "store" });
     const worker = new StoreWorker(thread, port1, calls, slot);
@@ -103,7 +123,9 @@ export class StoreWorker {
     await worker.ended;
     if (first.kind === "damaged") throw new DamagedStoreError(folder, first.loss);
     if (first.kind === "in use") throw new FolderInUseError(folder);
-    throw new StoreUnavailableError(`Cannot open the store in ${folder}: ${first.kind === "not opened" ? first.reason : first.kind}`);
+    throw new StoreUnavailableError(
+      `Cannot open the store in ${folder}: ${first.kind === "not opened" ? first.reason : first.kind}`,
+    );
   }
 
   get isAlive(): boolean {

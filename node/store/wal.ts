@@ -41,25 +41,48 @@ export function readWal(bytes: Uint8Array): Wal {
   const magic = view.getUint32(0);
   const isLittle = magic !== MAGIC_BIG;
   const header = checksum(view, 0, 24, isLittle, [0, 0]);
-  const isHeaderValid = (magic === MAGIC_LITTLE || magic === MAGIC_BIG) && header[0] === view.getUint32(24) && header[1] === view.getUint32(28);
+  const isHeaderValid =
+    (magic === MAGIC_LITTLE || magic === MAGIC_BIG) &&
+    header[0] === view.getUint32(24) &&
+    header[1] === view.getUint32(28);
   // Where the header is bad, the first frame still says which generation it belongs to.
   const salts = isHeaderValid ? 16 : HEADER_BYTES + 8;
-  const frames = readFrames(view, bytes, isHeaderValid ? header : undefined, [view.getUint32(salts), view.getUint32(salts + 4)], isLittle);
+  const frames = readFrames(
+    view,
+    bytes,
+    isHeaderValid ? header : undefined,
+    [view.getUint32(salts), view.getUint32(salts + 4)],
+    isLittle,
+  );
   return { frames, damage: isHeaderValid ? damageOf(frames) : damageOfHeadless(frames) };
 }
 
 type Pair = readonly [number, number];
 
-function readFrames(view: DataView, bytes: Uint8Array, header: Pair | undefined, salts: Pair, isLittle: boolean): WalFrame[] {
+function readFrames(
+  view: DataView,
+  bytes: Uint8Array,
+  header: Pair | undefined,
+  salts: Pair,
+  isLittle: boolean,
+): WalFrame[] {
   const frames: WalFrame[] = [];
   let previous = header;
   let last = -1;
   for (let at = HEADER_BYTES; at + FRAME_BYTES <= bytes.length; at += FRAME_BYTES) {
-    const hasSalts = view.getUint32(at + 8) === salts[0] && view.getUint32(at + 12) === salts[1];
+    // A file grown ahead of use is zeros, which sum up to zeros; no page has the number 0.
+    const hasSalts =
+      view.getUint32(at) > 0 && view.getUint32(at + 8) === salts[0] && view.getUint32(at + 12) === salts[1];
     const stored: Pair = [view.getUint32(at + 16), view.getUint32(at + 20)];
     let isValid = false;
     if (hasSalts && previous !== undefined) {
-      const computed = checksum(view, at + FRAME_HEADER_BYTES, PAGE_BYTES, isLittle, checksum(view, at, 8, isLittle, previous));
+      const computed = checksum(
+        view,
+        at + FRAME_HEADER_BYTES,
+        PAGE_BYTES,
+        isLittle,
+        checksum(view, at, 8, isLittle, previous),
+      );
       isValid = computed[0] === stored[0] && computed[1] === stored[1];
     }
     if (hasSalts) last = frames.length;
@@ -85,16 +108,21 @@ function damageOf(frames: readonly WalFrame[]): string | undefined {
   const commits = frames.flatMap((frame, index) => (index > bad && frame.isValid && frame.isCommit ? [index] : []));
   if (commits.length === 0) return undefined;
   const start = frames.findLastIndex((frame, index) => index < bad && frame.isCommit) + 1;
-  const pages = frames.slice(start, commits[0] + 1).filter((frame) => frame.isValid).map((frame) => frame.page);
+  const pages = frames
+    .slice(start, commits[0] + 1)
+    .filter((frame) => frame.isValid)
+    .map((frame) => frame.page);
   const isInTheMiddle = commits.length > 1 || frames[bad].isCommit || new Set(pages).size < pages.length;
   if (!isInTheMiddle) return undefined;
-  return `frame ${bad + 1} of headcount.db-wal fails its checksum, and ${commits.length} later ${commits.length === 1 ? "commit stands" : "commits stand"} behind it`;
+  return `frame ${bad + 1} of headcount.db-wal fails its checksum, and later commits stand behind it (${commits.length})`;
 }
 
 /** The header is synced before any frame of its generation is written. */
 function damageOfHeadless(frames: readonly WalFrame[]): string | undefined {
-  if (!frames.some((frame) => frame.isValid)) return undefined;
-  return `the header of headcount.db-wal fails its checksum, and ${frames.filter((frame) => frame.isCommit).length} commits stand behind it`;
+  const commits = frames.filter((frame) => frame.isValid && frame.isCommit).length;
+  return commits === 0
+    ? undefined
+    : `the header of headcount.db-wal fails its checksum, and ${commits} commits stand behind it`;
 }
 
 function checksum(view: DataView, start: number, bytes: number, isLittle: boolean, [first, second]: Pair): Pair {
