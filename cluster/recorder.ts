@@ -80,12 +80,16 @@ interface Commit {
   readonly waiters: Waiter[];
   readonly sentAtMs: number;
   isGivenUp: boolean;
+  /** Resolves when the store has answered or failed. */
+  settled: Promise<void>;
 }
 
 /** Rows that may wait for the store, 28 bytes each; past it reports are refused. */
 const ROWS_WAITING_MAX = 1 << 18;
 /** A log shorter than this does not call for a snapshot by its length. */
 const LOG_BYTES_MIN = 4096;
+/** A log longer than this and than its snapshot is replaced at once, without a pause: it bounds the folder. */
+const LOG_BYTES_MAX = 65_536;
 const SNAPSHOTS_AT_ONCE = 2; // one is encoded while the other is written
 const RETRY_FIRST_MS = 100;
 const RETRY_LAST_MS = 5000;
@@ -220,9 +224,10 @@ export class Recorder {
     const appends = partitions.map((partition) => this.appendOf(partition, number));
     this.totals.rows += this.rowsWaiting;
     this.rowsWaiting = 0;
-    const commit: Commit = { number, partitions, waiters, sentAtMs: this.ports.nowMs(), isGivenUp: false };
+    const sentAtMs = this.ports.nowMs();
+    const commit: Commit = { number, partitions, waiters, sentAtMs, isGivenUp: false, settled: Promise.resolve() };
     this.inFlight = commit;
-    this.ports.store.append(appends).then(
+    commit.settled = this.ports.store.append(appends).then(
       (answers) => this.onAppended(commit, answers),
       (error: unknown) => this.onAppendFailed(commit, error),
     );
@@ -275,7 +280,11 @@ export class Recorder {
   }
 
   private noteAnswer(partition: PartitionIndex, answer: SnapshotAnswer): void {
-    if (answer === "behind") this.fallAhead(partition);
+    if (answer === "behind") {
+      this.totals.faults++;
+      this.ports.onStoreFault(new Error(`The store lost a part of the log of partition ${partition}`));
+      this.fallAhead(partition);
+    }
     if (answer === "superseded") this.ports.onSuperseded(partition);
   }
 
@@ -323,7 +332,9 @@ export class Recorder {
     if (state.isSnapshotting) return false;
     if (state.isAhead) return true;
     const pausedMs = nowMs - state.snapshotAtMs;
-    if (!this.engine.partitions[partition].isTouched || pausedMs < this.options.snapshotMs) return false;
+    if (!this.engine.partitions[partition].isTouched) return false;
+    if (state.loggedBytes > Math.max(LOG_BYTES_MAX, state.snapshotBytes)) return true;
+    if (pausedMs < this.options.snapshotMs) return false;
     const isLogLong = state.loggedBytes > Math.max(LOG_BYTES_MIN, state.snapshotBytes / 4);
     return isLogLong || this.options.durability === "snapshot" || pausedMs > this.options.sessionMs / 3;
   }
@@ -340,8 +351,10 @@ export class Recorder {
     state.snapshotAtMs = nowMs;
     state.loggedBytes = 0;
     this.engine.partitions[partition].isTouched = false;
+    const underWay = this.inFlight?.settled;
     try {
       const bytes = await this.ports.encode(this.engine.copy(partition, this.ports.wallMs()));
+      await underWay; // it covers what that append carries, which may reach the store on another way
       const snapshot = { number, covers, isWhole, bytes };
       const answer = await this.ports.store.snapshot(partition, this.options.claim, snapshot);
       this.onSnapshot(partition, answer, bytes.length);

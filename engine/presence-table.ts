@@ -22,7 +22,8 @@ export const SEQ = 6;
 export const NOWHERE = -1;
 
 const PLAYERS_MAX = (1 << 20) - 1;
-const CAPACITY_MIN = 16;
+/** The table of nobody: one free row, shared by all that are empty and never written. */
+const EMPTY = new Int32Array(ROW_WORDS);
 const FULL_RATIO = 0.85; // 3.8 rows looked at for a player who is there, most of them in one cache line
 const SPARSE_RATIO = 0.5;
 const GROWTH = 1.25; // each row is placed anew four times on its way
@@ -33,10 +34,10 @@ invariant(SPARSE_RATIO / SHRINKAGE < FULL_RATIO / 1.1, "a table that has shrunk 
 
 export class PresenceTable {
   /** `capacity` rows of ROW_WORDS words; replaced by another array when the table grows or shrinks. */
-  rows = new Int32Array(CAPACITY_MIN * ROW_WORDS);
+  rows = EMPTY;
   /** Players in it, removed ones who are still remembered too. */
   size = 0;
-  private capacity = CAPACITY_MIN;
+  private capacity = 1;
   private readonly key: HashKey;
 
   constructor(key: HashKey) {
@@ -44,7 +45,7 @@ export class PresenceTable {
   }
 
   get bytes(): number {
-    return this.rows.byteLength;
+    return this.rows === EMPTY ? 0 : this.rows.byteLength;
   }
 
   /** Where the player's row begins in `rows`, or less than 0. `hash` is the id's keyed hash. */
@@ -87,8 +88,7 @@ export class PresenceTable {
     }
     rows.fill(0, gap, gap + ROW_WORDS);
     this.size--;
-    if (this.size < this.capacity * SPARSE_RATIO && this.capacity > CAPACITY_MIN)
-      this.resize(Math.max(CAPACITY_MIN, Math.ceil(this.capacity * SHRINKAGE)));
+    if (this.size < this.capacity * SPARSE_RATIO) this.resize(Math.ceil(this.capacity * SHRINKAGE));
   }
 
   isFree(base: number): boolean {
@@ -123,8 +123,8 @@ export class PresenceTable {
 
   private resize(capacity: number): void {
     const old = this.rows;
-    this.capacity = capacity;
-    this.rows = new Int32Array(capacity * ROW_WORDS);
+    this.capacity = this.size === 0 && capacity <= 2 && old !== EMPTY ? 1 : capacity;
+    this.rows = this.capacity === 1 ? EMPTY : new Int32Array(this.capacity * ROW_WORDS);
     for (let from = 0; from < old.length; from += ROW_WORDS) {
       if (isFree(old, from)) continue;
       const [id0, id1, id2, id3] = [old[from], old[from + 1], old[from + 2], old[from + 3]];

@@ -3,7 +3,7 @@ import fastifySwagger from "@fastify/swagger";
 import fastifySwaggerUi from "@fastify/swagger-ui";
 import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from "fastify";
 import type { Socket } from "node:net";
-import { type Context, refusalBody, refusalOf, registerBodyParser, sendRefusal, validatorCompiler } from "./http.ts";
+import { Answers, type Context, refusalBody, refusalOf, registerBodyParser, validatorCompiler } from "./http.ts";
 import { registerOperators } from "./routes/operators.ts";
 import { registerProfiles } from "./routes/profiles.ts";
 import { registerRegions } from "./routes/regions.ts";
@@ -29,12 +29,9 @@ export async function makeApp(context: Context): Promise<FastifyInstance> {
   app.setValidatorCompiler(validatorCompiler);
   app.setSerializerCompiler(() => JSON.stringify);
   app.setErrorHandler((error: Error, request, reply) => refuse(context, error, request, reply));
+  const elsewhere = new Answers(context.metrics, "none");
   app.setNotFoundHandler((request, reply) => {
-    sendRefusal(reply, 404, `no such thing: ${request.method} ${shown(request.url)}`);
-  });
-  app.addHook("onResponse", (request, reply, done) => {
-    context.metrics.answered(request.routeOptions.url ?? "none", reply.statusCode);
-    done();
+    elsewhere.refuse(reply, 404, `no such thing: ${request.method} ${shown(request.url)}`);
   });
   await app.register(fastifySwagger, {
     openapi: {
@@ -54,10 +51,10 @@ export async function makeApp(context: Context): Promise<FastifyInstance> {
   return app;
 }
 
-function refuse({ log }: Context, error: Error, request: FastifyRequest, reply: FastifyReply): void {
+function refuse({ log, metrics }: Context, error: Error, request: FastifyRequest, reply: FastifyReply): void {
   const { status, message } = refusalOf(error, request);
   if (status >= 500) log.error({ error, url: request.url }, "a request failed");
-  sendRefusal(reply, status, message);
+  new Answers(metrics, request.routeOptions.url ?? "none").refuse(reply, status, message);
 }
 
 /** What is not HTTP gets an answer all the same, and the connection ends. */

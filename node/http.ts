@@ -18,35 +18,51 @@ export interface Context {
   readonly version: string;
 }
 
+/** A service that has its partitions. */
+export type ServingService = Service & { readonly owner: Owner };
+
 /** Input that a client has to change; becomes a 400. */
 export class RefusalError extends Error {
   override readonly name = "RefusalError";
   readonly statusCode = 400;
 }
 
-export function sendJson(reply: FastifyReply, status: number, body: string): void {
-  reply.code(status).header("content-type", JSON_TYPE).send(body);
-}
+/** How one route answers; every answer is counted, by status. */
+export class Answers {
+  private readonly counts: Int32Array;
 
-export function sendRefusal(reply: FastifyReply, status: number, message: string): void {
-  if (status === 503 || status === 429) reply.header("retry-after", RETRY_AFTER_S);
-  sendJson(reply, status, refusalBody(status, message));
+  constructor(metrics: Metrics, route: string) {
+    this.counts = metrics.answersOf(route);
+  }
+
+  json(reply: FastifyReply, status: number, body: string): void {
+    this.counts[status]++;
+    void reply.code(status).header("content-type", JSON_TYPE).send(body);
+  }
+
+  empty(reply: FastifyReply, status: number): void {
+    this.counts[status]++;
+    void reply.code(status).send();
+  }
+
+  refuse(reply: FastifyReply, status: number, message: string): void {
+    if (status === 503 || status === 429) void reply.header("retry-after", RETRY_AFTER_S);
+    this.json(reply, status, refusalBody(status, message));
+  }
+
+  /** Whether the node answers at all; where not, the reason has been sent. */
+  isServing(service: Service, reply: FastifyReply): service is ServingService {
+    if (service.owner !== undefined) return true;
+    const reason = service.status.kind === "ready" ? "no owner" : service.status.reason;
+    this.refuse(reply, 503, `cannot answer now: ${reason}`);
+    return false;
+  }
 }
 
 export function refusalBody(status: number, message: string): string {
   return JSON.stringify({ code: String(status), message });
 }
 
-/** A service that has its partitions. */
-export type ServingService = Service & { readonly owner: Owner };
-
-/** Whether the node answers at all; where not, the reason has been sent. */
-export function isServing(service: Service, reply: FastifyReply): service is ServingService {
-  if (service.owner !== undefined) return true;
-  const reason = service.status.kind === "ready" ? "no owner" : service.status.reason;
-  sendRefusal(reply, 503, `cannot answer now: ${reason}`);
-  return false;
-}
 
 /** Validates with the route's schemas; query values come as text and are read as whole numbers where one is asked for. */
 export const validatorCompiler: FastifySchemaCompiler<TSchema> = ({ schema, httpPart }) => {
@@ -55,23 +71,28 @@ export const validatorCompiler: FastifySchemaCompiler<TSchema> = ({ schema, http
     error: new RefusalError(check.explain(value, came)),
   });
   if (httpPart !== "querystring") return (value: unknown) => (check.accepts(value) ? true : refuse(value, value));
+  const numbers = wholeNumbersOf(schema as TObject);
   return (came: unknown) => {
-    const value = withNumbers(schema as TObject, came);
+    const value: Record<string, unknown> = { ...(came as object) };
+    for (const { name, standard } of numbers) value[name] = value[name] === undefined ? standard : asWhole(value[name]);
     return check.accepts(value) ? { value } : refuse(value, came);
   };
 };
 
-function withNumbers(schema: TObject, query: unknown): Record<string, unknown> {
-  const values: Record<string, unknown> = { ...(query as object) };
-  for (const [name, { type, default: standard }] of Object.entries(
-    schema.properties as Record<string, { type?: string; default?: unknown }>,
-  )) {
-    const value = values[name];
-    if (value === undefined) values[name] = standard;
-    else if (type === "integer" && typeof value === "string" && /^(0|[1-9]\d{0,8})$/.test(value))
-      values[name] = Number(value);
-  }
-  return values;
+interface WholeNumber {
+  readonly name: string;
+  readonly standard: unknown;
+}
+
+function wholeNumbersOf(schema: TObject): WholeNumber[] {
+  const properties = Object.entries(schema.properties as Record<string, { type?: string; default?: unknown }>);
+  return properties
+    .filter(([, { type }]) => type === "integer")
+    .map(([name, property]) => ({ name, standard: property.default }));
+}
+
+function asWhole(value: unknown): unknown {
+  return typeof value === "string" && /^(0|[1-9]\d{0,8})$/.test(value) ? Number(value) : value;
 }
 
 /** JSON bodies only; an empty one is no body, so that a DELETE may carry a content type. */

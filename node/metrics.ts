@@ -4,6 +4,7 @@ import type { Service } from "./service.ts";
 
 /** One request in so many is timed: an observation costs as much as finding a player. */
 const TIMED_EVERY = 16;
+const STATUSES = 600;
 const DURATION_BUCKETS_S = [0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5];
 
 /** What happened to reports, renewals and removals; plain numbers, added to on the hot path. */
@@ -19,7 +20,7 @@ export class Totals {
 export class Metrics {
   readonly registry = new Registry();
   readonly totals = new Totals();
-  private readonly requests = new Map<string, { readonly labels: { route: string; status: string }; count: number }>();
+  private readonly answers = new Map<string, Int32Array>();
   private readonly durations: Histogram<"route">;
   private timed = 0;
 
@@ -39,12 +40,11 @@ export class Metrics {
     this.registerStore(service);
   }
 
-  /** Notes an answer. */
-  answered(route: string, status: number): void {
-    const key = `${route} ${status}`;
-    const entry = this.requests.get(key);
-    if (entry !== undefined) entry.count++;
-    else this.requests.set(key, { labels: { route, status: String(status) }, count: 1 });
+  /** Answers so far of a route, by status; to be added to. */
+  answersOf(route: string): Int32Array {
+    let answers = this.answers.get(route);
+    if (answers === undefined) this.answers.set(route, (answers = new Int32Array(STATUSES)));
+    return answers;
   }
 
   /** A reading for `observe`, or 0 where this request is not timed. */
@@ -58,7 +58,7 @@ export class Metrics {
   }
 
   private registerRequests(): void {
-    const { requests } = this;
+    const { answers } = this;
     new Counter({
       name: "headcount_http_requests_total",
       help: "Requests answered, by route and status",
@@ -66,7 +66,9 @@ export class Metrics {
       registers: [this.registry],
       collect() {
         this.reset();
-        for (const { labels, count } of requests.values()) this.inc(labels, count);
+        for (const [route, counts] of answers)
+          for (const [status, count] of counts.entries())
+            if (count > 0) this.inc({ route, status: String(status) }, count);
       },
     });
   }

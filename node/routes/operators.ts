@@ -3,17 +3,18 @@ import type { FastifyInstance } from "fastify";
 import { Type } from "typebox";
 import { REGIONS } from "../../engine/regions.ts";
 import { ClusterAnswer, ErrorAnswer, NodeAnswer, StatusAnswer } from "../answers.ts";
-import { type Context, sendJson } from "../http.ts";
+import { Answers, type Context } from "../http.ts";
 
 const TAGS = ["operators"];
 const PLAIN = Type.String({ description: "Prometheus text format" });
 
 export function registerOperators(app: FastifyInstance, { service, metrics, version }: Context): void {
+  const answers = new Answers(metrics, "operators");
   app.get(
     "/livez",
     { schema: { tags: TAGS, summary: "The process works", response: { 200: StatusAnswer } } },
     (_request, reply) => {
-      sendJson(reply, 200, `{"status":"alive"}`);
+      answers.json(reply, 200, `{"status":"alive"}`);
     },
   );
 
@@ -21,14 +22,14 @@ export function registerOperators(app: FastifyInstance, { service, metrics, vers
   app.get("/readyz", { schema: ready }, (_request, reply) => {
     const { status, degradedReason } = service;
     if (status.kind !== "ready")
-      sendJson(
+      answers.json(
         reply,
         503,
         JSON.stringify({ code: "503", message: status.reason, status: status.kind, reason: status.reason }),
       );
     else if (degradedReason !== undefined)
-      sendJson(reply, 200, JSON.stringify({ status: "degraded", reason: degradedReason }));
-    else sendJson(reply, 200, `{"status":"ready"}`);
+      answers.json(reply, 200, JSON.stringify({ status: "degraded", reason: degradedReason }));
+    else answers.json(reply, 200, `{"status":"ready"}`);
   });
 
   app.get(
@@ -44,7 +45,7 @@ export function registerOperators(app: FastifyInstance, { service, metrics, vers
     "/openapi.json",
     { schema: { tags: TAGS, summary: "This description", response: { 200: Type.Object({}) } } },
     (_request, reply) => {
-      sendJson(reply, 200, JSON.stringify(app.swagger()));
+      answers.json(reply, 200, JSON.stringify(app.swagger()));
     },
   );
 
@@ -53,7 +54,11 @@ export function registerOperators(app: FastifyInstance, { service, metrics, vers
     { schema: { tags: TAGS, summary: "Which node answered", response: { 200: NodeAnswer } } },
     (_request, reply) => {
       const { id, incarnation } = service;
-      sendJson(reply, 200, JSON.stringify({ id, incarnation, version, uptimeSeconds: Math.floor(process.uptime()) }));
+      answers.json(
+        reply,
+        200,
+        JSON.stringify({ id, incarnation, version, uptimeSeconds: Math.floor(process.uptime()) }),
+      );
     },
   );
 
@@ -67,6 +72,6 @@ export function registerOperators(app: FastifyInstance, { service, metrics, vers
     const partitions = owner?.engine.partitions.length ?? 0;
     const regions = owner === undefined ? 0 : REGIONS.length;
     const member = { id, incarnation, url: service.url, partitions, regions, state: status.kind };
-    sendJson(reply, 200, JSON.stringify({ cluster: settings.cluster, epoch, members: [member] }));
+    answers.json(reply, 200, JSON.stringify({ cluster: settings.cluster, epoch, members: [member] }));
   });
 }

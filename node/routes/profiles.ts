@@ -8,7 +8,7 @@ import { MODES_MAX } from "../../engine/modes.ts";
 import { parseProfileId } from "../../engine/profile-id.ts";
 import { REGIONS, regionOf } from "../../engine/regions.ts";
 import { ErrorAnswer, Nothing, ProfileAnswer, ReportAnswer } from "../answers.ts";
-import { type Context, isServing, sendJson, sendRefusal, type ServingService } from "../http.ts";
+import { Answers, type Context, type ServingService } from "../http.ts";
 import { ProfileParams, refusal, ReportBody } from "../values.ts";
 
 const STATUS = { remembered: 200, counted: 202 } as const satisfies Record<Remembrance, number>;
@@ -32,27 +32,33 @@ type Report = Params & { Body: Static<typeof ReportBody> };
 const id = new Int32Array(4);
 
 export function registerProfiles(app: FastifyInstance, context: Context): void {
+  const answersOf = (call: string): Answers => new Answers(context.metrics, call);
+  const toReport = answersOf(`POST ${REPORT_ROUTE}`);
   app.post<Report>(REPORT_ROUTE, { schema: REPORT_SCHEMA }, (request, reply) => {
-    report(context, request.params.profileId, request.body, reply);
+    report(context, toReport, request.params.profileId, request.body, reply);
   });
+  const toFind = answersOf(`GET ${REPORT_ROUTE}`);
   app.get<Params>(REPORT_ROUTE, { schema: FIND_SCHEMA }, (request, reply) => {
-    find(context, request.params.profileId, reply);
+    find(context, toFind, request.params.profileId, reply);
   });
+  const toRenew = answersOf(`PUT ${HEARTBEAT_ROUTE}`);
   app.put<Params>(HEARTBEAT_ROUTE, { schema: HEARTBEAT_SCHEMA }, (request, reply) => {
-    renew(context, request.params.profileId, reply);
+    renew(context, toRenew, request.params.profileId, reply);
   });
+  const toRemove = answersOf(`DELETE ${REPORT_ROUTE}`);
   app.delete<Params>(REPORT_ROUTE, { schema: REMOVE_SCHEMA }, (request, reply) => {
-    remove(context, request.params.profileId, reply);
+    remove(context, toRemove, request.params.profileId, reply);
   });
 }
 
 function report(
   { service, metrics }: Context,
+  answers: Answers,
   profileId: string,
   body: Static<typeof ReportBody>,
   reply: FastifyReply,
 ): void {
-  if (!isServing(service, reply)) return;
+  if (!answers.isServing(service, reply)) return;
   const { owner, pace } = service;
   const startedMs = metrics.startTiming();
   parseProfileId(profileId, id);
@@ -61,7 +67,7 @@ function report(
   const outcome = owner.report(hash, id, regionOf(region), gamemode, seq);
   if (outcome !== "moved" && outcome !== "renewed" && outcome !== "late") {
     metrics.totals.rejected++;
-    return sendRefusal(reply, REPORT_REFUSALS[outcome].status, REPORT_REFUSALS[outcome].message(gamemode));
+    return answers.refuse(reply, REPORT_REFUSALS[outcome].status, REPORT_REFUSALS[outcome].message(gamemode));
   }
   metrics.totals[outcome]++;
   const where =
@@ -71,7 +77,7 @@ function report(
   owner.whenRemembered(hash, (remembrance) => {
     const renewInMs = remembrance === "remembered" ? pace.renewMs() : pace.retryMs();
     metrics.observe("report", startedMs);
-    sendJson(reply, STATUS[remembrance], `${start}${renewInMs}}`);
+    answers.json(reply, STATUS[remembrance], `${start}${renewInMs}}`);
   });
 }
 
@@ -82,16 +88,16 @@ function standing(service: ServingService, hash: number): string {
   return `"region":"${REGIONS[presence.region]}","gamemode":"${presence.mode}"`;
 }
 
-function find({ service }: Context, profileId: string, reply: FastifyReply): void {
-  if (!isServing(service, reply)) return;
+function find({ service }: Context, answers: Answers, profileId: string, reply: FastifyReply): void {
+  if (!answers.isServing(service, reply)) return;
   parseProfileId(profileId, id);
   const hash = service.owner.engine.hash(id);
   const presence = service.owner.find(hash, id);
   service.owner.whenRemembered(hash, () => {
-    if (presence === undefined || presence.region < 0) return sendRefusal(reply, 404, notConnected(profileId));
+    if (presence === undefined || presence.region < 0) return answers.refuse(reply, 404, notConnected(profileId));
     const lastSeen = new Date(Date.now() - (performance.now() - presence.seenMs)).toISOString();
     const region = REGIONS[presence.region];
-    sendJson(
+    answers.json(
       reply,
       200,
       JSON.stringify({ profileId: profileId.toLowerCase(), region, gamemode: presence.mode, lastSeen }),
@@ -99,25 +105,25 @@ function find({ service }: Context, profileId: string, reply: FastifyReply): voi
   });
 }
 
-function renew({ service, metrics }: Context, profileId: string, reply: FastifyReply): void {
-  if (!isServing(service, reply)) return;
+function renew({ service, metrics }: Context, answers: Answers, profileId: string, reply: FastifyReply): void {
+  if (!answers.isServing(service, reply)) return;
   parseProfileId(profileId, id);
   const hash = service.owner.engine.hash(id);
   const isConnected = service.owner.renew(hash, id);
   if (isConnected) metrics.totals.heartbeats++;
   service.owner.whenRemembered(hash, () => {
-    if (!isConnected) return sendRefusal(reply, 404, notConnected(profileId));
-    reply.code(204).header("renew-in-ms", service.pace.renewMs()).send();
+    if (!isConnected) return answers.refuse(reply, 404, notConnected(profileId));
+    answers.empty(reply.header("renew-in-ms", service.pace.renewMs()), 204);
   });
 }
 
-function remove({ service, metrics }: Context, profileId: string, reply: FastifyReply): void {
-  if (!isServing(service, reply)) return;
+function remove({ service, metrics }: Context, answers: Answers, profileId: string, reply: FastifyReply): void {
+  if (!answers.isServing(service, reply)) return;
   parseProfileId(profileId, id);
   const hash = service.owner.engine.hash(id);
   if (service.owner.remove(hash, id)) metrics.totals.removals++;
   service.owner.whenRemembered(hash, (remembrance) => {
-    reply.code(STATUS_WITHOUT_BODY[remembrance]).send();
+    answers.empty(reply, STATUS_WITHOUT_BODY[remembrance]);
   });
 }
 

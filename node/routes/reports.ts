@@ -4,7 +4,7 @@ import type { Static } from "typebox";
 import { NO_SEQ, type Owner } from "../../cluster/owner.ts";
 import { regionOf } from "../../engine/regions.ts";
 import { BatchAnswer, ErrorAnswer } from "../answers.ts";
-import { type Context, isServing, sendJson, validatorCompiler } from "../http.ts";
+import { Answers, type Context, validatorCompiler } from "../http.ts";
 import { BATCH_ROWS_MAX, BatchBody, BatchBodyShown, Check, checkedId, ReportRow } from "../values.ts";
 import { REPORT_REFUSALS } from "./profiles.ts";
 
@@ -25,6 +25,7 @@ const warmedHashes = new Int32Array(ROWS_WARMED);
 const indexes = new Int32Array(ROWS_WARMED);
 
 export function registerReports(app: FastifyInstance, context: Context): void {
+  const answers = new Answers(context.metrics, `POST ${ROUTE}`);
   const options = {
     bodyLimit: BODY_BYTES_MAX,
     schema: SCHEMA,
@@ -32,12 +33,17 @@ export function registerReports(app: FastifyInstance, context: Context): void {
     validatorCompiler: () => validatorCompiler({ schema: BatchBody, httpPart: "body", method: "POST", url: ROUTE }),
   };
   app.post<{ Body: Static<typeof BatchBody> }>(ROUTE, options, (request, reply) => {
-    reportAll(context, request.body.reports, reply);
+    reportAll(context, answers, request.body.reports, reply);
   });
 }
 
-function reportAll({ service, metrics }: Context, rows: readonly unknown[], reply: FastifyReply): void {
-  if (!isServing(service, reply)) return;
+function reportAll(
+  { service, metrics }: Context,
+  answers: Answers,
+  rows: readonly unknown[],
+  reply: FastifyReply,
+): void {
+  if (!answers.isServing(service, reply)) return;
   const startedMs = metrics.startTiming();
   const batch = new Batch(service.owner, rows.length);
   for (let first = 0; first < rows.length; first += ROWS_WARMED)
@@ -47,7 +53,7 @@ function reportAll({ service, metrics }: Context, rows: readonly unknown[], repl
   const rejected = batch.rejected.sort((one, other) => one.index - other.index);
   service.owner.whenAllRemembered(hashes, accepted, (remembered) => {
     metrics.observe("reports", startedMs);
-    sendJson(reply, remembered === accepted ? 200 : 202, JSON.stringify({ accepted, remembered, rejected }));
+    answers.json(reply, remembered === accepted ? 200 : 202, JSON.stringify({ accepted, remembered, rejected }));
   });
 }
 

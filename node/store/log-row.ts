@@ -141,6 +141,34 @@ export function claimsOf(words: Words): Claim[] {
   return claims;
 }
 
+/**
+ * Moves the segments that are kept to the front, and closes the gaps between their messages.
+ * @returns the bytes of the row that is left
+ */
+export function keepSegments(words: Words, keptCount: number, isKept: (segment: number) => boolean): number {
+  const { u8, u32, f64 } = words;
+  const kept: { readonly head: number; readonly from: number; readonly message: Uint8Array }[] = [];
+  let at = rowAt.messagesStart(words);
+  for (let segment = 0; segment < rowAt.segmentCount(words); segment += 1) {
+    const end = at + rowAt.messageBytes(words, segment);
+    if (isKept(segment))
+      kept.push({ head: u32[6 + segment * 4], from: rowAt.from(words, segment), message: u8.slice(at, end) });
+    at = end;
+  }
+  const claims = u8.slice(rowAt.claimsStart(words), rowAt.messagesStart(words));
+  u32[1] = keptCount;
+  u8.set(claims, rowAt.claimsStart(words));
+  at = rowAt.messagesStart(words);
+  for (const [segment, { head, from, message }] of kept.entries()) {
+    u32[6 + segment * 4] = head;
+    u32[7 + segment * 4] = message.length;
+    f64[4 + segment * 2] = from;
+    u8.set(message, at);
+    at += message.length;
+  }
+  return at;
+}
+
 /** A row of no segments: it stands where a commit was lost. */
 export function emptyLogRow(commitNumber: number): Uint8Array {
   const words = wordsOf(new ArrayBuffer(HEADER_BYTES));

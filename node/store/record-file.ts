@@ -5,10 +5,10 @@
  * it and opens it again.
  */
 import { DatabaseSync, type StatementSync } from "node:sqlite";
-import { closeSync, fsyncSync, ftruncateSync, openSync, statSync, writeSync } from "node:fs";
+import { statSync } from "node:fs";
 import { crc32 } from "node:zlib";
 import type { Claim, Founding, PartitionIndex, Snapshot, SnapshotAnswer } from "../../cluster/record-store.ts";
-import { claimsOf, rowAt, segmentsOf, setCommitNumber, wordsOfRow, type Words } from "./log-row.ts";
+import { claimsOf, keepSegments, rowAt, segmentsOf, setCommitNumber, wordsOfRow, type Words } from "./log-row.ts";
 import {
   coverOf,
   decideAppend,
@@ -22,14 +22,16 @@ import {
 import type { RecordIndex } from "./record-index.ts";
 import { LOG, META, PAGE_BYTES, RECORDS, SNAPSHOTS, insertInto, upsertInto } from "./schema.ts";
 import { ANSWERS, LANDED } from "./shared-calls.ts";
+import { growWal } from "./wal.ts";
 
 const WAL_BYTES_MIN = 1 << 20;
 const WAL_BYTES_MAX = 8 << 20; // a checkpoint of it takes some 10 ms
 const WAL_SHARE = 8; // the write-ahead log may grow to an eighth of the data
 const ROWS_DELETED_MAX = 256; // in one transaction: some 2 ms
 const FREE_SHARE = 4; // a quarter of the file may be free pages, the log's next rows want them
-const FREE_PAGES_MIN = 256;
+const FREE_BYTES_MIN = 1 << 20;
 const PAGES_VACUUMED_MAX = 128; // in one transaction
+const WRITES_UNMEASURED_MAX = 16;
 
 /** A claim's answer as it crosses to the main thread: the messages in one run of bytes. */
 export type ClaimRead =
@@ -55,9 +57,11 @@ export class RecordFile {
   readonly #readSnapshot: StatementSync;
   readonly #pageCount: StatementSync;
   readonly #freePages: StatementSync;
-  /** About what lies in the write-ahead log since the last checkpoint; SQLite's own check stands behind at twice the bound. */
-  #walBytes = 0;
-  #walBytesMax = WAL_BYTES_MIN;
+  readonly #walFrames: StatementSync;
+  /** Appends since the write-ahead log was last measured; a larger write counts as many. */
+  #writes = 0;
+  /** Where it is checkpointed. SQLite's own checkpoint stands behind, at twice the largest. */
+  #walBytesMax = 0;
   #dataBytes = 0;
   #freeBytes = 0;
   // The claims of the newest commit, kept since the next one mostly carries the same.
@@ -84,6 +88,7 @@ export class RecordFile {
       );
       this.#pageCount = database.prepare("PRAGMA page_count");
       this.#freePages = database.prepare("PRAGMA freelist_count");
+      this.#walFrames = database.prepare("PRAGMA wal_checkpoint(NOOP)");
       this.#checkpoint("TRUNCATE");
       this.#measure();
       database.exec(`PRAGMA wal_autocheckpoint = ${Math.ceil((2 * WAL_BYTES_MAX) / PAGE_BYTES)}`);
@@ -157,13 +162,14 @@ export class RecordFile {
       answers[segment] = decision === "to write" ? NOT_YET_WRITTEN : ANSWERS.indexOf(decision);
     }
     if (toWrite > 0) {
-      const written = toWrite === count ? bytes : keepOnly(words, answers, toWrite);
+      const written =
+        toWrite === count ? bytes : keepSegments(words, toWrite, (segment) => answers[segment] === NOT_YET_WRITTEN);
       const commit = index.lastCommit + 1;
       setCommitNumber(words, commit);
       const row = words.u8.subarray(0, written);
       this.#insertLog.run(commit, row, crc32(row));
       index.lastCommit = commit;
-      this.#walBytes += written + 3 * PAGE_BYTES;
+      this.#writes += 1;
       for (let segment = 0; segment < toWrite; segment += 1) {
         noteLanded(
           index.stateOf(rowAt.partition(words, segment)),
@@ -208,7 +214,7 @@ export class RecordFile {
     index.logStarts = logStarts;
     index.logEnds = index.lastCommit;
     index.oldestRow = Math.max(index.oldestRow, deletedBefore);
-    this.#walBytes += snapshot.bytes.length * 1.1 + 8 * PAGE_BYTES;
+    this.#writes += WRITES_UNMEASURED_MAX;
     this.#measure();
     return "landed";
   }
@@ -216,22 +222,21 @@ export class RecordFile {
   /** Does one bounded piece of what can wait: checkpoint, rows that nobody needs, free pages. False where nothing is left. */
   tidy(): boolean {
     const index = this.#index;
-    if (this.#walBytes > this.#walBytesMax) {
-      this.#checkpoint("PASSIVE");
-      this.#measure();
+    if (this.#writes >= WRITES_UNMEASURED_MAX) {
+      this.#writes = 0;
+      const { log, checkpointed } = this.#walFrames.get() as Record<string, number>;
+      if ((log - checkpointed) * PAGE_BYTES > this.#walBytesMax) this.#checkpoint("PASSIVE");
       return true;
     }
     if (index.oldestRow + ROWS_DELETED_MAX < index.logStarts) {
       const deletedBefore = index.oldestRow + ROWS_DELETED_MAX;
       this.#deleteLog.run(deletedBefore);
       index.oldestRow = deletedBefore;
-      this.#walBytes += 8 * PAGE_BYTES;
-      this.#measure();
-      return true;
+    } else {
+      if (this.#freeBytes <= Math.max(FREE_BYTES_MIN, this.#dataBytes / FREE_SHARE)) return false;
+      this.#database.exec(`PRAGMA incremental_vacuum(${PAGES_VACUUMED_MAX})`);
     }
-    if (this.#freeBytes <= Math.max(FREE_PAGES_MIN * PAGE_BYTES, this.#dataBytes / FREE_SHARE)) return false;
-    this.#database.exec(`PRAGMA incremental_vacuum(${PAGES_VACUUMED_MAX})`);
-    this.#walBytes += PAGES_VACUUMED_MAX * PAGE_BYTES;
+    this.#writes += WRITES_UNMEASURED_MAX;
     this.#measure();
     return true;
   }
@@ -271,9 +276,9 @@ export class RecordFile {
 
   /** Says in one record how far the log goes, so that the loss of its last rows is noticed. */
   #writeLogEnds(): void {
-    const { value } = this.#index.claimed().next();
-    if (value !== undefined && this.#index.logEnds < this.#index.lastCommit)
-      this.#writeRecord(value[0], value[1], this.#index.logStarts);
+    const index = this.#index;
+    const claimed = index.anyClaimed();
+    if (claimed !== undefined && index.logEnds < index.lastCommit) this.#writeRecord(...claimed, index.logStarts);
   }
 
   #transaction(write: () => void): void {
@@ -334,63 +339,16 @@ export class RecordFile {
 
   #checkpoint(mode: "PASSIVE" | "TRUNCATE"): void {
     this.#database.exec(`PRAGMA wal_checkpoint(${mode})`);
-    this.#walBytes = 0;
   }
 
   #measure(): void {
     this.#dataBytes = Number(this.#pageCount.get()?.page_count) * PAGE_BYTES;
     this.#freeBytes = Number(this.#freePages.get()?.freelist_count) * PAGE_BYTES;
-    this.#walBytesMax = Math.min(WAL_BYTES_MAX, Math.max(WAL_BYTES_MIN, this.#dataBytes / WAL_SHARE));
-  }
-}
-
-/**
- * Moves the segments still to be written to the front, and closes the gaps between their messages.
- * @returns the bytes of the row that is left
- */
-function keepOnly(words: Words, answers: Uint8Array, toWrite: number): number {
-  const { u8, u32, f64 } = words;
-  const count = rowAt.segmentCount(words);
-  const kept: { readonly head: number; readonly bytes: number; readonly from: number; readonly message: Uint8Array }[] =
-    [];
-  let at = rowAt.messagesStart(words);
-  for (let segment = 0; segment < count; segment += 1) {
-    const bytes = rowAt.messageBytes(words, segment);
-    if (answers[segment] === NOT_YET_WRITTEN) {
-      kept.push({
-        head: u32[6 + segment * 4],
-        bytes,
-        from: rowAt.from(words, segment),
-        message: u8.slice(at, at + bytes),
-      });
-    }
-    at += bytes;
-  }
-  const claims = u8.slice(rowAt.claimsStart(words), rowAt.messagesStart(words));
-  u32[1] = toWrite;
-  u8.set(claims, rowAt.claimsStart(words));
-  at = rowAt.messagesStart(words);
-  for (const [segment, { head, bytes, from, message }] of kept.entries()) {
-    u32[6 + segment * 4] = head;
-    u32[7 + segment * 4] = bytes;
-    f64[4 + segment * 2] = from;
-    u8.set(message, at);
-    at += bytes;
-  }
-  return at;
-}
-
-/** Fills the write-ahead log with zeros ahead of use: syncing it then changes no file size. A full disk goes without. */
-function growWal(path: string, bytes: number): void {
-  const file = openSync(path, "a+");
-  try {
-    const zeros = new Uint8Array(bytes + bytes / 4);
-    for (let at = 0; at < zeros.length;) at += writeSync(file, zeros, at);
-    fsyncSync(file);
-  } catch {
-    ftruncateSync(file, 0);
-  } finally {
-    closeSync(file);
+    const walBytesMax = Math.min(WAL_BYTES_MAX, Math.max(WAL_BYTES_MIN, this.#dataBytes / WAL_SHARE));
+    // Not at every small change: what the limit cuts off has to be grown again.
+    if (walBytesMax < this.#walBytesMax * 2 && walBytesMax > this.#walBytesMax / 2) return;
+    this.#walBytesMax = walBytesMax;
+    this.#database.exec(`PRAGMA journal_size_limit = ${2 * walBytesMax}`);
   }
 }
 

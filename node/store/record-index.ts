@@ -44,10 +44,11 @@ export class RecordIndex {
     return (this.#states[partition] ??= newState());
   }
 
-  /** Partitions that were claimed. */
-  *claimed(): Generator<[PartitionIndex, Claim]> {
-    for (const [partition, state] of this.#states.entries())
-      if (state?.claim !== undefined) yield [partition, state.claim];
+  /** Any partition that was claimed, with its claim. */
+  anyClaimed(): [PartitionIndex, Claim] | undefined {
+    const partition = this.#states.findIndex((state) => state?.claim !== undefined);
+    const claim = this.#states[partition]?.claim;
+    return claim && [partition, claim];
   }
 
   /** May be undefined: a partition that nobody ever claimed. */

@@ -82,7 +82,9 @@ export const META: Table<Founding> = {
     if (!(hashKey instanceof Uint8Array) || crc !== checksumOf("meta", [id, format, partitions], hashKey))
       return undefined;
     if (format !== FORMAT)
-      throw new Error(`The store's format is ${format}, this release knows ${FORMAT}: start the release that wrote it`);
+      throw new Error(
+        `The store's format is ${Number(format)}, this release knows ${FORMAT}: start the release that wrote it`,
+      );
     return { partitions: Number(partitions), hashKey };
   },
 };

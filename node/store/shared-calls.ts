@@ -9,7 +9,8 @@ export const CALLS = 0; // rung for every call; the thread sleeps on it
 export const ASKED = 1; // number of the newest append asked
 export const ANSWERED = 2; // number of the newest append answered; the main thread waits on it
 export const ROW_BYTES = 3; // bytes of the row in the slot
-export const OUTCOME = 4; // of the newest append: one of the three below
+export const SLOT = 4; // number of the slot that the row is in: a larger one comes as a message
+export const OUTCOME = 5; // of the newest append: one of the three below
 
 export const ALL_LANDED = 0;
 export const MIXED = 1; // one byte a segment in `answers`: an index into ANSWERS

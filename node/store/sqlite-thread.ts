@@ -25,6 +25,7 @@ import {
   MIXED,
   OUTCOME,
   ROW_BYTES,
+  SLOT,
   sharedCallsOf,
 } from "./shared-calls.ts";
 import { isInputOutput, reasonOf } from "./sqlite-errors.ts";
@@ -38,6 +39,7 @@ const data = workerData as ThreadData;
 const { folder, repair, port, isReopening } = data;
 const { words, figures, answers } = sharedCallsOf(data.calls);
 let slot = wordsOf(data.slot);
+let slotNumber = 0;
 
 let lock: FolderLock | undefined;
 let file: RecordFile | undefined;
@@ -54,7 +56,7 @@ function start(): boolean {
   try {
     mkdirSync(folder, { recursive: true });
     lock = lockFolder(folder);
-    const loss = open(repair || isReopening);
+    const loss = openFile(repair || isReopening);
     if (isReopening && loss !== undefined) index?.breakAll();
     answer({ kind: "opened", loss });
     return true;
@@ -67,15 +69,15 @@ function start(): boolean {
   }
 }
 
-function open(mayRepair: boolean): Loss | undefined {
+function openFile(mayRepair: boolean): Loss | undefined {
   const copiesMax = isReopening || index !== undefined ? REOPEN_COPIES_MAX : Number.POSITIVE_INFINITY;
-  const opened = openRecordFile(folder, { repair: mayRepair, rewrite: isInDoubt, founding, copiesMax });
+  const found = openRecordFile(folder, { repair: mayRepair, rewrite: isInDoubt, founding, copiesMax });
   isInDoubt = false;
-  file = opened.file;
-  index = opened.index;
+  file = found.file;
+  index = found.index;
   founding = index.founding ?? founding;
   figures[BYTES_ON_DISK] = file.bytesOnDisk;
-  return opened.loss;
+  return found.loss;
 }
 
 /** The file, opened again where an error had closed it. Whoever calls still holds everything in memory: damage is left behind. */
@@ -85,7 +87,7 @@ function opened(): RecordFile {
   if (nowMs < reopensAtMs) throw new Error(`the store is opened again in ${Math.ceil(reopensAtMs - nowMs)} ms`);
   pauseMs = Math.min(PAUSE_MS_MAX, Math.max(PAUSE_MS_MIN, pauseMs * 2));
   reopensAtMs = nowMs + pauseMs;
-  const loss = open(true);
+  const loss = openFile(true);
   if (loss !== undefined) {
     index?.breakAll();
     answer({ kind: "repaired", loss });
@@ -106,7 +108,8 @@ function closeAfter(error: unknown): void {
 
 function serveAppend(): boolean {
   const asked = Atomics.load(words, ASKED);
-  if (asked === words[ANSWERED]) return false;
+  // Where the row lies in a larger slot, that slot's message comes first.
+  if (asked === words[ANSWERED] || words[SLOT] !== slotNumber) return false;
   const startMs = performance.now();
   let outcome: number;
   try {
@@ -130,6 +133,7 @@ function serve(call: Call): boolean {
   switch (call.kind) {
     case "slot":
       slot = wordsOf(call.slot);
+      slotNumber += 1;
       return true;
     case "request":
       serveRequest(call.id, call.request);

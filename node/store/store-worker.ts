@@ -16,6 +16,7 @@ import {
   FAILED,
   OUTCOME,
   ROW_BYTES,
+  SLOT,
   newSharedCalls,
   sharedCallsOf,
   type SharedCalls,
@@ -72,7 +73,7 @@ export interface WorkerOptions {
 
 interface Pending {
   readonly action: string;
-  readonly resolve: (value: never) => void;
+  readonly resolve: (value: unknown) => void;
   readonly reject: (error: Error) => void;
 }
 
@@ -115,7 +116,7 @@ export class StoreWorker {
     const thread = new Worker(file, { workerData, transferList: [port2], name: "store" });
     const worker = new StoreWorker(thread, port1, calls, slot);
     const first = await new Promise<FromThread>((resolve, reject) => {
-      worker.#pending.set(0, { action: "open the store", resolve: resolve as (value: never) => void, reject });
+      worker.#pending.set(0, { action: "open the store", resolve: resolve as Pending["resolve"], reject });
       port1.on("message", (message: FromThread) => worker.#receive(message, onRepaired));
     });
     if (first.kind === "opened") return { worker, loss: first.loss };
@@ -147,7 +148,7 @@ export class StoreWorker {
     Atomics.store(words, ASKED, this.#asked);
     this.#ring();
     return new Promise((resolve, reject) => {
-      this.#append = { action: "append", resolve: resolve as (value: never) => void, reject };
+      this.#append = { action: "append", resolve: resolve as Pending["resolve"], reject };
       const answered = Atomics.waitAsync(words, ANSWERED, before);
       if (answered.async) void answered.value.then(() => this.#settleAppend(appends.length));
       else this.#settleAppend(appends.length);
@@ -160,7 +161,7 @@ export class StoreWorker {
       if (!this.#isAlive) throw new StoreUnavailableError(`Cannot ${action}: the store's thread ended`);
       const id = this.#nextId;
       this.#nextId += 1;
-      this.#pending.set(id, { action, resolve: resolve as (value: never) => void, reject });
+      this.#pending.set(id, { action, resolve: resolve as Pending["resolve"], reject });
       this.#post({ kind: "request", id, request });
     });
   }
@@ -180,7 +181,7 @@ export class StoreWorker {
     const answers = new Array<AppendAnswer>(count);
     if (outcome === ALL_LANDED) answers.fill("landed");
     else for (let index = 0; index < count; index += 1) answers[index] = ANSWERS[this.#shared.answers[index]];
-    append.resolve(answers as never);
+    append.resolve(answers);
   }
 
   /** The outcome and its reason come by two ways: whichever is second rejects. */
@@ -196,7 +197,7 @@ export class StoreWorker {
   #receive(message: FromThread, onRepaired: (loss: Loss) => void): void {
     switch (message.kind) {
       case "done":
-        return this.#take(message.id)?.resolve(message.value as never);
+        return this.#take(message.id)?.resolve(message.value);
       case "failed": {
         const pending = this.#take(message.id);
         return pending?.reject(new StoreUnavailableError(`Cannot ${pending.action}: ${message.reason}`));
@@ -210,7 +211,7 @@ export class StoreWorker {
         // Everything answered before has come by now; the thread ends when it sees the port closed.
         return this.#port.close();
       default:
-        return this.#take(0)?.resolve(message as never);
+        return this.#take(0)?.resolve(message);
     }
   }
 
@@ -224,6 +225,7 @@ export class StoreWorker {
     const slot = new SharedArrayBuffer(2 ** Math.ceil(Math.log2(bytes)));
     this.#slot = wordsOf(slot);
     this.#post({ kind: "slot", slot });
+    Atomics.add(this.#shared.words, SLOT, 1);
   }
 
   #post(call: Call): void {

@@ -11,6 +11,7 @@
  *
  * Source: https://www.sqlite.org/fileformat2.html#the_write_ahead_log
  */
+import { closeSync, fsyncSync, ftruncateSync, openSync, writeSync } from "node:fs";
 import { PAGE_BYTES } from "./schema.ts";
 
 export const FRAME_HEADER_BYTES = 24;
@@ -133,4 +134,18 @@ function checksum(view: DataView, start: number, bytes: number, isLittle: boolea
     two = (two + view.getUint32(at + 4, isLittle) + one) >>> 0;
   }
   return [one, two];
+}
+
+/** Fills the write-ahead log with zeros ahead of use: syncing it then changes no file size. A full disk goes without. */
+export function growWal(path: string, bytes: number): void {
+  const file = openSync(path, "a+");
+  try {
+    const zeros = new Uint8Array(bytes + bytes / 4);
+    for (let at = 0; at < zeros.length;) at += writeSync(file, zeros, at);
+    fsyncSync(file);
+  } catch {
+    ftruncateSync(file, 0);
+  } finally {
+    closeSync(file);
+  }
 }

@@ -1,4 +1,5 @@
 import { expect, test } from "vitest";
+import type { Append, AppendAnswer } from "../../cluster/record-store.ts";
 import { DEADLINE_MS, RecorderBench, SESSION_MS, SNAPSHOT_MS } from "../support/recorder-bench.ts";
 import { MemoryStore } from "../support/memory-store.ts";
 
@@ -94,6 +95,31 @@ test("R3: rows reported between a snapshot's copy and its landing are neither lo
   await bench.settle();
   expect(bench.recorder.totals.snapshots).toBeGreaterThan(0);
   expect((await bench.restart(2)).modeOf(1)).toBe("GM02");
+});
+
+test("R3: a snapshot never overtakes the append whose rows it covers", async () => {
+  let release = (): void => {};
+  class LateAppends extends MemoryStore {
+    late: Promise<void> | undefined;
+    override async append(appends: readonly Append[]): Promise<AppendAnswer[]> {
+      await this.late;
+      return super.append(appends);
+    }
+  }
+  const store = new LateAppends({ isOneFile: false });
+  const bench = await RecorderBench.open({ store });
+  bench.report(1, "GM01");
+  await bench.settle();
+  store.late = new Promise((resolve) => (release = resolve));
+  bench.nowMs += SESSION_MS;
+  const told = bench.report(1, "GM02");
+  await bench.settle();
+  bench.recorder.tick();
+  await bench.settle();
+  release();
+  await bench.settle();
+  expect(told.answers).toEqual(["remembered"]);
+  expect([bench.recorder.totals.snapshots > 0, bench.recorder.aheadCount]).toEqual([true, 0]);
 });
 
 test("R3: due within a third of the session's life where something was only renewed, not where nothing was touched", async () => {

@@ -1,0 +1,193 @@
+/** RESULTS.md, made from the raw figures alone. */
+import type { EngineResult, LoadSeries, Machine, Measured, Results } from "../results.ts";
+import { type Spread, spreadOf } from "../support/spread.ts";
+import { type Goal, goalsOf } from "./goals.ts";
+import { growthOf } from "./growth.ts";
+
+export function resultsMarkdown(results: Results): string {
+  const { machine, engine, http, batches, reads, snapshots, soak } = results;
+  const parts = [
+    "# Benchmark results",
+    "Made by `npm run bench`; do not edit. [README.md](README.md) says how to run it and what is fair about it.",
+    howToRead(),
+    machineText(machine),
+    goalsText(goalsOf(results)),
+    ...(engine || http || batches || reads ? ["![The figures below as bars](results.svg)"] : []),
+    ...(engine ? engineText(engine) : []),
+    ...(http ? httpText(http) : []),
+    ...(batches ? batchesText(batches) : []),
+    ...(reads ? readsText(reads) : []),
+    ...(snapshots ? snapshotsText(snapshots) : []),
+    ...(soak ? soakText(soak) : []),
+  ];
+  return `${parts.join("\n\n")}\n`;
+}
+
+function howToRead(): string {
+  return [
+    "## How to read this",
+    "Each figure is the median over rounds, with the least and the most in brackets: `median (min – max)`. Contestants take turns",
+    "within a round, so a ratio compares what was measured in the same minute; it is taken round by round, and its median counts.",
+    "All threads of a contestant, its Redis too, run on one core, the load on another. *Core busy* is the share of its time that the",
+    "core worked: a contestant well below 100 % waited for something, and one whose load's core is at 100 % may be faster than shown.",
+    "Compare ratios, not figures, between machines.",
+  ].join("\n");
+}
+
+function machineText({ cpu, cores, memoryGiB, system, isPinned, versions }: Machine): string {
+  const names = Object.entries(versions).map(([name, version]) => `${name} ${version}`);
+  const pinning = isPinned ? "pinned to cores of their own" : "**not pinned**: `taskset` or a second core is missing";
+  return `Machine: ${cpu}, ${cores} cores, ${memoryGiB} GiB, ${system}; server and load ${pinning}. Versions: ${names.join(", ")}.`;
+}
+
+function goalsText(goals: readonly Goal[]): string {
+  const rows = goals.map(({ part, text, target, reached, digits, isMet }) => {
+    const wanted = "atLeast" in target ? `≥ ${number(target.atLeast)}` : `≤ ${number(target.atMost)}`;
+    return [part, text, wanted, spreadText(reached, digits), isMet ? "met" : "**not met**"];
+  });
+  const metCount = goals.filter(({ isMet }) => isMet).length;
+  return `## Goals\n\n${metCount} of ${goals.length} met.\n\n${table(["part", "what", "goal", "reached", ""], rows)}`;
+}
+
+function engineText(engine: EngineResult): string[] {
+  const { sizes, memory, stops } = engine;
+  const rows = sizes.flatMap(({ players, contestants }) =>
+    contestants.map(({ name, nsPerReport, bytesPerPlayer }) => [
+      number(players),
+      name,
+      spreadText(spreadOf(nsPerReport), 0),
+      bytesPerPlayer.toFixed(0),
+    ]),
+  );
+  const agreed = sizes.every(({ isAgreed }) => isAgreed);
+  const stopRow = (name: string, ms: readonly number[]): string[] => [name, spreadText(spreadOf(ms), 2)];
+  return [
+    heading("Engine", engine),
+    "Reports of random players, nearly all of them moves, in one process. `headcount` keeps presence, sessions, tallies and boards, with a keyed " +
+      "hash; `headcount-batch` takes them some dozens at a time, as batches come, so that their cache misses overlap; `headcount-log` encodes each " +
+      "changed row for the log as well. `bare-probe` is the floor: an unkeyed open-addressing table that updates mode " +
+      "and counts. `plain-map` is a `Map` of objects, given the very strings it holds as keys. `redis-lua` is one script a report, in pipelines of " +
+      "1,000, two under way, with Redis on the other core: it has two cores where the others have one.",
+    `All that got the same reports ended with the same counts: ${agreed ? "yes" : "**no**"}.`,
+    table(["players", "contestant", "ns a report", "bytes a player"], rows),
+    "Bytes a player over sizes. *Everything* is measured from outside and includes tallies, boards and what the process holds anyway.",
+    table(
+      ["players", "rows and indexes", "worst on the way there", "everything"],
+      memory.map((at) => [
+        number(at.players),
+        at.tableBytes.toFixed(1),
+        at.worstTableBytes.toFixed(1),
+        at.allBytes.toFixed(1),
+      ]),
+    ),
+    `The longest single call at ${number(stops.players)} players, in milliseconds, garbage collection and whatever the system did meanwhile included:`,
+    table(
+      ["while", "ms"],
+      [stopRow("growing", stops.growMs), stopRow("removing", stops.deleteMs), stopRow("sweeping", stops.sweepMs)],
+    ),
+  ];
+}
+
+function httpText(http: NonNullable<Results["http"]>): string[] {
+  return [
+    heading("Single reports over HTTP", http),
+    `\`POST /v1/profiles/{id}/gamemode\` by \`wrk\`, ${number(http.players)} players in turn, every report a move. \`fastify floor\` validates and answers, ` +
+      "nothing else; `redis lua` and `redis watch` are the same route with the counting in Redis, which keeps nothing on disk.",
+    ...http.runs.flatMap(({ connections, contestants }) => [
+      `**${connections} connections**`,
+      loadTable("reports/s", contestants, "fastify floor"),
+    ]),
+  ];
+}
+
+function batchesText(batches: NonNullable<Results["batches"]>): string[] {
+  const about = `\`POST /v1/reports\` with ${number(batches.batch)} rows, ${batches.connections} connections, every report a move. The floors read and parse the JSON and count its rows.`;
+  return [heading("Batches", batches), about, loadTable("reports/s", batches.contestants, "fastify, JSON parser")];
+}
+
+function readsText(reads: NonNullable<Results["reads"]>): string[] {
+  const accepted = reads.contestants
+    .filter(({ acceptedPerSecond }) => acceptedPerSecond.some((value) => value > 0))
+    .map(({ name, acceptedPerSecond }) => `${name}: ${spreadText(spreadOf(acceptedPerSecond), 0)}`);
+  return [
+    heading("Reads of top modes", reads),
+    `\`GET /v1/regions/{region}/gamemode?top=5\`, ${reads.connections} connections, while ${number(reads.reportsPerSecond)} reports a second arrive in batches from another ` +
+      "process on the load's core; the Fastify route sends one constant text, and its reports are parsed and validated.",
+    loadTable("reads/s", reads.contestants, "fastify constant, reports arriving"),
+    `Reports accepted a second meanwhile: ${accepted.join("; ")}.`,
+  ];
+}
+
+function snapshotsText(snapshots: NonNullable<Results["snapshots"]>): string[] {
+  const { players, reportsPerSecond, pauses, restarts } = snapshots;
+  return [
+    heading("Snapshots and restart", snapshots),
+    `${number(players)} players, ${number(reportsPerSecond)} reports a second in batches, durability \`log\`, by shortest pause between two snapshots of a partition. ` +
+      "The delay is from one firing of a 1 ms timer to the next, watched inside the node.",
+    table(
+      ["snapshots", "p99, ms", "longest, ms", "reports accepted/s", "partitions snapshotted/s"],
+      pauses.map(({ name, p99Ms, maxMs, acceptedPerSecond, snapshotsPerSecond }) => [
+        name,
+        ...[p99Ms, maxMs].map((ms) => spreadText(spreadOf(ms), 2)),
+        spreadText(spreadOf(acceptedPerSecond), 0),
+        spreadText(spreadOf(snapshotsPerSecond), 1),
+      ]),
+    ),
+    "From spawning the process to `readyz` 200, after a fifth of the players had moved; the files are in the system's cache.",
+    table(
+      ["restart", "ms", "players afterwards"],
+      restarts.map(({ name, readyMs, playersAfter }) => [name, spreadText(spreadOf(readyMs), 0), number(playersAfter)]),
+    ),
+  ];
+}
+
+function soakText(soak: NonNullable<Results["soak"]>): string[] {
+  const { samples, acceptedPerSecond, refused, settleMinutes } = soak;
+  const { mibPerMinute, percent } = growthOf(soak);
+  const last = samples[samples.length - 1];
+  return [
+    heading("Soak", soak),
+    `${(last.second / 60).toFixed(1)} minutes, ${number(Math.round(acceptedPerSecond))} reports accepted a second, ${number(refused)} not; ${number(last.players)} players at the end, ` +
+      "some falling silent and others coming all the time.",
+    `From minute ${settleMinutes} on resident memory changed by ${mibPerMinute.toFixed(2)} MiB a minute (${percent.toFixed(1)} % over that time), to ${last.rssMiB.toFixed(0)} MiB.`,
+    "![Memory over time](soak.svg)",
+  ];
+}
+
+function loadTable(unit: string, contestants: readonly LoadSeries[], floorName: string): string {
+  const floor = contestants.find(({ name }) => name === floorName);
+  const rows = contestants.map(({ name, perSecond, p99Ms, refused, serverBusy, loadBusy }) => [
+    name,
+    spreadText(spreadOf(perSecond), 0),
+    floor ? spreadOf(perSecond.map((value, round) => value / floor.perSecond[round])).median.toFixed(2) : "",
+    spreadText(spreadOf(p99Ms), 1),
+    `${percentText(serverBusy)} / ${percentText(loadBusy)}`,
+    refused === 0 ? "0" : `**${number(refused)}**`,
+  ]);
+  return table(["contestant", unit, "of the floor", "p99, ms", "core busy, server / load", "not 200"], rows);
+}
+
+function heading(title: string, { date, isQuick }: Measured): string {
+  const quick = isQuick ? " **A quick run with tiny inputs: it shows that this works, the figures mean nothing.**" : "";
+  return `## ${title}\n\nMeasured ${date.slice(0, 10)}.${quick}`;
+}
+
+function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
+  return [head, head.map(() => "---"), ...rows].map((cells) => `| ${cells.join(" | ")} |`).join("\n");
+}
+
+function spreadText({ min, median, max }: Spread, digits: number): string {
+  const text = (value: number): string => number(value, digits);
+  return min === max ? text(median) : `${text(median)} (${text(min)} – ${text(max)})`;
+}
+
+function percentText(shares: readonly number[]): string {
+  return `${(spreadOf(shares).median * 100).toFixed(0)} %`;
+}
+
+function number(value: number, digits?: number): string {
+  return value.toLocaleString(
+    "en",
+    digits === undefined ? {} : { minimumFractionDigits: digits, maximumFractionDigits: digits },
+  );
+}

@@ -1,0 +1,123 @@
+/** What a run measured, raw, as it lies in results.json. Lists hold one figure per round, in order. */
+export interface Results {
+  readonly machine: Machine;
+  readonly engine?: EngineResult;
+  readonly http?: HttpResult;
+  readonly batches?: BatchesResult;
+  readonly reads?: ReadsResult;
+  readonly snapshots?: SnapshotsResult;
+  readonly soak?: SoakResult;
+}
+
+export type PartName = Exclude<keyof Results, "machine">;
+
+/** When a part was measured, and with how little. */
+export interface Measured {
+  readonly date: string;
+  readonly isQuick: boolean;
+}
+
+export interface Machine {
+  readonly cpu: string;
+  readonly cores: number;
+  readonly memoryGiB: number;
+  readonly system: string;
+  /** Whether server and load were on cores of their own. */
+  readonly isPinned: boolean;
+  /** Name → version of what took part. */
+  readonly versions: Readonly<Record<string, string>>;
+}
+
+export interface EngineResult extends Measured {
+  readonly sizes: readonly EngineSize[];
+  readonly memory: readonly MemorySample[];
+  readonly stops: EngineStops;
+}
+
+/** Bytes per player at a size. */
+export interface MemorySample {
+  readonly players: number;
+  /** Rows and indexes. */
+  readonly tableBytes: number;
+  /** The most that rows and indexes came to on the way from the size before. */
+  readonly worstTableBytes: number;
+  /** Everything that the engine holds, measured from outside. */
+  readonly allBytes: number;
+}
+
+export interface EngineSize {
+  readonly players: number;
+  /** Whether all contestants ended with the same counts. */
+  readonly isAgreed: boolean;
+  readonly contestants: readonly {
+    readonly name: string;
+    readonly nsPerReport: readonly number[];
+    readonly bytesPerPlayer: number;
+  }[];
+}
+
+/** The longest single call of each kind, in milliseconds. */
+export interface EngineStops {
+  readonly players: number;
+  readonly growMs: readonly number[];
+  readonly deleteMs: readonly number[];
+  readonly sweepMs: readonly number[];
+}
+
+/** One contestant under load, one figure per round. */
+export interface LoadSeries {
+  readonly name: string;
+  readonly perSecond: readonly number[];
+  readonly p99Ms: readonly number[];
+  /** Answers other than 200, over all rounds: a 202 is one that was not stored. */
+  readonly refused: number;
+  /** Share of its time that the server's core and the load's core worked. */
+  readonly serverBusy: readonly number[];
+  readonly loadBusy: readonly number[];
+}
+
+export interface HttpResult extends Measured {
+  readonly players: number;
+  readonly runs: readonly { readonly connections: number; readonly contestants: readonly LoadSeries[] }[];
+}
+
+export interface BatchesResult extends Measured {
+  readonly batch: number;
+  readonly connections: number;
+  /** Per second: reports, not requests. */
+  readonly contestants: readonly LoadSeries[];
+}
+
+export interface ReadsResult extends Measured {
+  readonly connections: number;
+  readonly reportsPerSecond: number;
+  readonly contestants: readonly (LoadSeries & { readonly acceptedPerSecond: readonly number[] })[];
+}
+
+export interface SnapshotsResult extends Measured {
+  readonly players: number;
+  readonly reportsPerSecond: number;
+  /** Event-loop delay by pause between two snapshots of a partition. */
+  readonly pauses: readonly {
+    readonly name: string;
+    readonly p99Ms: readonly number[];
+    readonly maxMs: readonly number[];
+    readonly acceptedPerSecond: readonly number[];
+    /** Of partitions, each about players / 256. */
+    readonly snapshotsPerSecond: readonly number[];
+  }[];
+  /** Milliseconds from spawning the process to `readyz` 200, after SIGTERM and after SIGKILL. */
+  readonly restarts: readonly {
+    readonly name: string;
+    readonly readyMs: readonly number[];
+    readonly playersAfter: number;
+  }[];
+}
+
+export interface SoakResult extends Measured {
+  readonly reportsPerSecond: number;
+  readonly acceptedPerSecond: number;
+  readonly refused: number;
+  readonly settleMinutes: number;
+  readonly samples: readonly { readonly second: number; readonly rssMiB: number; readonly players: number }[];
+}

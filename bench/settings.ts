@@ -1,0 +1,110 @@
+/** How much of everything a run does. Full runs are what RESULTS.md shows; quick ones only show that it works. */
+export interface Settings {
+  /** Turns that each contestant gets; the medians are over them. */
+  readonly rounds: number;
+  readonly engine: EngineSettings;
+  readonly http: HttpSettings;
+  readonly batches: LoadSettings;
+  readonly reads: LoadSettings & PacedSettings;
+  readonly snapshots: PacedSettings & SnapshotSettings;
+  readonly soak: PacedSettings & SoakSettings;
+}
+
+export interface EngineSettings {
+  readonly players: readonly number[];
+  readonly reports: number;
+  /** Largest size at which Redis takes part, and its reports a round: it takes too long for more. */
+  readonly redisPlayersMax: number;
+  readonly redisReports: number;
+  /** Sizes at which bytes per player are measured: a sweep between two of them, in equal ratios, and some small ones. */
+  readonly sweep: { readonly from: number; readonly to: number; readonly steps: number };
+  readonly smallSizes: readonly number[];
+  /** Players at which the longest single stop of the loop is looked for. */
+  readonly stopPlayers: number;
+}
+
+export interface LoadSettings {
+  readonly players: number;
+  readonly connections: number;
+  /** Unmeasured and measured seconds of each turn. */
+  readonly warmSeconds: number;
+  readonly seconds: number;
+}
+
+export interface HttpSettings extends Omit<LoadSettings, "connections"> {
+  readonly connections: readonly number[];
+}
+
+export interface PacedSettings {
+  readonly players: number;
+  readonly reportsPerSecond: number;
+  readonly batch: number;
+}
+
+export interface SnapshotSettings {
+  /** Unmeasured and measured seconds of each turn. */
+  readonly warmSeconds: number;
+  readonly seconds: number;
+  readonly restarts: number;
+}
+
+export interface SoakSettings {
+  readonly minutes: number;
+  /** Players who go and others who come, a second. */
+  readonly churnPerSecond: number;
+  readonly sampleSeconds: number;
+  /** Minutes after which memory is to be flat. */
+  readonly settleMinutes: number;
+}
+
+export const FULL: Settings = {
+  rounds: 5,
+  engine: {
+    players: [100_000, 1_000_000, 10_000_000],
+    reports: 1_000_000,
+    redisPlayersMax: 1_000_000,
+    redisReports: 100_000,
+    sweep: { from: 100_000, to: 10_000_000, steps: 20 },
+    smallSizes: [1_000, 3_000, 10_000, 30_000],
+    stopPlayers: 1_000_000,
+  },
+  http: { players: 100_000, connections: [64, 256], warmSeconds: 1, seconds: 5 },
+  batches: { players: 50_000, connections: 16, warmSeconds: 1, seconds: 5 },
+  reads: { players: 100_000, connections: 64, warmSeconds: 1, seconds: 5, reportsPerSecond: 10_000, batch: 100 },
+  snapshots: { players: 1_000_000, reportsPerSecond: 20_000, batch: 500, warmSeconds: 5, seconds: 10, restarts: 5 },
+  soak: {
+    players: 200_000,
+    reportsPerSecond: 20_000,
+    batch: 500,
+    minutes: 10,
+    churnPerSecond: 500,
+    sampleSeconds: 5,
+    settleMinutes: 2,
+  },
+};
+
+export const QUICK: Settings = {
+  rounds: 2,
+  engine: {
+    players: [2_000, 20_000],
+    reports: 20_000,
+    redisPlayersMax: 20_000,
+    redisReports: 2_000,
+    sweep: { from: 1_000, to: 10_000, steps: 3 },
+    smallSizes: [100],
+    stopPlayers: 20_000,
+  },
+  http: { players: 1_000, connections: [8], warmSeconds: 1, seconds: 1 },
+  batches: { players: 2_000, connections: 4, warmSeconds: 1, seconds: 1 },
+  reads: { players: 2_000, connections: 8, warmSeconds: 1, seconds: 1, reportsPerSecond: 1_000, batch: 50 },
+  snapshots: { players: 20_000, reportsPerSecond: 2_000, batch: 100, warmSeconds: 1, seconds: 2, restarts: 1 },
+  soak: {
+    players: 2_000,
+    reportsPerSecond: 1_000,
+    batch: 50,
+    minutes: 0.2,
+    churnPerSecond: 20,
+    sampleSeconds: 1,
+    settleMinutes: 0.1,
+  },
+};

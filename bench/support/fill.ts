@@ -1,0 +1,49 @@
+/** Connects players before a measurement, as fast as the contestant takes them. */
+import { connectLua } from "../contestants/redis-lua.ts";
+import { batchBody } from "./reports.ts";
+import type { Server } from "./servers.ts";
+import { placeOf, randomOf, uuidOf } from "./traffic.ts";
+
+const BATCH = 1_000;
+const AT_ONCE = 4;
+
+/** Players 0 … players - 1 through `POST /v1/reports`. */
+export async function fillByBatches(server: Server, players: number): Promise<void> {
+  const random = randomOf(2);
+  let next = 0;
+  const fillOn = async (): Promise<void> => {
+    while (next < players) {
+      const first = next;
+      next = Math.min(first + BATCH, players);
+      await postBatch(server.url, batchBody(first, next, random));
+    }
+  };
+  await Promise.all(Array.from({ length: AT_ONCE }, fillOn));
+}
+
+/** The same players straight into the Redis of a contestant. */
+export async function fillRedis(server: Server, players: number): Promise<void> {
+  if (server.redisSocketPath === undefined) throw new Error("Cannot fill Redis: this contestant has none");
+  const redis = connectLua(server.redisSocketPath);
+  const random = randomOf(2);
+  for (let first = 0; first < players; first += BATCH) {
+    const pipeline = redis.pipeline();
+    for (let player = first; player < Math.min(first + BATCH, players); player++) {
+      const { region, mode } = placeOf(random());
+      pipeline.report(`profile:${uuidOf(player)}`, region, mode);
+    }
+    for (const [error] of (await pipeline.exec()) ?? []) if (error) throw error;
+  }
+  redis.disconnect();
+}
+
+async function postBatch(url: string, body: string): Promise<void> {
+  const answer = await fetch(`${url}/v1/reports`, {
+    method: "POST",
+    body,
+    headers: { "content-type": "application/json" },
+  });
+  const text = await answer.text();
+  if (!answer.ok || !text.includes('"rejected":[]'))
+    throw new Error(`Cannot connect players: POST /v1/reports answered ${answer.status} ${text.slice(0, 200)}`);
+}

@@ -1,0 +1,60 @@
+/** Peak load with `wrk`: one thread, pinned, replaying requests that were written before. */
+import { spawnSync } from "node:child_process";
+import { once } from "node:events";
+import { createWriteStream } from "node:fs";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { LOAD_CORE, lineOf, spawnOn, temporaryFolder } from "./children.ts";
+
+const SCRIPT = fileURLToPath(new URL("wrk/replay.lua", import.meta.url));
+
+export const hasWrk = spawnSync("wrk", ["-v"]).error === undefined;
+
+export interface WrkRun {
+  readonly url: string;
+  readonly connections: number;
+  readonly seconds: number;
+  readonly requestsPath: string;
+  /** Which request to begin with. */
+  readonly first: number;
+}
+
+export interface WrkFigures {
+  readonly requests: number;
+  readonly seconds: number;
+  readonly p50Ms: number;
+  readonly p99Ms: number;
+  /** Answers other than 2xx and 3xx. */
+  readonly refused: number;
+  /** Connections that failed, and requests without an answer in 2 s. */
+  readonly broken: number;
+  /** Where another run would go on. */
+  readonly next: number;
+}
+
+export async function runWrk({ url, connections, seconds, requestsPath, first }: WrkRun): Promise<WrkFigures> {
+  if (!hasWrk) throw new Error("Cannot make load: there is no wrk here (Debian: apt-get install wrk)");
+  const load = ["-t1", `-c${connections}`, `-d${seconds}s`, "-s", SCRIPT, url];
+  const child = spawnOn(LOAD_CORE, ["wrk", ...load, "--", requestsPath, String(first)]);
+  const [line] = await lineOf(child, /^\{.*\}$/m);
+  return JSON.parse(line) as WrkFigures;
+}
+
+/** Writes requests for replay.lua; returns the file's path. */
+export async function writeRequests(requests: Iterable<string>): Promise<string> {
+  const path = join(temporaryFolder(), "requests");
+  const file = createWriteStream(path);
+  for (const request of requests) if (!file.write(`${request}\0`)) await once(file, "drain");
+  file.end();
+  await once(file, "close");
+  return path;
+}
+
+export function httpPost(path: string, body: string): string {
+  const head = `POST ${path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n`;
+  return `${head}Content-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`;
+}
+
+export function httpGet(path: string): string {
+  return `GET ${path} HTTP/1.1\r\nHost: localhost\r\n\r\n`;
+}

@@ -1,0 +1,77 @@
+/** Made-up figures of a whole benchmark run, each of two rounds. */
+import type { LoadSeries, Results } from "../../bench/results.ts";
+
+const MEASURED = { date: "2026-01-02T03:04:05.000Z", isQuick: false };
+
+export function sampleResults(): Results {
+  return {
+    machine: { cpu: "a CPU", cores: 2, memoryGiB: 4, system: "a system", isPinned: true, versions: { Node: "24.0.0" } },
+    engine: {
+      ...MEASURED,
+      sizes: [1e6, 1e7].map((players) => ({ players, isAgreed: true, contestants: engineContestants() })),
+      memory: [1e4, 1e5, 1e6].map((players) => ({ players, tableBytes: 40, worstTableBytes: 50, allBytes: 60 })),
+      stops: { players: 1e6, growMs: [1, 2], deleteMs: [1, 2], sweepMs: [6, 7] },
+    },
+    http: {
+      ...MEASURED,
+      players: 100,
+      runs: [64, 256].map((connections) => ({ connections, contestants: httpSeries() })),
+    },
+    batches: {
+      ...MEASURED,
+      batch: 1_000,
+      connections: 16,
+      contestants: ["headcount log", "headcount none", "node:http, JSON.parse", "fastify, JSON parser"].map(series),
+    },
+    reads: {
+      ...MEASURED,
+      connections: 64,
+      reportsPerSecond: 10_000,
+      contestants: [
+        "headcount, reports arriving",
+        "fastify constant, reports arriving",
+        "fastify constant, nothing else",
+      ].map((name) => ({ ...series(name), acceptedPerSecond: [10_000, 9_999] })),
+    },
+    snapshots: {
+      ...MEASURED,
+      players: 1e6,
+      reportsPerSecond: 20_000,
+      pauses: ["no snapshots", "default, 10 s"].map((name) => ({
+        name,
+        p99Ms: [2, 3],
+        maxMs: [5, 6],
+        acceptedPerSecond: [1, 2],
+        snapshotsPerSecond: [0, 1],
+      })),
+      restarts: [{ name: "after SIGKILL", readyMs: [900, 1_100], playersAfter: 1e6 }],
+    },
+    soak: {
+      ...MEASURED,
+      reportsPerSecond: 100,
+      acceptedPerSecond: 99.5,
+      refused: 0,
+      settleMinutes: 2,
+      samples: [0, 60, 120, 180, 240].map((second) => ({ second, rssMiB: 200, players: 10 })),
+    },
+  };
+}
+
+function engineContestants(): { name: string; nsPerReport: readonly number[]; bytesPerPlayer: number }[] {
+  return Object.entries({
+    headcount: 150,
+    "headcount-batch": 140,
+    "headcount-log": 200,
+    "bare-probe": 100,
+    "plain-map": 900,
+    "redis-lua": 9_000,
+  }).map(([name, ns]) => ({ name, nsPerReport: [ns, ns], bytesPerPlayer: 40 }));
+}
+
+function httpSeries(): LoadSeries[] {
+  return ["headcount log", "headcount none", "fastify floor", "node:http", "redis lua", "redis watch"].map(series);
+}
+
+function series(name: string): LoadSeries {
+  return { name, perSecond: [100, 110], p99Ms: [1, 2], refused: 0, serverBusy: [1, 1], loadBusy: [0.5, 0.5] };
+}

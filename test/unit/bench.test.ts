@@ -1,0 +1,211 @@
+import { afterAll, describe, expect, test } from "vitest";
+import {
+  ENGINE_CONTESTANTS,
+  type EngineContestant,
+  type EngineContestantName,
+} from "../../bench/contestants/engine-contestant.ts";
+import { boardsOf, connectLua } from "../../bench/contestants/redis-lua.ts";
+import { httpContestants } from "../../bench/http.ts";
+import { goalsOf } from "../../bench/report/goals.ts";
+import { growthOf } from "../../bench/report/growth.ts";
+import { resultsMarkdown } from "../../bench/report/markdown.ts";
+import { resultsPlot, soakPlot } from "../../bench/report/plots.ts";
+import type { Results } from "../../bench/results.ts";
+import { hasRedis, startRedis } from "../../bench/support/redis-server.ts";
+import { batchBody, batchReports, singleReports } from "../../bench/support/reports.ts";
+import type { Server } from "../../bench/support/servers.ts";
+import { ratiosOf, spreadOf } from "../../bench/support/spread.ts";
+import { emptyStream, fillConnects, fillReports, MODES, type ReportStream } from "../../bench/support/traffic.ts";
+import { REGIONS } from "../../engine/regions.ts";
+import { sampleResults } from "../support/bench-results.ts";
+
+const PLAYERS = 300;
+const PROCESS_TIMEOUT_MS = 60_000;
+
+describe("engine contestants", () => {
+  const names = Object.keys(ENGINE_CONTESTANTS) as EngineContestantName[];
+
+  test.for(names)(
+    "%s counts as one plain Map from player to place does",
+    { timeout: PROCESS_TIMEOUT_MS },
+    async (name, { skip }) => {
+      skip(name === "redis-lua" && !hasRedis, "redis-server is missing");
+      const redis = name === "redis-lua" ? await startRedis(1) : undefined;
+      const open = await ENGINE_CONTESTANTS[name]();
+      const contestant: EngineContestant = await open(PLAYERS, redis?.socketPath ?? "");
+      const places = new Map<number, string>();
+      const streams = [fillConnects(emptyStream(PLAYERS), 0, PLAYERS, 1), fillReports(emptyStream(1_000), PLAYERS, 2)];
+      for (const stream of streams) {
+        await contestant.apply(contestant.prepare(stream));
+        setPlaces(places, stream);
+      }
+      expect(sorted(await contestant.counts())).toEqual(countsOf(places.values()));
+      contestant.close?.();
+      await redis?.stop();
+    },
+  );
+});
+
+describe("HTTP contestants", () => {
+  const running: Server[] = [];
+  afterAll(() => Promise.all(running.map((server) => server.stop())));
+
+  /** Those that keep what they are told, and how their counts are read. */
+  const readers: Record<string, (server: Server) => Promise<Map<string, number>>> = {
+    "headcount log": topsOf,
+    "headcount none": topsOf,
+    "redis lua": boardsIn,
+    "redis watch": boardsIn,
+  };
+
+  test.for(httpContestants(PLAYERS))(
+    "$name answers every report with 200, and counts where it counts",
+    { timeout: PROCESS_TIMEOUT_MS },
+    async ({ name, start, fill }, { skip }) => {
+      skip(name.startsWith("redis") && !hasRedis, "redis-server is missing");
+      const server = await start();
+      running.push(server);
+      await fill?.(server);
+      const places = new Map<string, string>();
+      await Promise.all(
+        Array.from(singleReports(PLAYERS))
+          .slice(0, PLAYERS)
+          .map((request) => send(server, request, places)),
+      );
+      const counts = await readers[name]?.(server);
+      if (counts !== undefined) expect(sorted(counts)).toEqual(countsOf(places.values()));
+      await server.stop();
+    },
+  );
+});
+
+describe("reports over HTTP", () => {
+  test("singleReports() and batchReports() move every player in the second pass", () => {
+    const bodies = Array.from(singleReports(50), (request) => request.split("\r\n\r\n")[1]);
+    expect(bodies).toHaveLength(100);
+    for (let player = 0; player < 50; player++) expect(bodies[player]).not.toBe(bodies[player + 50]);
+    const batches = Array.from(batchReports(20, 10));
+    expect(batches).toHaveLength(4);
+    expect(batches[0]).not.toBe(batches[2]);
+  });
+
+  test("batchBody() is a body of the batch call", () => {
+    const { reports } = JSON.parse(batchBody(3, 6, () => 0)) as { reports: { profileId: string }[] };
+    expect(reports.map(({ profileId }) => profileId.length)).toEqual([36, 36, 36]);
+  });
+});
+
+describe("report", () => {
+  test("spreadOf() gives the middle, or the mean of the two middle ones", () => {
+    expect(spreadOf([3, 1, 2])).toEqual({ min: 1, median: 2, max: 3 });
+    expect(spreadOf([4, 1, 2, 3])).toEqual({ min: 1, median: 2.5, max: 4 });
+    expect(() => spreadOf([])).toThrow(RangeError);
+  });
+
+  test("ratiosOf() compares round by round", () => {
+    expect(ratiosOf([2, 9], [1, 3])).toEqual([2, 3]);
+  });
+
+  test("growthOf() fits a line to what came after settling", () => {
+    const samples = [0, 60, 120, 180, 240].map((second) => ({
+      second,
+      rssMiB: second < 120 ? 500 : 100 + second / 60,
+      players: 1,
+    }));
+    const { mibPerMinute, percent, minutes } = growthOf({ samples, settleMinutes: 2 });
+    expect(mibPerMinute).toBeCloseTo(1);
+    expect(percent).toBeCloseTo((2 / 102) * 100);
+    expect(minutes).toBe(2);
+  });
+
+  test("goalsOf() judges the median against the goal", () => {
+    const goals = goalsOf(sampleResults());
+    const probe = goals.find(({ text }) => text.includes("times the bare probe"));
+    expect(probe).toMatchObject({ target: { atMost: 1.8 }, reached: { median: 1.4 }, isMet: true });
+    const lua = goals.find(({ text }) => text.includes("against redis lua"));
+    expect(lua).toMatchObject({ target: { atLeast: 1.4 }, reached: { median: 1 }, isMet: false });
+  });
+
+  test("resultsMarkdown() shows every goal and every part", () => {
+    const text = resultsMarkdown(sampleResults());
+    for (const title of [
+      "Goals",
+      "Engine",
+      "Single reports over HTTP",
+      "Batches",
+      "Reads of top modes",
+      "Snapshots and restart",
+      "Soak",
+    ])
+      expect(text).toContain(`\n## ${title}\n`);
+    expect(text.match(/\| (met|\*\*not met\*\*) \|/g)).toHaveLength(goalsOf(sampleResults()).length);
+    expect(text).not.toMatch(/NaN|undefined|Infinity/);
+  });
+
+  test("resultsMarkdown() does with some of the parts", () => {
+    const { machine, http } = sampleResults();
+    const text = resultsMarkdown({ machine, ...(http ? { http } : {}) });
+    expect(text).toContain("## Single reports over HTTP");
+    expect(text).not.toContain("## Engine");
+  });
+
+  test("resultsPlot() and soakPlot() are SVG without a broken number", () => {
+    const results: Results = sampleResults();
+    const plots = [resultsPlot(results) ?? "", results.soak ? soakPlot(results.soak) : ""];
+    for (const plot of plots) {
+      expect(plot).toMatch(/^<svg [^]*<\/svg>\n$/);
+      expect(plot).not.toMatch(/NaN|undefined|Infinity/);
+    }
+  });
+});
+
+function setPlaces(places: Map<number, string>, { count, players, regions, modes }: ReportStream): void {
+  for (let at = 0; at < count; at++) places.set(players[at], `${REGIONS[regions[at]]}/${MODES[modes[at]]}`);
+}
+
+function countsOf(places: Iterable<string>): [string, number][] {
+  const counts = new Map<string, number>();
+  for (const place of places) counts.set(place, (counts.get(place) ?? 0) + 1);
+  return sorted(counts);
+}
+
+function sorted(counts: Map<string, number>): [string, number][] {
+  return [...counts].toSorted(([a], [b]) => (a < b ? -1 : 1));
+}
+
+/** Sends one of the requests written for wrk, and notes where its player is to be now. */
+async function send(server: Server, request: string, places: Map<string, string>): Promise<void> {
+  const [head, body] = request.split("\r\n\r\n");
+  const path = head.split(" ")[1];
+  const { region, gamemode } = JSON.parse(body) as { region: string; gamemode: string };
+  places.set(path, `${region}/${gamemode}`);
+  const headers = { "content-type": "application/json" };
+  const answer = await fetch(server.url + path, { method: "POST", headers, body });
+  expect(answer.status).toBe(200);
+  expect(Object.keys((await answer.json()) as object).toSorted()).toEqual([
+    "changed",
+    "gamemode",
+    "profileId",
+    "region",
+    "renewInMs",
+  ]);
+}
+
+async function topsOf(server: Server): Promise<Map<string, number>> {
+  const counts = new Map<string, number>();
+  for (const region of REGIONS) {
+    const answer = await fetch(`${server.url}/v1/regions/${region}/gamemode?top=100`, {
+      headers: { "cache-control": "no-cache" },
+    });
+    const { gamemodes } = (await answer.json()) as { gamemodes: { mode: string; players: number }[] };
+    for (const { mode, players } of gamemodes) counts.set(`${region}/${mode}`, players);
+  }
+  return counts;
+}
+
+async function boardsIn({ redisSocketPath = "" }: Server): Promise<Map<string, number>> {
+  const redis = connectLua(redisSocketPath);
+  const counts = await boardsOf(redis);
+  redis.disconnect();
+  return counts;
+}
