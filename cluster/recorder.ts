@@ -5,11 +5,10 @@
  */
 import type { Engine, TableCopy } from "../engine/engine.ts";
 import type { Append, AppendAnswer, Claim, PartitionIndex, RecordStore, SnapshotAnswer } from "./record-store.ts";
+import { isSnapshotDue, newState, type RecordState, type SnapshotOptions } from "./record-state.ts";
 
 /** What may be told of a change: `remembered`, it outlives this process; `counted`, it cannot be stored just now. */
 export type Remembrance = "remembered" | "counted";
-
-export type Durability = "log" | "snapshot";
 
 export interface RecorderPorts {
   readonly store: RecordStore;
@@ -28,12 +27,8 @@ export interface RecorderPorts {
   onSuperseded(partition: PartitionIndex): void;
 }
 
-export interface RecorderOptions {
+export interface RecorderOptions extends SnapshotOptions {
   readonly claim: Claim;
-  readonly durability: Durability;
-  /** Shortest pause between two snapshots of a partition. */
-  readonly snapshotMs: number;
-  readonly sessionMs: number;
   /** An append that takes longer is given up: its partitions are ahead (R4). */
   readonly deadlineMs: number;
 }
@@ -48,25 +43,6 @@ export interface RecorderTotals {
   faults: number;
   /** Longest and latest time a commit took, in milliseconds. */
   commitMs: number;
-}
-
-interface RecordState {
-  /** R2: bytes sent under this claim. */
-  length: number;
-  /** Number of the commit that carries its newest rows. */
-  commit: number;
-  isQueued: boolean;
-  /** R4: more is known here than its record says. */
-  isAhead: boolean;
-  /** R4: a snapshot that ends being ahead is under way, and rows since its copy are kept for the log. */
-  isHealing: boolean;
-  isSnapshotting: boolean;
-  /** R3: number of the newest snapshot of this claim. */
-  snapshotNumber: number;
-  snapshotBytes: number;
-  snapshotAtMs: number;
-  /** Bytes logged since the copy of the newest snapshot. */
-  loggedBytes: number;
 }
 
 interface Waiter {
@@ -86,10 +62,6 @@ interface Commit {
 
 /** Rows that may wait for the store, 28 bytes each; past it reports are refused. */
 const ROWS_WAITING_MAX = 1 << 18;
-/** A log shorter than this does not call for a snapshot by its length. */
-const LOG_BYTES_MIN = 4096;
-/** A log longer than this and than its snapshot is replaced at once, without a pause: it bounds the folder. */
-const LOG_BYTES_MAX = 65_536;
 const SNAPSHOTS_AT_ONCE = 2; // one is encoded while the other is written
 const RETRY_FIRST_MS = 100;
 const RETRY_LAST_MS = 5000;
@@ -322,21 +294,10 @@ export class Recorder {
     for (let looked = 0; looked < this.states.length && this.snapshotting < limit; looked++) {
       const partition = this.nextSnapshot;
       this.nextSnapshot = (partition + 1) % this.states.length;
-      if (this.isDue(partition, nowMs)) void this.takeSnapshot(partition, nowMs);
+      const { isTouched } = this.engine.partitions[partition];
+      if (isSnapshotDue(this.states[partition], isTouched, this.options, nowMs))
+        void this.takeSnapshot(partition, nowMs);
     }
-  }
-
-  /** R3: due when the log exceeds a quarter of the snapshot, or within a third of the session's life. */
-  private isDue(partition: PartitionIndex, nowMs: number): boolean {
-    const state = this.states[partition];
-    if (state.isSnapshotting) return false;
-    if (state.isAhead) return true;
-    const pausedMs = nowMs - state.snapshotAtMs;
-    if (!this.engine.partitions[partition].isTouched) return false;
-    if (state.loggedBytes > Math.max(LOG_BYTES_MAX, state.snapshotBytes)) return true;
-    if (pausedMs < this.options.snapshotMs) return false;
-    const isLogLong = state.loggedBytes > Math.max(LOG_BYTES_MIN, state.snapshotBytes / 4);
-    return isLogLong || this.options.durability === "snapshot" || pausedMs > this.options.sessionMs / 3;
   }
 
   /** One job of a partition at a time, so that an older copy never follows a newer one. */
@@ -367,6 +328,7 @@ export class Recorder {
       state.isSnapshotting = false;
       this.snapshotting--;
     }
+    this.startSnapshots(this.ports.nowMs());
   }
 
   /** R4: sets the log's end past every length this claim ever sent. */
@@ -399,19 +361,4 @@ export class Recorder {
     this.queue.push(partition);
     this.planFlush();
   }
-}
-
-function newState(snapshotAtMs: number): RecordState {
-  return {
-    length: 0,
-    commit: 0,
-    isQueued: false,
-    isAhead: false,
-    isHealing: false,
-    isSnapshotting: false,
-    snapshotNumber: 0,
-    snapshotBytes: 0,
-    snapshotAtMs,
-    loggedBytes: 0,
-  };
 }

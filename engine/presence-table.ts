@@ -88,7 +88,7 @@ export class PresenceTable {
     }
     rows.fill(0, gap, gap + ROW_WORDS);
     this.size--;
-    if (this.size < this.capacity * SPARSE_RATIO) this.resize(Math.ceil(this.capacity * SHRINKAGE));
+    if (this.size < this.capacity * SPARSE_RATIO) this.resize(Math.floor(this.capacity * SHRINKAGE));
   }
 
   isFree(base: number): boolean {
@@ -123,8 +123,8 @@ export class PresenceTable {
 
   private resize(capacity: number): void {
     const old = this.rows;
-    this.capacity = this.size === 0 && capacity <= 2 && old !== EMPTY ? 1 : capacity;
-    this.rows = this.capacity === 1 ? EMPTY : new Int32Array(this.capacity * ROW_WORDS);
+    this.capacity = capacity;
+    this.rows = capacity === 1 ? EMPTY : new Int32Array(capacity * ROW_WORDS);
     for (let from = 0; from < old.length; from += ROW_WORDS) {
       if (isFree(old, from)) continue;
       const [id0, id1, id2, id3] = [old[from], old[from + 1], old[from + 2], old[from + 3]];

@@ -1,5 +1,6 @@
 /** A recorder over an in-memory store with a clock, turns and an encoder in the test's hand. */
-import { Recorder, type Durability, type Remembrance } from "../../cluster/recorder.ts";
+import type { Durability } from "../../cluster/record-state.ts";
+import { Recorder, type Remembrance } from "../../cluster/recorder.ts";
 import type { RecordStore } from "../../cluster/record-store.ts";
 import { recoverAll } from "../../cluster/recovery.ts";
 import { encodeRows } from "../../engine/codec.ts";
