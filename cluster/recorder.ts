@@ -82,6 +82,7 @@ export class Recorder {
   private readonly ports: RecorderPorts;
   private readonly options: RecorderOptions;
   private readonly states: RecordState[];
+  private readonly madeAtMs: number;
   private queue: PartitionIndex[] = [];
   private waiters: Waiter[] = [];
   private rowsWaiting = 0;
@@ -98,6 +99,7 @@ export class Recorder {
     this.ports = ports;
     this.options = options;
     const nowMs = ports.nowMs();
+    this.madeAtMs = nowMs;
     const spreadMs = options.sessionMs / 3 / engine.partitions.length; // else all would be due at the same time
     this.states = engine.partitions.map((_, partition) => newState(nowMs - partition * spreadMs));
   }
@@ -116,7 +118,8 @@ export class Recorder {
     const nowMs = this.ports.nowMs();
     let lagMs = 0;
     for (const [partition, state] of this.states.entries())
-      if (this.engine.partitions[partition].isTouched) lagMs = Math.max(lagMs, nowMs - state.snapshotAtMs);
+      if (this.engine.partitions[partition].isTouched)
+        lagMs = Math.max(lagMs, nowMs - Math.max(state.snapshotAtMs, this.madeAtMs));
     return lagMs;
   }
 
@@ -207,7 +210,7 @@ export class Recorder {
 
   private appendOf(partition: PartitionIndex, commit: number): Append {
     const state = this.states[partition];
-    const message = this.engine.drainLog(partition, this.ports.wallMs());
+    const message = this.engine.drainLog(partition, this.writtenAtMs());
     const from = state.length;
     state.isQueued = false;
     state.commit = commit;
@@ -215,6 +218,10 @@ export class Recorder {
     state.loggedBytes += message.length;
     this.totals.bytes += message.length;
     return { partition, claim: this.options.claim, from, message };
+  }
+
+  private writtenAtMs(): number {
+    return this.engine.writtenAtMs(this.ports.nowMs(), this.ports.wallMs());
   }
 
   private onAppended(commit: Commit, answers: readonly AppendAnswer[]): void {
@@ -314,7 +321,7 @@ export class Recorder {
     this.engine.partitions[partition].isTouched = false;
     const underWay = this.inFlight?.settled;
     try {
-      const bytes = await this.ports.encode(this.engine.copy(partition, this.ports.wallMs()));
+      const bytes = await this.ports.encode(this.engine.copy(partition, this.writtenAtMs()));
       await underWay; // it covers what that append carries, which may reach the store on another way
       const snapshot = { number, covers, isWhole, bytes };
       const answer = await this.ports.store.snapshot(partition, this.options.claim, snapshot);

@@ -168,19 +168,28 @@ export class Engine {
     }
   }
 
+  /**
+   * When what is written now was written, in milliseconds since 1970: ages are counted up to the last look at the clock.
+   * @param nowMs the clock that never goes back
+   * @param wallMs the same instant, in milliseconds since 1970
+   */
+  writtenAtMs(nowMs: number, wallMs: number): number {
+    return wallMs - (nowMs - this.time.clockMs(this.time.tenths));
+  }
+
   /** Encodes and clears what a partition has for the log. */
-  drainLog(partition: number, wallMs: number): Uint8Array {
+  drainLog(partition: number, writtenAtMs: number): Uint8Array {
     const { unlogged } = this.partitions[partition];
     const { words, count } = unlogged;
-    const message = encodeRows("log", { words, count, ...this.context(wallMs) });
+    const message = encodeRows("log", { words, count, ...this.context(writtenAtMs) });
     unlogged.clear();
     return message;
   }
 
   /** A copy of a partition's table for its snapshot: free rows are still in it, see `takenRows`. */
-  copy(partition: number, wallMs: number): TableCopy {
+  copy(partition: number, writtenAtMs: number): TableCopy {
     const { table } = this.partitions[partition];
-    return { words: table.rows.slice(), ...this.context(wallMs), modeNames: [...this.modes.names] };
+    return { words: table.rows.slice(), ...this.context(writtenAtMs), modeNames: [...this.modes.names] };
   }
 
   /**
@@ -243,8 +252,8 @@ export class Engine {
     }
   }
 
-  private context(wallMs: number): { modeNames: readonly string[]; now: number; writtenAtMs: number } {
-    return { modeNames: this.modes.names, now: this.time.tenths, writtenAtMs: wallMs };
+  private context(writtenAtMs: number): { modeNames: readonly string[]; now: number; writtenAtMs: number } {
+    return { modeNames: this.modes.names, now: this.time.tenths, writtenAtMs };
   }
 
   private emptyPartition(): Partition {

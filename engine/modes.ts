@@ -14,11 +14,12 @@ export const MODE_BITS = 12;
 const NUMBERS_MAX = 1 << MODE_BITS;
 invariant(MODES_MAX <= NUMBERS_MAX, "every admitted mode has a number");
 
-const NAME_FORM = /^[A-Za-z0-9][A-Za-z0-9._:-]{0,63}$/;
+/** The form of a mode's name. */
+export const MODE_NAME = /^[A-Za-z0-9][A-Za-z0-9._:-]{0,63}$/;
 
 /** Whether `name` has the form of a mode: 1 to 64 of `A-Z a-z 0-9 . _ : -`, the first a letter or digit. */
 export function isModeName(name: string): boolean {
-  return NAME_FORM.test(name);
+  return MODE_NAME.test(name);
 }
 
 export class Modes {

@@ -19,6 +19,7 @@ export async function makeApp(context: Context): Promise<FastifyInstance> {
     logger: false, // a logger of fastify's makes a child for every request, a tenth of what a report costs
     bodyLimit: BODY_BYTES_MAX,
     requestTimeout: REQUEST_WITHIN_MS,
+    http: { connectionsCheckingInterval: 1000 },
     return503OnClosing: false, // while draining, what comes on an open connection is still answered
     routerOptions: { maxParamLength: PARAM_LENGTH_MAX },
     clientErrorHandler: refuseMalformed,

@@ -63,7 +63,6 @@ export function refusalBody(status: number, message: string): string {
   return JSON.stringify({ code: String(status), message });
 }
 
-
 /** Validates with the route's schemas; query values come as text and are read as whole numbers where one is asked for. */
 export const validatorCompiler: FastifySchemaCompiler<TSchema> = ({ schema, httpPart }) => {
   const check = new Check(schema, httpPart ?? "body");

@@ -1,20 +1,11 @@
-/** Starts a node, and ends it when told to: settings in, one listener out, exit 0 once everything is stored. */
-import { resolve } from "node:path";
-import { type Logger, pino } from "pino";
-import type { FastifyInstance } from "fastify";
+/** The command: what is asked for, the settings, and in plain words why a node does not start. */
 import packageJson from "../package.json" with { type: "json" };
-import { UnreadableRecordError } from "../cluster/recovery.ts";
 import { StoreUnavailableError } from "../cluster/record-store.ts";
-import { makeApp } from "./app.ts";
-import { Metrics } from "./metrics.ts";
-import { Service } from "./service.ts";
-import { helpText, readArguments, readSettings, SettingError, type Settings } from "./settings.ts";
+import { UnreadableRecordError } from "../cluster/recovery.ts";
+import { helpText, readArguments, readSettings, SettingError } from "./settings.ts";
 import { DamagedStoreError, FolderInUseError } from "./store/damage.ts";
 
 const { version } = packageJson;
-const CLOSE_WITHIN_MS = 45_000;
-/** A terminal signals the node, and npm signals it again: a repeat so soon is the same wish. */
-const REPEAT_WITHIN_MS = 1000;
 /** Errors an operator can mend: told in plain words, without a stack. */
 const PLAIN_ERRORS = [SettingError, FolderInUseError, DamagedStoreError, StoreUnavailableError, UnreadableRecordError];
 
@@ -22,85 +13,13 @@ try {
   const wanted = readArguments(process.argv.slice(2));
   if (wanted === "help") process.stdout.write(helpText());
   else if (wanted === "version") process.stdout.write(`${version}\n`);
-  else await run(readSettings(process.env));
+  else {
+    const settings = readSettings(process.env);
+    const { run } = await import("./run.ts"); // only now: a bad setting is told at once
+    await run(settings, version);
+  }
 } catch (error) {
   if (!PLAIN_ERRORS.some((kind) => error instanceof kind)) throw error;
   process.stderr.write(`headcount: ${(error as Error).message}\n`);
   process.exit(1);
-}
-
-async function run(settings: Settings): Promise<void> {
-  const log = pino({ level: settings.logLevel }, pino.destination({ dest: 2, sync: true }));
-  const service = new Service(settings, log);
-  const app = await makeApp({ service, metrics: new Metrics(service), log, version });
-  await listen(app, settings);
-  service.url = addressOf(app);
-  await service.start();
-  closeOnSignals(() => close(app, service, log), log);
-  greet(service, settings);
-}
-
-/** Ends the process, once, in good order; a later signal ends it at once. */
-function closeOnSignals(closeAll: () => Promise<boolean>, log: Logger): void {
-  let closingSinceMs: number | undefined;
-  const onSignal = (signal: NodeJS.Signals): void => {
-    if (closingSinceMs !== undefined) {
-      if (performance.now() - closingSinceMs > REPEAT_WITHIN_MS) process.exit(1);
-      return;
-    }
-    closingSinceMs = performance.now();
-    log.info({ signal }, "draining");
-    setTimeout(() => process.exit(1), CLOSE_WITHIN_MS).unref();
-    closeAll().then(
-      (isStored) => process.exit(isStored ? 0 : 1),
-      (error: unknown) => {
-        log.fatal({ error }, "could not close in good order");
-        process.exit(1);
-      },
-    );
-  };
-  process.on("SIGTERM", onSignal);
-  process.on("SIGINT", onSignal);
-}
-
-/** Finishes what is in flight, then stores everything; false where not all could be stored. */
-async function close(app: FastifyInstance, service: Service, log: Logger): Promise<boolean> {
-  service.beginDraining();
-  await app.close();
-  const isStored = await service.stop();
-  if (isStored) log.info("stored everything, good-bye");
-  else log.error("could not store everything in time");
-  return isStored;
-}
-
-async function listen(app: FastifyInstance, { host, port }: Settings): Promise<void> {
-  try {
-    await app.listen({ host, port });
-  } catch (error) {
-    const { code } = error as NodeJS.ErrnoException;
-    const [name, value] =
-      code === "EADDRINUSE" || code === "EACCES" ? ["HEADCOUNT_PORT", port] : ["HEADCOUNT_HOST", host];
-    const form = name === "HEADCOUNT_PORT" ? `a port that is free on ${host}` : "an address of this machine";
-    throw new SettingError(`${name} must be ${form}, got "${value}" (${code})`);
-  }
-}
-
-function addressOf(app: FastifyInstance): string {
-  const address = app.server.address();
-  if (address === null || typeof address === "string") throw new Error("Cannot read the listener's address");
-  const host = address.family === "IPv6" ? `[${address.address}]` : address.address;
-  return `http://${host}:${address.port}`;
-}
-
-function greet({ url }: Service, { dataDir, durability }: Settings): void {
-  const data = durability === "none" ? "kept in memory only (HEADCOUNT_DURABILITY=none)" : resolve(dataDir);
-  process.stdout.write(`Headcount ${version} listens on ${url}
-
-  try   curl -X POST ${url}/v1/profiles/6f0e4b1c-94a0-4c2e-8d55-0b9f3a7c1e21/gamemode \\
-          -H 'content-type: application/json' -d '{"region":"CA","gamemode":"GM01"}'
-        curl '${url}/v1/regions/CA/gamemode?top=5'
-  read  ${url}/docs
-  data  ${data}
-
-`);
 }

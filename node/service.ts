@@ -6,7 +6,7 @@ import { randomBytes, randomUUID } from "node:crypto";
 import { setTimeout as pause } from "node:timers/promises";
 import type { Logger } from "pino";
 import { Owner } from "../cluster/owner.ts";
-import type { Claim, Founding } from "../cluster/record-store.ts";
+import { type Claim, type Founding, StoreUnavailableError } from "../cluster/record-store.ts";
 import { Recorder, type RecorderPorts } from "../cluster/recorder.ts";
 import { recoverAll } from "../cluster/recovery.ts";
 import { Engine } from "../engine/engine.ts";
@@ -21,7 +21,7 @@ export type Status =
   | { readonly kind: "draining"; readonly reason: string };
 
 const TICK_MS = 20;
-const DRAIN_WITHIN_MS = 30_000;
+const DRAIN_WITHIN_MS = 12_000; // with the connections' 10 s less than the 30 s that Kubernetes waits
 const LOAD_WINDOW_MS = 1000;
 
 export class Service {
@@ -90,7 +90,7 @@ export class Service {
 
   private async startStored(durability: "log" | "snapshot"): Promise<void> {
     const { settings, log } = this;
-    const store = await SqliteStore.open({ folder: settings.dataDir, repair: settings.isRepair });
+    const store = await openStore(settings);
     this.store = store;
     if (store.loss !== undefined) log.warn({ loss: store.loss }, "repaired the data folder: what is listed was lost");
     const founding = await store.found(proposal(settings));
@@ -167,6 +167,17 @@ export class Service {
     this.pace.load = performance.eventLoopUtilization(now, this.utilization).utilization ** 4; // felt near saturation only
     this.utilization = now;
     this.loadMeasuredMs = nowMs;
+  }
+}
+
+async function openStore({ dataDir, isRepair }: Settings): Promise<SqliteStore> {
+  try {
+    return await SqliteStore.open({ folder: dataDir, repair: isRepair });
+  } catch (error) {
+    if (!(error instanceof StoreUnavailableError)) throw error;
+    throw new SettingError(
+      `HEADCOUNT_DATA_DIR must be a folder that can be written, got "${dataDir}" (${error.message})`,
+    );
   }
 }
 

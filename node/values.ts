@@ -5,7 +5,7 @@
 import { type Static, type TSchema, Type } from "typebox";
 import { Compile, type Validator } from "typebox/compile";
 import Format from "typebox/format";
-import { isModeName } from "../engine/modes.ts";
+import { MODE_NAME } from "../engine/modes.ts";
 import { parseProfileId } from "../engine/profile-id.ts";
 import { regionOf } from "../engine/regions.ts";
 
@@ -13,20 +13,23 @@ import { regionOf } from "../engine/regions.ts";
 export const checkedId = new Int32Array(4);
 Format.Set("profile-id", (text) => parseProfileId(text, checkedId));
 Format.Set("iso-3166-1-alpha-2", (text) => regionOf(text) >= 0);
-Format.Set("game-mode", isModeName);
 
 const ProfileId = Type.String({
   format: "profile-id",
+  minLength: 36,
+  maxLength: 36,
   description: "a UUID (8-4-4-4-12 hex digits, neither nil nor max)",
   examples: ["6f0e4b1c-94a0-4c2e-8d55-0b9f3a7c1e21"],
 });
 const Region = Type.String({
   format: "iso-3166-1-alpha-2",
+  minLength: 2,
+  maxLength: 2,
   description: "an ISO 3166-1 alpha-2 code",
   examples: ["CA"],
 });
 const GameMode = Type.String({
-  format: "game-mode",
+  pattern: MODE_NAME.source,
   description: "1 to 64 of A-Z a-z 0-9 . _ : - beginning with a letter or digit",
   examples: ["GM01"],
 });

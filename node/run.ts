@@ -1,0 +1,92 @@
+/** Runs a node until it is told to end: one listener, a greeting, and exit 0 once everything is stored. */
+import { resolve } from "node:path";
+import type { FastifyInstance } from "fastify";
+import { type Logger, pino } from "pino";
+import { makeApp } from "./app.ts";
+import { Connections } from "./connections.ts";
+import { Metrics } from "./metrics.ts";
+import { Service } from "./service.ts";
+import { SettingError, type Settings } from "./settings.ts";
+
+const CLOSE_WITHIN_MS = 25_000;
+/** A terminal signals the node, and npm signals it again: a repeat so soon is the same wish. */
+const REPEAT_WITHIN_MS = 1000;
+
+/** @throws {SettingError | FolderInUseError | DamagedStoreError | StoreUnavailableError | UnreadableRecordError} */
+export async function run(settings: Settings, version: string): Promise<void> {
+  const log = pino({ level: settings.logLevel }, pino.destination({ dest: 2, sync: true }));
+  const service = new Service(settings, log);
+  const app = await makeApp({ service, metrics: new Metrics(service), log, version });
+  const connections = new Connections(app.server);
+  await listen(app, settings);
+  service.url = addressOf(app);
+  await service.start();
+  closeOnSignals(() => close(app, connections, service, log), log);
+  greet(service, settings, version);
+}
+
+/** Ends the process, once, in good order; a later signal ends it at once. */
+function closeOnSignals(closeAll: () => Promise<boolean>, log: Logger): void {
+  let closingSinceMs: number | undefined;
+  const onSignal = (signal: NodeJS.Signals): void => {
+    if (closingSinceMs !== undefined) {
+      if (performance.now() - closingSinceMs > REPEAT_WITHIN_MS) process.exit(1);
+      return;
+    }
+    closingSinceMs = performance.now();
+    log.info({ signal }, "draining");
+    setTimeout(() => process.exit(1), CLOSE_WITHIN_MS).unref();
+    closeAll().then(
+      (isStored) => process.exit(isStored ? 0 : 1),
+      (error: unknown) => {
+        log.fatal({ error }, "could not close in good order");
+        process.exit(1);
+      },
+    );
+  };
+  process.on("SIGTERM", onSignal);
+  process.on("SIGINT", onSignal);
+}
+
+/** Finishes what is in flight, then stores everything; false where not all could be stored. */
+async function close(app: FastifyInstance, connections: Connections, service: Service, log: Logger): Promise<boolean> {
+  service.beginDraining();
+  connections.drain();
+  await app.close();
+  const isStored = await service.stop();
+  if (isStored) log.info("stored everything, good-bye");
+  else log.error("could not store everything in time");
+  return isStored;
+}
+
+async function listen(app: FastifyInstance, { host, port }: Settings): Promise<void> {
+  try {
+    await app.listen({ host, port });
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    const [name, value] =
+      code === "EADDRINUSE" || code === "EACCES" ? ["HEADCOUNT_PORT", port] : ["HEADCOUNT_HOST", host];
+    const form = name === "HEADCOUNT_PORT" ? `a port that is free on ${host}` : "an address of this machine";
+    throw new SettingError(`${name} must be ${form}, got "${value}" (${code})`);
+  }
+}
+
+function addressOf(app: FastifyInstance): string {
+  const address = app.server.address();
+  if (address === null || typeof address === "string") throw new Error("Cannot read the listener's address");
+  const host = address.family === "IPv6" ? `[${address.address}]` : address.address;
+  return `http://${host}:${address.port}`;
+}
+
+function greet({ url }: Service, { dataDir, durability }: Settings, version: string): void {
+  const data = durability === "none" ? "kept in memory only (HEADCOUNT_DURABILITY=none)" : resolve(dataDir);
+  process.stdout.write(`Headcount ${version} listens on ${url}
+
+  try   curl -X POST ${url}/v1/profiles/6f0e4b1c-94a0-4c2e-8d55-0b9f3a7c1e21/gamemode \\
+          -H 'content-type: application/json' -d '{"region":"CA","gamemode":"GM01"}'
+        curl '${url}/v1/regions/CA/gamemode?top=5'
+  read  ${url}/docs
+  data  ${data}
+
+`);
+}

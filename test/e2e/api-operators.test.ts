@@ -1,0 +1,169 @@
+/** What operators read: cluster, node, liveness, readiness, metrics, and the description of the service itself. */
+
+import { readFileSync } from "node:fs";
+import { describe, expect, test } from "vitest";
+
+import { HttpClient, JSON_TYPE } from "../support/http.ts";
+import { startNode } from "../support/node-process.ts";
+import { freshPlayer, freshRegion, shareNode } from "../support/shared-node.ts";
+import { until } from "../support/until.ts";
+
+const shared = shareNode();
+
+const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
+const { version } = JSON.parse(readFileSync(new URL("../../package.json", import.meta.url), "utf8"));
+
+test("The line at the start names the version and the address", () => {
+  expect(shared.node.version).toBe(version);
+  expect(shared.node.stdout).toContain(`Headcount ${version} listens on ${shared.node.url}`);
+});
+
+test("The log is one JSON object a line", () => {
+  for (const line of shared.node.stderr.split("\n").filter((text) => text !== "")) {
+    expect(JSON.parse(line)).toMatchObject({
+      level: expect.any(Number),
+      time: expect.anything(),
+      msg: expect.any(String),
+    });
+  }
+});
+
+test("GET /v1/node says which node answered", async () => {
+  const first = await shared.http.get("/v1/node");
+  expect([first.status, first.headers["content-type"]]).toEqual([200, JSON_TYPE]);
+  expect(first.json).toEqual({
+    id: expect.stringMatching(/./),
+    incarnation: expect.stringMatching(UUID),
+    version,
+    uptimeSeconds: expect.any(Number),
+  });
+  expect(first.json.uptimeSeconds).toBeGreaterThanOrEqual(0);
+  const later = await until("uptime has risen", async () => {
+    const { json } = await shared.http.get("/v1/node");
+    return json.uptimeSeconds > first.json.uptimeSeconds && json;
+  });
+  expect(later).toEqual({ ...first.json, uptimeSeconds: later.uptimeSeconds });
+});
+
+test("GET /v1/cluster shows one node that owns everything", async () => {
+  const { json: node } = await shared.http.get("/v1/node");
+  const answer = await shared.http.get("/v1/cluster");
+  expect([answer.status, answer.headers["content-type"]]).toEqual([200, JSON_TYPE]);
+  expect(answer.json).toEqual({
+    cluster: "default",
+    epoch: expect.any(Number),
+    members: [
+      {
+        id: node.id,
+        incarnation: node.incarnation,
+        url: expect.stringMatching(/^https?:\/\//),
+        partitions: 256,
+        regions: 249,
+        state: expect.stringMatching(/./),
+      },
+    ],
+  });
+});
+
+test("HEADCOUNT_CLUSTER and HEADCOUNT_PARTITIONS show in the view", async () => {
+  await using node = await startNode({ env: { HEADCOUNT_CLUSTER: "blue-2", HEADCOUNT_PARTITIONS: "16" } });
+  await using http = new HttpClient(node.url);
+  expect((await http.get("/v1/cluster")).json).toMatchObject({ cluster: "blue-2", members: [{ partitions: 16 }] });
+});
+
+test("GET /livez answers 200", async () => {
+  expect((await shared.http.get("/livez")).status).toBe(200);
+});
+
+test("GET /readyz answers ready", async () => {
+  const answer = await shared.http.get("/readyz");
+  expect([answer.status, answer.headers["content-type"], answer.json]).toEqual([200, JSON_TYPE, { status: "ready" }]);
+});
+
+describe("GET /metrics", () => {
+  const NAME = "[a-zA-Z_:][a-zA-Z0-9_:]*";
+  const LABEL = '[a-zA-Z_][a-zA-Z0-9_]*="(?:[^"\\\\\\n]|\\\\["\\\\n])*"';
+  const SAMPLE = new RegExp(
+    `^(${NAME})(\\{(?:${LABEL}(?:,${LABEL})*,?)?\\})? (NaN|[+-]?Inf|[+-]?[0-9.]+(?:[eE][+-]?[0-9]+)?)( -?[0-9]+)?$`,
+  );
+  const read = async () => {
+    const answer = await shared.http.get("/metrics");
+    expect(answer.status).toBe(200);
+    const lines = answer.text.split("\n").filter((line) => line !== "");
+    return {
+      answer,
+      comments: lines.filter((line) => line.startsWith("#")),
+      samples: lines.filter((line) => !line.startsWith("#")),
+    };
+  };
+
+  test("is Prometheus text: every line parses, every name begins with headcount_ and has help and type", async () => {
+    const { answer, comments, samples } = await read();
+    expect(answer.headers["content-type"]).toMatch(/^text\/plain; ?version=0\.0\.4\b/);
+    expect(answer.text.endsWith("\n")).toBe(true);
+    expect(samples.length).toBeGreaterThan(10);
+    const types = new Map(
+      comments
+        .map((line) => line.split(" "))
+        .filter(([, kind]) => kind === "TYPE")
+        .map(([, , name, type]) => [name, type]),
+    );
+    const helps = new Set(
+      comments
+        .map((line) => line.split(" "))
+        .filter(([, kind, , text]) => kind === "HELP" && text)
+        .map(([, , name]) => name),
+    );
+    const series = new Set<string>();
+    for (const line of samples) {
+      const [, name = "", labels = ""] = SAMPLE.exec(line) ?? [];
+      expect(name, line).toMatch(/^headcount_[a-z0-9_]+$/);
+      expect(series.has(name + labels), `twice: ${line}`).toBe(false);
+      series.add(name + labels);
+      const family = types.has(name) ? name : name.replace(/_(bucket|sum|count|total)$/, "");
+      expect(types.get(family), `type of ${line}`).toMatch(/^(counter|gauge|histogram|summary)$/);
+      expect(helps.has(family), `help of ${line}`).toBe(true);
+    }
+  });
+
+  test("shows what happened: players connected, and more requests than before", async () => {
+    const values = async () => {
+      const { samples } = await read();
+      return new Map(
+        samples.map((line) => [line.slice(0, line.lastIndexOf(" ")), Number(line.slice(line.lastIndexOf(" ") + 1))]),
+      );
+    };
+    const before = await values();
+    const region = freshRegion();
+    const rows = Array.from({ length: 137 }, () => ({ profileId: freshPlayer(), region, gamemode: "GM01" }));
+    await shared.http.reports(rows);
+    const { json } = await shared.http.get("/v1/players");
+    expect(json.players).toBe(137);
+    await until("a metric about players is 137", async () => {
+      const after = await values();
+      return [...after].some(([name, value]) => /players/.test(name) && value === 137 && before.get(name) === 0);
+    });
+    for (const [name, value] of await values()) {
+      if (/_(total|count|bucket)\b/.test(name)) expect(value, name).toBeGreaterThanOrEqual(before.get(name) ?? 0);
+    }
+  });
+});
+
+test.each(["/docs", "/docs/"])("GET %s is a page of documentation that loads", async (path) => {
+  let answer = await shared.http.get(path);
+  for (let redirects = 0; answer.status >= 300 && answer.status < 400 && redirects < 3; redirects++) {
+    path = new URL(String(answer.headers["location"]), new URL(path, shared.node.url)).pathname;
+    answer = await shared.http.get(path);
+  }
+  expect([answer.status, answer.headers["content-type"]]).toEqual([200, expect.stringMatching(/^text\/html/)]);
+  expect(answer.text).toMatch(/<html/i);
+  const assets = Array.from(
+    answer.text.matchAll(/(?:src|href)="([^"#]+)"/g),
+    ([, target]) => new URL(target, new URL(path, shared.node.url)),
+  );
+  expect(assets.length).toBeGreaterThan(0);
+  for (const asset of assets) {
+    expect(asset.origin, "offline: nothing from elsewhere").toBe(shared.node.url);
+    expect((await shared.http.get(asset.pathname)).status, asset.pathname).toBe(200);
+  }
+});
