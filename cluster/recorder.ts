@@ -4,6 +4,7 @@
  * clock and the end of the turn come in; nothing here waits or sleeps.
  */
 import type { Engine, TableCopy } from "../engine/engine.ts";
+import type { RowBuffer } from "../engine/row-buffer.ts";
 import type { Append, AppendAnswer, Claim, PartitionIndex, RecordStore, SnapshotAnswer } from "./record-store.ts";
 import { isSnapshotDue, newState, type RecordState, type SnapshotOptions } from "./record-state.ts";
 
@@ -55,6 +56,8 @@ interface Commit {
   readonly partitions: readonly PartitionIndex[];
   readonly waiters: Waiter[];
   readonly sentAtMs: number;
+  /** When the oldest of its rows came: so long its client has been waiting. */
+  readonly sinceMs: number;
   isGivenUp: boolean;
   /** Resolves when the store has answered or failed. */
   settled: Promise<void>;
@@ -62,6 +65,8 @@ interface Commit {
 
 /** Rows that may wait for the store, 28 bytes each; past it reports are refused. */
 const ROWS_WAITING_MAX = 1 << 18;
+/** Rows of one partition that are kept while a snapshot heals it. */
+const ROWS_HEALING_MAX = 4096;
 const SNAPSHOTS_AT_ONCE = 2; // one is encoded while the other is written
 const RETRY_FIRST_MS = 100;
 const RETRY_LAST_MS = 5000;
@@ -86,6 +91,8 @@ export class Recorder {
   private queue: PartitionIndex[] = [];
   private waiters: Waiter[] = [];
   private rowsWaiting = 0;
+  /** When the oldest row that waits came. */
+  private waitingSinceMs = 0;
   private isFlushPlanned = false;
   private commits = 0;
   private inFlight: Commit | undefined;
@@ -130,24 +137,24 @@ export class Recorder {
   whenRemembered(partition: PartitionIndex, rows: number, settle: (remembrance: Remembrance) => void): void {
     const state = this.states[partition];
     const { unlogged } = this.engine.partitions[partition];
-    if (state.isAhead) this.keepForHealing(state, partition);
-    if (this.isAhead(state)) return settle("counted");
+    if (state.isAhead) {
+      this.keepForHealing(state, unlogged);
+      return settle("counted");
+    }
+    const isCounted = this.isAhead(state);
     if (unlogged.count > 0) {
-      if (!state.isQueued) this.queue.push(partition);
-      state.isQueued = true;
-      this.rowsWaiting += rows;
-      this.waiters.push({ partition, settle });
-      this.planFlush();
-    } else if (this.inFlight !== undefined && state.commit === this.inFlight.number) {
-      this.inFlight.waiters.push({ partition, settle });
-    } else settle("remembered");
+      this.enqueue(partition, rows);
+      if (!isCounted) return void this.waiters.push({ partition, settle });
+    } else if (!isCounted && this.inFlight !== undefined && state.commit === this.inFlight.number)
+      return void this.inFlight.waiters.push({ partition, settle });
+    settle(isCounted ? "counted" : "remembered");
   }
 
   /** Gives up what takes too long, and takes the snapshots that are due. To be called some 50 times a second. */
   tick(): void {
     const nowMs = this.ports.nowMs();
     const { inFlight } = this;
-    if (inFlight !== undefined && !inFlight.isGivenUp && nowMs - inFlight.sentAtMs > this.options.deadlineMs)
+    if (inFlight !== undefined && !inFlight.isGivenUp && nowMs - inFlight.sinceMs > this.options.deadlineMs)
       this.giveUp(inFlight);
     this.startSnapshots(nowMs);
   }
@@ -174,10 +181,18 @@ export class Recorder {
   }
 
   /** R4: from the copy of the snapshot that heals it on, rows are kept for the log; before that it covers them. */
-  private keepForHealing(state: RecordState, partition: PartitionIndex): void {
-    const { unlogged } = this.engine.partitions[partition];
-    if (unlogged.count > ROWS_WAITING_MAX) state.isHealing = false; // it took too long: heal anew
+  private keepForHealing(state: RecordState, unlogged: RowBuffer): void {
+    if (unlogged.count > ROWS_HEALING_MAX) state.isHealing = false; // it took too long: heal anew
     if (!state.isHealing) unlogged.clear();
+  }
+
+  private enqueue(partition: PartitionIndex, rows: number): void {
+    const state = this.states[partition];
+    if (!state.isQueued) this.queue.push(partition);
+    state.isQueued = true;
+    if (this.rowsWaiting === 0) this.waitingSinceMs = this.ports.nowMs();
+    this.rowsWaiting += rows;
+    this.planFlush();
   }
 
   private planFlush(): void {
@@ -200,7 +215,15 @@ export class Recorder {
     this.totals.rows += this.rowsWaiting;
     this.rowsWaiting = 0;
     const sentAtMs = this.ports.nowMs();
-    const commit: Commit = { number, partitions, waiters, sentAtMs, isGivenUp: false, settled: Promise.resolve() };
+    const commit: Commit = {
+      number,
+      partitions,
+      waiters,
+      sentAtMs,
+      sinceMs: this.waitingSinceMs,
+      isGivenUp: false,
+      settled: Promise.resolve(),
+    };
     this.inFlight = commit;
     commit.settled = this.ports.store.append(appends).then(
       (answers) => this.onAppended(commit, answers),
@@ -233,8 +256,7 @@ export class Recorder {
 
   private onAppendFailed(commit: Commit, error: unknown): void {
     this.noteFault(error);
-    for (const partition of commit.partitions) this.fallAhead(partition);
-    if (this.ports.store.isOneFile) for (const partition of this.states.keys()) this.fallAhead(partition);
+    this.fallAhead(commit.partitions);
     this.finish(commit);
   }
 
@@ -248,8 +270,7 @@ export class Recorder {
   private giveUp(commit: Commit): void {
     commit.isGivenUp = true;
     this.noteFault(new Error(`Gave up an append after ${this.options.deadlineMs} ms`));
-    for (const partition of commit.partitions) this.fallAhead(partition);
-    if (this.ports.store.isOneFile) for (const partition of this.states.keys()) this.fallAhead(partition);
+    this.fallAhead(commit.partitions);
     this.settle(commit.waiters.splice(0));
   }
 
@@ -259,32 +280,28 @@ export class Recorder {
   }
 
   private noteAnswer(partition: PartitionIndex, answer: SnapshotAnswer): void {
-    if (answer === "behind") {
-      this.totals.faults++;
-      this.ports.onStoreFault(new Error(`The store lost a part of the log of partition ${partition}`));
-      this.fallAhead(partition);
-    }
     if (answer === "superseded") this.ports.onSuperseded(partition);
+    if (answer !== "behind") return;
+    this.totals.faults++;
+    this.ports.onStoreFault(new Error(`The store lost a part of the log of partition ${partition}`));
+    this.fallAhead([partition]);
   }
 
-  private fallAhead(partition: PartitionIndex): void {
-    const state = this.states[partition];
-    state.isHealing = false;
-    if (state.isAhead) return;
-    state.isAhead = true;
-    this.aheadCount++;
-    this.engine.partitions[partition].unlogged.clear();
-    this.dequeue(partition);
-  }
-
-  private dequeue(partition: PartitionIndex): void {
-    if (!this.states[partition].isQueued) return;
-    this.states[partition].isQueued = false;
-    this.queue = this.queue.filter((queued) => queued !== partition);
+  /** R4: these partitions are ahead; all of them where they share one file. */
+  private fallAhead(partitions: readonly PartitionIndex[]): void {
+    for (const partition of this.ports.store.isOneFile ? this.states.keys() : partitions) {
+      const state = this.states[partition];
+      state.isHealing = false;
+      state.isQueued = false;
+      if (!state.isAhead) this.aheadCount++;
+      state.isAhead = true;
+      this.engine.partitions[partition].unlogged.clear();
+    }
+    this.queue = this.queue.filter((queued) => !this.states[queued].isAhead);
     if (this.queue.length === 0) this.rowsWaiting = 0;
-    const settled = this.waiters.filter((waiter) => waiter.partition === partition);
-    this.waiters = this.waiters.filter((waiter) => waiter.partition !== partition);
-    this.settle(settled);
+    const { waiters } = this;
+    this.waiters = waiters.filter(({ partition }) => !this.states[partition].isAhead);
+    this.settle(waiters.filter(({ partition }) => this.states[partition].isAhead));
   }
 
   private noteFault(error: unknown): void {
@@ -329,8 +346,7 @@ export class Recorder {
     } catch (error) {
       this.noteFault(error);
       this.engine.partitions[partition].isTouched = true;
-      if (this.ports.store.isOneFile) for (const each of this.states.keys()) this.fallAhead(each);
-      else this.fallAhead(partition);
+      this.fallAhead([partition]);
     } finally {
       state.isSnapshotting = false;
       this.snapshotting--;
@@ -363,9 +379,7 @@ export class Recorder {
     state.isAhead = false;
     this.aheadCount--;
     if (this.aheadCount === 0) this.ports.onStoreHealed();
-    if (this.engine.partitions[partition].unlogged.count === 0) return;
-    state.isQueued = true;
-    this.queue.push(partition);
-    this.planFlush();
+    const { count } = this.engine.partitions[partition].unlogged;
+    if (count > 0) this.enqueue(partition, count);
   }
 }

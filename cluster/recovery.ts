@@ -19,8 +19,8 @@ export class UnreadableRecordError extends Error {
   override readonly name = "UnreadableRecordError";
 }
 
-/** So many records are in memory at a time while they are taken over. */
-const PARTITIONS_AT_ONCE = 16;
+/** In so many pieces the partitions are taken over: a piece's records are in memory, and each may cost a pass over the log. */
+const PIECES = 16;
 
 /**
  * R1: claims all partitions and fills the engine from their records.
@@ -35,8 +35,9 @@ export async function recoverAll(
 ): Promise<{ newestMs: number | undefined }> {
   let newestMs: number | undefined;
   const partitions = [...engine.partitions.keys()];
-  for (let first = 0; first < partitions.length; first += PARTITIONS_AT_ONCE) {
-    const some = partitions.slice(first, first + PARTITIONS_AT_ONCE);
+  const pieceLength = Math.ceil(partitions.length / PIECES);
+  for (let first = 0; first < partitions.length; first += pieceLength) {
+    const some = partitions.slice(first, first + pieceLength);
     const answers = await ports.store.claim(some, claim);
     for (const [index, answer] of answers.entries()) {
       if (answer.kind === "refused")

@@ -41,13 +41,19 @@ export class Boards {
     return this.boards.reduce((players, board) => players + board.players, 0);
   }
 
-  /** Tells the heaps what changed. */
-  settle(): void {
+  /** Whether nobody in any region is in a mode. */
+  isModeEmpty(mode: number): boolean {
+    for (let cell = mode; cell < CELLS; cell += 1 << MODE_BITS) if (this.counts[cell] !== 0) return false;
+    return true;
+  }
+
+  /** Tells the heaps what changed, of `cellsMax` cells at the most. */
+  settle(cellsMax = Infinity): void {
     const { changed } = this;
-    for (const cell of changed) {
+    for (let told = 0; told < cellsMax && changed.length > 0; told++) {
+      const cell = changed.pop() as number;
       this.isChanged[cell] = 0;
       this.boards[cell >>> MODE_BITS].set(cell & MODE_MASK, this.counts[cell]);
     }
-    changed.length = 0;
   }
 }

@@ -9,9 +9,8 @@ import { invariant } from "./invariant.ts";
 import { MODE_BITS, Modes, MODES_MAX } from "./modes.ts";
 import { ObservedTime } from "./observed-time.ts";
 import { Partition, type ReportEffect } from "./partition.ts";
-import { NOWHERE, ROW_WORDS } from "./presence-table.ts";
+import { CELL, NOWHERE, ROW_WORDS } from "./presence-table.ts";
 import type { ProfileId } from "./profile-id.ts";
-import { REGIONS } from "./regions.ts";
 
 export interface EngineOptions {
   /** A power of two, 16 to 4096. */
@@ -206,7 +205,9 @@ export class Engine {
       this.clear(partition);
       throw error;
     }
-    this.partitions[partition].graceUntil = this.time.tenths + Math.ceil(this.options.graceMs / 100);
+    const isAnybodyThere = messages.some(({ count }) => count > 0);
+    if (isAnybodyThere)
+      this.partitions[partition].graceUntil = this.time.tenths + Math.ceil(this.options.graceMs / 100);
   }
 
   /** Drops all that is known of a partition. */
@@ -236,7 +237,7 @@ export class Engine {
 
   private replay(partition: number, decoded: DecodedRows, passedMs: number): void {
     const now = this.time.tenths;
-    const modes = decoded.modes.map((name) => this.modes.intern(name, now));
+    const modes = this.modesOf(decoded);
     if (modes.includes(-1)) throw new RangeError(`Cannot recover partition ${partition}: it names too many modes`);
     const target = this.partitions[partition];
     const passed = Math.min(Math.ceil(passedMs / 100), SEEN_MAX);
@@ -263,12 +264,25 @@ export class Engine {
     return new Partition(options, this.boards);
   }
 
+  /** Forgets modes that nobody was in for a session's life. Rows that wait for the log still need theirs. */
   private forgetModes(now: number): void {
     if (now - this.modesSearchedAt < FORGET_PAUSE_TENTHS) return;
     this.modesSearchedAt = now;
-    this.modes.forget(now - this.sessionTenths, (mode) =>
-      REGIONS.every((_, region) => this.boards.of(region).count(mode) === 0),
-    );
+    const waiting = new Set<number>();
+    for (const { unlogged } of this.partitions)
+      for (let row = 0; row < unlogged.count; row++) waiting.add(unlogged.words[row * ROW_WORDS + CELL] & MODE_MASK);
+    this.modes.forget(now - this.sessionTenths, (mode) => !waiting.has(mode) && this.boards.isModeEmpty(mode));
+  }
+
+  /** The numbers of the modes a message names; where there is no room, those that nobody is in any more make it. */
+  private modesOf({ modes }: DecodedRows): number[] {
+    const now = this.time.tenths;
+    const intern = (): number[] => modes.map((name) => this.modes.intern(name, now));
+    const numbers = intern();
+    if (!numbers.includes(-1)) return numbers;
+    const named = new Set(modes);
+    this.modes.forget(now, (mode) => !named.has(this.modes.names[mode]) && this.boards.isModeEmpty(mode));
+    return intern();
   }
 }
 

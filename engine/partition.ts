@@ -88,10 +88,18 @@ export class Partition {
     return true;
   }
 
-  /** Disconnects the player; false where not connected. The row stays for a while, counted nowhere (R27). */
+  /**
+   * Disconnects the player; false where not connected. The row stays for a while, counted nowhere (R27). One who is
+   * not known here is logged as removed all the same: the record may still know somebody who fell silent.
+   */
   remove(hash: number, id0: number, id1: number, id2: number, id3: number, now: number): boolean {
     const base = this.findLive(hash, id0, id1, id2, id3, now);
-    if (base < 0 || this.cellAt(base) === NOWHERE) return false;
+    if (base < 0) {
+      this.isTouched = true;
+      if (this.options.isLogged) this.unlogged.push(Int32Array.of(id0, id1, id2, id3, NOWHERE, now, 0), 0);
+      return false;
+    }
+    if (this.cellAt(base) === NOWHERE) return false;
     this.leave(this.cellAt(base));
     this.table.rows[base + CELL] = NOWHERE;
     this.table.rows[base + SEEN] = now;

@@ -2,8 +2,17 @@
 import fastifySwagger from "@fastify/swagger";
 import fastifySwaggerUi from "@fastify/swagger-ui";
 import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from "fastify";
+import type { ServerResponse } from "node:http";
 import type { Socket } from "node:net";
-import { Answers, type Context, refusalBody, refusalOf, registerBodyParser, validatorCompiler } from "./http.ts";
+import {
+  Answers,
+  type Context,
+  JSON_TYPE,
+  refusalBody,
+  refusalOf,
+  registerBodyParser,
+  validatorCompiler,
+} from "./http.ts";
 import { registerOperators } from "./routes/operators.ts";
 import { registerProfiles } from "./routes/profiles.ts";
 import { registerRegions } from "./routes/regions.ts";
@@ -19,7 +28,7 @@ export async function makeApp(context: Context): Promise<FastifyInstance> {
     logger: false, // a logger of fastify's makes a child for every request, a tenth of what a report costs
     bodyLimit: BODY_BYTES_MAX,
     requestTimeout: REQUEST_WITHIN_MS,
-    http: { connectionsCheckingInterval: 1000 },
+    http: { connectionsCheckingInterval: 1000, requireHostHeader: false },
     return503OnClosing: false, // while draining, what comes on an open connection is still answered
     routerOptions: { maxParamLength: PARAM_LENGTH_MAX },
     clientErrorHandler: refuseMalformed,
@@ -33,6 +42,10 @@ export async function makeApp(context: Context): Promise<FastifyInstance> {
   const elsewhere = new Answers(context.metrics, "none");
   app.setNotFoundHandler((request, reply) => {
     elsewhere.refuse(reply, 404, `no such thing: ${request.method} ${shown(request.url)}`);
+  });
+  app.server.on("checkExpectation", (_request, response: ServerResponse) => {
+    response.writeHead(417, { "content-type": JSON_TYPE, connection: "close" });
+    response.end(refusalBody(417, "expect must be 100-continue, got something else"));
   });
   await app.register(fastifySwagger, {
     openapi: {
@@ -54,7 +67,7 @@ export async function makeApp(context: Context): Promise<FastifyInstance> {
 
 function refuse({ log, metrics }: Context, error: Error, request: FastifyRequest, reply: FastifyReply): void {
   const { status, message } = refusalOf(error, request);
-  if (status >= 500) log.error({ error, url: request.url }, "a request failed");
+  if (status >= 500) log.error({ err: error, url: request.url }, "a request failed");
   new Answers(metrics, request.routeOptions.url ?? "none").refuse(reply, status, message);
 }
 

@@ -8,7 +8,7 @@ import type { Service } from "./service.ts";
 import { Check, shown } from "./values.ts";
 
 export const JSON_TYPE = "application/json; charset=utf-8";
-const RETRY_AFTER_S = 1;
+export const RETRY_AFTER_S = 1;
 
 /** What every file of routes is given. */
 export interface Context {
@@ -29,7 +29,7 @@ export class RefusalError extends Error {
 
 /** How one route answers; every answer is counted, by status. */
 export class Answers {
-  private readonly counts: Int32Array;
+  private readonly counts: Float64Array;
 
   constructor(metrics: Metrics, route: string) {
     this.counts = metrics.answersOf(route);

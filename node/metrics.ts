@@ -20,7 +20,7 @@ export class Totals {
 export class Metrics {
   readonly registry = new Registry();
   readonly totals = new Totals();
-  private readonly answers = new Map<string, Int32Array>();
+  private readonly answers = new Map<string, Float64Array>();
   private readonly durations: Histogram<"route">;
   private timed = 0;
 
@@ -41,9 +41,9 @@ export class Metrics {
   }
 
   /** Answers so far of a route, by status; to be added to. */
-  answersOf(route: string): Int32Array {
+  answersOf(route: string): Float64Array {
     let answers = this.answers.get(route);
-    if (answers === undefined) this.answers.set(route, (answers = new Int32Array(STATUSES)));
+    if (answers === undefined) this.answers.set(route, (answers = new Float64Array(STATUSES)));
     return answers;
   }
 

@@ -39,7 +39,7 @@ function closeOnSignals(closeAll: () => Promise<boolean>, log: Logger): void {
     closeAll().then(
       (isStored) => process.exit(isStored ? 0 : 1),
       (error: unknown) => {
-        log.fatal({ error }, "could not close in good order");
+        log.fatal({ err: error }, "could not close in good order");
         process.exit(1);
       },
     );

@@ -90,7 +90,7 @@ export class Service {
 
   private async startStored(durability: "log" | "snapshot"): Promise<void> {
     const { settings, log } = this;
-    const store = await openStore(settings);
+    const store = await openStore(settings, log);
     this.store = store;
     if (store.loss !== undefined) log.warn({ loss: store.loss }, "repaired the data folder: what is listed was lost");
     const founding = await store.found(proposal(settings));
@@ -170,9 +170,13 @@ export class Service {
   }
 }
 
-async function openStore({ dataDir, isRepair }: Settings): Promise<SqliteStore> {
+async function openStore({ dataDir, isRepair }: Settings, log: Logger): Promise<SqliteStore> {
   try {
-    return await SqliteStore.open({ folder: dataDir, repair: isRepair });
+    return await SqliteStore.open({
+      folder: dataDir,
+      repair: isRepair,
+      onRepaired: (loss) => log.error({ loss }, "the store was damaged while running: what it lost is written again"),
+    });
   } catch (error) {
     if (!(error instanceof StoreUnavailableError)) throw error;
     throw new SettingError(

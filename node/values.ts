@@ -86,17 +86,38 @@ export const BatchBodyShown = Type.Object(
 
 const SHOWN_MAX = 64;
 
+interface Field {
+  readonly name: string;
+  readonly expectation: string;
+  readonly isOptional: boolean;
+  readonly validator: Validator;
+}
+
+interface ObjectSchema {
+  readonly properties?: Readonly<Record<string, TSchema & { readonly description: string }>>;
+  readonly required?: readonly string[];
+  readonly description?: string;
+}
+
 /** A checker that also words the first thing wrong with a value. */
 export class Check<Schema extends TSchema> {
   private readonly validator: Validator<{}, Schema>;
-  private readonly schema: Schema;
   private readonly subject: string;
+  private readonly expectation: string;
+  private readonly fields: readonly Field[];
 
   /** @param subject what the value as a whole is called: "body" */
   constructor(schema: Schema, subject: string) {
-    this.schema = schema;
-    this.subject = subject;
+    const { properties = {}, required = [], description = "a JSON object" } = schema as ObjectSchema;
     this.validator = Compile(schema);
+    this.subject = subject;
+    this.expectation = description;
+    this.fields = Object.entries(properties).map(([name, property]) => ({
+      name,
+      expectation: property.description,
+      isOptional: !required.includes(name),
+      validator: Compile(property),
+    }));
   }
 
   accepts(value: unknown): value is Static<Schema> {
@@ -108,26 +129,14 @@ export class Check<Schema extends TSchema> {
    * @param came the value as it came, where it was converted since
    */
   explain(value: unknown, came: unknown = value): string {
-    const { properties = {}, description = "a JSON object" } = this.schema as ObjectSchema;
-    const wrong = this.wrongFields(value);
-    for (const [field, { description: expectation }] of Object.entries(properties))
-      if (wrong.has(field)) return refusal(field, expectation, ownValue(came, field));
-    return refusal(this.subject, description, came);
+    if (typeof value === "object" && value !== null && !Array.isArray(value))
+      for (const { name, expectation, isOptional, validator } of this.fields) {
+        const field = ownValue(value, name);
+        if (!(isOptional && field === undefined) && !validator.Check(field))
+          return refusal(name, expectation, ownValue(came, name));
+      }
+    return refusal(this.subject, this.expectation, came);
   }
-
-  private wrongFields(value: unknown): Set<string> {
-    const wrong = new Set<string>();
-    for (const { keyword, instancePath, params } of this.validator.Errors(value)) {
-      if (instancePath !== "") wrong.add(instancePath.split("/")[1]);
-      else if (keyword === "required") for (const field of params.requiredProperties) wrong.add(field);
-    }
-    return wrong;
-  }
-}
-
-interface ObjectSchema {
-  readonly properties?: Readonly<Record<string, { readonly description: string }>>;
-  readonly description?: string;
 }
 
 function ownValue(value: unknown, field: string): unknown {

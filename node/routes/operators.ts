@@ -3,7 +3,7 @@ import type { FastifyInstance } from "fastify";
 import { Type } from "typebox";
 import { REGIONS } from "../../engine/regions.ts";
 import { ClusterAnswer, ErrorAnswer, NodeAnswer, StatusAnswer } from "../answers.ts";
-import { Answers, type Context } from "../http.ts";
+import { Answers, type Context, RETRY_AFTER_S } from "../http.ts";
 
 const TAGS = ["operators"];
 const PLAIN = Type.String({ description: "Prometheus text format" });
@@ -23,7 +23,7 @@ export function registerOperators(app: FastifyInstance, { service, metrics, vers
     const { status, degradedReason } = service;
     if (status.kind !== "ready")
       answers.json(
-        reply,
+        reply.header("retry-after", RETRY_AFTER_S),
         503,
         JSON.stringify({ code: "503", message: status.reason, status: status.kind, reason: status.reason }),
       );

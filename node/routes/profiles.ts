@@ -111,9 +111,12 @@ function renew({ service, metrics }: Context, answers: Answers, profileId: strin
   const hash = service.owner.engine.hash(id);
   const isConnected = service.owner.renew(hash, id);
   if (isConnected) metrics.totals.heartbeats++;
-  service.owner.whenRemembered(hash, () => {
+  service.owner.whenRemembered(hash, (remembrance) => {
     if (!isConnected) return answers.refuse(reply, 404, notConnected(profileId));
-    answers.empty(reply.header("renew-in-ms", service.pace.renewMs()), 204);
+    const { pace } = service;
+    // Where the store cannot be written the player should report again soon: only a report can be stored.
+    const renewInMs = remembrance === "remembered" ? pace.renewMs() : pace.retryMs();
+    answers.empty(reply.header("renew-in-ms", renewInMs), 204);
   });
 }
 

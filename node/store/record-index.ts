@@ -24,7 +24,7 @@ export interface PartitionState {
   /** Pairs (from, commit) of every 64th segment under the claim, oldest first. */
   marks: number[];
   segmentsSinceMark: number;
-  /** True where something of the record was lost since it was claimed: only a whole snapshot makes it good. */
+  /** True where something of the record was lost while the store was open: only a whole snapshot makes it good, under any claim. */
   isBroken: boolean;
 }
 
@@ -69,6 +69,10 @@ export class RecordIndex {
       if (firstCommit < first) first = firstCommit;
     }
     return first;
+  }
+
+  get isAnyBroken(): boolean {
+    return this.#states.some((state) => state?.isBroken);
   }
 
   breakAll(): void {
@@ -138,7 +142,6 @@ export function noteClaimed(state: PartitionState, claim: Claim): void {
   state.length = 0;
   state.marks = [];
   state.segmentsSinceMark = 0;
-  state.isBroken = false;
 }
 
 export function noteLanded(state: PartitionState, commit: number, from: number, bytes: number): void {

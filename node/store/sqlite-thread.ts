@@ -7,10 +7,10 @@
 import { mkdirSync } from "node:fs";
 import { receiveMessageOnPort, workerData } from "node:worker_threads";
 import type { Founding } from "../../cluster/record-store.ts";
-import { DamagedStoreError, FolderInUseError, type Loss } from "./damage.ts";
+import { DamagedStoreError, FolderInUseError } from "./damage.ts";
 import { lockFolder, type FolderLock } from "./folder-lock.ts";
 import { wordsOf } from "./log-row.ts";
-import { openRecordFile } from "./open-record-file.ts";
+import { openRecordFile, type OpenedFile } from "./open-record-file.ts";
 import type { ClaimRead, RecordFile } from "./record-file.ts";
 import type { RecordIndex } from "./record-index.ts";
 import {
@@ -56,7 +56,7 @@ function start(): boolean {
   try {
     mkdirSync(folder, { recursive: true });
     lock = lockFolder(folder);
-    const loss = openFile(repair || isReopening);
+    const { loss } = openFile(repair || isReopening);
     if (isReopening && loss !== undefined) index?.breakAll();
     answer({ kind: "opened", loss });
     return true;
@@ -69,7 +69,7 @@ function start(): boolean {
   }
 }
 
-function openFile(mayRepair: boolean): Loss | undefined {
+function openFile(mayRepair: boolean): OpenedFile {
   const copiesMax = isReopening || index !== undefined ? REOPEN_COPIES_MAX : Number.POSITIVE_INFINITY;
   const found = openRecordFile(folder, { repair: mayRepair, rewrite: isInDoubt, founding, copiesMax });
   isInDoubt = false;
@@ -77,7 +77,7 @@ function openFile(mayRepair: boolean): Loss | undefined {
   index = found.index;
   founding = index.founding ?? founding;
   figures[BYTES_ON_DISK] = file.bytesOnDisk;
-  return found.loss;
+  return found;
 }
 
 /** The file, opened again where an error had closed it. Whoever calls still holds everything in memory: damage is left behind. */
@@ -87,12 +87,11 @@ function opened(): RecordFile {
   if (nowMs < reopensAtMs) throw new Error(`the store is opened again in ${Math.ceil(reopensAtMs - nowMs)} ms`);
   pauseMs = Math.min(PAUSE_MS_MAX, Math.max(PAUSE_MS_MIN, pauseMs * 2));
   reopensAtMs = nowMs + pauseMs;
-  const loss = openFile(true);
-  if (loss !== undefined) {
-    index?.breakAll();
-    answer({ kind: "repaired", loss });
-  }
-  return file as unknown as RecordFile;
+  const wasBroken = index?.isAnyBroken ?? false;
+  const { file: reopened, loss } = openFile(true);
+  if (loss !== undefined || wasBroken) index?.breakAll();
+  if (loss !== undefined) answer({ kind: "repaired", loss });
+  return reopened;
 }
 
 function closeAfter(error: unknown): void {

@@ -2,7 +2,6 @@
  * The main thread's end of the store's thread: starts it, hands calls over, and says when it died.
  */
 import { Worker, MessageChannel, type MessagePort } from "node:worker_threads";
-import { extname } from "node:path";
 import { StoreUnavailableError } from "../../cluster/record-store.ts";
 import type { Append, AppendAnswer, Claim, Founding, PartitionIndex, Snapshot } from "../../cluster/record-store.ts";
 import { DamagedStoreError, FolderInUseError, type Loss } from "./damage.ts";
@@ -112,7 +111,7 @@ export class StoreWorker {
     const calls = newSharedCalls();
     const slot = new SharedArrayBuffer(SLOT_BYTES);
     const workerData: ThreadData = { folder, repair, isReopening, founding, port: port2, calls, slot };
-    const file = new URL(`./sqlite-thread${extname(import.meta.url)}`, import.meta.url);
+    const file = new URL("./sqlite-thread.ts", import.meta.url);
     const thread = new Worker(file, { workerData, transferList: [port2], name: "store" });
     const worker = new StoreWorker(thread, port1, calls, slot);
     const first = await new Promise<FromThread>((resolve, reject) => {

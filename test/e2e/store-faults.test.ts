@@ -178,41 +178,46 @@ test("store: a thread that dies is replaced, and its calls are refused meanwhile
   await keepsAll(writer);
 });
 
-test("store: damage that comes while it is open is told, left behind, and healed by snapshots", async () => {
-  const losses: Loss[] = [];
-  let thread: Worker | undefined;
-  process.once("worker", (worker) => (thread = worker));
-  let store = await SqliteStore.open({ folder, repair: false });
-  await (await Writer.start(store)).snapshotAll();
-  await store.close();
-  process.once("worker", (worker) => (thread = worker));
-  store = await SqliteStore.open({ folder, repair: false, onRepaired: (loss) => losses.push(loss) });
-  await store.claim(PARTITIONS, { ...CLAIM, term: 2 });
-  await store.claim(PARTITIONS, { ...CLAIM, term: 3 });
-  const path = join(folder, "headcount.db");
-  const database = readFileSync(path);
-  const at = database.indexOf(snapshotOf(5, 0).subarray(0, 100));
-  database[at + 50] ^= 1;
-  writeFileSync(path, database);
-  await thread?.terminate();
-  const claim = { ...CLAIM, term: 3 };
-  const message = messageOf(0, 1);
-  const answers = await until("the store answers again", () =>
-    store.append([{ partition: 0, claim, from: 0, message }]),
-  );
-  expect(answers).toEqual(["behind"]);
-  expect(losses).toMatchObject([{ snapshots: [5], founding: false }]);
-  expect(readdirSync(folder)).toContain("headcount.db.damaged-1");
-  expect(await store.found({ partitions: 32, hashKey: new Uint8Array(8) })).toEqual(FOUNDING);
-  expect(await store.snapshot(0, claim, { number: 1, covers: 0, isWhole: false, bytes: snapshotOf(0, 1) })).toBe(
-    "behind",
-  );
-  expect(await store.snapshot(0, claim, { number: 1, covers: 500, isWhole: true, bytes: snapshotOf(0, 1) })).toBe(
-    "landed",
-  );
-  expect(await store.append([{ partition: 0, claim, from: 500, message }])).toEqual(["landed"]);
-  await store.close();
-});
+test.each(["its thread is replaced", "a claim reads it"])(
+  "store: damage that comes while it is open is told, left behind, and healed by snapshots, when %s",
+  async (when) => {
+    const losses: Loss[] = [];
+    const first = await SqliteStore.open({ folder, repair: false });
+    await (await Writer.start(first)).snapshotAll();
+    await first.close();
+    let thread: Worker | undefined;
+    process.once("worker", (worker) => (thread = worker));
+    const store = await SqliteStore.open({ folder, repair: false, onRepaired: (loss) => losses.push(loss) });
+    const claim = { ...CLAIM, term: 2 };
+    await store.claim([0], claim);
+    const path = join(folder, "headcount.db");
+    const database = readFileSync(path);
+    // Somewhere in the middle of a snapshot: which one, does not matter.
+    const inMiddle = database.indexOf(snapshotOf(5, 0).subarray(4000, 4016));
+    expect(inMiddle).toBeGreaterThan(0);
+    database[inMiddle] ^= 1;
+    writeFileSync(path, database);
+    if (when === "a claim reads it")
+      expect((await refusal(() => store.claim(PARTITIONS, claim)))?.message).toContain("does not match its checksum");
+    else await thread?.terminate();
+    const message = messageOf(0, 1);
+    const appendAt = async (from: number, under = claim) =>
+      (await until("the store answers again", () => store.append([{ partition: 0, claim: under, from, message }])))[0];
+    expect(await appendAt(0)).toBe("behind");
+    await until("the loss is told", () => losses.length > 0);
+    expect(losses).toMatchObject([{ snapshots: [expect.any(Number)], records: [], commits: [], founding: false }]);
+    expect(readdirSync(folder)).toContain("headcount.db.damaged-1");
+    expect(await store.found({ partitions: 32, hashKey: new Uint8Array(8) })).toEqual(FOUNDING);
+    const raised = { ...CLAIM, term: 3 };
+    await store.claim(PARTITIONS, raised);
+    expect(await appendAt(0, raised)).toBe("behind");
+    const snapshot = { number: 1, covers: 0, isWhole: false, bytes: snapshotOf(0, 1) };
+    expect(await store.snapshot(0, raised, snapshot)).toBe("behind");
+    expect(await store.snapshot(0, raised, { ...snapshot, covers: 500, isWhole: true })).toBe("landed");
+    expect(await appendAt(500, raised)).toBe("landed");
+    await store.close();
+  },
+);
 
 test("store: close() answers what was called before it and refuses what comes after", async () => {
   const writer = await Writer.start(await SqliteStore.open({ folder, repair: false }));

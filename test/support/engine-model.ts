@@ -31,7 +31,8 @@ export interface ModelOptions {
 export class EngineModel {
   players = new Map<number, ModelPresence>();
   now = 0;
-  graceUntil = 0;
+  /** Until when nobody is disconnected for silence, of partitions whose record had anybody in it. */
+  private readonly graceUntil = new Map<number, number>();
   private observedMs = 0;
   /** Changes not written yet, and what was written, by partition. */
   private readonly unlogged = new Map<number, { player: number; presence: ModelPresence }[]>();
@@ -71,6 +72,7 @@ export class EngineModel {
 
   remove(player: number): boolean {
     const known = this.find(player);
+    if (known === undefined) this.log(player, { place: undefined, seen: this.now, seq: 0, missedBy: 0 });
     if (known?.place === undefined) return false;
     this.set(player, { place: undefined, seen: this.now, seq: known.seq, missedBy: 0 });
     return true;
@@ -86,7 +88,9 @@ export class EngineModel {
     if (known === undefined) return false;
     const silence = this.now - known.seen;
     if (known.place === undefined) return silence >= this.options.removalTenths;
-    return silence >= this.options.sessionTenths && this.now >= this.graceUntil;
+    return (
+      silence >= this.options.sessionTenths && this.now >= (this.graceUntil.get(this.options.partitionOf(player)) ?? 0)
+    );
   }
 
   /** Writes a partition's changes behind its record. */
@@ -112,12 +116,14 @@ export class EngineModel {
     this.unlogged.clear();
     this.observedMs = 0;
     this.now = 0;
-    for (const rows of this.records.values())
+    this.graceUntil.clear();
+    for (const [partition, rows] of this.records) {
+      if (rows.length > 0) this.graceUntil.set(partition, this.options.graceTenths);
       for (const { player, place, age, seq, writtenAtMs } of rows) {
         const passed = Math.ceil((wallMs - writtenAtMs) / 100);
         this.players.set(player, { place, seen: 0 - age - passed, seq, missedBy: 0 });
       }
-    this.graceUntil = this.options.graceTenths;
+    }
   }
 
   /** Players by mode, for each region with players. */
@@ -134,6 +140,10 @@ export class EngineModel {
 
   private set(player: number, presence: ModelPresence): void {
     this.players.set(player, presence);
+    this.log(player, presence);
+  }
+
+  private log(player: number, presence: ModelPresence): void {
     const partition = this.options.partitionOf(player);
     this.unlogged.set(partition, [...(this.unlogged.get(partition) ?? []), { player, presence: { ...presence } }]);
   }

@@ -264,3 +264,49 @@ test("drain() stores everything and says so; false where the store does not let 
   bench.report(1, "GM02");
   expect(await bench.recorder.drain(1000, pause)).toBe(false);
 });
+
+test("R4: one file: what was lost of one partition makes all of them ahead", async () => {
+  const bench = await RecorderBench.open({ store: new MemoryStore({ isOneFile: true }) });
+  bench.report(1, "GM01");
+  await bench.settle();
+  bench.store.forgetTail(bench.partitionOf(1));
+  bench.report(1, "GM02");
+  await bench.settle();
+  expect([bench.recorder.aheadCount, bench.faults.length]).toEqual([16, 1]);
+});
+
+test("R4: one file: rows of a partition that is healed before the others are bounded, and logged", async () => {
+  const bench = await RecorderBench.open({ store: new MemoryStore({ isOneFile: true }) });
+  bench.store.failNextAppends();
+  bench.report(1, "GM01");
+  await bench.settle();
+  // Healing begins with the partitions in front; the rest waits for the encoder.
+  let finish = (): void => {};
+  bench.nowMs += 1000;
+  bench.recorder.tick();
+  bench.encoding = new Promise((resolve) => (finish = resolve));
+  while (bench.recorder.aheadCount === 16) await bench.settle();
+  bench.store.hang();
+  const answers = Array.from({ length: 50 }, (_, player) => bench.report(player, "GM02").answers);
+  expect(answers).toEqual(Array.from({ length: 50 }, () => ["counted"]));
+  expect(bench.recorder.rowsQueued).toBeGreaterThan(0);
+  bench.encoding = undefined;
+  finish();
+  bench.store.release();
+  await bench.pass(20_000);
+  expect([bench.recorder.aheadCount, bench.recorder.rowsQueued]).toEqual([0, 0]);
+  expect((await bench.restart(2)).modeOf(1)).toBe("GM02");
+});
+
+test("R27: the removal of a player who had fallen silent is remembered, though the record still knows the player", async () => {
+  const bench = await RecorderBench.open();
+  bench.report(1, "GM01");
+  await bench.settle();
+  for (let ms = 0; ms < SESSION_MS; ms += 1000) bench.engine.time.advance((bench.nowMs += 1000));
+  expect(bench.modeOf(1)).toBeUndefined();
+  const told = bench.remove(1);
+  expect(told.answers).toEqual([]);
+  await bench.settle();
+  expect(told.answers).toEqual(["remembered"]);
+  expect((await bench.restart(2)).modeOf(1)).toBe("");
+});

@@ -1,0 +1,415 @@
+/**
+ * What every record store must do: one suite, run on the model and on each real store.
+ */
+import fc from "fast-check";
+import { afterEach, describe, expect, test } from "vitest";
+import type { Append, Claim, PartitionIndex, RecordStore, Snapshot } from "../../cluster/record-store.ts";
+import { MemoryStore } from "../support/memory-store.ts";
+import { Life, answerOf, anyCall, anyStep } from "../support/record-scripts.ts";
+
+export interface OpenedStore {
+  readonly store: RecordStore;
+  /** Closes the store and opens it again on what it left; absent where nothing is left. */
+  readonly reopen?: () => Promise<RecordStore>;
+  /** Closes the store and removes what it left. */
+  readonly discard: () => Promise<void>;
+}
+
+const ALICE: Claim = { term: 3, incarnation: "5f8e1f0a-0001-4000-8000-00000000000a" };
+const BOB: Claim = { term: 4, incarnation: "5f8e1f0a-0002-4000-8000-00000000000b" };
+const FOUNDING = { partitions: 16, hashKey: Uint8Array.of(1, 2, 3, 4, 5, 6, 7, 8) };
+
+const bytes = (text: string): Uint8Array => new TextEncoder().encode(text);
+const texts = (messages: readonly Uint8Array[]): string[] =>
+  messages.map((message) => new TextDecoder().decode(message));
+
+/**
+ * @param openStore gives a fresh, empty store each time
+ * @param runs of the comparison with the model; fewer where opening is slow
+ */
+export function recordStoreContract(name: string, openStore: () => Promise<OpenedStore>, { runs = 100 } = {}): void {
+  describe(`${name} keeps the contract of a record store`, () => {
+    let opened: OpenedStore[] = [];
+    const open = async (): Promise<RecordStore> => {
+      const one = await openStore();
+      opened.push(one);
+      return one.store;
+    };
+    afterEach(async () => {
+      for (const one of opened) await one.discard();
+      opened = [];
+    });
+
+    async function claimed(partitions: readonly PartitionIndex[] = [0], claim = ALICE): Promise<RecordStore> {
+      const store = await open();
+      await store.found(FOUNDING);
+      await store.claim(partitions, claim);
+      return store;
+    }
+    async function recordOf(store: RecordStore, partition: PartitionIndex, claim: Claim) {
+      const [answer] = await store.claim([partition], claim);
+      if (answer.kind === "refused") throw new Error(`refused: ${JSON.stringify(answer.standing)} stands`);
+      return { snapshot: answer.record.snapshot && texts([answer.record.snapshot])[0], log: texts(answer.record.log) };
+    }
+    const appendOne = async (store: RecordStore, from: number, text: string, claim = ALICE, partition = 0) =>
+      (await store.append([{ partition, claim, from, message: bytes(text) }]))[0];
+    const snapshotOf = (number: number, covers: number, text: string, isWhole = false): Snapshot => ({
+      number,
+      covers,
+      isWhole,
+      bytes: bytes(text),
+    });
+
+    describe("R12 found()", () => {
+      test("answers the first proposal, whatever is proposed after", async () => {
+        const store = await open();
+        expect(await store.found(FOUNDING)).toEqual(FOUNDING);
+        const later = { partitions: 32, hashKey: new Uint8Array(8).fill(9) };
+        expect(await store.found(later)).toEqual(FOUNDING);
+      });
+    });
+
+    describe("R1 claim()", () => {
+      test("takes what nobody holds and answers an empty record", async () => {
+        const store = await open();
+        await store.found(FOUNDING);
+        expect(await store.highestTerm()).toBe(0);
+        const empty = { kind: "claimed", record: { snapshot: undefined, log: [] } };
+        expect(await store.claim([2, 0], ALICE)).toEqual([empty, empty]);
+        expect(await store.highestTerm()).toBe(ALICE.term);
+      });
+      test("takes over for a higher term, with snapshot and log, oldest first", async () => {
+        const store = await claimed();
+        await appendOne(store, 0, "a");
+        await store.snapshot(0, ALICE, snapshotOf(1, 1, "A"));
+        await appendOne(store, 1, "bc");
+        await appendOne(store, 3, "d");
+        expect(await recordOf(store, 0, BOB)).toEqual({ snapshot: "A", log: ["bc", "d"] });
+        expect(await store.highestTerm()).toBe(BOB.term);
+      });
+      test("is refused for a lower term, and for an equal term of another incarnation", async () => {
+        const store = await claimed([0], BOB);
+        const refused = { kind: "refused", standing: BOB };
+        expect(await store.claim([0], ALICE)).toEqual([refused]);
+        expect(await store.claim([0], { term: BOB.term, incarnation: ALICE.incarnation })).toEqual([refused]);
+      });
+      test("answers each partition by itself, in the order asked", async () => {
+        const store = await claimed([1], BOB);
+        const answers = await store.claim([0, 1, 2], ALICE);
+        expect(answers.map((answer) => answer.kind)).toEqual(["claimed", "refused", "claimed"]);
+      });
+      test("claimed again by its claimant keeps length and snapshot number", async () => {
+        const store = await claimed();
+        await appendOne(store, 0, "abc");
+        await store.snapshot(0, ALICE, snapshotOf(5, 3, "S"));
+        expect(await recordOf(store, 0, ALICE)).toEqual({ snapshot: "S", log: [] });
+        expect(await appendOne(store, 3, "d")).toBe("landed");
+        expect(await store.snapshot(0, ALICE, snapshotOf(5, 4, "T"))).toBe("outnumbered");
+        expect(await recordOf(store, 0, ALICE)).toEqual({ snapshot: "S", log: ["d"] });
+      });
+      test("of a higher term, by the same incarnation, starts again at length and number 0", async () => {
+        const store = await claimed();
+        await appendOne(store, 0, "abc");
+        await store.snapshot(0, ALICE, snapshotOf(7, 3, "S"));
+        const raised = { ...ALICE, term: 9 };
+        await store.claim([0], raised);
+        expect(await appendOne(store, 0, "d", raised)).toBe("landed");
+        expect(await store.snapshot(0, raised, snapshotOf(1, 1, "T"))).toBe("landed");
+        expect(await recordOf(store, 0, raised)).toEqual({ snapshot: "T", log: [] });
+      });
+    });
+
+    describe("R2 append()", () => {
+      test("lands in every partition named, and only there", async () => {
+        const store = await claimed([0, 1, 2]);
+        const appends: Append[] = [2, 0].map((partition) => ({
+          partition,
+          claim: ALICE,
+          from: 0,
+          message: bytes(`p${partition}`),
+        }));
+        expect(await store.append(appends)).toEqual(["landed", "landed"]);
+        expect((await recordOf(store, 0, ALICE)).log).toEqual(["p0"]);
+        expect((await recordOf(store, 1, ALICE)).log).toEqual([]);
+        expect((await recordOf(store, 2, ALICE)).log).toEqual(["p2"]);
+      });
+      test("of nothing answers nothing", async () => {
+        expect(await (await claimed()).append([])).toEqual([]);
+      });
+      test("keeps any bytes, and the caller's buffer stays as it was", async () => {
+        const store = await claimed();
+        const content = Uint8Array.from({ length: 700_000 }, (_, index) => (index * 31) >>> 2);
+        const sizes = [1, 300, 69_000, 5, 0, 250_000, 400_000];
+        const messages = sizes.map((size) => content.subarray(11, 11 + size));
+        let from = 0;
+        for (const message of messages) {
+          expect(await store.append([{ partition: 0, claim: ALICE, from, message }])).toEqual(["landed"]);
+          from += message.length;
+        }
+        expect(messages.map((message) => message.length)).toEqual(sizes);
+        const [answer] = await store.claim([0], ALICE);
+        if (answer.kind === "refused") throw new Error("refused");
+        expect(answer.record.log.map((message, index) => Buffer.compare(message, messages[index]))).toEqual(
+          sizes.map(() => 0),
+        );
+      });
+      test("sent again after it landed answers landed and changes nothing", async () => {
+        const store = await claimed();
+        await appendOne(store, 0, "abc");
+        expect(await appendOne(store, 0, "abc")).toBe("landed");
+        expect((await recordOf(store, 0, ALICE)).log).toEqual(["abc"]);
+        expect(await appendOne(store, 3, "d")).toBe("landed");
+      });
+      test("past the end, or where the length lies in between, is behind", async () => {
+        const store = await claimed();
+        await appendOne(store, 0, "ab");
+        expect(await appendOne(store, 3, "c")).toBe("behind");
+        expect(await appendOne(store, 1, "cd")).toBe("behind");
+        expect((await recordOf(store, 0, ALICE)).log).toEqual(["ab"]);
+      });
+      test("is superseded under a higher term, and behind under a lower one or none", async () => {
+        const store = await claimed([0], BOB);
+        expect(await appendOne(store, 0, "a", ALICE)).toBe("superseded");
+        expect(await appendOne(store, 0, "a", { ...BOB, term: 9 })).toBe("behind");
+        expect(await appendOne(store, 0, "a", { ...BOB, incarnation: ALICE.incarnation })).toBe("behind");
+        expect(await appendOne(store, 0, "a", BOB, 1)).toBe("behind");
+        expect((await recordOf(store, 0, BOB)).log).toEqual([]);
+      });
+      test("answers each partition by itself: what may land lands beside what is refused", async () => {
+        const store = await claimed([0, 1, 3]);
+        await store.claim([1], BOB);
+        await appendOne(store, 0, "x", ALICE, 3);
+        const at = (partition: number, from: number, text: string): Append => ({
+          partition,
+          claim: ALICE,
+          from,
+          message: bytes(text),
+        });
+        expect(await store.append([at(0, 0, "a"), at(1, 0, "b"), at(2, 0, "c"), at(3, 0, "x")])).toEqual([
+          "landed",
+          "superseded",
+          "behind",
+          "landed",
+        ]);
+        expect((await recordOf(store, 0, ALICE)).log).toEqual(["a"]);
+        expect((await recordOf(store, 1, BOB)).log).toEqual([]);
+        expect((await recordOf(store, 3, ALICE)).log).toEqual(["x"]);
+      });
+      test("carries many claims at once", async () => {
+        const store = await open();
+        await store.found(FOUNDING);
+        const claims = Array.from({ length: 16 }, (_, partition) => ({
+          term: partition + 1,
+          incarnation: `member-${partition % 5}`,
+        }));
+        for (const [partition, claim] of claims.entries()) await store.claim([partition], claim);
+        const appends = claims.map((claim, partition) => ({
+          partition,
+          claim,
+          from: 0,
+          message: bytes(`to ${partition}`),
+        }));
+        expect(await store.append(appends)).toEqual(claims.map(() => "landed"));
+        for (const [partition, claim] of claims.entries()) {
+          expect((await recordOf(store, partition, claim)).log).toEqual([`to ${partition}`]);
+        }
+      });
+      test("lands where calls are made at once, each of its own partition", async () => {
+        const store = await claimed([0, 1, 2, 3]);
+        const answers = await Promise.all(
+          [0, 1, 2, 3].map((partition) => appendOne(store, 0, `p${partition}`, ALICE, partition)),
+        );
+        expect(answers).toEqual(["landed", "landed", "landed", "landed"]);
+        expect((await recordOf(store, 3, ALICE)).log).toEqual(["p3"]);
+      });
+    });
+
+    describe("R3 snapshot()", () => {
+      test("replaces the log it covers and leaves the rest", async () => {
+        const store = await claimed();
+        for (const [from, text] of [
+          [0, "ab"],
+          [2, "cd"],
+          [4, "ef"],
+        ] as const)
+          await appendOne(store, from, text);
+        expect(await store.snapshot(0, ALICE, snapshotOf(1, 4, "S"))).toBe("landed");
+        expect(await recordOf(store, 0, ALICE)).toEqual({ snapshot: "S", log: ["ef"] });
+        expect(await appendOne(store, 6, "gh")).toBe("landed");
+      });
+      test("covers an exact length in a long log", async () => {
+        const store = await claimed([0, 1]);
+        for (let from = 0; from < 300; from += 1) {
+          await store.append(
+            [0, 1].map((partition) => ({ partition, claim: ALICE, from, message: bytes(String(from % 10)) })),
+          );
+        }
+        expect(await store.snapshot(0, ALICE, snapshotOf(1, 187, "S"))).toBe("landed");
+        const { log } = await recordOf(store, 0, ALICE);
+        expect(log).toEqual(Array.from({ length: 113 }, (_, index) => String((187 + index) % 10)));
+        expect((await recordOf(store, 1, ALICE)).log).toHaveLength(300);
+        expect(await store.snapshot(0, ALICE, snapshotOf(2, 300, "T"))).toBe("landed");
+        expect(await store.snapshot(1, ALICE, snapshotOf(1, 299, "U"))).toBe("landed");
+        expect(await recordOf(store, 0, BOB)).toEqual({ snapshot: "T", log: [] });
+        expect(await recordOf(store, 1, BOB)).toEqual({ snapshot: "U", log: ["9"] });
+      });
+      test("is outnumbered by one of its number or a higher one", async () => {
+        const store = await claimed();
+        await appendOne(store, 0, "ab");
+        await store.snapshot(0, ALICE, snapshotOf(2, 2, "second"));
+        expect(await store.snapshot(0, ALICE, snapshotOf(2, 2, "again"))).toBe("outnumbered");
+        expect(await store.snapshot(0, ALICE, snapshotOf(1, 2, "first", true))).toBe("outnumbered");
+        expect((await recordOf(store, 0, ALICE)).snapshot).toBe("second");
+      });
+      test("past the end is behind, and leaves what was there", async () => {
+        const store = await claimed();
+        await appendOne(store, 0, "ab");
+        expect(await store.snapshot(0, ALICE, snapshotOf(1, 3, "S"))).toBe("behind");
+        expect(await recordOf(store, 0, ALICE)).toEqual({ snapshot: undefined, log: ["ab"] });
+        expect(await store.snapshot(0, ALICE, snapshotOf(1, 2, "S"))).toBe("landed");
+      });
+      test("is superseded under a higher term, and behind under a lower one or none", async () => {
+        const store = await claimed([0], BOB);
+        expect(await store.snapshot(0, ALICE, snapshotOf(1, 0, "S", true))).toBe("superseded");
+        expect(await store.snapshot(0, { ...BOB, term: 9 }, snapshotOf(1, 0, "S", true))).toBe("behind");
+        expect(await store.snapshot(1, BOB, snapshotOf(1, 0, "S", true))).toBe("behind");
+        expect((await recordOf(store, 0, BOB)).snapshot).toBeUndefined();
+      });
+      test("of a new claim replaces all the log of former claims too", async () => {
+        const store = await claimed();
+        await appendOne(store, 0, "old");
+        await store.snapshot(0, ALICE, snapshotOf(1, 3, "S"));
+        await appendOne(store, 3, "older");
+        expect((await recordOf(store, 0, BOB)).log).toEqual(["older"]);
+        await appendOne(store, 0, "x", BOB);
+        await appendOne(store, 1, "y", BOB);
+        expect((await recordOf(store, 0, BOB)).log).toEqual(["older", "x", "y"]);
+        expect(await store.snapshot(0, BOB, snapshotOf(1, 1, "T"))).toBe("landed");
+        expect(await recordOf(store, 0, BOB)).toEqual({ snapshot: "T", log: ["y"] });
+      });
+      test("of a new claim replaces a long log of the former one, and of its own only what it covers", async () => {
+        const store = await claimed();
+        for (let from = 0; from < 200; from += 1) await appendOne(store, from, "x");
+        await store.claim([0], BOB);
+        for (let from = 0; from < 5; from += 1) await appendOne(store, from, String(from), BOB);
+        expect(await store.snapshot(0, BOB, snapshotOf(1, 3, "S"))).toBe("landed");
+        expect(await recordOf(store, 0, BOB)).toEqual({ snapshot: "S", log: ["3", "4"] });
+      });
+      test("that covers less than the one before it brings nothing back", async () => {
+        const store = await claimed();
+        for (let from = 0; from < 10; from += 1) await appendOne(store, from, String(from));
+        expect(await store.snapshot(0, ALICE, snapshotOf(1, 7, "S"))).toBe("landed");
+        expect(await store.snapshot(0, ALICE, snapshotOf(2, 4, "T"))).toBe("landed");
+        expect(await recordOf(store, 0, ALICE)).toEqual({ snapshot: "T", log: ["7", "8", "9"] });
+      });
+      test("of a new claim that covers nothing replaces the former log", async () => {
+        const store = await claimed();
+        await appendOne(store, 0, "old");
+        await store.claim([0], BOB);
+        expect(await store.snapshot(0, BOB, snapshotOf(1, 0, "T"))).toBe("landed");
+        expect(await recordOf(store, 0, BOB)).toEqual({ snapshot: "T", log: [] });
+      });
+      test("that is partial keeps what it covered covered under later claims", async () => {
+        const store = await claimed();
+        for (const [from, text] of [
+          [0, "ab"],
+          [2, "cd"],
+          [4, "ef"],
+        ] as const)
+          await appendOne(store, from, text);
+        await store.snapshot(0, ALICE, snapshotOf(1, 2, "S"));
+        expect(await recordOf(store, 0, BOB)).toEqual({ snapshot: "S", log: ["cd", "ef"] });
+        await appendOne(store, 0, "g", BOB);
+        expect(await recordOf(store, 0, { ...BOB, term: 5 })).toEqual({ snapshot: "S", log: ["cd", "ef", "g"] });
+      });
+      test("leaves the other partitions of its commits alone", async () => {
+        const store = await claimed([0, 1]);
+        await store.append(
+          [0, 1].map((partition) => ({ partition, claim: ALICE, from: 0, message: bytes(`p${partition}`) })),
+        );
+        await store.snapshot(0, ALICE, snapshotOf(1, 2, "S"));
+        expect(await recordOf(store, 1, BOB)).toEqual({ snapshot: undefined, log: ["p1"] });
+        expect(await recordOf(store, 0, BOB)).toEqual({ snapshot: "S", log: [] });
+      });
+      test("keeps any bytes, none too", async () => {
+        const store = await claimed([0, 1]);
+        const large = Uint8Array.from({ length: 300_000 }, (_, index) => (index * 7919) >>> 3);
+        await store.snapshot(0, ALICE, { number: 1, covers: 0, isWhole: true, bytes: large });
+        await store.snapshot(1, ALICE, { number: 1, covers: 0, isWhole: true, bytes: new Uint8Array(0) });
+        expect(large.length).toBe(300_000);
+        const [one, none] = await store.claim([0, 1], ALICE);
+        if (one.kind === "refused" || none.kind === "refused") throw new Error("refused");
+        expect(Buffer.compare(one.record.snapshot ?? bytes(""), large)).toBe(0);
+        expect(none.record.snapshot).toHaveLength(0);
+      });
+    });
+
+    describe("R4 a whole snapshot", () => {
+      test("past the end replaces the whole log, and the next append continues it", async () => {
+        const store = await claimed();
+        await appendOne(store, 0, "ab");
+        expect(await store.snapshot(0, ALICE, snapshotOf(1, 50, "S", true))).toBe("landed");
+        expect(await recordOf(store, 0, ALICE)).toEqual({ snapshot: "S", log: [] });
+        expect(await appendOne(store, 49, "no")).toBe("behind");
+        expect(await appendOne(store, 50, "yes")).toBe("landed");
+        expect((await recordOf(store, 0, BOB)).log).toEqual(["yes"]);
+      });
+      test("makes an append that was given up before it answer landed: it is covered", async () => {
+        const store = await claimed();
+        await store.snapshot(0, ALICE, snapshotOf(1, 50, "S", true));
+        expect(await appendOne(store, 0, "given up")).toBe("landed");
+        expect(await recordOf(store, 0, ALICE)).toEqual({ snapshot: "S", log: [] });
+      });
+      test("below the end replaces what lies above it too", async () => {
+        const store = await claimed();
+        await appendOne(store, 0, "ab");
+        await appendOne(store, 2, "cd");
+        expect(await store.snapshot(0, ALICE, snapshotOf(1, 2, "S", true))).toBe("landed");
+        expect(await recordOf(store, 0, ALICE)).toEqual({ snapshot: "S", log: [] });
+        expect(await appendOne(store, 2, "xy")).toBe("landed");
+        expect((await recordOf(store, 0, BOB)).log).toEqual(["xy"]);
+      });
+    });
+
+    test("any calls answer as the model does, also after a reopen", { timeout: 60_000 }, async () => {
+      await fc.assert(
+        fc.asyncProperty(fc.array(anyCall, { minLength: 1, maxLength: 60 }), async (calls) => {
+          const one = await openStore();
+          let store = one.store;
+          const model = new MemoryStore();
+          try {
+            for (const call of calls) {
+              if (call.kind === "reopen") store = (await one.reopen?.()) ?? store;
+              else expect(await answerOf(store, call)).toEqual(await answerOf(model, call));
+            }
+            const last = { kind: "claim", partitions: [0, 1, 2, 3], claim: { term: 99, incarnation: "last" } } as const;
+            expect(await answerOf(store, last)).toEqual(await answerOf(model, last));
+            expect(await store.highestTerm()).toBe(await model.highestTerm());
+          } finally {
+            await one.discard();
+          }
+        }),
+        { numRuns: Number(process.env.HEADCOUNT_TEST_RUNS ?? runs) },
+      );
+    });
+
+    test("an owner's long life leaves the record that the model holds", { timeout: 60_000 }, async () => {
+      await fc.assert(
+        fc.asyncProperty(fc.array(anyStep, { minLength: 1, maxLength: 30 }), async (steps) => {
+          const one = await openStore();
+          const life = new Life(one.store, new MemoryStore());
+          try {
+            for (const step of steps) {
+              if (step.kind === "reopen") life.store = (await one.reopen?.()) ?? life.store;
+              else await life.take(step);
+            }
+            await life.take({ kind: "claim", isRaised: true });
+          } finally {
+            await one.discard();
+          }
+        }),
+        { numRuns: Number(process.env.HEADCOUNT_TEST_RUNS ?? runs) },
+      );
+    });
+  });
+}

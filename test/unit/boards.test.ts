@@ -1,0 +1,47 @@
+import { expect, test } from "vitest";
+
+import { Boards } from "../../engine/boards.ts";
+import { MODE_BITS } from "../../engine/modes.ts";
+import { REGIONS, regionOf } from "../../engine/regions.ts";
+
+const CA = regionOf("CA");
+const cellOf = (region: number, mode: number): number => (region << MODE_BITS) | mode;
+
+test("Boards.of() is up to date with every change", () => {
+  const boards = new Boards(["a", "b"]);
+  boards.add(cellOf(CA, 0), 1);
+  boards.add(cellOf(CA, 1), 1);
+  boards.add(cellOf(CA, 1), 1);
+  expect(boards.of(CA).top(5)).toEqual([
+    { mode: "b", players: 2 },
+    { mode: "a", players: 1 },
+  ]);
+  boards.add(cellOf(CA, 1), -1);
+  boards.add(cellOf(CA, 1), -1);
+  expect(boards.of(CA).top(5)).toEqual([{ mode: "a", players: 1 }]);
+});
+test("Boards.of() has a board for every region and the last mode number", () => {
+  const boards = new Boards(Array.from({ length: 4096 }, (_, mode) => `m${mode}`));
+  for (let region = 0; region < REGIONS.length; region++) boards.add(cellOf(region, 4095), region + 1);
+  for (let region = 0; region < REGIONS.length; region++)
+    expect(boards.of(region).top(2)).toEqual([{ mode: "m4095", players: region + 1 }]);
+  expect(boards.players).toBe((249 * 250) / 2);
+});
+test("Boards.players counts changes that nobody has looked at", () => {
+  const boards = new Boards(["a"]);
+  expect(boards.players).toBe(0);
+  boards.add(cellOf(CA, 0), 1);
+  expect(boards.players).toBe(1);
+});
+test("Boards.settle() tells a board once, however often its cell changed", () => {
+  const boards = new Boards(["a"]);
+  const board = boards.of(CA);
+  for (let change = 0; change < 10; change++) boards.add(cellOf(CA, 0), 1);
+  expect([board.players, board.version]).toEqual([0, 0]);
+  boards.settle();
+  expect([board.players, board.version]).toEqual([10, 1]);
+  boards.add(cellOf(CA, 0), 1);
+  boards.add(cellOf(CA, 0), -1);
+  boards.settle();
+  expect(board.version).toBe(1);
+});
