@@ -21,6 +21,8 @@ export type Status =
   | { readonly kind: "draining"; readonly reason: string };
 
 const TICK_MS = 20;
+/** Last seen is kept in whole tenths as of the last tick, so up to 120 ms early: nobody may be disconnected before time. */
+const LATE_MS = 200;
 const DRAIN_WITHIN_MS = 12_000; // with the connections' 10 s less than the 30 s that Kubernetes waits
 const LOAD_WINDOW_MS = 1000;
 
@@ -119,7 +121,7 @@ export class Service {
     const options = {
       partitions,
       hashKey,
-      sessionMs,
+      sessionMs: sessionMs + LATE_MS,
       graceMs,
       removalMs: 2 * deadlineMs,
       isLogged: durability === "log",
