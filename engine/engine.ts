@@ -241,6 +241,7 @@ export class Engine {
     if (modes.includes(-1)) throw new RangeError(`Cannot recover partition ${partition}: it names too many modes`);
     const target = this.partitions[partition];
     const passed = Math.min(Math.ceil(passedMs / 100), SEEN_MAX);
+    if (decoded.count > target.table.size) target.table.reserve(decoded.count);
     for (let base = 0; base < decoded.count * ROW_WORDS; base += ROW_WORDS) {
       const { words } = decoded;
       const place = words[base + 4];
@@ -264,14 +265,20 @@ export class Engine {
     return new Partition(options, this.boards);
   }
 
-  /** Forgets modes that nobody was in for a session's life. Rows that wait for the log still need theirs. */
+  /** Forgets modes that nobody was in for a session's life. */
   private forgetModes(now: number): void {
     if (now - this.modesSearchedAt < FORGET_PAUSE_TENTHS) return;
     this.modesSearchedAt = now;
+    const waiting = this.modesWaiting();
+    this.modes.forget(now - this.sessionTenths, (mode) => !waiting.has(mode) && this.boards.isModeEmpty(mode));
+  }
+
+  /** The modes of rows that wait for the log: it will need their names. */
+  private modesWaiting(): Set<number> {
     const waiting = new Set<number>();
     for (const { unlogged } of this.partitions)
       for (let row = 0; row < unlogged.count; row++) waiting.add(unlogged.words[row * ROW_WORDS + CELL] & MODE_MASK);
-    this.modes.forget(now - this.sessionTenths, (mode) => !waiting.has(mode) && this.boards.isModeEmpty(mode));
+    return waiting;
   }
 
   /** The numbers of the modes a message names; where there is no room, those that nobody is in any more make it. */
@@ -280,8 +287,9 @@ export class Engine {
     const intern = (): number[] => modes.map((name) => this.modes.intern(name, now));
     const numbers = intern();
     if (!numbers.includes(-1)) return numbers;
-    const named = new Set(modes);
-    this.modes.forget(now, (mode) => !named.has(this.modes.names[mode]) && this.boards.isModeEmpty(mode));
+    const needed = this.modesWaiting();
+    for (const number of numbers) needed.add(number);
+    this.modes.forget(now, (mode) => !needed.has(mode) && this.boards.isModeEmpty(mode));
     return intern();
   }
 }

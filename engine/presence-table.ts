@@ -78,6 +78,12 @@ export class PresenceTable {
     return base;
   }
 
+  /** Makes room for `players` in all at once, so that filling it does not grow it step by step. */
+  reserve(players: number): void {
+    const capacity = Math.ceil((players + 1) / FULL_RATIO);
+    if (capacity > this.capacity) this.resize(Math.max(capacity, Math.ceil(this.capacity * GROWTH)));
+  }
+
   /** Removes the row that begins at `gap`. Rows behind it may move up into the gap, those at the very front to the end. */
   remove(gap: number): void {
     const { rows } = this;

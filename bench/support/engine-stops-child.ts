@@ -2,6 +2,7 @@
  * Looks for the longest single call into the engine at a number of players and prints, as JSON, the longest of each kind:
  * while it grows from empty, while players are removed, and while silent ones are swept away.
  */
+import { SWEEP_BUDGET_MIN } from "../../cluster/owner.ts";
 import { newEngine } from "../contestants/headcount-engine.ts";
 import { connectOne, idOf } from "./engine-players.ts";
 import { randomOf } from "./traffic.ts";
@@ -12,8 +13,8 @@ export interface Stops {
   readonly sweepMs: number;
 }
 
-/** Rows a call, as the node asks for at up to 2 million players. */
-const SWEEP_ROWS = 65_536;
+/** Rows a call, as the node asks for at up to a million players. */
+const SWEEP_ROWS = SWEEP_BUDGET_MIN;
 
 const players = Number(process.argv[2]);
 const engine = newEngine(false);

@@ -45,3 +45,32 @@ test("Boards.settle() tells a board once, however often its cell changed", () =>
   boards.settle();
   expect(board.version).toBe(1);
 });
+test("Boards.settle() tells as many cells as it is given, and the rest when somebody looks", () => {
+  const boards = new Boards(["a"]);
+  const [all, last] = [REGIONS.map((_, region) => boards.of(region)), REGIONS.length - 1];
+  const told = (): number => all.reduce((sum, board) => sum + board.players, 0);
+  for (let region = 0; region < 10; region++) boards.add(cellOf(region, 0), 1);
+  boards.settle(0);
+  expect(told()).toBe(0);
+  boards.settle(3);
+  expect(told()).toBe(3);
+  boards.add(cellOf(last, 0), 1);
+  boards.settle(1);
+  expect(told()).toBe(4);
+  expect(boards.players).toBe(11);
+  expect(told()).toBe(11);
+  boards.settle(5);
+  expect(told()).toBe(11);
+});
+test("Boards.isModeEmpty() sees who is in a mode in any region, told or not", () => {
+  const boards = new Boards(["a", "b"]);
+  expect([boards.isModeEmpty(0), boards.isModeEmpty(4095)]).toEqual([true, true]);
+  for (const region of [0, CA, REGIONS.length - 1]) {
+    boards.add(cellOf(region, 1), 1);
+    expect([0, 1, 2].map((mode) => boards.isModeEmpty(mode))).toEqual([true, false, true]);
+    boards.settle();
+    expect([0, 1, 2].map((mode) => boards.isModeEmpty(mode))).toEqual([true, false, true]);
+    boards.add(cellOf(region, 1), -1);
+    expect(boards.isModeEmpty(1)).toBe(true);
+  }
+});

@@ -257,6 +257,26 @@ test("Engine.admitMode() forgets empty modes that a session's life went by witho
   expect(subject.find(1)?.mode).toBe("busy");
   expect(subject.find(2)?.mode).toBe("far");
 });
+test("Engine.admitMode() forgets no mode that a row names which waits for the log", () => {
+  const subject = new Subject();
+  const outlast = (mode: string): void => {
+    for (let number = subject.engine.modes.count; number < MODES_MAX; number++) subject.engine.admitMode(`m${number}`);
+    for (const _ of [1, 2]) {
+      subject.pass(OPTIONS.sessionMs / 2);
+      subject.renew(1);
+    }
+    expect(subject.engine.admitMode(mode)).toBeGreaterThanOrEqual(0);
+  };
+  subject.report(1, CA, "left");
+  subject.report(1, CA, "stays");
+  outlast("new");
+  expect(subject.engine.modes.count).toBe(3);
+  const places = plainMessage(subject.drain(subject.partitionOf(1))).map(({ place }) => place?.[1]);
+  expect(places).toEqual(["left", "stays"]);
+  outlast("newer");
+  expect(subject.engine.modes.find("left", 0), "the log has it, nobody needs it").toBe(-1);
+  expect(subject.find(1)?.mode).toBe("stays");
+});
 test("Engine.admitMode() looks for modes to forget at most once a second", () => {
   const subject = new Subject({ sessionMs: 500 });
   for (let mode = 0; mode < MODES_MAX; mode++) subject.engine.admitMode(`m${mode}`);
@@ -418,23 +438,40 @@ test("Engine.recover() refuses players of another partition, and leaves this one
   expect(after.find(1)).toBeUndefined();
   after.engine.assertSound();
 });
-test("Engine.recover() knows 4096 modes, makes room where nobody is in one, and refuses a message with more", () => {
+const namesOnly = (modes: readonly string[]): DecodedRows => ({
+  writtenAtMs: WALL_MS,
+  count: 0,
+  regions: [],
+  modes,
+  words: new Int32Array(0),
+});
+const manyNames = Array.from({ length: 4096 }, (_, mode) => `m${mode}`);
+test("Engine.recover() knows 4096 modes, and refuses a message that names more", () => {
   const after = new Subject();
-  const message = (modes: string[]): DecodedRows => ({
-    writtenAtMs: WALL_MS,
-    count: 0,
-    regions: [],
-    modes,
-    words: new Int32Array(0),
-  });
-  const names = Array.from({ length: 4096 }, (_, mode) => `m${mode}`);
-  after.engine.recover(3, [message(names)], WALL_MS);
+  after.engine.recover(3, [namesOnly(manyNames)], WALL_MS);
   expect(after.engine.modes.count).toBe(4096);
-  after.engine.recover(3, [message(["m0", "one-more"])], WALL_MS);
-  expect(after.engine.modes.count).toBe(2);
-  expect(() => after.engine.recover(3, [message([...names, "one-more"])], WALL_MS)).toThrow(
+  expect(() => after.engine.recover(3, [namesOnly([...manyNames, "one-more"])], WALL_MS)).toThrow(
     new RangeError("Cannot recover partition 3: it names too many modes"),
   );
+});
+test("Engine.recover() makes room for modes where nobody is in one, and no row that waits for the log names it", () => {
+  const after = new Subject();
+  after.report(1, CA, "busy");
+  after.report(2, CA, "left");
+  after.report(2, CA, "busy");
+  const empty = [0, 1, 2].find((each) => after.engine.partitions[each].table.size === 0) as number;
+  after.engine.recover(empty, [namesOnly(manyNames.slice(2))], WALL_MS);
+  expect(after.engine.modes.count).toBe(4096);
+  after.engine.recover(empty, [namesOnly(["m7", "one-more"])], WALL_MS);
+  const known = after.engine.modes.names.filter((name) => name !== "");
+  expect(new Set(known)).toEqual(new Set(["busy", "left", "m7", "one-more"]));
+  expect(after.find(1)?.mode).toBe("busy");
+  expect(plainMessage(after.drain(after.partitionOf(2))).map(({ place }) => place?.[1])).toContain("left");
+});
+test("Engine.recover() of an empty record grants no grace: there is nobody to grant it to", () => {
+  const after = new Subject();
+  after.engine.recover(after.partitionOf(1), [namesOnly([]), namesOnly([])], WALL_MS);
+  expect(after.engine.partitions[after.partitionOf(1)].graceUntil).toBe(0);
 });
 test("Engine.clear() drops a partition: its players are counted no more, its log is empty, its time begins anew", () => {
   const before = new Subject();

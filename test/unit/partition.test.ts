@@ -190,7 +190,6 @@ test("Partition.renew() keeps a player connected, and is not logged", () => {
 });
 test("Partition.remove() disconnects: counted nowhere, logged, touched", () => {
   const subject = new Subject();
-  expect(subject.remove(1, 0), "never seen").toBe(false);
   subject.report(1, CA, 3, 0);
   subject.logged();
   subject.touched();
@@ -200,6 +199,23 @@ test("Partition.remove() disconnects: counted nowhere, logged, touched", () => {
   expect(subject.boards.players).toBe(0);
   expect(subject.logged()).toEqual([[1, NOWHERE, 7, 3]]);
   expect(subject.touched()).toBe(true);
+});
+test("Partition.remove() of one who is not known is logged: the record may still know somebody who fell silent", () => {
+  const subject = new Subject();
+  expect(subject.remove(1, 7), "never seen").toBe(false);
+  expect(subject.row(1)).toBeUndefined();
+  expect(subject.logged()).toEqual([[1, NOWHERE, 7, 0]]);
+  expect(subject.touched()).toBe(true);
+  subject.report(2, CA, 3, 0);
+  subject.logged();
+  subject.touched();
+  expect(subject.remove(2, SESSION), "silent").toBe(false);
+  expect(subject.logged()).toEqual([[2, NOWHERE, SESSION, 0]]);
+  expect(subject.touched()).toBe(true);
+  expect(subject.counts()).toEqual({});
+  const unlogged = new Subject({ isLogged: false });
+  unlogged.remove(1, 7);
+  expect(unlogged.logged()).toEqual([]);
 });
 test("Partition.remove() and renew() of one who was removed do nothing", () => {
   const subject = new Subject();
