@@ -287,9 +287,8 @@ export class Engine {
     const intern = (): number[] => modes.map((name) => this.modes.intern(name, now));
     const numbers = intern();
     if (!numbers.includes(-1)) return numbers;
-    const needed = this.modesWaiting();
-    for (const number of numbers) needed.add(number);
-    this.modes.forget(now, (mode) => !needed.has(mode) && this.boards.isModeEmpty(mode));
+    const waiting = this.modesWaiting();
+    this.modes.forget(now, (mode) => !waiting.has(mode) && this.boards.isModeEmpty(mode));
     return intern();
   }
 }

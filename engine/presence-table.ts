@@ -80,7 +80,7 @@ export class PresenceTable {
 
   /** Makes room for `players` in all at once, so that filling it does not grow it step by step. */
   reserve(players: number): void {
-    const capacity = Math.ceil((players + 1) / FULL_RATIO);
+    const capacity = Math.ceil(players / FULL_RATIO);
     if (capacity > this.capacity) this.resize(Math.max(capacity, Math.ceil(this.capacity * GROWTH)));
   }
 

@@ -40,6 +40,7 @@ test("Board.top() leaves out modes that everybody left", () => {
 });
 test("Board.count() is what was set, 0 for modes never heard of", () => {
   const board = boardOf([7, 0, 9]);
+  expect(board.count(8), "behind the last there is room for").toBe(0);
   board.set(64, 1);
   expect([0, 1, 2, 3, 64, 65, 5000].map((mode) => board.count(mode))).toEqual([7, 0, 9, 0, 1, 0, 0]);
 });

@@ -62,6 +62,13 @@ test("Boards.settle() tells as many cells as it is given, and the rest when some
   boards.settle(5);
   expect(told()).toBe(11);
 });
+test("Boards.settle() spends one of its cells on a cell, however often that changed", () => {
+  const boards = new Boards(["a"]);
+  const [first, second] = [boards.of(0), boards.of(1)];
+  for (const region of [0, 1, 1, 1]) boards.add(cellOf(region, 0), 1);
+  boards.settle(2);
+  expect([first.players, second.players]).toEqual([1, 3]);
+});
 test("Boards.isModeEmpty() sees who is in a mode in any region, told or not", () => {
   const boards = new Boards(["a", "b"]);
   expect([boards.isModeEmpty(0), boards.isModeEmpty(4095)]).toEqual([true, true]);

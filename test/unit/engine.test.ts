@@ -231,7 +231,7 @@ test("Engine.admitMode() knows 1024 modes at the most, and those that it knows f
   const subject = new Subject();
   for (let mode = 0; mode < MODES_MAX; mode++) expect(subject.engine.admitMode(`m${mode}`)).toBe(mode);
   expect(subject.engine.admitMode("one-more")).toBe(-1);
-  expect(subject.engine.admitMode("m1023")).toBe(1023);
+  expect([subject.engine.admitMode("m0"), subject.engine.admitMode("m1023")]).toEqual([0, 1023]);
   expect(subject.engine.modes.count).toBe(1024);
 });
 test("Engine.admitMode() forgets empty modes that a session's life went by without, when room is needed", () => {
@@ -267,12 +267,11 @@ test("Engine.admitMode() forgets no mode that a row names which waits for the lo
     }
     expect(subject.engine.admitMode(mode)).toBeGreaterThanOrEqual(0);
   };
-  subject.report(1, CA, "left");
-  subject.report(1, CA, "stays");
+  for (const mode of ["first", "left", "stays"]) subject.report(1, CA, mode);
   outlast("new");
-  expect(subject.engine.modes.count).toBe(3);
+  expect(subject.engine.modes.count).toBe(4);
   const places = plainMessage(subject.drain(subject.partitionOf(1))).map(({ place }) => place?.[1]);
-  expect(places).toEqual(["left", "stays"]);
+  expect(places).toEqual(["first", "left", "stays"]);
   outlast("newer");
   expect(subject.engine.modes.find("left", 0), "the log has it, nobody needs it").toBe(-1);
   expect(subject.find(1)?.mode).toBe("stays");
@@ -467,6 +466,20 @@ test("Engine.recover() makes room for modes where nobody is in one, and no row t
   expect(new Set(known)).toEqual(new Set(["busy", "left", "m7", "one-more"]));
   expect(after.find(1)?.mode).toBe("busy");
   expect(plainMessage(after.drain(after.partitionOf(2))).map(({ place }) => place?.[1])).toContain("left");
+});
+test("Engine.recover() forgets no mode while there is room", () => {
+  const after = new Subject();
+  after.engine.admitMode("idle");
+  after.engine.recover(3, [namesOnly(["m0"])], WALL_MS);
+  expect(after.engine.modes.names).toEqual(["idle", "m0"]);
+});
+test("Engine.recover() takes no more room than it needs, and takes it at once", () => {
+  const before = new Subject();
+  before.report(1, CA, "GM01");
+  expect(recovered(before, 1, [before.snapshot(before.partitionOf(1))]).engine.tableBytes).toBe(2 * 28);
+  for (let player = 2; player < 5000; player++) before.report(player, CA, "GM01");
+  const after = recovered(before, 1, [before.snapshot(before.partitionOf(1))]);
+  expect(after.engine.tableBytes).toBeLessThan((after.engine.boards.players + 2) * (28 / 0.85));
 });
 test("Engine.recover() of an empty record grants no grace: there is nobody to grant it to", () => {
   const after = new Subject();

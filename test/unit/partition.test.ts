@@ -385,6 +385,8 @@ test("Partition.clear() forgets everybody, and takes its players off the boards 
   expect(subject.logged()).toEqual([]);
   expect(subject.report(3, CA, NO_SEQ, 0)).toBe("moved");
   expect(subject.counts()).toEqual({ [CA]: 1 });
+  for (let player = 0; player < 100; player++) subject.report(player, US, NO_SEQ, 0);
+  expect(subject.counts()).toEqual({ [US]: 100 });
 });
 test("Partition keeps no log where none is wanted", () => {
   const subject = new Subject({ isLogged: false });

@@ -100,6 +100,26 @@ test("PresenceTable grows by a quarter where more than 85 % would be taken", () 
     expect(table.bytes, `${number + 1} players`).toBe(capacity * ROW_BYTES);
   }
 });
+test("PresenceTable.reserve() makes room at once, for as many as it is told, and never less", () => {
+  const table = tableOf([0, 1, 2]);
+  table.reserve(1000);
+  const { bytes } = table;
+  expect(bytes).toBeLessThanOrEqual(ROW_BYTES * (1000 / 0.85 + 1));
+  for (const number of upTo(1000)) if (number > 2) fill(table, playerId(number), number);
+  expect(table.bytes).toBe(bytes);
+  for (const number of upTo(1000)) expect(table.rows[find(table, playerId(number)) + CELL]).toBe(number);
+  table.reserve(10);
+  expect(table.bytes).toBe(bytes);
+  const nobody = new PresenceTable(KEY);
+  nobody.reserve(0);
+  expect(nobody.bytes).toBe(0);
+});
+test("PresenceTable.reserve() grows by a quarter at the least", () => {
+  const table = tableOf(upTo(80));
+  const rows = table.bytes / ROW_BYTES;
+  table.reserve(Math.ceil(rows * 0.85) + 1);
+  expect(table.bytes / ROW_BYTES).toBe(Math.ceil(rows * 1.25));
+});
 test("PresenceTable keeps every row whole as it grows", () => {
   const table = new PresenceTable(KEY);
   for (const number of upTo(100)) fill(table, playerId(number), number, 2 * number, 3 * number);

@@ -33,6 +33,10 @@ test.each([
   "C ",
   " CA",
   "C4",
+  "4C",
+  " C",
+  "`A",
+  "{A",
   "CÀ",
   "\ud83c\udde8",
 ])("regionOf() refuses %j", (code) => expect(regionOf(code)).toBe(-1));

@@ -86,6 +86,12 @@ test("Tally.bytes grows with the cells in it, and falls when they empty", () => 
   expect(settle()).toBe(BYTES_MIN);
   expect(countsOf(crowd.tally)).toEqual([[0, 1]]);
 });
+test("Tally.bytes stays as it is while many come to few cells", () => {
+  const crowd = new Crowd();
+  for (let player = 0; player < 64; player++) crowd.enter(player & 1);
+  expect(crowd.tally.players(0)).toBe(32);
+  expect(crowd.tally.bytes).toBe(BYTES_MIN);
+});
 test("Tally.bytes of a burst is given back when all is counted anew", () => {
   const crowd = new Crowd();
   for (let cell = 0; cell < 1000; cell++) crowd.enter(cell);
