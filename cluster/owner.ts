@@ -7,7 +7,7 @@ import type { ReportEffect } from "../engine/partition.ts";
 import { NO_SEQ } from "../engine/partition.ts";
 import type { ProfileId } from "../engine/profile-id.ts";
 import { REGIONS } from "../engine/regions.ts";
-import type { Recorder, Remembrance } from "./recorder.ts";
+import type { Fate, Recorder, Remembrance } from "./recorder.ts";
 
 export { NO_SEQ };
 
@@ -78,7 +78,7 @@ export class Owner {
   /** Calls `settle` when all that was applied to the player's partition may be answered, perhaps at once. */
   whenRemembered(hash: number, settle: (remembrance: Remembrance) => void): void {
     if (this.recorder === undefined) settle("remembered");
-    else this.recorder.whenRemembered(this.engine.partitionOf(hash), 1, settle);
+    else this.recorder.whenRemembered(this.engine.partitionOf(hash), 1, (fate) => settle(remembranceOf(fate)));
   }
 
   /**
@@ -96,8 +96,8 @@ export class Owner {
     }
     let [remembered, waiting] = [0, rows.size];
     for (const [partition, applied] of rows)
-      recorder.whenRemembered(partition, applied, (remembrance) => {
-        if (remembrance === "remembered") remembered += applied;
+      recorder.whenRemembered(partition, applied, (fate) => {
+        if (fate === "remembered") remembered += applied;
         if (--waiting === 0) settle(remembered);
       });
   }
@@ -112,11 +112,19 @@ export class Owner {
     return regions.sort((one, other) => other.players - one.players || (one.region < other.region ? -1 : 1));
   }
 
-  /** Lets time pass. To be called some 50 times a second. */
-  tick(nowMs: number): void {
+  /**
+   * Lets time pass. To be called some 50 times a second.
+   * @param isHeld R25: nobody ages meanwhile
+   */
+  tick(nowMs: number, isHeld = false): void {
     const rows = this.engine.tableBytes / ROW_BYTES;
-    this.engine.sweep(nowMs, Math.max(SWEEP_BUDGET_MIN, rows / SWEEP_TICKS));
+    this.engine.sweep(nowMs, Math.max(SWEEP_BUDGET_MIN, rows / SWEEP_TICKS), isHeld);
     this.engine.boards.settle(SETTLED_CELLS_MAX);
     this.recorder?.tick();
   }
+}
+
+/** Alone, a partition is never lost to another node. */
+function remembranceOf(fate: Fate): Remembrance {
+  return fate === "lost" ? "counted" : fate;
 }

@@ -1,6 +1,7 @@
 /** What the recorder knows of one partition's record, and when a snapshot of it is due (R3). */
+import type { Claim } from "./record-store.ts";
 
-export type Durability = "log" | "snapshot";
+export type Durability = "log" | "snapshot" | "none";
 
 export interface SnapshotOptions {
   readonly durability: Durability;
@@ -10,6 +11,8 @@ export interface SnapshotOptions {
 }
 
 export interface RecordState {
+  /** Under which it is written; undefined where it is not held. */
+  claim: Claim | undefined;
   /** R2: bytes sent under this claim. */
   length: number;
   /** Number of the commit that carries its newest rows. */
@@ -33,8 +36,9 @@ const LOG_BYTES_MIN = 4096;
 /** A log longer than this and than its snapshot is replaced at once, without a pause: it bounds the folder. */
 const LOG_BYTES_MAX = 65_536;
 
-export function newState(snapshotAtMs: number): RecordState {
+export function newState(claim: Claim | undefined, snapshotAtMs: number): RecordState {
   return {
+    claim,
     length: 0,
     commit: 0,
     isQueued: false,
@@ -58,9 +62,9 @@ export function isSnapshotDue(
   options: SnapshotOptions,
   nowMs: number,
 ): boolean {
-  if (state.isSnapshotting) return false;
+  if (state.isSnapshotting || state.claim === undefined) return false;
   if (state.isAhead) return true;
-  if (!isTouched) return false;
+  if (!isTouched || options.durability === "none") return false;
   if (state.loggedBytes > Math.max(LOG_BYTES_MAX, state.snapshotBytes)) return true;
   const pausedMs = nowMs - state.snapshotAtMs;
   if (pausedMs < options.snapshotMs) return false;

@@ -5,14 +5,22 @@
  */
 import type { Engine, TableCopy } from "../engine/engine.ts";
 import type { RowBuffer } from "../engine/row-buffer.ts";
-import type { Append, AppendAnswer, Claim, PartitionIndex, RecordStore, SnapshotAnswer } from "./record-store.ts";
+import type { Append, Claim, PartitionIndex, RecordStore, SnapshotAnswer } from "./record-store.ts";
+import type { SharedAppendAnswer } from "./shared-store.ts";
 import { isSnapshotDue, newState, type RecordState, type SnapshotOptions } from "./record-state.ts";
 
 /** What may be told of a change: `remembered`, it outlives this process; `counted`, it cannot be stored just now. */
 export type Remembrance = "remembered" | "counted";
+/** `lost`: the partition is not held here any more, so nobody knows what became of the change. */
+export type Fate = Remembrance | "lost";
+
+/** What the recorder needs of a store, alone or shared. */
+export interface RecorderStore extends Pick<RecordStore, "isOneFile" | "snapshot"> {
+  append(appends: readonly Append[]): Promise<SharedAppendAnswer[]>;
+}
 
 export interface RecorderPorts {
-  readonly store: RecordStore;
+  readonly store: RecorderStore;
   /** Encodes a snapshot off this thread; the copy's buffer is given away. */
   encode(copy: TableCopy): Promise<Uint8Array>;
   /** Runs a task when all that is ready now has been handled. */
@@ -24,12 +32,15 @@ export interface RecorderPorts {
   /** Told of each fault of the store, and when it is over. */
   onStoreFault(error: unknown): void;
   onStoreHealed(): void;
-  /** R6: another process took these partitions. */
+  /** R6: another process took the partition. */
   onSuperseded(partition: PartitionIndex): void;
+  /** R2: the store knows no such claim: it is taken again, so that a snapshot can heal the record. */
+  reclaim(partition: PartitionIndex, claim: Claim): Promise<void>;
 }
 
 export interface RecorderOptions extends SnapshotOptions {
-  readonly claim: Claim;
+  /** Of all partitions from the start; undefined where each is adopted when it was taken. */
+  readonly claim: Claim | undefined;
   /** An append that takes longer is given up: its partitions are ahead (R4). */
   readonly deadlineMs: number;
 }
@@ -48,13 +59,13 @@ export interface RecorderTotals {
 
 interface Waiter {
   readonly partition: PartitionIndex;
-  readonly settle: (remembrance: Remembrance) => void;
+  readonly settle: (fate: Fate) => void;
 }
 
 interface Commit {
   readonly number: number;
-  readonly partitions: readonly PartitionIndex[];
-  readonly waiters: Waiter[];
+  readonly appends: readonly Append[];
+  waiters: Waiter[];
   readonly sentAtMs: number;
   /** When the oldest of its rows came: so long its client has been waiting. */
   readonly sinceMs: number;
@@ -108,7 +119,7 @@ export class Recorder {
     const nowMs = ports.nowMs();
     this.madeAtMs = nowMs;
     const spreadMs = options.sessionMs / 3 / engine.partitions.length; // else all would be due at the same time
-    this.states = engine.partitions.map((_, partition) => newState(nowMs - partition * spreadMs));
+    this.states = engine.partitions.map((_, partition) => newState(options.claim, nowMs - partition * spreadMs));
   }
 
   /** True while no more rows can be taken: reports are refused. */
@@ -125,7 +136,7 @@ export class Recorder {
     const nowMs = this.ports.nowMs();
     let lagMs = 0;
     for (const [partition, state] of this.states.entries())
-      if (this.engine.partitions[partition].isTouched)
+      if (state.claim !== undefined && this.engine.partitions[partition].isTouched)
         lagMs = Math.max(lagMs, nowMs - Math.max(state.snapshotAtMs, this.madeAtMs));
     return lagMs;
   }
@@ -134,9 +145,11 @@ export class Recorder {
    * R5: calls `settle` once every row that the partition has applied so far is in the log, perhaps at once.
    * To be called after every change, with the number of rows it may have brought.
    */
-  whenRemembered(partition: PartitionIndex, rows: number, settle: (remembrance: Remembrance) => void): void {
+  whenRemembered(partition: PartitionIndex, rows: number, settle: (fate: Fate) => void): void {
     const state = this.states[partition];
     const { unlogged } = this.engine.partitions[partition];
+    if (state.claim === undefined) return settle("lost");
+    if (this.isAway && unlogged.count > 0 && !state.isAhead) this.fallAhead([partition]);
     if (state.isAhead) {
       this.keepForHealing(state, unlogged);
       return settle("counted");
@@ -148,6 +161,66 @@ export class Recorder {
     } else if (!isCounted && this.inFlight !== undefined && state.commit === this.inFlight.number)
       return void this.inFlight.waiters.push({ partition, settle });
     settle(isCounted ? "counted" : "remembered");
+  }
+
+  /**
+   * R14: calls `settle` once an append that is sent from now on has landed, which proves that the claim still stands;
+   * `counted` where the store cannot be written. Brings whatever waits for the log with it.
+   */
+  whenProven(partition: PartitionIndex, settle: (fate: Fate) => void): void {
+    const state = this.states[partition];
+    if (state.claim === undefined) return settle("lost");
+    if (this.isAway || this.isAhead(state)) return this.whenRemembered(partition, 0, () => settle("counted"));
+    this.enqueue(partition, 0);
+    this.waiters.push({ partition, settle });
+  }
+
+  /**
+   * Begins to write a partition's record, just claimed.
+   * @param length R2: bytes sent under this claim before, 0 for a new one; else the record is in doubt, so it is ahead
+   */
+  adopt(partition: PartitionIndex, claim: Claim, length = 0): void {
+    this.drop(partition);
+    this.states[partition] = newState(claim, this.ports.nowMs());
+    this.states[partition].length = length;
+    if (length > 0) this.fallAhead([partition]);
+  }
+
+  /** Stops writing a partition's record; who waits for it is told `lost`. */
+  drop(partition: PartitionIndex): void {
+    const state = this.states[partition];
+    if (state.claim === undefined) return;
+    if (state.isAhead) this.aheadCount--;
+    this.states[partition] = newState(undefined, -Infinity);
+    this.engine.partitions[partition].unlogged.clear();
+    this.queue = this.queue.filter((queued) => queued !== partition);
+    if (this.queue.length === 0) this.rowsWaiting = 0;
+    const { inFlight } = this;
+    const lost = [...(inFlight?.waiters ?? []), ...this.waiters].filter((waiter) => waiter.partition === partition);
+    if (inFlight !== undefined) inFlight.waiters = inFlight.waiters.filter((waiter) => waiter.partition !== partition);
+    this.waiters = this.waiters.filter((waiter) => waiter.partition !== partition);
+    for (const { settle } of lost) settle("lost");
+  }
+
+  /** R2: bytes sent under the present claim. */
+  lengthOf(partition: PartitionIndex): number {
+    return this.states[partition].length;
+  }
+
+  /** R4: whether the partition knows more than its record. */
+  isPartitionAhead(partition: PartitionIndex): boolean {
+    return this.states[partition].isAhead;
+  }
+
+  /** R15: the store is of another run, so nobody knows what it still has: every partition is ahead. */
+  doubtStore(): void {
+    this.fallAhead([...this.states.keys()].filter((partition) => this.states[partition].claim !== undefined));
+  }
+
+  /** The store can be written again, as far as is known: healing does not wait for its pause to end. */
+  resume(): void {
+    this.retryMs = 0;
+    this.retryAtMs = -Infinity;
   }
 
   /** Gives up what takes too long, and takes the snapshots that are due. To be called some 50 times a second. */
@@ -162,18 +235,34 @@ export class Recorder {
   /** Settles once everything is stored, ages too, or `withinMs` have passed; false then. */
   async drain(withinMs: number, pause: () => Promise<void>): Promise<boolean> {
     const untilMs = this.ports.nowMs() + withinMs;
-    for (const state of this.states) state.snapshotAtMs = -Infinity;
+    this.hurry();
     while (this.ports.nowMs() < untilMs) {
       this.tick();
-      if (this.isIdle()) return true;
+      if (this.isIdle) return true;
       await pause();
     }
     return false;
   }
 
-  private isIdle(): boolean {
+  /** Everything is due for a snapshot, ages too. */
+  hurry(): void {
+    for (const state of this.states) state.snapshotAtMs = -Infinity;
+  }
+
+  /** Whether everything is stored. */
+  get isIdle(): boolean {
     const isWritten = this.inFlight === undefined && this.queue.length === 0 && this.snapshotting === 0;
-    return isWritten && this.aheadCount === 0 && this.engine.partitions.every((partition) => !partition.isTouched);
+    return isWritten && this.aheadCount === 0 && this.states.every((_, partition) => !this.isUnstored(partition));
+  }
+
+  private isUnstored(partition: PartitionIndex): boolean {
+    const { isTouched } = this.engine.partitions[partition];
+    return isTouched && this.states[partition].claim !== undefined && this.options.durability !== "none";
+  }
+
+  /** While a shared store fails, rows are not sent: their partitions are ahead at once, and a snapshot looks for its return. */
+  private get isAway(): boolean {
+    return this.retryMs > 0 && this.aheadCount > 0 && !this.ports.store.isOneFile;
   }
 
   private isAhead(state: RecordState): boolean {
@@ -217,7 +306,7 @@ export class Recorder {
     const sentAtMs = this.ports.nowMs();
     const commit: Commit = {
       number,
-      partitions,
+      appends,
       waiters,
       sentAtMs,
       sinceMs: this.waitingSinceMs,
@@ -240,23 +329,23 @@ export class Recorder {
     state.length += message.length;
     state.loggedBytes += message.length;
     this.totals.bytes += message.length;
-    return { partition, claim: this.options.claim, from, message };
+    return { partition, claim: state.claim as Claim, from, message };
   }
 
   private writtenAtMs(): number {
     return this.engine.writtenAtMs(this.ports.nowMs(), this.ports.wallMs());
   }
 
-  private onAppended(commit: Commit, answers: readonly AppendAnswer[]): void {
+  private onAppended(commit: Commit, answers: readonly SharedAppendAnswer[]): void {
     this.totals.commits++;
     this.totals.commitMs = this.ports.nowMs() - commit.sentAtMs;
-    for (const [index, answer] of answers.entries()) this.noteAnswer(commit.partitions[index], answer);
+    for (const [index, answer] of answers.entries()) this.noteAnswer(commit.appends[index], answer);
     this.finish(commit);
   }
 
   private onAppendFailed(commit: Commit, error: unknown): void {
     this.noteFault(error);
-    this.fallAhead(commit.partitions);
+    this.giveUpOn(commit);
     this.finish(commit);
   }
 
@@ -270,8 +359,17 @@ export class Recorder {
   private giveUp(commit: Commit): void {
     commit.isGivenUp = true;
     this.noteFault(new Error(`Gave up an append after ${this.options.deadlineMs} ms`));
-    this.fallAhead(commit.partitions);
+    this.giveUpOn(commit);
     this.settle(commit.waiters.splice(0));
+  }
+
+  private giveUpOn({ appends }: Commit): void {
+    this.fallAhead(appends.filter((append) => this.isCurrent(append)).map(({ partition }) => partition));
+  }
+
+  /** False where the partition was dropped, or taken anew, since the claim was used. */
+  private isCurrent({ partition, claim }: Pick<Append, "partition" | "claim">): boolean {
+    return this.states[partition].claim === claim;
   }
 
   private settle(waiters: readonly Waiter[]): void {
@@ -279,11 +377,16 @@ export class Recorder {
       settle(this.isAhead(this.states[partition]) ? "counted" : "remembered");
   }
 
-  private noteAnswer(partition: PartitionIndex, answer: SnapshotAnswer): void {
+  private noteAnswer(
+    { partition, claim }: Pick<Append, "partition" | "claim">,
+    answer: SharedAppendAnswer | SnapshotAnswer,
+  ): void {
+    if (!this.isCurrent({ partition, claim })) return;
     if (answer === "superseded") this.ports.onSuperseded(partition);
-    if (answer !== "behind") return;
+    if (answer !== "behind" && answer !== "unheard") return;
     this.totals.faults++;
-    this.ports.onStoreFault(new Error(`The store lost a part of the log of partition ${partition}`));
+    const what = answer === "behind" ? "The store lost a part of the log" : "The store did not answer for the log";
+    this.ports.onStoreFault(new Error(`${what} of partition ${partition}`));
     this.fallAhead([partition]);
   }
 
@@ -327,6 +430,7 @@ export class Recorder {
   /** One job of a partition at a time, so that an older copy never follows a newer one. */
   private async takeSnapshot(partition: PartitionIndex, nowMs: number): Promise<void> {
     const state = this.states[partition];
+    const claim = state.claim as Claim;
     const isWhole = state.isAhead;
     state.isSnapshotting = true;
     this.snapshotting++;
@@ -341,12 +445,18 @@ export class Recorder {
       const bytes = await this.ports.encode(this.engine.copy(partition, this.writtenAtMs()));
       await underWay; // it covers what that append carries, which may reach the store on another way
       const snapshot = { number, covers, isWhole, bytes };
-      const answer = await this.ports.store.snapshot(partition, this.options.claim, snapshot);
-      this.onSnapshot(partition, answer, bytes.length);
+      const answer = await this.ports.store.snapshot(partition, claim, snapshot);
+      if (this.isCurrent({ partition, claim })) this.onSnapshot({ partition, claim }, answer, bytes.length);
+      if (answer === "behind" && isWhole && this.isCurrent({ partition, claim })) {
+        this.noteFault(new Error(`The store lost the claim of partition ${partition}`));
+        await this.ports.reclaim(partition, claim);
+      }
     } catch (error) {
       this.noteFault(error);
-      this.engine.partitions[partition].isTouched = true;
-      this.fallAhead([partition]);
+      if (this.isCurrent({ partition, claim })) {
+        this.engine.partitions[partition].isTouched = true;
+        this.fallAhead([partition]);
+      }
     } finally {
       state.isSnapshotting = false;
       this.snapshotting--;
@@ -362,9 +472,10 @@ export class Recorder {
     this.engine.partitions[partition].unlogged.clear();
   }
 
-  private onSnapshot(partition: PartitionIndex, answer: SnapshotAnswer, bytes: number): void {
+  private onSnapshot(of: Pick<Append, "partition" | "claim">, answer: SnapshotAnswer, bytes: number): void {
+    const { partition } = of;
     const state = this.states[partition];
-    this.noteAnswer(partition, answer);
+    this.noteAnswer(of, answer);
     if (answer !== "landed") return;
     this.totals.snapshots++;
     this.totals.snapshotBytes += bytes - state.snapshotBytes;

@@ -54,6 +54,8 @@ export class Engine {
   readonly partitions: Partition[];
   readonly time: ObservedTime;
   readonly boards = new Boards(this.modes.names);
+  /** Modes that somebody outside still knows by their numbers, which stay theirs as long. Asked for seldom. */
+  modesHeld: () => Iterable<number> = () => [];
   private readonly options: EngineOptions;
   private readonly key: HashKey;
   private readonly shift: number;
@@ -152,9 +154,10 @@ export class Engine {
    * Lets time pass and forgets some of those who have been silent too long: a rolling scan, one pass a second, a
    * bounded piece a call.
    * @param budget rows to look at; a row forgotten counts as SWEEP_FORGET_COST
+   * @param isHeld R25: true while reports may not reach us, so that nobody ages
    */
-  sweep(nowMs: number, budget: number): void {
-    this.time.advance(nowMs);
+  sweep(nowMs: number, budget: number, isHeld = false): void {
+    this.time.advance(nowMs, isHeld);
     const now = this.time.tenths;
     if (this.sweeping === this.partitions.length) {
       if (now - this.sweepBeganAt < SWEEP_PAUSE_TENTHS) return;
@@ -193,11 +196,17 @@ export class Engine {
 
   /**
    * Fills a partition from its record: the snapshot's rows, then each log message's, in the order they were written.
-   * Everybody in it is granted the recovery grace (R26).
+   * @param wallMs now, in milliseconds since 1970: everybody aged by as much since the rows were written
+   * @param graceMs R26: least time to live that everybody in it gets
    * @throws {RangeError} if it holds more modes or players than there is room for, or players of another partition;
    * the partition is empty then
    */
-  recover(partition: number, messages: readonly DecodedRows[], wallMs: number): void {
+  recover(
+    partition: number,
+    messages: readonly DecodedRows[],
+    wallMs: number,
+    graceMs: number = this.options.graceMs,
+  ): void {
     this.clear(partition);
     try {
       for (const message of messages) this.replay(partition, message, Math.max(0, wallMs - message.writtenAtMs));
@@ -206,8 +215,12 @@ export class Engine {
       throw error;
     }
     const isAnybodyThere = messages.some(({ count }) => count > 0);
-    if (isAnybodyThere)
-      this.partitions[partition].graceUntil = this.time.tenths + Math.ceil(this.options.graceMs / 100);
+    if (isAnybodyThere) this.partitions[partition].graceUntil = this.time.tenths + Math.ceil(graceMs / 100);
+  }
+
+  /** R26: what is left of a partition's recovery grace, in milliseconds. */
+  graceLeftMs(partition: number): number {
+    return Math.max(0, this.partitions[partition].graceUntil - this.time.tenths) * 100;
   }
 
   /** Drops all that is known of a partition. */
@@ -273,9 +286,9 @@ export class Engine {
     this.modes.forget(now - this.sessionTenths, (mode) => !waiting.has(mode) && this.boards.isModeEmpty(mode));
   }
 
-  /** The modes of rows that wait for the log: it will need their names. */
+  /** The modes of rows that wait for the log, which will need their names, and those held outside. */
   private modesWaiting(): Set<number> {
-    const waiting = new Set<number>();
+    const waiting = new Set(this.modesHeld());
     for (const { unlogged } of this.partitions)
       for (let row = 0; row < unlogged.count; row++) waiting.add(unlogged.words[row * ROW_WORDS + CELL] & MODE_MASK);
     return waiting;

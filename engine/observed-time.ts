@@ -21,13 +21,17 @@ export class ObservedTime {
     this.gaps = [{ fromMs: -Infinity, aheadMs: nowMs }];
   }
 
-  /** Looks at the clock. */
-  advance(nowMs: number): void {
+  /**
+   * Looks at the clock.
+   * @param isHeld true where nothing can be observed, so that no time passes
+   */
+  advance(nowMs: number, isHeld = false): void {
     const passedMs = Math.max(0, nowMs - this.lastMs);
+    const stepMaxMs = isHeld ? 0 : STEP_MAX_MS;
     this.lastMs = Math.max(nowMs, this.lastMs);
-    this.observedMs += Math.min(passedMs, STEP_MAX_MS);
+    this.observedMs += Math.min(passedMs, stepMaxMs);
     this.tenths = Math.floor(this.observedMs / 100);
-    if (passedMs > STEP_MAX_MS) this.hold();
+    if (passedMs > stepMaxMs) this.hold();
   }
 
   /** The latest clock reading, in milliseconds, that is certainly not after the observed time `tenths`. */
@@ -38,7 +42,9 @@ export class ObservedTime {
   }
 
   private hold(): void {
-    this.gaps.push({ fromMs: this.observedMs, aheadMs: this.lastMs - this.observedMs });
+    const gap = { fromMs: this.observedMs, aheadMs: this.lastMs - this.observedMs };
+    if (this.gaps[this.gaps.length - 1].fromMs === gap.fromMs) this.gaps.pop(); // held on: still the same gap
+    this.gaps.push(gap);
     if (this.gaps.length > GAPS_MAX) this.gaps.splice(1, 1);
   }
 }

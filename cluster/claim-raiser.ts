@@ -1,0 +1,69 @@
+/** R14: who learns a view raises the claims of what it still owns, so that nobody can take them under an older one. */
+import type { Holdings, Serving } from "./holdings.ts";
+import type { Membership } from "./membership.ts";
+import type { PartitionIndex } from "./record-store.ts";
+import type { RunGuard } from "./run-guard.ts";
+
+export interface ClaimRaiserPorts {
+  readonly holdings: Holdings;
+  readonly membership: Membership;
+  readonly guard: RunGuard;
+  readonly nowMs: () => number;
+  /** R6: another node claimed the partition. */
+  readonly onSuperseded: (partition: PartitionIndex) => void;
+}
+
+const RETRY_MS = 100;
+
+export class ClaimRaiser {
+  private readonly ports: ClaimRaiserPorts;
+  private isRaising = false;
+  private notBeforeMs = -Infinity;
+
+  constructor(ports: ClaimRaiserPorts) {
+    this.ports = ports;
+  }
+
+  onView(): void {
+    this.notBeforeMs = -Infinity;
+    this.tick();
+  }
+
+  tick(): void {
+    const { guard, nowMs } = this.ports;
+    if (this.isRaising || !guard.isOpen || nowMs() < this.notBeforeMs) return;
+    const raised = this.toRaise();
+    if (raised.length > 0) void this.raise(raised, this.ports.membership.view.epoch);
+  }
+
+  private toRaise(): { partition: PartitionIndex; claim: Serving["claim"] }[] {
+    const { holdings, membership } = this.ports;
+    return holdings.where("serving").flatMap((partition) => {
+      const serving = holdings.servingOf(partition);
+      const isLow = serving !== undefined && serving.raisedTo < membership.view.epoch && holdings.isMine(partition);
+      return isLow ? [{ partition, claim: serving.claim }] : [];
+    });
+  }
+
+  private async raise(
+    claims: readonly { readonly partition: PartitionIndex; readonly claim: Serving["claim"] }[],
+    epoch: number,
+  ): Promise<void> {
+    const { holdings, guard, nowMs } = this.ports;
+    this.isRaising = true;
+    try {
+      const answers = await guard.raise(claims, epoch);
+      for (const [index, { partition, claim }] of claims.entries()) {
+        const serving = holdings.servingOf(partition);
+        if (serving?.claim !== claim) continue; // it moved meanwhile
+        if (answers[index] === "landed") holdings.set(partition, { ...serving, raisedTo: epoch });
+        else if (answers[index] === "superseded") this.ports.onSuperseded(partition);
+      }
+      if (answers.some((answer) => answer !== "landed")) this.notBeforeMs = nowMs() + RETRY_MS;
+    } catch {
+      this.notBeforeMs = nowMs() + RETRY_MS; // the store's faults are told by who writes to it
+    } finally {
+      this.isRaising = false;
+    }
+  }
+}

@@ -1,0 +1,72 @@
+/** What is asked about one player, and what became of it: the rows that nodes forward to each other. */
+import type { PartitionIndex } from "./record-store.ts";
+
+export type Operation = "report" | "renew" | "remove" | "find";
+
+export interface Row {
+  readonly operation: Operation;
+  /** The player's keyed hash; its top bits name the partition. */
+  readonly hash: number;
+  readonly partition: PartitionIndex;
+  readonly id0: number;
+  readonly id1: number;
+  readonly id2: number;
+  readonly id3: number;
+  /** Region number; 0 where it is no report. */
+  readonly region: number;
+  /** Empty where it is no report. */
+  readonly mode: string;
+  /** 0 … 2^32 - 1, or NO_SEQ. */
+  readonly seq: number;
+  /** By this node's clock: nobody waits for an answer after this. */
+  readonly untilMs: number;
+}
+
+/** Where a player is. */
+export interface Place {
+  /** Region number; -1 where the player was removed. */
+  readonly region: number;
+  readonly mode: string;
+  /** At most so long ago the player was heard of, in milliseconds. */
+  readonly ageMs: number;
+}
+
+/**
+ * What became of a row at the owner.
+ * `moved`, `renewed`, `late` of a report; `renewed`, `nowhere` of a heartbeat; `removed`, `nowhere` of a removal;
+ * `found`, `nowhere` of a look-up. `place` where the player stands, of `late` and `found`.
+ */
+export interface Done {
+  readonly kind: "done";
+  readonly effect: "moved" | "renewed" | "late" | "removed" | "found" | "nowhere";
+  /** False: counted, but the store cannot be written just now. */
+  readonly isRemembered: boolean;
+  readonly place: Place | undefined;
+}
+
+/** Told to the client; nothing changed, except that after `no owner` nobody knows. */
+export interface Refused {
+  readonly kind: "refused";
+  readonly reason: "overloaded" | "no room for the mode" | "no room for the player" | "no owner";
+}
+
+/** R18: told to the entry, which tries again elsewhere or later. `holder`: who has it, as far as is known. */
+export interface Elsewhere {
+  readonly kind: "elsewhere";
+  readonly reason: "moved" | "held by" | "loading";
+  readonly holder: string | undefined;
+}
+
+export type RowOutcome = Done | Refused | Elsewhere;
+/** What an entry answers in the end. */
+export type Outcome = Done | Refused;
+
+/** The owner's side on this node, as forwarding sees it. */
+export interface RowHandler {
+  /**
+   * Applies a row, or says why not; nothing changed then. Applied at once, in the order of calls; `settle` is called
+   * once, perhaps at once, when it may be answered (R5).
+   * @param epoch under which it was sent (R17)
+   */
+  apply(row: Row, epoch: number, settle: (outcome: RowOutcome) => void): void;
+}

@@ -1,0 +1,166 @@
+import fc from "fast-check";
+import { expect, test } from "vitest";
+
+import type { RegionView } from "../../cluster/read-views.ts";
+import { REGIONS, regionOf } from "../../engine/regions.ts";
+import { CountsCluster, PARTITIONS, type Place } from "../support/counts-cluster.ts";
+
+const REGION_NUMBERS = ["AD", "CA", "DE", "US", "ZW"].map((code) => regionOf(code));
+const EMPTY_REGION = regionOf("JP");
+const MODES = ["GM01", "GM02", "ranked:duo", "a"];
+const NAMES = ["1", "2", "3", "4"];
+const PLAYERS = 24;
+
+/** One step of a history. Players come and change their mode, but never leave a region: its players never get fewer. */
+type Step =
+  | { readonly kind: "report"; readonly player: number; readonly mode: string }
+  | { readonly kind: "take"; readonly name: string; readonly partition: number; readonly isForgetful: boolean }
+  | { readonly kind: "drop"; readonly name: string; readonly partition: number }
+  | { readonly kind: "list"; readonly names: readonly string[]; readonly told: readonly string[] }
+  | { readonly kind: "ask"; readonly name: string; readonly region: number }
+  | { readonly kind: "licence"; readonly name: string; readonly isLicensed: boolean }
+  | { readonly kind: "cut"; readonly names: readonly [string, string]; readonly isCut: boolean }
+  | { readonly kind: "pass"; readonly ms: number };
+
+const anyName = fc.constantFrom(...NAMES);
+const anyPartition = fc.nat(PARTITIONS - 1);
+const kind = <const K extends string>(name: K): fc.Arbitrary<K> => fc.constant(name);
+const anyStep: fc.Arbitrary<Step> = fc.oneof(
+  {
+    weight: 8,
+    arbitrary: fc.record({ kind: kind("report"), player: fc.nat(PLAYERS - 1), mode: fc.constantFrom(...MODES) }),
+  },
+  {
+    weight: 3,
+    arbitrary: fc.record({ kind: kind("take"), name: anyName, partition: anyPartition, isForgetful: fc.boolean() }),
+  },
+  { weight: 1, arbitrary: fc.record({ kind: kind("drop"), name: anyName, partition: anyPartition }) },
+  {
+    weight: 2,
+    arbitrary: fc.record({
+      kind: kind("list"),
+      names: fc.subarray(NAMES, { minLength: 1 }),
+      told: fc.subarray(NAMES, { minLength: 1 }),
+    }),
+  },
+  { weight: 3, arbitrary: fc.record({ kind: kind("ask"), name: anyName, region: fc.constantFrom(...REGION_NUMBERS) }) },
+  { weight: 1, arbitrary: fc.record({ kind: kind("licence"), name: anyName, isLicensed: fc.boolean() }) },
+  { weight: 1, arbitrary: fc.record({ kind: kind("cut"), names: fc.tuple(anyName, anyName), isCut: fc.boolean() }) },
+  { weight: 8, arbitrary: fc.record({ kind: kind("pass"), ms: fc.integer({ min: 1, max: 200 }) }) },
+);
+const anyNetwork = fc.record({
+  lossRatio: fc.constantFrom(0, 0.05, 0.3),
+  repeatRatio: fc.constantFrom(0, 0.3),
+  delayMaxMs: fc.constantFrom(1, 5, 60, 250),
+});
+
+const regionOfPlayer = (player: number): number => REGION_NUMBERS[player % REGION_NUMBERS.length];
+
+/** What every node ever showed: held against what was before, and against the players there are. */
+class Witness {
+  private readonly seen = new Map<string, RegionView>();
+  private readonly cluster: CountsCluster;
+
+  constructor(cluster: CountsCluster) {
+    this.cluster = cluster;
+  }
+
+  readonly look = (): void => {
+    for (const [name, { counts }] of this.cluster.nodes)
+      for (const region of [...REGION_NUMBERS, EMPTY_REGION])
+        this.compare(`${name} of ${REGIONS[region]}`, counts.regionView(region));
+  };
+
+  private compare(of: string, view: RegionView): void {
+    const before = this.seen.get(of);
+    this.seen.set(of, view);
+    const sum = view.top.reduce((players, each) => players + each.players, 0);
+    expect(sum, `${of}: its modes add up`).toBe(view.players);
+    expect(view.players, `${of}: nobody is counted twice`).toBeLessThanOrEqual(this.cluster.playersIn(view.region));
+    if (before === undefined) return;
+    const isForward = view.term > before.term || (view.term === before.term && view.version >= before.version);
+    expect(isForward, `${of}: (term, version) never goes back`).toBe(true);
+    expect(view.players, `${of}: nobody is missing who was there`).toBeGreaterThanOrEqual(before.players);
+  }
+}
+
+/** R24: asks, and holds the answer against who was there when it was asked, and who is when it comes. */
+async function ask(cluster: CountsCluster, name: string, region: number): Promise<void> {
+  const least = cluster.playersIn(region);
+  const view = await cluster.nodes.get(name)?.counts.askOwner(region, cluster.nowMs + 1000);
+  if (view === undefined) return;
+  expect(view.players, "R24: nobody is counted twice").toBeLessThanOrEqual(cluster.playersIn(region));
+  if (view.isComplete) expect(view.players, "R24: who was there is in it").toBeGreaterThanOrEqual(least);
+}
+
+function run(cluster: CountsCluster, step: Exclude<Step, { kind: "pass" | "ask" }>): void {
+  switch (step.kind) {
+    case "report": {
+      const place: Place = { region: regionOfPlayer(step.player), mode: step.mode };
+      return cluster.report(step.player, place);
+    }
+    case "take": {
+      if (!cluster.nodes.has(step.name)) return;
+      const before = [...cluster.nodes].find(([, node]) => node === cluster.holders.get(step.partition));
+      cluster.take(step.name, step.partition);
+      if (!step.isForgetful && before !== undefined && before[0] !== step.name) cluster.drop(before[0], step.partition);
+      return;
+    }
+    case "drop":
+      if (cluster.nodes.has(step.name) && cluster.holders.get(step.partition) !== cluster.node(step.name))
+        cluster.drop(step.name, step.partition);
+      return;
+    case "list":
+      return cluster.list(step.names, (name) => step.told.includes(name));
+    case "licence":
+      if (cluster.nodes.has(step.name)) cluster.node(step.name).isLicensed = step.isLicensed;
+      return;
+    case "cut": {
+      const [from, to] = step.names.map((name) => cluster.nodes.get(name)?.incarnation);
+      if (step.isCut) cluster.cut.add(`${from} ${to}`);
+      else cluster.cut.delete(`${from} ${to}`);
+    }
+  }
+}
+
+/** The faults end, and everything is where the view wants it. */
+async function heal(cluster: CountsCluster, witness: Witness): Promise<void> {
+  Object.assign(cluster.network, { lossRatio: 0, repeatRatio: 0, delayMaxMs: 2 });
+  cluster.cut.clear();
+  cluster.list(NAMES);
+  for (const [name, node] of cluster.nodes) {
+    node.isLicensed = true;
+    for (const partition of node.terms.keys())
+      if (cluster.holders.get(partition) !== node) cluster.drop(name, partition);
+  }
+  await cluster.pass(500, witness.look);
+}
+
+test("Counts shows neither dips nor doubles, never goes back, and settles on the exact sums (R20 to R24)", async () => {
+  await fc.assert(
+    fc.asyncProperty(fc.array(anyStep, { maxLength: 60 }), anyNetwork, fc.nat(), async (steps, network, seed) => {
+      const cluster = new CountsCluster(seed);
+      cluster.list(NAMES.slice(0, 3));
+      for (let partition = 0; partition < PARTITIONS; partition++) cluster.take(NAMES[partition % 3], partition);
+      Object.assign(cluster.network, network);
+      const witness = new Witness(cluster);
+      const asked: Promise<void>[] = [];
+      for (const step of steps) {
+        if (step.kind === "pass") await cluster.pass(step.ms, witness.look);
+        else if (step.kind === "ask") asked.push(ask(cluster, step.name, step.region));
+        else run(cluster, step);
+      }
+      await heal(cluster, witness);
+      await Promise.all([cluster.pass(700, witness.look), ...asked]);
+      for (const { counts } of cluster.nodes.values()) {
+        expect(counts.isWhole).toBe(true);
+        for (const region of [...REGION_NUMBERS, EMPTY_REGION]) {
+          const view = counts.regionView(region);
+          const players = cluster.playersIn(region);
+          expect(view).toMatchObject({ players, top: cluster.rankingOf(region), isComplete: true, isStale: false });
+        }
+      }
+    }),
+    { numRuns: 40 },
+  );
+});

@@ -1,0 +1,210 @@
+import fc from "fast-check";
+import { expect, test } from "vitest";
+
+import { type Placement, PLACEMENT_RULE, placementOf } from "../../cluster/placement.ts";
+import { type Member, NO_VIEW, type View } from "../../cluster/view.ts";
+import { REGIONS } from "../../engine/regions.ts";
+
+/** Names as people give them, and ones that ring or parser could stumble over. */
+const anyId = fc.oneof(
+  { weight: 5, arbitrary: fc.stringMatching(/^[a-z]{1,3}-\d{1,2}$/) },
+  fc.constantFrom("[::1]:1", "10.0.0.1:8080", "1", "2", "__proto__", "1/a", "toString", "é", ""),
+);
+const anyMember: fc.Arbitrary<Member> = fc.record({
+  incarnation: fc.uuid(),
+  id: anyId,
+  url: fc.constant("http://a"),
+  peerUrl: fc.constant("http://b"),
+  weight: fc.oneof(fc.constant(1), fc.integer({ min: 1, max: 100 })),
+  isLeaving: fc.oneof({ weight: 4, arbitrary: fc.constant(false) }, fc.boolean()),
+});
+const anyMembers = fc.uniqueArray(anyMember, { selector: ({ incarnation }) => incarnation, maxLength: 20 });
+const anyPartitions = fc.constantFrom(16, 64, 256);
+
+function viewOf(members: readonly Member[]): View {
+  return { ...NO_VIEW, epoch: 1, members };
+}
+
+function nodes(count: number, seed = 0): Member[] {
+  return Array.from({ length: count }, (_, index) => ({
+    incarnation: `${seed}-${index}`,
+    id: `node-${seed}-${index}`,
+    url: "",
+    peerUrl: "",
+    weight: 1,
+    isLeaving: false,
+  }));
+}
+
+/** Owners of all partitions, then of all regions. */
+function ownersOf(placement: Placement, partitions: number): (string | undefined)[] {
+  return [
+    ...Array.from({ length: partitions }, (_, partition) => placement.partitionOwner(partition)),
+    ...REGIONS.map((_, region) => placement.regionOwner(region)),
+  ];
+}
+
+/** Partitions whose owner is another one, and how many of them went neither to nor from the `changed` node. */
+function moves(before: Placement, after: Placement, partitions: number, changed: string) {
+  let [moved, aside] = [0, 0];
+  for (let partition = 0; partition < partitions; partition++) {
+    const [source, target] = [before.partitionOwner(partition), after.partitionOwner(partition)];
+    if (source === target) continue;
+    moved++;
+    if (source !== changed && target !== changed) aside++;
+  }
+  return { moved, aside };
+}
+
+test("placementOf() answers the same in whatever order the members come", () => {
+  fc.assert(
+    fc.property(
+      anyMembers.chain((members) =>
+        fc.tuple(fc.constant(members), fc.shuffledSubarray(members, { minLength: members.length })),
+      ),
+      anyPartitions,
+      ([members, shuffled], partitions) => {
+        const owners = ownersOf(placementOf(viewOf(members), partitions), partitions);
+        expect(ownersOf(placementOf(viewOf(shuffled), partitions), partitions)).toEqual(owners);
+      },
+    ),
+  );
+});
+test("placementOf() depends on members alone: not on epoch, nonce, the expelled or what was asked before", () => {
+  fc.assert(
+    fc.property(anyMembers, anyPartitions, fc.array(anyMembers), (members, partitions, others) => {
+      const owners = ownersOf(placementOf(viewOf(members), partitions), partitions);
+      for (const each of others) placementOf(viewOf(each), partitions);
+      const view = { epoch: 9, nonce: "n", members, expelled: ["x"] };
+      expect(ownersOf(placementOf(view, partitions), partitions)).toEqual(owners);
+    }),
+  );
+});
+test("Placement gives every partition and region one owner, a listed one, and the lists say the same", () => {
+  fc.assert(
+    fc.property(anyMembers, anyPartitions, (members, partitions) => {
+      const placement = placementOf(viewOf(members), partitions);
+      const owners = ownersOf(placement, partitions);
+      const incarnations = members.map(({ incarnation }) => incarnation);
+      if (members.length === 0) expect(new Set(owners)).toEqual(new Set([undefined]));
+      else for (const owner of owners) expect(incarnations).toContain(owner);
+      const listed: (string | undefined)[] = owners.map(() => undefined);
+      for (const incarnation of incarnations) {
+        for (const partition of placement.partitionsOf(incarnation)) listed[partition] = incarnation;
+        for (const region of placement.regionsOf(incarnation)) listed[partitions + region] = incarnation;
+      }
+      expect(listed).toEqual(owners);
+      expect(placement.partitionsOf("nobody")).toEqual([]);
+    }),
+  );
+});
+test("placementOf() gives leaving members nothing while others are listed, and all of them shares where none stays (R11)", () => {
+  fc.assert(
+    fc.property(anyMembers, anyPartitions, (members, partitions) => {
+      const view = viewOf(members);
+      const placement = placementOf(view, partitions);
+      const staying = members.filter(({ isLeaving }) => !isLeaving);
+      if (staying.length === 0) {
+        const asIfStaying = viewOf(members.map((member) => ({ ...member, isLeaving: false })));
+        expect(ownersOf(placement, partitions)).toEqual(ownersOf(placementOf(asIfStaying, partitions), partitions));
+      } else {
+        expect(ownersOf(placement, partitions)).toEqual(ownersOf(placementOf(viewOf(staying), partitions), partitions));
+      }
+    }),
+  );
+});
+test("placementOf() gives nobody more than its weight's share and a tenth, rounded up", () => {
+  fc.assert(
+    fc.property(anyMembers, anyPartitions, (members, partitions) => {
+      const placement = placementOf(viewOf(members), partitions);
+      const staying = members.filter(({ isLeaving }) => !isLeaving);
+      const weights = staying.reduce((sum, { weight }) => sum + weight, 0);
+      for (const { incarnation, weight } of staying) {
+        const owned = [placement.partitionsOf(incarnation).length, placement.regionsOf(incarnation).length];
+        for (const [kind, keys] of [partitions, REGIONS.length].entries())
+          expect(owned[kind]).toBeLessThanOrEqual(Math.ceil(((keys * weight) / weights) * 1.1 + 1e-9));
+      }
+    }),
+  );
+});
+test("placementOf() gives a restarted node its old slice", () => {
+  const unique = anyMembers.map((members) =>
+    members.map((member, index) => ({ ...member, id: `${member.id}/${index}` })),
+  );
+  fc.assert(
+    fc.property(unique, fc.nat(), fc.uuid(), anyPartitions, (members, pick, incarnation, partitions) => {
+      fc.pre(members.length > 0 && members.every((member) => member.incarnation !== incarnation));
+      const index = pick % members.length;
+      const old = members[index];
+      const before = placementOf(viewOf(members), partitions);
+      const after = placementOf(viewOf(members.with(index, { ...old, incarnation })), partitions);
+      expect(after.partitionsOf(incarnation)).toEqual(before.partitionsOf(old.incarnation));
+      expect(after.regionsOf(incarnation)).toEqual(before.regionsOf(old.incarnation));
+    }),
+  );
+});
+
+/** From 20 nodes on a cluster is made with more partitions: at least some 12 a node. */
+const SIZES = [3, 4, 5, 6, 7, 8, 10, 12, 13, 14, 16, 20, 21, 27, 28, 32, 40, 48, 49, 50].map(
+  (count) => [count, count <= 20 ? 256 : 1024] as const,
+);
+
+test.each(SIZES)(
+  "placementOf() is balanced: %i nodes, %i partitions: the largest has at most 1.2 shares",
+  (count, partitions) => {
+    for (let seed = 0; seed < 3; seed++) {
+      const members = nodes(count, seed);
+      const placement = placementOf(viewOf(members), partitions);
+      const largest = Math.max(...members.map(({ incarnation }) => placement.partitionsOf(incarnation).length));
+      expect(largest / (partitions / count)).toBeLessThanOrEqual(1.2);
+    }
+  },
+);
+test.each(SIZES)(
+  "placementOf() moves little: a join to and a leave from %i nodes, %i partitions",
+  (count, partitions) => {
+    const SEEDS = 5;
+    let [moved, aside] = [0, 0];
+    for (let seed = 0; seed < SEEDS; seed++) {
+      const members = nodes(count + 1, seed);
+      const { incarnation } = members[count];
+      const without = placementOf(viewOf(members.slice(0, count)), partitions);
+      const joined = placementOf(viewOf(members), partitions);
+      const leaving = placementOf(viewOf(members.with(count, { ...members[count], isLeaving: true })), partitions);
+      // A leave is a join backwards: what it moves is the same.
+      expect(ownersOf(leaving, partitions)).toEqual(ownersOf(without, partitions));
+      const step = moves(without, joined, partitions, incarnation);
+      moved += step.moved;
+      aside += step.aside;
+    }
+    const share = partitions / (count + 1);
+    // What a join moves beyond the newcomer's share: the others' room shrinks, and those without room push each other on.
+    expect(moved / SEEDS).toBeLessThanOrEqual(1.8 * share + 2);
+    expect(aside / SEEDS).toBeLessThanOrEqual(0.8 * share + 2);
+  },
+);
+test("placementOf() follows the weights: a node of twice the weight owns about twice as much", () => {
+  for (const [index, heavy] of [2, 4, 10].entries()) {
+    const members = nodes(6, index).map((member, at) => ({ ...member, weight: at === 0 ? heavy : 1 }));
+    const placement = placementOf(viewOf(members), 1024);
+    const share = (1024 * heavy) / (heavy + 5);
+    const owned = placement.partitionsOf(members[0].incarnation).length;
+    expect(Math.abs(owned / share - 1)).toBeLessThanOrEqual(0.25);
+  }
+});
+test("placementOf() gives the heir of a dead incarnation the slice of their id once the dead one lapses, and some before", () => {
+  const members = nodes(5);
+  const heir = { ...members[2], incarnation: "9-heir" };
+  const both = placementOf(viewOf([...members, heir]), 256);
+  const after = placementOf(viewOf([...members.toSpliced(2, 1), heir]), 256);
+  expect(after.partitionsOf(heir.incarnation)).toEqual(
+    placementOf(viewOf(members), 256).partitionsOf(members[2].incarnation),
+  );
+  expect(both.partitionsOf(heir.incarnation).length).toBeGreaterThan(0);
+});
+test("placementOf() answers as its rule's number promises: nodes of one cluster must place alike", () => {
+  const members = nodes(3).map((member, index) => ({ ...member, weight: index + 1 }));
+  const owners = ownersOf(placementOf(viewOf(members), 64), 64).map((owner) => owner!.slice(2));
+  const sum = owners.reduce((hash, owner) => (hash * 31 + Number(owner)) % 1_000_003, 7);
+  expect({ rule: PLACEMENT_RULE, sum }).toEqual({ rule: 1, sum: 762_588 });
+});

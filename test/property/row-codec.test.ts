@@ -1,0 +1,169 @@
+import { crc32 } from "node:zlib";
+
+import fc from "fast-check";
+import { expect, test } from "vitest";
+
+import {
+  type Answer,
+  decodeAnswers,
+  decodeBatch,
+  encodeAnswers,
+  encodeBatch,
+  EXPIRED,
+  OUT_OF_TURN,
+} from "../../cluster/row-codec.ts";
+import type { Place, Row } from "../../cluster/rows.ts";
+import { MalformedMessageError } from "../../engine/codec.ts";
+import { isModeName } from "../../engine/modes.ts";
+import { NO_SEQ } from "../../engine/partition.ts";
+import { REGIONS } from "../../engine/regions.ts";
+import { incarnationOf, PARTITIONS } from "../support/forwarding.ts";
+import { anyProfileId } from "../support/players.ts";
+
+const anyMode = fc.stringMatching(/^[A-Za-z0-9][A-Za-z0-9._:-]{0,63}$/);
+const anyRegion = fc.nat(REGIONS.length - 1);
+const anySeq = fc.oneof(fc.constantFrom(NO_SEQ, 0, 2 ** 32 - 1), fc.nat());
+const anyWhere = fc.oneof(
+  fc.record({ operation: fc.constant("report" as const), region: anyRegion, mode: anyMode }),
+  fc.record({ operation: fc.constantFrom("renew", "remove", "find"), region: fc.constant(0), mode: fc.constant("") }),
+);
+const anyRow: fc.Arbitrary<Row> = fc
+  .tuple(anyProfileId, fc.integer(), anyWhere, anySeq, fc.nat(2 ** 24 - 1))
+  .map(([[id0, id1, id2, id3], hash, where, seq, untilMs]) => ({
+    ...where,
+    ...{ hash, partition: hash >>> 24, id0, id1, id2, id3, seq, untilMs },
+  }));
+const anyRows = fc.array(anyRow, { minLength: 1, maxLength: 20 });
+
+const anyPlace: fc.Arbitrary<Place> = fc.oneof(
+  fc.record({ region: anyRegion, mode: anyMode, ageMs: fc.nat() }),
+  fc.record({ region: fc.constant(-1), mode: fc.constant(""), ageMs: fc.integer({ min: 0, max: 2 ** 32 - 1 }) }),
+);
+const anyAnswer: fc.Arbitrary<Answer> = fc.oneof(
+  fc.record({
+    kind: fc.constant("done" as const),
+    effect: fc.constantFrom("moved", "renewed", "late", "removed", "found", "nowhere"),
+    isRemembered: fc.boolean(),
+    place: fc.option(anyPlace, { nil: undefined }),
+  }),
+  fc.record({
+    kind: fc.constant("refused" as const),
+    reason: fc.constantFrom("overloaded", "no room for the mode", "no room for the player", "no owner"),
+  }),
+  fc.record({
+    kind: fc.constant("elsewhere" as const),
+    reason: fc.constantFrom("moved", "held by", "loading"),
+    holder: fc.option(fc.nat(15).map(incarnationOf), { nil: undefined }),
+  }),
+  fc.constantFrom(EXPIRED, OUT_OF_TURN),
+);
+const anyAnswers = fc.array(anyAnswer, { minLength: 1, maxLength: 20 });
+
+const batchOf = (number: number, rows: readonly Row[]): Uint8Array =>
+  encodeBatch(
+    number,
+    rows.map((row) => ({ row })),
+    0,
+  );
+/** True where the bytes are refused as they should be, false where they are taken; any other error is thrown on. */
+function isRefused(decode: () => unknown): boolean {
+  try {
+    decode();
+    return false;
+  } catch (error) {
+    if (error instanceof MalformedMessageError) return true;
+    throw error;
+  }
+}
+/** Each message with what reads it. */
+const anyMessage = fc.oneof(
+  anyRows.map((rows) => ({
+    bytes: batchOf(5, rows),
+    decode: (bytes: Uint8Array): unknown => decodeBatch(bytes, PARTITIONS, 0),
+  })),
+  anyAnswers.map((answers) => ({
+    bytes: encodeAnswers(5, answers),
+    decode: (bytes: Uint8Array): unknown => decodeAnswers(bytes, 5, answers.length),
+  })),
+);
+
+test("decodeBatch() reads what encodeBatch() wrote", () => {
+  fc.assert(
+    fc.property(fc.integer({ min: 1, max: 2 ** 53 - 1 }), anyRows, (number, rows) => {
+      const bytes = batchOf(number, rows);
+      expect(bytes.length % 4).toBe(0);
+      expect(decodeBatch(bytes, PARTITIONS, 0)).toEqual({ number, rows });
+    }),
+  );
+});
+test("decodeAnswers() reads what encodeAnswers() wrote", () => {
+  fc.assert(
+    fc.property(fc.integer({ min: 1, max: 2 ** 53 - 1 }), anyAnswers, (number, answers) => {
+      expect(decodeAnswers(encodeAnswers(number, answers), number, answers.length)).toEqual(answers);
+    }),
+  );
+});
+test("decodeBatch() and decodeAnswers() refuse a message cut short at any byte", () => {
+  fc.assert(
+    fc.property(anyMessage, ({ bytes, decode }) => {
+      for (let length = 0; length < bytes.length; length++)
+        if (!isRefused(() => decode(bytes.subarray(0, length)))) expect.fail(`cut at ${length}`);
+    }),
+    { numRuns: 30 },
+  );
+});
+test("decodeBatch() and decodeAnswers() refuse a message in which any one byte was changed", () => {
+  fc.assert(
+    fc.property(anyMessage, fc.integer({ min: 1, max: 255 }), ({ bytes, decode }, change) => {
+      for (let at = 0; at < bytes.length; at++) {
+        bytes[at] ^= change;
+        if (!isRefused(() => decode(bytes))) expect.fail(`byte ${at}`);
+        bytes[at] ^= change;
+      }
+      expect(isRefused(() => decode(bytes))).toBe(false);
+    }),
+    { numRuns: 30 },
+  );
+});
+test("decodeBatch() and decodeAnswers() refuse arbitrary bytes", () => {
+  fc.assert(
+    fc.property(fc.uint8Array({ size: "large" }), (bytes) => {
+      expect(isRefused(() => decodeBatch(bytes, PARTITIONS, 0))).toBe(true);
+      expect(isRefused(() => decodeAnswers(bytes, 1, 1))).toBe(true);
+    }),
+  );
+});
+test("decodeBatch() and decodeAnswers() refuse or take forged bytes under a checksum that fits, and hand out nothing unsound", () => {
+  const anyForgery = fc.array(fc.tuple(fc.nat(), fc.oneof(fc.nat(3), fc.integer({ min: 48, max: 122 }), fc.nat(255))), {
+    minLength: 1,
+    maxLength: 6,
+  });
+  fc.assert(
+    fc.property(anyMessage, anyForgery, ({ bytes, decode }, forgery) => {
+      const forged = Buffer.from(bytes);
+      for (const [at, byte] of forgery) forged[at % forged.length] = byte;
+      forged.writeUInt32LE(crc32(forged.subarray(0, -4)), forged.length - 4);
+      let decoded: unknown;
+      if (isRefused(() => (decoded = decode(forged)))) return;
+      if (Array.isArray(decoded)) for (const answer of decoded as Answer[]) expectSoundAnswer(answer);
+      else for (const row of (decoded as { rows: Row[] }).rows) expectSoundRow(row);
+    }),
+    { numRuns: 2000 },
+  );
+});
+
+function expectSoundRow({ operation, id0, id1, id2, id3, hash, partition, region, mode, seq, untilMs }: Row): void {
+  expect([id0, id1, id2, id3]).not.toEqual([0, 0, 0, 0]);
+  expect(partition).toBe(hash >>> 24);
+  if (operation === "report") expect(REGIONS[region] !== undefined && isModeName(mode)).toBe(true);
+  else expect([region, mode]).toEqual([0, ""]);
+  expect(Number.isInteger(seq) && seq >= -1 && seq < 2 ** 32).toBe(true);
+  expect(Number.isInteger(untilMs) && untilMs >= 0).toBe(true);
+}
+function expectSoundAnswer(answer: Answer): void {
+  if (answer.kind === "elsewhere" && answer.holder !== undefined) expect(answer.holder).toMatch(/^[0-9a-f-]{36}$/);
+  if (answer.kind !== "done" || answer.place === undefined) return;
+  const { region, mode, ageMs } = answer.place;
+  expect(region === -1 ? mode === "" : REGIONS[region] !== undefined && isModeName(mode)).toBe(true);
+  expect(ageMs).toBeGreaterThanOrEqual(0);
+}

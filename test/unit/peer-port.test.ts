@@ -1,0 +1,230 @@
+/** The peer port and the transport that talks to it, over real connections on loopback. */
+import { connect, type Socket } from "node:net";
+import { setImmediate as turn } from "node:timers/promises";
+import { afterEach, describe, expect, test } from "vitest";
+
+import { type Lane, PeerError } from "../../cluster/transport.ts";
+import { MalformedMessageError } from "../../engine/codec.ts";
+import type { PeerCredentials } from "../../node/peer-door.ts";
+import { askWhyNot } from "../../node/peer-hello.ts";
+import { LANE_BYTES_MAX, PeerPort } from "../../node/peer-port.ts";
+import { PeerTransport } from "../../node/peer-transport.ts";
+import { rawRequest } from "../support/http.ts";
+import { until } from "../support/until.ts";
+
+const INCARNATION = "6f0e4b1c-94a0-4c2e-8d55-0b9f3a7c1e21";
+const US: PeerCredentials = { cluster: "default", secret: "a secret that nobody knows" };
+const endings: (() => unknown)[] = [];
+afterEach(async () => {
+  for (const end of endings.splice(0).toReversed()) await end();
+});
+
+type Receive = (lane: Lane, message: Uint8Array) => Promise<Uint8Array>;
+const echo: Receive = (_lane, message) => Promise.resolve(message);
+
+async function openPort(
+  receive: Receive = echo,
+  credentials = US,
+): Promise<{ port: PeerPort; url: string; errors: unknown[] }> {
+  const errors: unknown[] = [];
+  const port = new PeerPort({
+    ...credentials,
+    incarnation: () => INCARNATION,
+    receive,
+    onError: (error) => errors.push(error),
+  });
+  await port.listen("127.0.0.1", 0);
+  endings.push(() => port.close());
+  return { port, url: `http://127.0.0.1:${(port.server.address() as { port: number }).port}`, errors };
+}
+
+function transportOf(credentials: PeerCredentials = US): PeerTransport {
+  const transport = new PeerTransport(credentials);
+  endings.push(() => transport.close());
+  return transport;
+}
+
+function bytesOf(length: number, seed = 1): Uint8Array {
+  return Uint8Array.from({ length }, (_, index) => (index * 31 + seed) & 255);
+}
+
+async function peerErrorOf(call: Promise<unknown>): Promise<PeerError> {
+  const error = await call.then(
+    () => undefined,
+    (reason: unknown) => reason,
+  );
+  expect(error).toBeInstanceOf(PeerError);
+  return error as PeerError;
+}
+
+describe("PeerTransport.call()", () => {
+  test("gives each call its own answer, whatever their sizes and their order", async () => {
+    const { url } = await openPort(async (_lane, message) => {
+      for (let turns = message.length % 7; turns > 0; turns--) await turn();
+      return message;
+    });
+    const transport = transportOf();
+    const lengths = [0, 1, 15, 16, 17, 1000, 65_535, 65_536, 65_537, 300_000, 1_999_999];
+    const calls = lengths.flatMap((length) => [bytesOf(length), bytesOf(length, 2)]);
+    const answers = await Promise.all(calls.map((message) => transport.call(url, "rows", message, 5000)));
+    for (const [index, answer] of answers.entries()) {
+      expect(Buffer.compare(answer, calls[index])).toBe(0);
+      expect(answer.byteOffset % 8, "words in it can be read").toBe(0);
+    }
+  });
+
+  test("names the lane, and lanes do not hold each other up", async () => {
+    const seen: Lane[] = [];
+    const { url } = await openPort((lane, message) => {
+      seen.push(lane);
+      return lane === "rows" ? new Promise(() => {}) : Promise.resolve(message);
+    });
+    const transport = transportOf();
+    const stuck = peerErrorOf(transport.call(url, "rows", bytesOf(8), 300));
+    await transport.call(url, "counts", bytesOf(8), 5000);
+    await transport.call(url, "control", bytesOf(8), 5000);
+    expect(seen.toSorted()).toEqual(["control", "counts", "rows"]);
+    expect((await stuck).isRefused).toBe(false);
+  });
+
+  test("rejects where nobody listens, and says that it was refused (R10)", async () => {
+    const { port, url } = await openPort();
+    await port.close();
+    const error = await peerErrorOf(transportOf().call(url, "rows", bytesOf(8), 5000));
+    expect(error.isRefused).toBe(true);
+  });
+
+  test("rejects in time where the peer does not answer, and opens another connection after", async () => {
+    let answers = 0;
+    const { port, url } = await openPort((_lane, message) =>
+      answers++ === 0 ? new Promise(() => {}) : Promise.resolve(message),
+    );
+    let connections = 0;
+    port.server.on("connection", () => connections++);
+    const transport = transportOf();
+    const startedMs = performance.now();
+    expect((await peerErrorOf(transport.call(url, "rows", bytesOf(8), 100))).isRefused).toBe(false);
+    expect(performance.now() - startedMs).toBeGreaterThanOrEqual(99);
+    expect(await transport.call(url, "rows", bytesOf(8), 5000)).toHaveLength(8);
+    expect(connections).toBe(2);
+  });
+
+  test("rejects what is under way when the peer goes, and finds the next one on the same port", async () => {
+    const { port, url } = await openPort(() => new Promise(() => {}));
+    const transport = transportOf();
+    const call = peerErrorOf(transport.call(url, "rows", bytesOf(8), 5000));
+    await until(
+      "it is connected",
+      () => new Promise<boolean>((resolve) => port.server.getConnections((_error, count) => resolve(count === 1))),
+    );
+    const { port: number } = port.server.address() as { port: number };
+    await port.close();
+    expect((await call).isRefused).toBe(false);
+    const next = new PeerPort({ ...US, incarnation: () => INCARNATION, receive: echo, onError: () => {} });
+    await next.listen("127.0.0.1", number);
+    endings.push(() => next.close());
+    expect(await transport.call(url, "rows", bytesOf(8), 5000)).toHaveLength(8);
+  });
+
+  test("rejects with the reason where the peer has another secret", async () => {
+    const { url } = await openPort();
+    const error = await peerErrorOf(transportOf({ ...US, secret: "what others know" }).call(url, "rows", bytesOf(8), 5000));
+    expect(error.message).toContain("HEADCOUNT_PEER_SECRET");
+    expect(error.message).not.toContain("what others know");
+  });
+
+  test("rejects where the message is malformed, which is no error of the node", async () => {
+    const { url, errors } = await openPort(() =>
+      Promise.reject(new MalformedMessageError(3, "must hold: all is well")),
+    );
+    const error = await peerErrorOf(transportOf().call(url, "rows", bytesOf(8), 5000));
+    expect(error.message).toContain("all is well");
+    expect(errors).toEqual([]);
+  });
+});
+
+describe("PeerPort", () => {
+  const refused = (credentials: PeerCredentials) => openPort().then(({ url }) => askWhyNot(url, credentials));
+
+  test("lets a node in that knows the secret", async () => {
+    expect(await refused(US)).toBeUndefined();
+  });
+
+  test.each([
+    [{ ...US, secret: "a secret that nobody knew" }, /HEADCOUNT_PEER_SECRET/],
+    [{ ...US, secret: undefined }, /HEADCOUNT_PEER_SECRET/],
+    [{ ...US, cluster: "other" }, /HEADCOUNT_CLUSTER must be "default", got "other"/],
+  ])("tells %j plainly why not", async (credentials, expected) => {
+    const reason = await refused(credentials);
+    expect(reason).toMatch(expected);
+    expect(reason).not.toContain(US.secret);
+  });
+
+  test("tells a node of another protocol plainly why not", async () => {
+    const { url } = await openPort();
+    const head = `GET /peer/hello HTTP/1.1\r\nhost: x\r\nauthorization: Bearer ${US.secret}\r\n`;
+    const answer = await rawRequest(url, `${head}headcount-cluster: default\r\nheadcount-protocol: 99\r\n\r\n`);
+    expect(answer).toMatchObject({ status: 426, body: expect.stringContaining("protocol") });
+  });
+
+  test("says who it is", async () => {
+    const { url } = await openPort();
+    const head = `GET /peer/hello HTTP/1.1\r\nhost: x\r\nauthorization: Bearer ${US.secret}\r\n`;
+    const answer = await rawRequest(url, `${head}headcount-cluster: default\r\nheadcount-protocol: 1\r\n\r\n`);
+    expect(JSON.parse(answer!.body)).toEqual({ cluster: "default", protocol: 1, incarnation: INCARNATION });
+  });
+
+  test("tells nothing without the secret", async () => {
+    const { url } = await openPort();
+    for (const path of ["/peer/hello", "/peer/rows", "/", "/metrics"])
+      expect(await rawRequest(url, `GET ${path} HTTP/1.1\r\nhost: x\r\n\r\n`), path).toMatchObject({ status: 401 });
+  });
+
+  test("upgrades nobody without the secret", async () => {
+    const { url } = await openPort(() => Promise.reject(new Error("nobody may come here")));
+    const head = "GET /peer/rows HTTP/1.1\r\nhost: x\r\nconnection: upgrade\r\nupgrade: headcount-frames\r\n";
+    expect(await rawRequest(url, `${head}\r\n`)).toMatchObject({ status: 401 });
+  });
+
+  test.each([
+    ["too long a message", [LANE_BYTES_MAX.rows + 1, 1, 1, 0]],
+    ["a kind that is none", [8, 1, 4, 0]],
+    ["an answer to nothing", [0, 1, 2, 0]],
+    ["what is no frame", [0x20544547, 0x20544547, 0x20544547, 0x20544547]],
+  ])("hangs up on %s", async (_what, words) => {
+    const { url, errors } = await openPort();
+    const socket = await upgraded(url);
+    const closed = new Promise<void>((resolve) => socket.once("close", () => resolve()));
+    socket.write(Buffer.from(Uint32Array.from(words).buffer));
+    await closed;
+    expect(errors).toEqual([]);
+  });
+
+  test("reads no more from a peer that has too many requests waiting, and goes on when they are answered", async () => {
+    const answer: (() => void)[] = [];
+    const { url } = await openPort((_lane, message) => new Promise((resolve) => answer.push(() => resolve(message))));
+    const transport = transportOf();
+    const message = bytesOf(50_000);
+    const calls = Promise.all(Array.from({ length: 500 }, () => transport.call(url, "control", message, 10_000)));
+    await until("it is full", () => answer.length >= 64);
+    for (let turns = 0; turns < 20; turns++) await turn();
+    expect(answer.length).toBeLessThan(70);
+    const answering = setInterval(() => answer.splice(0).forEach((each) => each()), 1);
+    endings.push(() => clearInterval(answering));
+    expect(await calls).toHaveLength(500);
+  });
+});
+
+/** A connection on which frames are spoken. */
+async function upgraded(url: string): Promise<Socket> {
+  const socket = connect(Number(new URL(url).port), "127.0.0.1");
+  endings.push(() => socket.destroy());
+  socket.on("error", () => {});
+  const head = "GET /peer/rows HTTP/1.1\r\nhost: x\r\nconnection: upgrade\r\nupgrade: headcount-frames\r\n";
+  socket.write(
+    `${head}authorization: Bearer ${US.secret}\r\nheadcount-cluster: default\r\nheadcount-protocol: 1\r\n\r\n`,
+  );
+  const answer = await new Promise<string>((resolve) => socket.once("data", (bytes) => resolve(String(bytes))));
+  expect(answer).toMatch(/^HTTP\/1\.1 101 /);
+  return socket;
+}

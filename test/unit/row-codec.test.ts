@@ -1,0 +1,267 @@
+import { crc32 } from "node:zlib";
+
+import { expect, test } from "vitest";
+
+import {
+  type Answer,
+  decodeAnswers,
+  decodeBatch,
+  encodeAnswers,
+  encodeBatch,
+  EXPIRED,
+  OUT_OF_TURN,
+} from "../../cluster/row-codec.ts";
+import type { Row } from "../../cluster/rows.ts";
+import { MalformedMessageError } from "../../engine/codec.ts";
+import { NO_SEQ } from "../../engine/partition.ts";
+import { REGIONS, regionOf } from "../../engine/regions.ts";
+import { DONE, elsewhere, incarnationOf, PARTITIONS, reportOf } from "../support/forwarding.ts";
+
+const [CA, US] = [regionOf("CA"), regionOf("US")];
+const NONE = { region: 0, mode: "", seq: NO_SEQ };
+const ROWS: readonly Row[] = [
+  reportOf(3, 1, { region: CA, mode: "duo", seq: 2 ** 32 - 1, untilMs: 1500.9 }),
+  reportOf(255, 2, { operation: "renew", ...NONE, untilMs: 900 }),
+  reportOf(0, 3, { operation: "find", ...NONE, untilMs: 1000 + 2 ** 25 }),
+  reportOf(128, 4, { region: US, mode: "GM01", seq: 0, untilMs: 1000 }),
+  reportOf(3, 5, { region: US, mode: "duo", seq: NO_SEQ, untilMs: 1001 }),
+  reportOf(3, 6, { operation: "remove", ...NONE, untilMs: 1001 }),
+];
+const HOLDER = incarnationOf(1);
+const ANSWERS: readonly Answer[] = [
+  DONE,
+  { ...DONE, effect: "late", place: { region: CA, mode: "duo", ageMs: 1.2 } },
+  elsewhere("held by", HOLDER),
+  { kind: "done", effect: "found", isRemembered: false, place: { region: -1, mode: "", ageMs: 2 ** 33 } },
+  { kind: "refused", reason: "no room for the mode" },
+  EXPIRED,
+];
+/** Where the parts of `batch()` and `answers()` begin. */
+const [NAMES_AT, ROWS_AT, ANSWERS_AT, PLACES_AT] = [24, 36, 68, 92];
+
+function batch(rows = ROWS): Uint8Array {
+  return encodeBatch(
+    77,
+    rows.map((row) => ({ row })),
+    1000,
+  );
+}
+const answers = (): Uint8Array => encodeAnswers(77, ANSWERS);
+
+/** A message after `change`, with a checksum that fits it. */
+function forged(message: Uint8Array, change: (bytes: Buffer) => void): Buffer {
+  const bytes = Buffer.from(message);
+  change(bytes);
+  bytes.writeUInt32LE(crc32(bytes.subarray(0, -4)), bytes.length - 4);
+  return bytes;
+}
+function refusalOf(decode: () => unknown): string {
+  try {
+    decode();
+  } catch (error) {
+    if (error instanceof MalformedMessageError) return error.message;
+    throw error;
+  }
+  return expect.fail("the message was taken");
+}
+
+test("encodeBatch() lays a batch out as drawn at the top of row-frame.ts and row-codec.ts", () => {
+  const bytes = Buffer.from(batch());
+  expect([bytes[0], bytes[1], bytes.readUInt16LE(2)], "version, kind, names").toEqual([1, 1, 2]);
+  expect(
+    [4, 8, 12].map((at) => bytes.readUInt32LE(at)),
+    "rows, words, bytes",
+  ).toEqual([6, 48, bytes.length]);
+  expect(bytes.readDoubleLE(16)).toBe(77);
+  expect(bytes.toString("latin1", NAMES_AT, ROWS_AT)).toBe("\x03duo\x04GM01\0\0\0");
+  expect(bytes.length).toBe(ROWS_AT + 6 * 32 + 4);
+  const words = Array.from({ length: 8 }, (_, word) => bytes.readInt32LE(ROWS_AT + 4 * word));
+  expect(words.slice(0, 5)).toEqual([1, 3, -1, 4, (3 << 24) | 1]);
+  expect(bytes.toString("latin1", ROWS_AT + 20, ROWS_AT + 22)).toBe("CA");
+  expect(words.slice(6), "seq, operation and time left").toEqual([-1, 128 | (500 << 8)]);
+  expect(bytes.readInt32LE(ROWS_AT + 32 + 20), "no place").toBe(-1);
+  expect(bytes.readUInt32LE(bytes.length - 4)).toBe(crc32(bytes.subarray(0, -4)));
+});
+test("decodeBatch() reads what was encoded, with the time left counted from the sending", () => {
+  const { number, rows } = decodeBatch(batch(), PARTITIONS, 5000);
+  expect(number).toBe(77);
+  const leftMs = [500, 0, 2 ** 24 - 1, 0, 1, 1];
+  expect(rows).toEqual(ROWS.map((row, index) => ({ ...row, untilMs: 5000 + leftMs[index] })));
+});
+test("decodeBatch() names the partition by the hash's top bits, whatever their number", () => {
+  const row = reportOf(0, 1, { hash: 0xabcd1234 | 0 });
+  for (const [partitions, partition] of [
+    [16, 0xa],
+    [256, 0xab],
+    [4096, 0xabc],
+  ])
+    expect(decodeBatch(batch([row]), partitions, 0).rows[0].partition).toBe(partition);
+});
+test("decodeBatch() reads a message wherever it lies in memory", () => {
+  const around = new Uint8Array(batch().length + 9).fill(0xff);
+  around.set(batch(), 5);
+  expect(decodeBatch(around.subarray(5, -4), PARTITIONS, 0)).toEqual(decodeBatch(batch(), PARTITIONS, 0));
+});
+test("encodeBatch() keeps the largest batch below 1 MiB", () => {
+  const rows = Array.from({ length: 8192 }, (_, index) =>
+    reportOf(1, index + 1, { mode: `${index}`.padStart(64, "m") }),
+  );
+  const bytes = batch(rows);
+  expect(bytes.length).toBeLessThan(2 ** 20);
+  expect(decodeBatch(bytes, PARTITIONS, 1000)).toEqual({ number: 77, rows });
+});
+test("decodeAnswers() reads what was encoded, every kind of answer", () => {
+  expect(decodeAnswers(answers(), 77, ANSWERS.length)).toEqual([
+    ANSWERS[0],
+    { ...DONE, effect: "late", place: { region: CA, mode: "duo", ageMs: 2 } },
+    ANSWERS[2],
+    { ...ANSWERS[3], place: { region: -1, mode: "", ageMs: 2 ** 32 - 1 } },
+    ANSWERS[4],
+    EXPIRED,
+  ]);
+  const others: Answer[] = [
+    ...(["moved", "renewed", "late", "removed", "found", "nowhere"] as const).flatMap((effect) =>
+      [true, false].map((isRemembered) => ({ ...DONE, effect, isRemembered })),
+    ),
+    ...(["overloaded", "no room for the mode", "no room for the player", "no owner"] as const).map(
+      (reason) => ({ kind: "refused", reason }) as const,
+    ),
+    elsewhere("moved"),
+    elsewhere("loading"),
+    elsewhere("held by"),
+    OUT_OF_TURN,
+  ];
+  expect(decodeAnswers(encodeAnswers(1, others), 1, others.length)).toEqual(others);
+});
+test("encodeAnswers() takes a word a row where nothing is to be shown", () => {
+  expect(encodeAnswers(1, new Array<Answer>(1000).fill(DONE)).length).toBe(24 + 1000 * 4 + 4);
+});
+
+test.each<[what: string, offset: number, rule: string, bytes: Uint8Array]>([
+  ["no bytes", 0, "at least 28 bytes", Buffer.alloc(0)],
+  ["27 bytes", 27, "at least 28 bytes", Buffer.alloc(27)],
+  ["another version", 0, "version 1, not 2", forged(batch(), (bytes) => (bytes[0] = 2))],
+  ["answers", 1, "kind 1 (batch), not 2", answers()],
+  ["bytes missing", 12, "232 bytes, not 231", batch().subarray(0, -1)],
+  ["a wrong checksum", 228, "the checksum fits", Buffer.from(batch()).fill(0, 228)],
+  ["no rows", 4, "1 to 8192 rows", forged(batch(), (bytes) => bytes.writeUInt32LE(0, 4))],
+  ["too many rows", 4, "1 to 8192 rows", forged(batch(), (bytes) => bytes.writeUInt32LE(8193, 4))],
+  ["other rows than words", 8, "8 words a row", forged(batch(), (bytes) => bytes.writeUInt32LE(5, 4))],
+  [
+    "more words than there are",
+    8,
+    "4294967295 words end where the checksum begins",
+    forged(batch(), (bytes) => bytes.writeUInt32LE(2 ** 32 - 1, 8)),
+  ],
+  ...[0, -1, 1.5, NaN, 2 ** 53].map(
+    (number) =>
+      [
+        `the number ${number}`,
+        16,
+        "a whole number of the batch, above 0",
+        forged(batch(), (bytes) => bytes.writeDoubleLE(number, 16)),
+      ] as [string, number, string, Uint8Array],
+  ),
+  ["a mode without letters", 24, "names are names of modes", forged(batch(), (bytes) => bytes.writeUInt16LE(3, 2))],
+  ["a mode with a space", 24, "names are names of modes", forged(batch(), (bytes) => bytes.write(" ", NAMES_AT + 2))],
+  [
+    "a name that runs into the checksum",
+    NAMES_AT,
+    "a name ends before the checksum",
+    forged(batch(), (bytes) => (bytes[NAMES_AT] = 204)),
+  ],
+  [
+    "names that go on behind the message",
+    224,
+    "a name ends before the checksum",
+    forged(batch(), (bytes) => {
+      bytes.writeUInt16LE(200, 2);
+      bytes.fill("\x09abcdefghi", NAMES_AT, 228);
+    }),
+  ],
+  [
+    "padding that is not zero",
+    ROWS_AT - 3,
+    "names are padded with zeros",
+    forged(batch(), (bytes) => (bytes[ROWS_AT - 1] = 1)),
+  ],
+  [
+    "a nil id",
+    ROWS_AT + 32,
+    "a profile id that is not nil",
+    forged(batch(), (bytes) => bytes.fill(0, ROWS_AT + 32, ROWS_AT + 48)),
+  ],
+  [
+    "an operation that is none",
+    ROWS_AT + 28,
+    "a known operation",
+    forged(batch(), (bytes) => (bytes[ROWS_AT + 28] = 4)),
+  ],
+  [
+    "a region that is none",
+    ROWS_AT + 20,
+    "a region's letters in reports, and only there",
+    forged(batch(), (bytes) => bytes.write("XX", ROWS_AT + 20)),
+  ],
+  [
+    "a region of a heartbeat",
+    ROWS_AT + 32 + 20,
+    "a region's letters in reports, and only there",
+    forged(batch(), (bytes) => bytes.writeInt32LE(0, ROWS_AT + 32 + 20)),
+  ],
+  [
+    "a mode that is not named",
+    ROWS_AT + 20,
+    "a mode that the message names",
+    forged(batch(), (bytes) => bytes.writeUInt16LE(2, ROWS_AT + 22)),
+  ],
+  [
+    "a seq where none is said",
+    ROWS_AT + 24,
+    "no seq where none is said",
+    forged(batch(), (bytes) => (bytes[ROWS_AT + 28] = 0)),
+  ],
+])("decodeBatch() refuses %s and says where (byte %i)", (_, offset, rule, bytes) => {
+  expect(refusalOf(() => decodeBatch(bytes, PARTITIONS, 0))).toBe(
+    `Malformed message at byte ${offset}: must hold: ${rule}`,
+  );
+});
+
+test.each<[what: string, offset: number, rule: string, change: (bytes: Buffer) => unknown]>([
+  ["those of another batch", 16, "batch 77, not 78", (bytes) => bytes.writeDoubleLE(78, 16)],
+  ["fewer than rows", 4, "answers to 6 rows", (bytes) => bytes.writeUInt32LE(5, 4)],
+  [
+    "what is no answer",
+    ANSWERS_AT,
+    "a known answer, remembered only where it was done",
+    (bytes) => (bytes[ANSWERS_AT] = 6),
+  ],
+  [
+    "a refusal that is remembered",
+    ANSWERS_AT + 16,
+    "a known answer, remembered only where it was done",
+    (bytes) => (bytes[ANSWERS_AT + 17] = 1),
+  ],
+  ["a refusal with a place", ANSWERS_AT + 17, "flags that fit", (bytes) => (bytes[ANSWERS_AT + 17] = 2)],
+  ["a flag that is none", ANSWERS_AT + 1, "flags that fit", (bytes) => (bytes[ANSWERS_AT + 1] = 5)],
+  ["a holder of what is done", ANSWERS_AT + 2, "a holder of what is elsewhere", (bytes) => (bytes[ANSWERS_AT + 2] = 1)],
+  [
+    "a holder that is not named",
+    ANSWERS_AT + 10,
+    "a holder that the message names",
+    (bytes) => (bytes[ANSWERS_AT + 10] = 3),
+  ],
+  ["a mode as a holder", ANSWERS_AT + 10, "a holder that the message names", (bytes) => (bytes[ANSWERS_AT + 10] = 1)],
+  ["a holder as a mode", PLACES_AT + 2, "a mode that the message names", (bytes) => (bytes[PLACES_AT + 2] = 2)],
+  ["a mode that is not named", PLACES_AT + 2, "a mode that the message names", (bytes) => (bytes[PLACES_AT + 2] = 7)],
+  ["a region that is none", PLACES_AT, "a region's letters", (bytes) => bytes.write("XX", PLACES_AT)],
+  ["places that nobody has", 8, "as many places as are said", (bytes) => (bytes[ANSWERS_AT + 5] = 1)],
+  ["a place that is not there", PLACES_AT + 16, "a place where one is said", (bytes) => (bytes[ANSWERS_AT + 1] = 3)],
+])("decodeAnswers() refuses %s and says where (byte %i)", (_, offset, rule, change) => {
+  const bytes = forged(answers(), change);
+  expect(refusalOf(() => decodeAnswers(bytes, 77, 6))).toBe(`Malformed message at byte ${offset}: must hold: ${rule}`);
+});
+test("regions travel as their codes", () => {
+  for (const region of REGIONS.keys())
+    expect(decodeBatch(batch([reportOf(1, 1, { region })]), PARTITIONS, 0).rows[0].region).toBe(region);
+});
