@@ -49,6 +49,8 @@ export interface MemberPorts {
 
 /** Seen ages are whole tenths as of the last tick, so up to a fifth of a second early: nobody may be disconnected before time. */
 const LATE_MS = 200;
+/** Pause before the key is written back again. */
+const KEY_RETRY_MS = 200;
 
 export class MemberNode {
   readonly engine: Engine;
@@ -72,6 +74,7 @@ export class MemberNode {
   /** R12: the store may have lost the key, so it is written back before anything else. */
   private isKeyInDoubt = false;
   private isRestoringKey = false;
+  private restoreKeyAtMs = -Infinity;
   private isLeaving = false;
   private isHurried = false;
   private isGoing = false;
@@ -222,8 +225,10 @@ export class MemberNode {
 
   private async restoreKey(): Promise<void> {
     const { run } = this.membership;
-    if (run === undefined || this.isRestoringKey) return;
+    const nowMs = this.ports.nowMs();
+    if (run === undefined || this.isRestoringKey || nowMs < this.restoreKeyAtMs) return;
     this.isRestoringKey = true;
+    this.restoreKeyAtMs = nowMs + KEY_RETRY_MS;
     try {
       await this.ports.store.restoreKey(run, this.key);
       if (run === this.membership.run) this.isKeyInDoubt = false;

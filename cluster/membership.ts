@@ -170,6 +170,7 @@ export class Membership {
     if (answer.run !== this.run) {
       const before = this.run;
       this.run = answer.run;
+      this.list = undefined; // revisions begin anew
       this.renewNow(); // what is held is named under this run (R15)
       this.ports.onRun(before);
     }

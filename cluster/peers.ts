@@ -68,8 +68,10 @@ export class Peers {
     }
     const answer = unseal("answer", bytes);
     if (answer.view !== undefined) this.note(answer.view);
-    if (answer.from !== incarnation || answer.to !== me || answer.verdict === "stranger")
+    if (answer.from !== incarnation || answer.to !== me || answer.verdict === "stranger") {
+      this.refused.add(incarnation); // as good as a port where nobody listens
       throw new PeerError(`${member.peerUrl} is not ${incarnation} any more`, false);
+    }
     peer.heardAtMs = ports.nowMs();
     peer.knownEpoch = Math.max(peer.knownEpoch, answer.epoch);
     return answer.body;

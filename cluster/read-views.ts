@@ -64,7 +64,7 @@ export class ReadViews {
   /** @returns false where the counts are needed */
   private applyOne({ region, term, version, isStale, isComplete, counts }: BoardEntry, asOfMs: number): boolean {
     const known = this.regions[region];
-    
+    if (known !== undefined && isNewer(known, term, version)) return true;
     if (known === undefined || known.term !== term || known.version !== version) {
       if (counts === undefined) return false;
       if (known === undefined) this.unknown--;

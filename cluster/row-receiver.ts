@@ -20,6 +20,12 @@ export interface RowReceiverFigures {
   batchesOutOfTurn: number;
 }
 
+interface NewestBatch {
+  readonly number: number;
+  /** While rows of it are open. */
+  answers: Promise<readonly Answer[]> | undefined;
+}
+
 /** Senders whose last batch is remembered. */
 const SENDERS_MAX = 1024;
 
@@ -27,8 +33,8 @@ export class RowReceiver {
   readonly figures: RowReceiverFigures = { batches: 0, rows: 0, rowsExpired: 0, batchesOutOfTurn: 0 };
   private readonly ports: RowReceiverPorts;
   private readonly partitions: number;
-  /** Number of the newest batch by sender; who was heard last is last. */
-  private readonly newest = new Map<string, number>();
+  /** The newest batch by sender; who was heard last is last. */
+  private readonly newest = new Map<string, NewestBatch>();
 
   constructor(ports: RowReceiverPorts, partitions: number) {
     this.ports = ports;
@@ -44,23 +50,29 @@ export class RowReceiver {
   async receive(from: string, epoch: number, delayMs: number, body: Uint8Array): Promise<Uint8Array> {
     const nowMs = this.ports.nowMs();
     const { number, rows } = decodeBatch(body, this.partitions, nowMs - Math.max(0, delayMs));
-    if (!this.isInTurn(from, number)) {
-      this.figures.batchesOutOfTurn++;
-      return encodeAnswers(number, new Array<Answer>(rows.length).fill(OUT_OF_TURN));
-    }
+    const newest = this.newest.get(from);
+    if (newest !== undefined && number <= newest.number) return this.answerLate(newest, number, rows.length);
     this.figures.batches++;
     this.figures.rows += rows.length;
-    return encodeAnswers(number, await this.applyAll(rows, epoch, nowMs));
+    const batch: NewestBatch = { number, answers: undefined };
+    this.remember(from, batch); // before a row is applied: what that sets off may bring the next
+    batch.answers = this.applyAll(rows, epoch, nowMs);
+    const answers = await batch.answers;
+    batch.answers = undefined;
+    return encodeAnswers(number, answers);
   }
 
-  /** R19: a batch that comes late must not undo what came in a newer one. */
-  private isInTurn(from: string, number: number): boolean {
-    const newest = this.newest.get(from) ?? 0;
-    if (number <= newest) return false;
+  /** R19: a batch that comes late must not undo what came in a newer one. One that comes again is answered once more. */
+  private async answerLate(newest: NewestBatch, number: number, rows: number): Promise<Uint8Array> {
+    this.figures.batchesOutOfTurn++;
+    const answers = number === newest.number ? await newest.answers : undefined;
+    return encodeAnswers(number, answers ?? new Array<Answer>(rows).fill(OUT_OF_TURN));
+  }
+
+  private remember(from: string, batch: NewestBatch): void {
     this.newest.delete(from);
-    this.newest.set(from, number);
+    this.newest.set(from, batch);
     if (this.newest.size > SENDERS_MAX) this.forgetOne();
-    return true;
   }
 
   private forgetOne(): void {

@@ -244,8 +244,12 @@ export class TakeOver {
   private async take(plans: readonly Plan[], claim: Claim, isLoaded: boolean): Promise<TakenAnswer[]> {
     const { guard, membership } = this.ports;
     const partitions = plans.map(({ partition }) => partition);
+    const expectMe = (): void => {
+      if (membership.me.incarnation !== claim.incarnation) throw new Error("This incarnation was expelled meanwhile");
+    };
+    expectMe();
     const answers = await guard.take(partitions, claim, isLoaded);
-    if (membership.me.incarnation !== claim.incarnation) throw new Error("This incarnation was expelled meanwhile");
+    expectMe();
     const refusing = answers.flatMap((answer) => (answer.kind === "refused" ? [answer.standing.raisedTo] : []));
     if (refusing.length > 0) await membership.raiseEpoch(Math.max(...refusing));
     return answers;
@@ -340,7 +344,7 @@ export class TakeOver {
   /** R6: tells holders that these are served now; again until they have heard it or are gone. */
   private tellServed(): void {
     const { membership, holdings } = this.ports;
-    for (const [holder, terms] of this.toTell) {
+    for (const [holder, terms] of new Map(this.toTell)) {
       this.toTell.delete(holder);
       if (memberOf(membership.view, holder) === undefined) continue;
       const isServed = (partition: PartitionIndex): boolean => holdings.get(partition).kind !== "settling";

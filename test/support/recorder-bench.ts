@@ -1,7 +1,7 @@
 /** A recorder over an in-memory store with a clock, turns and an encoder in the test's hand. */
 import type { Durability } from "../../cluster/record-state.ts";
-import { Recorder, type Remembrance } from "../../cluster/recorder.ts";
-import type { RecordStore } from "../../cluster/record-store.ts";
+import { type Fate, Recorder } from "../../cluster/recorder.ts";
+import type { Claim, RecordStore } from "../../cluster/record-store.ts";
 import { recoverAll } from "../../cluster/recovery.ts";
 import { encodeRows } from "../../engine/codec.ts";
 import { Engine, type TableCopy } from "../../engine/engine.ts";
@@ -29,6 +29,7 @@ export class RecorderBench {
   readonly faults: unknown[] = [];
   healed = 0;
   superseded: number[] = [];
+  readonly reclaimed: number[] = [];
   nowMs = 0;
   /** While set, encoding waits for it. */
   encoding: Promise<void> | undefined;
@@ -48,6 +49,10 @@ export class RecorderBench {
       wallMs: () => 1_700_000_000_000 + this.nowMs,
       onStoreFault: (error: unknown) => void this.faults.push(error),
       onStoreHealed: () => void this.healed++,
+      reclaim: async (partition: number, claim: Claim) => {
+        this.reclaimed.push(partition);
+        await store.claim([partition], claim);
+      },
       onSuperseded: (partition: number) => void this.superseded.push(partition),
     };
     const claim = { term, incarnation: `incarnation-${term}` };
@@ -96,6 +101,13 @@ export class RecorderBench {
     return told;
   }
 
+  /** R14: what is told of a player once the claim is proven. */
+  proven(number: number): Told {
+    const told = new Told();
+    this.recorder.whenProven(this.partitionOf(number), (fate) => told.answers.push(fate));
+    return told;
+  }
+
   partitionOf(number: number): number {
     return this.engine.partitionOf(this.engine.hash(idOf(number)));
   }
@@ -130,7 +142,7 @@ export class RecorderBench {
 
 /** What the client of one request was told. */
 export class Told {
-  readonly answers: Remembrance[] = [];
+  readonly answers: Fate[] = [];
 }
 
 export function idOf(number: number): Int32Array {

@@ -1,0 +1,142 @@
+import { expect, test } from "vitest";
+import { seal, unseal } from "../../cluster/envelope.ts";
+import { Peers } from "../../cluster/peers.ts";
+import { PeerError } from "../../cluster/transport.ts";
+import type { View } from "../../cluster/view.ts";
+import { incarnationOf, viewOfMembers } from "../support/members.ts";
+
+const BODY = Uint8Array.of(9);
+
+/** Node 1, whose peers answer as a test says. */
+class Subject {
+  nowMs = 1000;
+  view: View = viewOfMembers(5, [1, 2, 3]);
+  readonly adopted: View[] = [];
+  readonly handled: { from: string; epoch: number; delayMs: number }[] = [];
+  readonly sent: Uint8Array[] = [];
+  answer: (message: Uint8Array) => Promise<Uint8Array> = async (message) => {
+    const { from, to } = unseal("request", message);
+    return seal({
+      kind: "answer",
+      verdict: "done",
+      epoch: 5,
+      sentAtMs: 0,
+      from: to,
+      to: from,
+      view: undefined,
+      body: BODY,
+    });
+  };
+  readonly peers = new Peers(
+    {
+      transport: {
+        call: (_url, _lane, message) => {
+          this.sent.push(message);
+          return this.answer(message);
+        },
+      },
+      nowMs: () => this.nowMs,
+      me: () => incarnationOf(1),
+      view: () => this.view,
+      adopt: (view) => {
+        this.adopted.push(view);
+        this.view = view;
+      },
+    },
+    { rows: (...request) => this.handle(...request), counts: async () => BODY, control: async () => BODY },
+  );
+
+  receive(changes: Partial<Parameters<typeof seal>[0]>): Promise<Uint8Array> {
+    const request = {
+      kind: "request" as const,
+      verdict: "done" as const,
+      epoch: 5,
+      sentAtMs: 500,
+      from: incarnationOf(2),
+      to: incarnationOf(1),
+      view: undefined,
+      body: BODY,
+      ...changes,
+    };
+    return this.peers.receive("rows", seal(request));
+  }
+
+  private async handle(from: string, epoch: number, delayMs: number): Promise<Uint8Array> {
+    this.handled.push({ from, epoch, delayMs });
+    return BODY;
+  }
+}
+
+test("R17: a message for another incarnation is refused and handled by nobody", async () => {
+  const subject = new Subject();
+  const answer = unseal("answer", await subject.receive({ to: incarnationOf(7) }));
+  expect([answer.verdict, subject.handled]).toEqual(["stranger", []]);
+});
+test("R17: whoever asks under an older view is answered with the newer one", async () => {
+  const subject = new Subject();
+  expect(unseal("answer", await subject.receive({ epoch: 4 })).view).toEqual(subject.view);
+  expect(unseal("answer", await subject.receive({ epoch: 5 })).view).toBeUndefined();
+});
+test("R17: a newer view that comes with a request is adopted before the request is handled", async () => {
+  const subject = new Subject();
+  const newer = viewOfMembers(6, [1, 2]);
+  await subject.receive({ epoch: 6, view: newer });
+  expect(subject.adopted).toEqual([newer]);
+});
+test("R9: another view under the same epoch is told, an older one is not", async () => {
+  const subject = new Subject();
+  await subject.receive({ view: viewOfMembers(4, [1]) });
+  expect(subject.adopted).toEqual([]);
+  const other = viewOfMembers(5, [1, 2], { nonce: "another" });
+  await subject.receive({ view: other });
+  expect(subject.adopted).toEqual([other]);
+});
+test("R17: the first request to a peer brings the view, later ones do not", async () => {
+  const subject = new Subject();
+  for (let call = 0; call < 2; call++) await subject.peers.call(incarnationOf(2), "rows", BODY, 100);
+  expect(subject.sent.map((message) => unseal("request", message).view?.epoch)).toEqual([5, undefined]);
+});
+test("R19: a delay counts from the smallest seen, and a clock that went slow counts no longer after two windows", async () => {
+  const subject = new Subject();
+  await subject.receive({ sentAtMs: 900 });
+  await subject.receive({ sentAtMs: 950 });
+  subject.nowMs = 1200;
+  await subject.receive({ sentAtMs: 1000 });
+  expect(subject.handled.map(({ delayMs }) => delayMs)).toEqual([0, 0, 150]);
+  for (const nowMs of [12_000, 23_000]) {
+    subject.nowMs = nowMs;
+    await subject.receive({ sentAtMs: nowMs - 3000 });
+  }
+  expect(subject.handled.at(-1)?.delayMs).toBe(0);
+});
+test("R10: who was not heard of for a while is named, who was heard or answered is not", async () => {
+  const subject = new Subject();
+  subject.peers.onView();
+  subject.nowMs += 3001;
+  expect(subject.peers.unheard(3000)).toEqual([incarnationOf(2), incarnationOf(3)]);
+  await subject.receive({ from: incarnationOf(2) });
+  await subject.peers.call(incarnationOf(3), "rows", BODY, 100);
+  expect(subject.peers.unheard(3000)).toEqual([]);
+});
+test("R10: a port that refuses, or where another incarnation answers, is named once", async () => {
+  const subject = new Subject();
+  subject.answer = () => Promise.reject(new PeerError("nobody listens", true));
+  await expect(subject.peers.call(incarnationOf(2), "rows", BODY, 100)).rejects.toThrow(PeerError);
+  subject.answer = async () =>
+    seal({
+      kind: "answer",
+      verdict: "stranger",
+      epoch: 5,
+      sentAtMs: 0,
+      from: incarnationOf(8),
+      to: incarnationOf(1),
+      view: undefined,
+      body: BODY,
+    });
+  await expect(subject.peers.call(incarnationOf(3), "rows", BODY, 100)).rejects.toThrow("is not");
+  expect(subject.peers.takeRefused()).toEqual([incarnationOf(2), incarnationOf(3)]);
+  expect(subject.peers.takeRefused()).toEqual([]);
+});
+test("Peers.call() reaches only members that are listed", async () => {
+  await expect(new Subject().peers.call(incarnationOf(9), "rows", BODY, 100)).rejects.toThrow(PeerError);
+});
