@@ -3,7 +3,7 @@ import type { ProfileId } from "../engine/profile-id.ts";
 import { type DisagreementError, Founding } from "./founding.ts";
 import { type ClusterEvent, MemberNode, type MemberPorts } from "./member-node.ts";
 import type { RegionView } from "./read-views.ts";
-import type { Operation, Outcome } from "./rows.ts";
+import type { Operation, Outcome, Row } from "./rows.ts";
 import type { ClusterKey } from "./shared-store.ts";
 import type { Lane } from "./transport.ts";
 import { NO_VIEW, type View } from "./view.ts";
@@ -148,8 +148,19 @@ export class ClusterNode {
     const hash = member.engine.hash(id);
     const partition = member.engine.partitionOf(hash);
     const untilMs = this.ports.nowMs() + this.options.key.deadlineMs;
-    const [id0, id1, id2, id3] = id;
-    const row = { operation, hash, partition, id0, id1, id2, id3, region, mode, seq, untilMs };
+    const row: Row = {
+      operation,
+      hash,
+      partition,
+      id0: id[0],
+      id1: id[1],
+      id2: id[2],
+      id3: id[3],
+      region,
+      mode,
+      seq,
+      untilMs,
+    };
     member.forwarder.submit(row, settle, isBatch);
   }
 

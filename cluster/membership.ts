@@ -53,6 +53,8 @@ export class Membership {
   run: Run | undefined;
   list: MemberList | undefined;
   me: Member;
+  /** Whether this incarnation is in the list, as far as it knows. */
+  isListed = false;
   /** Times this node was expelled. */
   expulsions = 0;
   private readonly ports: MembershipPorts;
@@ -67,11 +69,6 @@ export class Membership {
     this.ports = ports;
     this.options = options;
     this.me = { ...options.member, incarnation: ports.randomId(), isLeaving: false };
-  }
-
-  /** Whether this incarnation is in the list, as far as it knows. */
-  get isListed(): boolean {
-    return memberOf(this.view, this.me.incarnation) !== undefined;
   }
 
   /** R14: whether the last renewal that was answered is fresh by both clocks, and no newer view is known than it brought. */
@@ -212,6 +209,7 @@ export class Membership {
     if (!isNewer(view, this.view) && !isOther) return;
     if (view.expelled.includes(this.me.incarnation)) return this.rejoin(view);
     this.view = view;
+    this.isListed = memberOf(view, this.me.incarnation) !== undefined;
     this.ports.onView();
   }
 
@@ -221,6 +219,7 @@ export class Membership {
     const before = this.me.incarnation;
     this.me = { ...this.me, incarnation: this.ports.randomId() };
     this.view = view;
+    this.isListed = false;
     this.list = undefined;
     this.answered = undefined;
     this.isJoining = true;
