@@ -6,6 +6,7 @@ import type { RegionView } from "./read-views.ts";
 import type { Operation, Outcome, Row } from "./rows.ts";
 import type { ClusterKey } from "./shared-store.ts";
 import type { Lane } from "./transport.ts";
+import { wakefulClock } from "./wakeful-clock.ts";
 import { NO_VIEW, type View } from "./view.ts";
 
 export type { ClusterEvent, RegionView };
@@ -43,9 +44,10 @@ export class ClusterNode {
 
   constructor(options: ClusterOptions, ports: ClusterPorts) {
     this.options = options;
-    this.ports = ports;
+    this.ports = { ...ports, nowMs: wakefulClock(ports.nowMs, ports.wallMs) };
     this.startIncarnation = ports.randomId();
-    const { store, nowMs, randomId } = ports;
+    const { store, randomId } = ports;
+    const { nowMs } = this.ports;
     const { id, url, peerUrl, weight, key } = options;
     const asker = { id, url, peerUrl, weight, incarnation: this.startIncarnation, isLeaving: false };
     const foundingPorts = {
@@ -164,10 +166,16 @@ export class ClusterNode {
     member.forwarder.submit(row, settle, isBatch);
   }
 
+  /** The node's clock, which goes on while the machine stands still. */
+  nowMs(): number {
+    return this.ports.nowMs();
+  }
+
   /** What this node knows of a region. */
   regionView(region: number): RegionView {
     if (this.member !== undefined) return this.member.counts.regionView(region);
-    return { region, players: 0, top: [], isComplete: false, isStale: true, term: 0, version: 0 };
+    const asOfMs = this.ports.nowMs();
+    return { region, players: 0, top: [], isComplete: false, isStale: true, term: 0, version: 0, asOfMs };
   }
 
   /** R24: the same from the region's owner; undefined where nobody answered in time. */

@@ -185,8 +185,9 @@ export class Counts {
       const owner = this.placement?.regionOwner(region);
       if (owner === undefined || !this.lanes.has(owner)) continue;
       const isMine = owner === this.ports.me();
+      const askedAtMs = this.ports.nowMs();
       const board = isMine ? await this.flushed(region) : await this.ask(owner, region, untilMs);
-      if (board !== undefined) return viewOf(board);
+      if (board !== undefined) return viewOf(board, askedAtMs);
     }
     return undefined;
   }
@@ -305,6 +306,6 @@ export class Counts {
 /** Hashed with the cluster's key, it gives a number that nobody outside knows. */
 const SALT_ID = Int32Array.of(1, 2, 3, 4);
 
-function viewOf({ region, term, version, isComplete, isStale, counts }: BoardEntry): RegionView {
-  return { region, players: counts?.players ?? 0, top: counts?.top ?? [], isComplete, isStale, term, version };
+function viewOf({ region, term, version, isComplete, isStale, counts }: BoardEntry, asOfMs: number): RegionView {
+  return { region, players: counts?.players ?? 0, top: counts?.top ?? [], isComplete, isStale, term, version, asOfMs };
 }

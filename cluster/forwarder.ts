@@ -243,7 +243,7 @@ export class Forwarder {
     for (const queue of this.queues) {
       const late = queue.waiting.filter(isOver);
       if (late.length === 0) continue;
-      over.push(...late);
+      for (const entry of late) over.push(entry);
       queue.waiting = queue.waiting.filter((entry) => !isOver(entry));
       if (queue.waiting.length === 0 && queue.state !== "under way") queue.state = "idle";
     }

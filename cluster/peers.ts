@@ -34,7 +34,7 @@ interface Peer {
 }
 
 /** The smallest delay is that of the last one or two of these: clocks drift, and a paused machine's stands still. */
-const DELAY_WINDOW_MS = 10_000;
+const DELAY_WINDOW_MS = 2000;
 const NO_BODY = new Uint8Array(0);
 /** Peers beyond those listed that are remembered: those on their way in or out. */
 const STRANGERS_MAX = 64;

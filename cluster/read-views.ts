@@ -20,6 +20,8 @@ export interface RegionView {
   /** R22: of the region; 0 where nothing is known. (term, version) never goes back on one node. */
   readonly term: number;
   readonly version: number;
+  /** It was so then, by this node's clock, or later. */
+  readonly asOfMs: number;
 }
 
 interface Known {
@@ -55,10 +57,11 @@ export class ReadViews {
 
   of(region: number, nowMs: number): RegionView {
     const known = this.regions[region];
-    if (known === undefined) return { region, ...NOTHING, isComplete: false, isStale: true, term: 0, version: 0 };
-    const { term, version, isComplete, counts } = known;
+    if (known === undefined)
+      return { region, ...NOTHING, isComplete: false, isStale: true, term: 0, version: 0, asOfMs: nowMs };
+    const { term, version, isComplete, counts, asOfMs } = known;
     const isStale = known.isStale || nowMs - known.asOfMs > STALE_MS;
-    return { region, players: counts.players, top: counts.top, isComplete, isStale, term, version };
+    return { region, players: counts.players, top: counts.top, isComplete, isStale, term, version, asOfMs };
   }
 
   /** @returns false where the counts are needed */

@@ -102,7 +102,7 @@ export class Recorder {
   private queue: PartitionIndex[] = [];
   private waiters: Waiter[] = [];
   private rowsWaiting = 0;
-  /** When the oldest row that waits came. */
+  /** When the oldest that waits came. */
   private waitingSinceMs = 0;
   private isFlushPlanned = false;
   private commits = 0;
@@ -229,6 +229,8 @@ export class Recorder {
     const { inFlight } = this;
     if (inFlight !== undefined && !inFlight.isGivenUp && nowMs - inFlight.sinceMs > this.options.deadlineMs)
       this.giveUp(inFlight);
+    // What waits behind an append that hangs is not answered by it either.
+    if (this.queue.length > 0 && nowMs - this.waitingSinceMs > this.options.deadlineMs) this.fallAhead(this.queue);
     this.startSnapshots(nowMs);
   }
 
@@ -277,9 +279,9 @@ export class Recorder {
 
   private enqueue(partition: PartitionIndex, rows: number): void {
     const state = this.states[partition];
+    if (this.queue.length === 0) this.waitingSinceMs = this.ports.nowMs();
     if (!state.isQueued) this.queue.push(partition);
     state.isQueued = true;
-    if (this.rowsWaiting === 0) this.waitingSinceMs = this.ports.nowMs();
     this.rowsWaiting += rows;
     this.planFlush();
   }

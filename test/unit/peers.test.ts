@@ -103,7 +103,7 @@ test("R19: a delay counts from the smallest seen, and a clock that went slow cou
   subject.nowMs = 1200;
   await subject.receive({ sentAtMs: 1000 });
   expect(subject.handled.map(({ delayMs }) => delayMs)).toEqual([0, 0, 150]);
-  for (const nowMs of [12_000, 23_000]) {
+  for (const nowMs of [4000, 7000]) {
     subject.nowMs = nowMs;
     await subject.receive({ sentAtMs: nowMs - 3000 });
   }

@@ -111,6 +111,20 @@ test("a shared store that fails is asked by one snapshot at a time; rows are not
   expect([bench.recorder.aheadCount, bench.told(5).answers]).toEqual([0, ["remembered"]]);
   expect((await bench.restart(2)).modeOf(39)).toBe("GM01");
 });
+test("R4: what waits behind an append that hangs is given up in its own time", async () => {
+  const bench = await RecorderBench.open();
+  bench.store.hang();
+  bench.report(1, "GM01");
+  await bench.settle();
+  bench.nowMs += 1500;
+  const waiting = bench.report(1, "GM02");
+  const proven = bench.proven(bench.partitionOf(1) === bench.partitionOf(2) ? 3 : 2);
+  await bench.pass(1900);
+  expect(waiting.answers, "its partition is ahead").toEqual(["counted"]);
+  expect(proven.answers).toEqual([]);
+  await bench.pass(200);
+  expect(proven.answers).toEqual(["counted"]);
+});
 test("R2: a store that lost the claim is claimed again, then healed", async () => {
   const bench = await RecorderBench.open();
   bench.report(1, "GM01");

@@ -1,0 +1,154 @@
+import { expect, test } from "vitest";
+import { ELSEWHERE, Holdings, type Holding } from "../../cluster/holdings.ts";
+import type { Membership } from "../../cluster/membership.ts";
+import { NO_SEQ, Owner } from "../../cluster/owner.ts";
+import { placementOf } from "../../cluster/placement.ts";
+import { RowApplier } from "../../cluster/row-applier.ts";
+import type { Operation, RowOutcome } from "../../cluster/rows.ts";
+import { regionOf } from "../../engine/regions.ts";
+import { idOf, RecorderBench } from "../support/recorder-bench.ts";
+import { incarnationOf, memberNumber, viewOfMembers } from "../support/members.ts";
+
+const CLAIM = { term: 1, incarnation: incarnationOf(1) };
+
+/** Node 1 of a view, with all partitions in the state that a test gives them. */
+class Subject {
+  readonly bench: RecorderBench;
+  readonly holdings: Holdings;
+  readonly membership = { me: memberNumber(1), view: viewOfMembers(1, [1]), isLicensed: true };
+  private readonly applier: RowApplier;
+
+  constructor(bench: RecorderBench) {
+    this.bench = bench;
+    const membership = this.membership as unknown as Membership;
+    const nowMs = (): number => bench.nowMs;
+    const { recorder } = bench;
+    const placement = () => placementOf(membership.view, 16);
+    const unheard = (): void => undefined;
+    this.holdings = new Holdings(16, { membership, placement, nowMs, onServing: unheard, onStopped: unheard });
+    this.hold({ kind: "serving", claim: CLAIM, raisedTo: 1, doubtUntilMs: -Infinity });
+    this.applier = new RowApplier({
+      owner: new Owner(bench.engine, recorder),
+      recorder,
+      holdings: this.holdings,
+      membership,
+      nowMs,
+    });
+  }
+
+  static async open(): Promise<Subject> {
+    return new Subject(await RecorderBench.open());
+  }
+
+  hold(holding: Holding): void {
+    for (let partition = 0; partition < 16; partition++) this.holdings.set(partition, holding);
+  }
+
+  ask(operation: Operation, number: number, mode = "", epoch = this.membership.view.epoch): RowOutcome[] {
+    const [id, outcomes] = [idOf(number), [] as RowOutcome[]];
+    const hash = this.bench.engine.hash(id);
+    const [id0, id1, id2, id3] = id;
+    const region = mode === "" ? 0 : regionOf("CA");
+    const partition = this.bench.engine.partitionOf(hash);
+    const row = { operation, hash, partition, id0, id1, id2, id3, region, mode, seq: NO_SEQ, untilMs: 1e9 };
+    this.applier.apply(row, epoch, (outcome) => outcomes.push(outcome));
+    return outcomes;
+  }
+
+  async answered(...asked: Parameters<Subject["ask"]>): Promise<RowOutcome[]> {
+    const outcomes = this.ask(...asked);
+    await this.bench.settle();
+    return outcomes;
+  }
+}
+
+const elsewhere = (reason: string, holder?: string): object[] => [{ kind: "elsewhere", reason, holder }];
+
+test("R5: a report is done when its row has landed; what changes nothing, at once", async () => {
+  const subject = await Subject.open();
+  const moved = subject.ask("report", 1, "GM01");
+  expect(moved).toEqual([]);
+  await subject.bench.settle();
+  expect(moved).toMatchObject([{ kind: "done", effect: "moved", isRemembered: true }]);
+  expect(subject.ask("report", 1, "GM01")).toMatchObject([{ effect: "renewed", isRemembered: true }]);
+  expect(subject.ask("find", 1)).toMatchObject([{ effect: "found", place: { mode: "GM01", region: regionOf("CA") } }]);
+  expect(subject.ask("find", 2)).toMatchObject([{ effect: "nowhere" }]);
+});
+test("R14: without a licence what changes nothing is answered after an append that proves the claim", async () => {
+  const subject = await Subject.open();
+  await subject.answered("report", 1, "GM01");
+  subject.membership.isLicensed = false;
+  for (const [operation, effect] of [
+    ["renew", "renewed"],
+    ["find", "found"],
+    ["report", "renewed"],
+  ] as const) // prettier-ignore
+  {
+    const appends = subject.bench.store.calls.append;
+    const outcomes = subject.ask(operation, 1, operation === "report" ? "GM01" : "");
+    expect(outcomes).toEqual([]);
+    await subject.bench.settle();
+    expect(outcomes).toMatchObject([{ effect, isRemembered: true }]);
+    expect(subject.bench.store.calls.append).toBe(appends + 1);
+  }
+});
+test("R14: a removal of nobody is proven too", async () => {
+  const subject = await Subject.open();
+  await subject.answered("remove", 1);
+  subject.membership.isLicensed = false;
+  const outcomes = subject.ask("remove", 1);
+  expect(outcomes).toEqual([]);
+  await subject.bench.settle();
+  expect(outcomes).toMatchObject([{ effect: "removed", isRemembered: true }]);
+});
+test("R14: with neither licence nor store, places and absences are not told, reports and heartbeats are counted", async () => {
+  const subject = await Subject.open();
+  await subject.answered("report", 1, "GM01");
+  subject.membership.isLicensed = false;
+  subject.bench.store.goAway();
+  await subject.answered("report", 1, "GM02");
+  expect(subject.ask("report", 1, "GM02")).toMatchObject([{ effect: "renewed", isRemembered: false }]);
+  expect(subject.ask("renew", 1)).toMatchObject([{ effect: "renewed", isRemembered: false }]);
+  expect(subject.ask("renew", 2)).toEqual(elsewhere("loading"));
+  expect(subject.ask("find", 1)).toEqual(elsewhere("loading"));
+});
+test("R14: a claim that was not raised to the newest epoch, or that the view gives to another, brings no licence", async () => {
+  const subject = await Subject.open();
+  await subject.answered("report", 1, "GM01");
+  subject.membership.view = viewOfMembers(2, [1]);
+  expect(subject.ask("find", 1)).toEqual([]);
+  subject.membership.view = viewOfMembers(1, [2]);
+  expect(subject.ask("find", 1)).toEqual([]);
+});
+test("R6: who was superseded while the append was under way answers `moved`", async () => {
+  const subject = await Subject.open();
+  const outcomes = subject.ask("report", 1, "GM01");
+  for (let partition = 0; partition < 16; partition++) subject.bench.recorder.drop(partition);
+  expect(outcomes).toEqual(elsewhere("moved"));
+});
+test("R17: a row that was sent under a view from before the claim is not applied", async () => {
+  const subject = await Subject.open();
+  subject.hold({ kind: "serving", claim: { ...CLAIM, term: 5 }, raisedTo: 5, doubtUntilMs: -Infinity });
+  expect(subject.ask("report", 1, "GM01", 4)).toEqual(elsewhere("moved"));
+  expect(subject.bench.modeOf(1)).toBeUndefined();
+});
+test("R18: what is not served here is told at once, and why", async () => {
+  const subject = await Subject.open();
+  const serving = { kind: "serving", claim: CLAIM, raisedTo: 1, doubtUntilMs: -Infinity } as const;
+  const states: [Holding, string, string?][] = [
+    [ELSEWHERE, "loading"],
+    [{ kind: "wanted", holder: undefined }, "loading"],
+    [{ kind: "wanted", holder: incarnationOf(2) }, "held by", incarnationOf(2)],
+    [{ kind: "taking" }, "loading"],
+    [{ kind: "settling", serving, untilMs: 1 }, "loading"],
+    [{ kind: "letting go", serving }, "loading"],
+  ];
+  for (const [holding, reason, holder] of states) {
+    subject.hold(holding);
+    expect(subject.ask("report", 1, "GM01"), holding.kind).toEqual(elsewhere(reason, holder));
+  }
+  subject.hold(ELSEWHERE);
+  subject.membership.view = viewOfMembers(1, [2]);
+  expect(subject.ask("report", 1, "GM01")).toEqual(elsewhere("moved"));
+  expect(subject.ask("report", 1, "GM01", 7), "the sender knows a newer view").toEqual(elsewhere("loading"));
+});
