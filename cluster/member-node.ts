@@ -76,7 +76,8 @@ export class MemberNode {
   private isRestoringKey = false;
   private restoreKeyAtMs = -Infinity;
   private isLeaving = false;
-  private isHurried = false;
+  /** R11: partitions that were made due for a last snapshot. */
+  private readonly hurried = new Set<PartitionIndex>();
   private isGoing = false;
 
   constructor(
@@ -264,11 +265,18 @@ export class MemberNode {
       ({ incarnation, isLeaving }) => incarnation !== me.incarnation && !isLeaving,
     );
     const held = holdings.where("serving", "settling", "taking", "letting go").length;
-    if (!isAnybodyStaying && !this.isHurried) recorder.hurry();
-    this.isHurried = !isAnybodyStaying;
+    if (isAnybodyStaying) this.hurried.clear();
+    else this.hurry();
     const mayGo = isAnybodyStaying ? held === 0 : recorder.isIdle;
     const isKnownToLeave = memberOf(view, me.incarnation)?.isLeaving ?? true;
     if (mayGo && isKnownToLeave && !this.isGoing) void this.go();
+  }
+
+  /** With nobody to take it, what is here is stored, and what comes here from others who leave. */
+  private hurry(): void {
+    const due = this.holdings.where("serving").filter((partition) => !this.hurried.has(partition));
+    this.recorder.hurry(due);
+    for (const partition of due) this.hurried.add(partition);
   }
 
   private async go(): Promise<void> {

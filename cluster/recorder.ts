@@ -80,7 +80,7 @@ const ROWS_WAITING_MAX = 1 << 18;
 const ROWS_HEALING_MAX = 4096;
 const SNAPSHOTS_AT_ONCE = 2; // one is encoded while the other is written
 const RETRY_FIRST_MS = 100;
-const RETRY_LAST_MS = 5000;
+const RETRY_LAST_MS = 1000;
 
 export class Recorder {
   readonly totals: RecorderTotals = {
@@ -237,7 +237,7 @@ export class Recorder {
   /** Settles once everything is stored, ages too, or `withinMs` have passed; false then. */
   async drain(withinMs: number, pause: () => Promise<void>): Promise<boolean> {
     const untilMs = this.ports.nowMs() + withinMs;
-    this.hurry();
+    this.hurry([...this.states.keys()]);
     while (this.ports.nowMs() < untilMs) {
       this.tick();
       if (this.isIdle) return true;
@@ -246,12 +246,12 @@ export class Recorder {
     return false;
   }
 
-  /** Everything is due for a snapshot, ages too. */
-  hurry(): void {
-    for (const state of this.states) state.snapshotAtMs = -Infinity;
+  /** These partitions are due for a snapshot, for the ages in it too. */
+  hurry(partitions: readonly PartitionIndex[]): void {
+    for (const partition of partitions) this.states[partition].snapshotAtMs = -Infinity;
   }
 
-  /** Whether everything is stored. */
+  /** Whether everything is stored, and the snapshots taken that were hurried. */
   get isIdle(): boolean {
     const isWritten = this.inFlight === undefined && this.queue.length === 0 && this.snapshotting === 0;
     return isWritten && this.aheadCount === 0 && this.states.every((_, partition) => !this.isUnstored(partition));
@@ -259,7 +259,8 @@ export class Recorder {
 
   private isUnstored(partition: PartitionIndex): boolean {
     const { isTouched } = this.engine.partitions[partition];
-    return isTouched && this.states[partition].claim !== undefined && this.options.durability !== "none";
+    const { claim, snapshotAtMs } = this.states[partition];
+    return isTouched && claim !== undefined && snapshotAtMs === -Infinity && this.options.durability !== "none";
   }
 
   /** While a shared store fails, rows are not sent: their partitions are ahead at once, and a snapshot looks for its return. */

@@ -72,8 +72,7 @@ export class TallySender {
   /** R21: from now on this node speaks for a partition; every owner of regions will be told all of it. */
   take(partition: number): void {
     this.drop(partition);
-    this.held.set(partition, undefined);
-    this.oweWhole(partition);
+    this.held.set(partition, undefined); // until it is looked at, which finds a new term
   }
 
   drop(partition: number): void {

@@ -128,7 +128,9 @@ describe("PeerTransport.call()", () => {
 
   test("rejects with the reason where the peer has another secret", async () => {
     const { url } = await openPort();
-    const error = await peerErrorOf(transportOf({ ...US, secret: "what others know" }).call(url, "rows", bytesOf(8), 5000));
+    const error = await peerErrorOf(
+      transportOf({ ...US, secret: "what others know" }).call(url, "rows", bytesOf(8), 5000),
+    );
     expect(error.message).toContain("HEADCOUNT_PEER_SECRET");
     expect(error.message).not.toContain("what others know");
   });
@@ -148,6 +150,13 @@ describe("PeerPort", () => {
 
   test("lets a node in that knows the secret", async () => {
     expect(await refused(US)).toBeUndefined();
+  });
+
+  test("without a secret lets in whoever has none, and nobody who has one", async () => {
+    const { url } = await openPort(echo, { ...US, secret: undefined });
+    expect(await askWhyNot(url, { ...US, secret: undefined })).toBeUndefined();
+    expect(await transportOf({ ...US, secret: undefined }).call(url, "rows", bytesOf(8), 5000)).toHaveLength(8);
+    expect(await askWhyNot(url, US)).toContain("HEADCOUNT_PEER_SECRET");
   });
 
   test.each([

@@ -114,6 +114,14 @@ test("R19: a batch that comes after a later one of its sender, or again, is not 
   expect(owner.players).toEqual([1, 4, 5]);
   expect(owner.receiver.figures.batchesOutOfTurn).toBe(2);
 });
+test("RowReceiver answers a batch that comes again while it is open as it answers the first, and applies it once", async () => {
+  const owner = new TestOwner();
+  owner.atOnce = undefined;
+  const receiving = [owner.receive(1, [reportOf(3, 1)]), owner.receive(1, [reportOf(3, 1)])];
+  owner.applied[0].settle(MOVED);
+  expect(await Promise.all(receiving)).toEqual([[MOVED], [MOVED]]);
+  expect(owner.players).toEqual([1]);
+});
 test("RowReceiver remembers a bounded number of senders, and forgets those that are not listed first", async () => {
   const owner = new TestOwner();
   const strangerOf = (number: number): string => incarnationOf(0).slice(0, -4) + number.toString(16).padStart(4, "0");
