@@ -3,8 +3,9 @@
  * so it is plain JavaScript for any Node from 18 on, and uses nothing from node_modules.
  *
  *   node scripts/install.js             the packages that a node needs
- *   node scripts/install.js --dev       those for development too
- *   node scripts/install.js --tools     and the programs in TOOLS
+ *   node scripts/install.js --redis     and the program redis-server
+ *   node scripts/install.js --dev       the packages for development too
+ *   node scripts/install.js --tools     and all programs in TOOLS
  *
  * `scripts/README.md` says how it decides.
  */
@@ -13,11 +14,29 @@ import { accessSync, constants, existsSync, readFileSync, rmSync, symlinkSync } 
 import { basename, delimiter, dirname, join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
 
-/** Programs that tests and benchmarks use and npm does not bring. */
+/**
+ * Programs that tests and benchmarks use and npm does not bring. Without `brew` it is for Linux only. `service`: Debian's
+ * package starts one on the usual port; tests start their own, so that one is not left behind.
+ */
+const REDIS = {
+  command: "redis-server",
+  apt: "redis-server",
+  brew: "redis",
+  service: "redis-server",
+  without: "whatever needs Redis: clusters of several nodes, their tests and benchmarks",
+};
 const TOOLS = [
-  { command: "redis-server", apt: "redis-server", brew: "redis", without: "tests and benchmarks that need Redis" },
+  REDIS,
   { command: "wrk", apt: "wrk", brew: "wrk", without: "benchmarks over HTTP, and their tests" },
-];
+  { command: "haproxy", apt: "haproxy", brew: "haproxy", service: "haproxy", without: "tests of the load balancer" },
+  {
+    command: "docker-compose",
+    apt: "docker-compose",
+    brew: "docker-compose",
+    without: "a second look at docker-compose.yml",
+  },
+  { command: "ip", apt: "iproute2", without: "tests that cut a network" },
+].filter(({ brew }) => brew !== undefined || process.platform === "linux");
 
 /** npm's own waits (10 s, 60 s) would keep someone who is offline waiting for more than a minute. */
 const NPM_CI = [
@@ -31,6 +50,7 @@ const NPM_CI = [
 const root = fileURLToPath(new URL("..", import.meta.url));
 const wantsTools = process.argv.includes("--tools");
 const isForDevelopment = wantsTools || process.argv.includes("--dev");
+const toolsWanted = wantsTools ? TOOLS : process.argv.includes("--redis") ? [REDIS] : [];
 const lockfile = readJson(join(root, "package-lock.json"));
 const nodeNeeded = readJson(join(root, "package.json")).engines.node.replace(">=", "");
 const bundledNodePackage = `node_modules/node-${process.platform}-${process.arch}`;
@@ -40,7 +60,7 @@ const libcHere = process.report?.getReport().header.glibcVersionRuntime === unde
 if (lockfile.packages[bundledNodePackage] === undefined) requireNode(process.versions.node);
 if (!isInstalled()) installPackages();
 requireNode(nodeVersion());
-if (wantsTools) installTools();
+installTools();
 
 /** Whether node_modules holds what the lockfile says: npm leaves there a list of what it installed. */
 function isInstalled() {
@@ -122,7 +142,7 @@ function requireNode(version) {
 }
 
 function installTools() {
-  const missing = TOOLS.filter((tool) => !isOnPath(tool.command));
+  const missing = toolsWanted.filter((tool) => !isOnPath(tool.command));
   if (missing.length === 0) return;
   const installer = findInstaller();
   for (const tool of missing) {
@@ -161,9 +181,8 @@ function findInstaller() {
         aptGet("update");
         result = aptGet("install", "-y", "--no-install-recommends", tool.apt);
       }
-      // Debian's package starts a server on the usual port; tests start their own, so do not leave that one behind.
-      if (result.isOk && tool.command === "redis-server" && existsSync("/run/systemd/system")) {
-        asRoot("systemctl", "disable", "--now", "redis-server");
+      if (result.isOk && tool.service !== undefined && existsSync("/run/systemd/system")) {
+        asRoot("systemctl", "disable", "--now", tool.service);
       }
       return result.isOk ? "" : result.said;
     },
@@ -173,7 +192,7 @@ function findInstaller() {
 function howToInstall(tool) {
   if (process.platform === "darwin") return `brew install ${tool.brew}`;
   if (isOnPath("apt-get")) return `sudo apt-get install ${tool.apt}`;
-  return `the package is called ${[...new Set([tool.apt, tool.brew])].join(" or ")} in your system's package manager`;
+  return `the package is called ${[...new Set([tool.apt, tool.brew ?? tool.apt])].join(" or ")} in your system's package manager`;
 }
 
 function isOnPath(command) {

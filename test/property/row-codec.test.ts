@@ -31,7 +31,14 @@ const anyRow: fc.Arbitrary<Row> = fc
   .tuple(anyProfileId, fc.integer(), anyWhere, anySeq, fc.nat(2 ** 24 - 1))
   .map(([[id0, id1, id2, id3], hash, where, seq, untilMs]) => ({
     ...where,
-    ...{ hash, partition: hash >>> 24, id0, id1, id2, id3, seq, untilMs },
+    hash,
+    partition: hash >>> 24,
+    id0,
+    id1,
+    id2,
+    id3,
+    seq,
+    untilMs,
   }));
 const anyRows = fc.array(anyRow, { minLength: 1, maxLength: 20 });
 

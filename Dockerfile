@@ -1,0 +1,26 @@
+# A node of Headcount. Node runs the TypeScript as it is, so nothing is built.
+#   docker build --tag headcount .
+#   docker run --publish 8080:8080 --volume headcount:/data headcount      one node, keeping its data in the volume
+# Several nodes: docker-compose.yml.
+
+FROM node:24.21.0-bookworm-slim AS packages
+WORKDIR /headcount
+COPY package.json package-lock.json .npmrc ./
+RUN npm ci --omit=dev --omit=optional --ignore-scripts --no-audit --no-fund
+
+FROM node:24.21.0-bookworm-slim
+ENV NODE_ENV=production HEADCOUNT_HOST=0.0.0.0 HEADCOUNT_DATA_DIR=/data
+WORKDIR /headcount
+COPY --from=packages /headcount/node_modules node_modules
+COPY package.json LICENSE ./
+COPY engine engine
+COPY cluster cluster
+COPY node node
+RUN install --directory --owner=node --group=node /data
+USER node
+EXPOSE 8080
+# Alive, not ready: a node that waits for the store, or drains, must not be restarted for it.
+HEALTHCHECK --interval=5s --timeout=2s --start-period=10s --retries=3 \
+  CMD ["node", "-e", "fetch('http://127.0.0.1:' + (process.env.HEADCOUNT_PORT ?? 8080) + '/livez').then(({ ok }) => process.exit(ok ? 0 : 1), () => process.exit(1))"]
+# Node itself is process 1, so that SIGTERM reaches it: it drains and exits 0.
+ENTRYPOINT ["node", "node/headcount.js"]

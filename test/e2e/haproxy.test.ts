@@ -1,0 +1,218 @@
+/** The load balancer with the very configuration that docker-compose.yml gives it, as a process on this machine. */
+import { spawn, spawnSync } from "node:child_process";
+import { once } from "node:events";
+import { createServer, type Server } from "node:http";
+import type { AddressInfo } from "node:net";
+import { join } from "node:path";
+
+import { expect, onTestFinished, test } from "vitest";
+
+import { startCluster, untilAgreed } from "../support/cluster.ts";
+import { freePort } from "../support/free-port.ts";
+import { gamemodePath, HttpClient } from "../support/http.ts";
+import { type NodeProcess, PROJECT_DIR, startNode } from "../support/node-process.ts";
+import { hasRedis } from "../support/redis-server.ts";
+import { until } from "../support/until.ts";
+
+const hasHaproxy = spawnSync("haproxy", ["-v"]).status === 0;
+const WHY = hasHaproxy ? "" : " (skipped: there is no haproxy here)";
+const CLIENTS = 8;
+/** Requests that must be answered while nothing comes to the server in question, for it to count as left alone. */
+const QUIET_REQUESTS = 200;
+
+test.runIf(hasHaproxy)(`haproxy.cfg: who is not ready gets nothing, and nobody notices${WHY}`, async () => {
+  const servers = await Promise.all([1, 2, 3].map(() => StubNode.start()));
+  await using balancer = await Balancer.start(servers.map(({ address }) => address));
+  await using traffic = new Traffic(balancer.url, CLIENTS);
+  await until("all get traffic", () => servers.every(({ requests }) => requests > 10));
+
+  const [first, ...others] = servers;
+  first.isReady = false;
+  await traffic.untilQuiet(() => first.requests);
+  expect(others.every(({ requests }) => requests > 0)).toBe(true);
+
+  first.isReady = true;
+  const before = first.requests;
+  await until("it gets traffic again", () => first.requests > before + 10);
+  await traffic.end();
+  expect(traffic.failures).toEqual([]);
+});
+
+test.runIf(hasHaproxy)(`haproxy.cfg: what a dying node did not answer is said to another${WHY}`, async () => {
+  const servers = await Promise.all([1, 2, 3].map(() => StubNode.start()));
+  await using balancer = await Balancer.start(servers.map(({ address }) => address));
+  await using traffic = new Traffic(balancer.url, CLIENTS);
+  await until("all get traffic", () => servers.every(({ requests }) => requests > 10));
+
+  for (const [index, server] of servers.slice(0, 2).entries()) {
+    await server.die();
+    await until("the balancer knows", () => balancer.log.includes(`node-${index + 1} is DOWN`));
+  }
+  await traffic.end();
+  expect(traffic.failures).toEqual([]);
+});
+
+test.runIf(hasHaproxy)(
+  `haproxy.cfg: the balancer is healthy while one node is ready; metrics are not let out${WHY}`,
+  async () => {
+    const server = await StubNode.start();
+    await using balancer = await Balancer.start([server.address, "127.0.0.1:9", "127.0.0.1:9"]);
+    await using client = new HttpClient(balancer.url);
+    const { status } = await client.request("GET", "/metrics");
+    expect(status).toBe(404);
+    server.isReady = false;
+    await until("the balancer says so", async () => (await client.request("GET", "/balancer")).status === 503);
+    expect((await client.request("GET", "/v1/players")).status).toBe(503);
+  },
+);
+
+test.runIf(hasHaproxy)(`haproxy.cfg: a node that ends on SIGTERM fails no request${WHY}`, async () => {
+  await using first = await startNode();
+  await using second = await startNode();
+  await using balancer = await Balancer.start([first, second].map(({ port }) => `127.0.0.1:${port}`));
+  await using traffic = new Traffic(balancer.url, CLIENTS);
+  await until("there is traffic", () => traffic.answered > QUIET_REQUESTS);
+
+  expect(await first.stop()).toBe(0);
+  const before = traffic.answered;
+  await until("traffic goes on", () => traffic.answered > before + QUIET_REQUESTS);
+  await traffic.end();
+  expect(traffic.failures).toEqual([]);
+  expect(await second.stop()).toBe(0);
+});
+
+test.runIf(hasHaproxy && hasRedis)(`haproxy.cfg: a rolling restart of a cluster fails no request${WHY}`, async () => {
+  await using cluster = await startCluster({ nodes: 3 });
+  await using restarted = new AsyncDisposableStack();
+  const nodes: NodeProcess[] = [...cluster.nodes];
+  await using balancer = await Balancer.start(nodes.map(({ port }) => `127.0.0.1:${port}`));
+  await using traffic = new Traffic(balancer.url, CLIENTS);
+  for (const [index, old] of cluster.nodes.entries()) {
+    expect(await old.stop()).toBe(0);
+    const env = { ...cluster.env, HEADCOUNT_ID: `node-${index + 1}`, HEADCOUNT_PORT: `${old.port}` };
+    nodes[index] = restarted.use(await startNode({ env }));
+    await untilAgreed(nodes);
+    await until("the balancer knows it again", () => balancer.log.includes(`node-${index + 1} is UP`));
+  }
+  await traffic.end();
+  expect(traffic.answered).toBeGreaterThan(QUIET_REQUESTS);
+  expect(traffic.failures).toEqual([]);
+});
+
+/** haproxy as a process, gone when the scope ends. */
+class Balancer implements AsyncDisposable {
+  readonly url: string;
+  log = "";
+  private readonly child;
+
+  private constructor(port: number, nodes: readonly string[]) {
+    this.url = `http://127.0.0.1:${port}`;
+    const addresses = Object.fromEntries(nodes.map((address, index) => [`NODE_${index + 1}`, address]));
+    // Without an address a name is looked for that does not exist here; a closed port is the same to the balancer.
+    const environment = { NODE_1: "127.0.0.1:9", NODE_2: "127.0.0.1:9", NODE_3: "127.0.0.1:9", ...addresses };
+    this.child = spawn("haproxy", ["-db", "-f", join(PROJECT_DIR, "deploy/haproxy.cfg")], {
+      env: { PATH: process.env["PATH"], BALANCER_BIND: `127.0.0.1:${port}`, ...environment },
+      stdio: ["ignore", "pipe", "ignore"],
+    });
+    this.child.stdout.setEncoding("utf8").on("data", (text: string) => (this.log += text));
+    process.once("exit", () => this.child.kill("SIGKILL"));
+  }
+
+  static async start(nodes: readonly string[]): Promise<Balancer> {
+    const balancer = new Balancer(await freePort(), nodes);
+    await until("the balancer finds a node", async () => {
+      if (balancer.child.exitCode !== null) throw new Error(`haproxy exited with ${balancer.child.exitCode}`);
+      const answer = await fetch(`${balancer.url}/balancer`, { headers: { connection: "close" } });
+      await answer.arrayBuffer();
+      return answer.status === 200;
+    });
+    return balancer;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    if (this.child.exitCode !== null) return;
+    this.child.kill("SIGKILL");
+    await once(this.child, "close");
+  }
+}
+
+/** Answers everything, and on /readyz what it is told to. */
+class StubNode {
+  isReady = true;
+  /** Not counting /readyz. */
+  requests = 0;
+  private readonly server: Server;
+
+  private constructor() {
+    this.server = createServer((request, response) => {
+      if (request.url === "/readyz") response.statusCode = this.isReady ? 200 : 503;
+      else this.requests++;
+      request.resume().on("end", () => response.end("{}"));
+    });
+    onTestFinished(() => {
+      this.server.close().closeAllConnections();
+    });
+  }
+
+  static async start(): Promise<StubNode> {
+    const node = new StubNode();
+    node.server.listen(0, "127.0.0.1");
+    await once(node.server, "listening");
+    return node;
+  }
+
+  get address(): string {
+    return `127.0.0.1:${(this.server.address() as AddressInfo).port}`;
+  }
+
+  /** As by `kill -9`: every connection breaks, with or without an answer due. */
+  async die(): Promise<void> {
+    const closed = once(this.server, "close");
+    this.server.close().closeAllConnections();
+    await closed;
+  }
+}
+
+/** Clients that report one after another, until told to end; every answer but 200 and 202 is a failure. */
+class Traffic implements AsyncDisposable {
+  answered = 0;
+  readonly failures: string[] = [];
+  private isEnding = false;
+  private readonly client: HttpClient;
+  private readonly clients: Promise<void>[];
+
+  constructor(url: string, count: number) {
+    this.client = new HttpClient(url, count);
+    this.clients = Array.from({ length: count }, (_, index) => this.run(index));
+  }
+
+  /** Until a good many requests in a row have left a counter as it was. */
+  async untilQuiet(counter: () => number): Promise<void> {
+    let [seen, since] = [counter(), this.answered];
+    await until(`${QUIET_REQUESTS} requests in a row went elsewhere`, () => {
+      if (counter() !== seen) [seen, since] = [counter(), this.answered];
+      return this.answered > since + QUIET_REQUESTS;
+    });
+  }
+
+  async end(): Promise<void> {
+    this.isEnding = true;
+    await Promise.all(this.clients);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.end();
+    await this.client[Symbol.asyncDispose]();
+  }
+
+  private async run(index: number): Promise<void> {
+    const path = gamemodePath(`6f0e4b1c-94a0-4c2e-8d55-00000000000${index}`);
+    while (!this.isEnding) {
+      const answer = await this.client
+        .request("POST", path, { json: { region: "CA", gamemode: "GM01" } })
+        .catch((error: unknown) => ({ status: String(error), text: "" }));
+      this.answered++;
+      if (answer.status !== 200 && answer.status !== 202) this.failures.push(`${answer.status} ${answer.text}`);
+    }
+  }
+}

@@ -1,0 +1,139 @@
+/** One entry with everything around it played by the test: clock, turns, peers, views and its own handler. */
+
+import { Forwarder, type ForwarderOptions, type ForwarderPorts } from "../../cluster/forwarder.ts";
+import { type Answer, decodeBatch, encodeAnswers } from "../../cluster/row-codec.ts";
+import type { Done, Elsewhere, Outcome, Row, RowOutcome } from "../../cluster/rows.ts";
+import { PeerError } from "../../cluster/transport.ts";
+
+export const PARTITIONS = 256;
+
+export const DONE: Done = { kind: "done", effect: "moved", isRemembered: true, place: undefined };
+
+export function elsewhere(reason: Elsewhere["reason"], holder?: string): Elsewhere {
+  return { kind: "elsewhere", reason, holder };
+}
+
+/** The incarnation of node `number`, 0 … 15. */
+export function incarnationOf(number: number): string {
+  return `00000000-0000-4000-8000-00000000000${number.toString(16)}`;
+}
+
+/** The report of player `player`, 1 … 2^24 - 1, who is in this partition. */
+export function reportOf(partition: number, player: number, more: Partial<Row> = {}): Row {
+  const hash = (partition << 24) | player;
+  const [region, mode, seq, untilMs] = [player % 249, `GM${player % 10}`, player, 2000];
+  const ids = { id0: player, id1: partition, id2: -1, id3: 4 };
+  return { operation: "report", hash, partition, ...ids, region, mode, seq, untilMs, ...more };
+}
+
+/** A batch on its way to a peer, for the test to answer. */
+export interface Call {
+  readonly to: string;
+  readonly number: number;
+  readonly rows: readonly Row[];
+  readonly timeoutMs: number;
+  answer(...answers: readonly Answer[]): Promise<void>;
+  answerBytes(bytes: Uint8Array): Promise<void>;
+  fail(): Promise<void>;
+}
+
+/** A row at this node's own handler. */
+export interface Applied {
+  readonly row: Row;
+  readonly epoch: number;
+  settle(outcome: RowOutcome): void;
+}
+
+export const [ME, A, B, C] = [0, 1, 2, 3].map(incarnationOf);
+
+export class TestEntry implements ForwarderPorts {
+  readonly forwarder: Forwarder;
+  now = 0;
+  newestEpoch = 1;
+  /** Owner of every partition without one of its own here. */
+  owner: string | undefined = A;
+  readonly owners = new Map<number, string>();
+  readonly listed = new Set([ME, A, B, C]);
+  readonly calls: Call[] = [];
+  readonly applied: Applied[] = [];
+  /** What the own handler answers at once; undefined: the test settles it later. */
+  atOnce: ((row: Row) => RowOutcome) | undefined = () => DONE;
+  /** What became of rows, by player, in the order in which it was told. */
+  readonly outcomes: [player: number, outcome: Outcome][] = [];
+  readonly handler = {
+    apply: (row: Row, epoch: number, settle: (outcome: RowOutcome) => void): void => {
+      this.applied.push({ row, epoch, settle });
+      if (this.atOnce !== undefined) settle(this.atOnce(row));
+    },
+  };
+  private readonly tasks: (() => void)[] = [];
+
+  constructor(options: Partial<ForwarderOptions> = {}) {
+    this.forwarder = new Forwarder(this, { partitions: PARTITIONS, deadlineMs: 2000, ...options });
+  }
+
+  nowMs = (): number => this.now;
+  atTurnEnd = (task: () => void): void => void this.tasks.push(task);
+  me = (): string => ME;
+  epoch = (): number => this.newestEpoch;
+  ownerOf = (partition: number): string | undefined => this.owners.get(partition) ?? this.owner;
+  isListed = (incarnation: string): boolean => this.listed.has(incarnation);
+
+  call = (to: string, body: Uint8Array, timeoutMs: number): Promise<Uint8Array> => {
+    const { promise, resolve, reject } = Promise.withResolvers<Uint8Array>();
+    const { number, rows } = decodeBatch(body, PARTITIONS, this.now);
+    const answerBytes = (bytes: Uint8Array): Promise<void> => (resolve(bytes), this.endTurn());
+    this.calls.push({
+      to,
+      number,
+      rows,
+      timeoutMs,
+      answerBytes,
+      answer: (...answers) => answerBytes(encodeAnswers(number, answers)),
+      fail: () => (reject(new PeerError("no answer", false)), this.endTurn()),
+    });
+    return promise;
+  };
+
+  /** Submits reports of these players, of one partition. */
+  submit(partition: number, ...players: number[]): void {
+    for (const player of players) this.submitRow(reportOf(partition, player, { untilMs: this.now + 2000 }));
+  }
+
+  submitRow(row: Row, isBatch = false): void {
+    this.forwarder.submit(row, (outcome) => this.outcomes.push([row.id0, outcome]), isBatch);
+  }
+
+  /** Lets everything that is ready be handled, and the turn end. */
+  async endTurn(): Promise<void> {
+    for (let round = 0; round < 4; round++) await Promise.resolve();
+    for (const task of this.tasks.splice(0)) task();
+  }
+
+  async pass(ms: number): Promise<void> {
+    this.now += ms;
+    this.forwarder.tick();
+    await this.endTurn();
+  }
+
+  async learn(change: () => void): Promise<void> {
+    change();
+    this.newestEpoch++;
+    this.forwarder.onView();
+    await this.endTurn();
+  }
+
+  /** The latest batch that left. */
+  get last(): Call {
+    return this.calls[this.calls.length - 1];
+  }
+
+  /** Players in each batch, in the order in which they left. */
+  get sent(): number[][] {
+    return this.calls.map(({ rows }) => playersOf(rows));
+  }
+}
+
+export function playersOf(rows: readonly Row[]): number[] {
+  return rows.map(({ id0 }) => id0);
+}
