@@ -33,8 +33,8 @@ interface Peer {
   windowEndsMs: number;
 }
 
-/** The smallest delay is that of the last one or two of these: clocks drift, and a paused machine's stands still. */
-const DELAY_WINDOW_MS = 2000;
+/** The smallest delay is that of the last one or two of these: clocks drift, stand still and jump. Beats come more often. */
+const DELAY_WINDOW_MS = 500;
 const NO_BODY = new Uint8Array(0);
 /** Peers beyond those listed that are remembered: those on their way in or out. */
 const STRANGERS_MAX = 64;

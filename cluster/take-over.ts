@@ -11,7 +11,7 @@ import {
   type HandedOver,
   type HandOffAnswer,
 } from "./hand-off-codec.ts";
-import { type Holding, type Holdings, type Serving, servingIn } from "./holdings.ts";
+import { ELSEWHERE, type Holding, type Holdings, type Serving, servingIn } from "./holdings.ts";
 import type { Membership } from "./membership.ts";
 import type { Claim, PartitionIndex, PartitionRecord } from "./record-store.ts";
 import type { Recorder } from "./recorder.ts";
@@ -173,7 +173,9 @@ export class TakeOver {
     for (const [index, partition] of partitions.entries())
       if (holdings.get(partition).kind === "taking") {
         this.standings.delete(partition);
-        holdings.set(partition, previous[index]);
+        const isWanted = previous[index].kind !== "kept";
+        if (!isWanted) holdings.set(partition, previous[index]);
+        else holdings.set(partition, holdings.isMine(partition) ? { kind: "wanted", holder: undefined } : ELSEWHERE);
       }
   }
 
