@@ -73,7 +73,7 @@ export class MemberListModel {
       return { kind: isExpelled ? "expelled" : "absent", run, list: answered(list) };
     }
 
-    const isKnown = entry.run === run && list.revision === renewal.revision;
+    const isKnown = list.revision === renewal.revision;
     const isTold = entry.run !== run || entry.held !== renewal.held;
     isChanged = !isSameMember(entry.member, renewal.member) || isChanged;
     Object.assign(entry, {

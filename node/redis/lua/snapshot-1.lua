@@ -1,0 +1,31 @@
+#!lua flags=allow-oom
+--[[ node/redis/lua/snapshot-1.lua: replace a snapshot and the part of the log that it covers, at once (R3, R4).
+  O(bytes, messages covered).
+  KEYS[1] the tag's records (hash, records.lua)
+  ARGV[1] run   [2] partition   [3] claim 'term incarnation'   [4] number   [5] length covered
+  ARGV[6] 1: the whole log is covered, whatever its length   [7] bytes   Clock: none
+  Returns L landed, S superseded, B behind, O outnumbered.                                                           ]]
+-- with run records
+if isOtherRun(ARGV[1]) then return OTHER_RUN end
+local key, partition, claim = KEYS[1], ARGV[2], ARGV[3]
+local number, covers, isWhole = tonumber(ARGV[4]), tonumber(ARGV[5]), ARGV[6] == '1'
+local state = readState(redis.call('HGET', key, 'c' .. partition) or EMPTY)
+if state.claim ~= claim then return refusal(state.raisedTo, claim) end
+if number <= state.number then return 'O' end
+if not isWhole and covers > state.length then return 'B' end
+
+local kept, start = state.next, covers
+if not isWhole then
+  kept, start = state.mine, state.start
+  while kept < state.next do
+    local stop = start + redis.call('HSTRLEN', key, 'l' .. partition .. '.' .. text(kept))
+    if stop > covers then break end
+    kept, start = kept + 1, stop
+  end
+end
+deleteLog(key, partition, state.first, kept)
+redis.call('HSET', key, 's' .. partition, ARGV[7])
+state.number, state.first, state.mine, state.start = number, kept, kept, start
+if isWhole then state.length = covers end
+writeState(key, partition, state)
+return 'L'

@@ -1,0 +1,42 @@
+#!lua flags=allow-oom
+--[[ node/redis/lua/take-1.lua: take records for a term above what they are raised to, or one's own again (R1).
+  O(bytes of the records) where they are asked for.
+  KEYS[1] the tag's records (hash, records.lua)
+  ARGV[1] run   [2] claim: 'term incarnation'   [3] 1: answer snapshot and log   [4] 1: the cluster is founded (R12)
+  ARGV[5 …] partitions   Clock: none
+  Returns of each partition {state before | nil}: refused, or {state before | nil, lost, and where asked for: snapshot |
+  nil, message, message, …}.                                                                                         ]]
+-- with run records
+if isOtherRun(ARGV[1]) then return OTHER_RUN end
+local key, claim, isLoaded, lost = KEYS[1], ARGV[2], ARGV[3] == '1', ARGV[4]
+local term = tonumber(string.match(claim, '^%d+'))
+
+local function load(partition, state, answer)
+  answer[3] = redis.call('HGET', key, 's' .. partition)
+  local names = {}
+  for number = state.first, state.next - 1 do
+    names[#names + 1] = 'l' .. partition .. '.' .. text(number)
+    if #names == ARGUMENTS_MAX or number == state.next - 1 then
+      for _, message in ipairs(redis.call('HMGET', key, unpack(names))) do answer[#answer + 1] = message end
+      names = {}
+    end
+  end
+end
+
+local function take(partition)
+  local found = redis.call('HGET', key, 'c' .. partition)
+  local state = readState(found or EMPTY)
+  if state.claim ~= claim then
+    if term <= state.raisedTo then return { found } end
+    state.claim, state.raisedTo, state.length, state.number = claim, term, 0, 0
+    state.mine, state.start, state.lost = state.next, 0, found and '0' or lost
+    writeState(key, partition, state)
+  end
+  local answer = { found, state.lost }
+  if isLoaded then load(partition, state, answer) end
+  return answer
+end
+
+local answers = {}
+for place = 5, #ARGV do answers[#answers + 1] = take(ARGV[place]) end
+return answers

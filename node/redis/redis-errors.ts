@@ -1,0 +1,44 @@
+/** What goes wrong with Redis, in plain words. */
+import { StoreUnavailableError } from "../../cluster/record-store.ts";
+import { OtherRunError } from "../../cluster/shared-store.ts";
+
+/** This Redis may not be used, now or later, until somebody changes how it is set up. */
+export class UnfitRedisError extends Error {
+  override readonly name = "UnfitRedisError";
+}
+
+const REASONS: readonly (readonly [RegExp, string])[] = [
+  [/^OOM\b/, "Redis is full (maxmemory)"],
+  [/^LOADING\b/, "Redis is still loading its data"],
+  [/^READONLY\b/, "this Redis is a replica just now"],
+  [/^NOREPLICAS\b/, "Redis has too few replicas (min-replicas-to-write)"],
+  [/^MISCONF\b/, "Redis cannot save to its disk"],
+  [/^BUSY\b/, "Redis is busy with a script"],
+  [/^(NOAUTH|WRONGPASS)\b/, "Redis does not accept the user or the password"],
+  [/^NOPERM\b/, "Redis does not permit this user the command"],
+  [/^CLUSTERDOWN\b/, "a part of the Redis Cluster has no master"],
+  [/cluster support disabled/, "it is no Redis Cluster: name one address alone"],
+  [/Command timed out|Socket timeout/, "Redis has not answered in time"],
+  [/All sentinels are unreachable/, "no Sentinel can be reached"],
+  [/isn't writeable|isn't ready|is closed|slots cache|startup nodes/, "Redis cannot be reached"],
+  [/ECONN|EHOST|ENET|ENOTFOUND|EPIPE|ETIMEDOUT/, "Redis cannot be reached"],
+];
+/** That there is no connection, not why. */
+const DISCONNECTED = /isn't writeable|isn't ready|is closed|slots cache|startup nodes/;
+
+/** @param connectionError the last one of the connection: why it is not there */
+export function unavailable(action: string, error: unknown, connectionError: Error | undefined): StoreUnavailableError {
+  if (error instanceof StoreUnavailableError) return error;
+  const message = rootOf(error, connectionError);
+  if (message.startsWith("RUN ")) return new OtherRunError(`Cannot ${action}: Redis restarted or failed over`);
+  const reason = REASONS.find(([pattern]) => pattern.test(message))?.[1];
+  return new StoreUnavailableError(`Cannot ${action}: ${reason === undefined ? "" : `${reason}: `}${message}`);
+}
+
+function rootOf(error: unknown, connectionError: Error | undefined): string {
+  const message = error instanceof Error ? error.message : String(error);
+  if (connectionError === undefined || !DISCONNECTED.test(message)) return message;
+  // Of a Redis Cluster: "Failed to refresh slots cache", and this is why.
+  const { lastNodeError } = connectionError as Error & { readonly lastNodeError?: Error };
+  return (lastNodeError ?? connectionError).message;
+}

@@ -1,0 +1,303 @@
+/** What every shared store must do with the list of members (R7 to R11); part of the suite in `shared-store.ts`. */
+import { describe, expect, test } from "vitest";
+import type { Run, SharedStore } from "../../cluster/shared-store.ts";
+import { NO_VIEW, type View } from "../../cluster/view.ts";
+import { LEASE_MS, memberNamed, renewalOf, runOf, viewOf } from "../support/renewals.ts";
+
+/**
+ * @param open gives a fresh, empty store on that clock
+ */
+export function memberListContract(
+  open: () => Promise<{ readonly store: SharedStore; readonly run: Run }>,
+  clock: { nowMs: number },
+): void {
+  /** A list of these, and one member's renewals on it. */
+  async function listOf(...names: string[]) {
+    const { store, run } = await open();
+    const renew = (name: string, rest: Parameters<typeof renewalOf>[1] = {}) =>
+      store.renew(renewalOf(name, { isJoining: false, ...rest }), LEASE_MS);
+    for (const name of names) await renew(name, { isJoining: true });
+    const namesNow = async () => (await viewOf(store)).members.map(({ incarnation }) => incarnation);
+    /** Lets time pass in steps of one renewal interval; those named renew in each. */
+    const pass = async (intervals: number, ...living: string[]) => {
+      for (let count = 0; count < intervals; count += 1) {
+        clock.nowMs += LEASE_MS / 3;
+        for (const name of living) await renew(name);
+      }
+    };
+    return { store, run, renew, namesNow, pass };
+  }
+
+  describe("R7 renew()", () => {
+    test("keeps the lease of who renews and expels who does not", async () => {
+      const { pass, namesNow, store } = await listOf("ann", "bea");
+      await pass(3, "ann");
+      expect(await namesNow()).toEqual(["ann", "bea"]);
+      await pass(1, "ann");
+      expect(await namesNow()).toEqual(["ann"]);
+      expect((await viewOf(store)).expelled).toEqual(["bea"]);
+    });
+    test("takes no jump of the clock for time: forwards, backwards, to and fro", async () => {
+      const { pass, namesNow } = await listOf("ann", "bea");
+      for (const jumpMs of [3_600_000, -3_600_000, 60_000, -60_000]) {
+        clock.nowMs += jumpMs;
+        await pass(1, "ann", "bea");
+      }
+      expect(await namesNow()).toEqual(["ann", "bea"]);
+    });
+    test("takes no outage for a death, and buries who died in it", async () => {
+      const { pass, namesNow } = await listOf("ann", "bea", "cleo");
+      clock.nowMs += 60_000;
+      await pass(4, "ann", "bea");
+      expect(await namesNow()).toEqual(["ann", "bea", "cleo"]);
+      await pass(1, "ann", "bea");
+      expect(await namesNow()).toEqual(["ann", "bea"]);
+    });
+    test("excuses a silent member once: a lone survivor slower than a lease buries the dead", async () => {
+      const { renew, namesNow } = await listOf("ann", "bea");
+      for (let count = 0; count < 5; count += 1) {
+        expect(await namesNow()).toEqual(["ann", "bea"]);
+        clock.nowMs += 2 * LEASE_MS;
+        await renew("ann");
+      }
+      expect(await namesNow()).toEqual(["ann"]);
+    });
+    test("excuses again who has renewed since", async () => {
+      const { renew, namesNow, pass } = await listOf("ann", "bea");
+      clock.nowMs += 60_000;
+      await pass(1, "ann", "bea");
+      clock.nowMs += 60_000;
+      await renew("ann");
+      await pass(3, "ann");
+      expect(await namesNow()).toEqual(["ann", "bea"]);
+    });
+  });
+
+  describe("R8 renew()", () => {
+    test("makes a list with the first who joins, under epoch 1", async () => {
+      const { store, run } = await open();
+      const list = {
+        view: { epoch: 1, nonce: "by ann", members: [memberNamed("ann")], expelled: [] },
+        listed: [{ member: memberNamed("ann"), run, held: "3:1" }],
+        revision: 1,
+      };
+      expect(await store.renew(renewalOf("ann", { held: "3:1" }), LEASE_MS)).toEqual({ kind: "renewed", run, list });
+    });
+    test("lists members by incarnation, whoever joined first", async () => {
+      const { namesNow } = await listOf("cleo", "ann", "bea");
+      expect(await namesNow()).toEqual(["ann", "bea", "cleo"]);
+    });
+    test("adds nobody who does not join, and tells that it is absent, not expelled", async () => {
+      const { renew } = await listOf("ann");
+      const answer = await renew("bea");
+      expect(answer).toMatchObject({
+        kind: "absent",
+        list: { view: { epoch: 1, members: [{ incarnation: "ann" }] } },
+      });
+    });
+    test("never lets an expelled member in again, and tells it so", async () => {
+      const { renew, pass, namesNow } = await listOf("ann", "bea");
+      await pass(4, "ann");
+      expect(await renew("bea", { isJoining: true })).toMatchObject({
+        kind: "expelled",
+        list: { view: { members: [{ incarnation: "ann" }], expelled: ["bea"] } },
+      });
+      expect(await namesNow()).toEqual(["ann"]);
+    });
+    test("tells a member that its own lease has lapsed, and others' that lapsed with it", async () => {
+      const { renew, pass, store } = await listOf("ann", "bea", "cleo");
+      await pass(3, "ann");
+      clock.nowMs += LEASE_MS / 3;
+      expect(await renew("bea", { isJoining: true })).toMatchObject({ kind: "expelled" });
+      expect((await viewOf(store)).expelled).toEqual(["bea", "cleo"]);
+    });
+    test("keeps the newest 256 names of the expelled", { timeout: 120_000 }, async () => {
+      const { store, renew } = await listOf("ann");
+      const expelled = Array.from({ length: 300 }, (_, number) => `gone-${number}`);
+      const view: View = { epoch: 9, nonce: "n", members: [memberNamed("ann"), memberNamed("bea")], expelled };
+      await store.restore(await runOf(store), view, "", LEASE_MS);
+      expect((await viewOf(store)).expelled).toEqual(expelled.slice(-256));
+      for (let count = 0; count < 5; count += 1) {
+        clock.nowMs += LEASE_MS / 3;
+        await renew("ann");
+      }
+      expect((await viewOf(store)).expelled).toEqual([...expelled.slice(-255), "bea"]);
+    });
+  });
+
+  describe("R9 renew()", () => {
+    test("raises the epoch under a fresh nonce when the list or a member changes, and only then", async () => {
+      const { renew, store } = await listOf("ann", "bea");
+      expect(await viewOf(store)).toMatchObject({ epoch: 2, nonce: "by bea" });
+      await renew("ann", { freshNonce: "unused" });
+      expect(await viewOf(store)).toMatchObject({ epoch: 2, nonce: "by bea" });
+      await renew("ann", { freshNonce: "leaving", member: { ...memberNamed("ann"), isLeaving: true } });
+      expect(await viewOf(store)).toMatchObject({
+        epoch: 3,
+        nonce: "leaving",
+        members: [{ isLeaving: true }, { isLeaving: false }],
+      });
+    });
+    test("answers gone where there is no list, or it is below what the caller knows, and changes nothing", async () => {
+      const { store, run } = await open();
+      const gone = { kind: "gone", run };
+      expect(await store.renew(renewalOf("ann", { epoch: 1 }), LEASE_MS)).toEqual(gone);
+      expect(await store.renew(renewalOf("ann", { isJoining: false }), LEASE_MS)).toEqual(gone);
+      await store.renew(renewalOf("ann"), LEASE_MS);
+      expect(await store.renew(renewalOf("ann", { epoch: 2, held: "new" }), LEASE_MS)).toEqual(gone);
+      expect(await viewOf(store)).toMatchObject({ epoch: 1, nonce: "by ann" });
+    });
+    test("raises above both where the caller knows another list of this number", async () => {
+      const { renew, store } = await listOf("ann");
+      await renew("ann", { epoch: 1, nonce: "by ann", freshNonce: "unused" });
+      await renew("ann", { epoch: 1, nonce: "", freshNonce: "unused" });
+      expect(await viewOf(store)).toMatchObject({ epoch: 1, nonce: "by ann" });
+      await renew("ann", { epoch: 1, nonce: "another", freshNonce: "fresh" });
+      expect(await viewOf(store)).toMatchObject({ epoch: 2, nonce: "fresh" });
+    });
+  });
+
+  describe("the list in an answer", () => {
+    test("is left out where nothing changed since the revision that the caller knows", async () => {
+      const { renew, run } = await listOf("ann");
+      const unchanged = { kind: "renewed", run, list: undefined };
+      expect(await renew("ann", { revision: 1 })).toEqual(unchanged);
+      expect(await renew("ann", { revision: 0 })).toMatchObject({ list: { revision: 1 } });
+      await renew("bea", { isJoining: true });
+      expect(await renew("ann", { revision: 1 })).toMatchObject({ list: { revision: 2 } });
+      expect(await renew("ann", { revision: 2 })).toEqual(unchanged);
+    });
+    test("has a new revision when what a member holds changes, under the same epoch", async () => {
+      const { renew } = await listOf("ann", "bea");
+      const held = "x".repeat(64 << 10);
+      expect(await renew("bea", { revision: 2, held })).toMatchObject({ list: { revision: 3, view: { epoch: 2 } } });
+      expect(await renew("ann", { revision: 2 })).toMatchObject({
+        list: { listed: [{ held: "" }, { held }], revision: 3 },
+      });
+      expect(await renew("bea", { revision: 3, held })).toMatchObject({ list: undefined });
+    });
+  });
+
+  describe("R10 renew()", () => {
+    const accused = ["dora"];
+    test("expels whom more than half of the others accuse in two renewals running", async () => {
+      const { renew, namesNow, store } = await listOf("ann", "bea", "cleo", "dora");
+      for (const name of ["ann", "bea", "ann"]) await renew(name, { accused });
+      expect(await namesNow()).toContain("dora");
+      await renew("bea", { accused });
+      expect(await viewOf(store)).toMatchObject({ epoch: 5, nonce: "by bea", expelled: ["dora"] });
+      expect(await namesNow()).toEqual(["ann", "bea", "cleo"]);
+    });
+    test("expels nobody whom half of the others accuse", async () => {
+      const { renew, namesNow } = await listOf("ann", "bea", "cleo", "dora", "edna");
+      for (let count = 0; count < 4; count += 1) for (const name of ["ann", "bea"]) await renew(name, { accused });
+      expect(await namesNow()).toContain("dora");
+    });
+    test("expels nobody whose accusers change their mind in between", async () => {
+      const { renew, namesNow } = await listOf("ann", "bea", "cleo", "dora");
+      for (let count = 0; count < 3; count += 1) {
+        for (const name of ["ann", "bea", "cleo"]) await renew(name, { accused });
+        for (const name of ["ann", "bea", "cleo"]) await renew(name);
+      }
+      expect(await namesNow()).toContain("dora");
+    });
+    test("expels nobody on one member's word", async () => {
+      const { renew, namesNow } = await listOf("ann", "dora");
+      for (let count = 0; count < 4; count += 1) await renew("ann", { accused });
+      expect(await namesNow()).toEqual(["ann", "dora"]);
+    });
+    test("cuts the lease of who refused a connection to half a lease and a margin", async () => {
+      const { renew, namesNow, pass } = await listOf("ann", "bea", "cleo");
+      await pass(1, "ann", "bea", "cleo");
+      await renew("ann", { refused: ["bea"] });
+      await pass(2, "ann");
+      expect(await namesNow()).toEqual(["ann", "bea", "cleo"]);
+      await pass(1, "ann");
+      expect(await namesNow()).toEqual(["ann", "cleo"]);
+    });
+    test("never lengthens the lease of who refused a connection", async () => {
+      const { renew, namesNow, pass } = await listOf("ann", "bea");
+      await pass(2, "ann");
+      await renew("ann", { refused: ["bea"] });
+      await pass(2, "ann");
+      expect(await namesNow()).toEqual(["ann"]);
+    });
+    test("does nothing to who refused a connection and renews", async () => {
+      const { renew, namesNow, pass } = await listOf("ann", "bea");
+      for (let count = 0; count < 5; count += 1) {
+        await renew("ann", { refused: ["bea", "nobody"] });
+        await pass(1, "ann", "bea");
+      }
+      expect(await namesNow()).toEqual(["ann", "bea"]);
+    });
+  });
+
+  describe("R9 restore()", () => {
+    const view: View = { epoch: 7, nonce: "seven", members: ["ann", "bea"].map(memberNamed), expelled: ["zoe"] };
+    test("writes back a view where the list is gone, with fresh leases and nobody renewed under this run", async () => {
+      const { store, run } = await open();
+      await store.restore(run, view, "unused", LEASE_MS);
+      expect(await viewOf(store)).toEqual(view);
+      const answer = await store.renew(renewalOf("ann", { epoch: 7, nonce: "seven" }), LEASE_MS);
+      expect(answer).toMatchObject({ kind: "renewed", list: { view, listed: [{ run }, { run: "" }] } });
+    });
+    test("writes it over an older list, whose members are absent then", async () => {
+      const { store, run, renew } = await listOf("cleo");
+      await store.restore(run, view, "unused", LEASE_MS);
+      expect(await viewOf(store)).toEqual(view);
+      expect(await renew("cleo")).toMatchObject({ kind: "absent" });
+    });
+    test("gives fresh leases from that instant on, however long nobody had called before", async () => {
+      const { store, run, namesNow, pass } = await listOf("cleo");
+      clock.nowMs += 60_000;
+      await store.restore(run, view, "unused", LEASE_MS);
+      await pass(3, "ann");
+      expect(await namesNow()).toEqual(["ann", "bea"]);
+      await pass(1, "ann");
+      expect(await namesNow()).toEqual(["ann"]);
+    });
+    test("leaves a newer list, and the same one", async () => {
+      const { store, run } = await open();
+      await store.restore(run, view, "unused", LEASE_MS);
+      await store.restore(run, { ...NO_VIEW, epoch: 6, nonce: "six" }, "unused", LEASE_MS);
+      await store.restore(run, view, "unused", LEASE_MS);
+      expect(await viewOf(store)).toEqual(view);
+    });
+    test("raises above another list of the same number", async () => {
+      const { store, run } = await open();
+      await store.restore(run, view, "unused", LEASE_MS);
+      await store.restore(run, { ...view, nonce: "other", members: [] }, "fresh", LEASE_MS);
+      expect(await viewOf(store)).toEqual({ ...view, epoch: 8, nonce: "fresh" });
+    });
+  });
+
+  describe("R1 raiseEpoch()", () => {
+    test("raises above a number, never lowers, and makes no list", async () => {
+      const { store, run } = await open();
+      await store.raiseEpoch(run, 3, "fresh");
+      expect(await store.renew(renewalOf("ann", { isJoining: false }), LEASE_MS)).toMatchObject({ kind: "gone" });
+      await store.renew(renewalOf("ann"), LEASE_MS);
+      await store.raiseEpoch(run, 8, "fresh");
+      await store.raiseEpoch(run, 8, "unused");
+      expect(await viewOf(store)).toMatchObject({ epoch: 9, nonce: "fresh", members: [{ incarnation: "ann" }] });
+    });
+  });
+
+  describe("R11 leave()", () => {
+    test("takes a member off the list without naming it expelled; it may join again", async () => {
+      const { store, run, renew, namesNow } = await listOf("ann", "bea");
+      await store.leave(run, "bea", "left");
+      await store.leave(run, "nobody", "unused");
+      expect(await viewOf(store)).toMatchObject({ epoch: 3, nonce: "left", expelled: [] });
+      expect(await renew("bea")).toMatchObject({ kind: "absent" });
+      await renew("bea", { isJoining: true });
+      expect(await namesNow()).toEqual(["ann", "bea"]);
+    });
+    test("of the last one leaves an empty list under its epoch", async () => {
+      const { store, run, renew } = await listOf("ann");
+      await store.leave(run, "ann", "left");
+      expect(await viewOf(store)).toMatchObject({ epoch: 2, members: [] });
+      expect(await renew("bea", { isJoining: true })).toMatchObject({ list: { view: { epoch: 3 } } });
+    });
+  });
+}

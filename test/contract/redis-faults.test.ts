@@ -1,0 +1,219 @@
+/** What the store says when Redis is down, frozen, full, restarted, failed over or unfit. */
+import { describe, expect, test } from "vitest";
+import { type Claim, StoreUnavailableError } from "../../cluster/record-store.ts";
+import { OtherRunError } from "../../cluster/shared-store.ts";
+import { UnfitRedisError } from "../../node/redis/redis-errors.ts";
+import { RedisStore } from "../../node/redis/redis-store.ts";
+import { KEY } from "../support/bound-store.ts";
+import { hasRedis, startRedis, startRedisCluster, startSentinel } from "../support/redis-server.ts";
+import { LEASE_MS, renewalOf, runOf } from "../support/renewals.ts";
+import { until } from "../support/until.ts";
+
+const ALICE: Claim = { term: 1, incarnation: "alice" };
+const append = (from: number, text: string, partition = 0) => [
+  { partition, claim: ALICE, from, message: Buffer.from(text) },
+];
+
+function connect(url: string, timeoutMs = 5000) {
+  const store = RedisStore.connect({ url, cluster: "test", timeoutMs });
+  return Object.assign(store, { [Symbol.asyncDispose]: () => store.close() });
+}
+
+/** A founded cluster with a member and a claim of partition 0. */
+async function inUse(store: RedisStore): Promise<string> {
+  await store.check();
+  const run = await runOf(store);
+  await store.found(run, KEY);
+  await store.renew(renewalOf("alice"), LEASE_MS);
+  await store.take(run, [0], ALICE, false);
+  return run;
+}
+
+const logOf = async (store: RedisStore, run: string) => {
+  const [answer] = await store.take(run, [0], ALICE, true);
+  return answer.kind === "claimed" ? answer.record?.log.map((message) => Buffer.from(message).toString()) : answer;
+};
+const failureOf = (call: Promise<unknown>): Promise<unknown> => call.catch((error: unknown) => error);
+
+describe.skipIf(!hasRedis)("RedisStore", () => {
+  describe("R15 under another run", () => {
+    test("a restart that lost everything: the old run is refused, then the list is gone", async () => {
+      await using redis = await startRedis();
+      await using store = connect(redis.url);
+      const run = await inUse(store);
+      await redis.kill();
+      await redis.start();
+      await until("the store is back", () => store.check().then(() => true));
+      await expect(store.append(run, append(0, "a"))).rejects.toThrow(OtherRunError);
+      const answer = await store.renew(renewalOf("alice", { epoch: 1, isJoining: false }), LEASE_MS);
+      expect(answer.kind).toBe("gone");
+      expect(answer.run).not.toBe(run);
+      expect(await store.readKey(answer.run)).toEqual({ key: undefined, isFounded: false });
+      expect(await store.take(answer.run, [0], ALICE, false)).toMatchObject([{ kind: "claimed", isLost: true }]);
+    });
+
+    test("a restart that lost nothing is another run too", async () => {
+      await using redis = await startRedis({ appendonly: "yes", appendfsync: "always" });
+      await using store = connect(redis.url);
+      const run = await inUse(store);
+      expect(await store.append(run, append(0, "kept"))).toEqual(["landed"]);
+      await redis.kill();
+      await redis.start();
+      await until("the store is back", () => store.check().then(() => true));
+      await expect(store.append(run, append(4, "a"))).rejects.toThrow(OtherRunError);
+      const answer = await store.renew(renewalOf("alice", { revision: 1 }), LEASE_MS);
+      expect(answer).toMatchObject({ kind: "renewed", list: { view: { epoch: 1 }, revision: 2 } });
+      expect(await logOf(store, answer.run)).toEqual(["kept"]);
+    });
+
+    test("a failover that lost the tail: the old run is refused, then appends are behind", async () => {
+      await using setUp = await startSentinel();
+      await using store = connect(setUp.url);
+      const run = await inUse(store);
+      expect(await store.append(run, append(0, "kept"))).toEqual(["landed"]);
+      await setUp.master.ask((redis) => redis.wait(1, 5000));
+      setUp.replica.signal("SIGSTOP");
+      // More than the sockets hold: what comes after stays in the master.
+      await setUp.master.ask(async (redis) => {
+        for (let count = 0; count < 8; count += 1) await redis.set("filler", Buffer.alloc(8 << 20));
+      });
+      expect(await store.append(run, append(4, "lost"))).toEqual(["landed"]);
+      await setUp.master.kill();
+      setUp.replica.signal("SIGCONT");
+      const answer = await until("the replica is the master", () =>
+        store.renew(renewalOf("alice", { revision: 1 }), LEASE_MS),
+      );
+      expect(answer).toMatchObject({ kind: "renewed" });
+      expect(answer.run).not.toBe(run);
+      await until("the store is back", () => store.check().then(() => true));
+      await expect(store.append(run, append(8, "a"))).rejects.toThrow(OtherRunError);
+      expect(await store.append(answer.run, append(8, "a"))).toEqual(["behind"]);
+      expect(await logOf(store, answer.run)).toEqual(["kept"]);
+      expect(
+        await store.snapshot(answer.run, 0, ALICE, {
+          number: 1,
+          covers: 100,
+          isWhole: true,
+          bytes: Buffer.from("S"),
+        }),
+      ).toBe("landed");
+    });
+
+    test("of a Redis Cluster names every master", async () => {
+      await using cluster = await startRedisCluster();
+      await using store = connect(cluster.url);
+      const run = await inUse(store);
+      const [lost] = cluster.masters;
+      await lost.kill();
+      const partitions = Array.from({ length: 16 }, (_, partition) => partition);
+      const claims = partitions.map((partition) => ({ partition, claim: ALICE }));
+      const answers = await until("a part of the claims is not heard", async () => {
+        const raised = await store.raise(run, claims, 1);
+        return raised.includes("unheard") && raised;
+      });
+      expect(answers.filter((answer) => answer !== "unheard").length).toBeGreaterThan(0);
+      await expect(store.renew(renewalOf("alice"), LEASE_MS)).rejects.toThrow(StoreUnavailableError);
+      await lost.start();
+      const answer = await until("all masters are back", () => store.renew(renewalOf("alice"), LEASE_MS));
+      expect(answer.run).not.toBe(run);
+      await expect(
+        store.append(
+          run,
+          partitions.flatMap((partition) => append(0, "a", partition)),
+        ),
+      ).rejects.toThrow(OtherRunError);
+    });
+  });
+
+  describe("while Redis is", () => {
+    test("down, rejects at once, and is back by itself", async () => {
+      await using redis = await startRedis();
+      await using store = connect(redis.url);
+      const run = await inUse(store);
+      const pending = failureOf(store.append(run, append(0, "a")));
+      await redis.kill();
+      expect([["landed"], expect.any(StoreUnavailableError)]).toContainEqual(await pending);
+      const failure = await until("the connection is gone", async () => {
+        const tried = await failureOf(store.append(run, append(0, "a")));
+        return tried instanceof StoreUnavailableError && tried.message.includes("ECONNREFUSED") && tried;
+      });
+      expect(failure.message).toMatch(
+        /^Cannot append: Redis cannot be reached: connect ECONNREFUSED 127\.0\.0\.1:\d+$/,
+      );
+      await expect(store.renew(renewalOf("alice"), LEASE_MS)).rejects.toThrow(
+        "Cannot read the run: Redis cannot be reached",
+      );
+      await redis.start();
+      await until("the store is back", () => store.check().then(() => true));
+      expect(await store.renew(renewalOf("alice"), LEASE_MS)).toMatchObject({ kind: "renewed" });
+    });
+
+    test("not there from the start, says so, and connects when it comes", async () => {
+      await using redis = await startRedis();
+      await redis.kill();
+      await using store = connect(redis.url, 500);
+      await expect(store.check()).rejects.toThrow(/^Cannot connect: Redis cannot be reached: connect ECONNREFUSED/);
+      await redis.start();
+      await until("the store is there", () => store.check().then(() => true));
+    });
+
+    test("frozen, gives up in the time it was given, and is back by itself", async () => {
+      await using redis = await startRedis();
+      await using store = connect(redis.url, 300);
+      const run = await inUse(store);
+      redis.signal("SIGSTOP");
+      const sinceMs = performance.now();
+      await expect(store.append(run, append(0, "a"))).rejects.toThrow("Cannot append: Redis has not answered in time");
+      expect(performance.now() - sinceMs).toBeLessThan(3000);
+      redis.signal("SIGCONT");
+      const answers = await until("the store is back", () => store.append(run, append(0, "a")));
+      expect(answers).toEqual(["landed"]);
+      expect(await logOf(store, run)).toEqual(["a"]);
+    });
+
+    test("R16 full, refuses appends; leases, claims and snapshots go on", async () => {
+      await using redis = await startRedis({ maxmemory: "100mb" });
+      await using store = connect(redis.url);
+      const run = await inUse(store);
+      expect(await store.memoryUsedRatio()).toBeLessThan(0.5);
+      await redis.ask((direct) => direct.set("filler", Buffer.alloc(4 << 20)));
+      await redis.ask((direct) => direct.config("SET", "maxmemory", "2mb"));
+      expect(await store.memoryUsedRatio()).toBeGreaterThan(1);
+      await expect(store.append(run, append(0, "a"))).rejects.toThrow("Cannot append: Redis is full (maxmemory)");
+      await expect(store.publish("CA", 1, 1, [{ mode: "a", players: 1 }])).rejects.toThrow(StoreUnavailableError);
+      expect(await store.renew(renewalOf("bea"), LEASE_MS)).toMatchObject({ kind: "renewed" });
+      await store.raiseEpoch(run, 5, "fresh");
+      await store.leave(run, "bea", "left");
+      expect(await store.take(run, [0, 1], ALICE, true)).toMatchObject([{ kind: "claimed" }, { kind: "claimed" }]);
+      expect(await store.raise(run, [{ partition: 0, claim: ALICE }], 5)).toEqual(["landed"]);
+      const snapshot = { number: 1, covers: 0, isWhole: true, bytes: new Uint8Array(100_000) };
+      expect(await store.snapshot(run, 0, ALICE, snapshot)).toBe("landed");
+    });
+  });
+
+  describe("check()", () => {
+    test("R16 refuses a Redis that evicts", async () => {
+      await using redis = await startRedis({ maxmemory: "100mb", "maxmemory-policy": "allkeys-lru" });
+      await using store = connect(redis.url);
+      const failure = await failureOf(store.check());
+      expect(failure).toBeInstanceOf(UnfitRedisError);
+      expect(String(failure)).toContain("maxmemory-policy is allkeys-lru");
+    });
+    test("refuses one node of a Redis Cluster, and several addresses that are none", async () => {
+      await using node = await startRedis({ "cluster-enabled": "yes" });
+      await using store = connect(node.url);
+      await expect(store.check()).rejects.toThrow("it is part of a Redis Cluster: name several of its nodes");
+      await using redis = await startRedis();
+      await using other = connect(`${redis.url},${redis.url}`, 500);
+      await expect(other.check()).rejects.toThrow("Cannot connect: it is no Redis Cluster: name one address");
+    });
+    test("says that a password is wrong, and not which", async () => {
+      await using redis = await startRedis();
+      await redis.ask((direct) => direct.config("SET", "requirepass", "right"));
+      await using store = connect(redis.url.replace("//", "//:hush@"), 500);
+      const failure = await failureOf(store.check());
+      expect(String(failure)).toContain("Redis does not accept the user or the password");
+      expect(String(failure)).not.toContain("hush");
+    });
+  });
+});

@@ -1,0 +1,67 @@
+import { describe, expect, test } from "vitest";
+import { StoreUnavailableError } from "../../cluster/record-store.ts";
+import { KEY, bindRun } from "../support/bound-store.ts";
+import { renewalOf } from "../support/renewals.ts";
+import { SharedStoreModel, type Through } from "../support/shared-store-model.ts";
+import { recordStoreContract } from "./record-store.ts";
+import { sharedStoreContract } from "./shared-store.ts";
+
+for (const tagsCount of [1, 16]) {
+  recordStoreContract(`SharedStoreModel of ${tagsCount} tags`, async () => {
+    const model = new SharedStoreModel({ tagsCount });
+    return { store: await bindRun(model.connect()), discard: async () => {} };
+  });
+
+  sharedStoreContract(`SharedStoreModel of ${tagsCount} tags`, async (clockMs) => {
+    const model = new SharedStoreModel({ clockMs, tagsCount });
+    return {
+      store: model.connect(),
+      another: async () => model.connect(),
+      loseRecord: async (partition) => void model.records.delete(partition),
+      loseKey: async () => {
+        model.key = undefined;
+        model.isFounded = false;
+      },
+      board: async (region) => model.published.get(region)?.counts ?? [],
+      discard: async () => {},
+    };
+  });
+}
+
+const CLAIM = { term: 1, incarnation: "ann" };
+const append = (partition: number, text: string) => ({ partition, claim: CLAIM, from: 0, message: Buffer.from(text) });
+
+describe("SharedStoreModel.connect()", () => {
+  test("lets a step be done and its answer be lost, tag by tag", async () => {
+    const model = new SharedStoreModel({ tagsCount: 2 });
+    await model.connect().take(model.run, [0, 1], CLAIM, false);
+    const through: Through = async ({ tag, apply }) => {
+      const answer = apply();
+      if (tag === 1) throw new StoreUnavailableError("Lost");
+      return answer;
+    };
+    const store = model.connect(through);
+    expect(await store.append(model.run, [append(1, "b"), append(0, "a")])).toEqual(["unheard", "landed"]);
+    expect(model.records.get(1)?.length).toBe(1);
+    await expect(store.append(model.run, [append(1, "b")])).rejects.toThrow("Lost");
+  });
+});
+
+describe("SharedStoreModel.load()", () => {
+  test("brings back what was saved, whatever came after", async () => {
+    const model = new SharedStoreModel();
+    const store = model.connect();
+    await store.found(model.run, KEY);
+    await store.renew(renewalOf("ann"), 3000);
+    await store.take(model.run, [0], CLAIM, false);
+    const saved = model.save();
+    await store.append(model.run, [append(0, "lost")]);
+    await store.renew(renewalOf("bea"), 3000);
+    model.load(saved);
+    expect(model.records.get(0)).toMatchObject({ claim: CLAIM, length: 0, log: [] });
+    expect(model.members.peek()?.view.members).toHaveLength(1);
+    model.forgetAll();
+    expect(await store.readKey(model.run)).toEqual({ key: undefined, isFounded: false });
+    expect(model.members.peek()).toBeUndefined();
+  });
+});

@@ -1,0 +1,65 @@
+/** A shared store as a store of records alone: under the run that it had when it was bound. */
+import type { Append, AppendAnswer, Claim, ClaimAnswer, Founding, RecordStore } from "../../cluster/record-store.ts";
+import type { PartitionIndex, Snapshot, SnapshotAnswer } from "../../cluster/record-store.ts";
+import type { ClusterKey, Run, SharedStore } from "../../cluster/shared-store.ts";
+import { runOf } from "./renewals.ts";
+
+export const KEY: ClusterKey = {
+  partitions: 16,
+  hashKey: Uint8Array.of(1, 2, 3, 4, 5, 6, 7, 8),
+  sessionMs: 90_000,
+  graceMs: 50_000,
+  leaseMs: 3000,
+  deadlineMs: 2000,
+  durability: "log",
+  modesMax: 10_000,
+  placement: 1,
+};
+
+export async function bindRun(store: SharedStore): Promise<RecordStore> {
+  return new BoundStore(store, await runOf(store));
+}
+
+class BoundStore implements RecordStore {
+  readonly isOneFile = false;
+  readonly #store: SharedStore;
+  readonly #run: Run;
+
+  constructor(store: SharedStore, run: Run) {
+    this.#store = store;
+    this.#run = run;
+  }
+
+  async found({ partitions, hashKey }: Founding): Promise<Founding> {
+    const standing = await this.#store.found(this.#run, { ...KEY, partitions, hashKey });
+    return { partitions: standing.partitions, hashKey: standing.hashKey };
+  }
+
+  async highestTerm(): Promise<number> {
+    const partitions = Array.from({ length: KEY.partitions }, (_, partition) => partition);
+    const standing = await this.#store.standing(this.#run, partitions);
+    return Math.max(...standing.map(({ claim }) => claim?.term ?? 0));
+  }
+
+  async claim(partitions: readonly PartitionIndex[], claim: Claim): Promise<ClaimAnswer[]> {
+    const answers = await this.#store.take(this.#run, partitions, claim, true);
+    return answers.map((answer): ClaimAnswer => {
+      if (answer.kind === "refused") return { kind: "refused", standing: answer.standing.claim ?? claim };
+      return { kind: "claimed", record: answer.record ?? { snapshot: undefined, log: [] } };
+    });
+  }
+
+  async append(appends: readonly Append[]): Promise<AppendAnswer[]> {
+    const answers = await this.#store.append(this.#run, appends);
+    if (answers.includes("unheard")) throw new Error("A part of an append was not heard");
+    return answers as AppendAnswer[];
+  }
+
+  snapshot(partition: PartitionIndex, claim: Claim, snapshot: Snapshot): Promise<SnapshotAnswer> {
+    return this.#store.snapshot(this.#run, partition, claim, snapshot);
+  }
+
+  close(): Promise<void> {
+    return this.#store.close();
+  }
+}

@@ -1,0 +1,197 @@
+/**
+ * Redis servers as processes of their own, gone when the scope ends: one, a master with a replica under Sentinel, and a
+ * Redis Cluster of three masters. Nothing is kept on disk unless settings say so.
+ *
+ *     await using redis = await startRedis();
+ */
+import { type ChildProcess, spawn, spawnSync } from "node:child_process";
+import { once } from "node:events";
+import { writeFile } from "node:fs/promises";
+import { join } from "node:path";
+
+import { Redis } from "ioredis";
+
+import { freePort } from "./free-port.ts";
+import { temporaryFolder } from "./node-process.ts";
+import { until } from "./until.ts";
+
+export const hasRedis = spawnSync("redis-server", ["--version"]).status === 0;
+
+const HOST = "127.0.0.1";
+const MASTER_NAME = "headcount";
+const SLOTS_COUNT = 16_384;
+
+type Settings = Readonly<Record<string, string>>;
+
+/** One server; `kill()` and `start()` as often as need be, on the same port and in the same folder. */
+export class RedisServer implements AsyncDisposable {
+  readonly port: number;
+  readonly #folder: Awaited<ReturnType<typeof temporaryFolder>>;
+  readonly #args: readonly string[];
+  #child: ChildProcess | undefined;
+
+  constructor(port: number, folder: Awaited<ReturnType<typeof temporaryFolder>>, args: readonly string[]) {
+    this.port = port;
+    this.#folder = folder;
+    this.#args = args;
+  }
+
+  get url(): string {
+    return `redis://${HOST}:${this.port}`;
+  }
+
+  async start(): Promise<void> {
+    const child = spawn("redis-server", this.#args, { cwd: this.#folder.path, stdio: ["ignore", "pipe", "inherit"] });
+    this.#child = child;
+    living.add(child);
+    child.once("exit", () => living.delete(child));
+    child.stdout.resume();
+    await until(`Redis on port ${this.port} answers`, async () => {
+      if (child.exitCode !== null) throw new Error(`redis-server ended with ${child.exitCode}`);
+      return (await this.ask((redis) => redis.ping())) === "PONG";
+    });
+  }
+
+  signal(signal: NodeJS.Signals): void {
+    this.#child?.kill(signal);
+  }
+
+  /** `kill -9`; resolves when it is gone. */
+  async kill(): Promise<void> {
+    const child = this.#child;
+    if (child === undefined || child.exitCode !== null || child.signalCode !== null) return;
+    child.kill("SIGKILL");
+    await once(child, "exit");
+  }
+
+  /** Asks over a connection of its own. */
+  async ask<T>(question: (redis: Redis) => Promise<T>): Promise<T> {
+    const redis = new Redis(this.port, HOST, { lazyConnect: true, retryStrategy: () => null });
+    redis.on("error", () => {}); // the question's promise tells it
+    try {
+      await redis.connect();
+      return await question(redis);
+    } finally {
+      redis.disconnect();
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.kill();
+    await this.#folder[Symbol.asyncDispose]();
+  }
+}
+
+/** @param settings as in redis.conf, on top of a free port and nothing kept on disk */
+export async function startRedis(settings: Settings = {}): Promise<RedisServer> {
+  const port = await freePort();
+  const all = { port: `${port}`, bind: HOST, save: "", appendonly: "no", "enable-debug-command": "yes", ...settings };
+  return startServer(
+    port,
+    Object.entries(all).flatMap(([name, value]) => [`--${name}`, value]),
+  );
+}
+
+export interface SentinelSetUp extends AsyncDisposable {
+  readonly url: string;
+  readonly master: RedisServer;
+  readonly replica: RedisServer;
+}
+
+/** A master with one replica, and one Sentinel that promotes the replica when the master is silent for 0.3 s. */
+export async function startSentinel(): Promise<SentinelSetUp> {
+  await using servers = new AsyncDisposableStack();
+  const master = servers.use(await startRedis());
+  const replica = servers.use(
+    await startRedis({ replicaof: `${HOST} ${master.port}`, "repl-diskless-sync-delay": "0" }),
+  );
+  await until("the replica follows", () =>
+    replica.ask(async (redis) => (await redis.info("replication")).includes("master_link_status:up")),
+  );
+  const port = await freePort();
+  const folder = await temporaryFolder();
+  const config = join(folder.path, "sentinel.conf");
+  const lines = [
+    `port ${port}`,
+    `bind ${HOST}`,
+    `sentinel monitor ${MASTER_NAME} ${HOST} ${master.port} 1`,
+    `sentinel down-after-milliseconds ${MASTER_NAME} 300`,
+    `sentinel failover-timeout ${MASTER_NAME} 3000`,
+  ];
+  await writeFile(config, `${lines.join("\n")}\n`);
+  const sentinel = servers.use(new RedisServer(port, folder, [config, "--sentinel"]));
+  await sentinel.start();
+  await until("Sentinel knows the replica", () =>
+    sentinel.ask(async (redis) => {
+      const replicas = (await redis.call("SENTINEL", "REPLICAS", MASTER_NAME)) as unknown[];
+      return replicas.length === 1;
+    }),
+  );
+  const stack = servers.move();
+  return {
+    url: `redis+sentinel://${HOST}:${port}/${MASTER_NAME}`,
+    master,
+    replica,
+    [Symbol.asyncDispose]: () => stack.disposeAsync(),
+  };
+}
+
+export interface RedisCluster extends AsyncDisposable {
+  readonly url: string;
+  readonly masters: readonly RedisServer[];
+}
+
+/** Three masters that share the slots, without replicas. */
+export async function startRedisCluster(): Promise<RedisCluster> {
+  await using servers = new AsyncDisposableStack();
+  const masters: RedisServer[] = [];
+  const busPorts: number[] = [];
+  for (let number = 0; number < 3; number += 1) {
+    const busPort = await freePort();
+    busPorts.push(busPort);
+    const settings = { "cluster-enabled": "yes", "cluster-port": `${busPort}`, "cluster-node-timeout": "1000" };
+    masters.push(servers.use(await startRedis({ ...settings, "cluster-require-full-coverage": "no" })));
+  }
+  for (const [index, master] of masters.entries()) {
+    const [from, to] = [index, index + 1].map((part) => Math.floor((part * SLOTS_COUNT) / masters.length));
+    await master.ask(async (redis) => {
+      await redis.call("CLUSTER", "ADDSLOTSRANGE", from, to - 1);
+      await redis.call("CLUSTER", "SET-CONFIG-EPOCH", index + 1);
+    });
+  }
+  await masters[0].ask(async (redis) => {
+    for (const [index, { port }] of masters.entries()) {
+      if (index > 0) await redis.call("CLUSTER", "MEET", HOST, port, busPorts[index]);
+    }
+  });
+  for (const master of masters) {
+    await until("the Redis Cluster is whole", () =>
+      master.ask(async (redis) => {
+        const info = String(await redis.call("CLUSTER", "INFO"));
+        return info.includes("cluster_state:ok") && info.includes(`cluster_slots_assigned:${SLOTS_COUNT}`);
+      }),
+    );
+  }
+  const stack = servers.move();
+  return {
+    url: masters.map((master) => master.url).join(","),
+    masters,
+    [Symbol.asyncDispose]: () => stack.disposeAsync(),
+  };
+}
+
+async function startServer(port: number, args: readonly string[]): Promise<RedisServer> {
+  const server = new RedisServer(port, await temporaryFolder(), args);
+  try {
+    await server.start();
+    return server;
+  } catch (error) {
+    await server[Symbol.asyncDispose]();
+    throw error;
+  }
+}
+
+const living = new Set<ChildProcess>();
+process.on("exit", () => {
+  for (const child of living) child.kill("SIGKILL");
+});
