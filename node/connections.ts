@@ -1,5 +1,5 @@
 /** The listener's connections, so that none that nobody uses holds up the end of the process. */
-import type { Server } from "node:http";
+import type { Server, ServerResponse } from "node:http";
 import type { Socket } from "node:net";
 
 const LOOK_EVERY_MS = 20;
@@ -14,6 +14,13 @@ export class Connections {
     server.on("connection", (socket) => {
       this.sockets.add(socket);
       socket.once("close", () => this.sockets.delete(socket));
+    });
+  }
+
+  /** Every answer from now on ends its connection, so that clients go elsewhere without an error. */
+  tellToClose(): void {
+    this.server.prependListener("request", (_request, response: ServerResponse) => {
+      response.shouldKeepAlive = false;
     });
   }
 

@@ -8,11 +8,11 @@ import type { TableCopy } from "../engine/engine.ts";
 const MESSAGE_BYTES_MAX = 2 ** 20 * 28 + 2 ** 20;
 
 export class SnapshotEncoder {
+  /** Its thread is started with the node: who waits for a hand-off has no time for that. */
   private readonly pool = new Piscina<TableCopy, Uint8Array>({
     filename: new URL("./encoder-worker.ts", import.meta.url).href,
-    minThreads: 0,
+    minThreads: 1,
     maxThreads: 1,
-    idleTimeout: 60_000,
   });
 
   /** The copy's buffer is given away. */

@@ -2,7 +2,7 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest, FastifySchemaCompiler } from "fastify";
 import type { TObject, TSchema } from "typebox";
 import type { Logger } from "pino";
-import type { Owner } from "../cluster/owner.ts";
+import type { Entry } from "./entry.ts";
 import type { Metrics } from "./metrics.ts";
 import type { Service } from "./service.ts";
 import { Check, shown } from "./values.ts";
@@ -18,8 +18,8 @@ export interface Context {
   readonly version: string;
 }
 
-/** A service that has its partitions. */
-export type ServingService = Service & { readonly owner: Owner };
+/** A service that can answer. */
+export type ServingService = Service & { readonly entry: Entry };
 
 /** Input that a client has to change; becomes a 400. */
 export class RefusalError extends Error {
@@ -52,7 +52,7 @@ export class Answers {
 
   /** Whether the node answers at all; where not, the reason has been sent. */
   isServing(service: Service, reply: FastifyReply): service is ServingService {
-    if (service.owner !== undefined) return true;
+    if (service.entry !== undefined) return true;
     const reason = service.status.kind === "ready" ? "no owner" : service.status.reason;
     this.refuse(reply, 503, `cannot answer now: ${reason}`);
     return false;

@@ -37,7 +37,7 @@ export class Metrics {
     this.registerRequests();
     this.registerTotals();
     this.registerState(service);
-    this.registerStore(service);
+    service.registerMetrics(this);
   }
 
   /** Answers so far of a route, by status; to be added to. */
@@ -92,11 +92,7 @@ export class Metrics {
   }
 
   private registerState(service: Service): void {
-    this.gauge("players", "Players connected", () => service.owner?.engine.boards.players ?? 0);
-    this.gauge("modes", "Modes known", () => service.owner?.engine.modes.count ?? 0);
-    this.gauge("partitions_owned", "Partitions owned", () => service.owner?.engine.partitions.length ?? 0);
-    this.gauge("table_bytes", "Bytes of the presence tables", () => service.owner?.engine.tableBytes ?? 0);
-    this.gauge("tally_bytes", "Bytes of the tallies", () => service.owner?.engine.tallyBytes ?? 0);
+    this.gauge("players", "Players connected, as this node knows it", () => service.entry?.players().players ?? 0);
     this.gauge("ready", "1 while the node is ready", () => (service.status.kind === "ready" ? 1 : 0));
     this.gauge("degraded", "1 while the store cannot be written and reports get 202", () =>
       service.degradedReason === undefined ? 0 : 1,
@@ -104,37 +100,7 @@ export class Metrics {
     this.gauge("epoch", "Epoch of the view", () => service.epoch);
   }
 
-  private registerStore(service: Service): void {
-    this.gauge(
-      "partitions_ahead",
-      "Partitions that know more than their record",
-      () => service.recorder?.aheadCount ?? 0,
-    );
-    this.gauge("log_rows_queued", "Rows waiting for the log", () => service.recorder?.rowsQueued ?? 0);
-    this.gauge(
-      "log_commit_seconds",
-      "Time of the latest group commit",
-      () => (service.recorder?.totals.commitMs ?? 0) / 1000,
-    );
-    this.gauge(
-      "snapshot_lag_seconds",
-      "Longest time since the snapshot of a partition that changed",
-      () => (service.recorder?.snapshotLagMs ?? 0) / 1000,
-    );
-    this.gauge("snapshot_bytes", "Bytes of the newest snapshots", () => service.recorder?.totals.snapshotBytes ?? 0);
-    this.gauge("store_bytes", "Bytes of the store on disk", () => service.storeBytes);
-    this.counter("log_commits_total", "Group commits", () => service.recorder?.totals.commits ?? 0);
-    this.counter("log_rows_total", "Rows appended to logs", () => service.recorder?.totals.rows ?? 0);
-    this.counter("log_bytes_total", "Bytes appended to logs", () => service.recorder?.totals.bytes ?? 0);
-    this.counter("snapshots_total", "Snapshots stored", () => service.recorder?.totals.snapshots ?? 0);
-    this.counter(
-      "store_faults_total",
-      "Calls of the store that failed or were given up",
-      () => service.recorder?.totals.faults ?? 0,
-    );
-  }
-
-  private gauge(name: string, help: string, value: () => number): void {
+  gauge(name: string, help: string, value: () => number): void {
     new Gauge({
       name: `headcount_${name}`,
       help,
@@ -145,7 +111,7 @@ export class Metrics {
     });
   }
 
-  private counter(name: string, help: string, value: () => number): void {
+  counter(name: string, help: string, value: () => number): void {
     new Counter({
       name: `headcount_${name}`,
       help,
@@ -153,6 +119,20 @@ export class Metrics {
       collect() {
         this.reset();
         this.inc(value());
+      },
+    });
+  }
+
+  /** @param values by what the label says; words with spaces become one of snake case */
+  labelledCounter(name: string, help: string, label: string, values: () => Readonly<Record<string, number>>): void {
+    new Counter({
+      name: `headcount_${name}`,
+      help,
+      labelNames: [label],
+      registers: [this.registry],
+      collect() {
+        this.reset();
+        for (const [of, value] of Object.entries(values())) this.inc({ [label]: of.replaceAll(" ", "_") }, value);
       },
     });
   }

@@ -1,6 +1,6 @@
-/** The answer about a region's popular modes: as text, made once per change of the board and not once per reader. */
+/** The answer about a region's popular modes: as text, made once per change of the counts and not once per reader. */
 import { hash } from "node:crypto";
-import type { Board } from "../engine/board.ts";
+import type { RegionCounts } from "./entry.ts";
 
 /** The answer's text on either side of `asOf`, and a tag that stands for all of it but that. */
 export interface PopularModesAnswer {
@@ -10,8 +10,10 @@ export interface PopularModesAnswer {
 }
 
 interface Cached {
+  term: number;
   version: number;
   isComplete: boolean;
+  isStale: boolean;
   readonly answers: Map<number, PopularModesAnswer>;
 }
 
@@ -22,36 +24,47 @@ export class PopularModes {
   private readonly cached = new Map<string, Cached>();
 
   /** @param top how many modes, 1 to 100 */
-  answer(region: string, board: Board, top: number, isComplete: boolean): PopularModesAnswer {
-    let cached = this.cached.get(region);
-    if (cached === undefined) this.cached.set(region, (cached = { version: -1, isComplete, answers: new Map() }));
-    const isOld = cached.version !== board.version || cached.isComplete !== isComplete;
-    if (isOld || cached.answers.size > TOPS_MAX) cached.answers.clear();
-    cached.version = board.version;
-    cached.isComplete = isComplete;
-    let answer = cached.answers.get(top);
-    if (answer === undefined) cached.answers.set(top, (answer = write(region, board, top, isComplete)));
+  answer(region: string, counts: RegionCounts, top: number): PopularModesAnswer {
+    const { answers } = this.cachedOf(region, counts);
+    let answer = answers.get(top);
+    if (answer === undefined) answers.set(top, (answer = write(region, counts, top)));
     return answer;
+  }
+
+  private cachedOf(region: string, { term, version, isComplete, isStale }: RegionCounts): Cached {
+    let cached = this.cached.get(region);
+    if (cached === undefined)
+      this.cached.set(region, (cached = { term, version, isComplete, isStale, answers: new Map() }));
+    const isSameVersion = cached.term === term && cached.version === version;
+    const isSame = isSameVersion && cached.isComplete === isComplete && cached.isStale === isStale;
+    if (!isSame || cached.answers.size > TOPS_MAX) cached.answers.clear();
+    cached.term = term;
+    cached.version = version;
+    cached.isComplete = isComplete;
+    cached.isStale = isStale;
+    return cached;
   }
 }
 
-function write(region: string, board: Board, top: number, isComplete: boolean): PopularModesAnswer {
-  const modes = board.top(top).map(({ mode, players }, index) => {
-    const share = Math.round((players / board.players) * 10_000) / 10_000;
+function write(region: string, counts: RegionCounts, top: number): PopularModesAnswer {
+  const modes = counts.top(top).map(({ mode, players }, index) => {
+    const share = Math.round((players / counts.players) * 10_000) / 10_000;
     return `{"mode":"${mode}","rank":${index + 1},"players":${players},"share":${share}}`;
   });
-  const before = `{"region":"${region}","players":${board.players},"asOf":"`;
-  const after = `",${isComplete ? "" : `"complete":false,`}"gamemodes":[${modes.join(",")}]}`;
+  const before = `{"region":"${region}","players":${counts.players},"asOf":"`;
+  const flaws = `${counts.isComplete ? "" : `"complete":false,`}${counts.isStale ? `"stale":true,` : ""}`;
+  const after = `",${flaws}"gamemodes":[${modes.join(",")}]}`;
   return { before, after, etag: `W/"${hash("sha1", before + after, "base64url")}"` };
 }
 
-/** Now, as RFC 3339; made once a millisecond. */
+/** Instants as RFC 3339, each made once. */
 export class Clock {
   private ms = -1;
   private text = "";
 
-  now(): string {
-    const ms = Date.now();
+  /** The instant `ageMs` ago. */
+  ago(ageMs: number): string {
+    const ms = Date.now() - Math.trunc(ageMs);
     if (ms !== this.ms) this.text = new Date(ms).toISOString();
     this.ms = ms;
     return this.text;

@@ -5,24 +5,40 @@ import { type Logger, pino } from "pino";
 import { makeApp } from "./app.ts";
 import { Connections } from "./connections.ts";
 import { Metrics } from "./metrics.ts";
-import { Service } from "./service.ts";
-import { SettingError, type Settings } from "./settings.ts";
+import { listenedUrl, listenFailure, portOf, reachableUrl } from "./place.ts";
+import type { Service } from "./service.ts";
+import type { Settings } from "./settings.ts";
 
 const CLOSE_WITHIN_MS = 25_000;
 /** A terminal signals the node, and npm signals it again: a repeat so soon is the same wish. */
 const REPEAT_WITHIN_MS = 1000;
 
-/** @throws {SettingError | FolderInUseError | DamagedStoreError | StoreUnavailableError | UnreadableRecordError} */
-export async function run(settings: Settings, version: string): Promise<void> {
+/**
+ * Does not return: the process ends by a signal.
+ * @throws {SettingError | FolderInUseError | DamagedStoreError | StoreUnavailableError | UnreadableRecordError}
+ */
+export async function run(settings: Settings, version: string): Promise<never> {
   const log = pino({ level: settings.logLevel }, pino.destination({ dest: 2, sync: true }));
-  const service = new Service(settings, log);
+  const service = await makeService(settings, log);
   const app = await makeApp({ service, metrics: new Metrics(service), log, version });
   const connections = new Connections(app.server);
   await listen(app, settings);
-  service.url = addressOf(app);
-  await service.start();
-  closeOnSignals(() => close(app, connections, service, log), log);
-  greet(service, settings, version);
+  const isAlone = settings.redisUrl === undefined; // until it serves it has nothing to finish, and may just end
+  if (!isAlone) closeOnSignals(() => close(app, connections, service, log), log);
+  await service.start(portOf(app.server), reachableUrl(app.server));
+  if (isAlone) closeOnSignals(() => close(app, connections, service, log), log);
+  if (service.status.kind === "ready") greet(listenedUrl(app.server), settings, version);
+  throw await service.failure;
+}
+
+/** Only what is needed is loaded. */
+async function makeService(settings: Settings, log: Logger): Promise<Service> {
+  if (settings.redisUrl === undefined) {
+    const { ServiceAlone } = await import("./service-alone.ts");
+    return new ServiceAlone(settings, log);
+  }
+  const { ServiceCluster } = await import("./service-cluster.ts");
+  return new ServiceCluster(settings, settings.redisUrl, log);
 }
 
 /** Ends the process, once, in good order; a later signal ends it at once. */
@@ -50,7 +66,8 @@ function closeOnSignals(closeAll: () => Promise<boolean>, log: Logger): void {
 
 /** Finishes what is in flight, then stores everything; false where not all could be stored. */
 async function close(app: FastifyInstance, connections: Connections, service: Service, log: Logger): Promise<boolean> {
-  service.beginDraining();
+  connections.tellToClose();
+  await service.drain();
   connections.drain();
   await app.close();
   const isStored = await service.stop();
@@ -63,23 +80,13 @@ async function listen(app: FastifyInstance, { host, port }: Settings): Promise<v
   try {
     await app.listen({ host, port });
   } catch (error) {
-    const { code } = error as NodeJS.ErrnoException;
-    const [name, value] =
-      code === "EADDRINUSE" || code === "EACCES" ? ["HEADCOUNT_PORT", port] : ["HEADCOUNT_HOST", host];
-    const form = name === "HEADCOUNT_PORT" ? `a port that is free on ${host}` : "an address of this machine";
-    throw new SettingError(`${name} must be ${form}, got "${value}" (${code})`);
+    throw listenFailure(error, "HEADCOUNT", host, port);
   }
 }
 
-function addressOf(app: FastifyInstance): string {
-  const address = app.server.address();
-  if (address === null || typeof address === "string") throw new Error("Cannot read the listener's address");
-  const host = address.family === "IPv6" ? `[${address.address}]` : address.address;
-  return `http://${host}:${address.port}`;
-}
-
-function greet({ url }: Service, { dataDir, durability }: Settings, version: string): void {
-  const data = durability === "none" ? "kept in memory only (HEADCOUNT_DURABILITY=none)" : resolve(dataDir);
+function greet(url: string, { dataDir, durability, redisUrl, cluster }: Settings, version: string): void {
+  const place = redisUrl === undefined ? resolve(dataDir) : `in Redis, all keys begin with headcount:${cluster}:`;
+  const data = durability === "none" ? "kept in memory only (HEADCOUNT_DURABILITY=none)" : place;
   process.stdout.write(`Headcount ${version} listens on ${url}
 
   try   curl -X POST ${url}/v1/profiles/6f0e4b1c-94a0-4c2e-8d55-0b9f3a7c1e21/gamemode \\

@@ -1,192 +1,50 @@
-/**
- * The node's life: opens the store, takes the partitions over, lets time pass, drains. What is asked of the node
- * while it lives is `owner`'s business.
- */
-import { randomBytes, randomUUID } from "node:crypto";
-import { setTimeout as pause } from "node:timers/promises";
-import type { Logger } from "pino";
-import { Owner } from "../cluster/owner.ts";
-import { type Claim, type Founding, StoreUnavailableError } from "../cluster/record-store.ts";
-import { Recorder, type RecorderPorts } from "../cluster/recorder.ts";
-import { recoverAll } from "../cluster/recovery.ts";
-import { Engine } from "../engine/engine.ts";
-import { decompressSnapshot, SnapshotEncoder } from "./encoder.ts";
-import { Pace } from "./pace.ts";
-import { SettingError, type Settings } from "./settings.ts";
-import { SqliteStore } from "./store/sqlite-store.ts";
+/** A node's life, as routes and metrics see it: alone over the embedded store, or one of a cluster over Redis. */
+import type { Entry } from "./entry.ts";
+import type { Metrics } from "./metrics.ts";
+import type { Pace } from "./pace.ts";
+import type { Settings } from "./settings.ts";
 
 export type Status =
-  | { readonly kind: "starting"; readonly reason: string }
   | { readonly kind: "ready" }
-  | { readonly kind: "draining"; readonly reason: string };
+  | { readonly kind: "starting" | "draining" | "expelled" | "drained"; readonly reason: string };
 
-const TICK_MS = 20;
-/** Last seen is kept in whole tenths as of the last tick, so up to 120 ms early: nobody may be disconnected before time. */
-const LATE_MS = 200;
-const DRAIN_WITHIN_MS = 12_000; // with the connections' 10 s less than the 30 s that Kubernetes waits
-const LOAD_WINDOW_MS = 1000;
-
-export class Service {
-  readonly incarnation = randomUUID();
-  /** The node's name: this process for now, since a single node needs no other. */
+/** A member of the cluster, as told to who asks. */
+export interface MemberShown {
   readonly id: string;
+  readonly incarnation: string;
+  readonly url: string;
+  readonly partitions: number;
+  readonly regions: number;
+  readonly state: string;
+}
+
+export interface Service {
   readonly settings: Settings;
+  /** The node's name. */
+  readonly id: string;
+  /** A fresh one each time the process starts or joins anew. */
+  readonly incarnation: string;
   readonly pace: Pace;
-  /** Where the public listener is reached. */
-  url = "";
-  status: Status = { kind: "starting", reason: "opening the store" };
-  owner: Owner | undefined;
-  recorder: Recorder | undefined;
-  /** The term under which the partitions were taken. */
-  epoch = 0;
-  private readonly log: Logger;
-  private readonly encoder = new SnapshotEncoder();
-  private store: SqliteStore | undefined;
-  private ticking: NodeJS.Timeout | undefined;
-  private faultReason: string | undefined;
-  private utilization = performance.eventLoopUtilization();
-  private loadMeasuredMs = 0;
-
-  constructor(settings: Settings, log: Logger) {
-    this.settings = settings;
-    this.log = log;
-    this.id = `node-${this.incarnation.slice(0, 8)}`;
-    this.pace = new Pace(settings.sessionMs);
-  }
-
+  readonly status: Status;
   /** Why reports get `202` at present; `undefined` where they do not. */
-  get degradedReason(): string | undefined {
-    return (this.recorder?.aheadCount ?? 0) > 0 ? (this.faultReason ?? "the store lost something") : undefined;
-  }
-
-  get storeBytes(): number {
-    return this.store?.stats.bytesOnDisk ?? 0;
-  }
+  readonly degradedReason: string | undefined;
+  /** `undefined` until the node can answer. */
+  readonly entry: Entry | undefined;
+  readonly epoch: number;
+  /** Resolves when the node cannot go on: the process has to end, and the message says why. */
+  readonly failure: Promise<Error>;
+  members(): MemberShown[];
+  /** Adds what this kind of node has to tell. */
+  registerMetrics(metrics: Metrics): void;
 
   /**
-   * Takes the partitions over and begins to serve.
-   * @throws {SettingError} where the data folder was made with other settings
-   * @throws {FolderInUseError | DamagedStoreError | StoreUnavailableError | UnreadableRecordError}
+   * Begins to serve; resolves when ready, or when told to drain before.
+   * @param port of the public listener
+   * @param url where the public listener is reached
    */
-  async start(): Promise<void> {
-    const { durability } = this.settings;
-    if (durability === "none") this.serve(this.makeEngine(proposal(this.settings)), undefined);
-    else await this.startStored(durability);
-    this.ticking = setInterval(() => this.tick(), TICK_MS);
-    this.status = { kind: "ready" };
-  }
-
-  /** Stops being ready; what is asked is still answered. */
-  beginDraining(): void {
-    this.status = { kind: "draining", reason: "the node is shutting down" };
-  }
-
-  /** Stores everything and lets go. To be called when nothing is asked any more; false where not all could be stored. */
-  async stop(): Promise<boolean> {
-    clearInterval(this.ticking);
-    const isStored = (await this.recorder?.drain(DRAIN_WITHIN_MS, () => pause(5))) ?? true;
-    await this.encoder.close();
-    await this.store?.close();
-    return isStored;
-  }
-
-  private async startStored(durability: "log" | "snapshot"): Promise<void> {
-    const { settings, log } = this;
-    const store = await openStore(settings, log);
-    this.store = store;
-    if (store.loss !== undefined) log.warn({ loss: store.loss }, "repaired the data folder: what is listed was lost");
-    const founding = await store.found(proposal(settings));
-    if (founding.partitions !== settings.partitions)
-      throw new SettingError(
-        `HEADCOUNT_PARTITIONS must be ${founding.partitions}, as when ${settings.dataDir} was made, got "${settings.partitions}"`,
-      );
-    const claim = { term: (await store.highestTerm()) + 1, incarnation: this.incarnation };
-    this.status = { kind: "starting", reason: "loading the players" };
-    const engine = this.makeEngine(founding);
-    const { newestMs } = await recoverAll(engine, claim, { store, decompress: decompressSnapshot, wallMs: Date.now });
-    this.epoch = claim.term;
-    this.recorder = new Recorder(engine, this.recorderPorts(store), this.recorderOptions(claim, durability));
-    this.serve(engine, this.recorder);
-    const isLongSilent = newestMs !== undefined && Date.now() - newestMs > settings.sessionMs;
-    if (isLongSilent) this.owner?.doubt(performance.now() + settings.graceMs);
-    log.info({ term: claim.term, players: engine.boards.players }, "took all partitions");
-  }
-
-  private serve(engine: Engine, recorder: Recorder | undefined): void {
-    this.owner = new Owner(engine, recorder);
-  }
-
-  private makeEngine({ partitions, hashKey }: Founding): Engine {
-    const { sessionMs, graceMs, deadlineMs, durability } = this.settings;
-    const options = {
-      partitions,
-      hashKey,
-      sessionMs: sessionMs + LATE_MS,
-      graceMs,
-      removalMs: 2 * deadlineMs,
-      isLogged: durability === "log",
-    };
-    return new Engine(options, performance.now());
-  }
-
-  private recorderOptions(claim: Claim, durability: "log" | "snapshot"): ConstructorParameters<typeof Recorder>[2] {
-    const { snapshotMs, sessionMs, deadlineMs } = this.settings;
-    return { claim, durability, snapshotMs, sessionMs, deadlineMs };
-  }
-
-  private recorderPorts(store: SqliteStore): RecorderPorts {
-    return {
-      store,
-      encode: (copy) => this.encoder.encode(copy),
-      atTurnEnd: setImmediate,
-      nowMs: () => performance.now(),
-      wallMs: Date.now,
-      onStoreFault: (error) => this.onStoreFault(error),
-      onStoreHealed: () => this.onStoreHealed(),
-      onSuperseded: (partition) => {
-        throw new Error(`Lost partition ${partition}: another process wrote to ${this.settings.dataDir}`);
-      },
-    };
-  }
-
-  private onStoreFault(error: unknown): void {
-    const reason = error instanceof Error ? error.message : String(error);
-    if (this.faultReason === undefined) this.log.error({ reason }, "the store cannot be written: reports get 202");
-    else this.log.debug({ reason }, "the store still cannot be written");
-    this.faultReason = reason;
-  }
-
-  private onStoreHealed(): void {
-    this.faultReason = undefined;
-    this.log.info("the store is written again, everything is snapshotted: reports get 200");
-  }
-
-  private tick(): void {
-    const nowMs = performance.now();
-    this.owner?.tick(nowMs);
-    if (nowMs - this.loadMeasuredMs < LOAD_WINDOW_MS) return;
-    const now = performance.eventLoopUtilization();
-    this.pace.load = performance.eventLoopUtilization(now, this.utilization).utilization ** 4; // felt near saturation only
-    this.utilization = now;
-    this.loadMeasuredMs = nowMs;
-  }
-}
-
-async function openStore({ dataDir, isRepair }: Settings, log: Logger): Promise<SqliteStore> {
-  try {
-    return await SqliteStore.open({
-      folder: dataDir,
-      repair: isRepair,
-      onRepaired: (loss) => log.error({ loss }, "the store was damaged while running: what it lost is written again"),
-    });
-  } catch (error) {
-    if (!(error instanceof StoreUnavailableError)) throw error;
-    throw new SettingError(
-      `HEADCOUNT_DATA_DIR must be a folder that can be written, got "${dataDir}" (${error.message})`,
-    );
-  }
-}
-
-function proposal({ partitions }: Settings): Founding {
-  return { partitions, hashKey: randomBytes(8) };
+  start(port: number, url: string): Promise<void>;
+  /** Stops being ready; resolves when whoever asks may be sent elsewhere. What is asked is answered all the while. */
+  drain(): Promise<void>;
+  /** Stores what is left and lets go. To be called when nothing is asked any more; false where not all could be stored. */
+  stop(): Promise<boolean>;
 }

@@ -1,5 +1,7 @@
 /** The settings, from the environment, read once: what each may be, what it is without being set, and `--help`. */
 import { parseArgs } from "node:util";
+import type { DisagreementError } from "../cluster/founding.ts";
+import { parseRedisUrl } from "./redis/redis-url.ts";
 
 export interface Settings {
   readonly host: string;
@@ -15,6 +17,15 @@ export interface Settings {
   readonly deadlineMs: number;
   readonly logLevel: string;
   readonly isRepair: boolean;
+  /** The node's name, for people. */
+  readonly id: string | undefined;
+  /** Where the cluster is kept; without it the node is alone. */
+  readonly redisUrl: string | undefined;
+  readonly peerHost: string;
+  readonly peerPort: number;
+  readonly peerUrl: string | undefined;
+  readonly peerSecret: string | undefined;
+  readonly weight: number;
 }
 
 /** A setting that stops the start; its message is one line that says which, what it may be, and what came. */
@@ -30,28 +41,27 @@ type Parse<T> = (text: string) => T | undefined;
 interface Setting<T> {
   readonly name: string;
   readonly form: string;
-  /** As it would be written. */
-  readonly standard: string;
+  /** As it would be written; `undefined` where it may be left out. */
+  readonly standard: string | undefined;
   readonly parse: Parse<T>;
   readonly about: string;
+  /** A bad value as it may be shown. */
+  readonly show?: (value: string) => string;
 }
 
 const LOG_LEVELS = ["trace", "debug", "info", "warn", "error", "fatal", "silent"] as const;
 const DURABILITIES = ["log", "snapshot", "none"] as const;
 const DAY_MS = 86_400_000;
 const STANDARD_GRACE = "half the TTL + lease + deadline";
-/** Settings of a cluster of several nodes: named here only so that they are refused with a reason. */
-const CLUSTER_ONLY = [
-  "HEADCOUNT_REDIS_URL",
-  "HEADCOUNT_PEER_HOST",
-  "HEADCOUNT_PEER_PORT",
-  "HEADCOUNT_PEER_URL",
-  "HEADCOUNT_PEER_SECRET",
-];
 const SHOWN_MAX = 64;
+const SECRET_LENGTH_MIN = 16;
+const HOST = /^[\w.:-]+$/;
+const LOOPBACK = /^(localhost|127(\.\d{1,3}){3}|::1)$/;
+/** A place to connect to: a name, an IPv4 address, or an IPv6 address in brackets. */
+const PLACE = String.raw`(?:[\w.-]+|\[[\da-fA-F:.]+\])`;
 
 const SETTINGS = {
-  host: text("HEADCOUNT_HOST", "127.0.0.1", "an address or host name", /^[\w.:-]+$/, "public listener"),
+  host: text("HEADCOUNT_HOST", "127.0.0.1", "an address or host name", HOST, "public listener"),
   port: whole("HEADCOUNT_PORT", "8080", 0, 65_535, "public listener; 0 picks a free port, printed at start"),
   cluster: text("HEADCOUNT_CLUSTER", "default", "1 to 32 of a-z 0-9 -", /^[a-z0-9-]{1,32}$/, "the cluster's name"),
   partitions: {
@@ -84,26 +94,66 @@ const SETTINGS = {
     DAY_MS,
     "shortest pause between two snapshots of a partition",
   ),
-  leaseMs: whole(
-    "HEADCOUNT_LEASE_MS",
-    "3000",
-    100,
+  leaseMs: whole("HEADCOUNT_LEASE_MS", "3000", 100, 600_000, "silence after which a node is expelled"),
+  deadlineMs: whole(
+    "HEADCOUNT_REQUEST_DEADLINE_MS",
+    "2000",
+    50,
     600_000,
-    "silence after which a node is expelled; here only part of the grace",
+    "longest a request waits for the owner and the store",
   ),
-  deadlineMs: whole("HEADCOUNT_REQUEST_DEADLINE_MS", "2000", 50, 600_000, "longest a request waits for the store"),
   logLevel: choice("HEADCOUNT_LOG_LEVEL", "info", LOG_LEVELS, "what is logged, on standard error"),
   isRepair: {
     ...choice("HEADCOUNT_REPAIR", "0", ["0", "1"], "1: go on without what is damaged in the data folder"),
     parse: (value) => (value === "0" || value === "1" ? value === "1" : undefined),
   },
+  id: {
+    ...optional("HEADCOUNT_ID", "1 to 64 of A-Z a-z 0-9 . _ : -", /^[\w.:-]{1,64}$/),
+    about: "the node's name; one that stays keeps its place; without it made from the host's name and the port",
+  },
+  redisUrl: {
+    name: "HEADCOUNT_REDIS_URL",
+    form: "redis://, rediss://, or redis+sentinel://host:port,host:port/master-name",
+    standard: undefined,
+    parse: (value) => (isRedisUrl(value) ? value : undefined),
+    about: "makes the node one of a cluster, kept in this Redis; several, comma-separated, for Redis Cluster",
+    show: (value) => shown(value.replace(/^([a-z+]*:\/\/)?.*@/s, "$1***@")),
+  },
+  peerHost: text("HEADCOUNT_PEER_HOST", "127.0.0.1", "an address or host name", HOST, "listener for the other nodes"),
+  peerPort: whole("HEADCOUNT_PEER_PORT", "0", 0, 65_535, "listener for the other nodes; 0 picks a free port"),
+  peerUrl: {
+    ...optional("HEADCOUNT_PEER_URL", "http://host:port", new RegExp(`^https?://${PLACE}(?::\\d{1,5})?/?$`)),
+    about: "how the other nodes reach that listener; without it made from its address",
+  },
+  peerSecret: {
+    ...optional(
+      "HEADCOUNT_PEER_SECRET",
+      `${SECRET_LENGTH_MIN} to 256 printable characters without spaces`,
+      /^[\x21-\x7e]{1,256}$/,
+    ),
+    about: "what the nodes of a cluster authenticate with; required where that listener is beyond loopback",
+    show: (value) => `${value.length} characters`,
+  },
+  weight: whole("HEADCOUNT_WEIGHT", "1", 1, 100, "the node's share of the work compared to the others'"),
 } satisfies { readonly [Key in keyof Settings]: Setting<Settings[Key]> };
+
+/** The settings that all nodes of a cluster must agree on (R12). */
+const AGREED: Readonly<Partial<Record<DisagreementError["field"], string>>> = {
+  partitions: SETTINGS.partitions.name,
+  sessionMs: SETTINGS.sessionMs.name,
+  graceMs: SETTINGS.graceMs.name,
+  leaseMs: SETTINGS.leaseMs.name,
+  deadlineMs: SETTINGS.deadlineMs.name,
+  durability: SETTINGS.durability.name,
+};
 
 /** @throws {SettingError} for the first setting that is unknown or not of its form */
 export function readSettings(environment: Environment): Settings {
   refuseUnknown(environment);
   const [sessionMs, leaseMs] = [read(SETTINGS.sessionMs, environment), read(SETTINGS.leaseMs, environment)];
   const deadlineMs = read(SETTINGS.deadlineMs, environment);
+  const redisUrl = read(SETTINGS.redisUrl, environment);
+  if (redisUrl === undefined) refuseWithoutCluster(environment);
   return Object.freeze({
     host: read(SETTINGS.host, environment),
     port: read(SETTINGS.port, environment),
@@ -118,7 +168,22 @@ export function readSettings(environment: Environment): Settings {
     deadlineMs,
     logLevel: read(SETTINGS.logLevel, environment),
     isRepair: read(SETTINGS.isRepair, environment),
+    id: read(SETTINGS.id, environment),
+    redisUrl,
+    peerHost: read(SETTINGS.peerHost, environment),
+    peerPort: read(SETTINGS.peerPort, environment),
+    peerUrl: read(SETTINGS.peerUrl, environment),
+    peerSecret: redisUrl === undefined ? undefined : readSecret(environment),
+    weight: read(SETTINGS.weight, environment),
   });
+}
+
+/** Names the setting in which a node differs from its cluster. */
+export function disagreement({ field, standing, brought }: DisagreementError): SettingError {
+  const name = AGREED[field] ?? `the version of Headcount: its ${field}`;
+  return new SettingError(
+    `${name} must be ${String(standing)}, as when the cluster was founded, got "${String(brought)}"`,
+  );
 }
 
 /** What the command line asks for; the node itself takes no arguments. @throws {SettingError} for anything else */
@@ -135,7 +200,7 @@ export function readArguments(args: readonly string[]): "run" | "help" | "versio
 export function helpText(): string {
   const lines = Object.values(SETTINGS).map(
     ({ name, standard, form, about }) =>
-      `  ${name.padEnd(30)} ${about}\n${" ".repeat(33)}${form}; default ${standard}\n`,
+      `  ${name.padEnd(30)} ${about}\n${" ".repeat(33)}${form}; default ${standard ?? "none"}\n`,
   );
   return `Usage: headcount [--help] [--version]
 
@@ -149,17 +214,35 @@ function refuseUnknown(environment: Environment): void {
   const known = new Set<string>(Object.values(SETTINGS).map(({ name }) => name));
   for (const name of Object.keys(environment)) {
     if (!name.startsWith("HEADCOUNT_") || known.has(name)) continue;
-    if (CLUSTER_ONLY.includes(name))
-      throw new SettingError(`${name} must not be set: it is for a cluster of nodes, and this version runs one node`);
     throw new SettingError(`${shown(name)} must be one of the settings that --help lists, got an unknown name`);
   }
 }
 
+/** A node without peers that is told of them was meant to be one of a cluster. */
+function refuseWithoutCluster(environment: Environment): void {
+  const { peerHost, peerPort, peerUrl, peerSecret, weight } = SETTINGS;
+  for (const { name } of [peerHost, peerPort, peerUrl, peerSecret, weight])
+    if (environment[name] !== undefined)
+      throw new SettingError(`${name} must not be set without ${SETTINGS.redisUrl.name}: a node alone has no peers`);
+}
+
 function read<T>(setting: Setting<T>, environment: Environment): T {
   const value = environment[setting.name] ?? setting.standard;
+  if (value === undefined) return undefined as T; // its type says that it may be left out
   const parsed = setting.parse(value);
-  if (parsed === undefined) throw new SettingError(`${setting.name} must be ${setting.form}, got ${shown(value)}`);
+  const { name, form, show = shown } = setting;
+  if (parsed === undefined) throw new SettingError(`${name} must be ${form}, got ${show(value)}`);
   return parsed;
+}
+
+/** Beyond loopback whoever reaches the port could write: a secret is required there, and a long one. */
+function readSecret(environment: Environment): string | undefined {
+  const secret = read(SETTINGS.peerSecret, environment);
+  const host = read(SETTINGS.peerHost, environment);
+  if (LOOPBACK.test(host) || (secret !== undefined && secret.length >= SECRET_LENGTH_MIN)) return secret;
+  const { name, form } = SETTINGS.peerSecret;
+  const got = secret === undefined ? "nothing" : SETTINGS.peerSecret.show(secret);
+  throw new SettingError(`${name} must be ${form} where ${SETTINGS.peerHost.name} is ${shown(host)}, got ${got}`);
 }
 
 function readGrace(leastMs: number, environment: Environment): number {
@@ -181,6 +264,20 @@ function powerOfTwo(value: number | undefined): number | undefined {
 
 function text(name: string, standard: string, form: string, pattern: RegExp, about: string): Setting<string> {
   return { name, form, standard, about, parse: (value) => (pattern.test(value) ? value : undefined) };
+}
+
+function isRedisUrl(value: string): boolean {
+  try {
+    parseRedisUrl(value);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** One that may be left out. */
+function optional(name: string, form: string, pattern: RegExp): Omit<Setting<string | undefined>, "about" | "show"> {
+  return { name, form, standard: undefined, parse: (value) => (pattern.test(value) ? value : undefined) };
 }
 
 function whole(name: string, standard: string, least: number, most: number, about: string): Setting<number> {

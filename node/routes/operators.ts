@@ -1,7 +1,6 @@
 /** What operators and their tools ask: liveness, readiness, metrics, which node, which view. */
 import type { FastifyInstance } from "fastify";
 import { Type } from "typebox";
-import { REGIONS } from "../../engine/regions.ts";
 import { ClusterAnswer, ErrorAnswer, NodeAnswer, StatusAnswer } from "../answers.ts";
 import { Answers, type Context, RETRY_AFTER_S } from "../http.ts";
 
@@ -68,10 +67,7 @@ export function registerOperators(app: FastifyInstance, { service, metrics, vers
     response: { 200: ClusterAnswer, 503: ErrorAnswer },
   };
   app.get("/v1/cluster", { schema: cluster }, (_request, reply) => {
-    const { id, incarnation, owner, status, epoch, settings } = service;
-    const partitions = owner?.engine.partitions.length ?? 0;
-    const regions = owner === undefined ? 0 : REGIONS.length;
-    const member = { id, incarnation, url: service.url, partitions, regions, state: status.kind };
-    answers.json(reply, 200, JSON.stringify({ cluster: settings.cluster, epoch, members: [member] }));
+    const { settings, epoch } = service;
+    answers.json(reply, 200, JSON.stringify({ cluster: settings.cluster, epoch, members: service.members() }));
   });
 }

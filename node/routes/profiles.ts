@@ -2,32 +2,34 @@
 import type { FastifyInstance, FastifyReply } from "fastify";
 import { Type } from "typebox";
 import type { Static } from "typebox";
-import { NO_SEQ, type ReportOutcome } from "../../cluster/owner.ts";
-import type { Remembrance } from "../../cluster/recorder.ts";
+import { NO_SEQ } from "../../cluster/owner.ts";
+import type { Done, Place, Refused } from "../../cluster/rows.ts";
 import { MODES_MAX } from "../../engine/modes.ts";
 import { parseProfileId } from "../../engine/profile-id.ts";
 import { REGIONS, regionOf } from "../../engine/regions.ts";
 import { ErrorAnswer, Nothing, ProfileAnswer, ReportAnswer } from "../answers.ts";
-import { Answers, type Context, type ServingService } from "../http.ts";
+import { Answers, type Context } from "../http.ts";
+import type { Service } from "../service.ts";
 import { ProfileParams, refusal, ReportBody } from "../values.ts";
 
-const STATUS = { remembered: 200, counted: 202 } as const satisfies Record<Remembrance, number>;
-const STATUS_WITHOUT_BODY = { remembered: 204, counted: 202 } as const satisfies Record<Remembrance, number>;
-
-/** What a refused report is told; a new outcome cannot compile unanswered. */
-export const REPORT_REFUSALS = {
+/** What a refused client is told; a new reason cannot compile unanswered. */
+export const REFUSALS = {
   overloaded: { status: 503, message: () => "too much waits for the store: try again soon" },
+  "no owner": { status: 503, message: () => "nobody could be asked in time who has this player: try again soon" },
   "no room for the mode": {
     status: 400,
     message: (mode: string) => refusal("gamemode", `one of the ${MODES_MAX} in use, since no more are taken,`, mode),
   },
   "no room for the player": { status: 503, message: () => "no room for another player in this partition" },
-} as const satisfies Record<Exclude<ReportOutcome, "moved" | "renewed" | "late">, unknown>;
+} as const satisfies Record<Refused["reason"], unknown>;
 
 const REPORT_ROUTE = "/v1/profiles/:profileId/gamemode";
 const HEARTBEAT_ROUTE = "/v1/profiles/:profileId/heartbeat";
 type Params = { Params: Static<typeof ProfileParams> };
 type Report = Params & { Body: Static<typeof ReportBody> };
+
+/** The effects that a report can have. */
+type ReportEffect = "moved" | "renewed" | "late";
 
 const id = new Int32Array(4);
 
@@ -59,74 +61,78 @@ function report(
   reply: FastifyReply,
 ): void {
   if (!answers.isServing(service, reply)) return;
-  const { owner, pace } = service;
   const startedMs = metrics.startTiming();
   parseProfileId(profileId, id);
-  const hash = owner.engine.hash(id);
   const { region, gamemode, seq = NO_SEQ } = body;
-  const outcome = owner.report(hash, id, regionOf(region), gamemode, seq);
-  if (outcome !== "moved" && outcome !== "renewed" && outcome !== "late") {
-    metrics.totals.rejected++;
-    return answers.refuse(reply, REPORT_REFUSALS[outcome].status, REPORT_REFUSALS[outcome].message(gamemode));
-  }
-  metrics.totals[outcome]++;
-  const where =
-    outcome === "late" ? standing(service, hash) : `"region":"${region.toUpperCase()}","gamemode":"${gamemode}"`;
-  // Everything in it was checked for its form, so nothing needs to be escaped.
-  const start = `{"profileId":"${profileId.toLowerCase()}",${where},"changed":${outcome === "moved"},"renewInMs":`;
-  owner.whenRemembered(hash, (remembrance) => {
-    const renewInMs = remembrance === "remembered" ? pace.renewMs() : pace.retryMs();
+  service.entry.submit("report", id, regionOf(region), gamemode, seq, (outcome) => {
+    if (outcome.kind === "refused") {
+      metrics.totals.rejected++;
+      return answers.refuse(reply, REFUSALS[outcome.reason].status, REFUSALS[outcome.reason].message(gamemode));
+    }
+    const { isRemembered } = outcome;
+    const effect = outcome.effect as ReportEffect;
+    metrics.totals[effect]++;
+    const where =
+      effect === "late" ? standing(outcome.place) : `"region":"${region.toUpperCase()}","gamemode":"${gamemode}"`;
+    const renewInMs = isRemembered ? service.pace.renewMs() : service.pace.retryMs();
     metrics.observe("report", startedMs);
-    answers.json(reply, STATUS[remembrance], `${start}${renewInMs}}`);
+    // Everything in it was checked for its form, so nothing needs to be escaped.
+    const start = `{"profileId":"${profileId.toLowerCase()}",${where},"changed":${effect === "moved"}`;
+    answers.json(reply, isRemembered ? 200 : 202, `${start},"renewInMs":${renewInMs}}`);
   });
 }
 
-/** What stands of the player whose report came late; `id` is still the player's. */
-function standing(service: ServingService, hash: number): string {
-  const presence = service.owner.find(hash, id);
-  if (presence === undefined || presence.region < 0) return `"region":null,"gamemode":null`;
-  return `"region":"${REGIONS[presence.region]}","gamemode":"${presence.mode}"`;
+/** What stands of the player whose report came late. */
+function standing(place: Place | undefined): string {
+  if (place === undefined || place.region < 0) return `"region":null,"gamemode":null`;
+  return `"region":"${REGIONS[place.region]}","gamemode":"${place.mode}"`;
 }
 
 function find({ service }: Context, answers: Answers, profileId: string, reply: FastifyReply): void {
-  if (!answers.isServing(service, reply)) return;
-  parseProfileId(profileId, id);
-  const hash = service.owner.engine.hash(id);
-  const presence = service.owner.find(hash, id);
-  service.owner.whenRemembered(hash, () => {
-    if (presence === undefined || presence.region < 0) return answers.refuse(reply, 404, notConnected(profileId));
-    const lastSeen = new Date(Date.now() - (performance.now() - presence.seenMs)).toISOString();
-    const region = REGIONS[presence.region];
+  ask(service, answers, "find", profileId, reply, ({ effect, place }) => {
+    if (effect !== "found" || place === undefined) return answers.refuse(reply, 404, notConnected(profileId));
+    const lastSeen = new Date(Date.now() - place.ageMs).toISOString();
+    const region = REGIONS[place.region];
     answers.json(
       reply,
       200,
-      JSON.stringify({ profileId: profileId.toLowerCase(), region, gamemode: presence.mode, lastSeen }),
+      JSON.stringify({ profileId: profileId.toLowerCase(), region, gamemode: place.mode, lastSeen }),
     );
   });
 }
 
 function renew({ service, metrics }: Context, answers: Answers, profileId: string, reply: FastifyReply): void {
-  if (!answers.isServing(service, reply)) return;
-  parseProfileId(profileId, id);
-  const hash = service.owner.engine.hash(id);
-  const isConnected = service.owner.renew(hash, id);
-  if (isConnected) metrics.totals.heartbeats++;
-  service.owner.whenRemembered(hash, (remembrance) => {
-    if (!isConnected) return answers.refuse(reply, 404, notConnected(profileId));
+  ask(service, answers, "renew", profileId, reply, ({ effect, isRemembered }) => {
+    if (effect !== "renewed") return answers.refuse(reply, 404, notConnected(profileId));
+    metrics.totals.heartbeats++;
     const { pace } = service;
     // Where the store cannot be written the player should report again soon: only a report can be stored.
-    const renewInMs = remembrance === "remembered" ? pace.renewMs() : pace.retryMs();
-    answers.empty(reply.header("renew-in-ms", renewInMs), 204);
+    answers.empty(reply.header("renew-in-ms", isRemembered ? pace.renewMs() : pace.retryMs()), 204);
   });
 }
 
 function remove({ service, metrics }: Context, answers: Answers, profileId: string, reply: FastifyReply): void {
+  ask(service, answers, "remove", profileId, reply, ({ effect, isRemembered }) => {
+    if (effect === "removed") metrics.totals.removals++;
+    answers.empty(reply, isRemembered ? 204 : 202);
+  });
+}
+
+/** Asks for what needs no more than the player's id. */
+function ask(
+  service: Service,
+  answers: Answers,
+  operation: "find" | "renew" | "remove",
+  profileId: string,
+  reply: FastifyReply,
+  answer: (done: Done) => void,
+): void {
   if (!answers.isServing(service, reply)) return;
   parseProfileId(profileId, id);
-  const hash = service.owner.engine.hash(id);
-  if (service.owner.remove(hash, id)) metrics.totals.removals++;
-  service.owner.whenRemembered(hash, (remembrance) => {
-    answers.empty(reply, STATUS_WITHOUT_BODY[remembrance]);
+  service.entry.submit(operation, id, 0, "", NO_SEQ, (outcome) => {
+    if (outcome.kind === "done") return answer(outcome);
+    const { status, message } = REFUSALS[outcome.reason];
+    answers.refuse(reply, status, message(""));
   });
 }
 

@@ -3,6 +3,7 @@ import type { FastifyInstance, FastifyReply } from "fastify";
 import type { Static } from "typebox";
 import { REGIONS, regionOf } from "../../engine/regions.ts";
 import { ErrorAnswer, Nothing, PlayersAnswer, RegionsAnswer, TopAnswer } from "../answers.ts";
+import type { RegionCounts, Wholeness } from "../entry.ts";
 import { Answers, type Context } from "../http.ts";
 import { Clock, isTagNamed, PopularModes } from "../popular-modes.ts";
 import { RegionParams, TopQuery } from "../values.ts";
@@ -12,50 +13,63 @@ const MAX_AGE = "public, max-age=1";
 
 export function registerRegions(app: FastifyInstance, context: Context): void {
   const { service, metrics } = context;
-  const popularModes = new PopularModes();
-  const clock = new Clock();
 
   type Top = { Params: Static<typeof RegionParams>; Querystring: { top: number } };
   const toTop = new Answers(metrics, `GET ${TOP_ROUTE}`);
+  const topAnswers = new TopAnswers(toTop);
   app.get<Top>(TOP_ROUTE, { schema: TOP_SCHEMA }, (request, reply) => {
     if (!toTop.isServing(service, reply)) return;
-    const number = regionOf(request.params.region);
-    const board = service.owner.engine.boards.of(number);
-    const isComplete = service.owner.isComplete(performance.now());
-    const answer = popularModes.answer(REGIONS[number], board, request.query.top, isComplete);
-    void reply.header("cache-control", MAX_AGE).header("etag", answer.etag);
-    const known = request.headers["if-none-match"];
-    if (known !== undefined && isTagNamed(known, answer.etag)) toTop.empty(reply.header("as-of", clock.now()), 304);
-    else toTop.json(reply, 200, answer.before + clock.now() + answer.after);
+    const { entry } = service;
+    const { headers, query } = request;
+    const region = regionOf(request.params.region);
+    const send = (counts: RegionCounts): void =>
+      topAnswers.send(reply, REGIONS[region], counts, query.top, headers["if-none-match"]);
+    if (!isOwnerAsked(headers["cache-control"])) return send(entry.regionCounts(region));
+    entry.askOwner(region, (counts) => send(counts ?? { ...entry.regionCounts(region), isStale: true }));
   });
 
   const toRegions = new Answers(metrics, "GET /v1/regions");
   app.get("/v1/regions", { schema: REGIONS_SCHEMA }, (_request, reply) => {
     if (!toRegions.isServing(service, reply)) return;
-    const { players } = service.owner.engine.boards;
-    sendWhole(
-      toRegions,
-      reply,
-      { players, regions: service.owner.regions() },
-      service.owner.isComplete(performance.now()),
-    );
+    const { players, regions, ...wholeness } = service.entry.overview();
+    toRegions.json(reply, 200, JSON.stringify({ players, ...flawsOf(wholeness), regions }));
   });
 
   const toPlayers = new Answers(metrics, "GET /v1/players");
   app.get("/v1/players", { schema: PLAYERS_SCHEMA }, (_request, reply) => {
     if (!toPlayers.isServing(service, reply)) return;
-    sendWhole(
-      toPlayers,
-      reply,
-      { players: service.owner.engine.boards.players },
-      service.owner.isComplete(performance.now()),
-    );
+    const { players, ...wholeness } = service.entry.players();
+    toPlayers.json(reply, 200, JSON.stringify({ players, ...flawsOf(wholeness) }));
   });
 }
 
-/** Says so where the answer is not whole. */
-function sendWhole(answers: Answers, reply: FastifyReply, answer: object, isComplete: boolean): void {
-  answers.json(reply, 200, JSON.stringify(isComplete ? answer : { ...answer, complete: false }));
+/** Answers with the top modes of a region, or that they are still what the client knows. */
+class TopAnswers {
+  private readonly answers: Answers;
+  private readonly popularModes = new PopularModes();
+  private readonly clock = new Clock();
+
+  constructor(answers: Answers) {
+    this.answers = answers;
+  }
+
+  send(reply: FastifyReply, region: string, counts: RegionCounts, top: number, known: string | undefined): void {
+    const answer = this.popularModes.answer(region, counts, top);
+    const asOf = this.clock.ago(counts.ageMs);
+    void reply.header("cache-control", MAX_AGE).header("etag", answer.etag);
+    if (known !== undefined && isTagNamed(known, answer.etag)) this.answers.empty(reply.header("as-of", asOf), 304);
+    else this.answers.json(reply, 200, answer.before + asOf + answer.after);
+  }
+}
+
+/** Whether a Cache-Control header asks for more than what this node happens to know. Source: RFC 9111, 5.2.1.4. */
+function isOwnerAsked(header: string | undefined): boolean {
+  return header !== undefined && /(?:^|[,\s])no-cache(?:$|[,\s])/i.test(header);
+}
+
+/** Says so where an answer is not whole. */
+function flawsOf({ isComplete, isStale }: Wholeness): { complete?: false; stale?: true } {
+  return { ...(isComplete ? {} : { complete: false }), ...(isStale ? { stale: true } : {}) };
 }
 
 const TAGS = ["popular modes"];

@@ -1,17 +1,16 @@
 /** Batches of reports, from game servers and gateways. */
 import type { FastifyInstance, FastifyReply } from "fastify";
 import type { Static } from "typebox";
-import { NO_SEQ, type Owner } from "../../cluster/owner.ts";
+import { NO_SEQ } from "../../cluster/owner.ts";
 import { regionOf } from "../../engine/regions.ts";
 import { BatchAnswer, ErrorAnswer } from "../answers.ts";
+import type { Reports, ReportsOutcome } from "../entry.ts";
 import { Answers, type Context, validatorCompiler } from "../http.ts";
-import { BATCH_ROWS_MAX, BatchBody, BatchBodyShown, Check, checkedId, ReportRow } from "../values.ts";
-import { REPORT_REFUSALS } from "./profiles.ts";
+import { BatchBody, BatchBodyShown, Check, checkedId, ReportRow } from "../values.ts";
+import { REFUSALS } from "./profiles.ts";
 
 const ROUTE = "/v1/reports";
 const BODY_BYTES_MAX = 2 * 1024 * 1024;
-/** Rows whose cache misses overlap: see Engine.warm. */
-const ROWS_WARMED = 64;
 
 interface Rejection {
   readonly index: number;
@@ -20,9 +19,6 @@ interface Rejection {
 }
 
 const rowCheck = new Check(ReportRow, "report");
-const ids = Array.from({ length: ROWS_WARMED }, () => new Int32Array(4));
-const warmedHashes = new Int32Array(ROWS_WARMED);
-const indexes = new Int32Array(ROWS_WARMED);
 
 export function registerReports(app: FastifyInstance, context: Context): void {
   const answers = new Answers(context.metrics, `POST ${ROUTE}`);
@@ -45,65 +41,60 @@ function reportAll(
 ): void {
   if (!answers.isServing(service, reply)) return;
   const startedMs = metrics.startTiming();
-  const batch = new Batch(service.owner, rows.length);
-  for (let first = 0; first < rows.length; first += ROWS_WARMED)
-    batch.apply(rows, first, Math.min(first + ROWS_WARMED, rows.length));
-  batch.addTo(metrics.totals);
-  const { hashes, accepted } = batch;
-  const rejected = batch.rejected.sort((one, other) => one.index - other.index);
-  service.owner.whenAllRemembered(hashes, accepted, (remembered) => {
+  const batch = new Batch(rows);
+  service.entry.submitAll(batch, ({ moved, renewed, late, remembered, refused }) => {
+    const accepted = moved + renewed + late;
+    const rejected = batch.rejectedWith(refused);
+    metrics.totals.moved += moved;
+    metrics.totals.renewed += renewed;
+    metrics.totals.late += late;
+    metrics.totals.rejected += rejected.length;
     metrics.observe("reports", startedMs);
     answers.json(reply, remembered === accepted ? 200 : 202, JSON.stringify({ accepted, remembered, rejected }));
   });
 }
 
-/** Applies rows in their order; bad ones are set aside, each with its reason. */
-class Batch {
-  readonly rejected: Rejection[] = [];
-  /** Of the rows that were accepted, in `accepted` entries. */
-  readonly hashes: Int32Array;
-  accepted = 0;
-  private readonly owner: Owner;
-  private readonly counts = { moved: 0, renewed: 0, late: 0 };
+/** The good rows of a batch in their order; bad ones are set aside, each with its reason. */
+class Batch implements Reports {
+  count = 0;
+  readonly ids: Int32Array;
+  readonly regions: Uint8Array;
+  readonly modes: string[] = [];
+  readonly seqs: Float64Array;
+  private readonly rejected: Rejection[] = [];
+  /** Where a good row stood in the batch. */
+  private readonly indexes: Int32Array;
 
-  constructor(owner: Owner, rows: number) {
-    this.owner = owner;
-    this.hashes = new Int32Array(Math.min(rows, BATCH_ROWS_MAX));
-  }
-
-  /** Applies rows `first` to `end` - 1, ROWS_WARMED of them at the most. */
-  apply(rows: readonly unknown[], first: number, end: number): void {
-    const { engine } = this.owner;
-    const good: ReportRow[] = [];
-    for (let index = first; index < end; index++) {
-      const row = rows[index];
-      if (!rowCheck.accepts(row)) {
-        this.reject(index, 400, rowCheck.explain(row));
-        continue;
-      }
-      ids[good.length].set(checkedId);
-      warmedHashes[good.length] = engine.hash(checkedId);
-      indexes[good.length] = index;
-      good.push(row);
+  constructor(rows: readonly unknown[]) {
+    const { length } = rows;
+    this.ids = new Int32Array(4 * length);
+    this.regions = new Uint8Array(length);
+    this.seqs = new Float64Array(length);
+    this.indexes = new Int32Array(length);
+    for (const [index, row] of rows.entries()) {
+      if (rowCheck.accepts(row)) this.add(row, index);
+      else this.reject(index, 400, rowCheck.explain(row));
     }
-    engine.warm(warmedHashes, good.length);
-    for (let at = 0; at < good.length; at++) this.report(good[at], indexes[at], at);
   }
 
-  addTo(totals: { moved: number; renewed: number; late: number; rejected: number }): void {
-    totals.moved += this.counts.moved;
-    totals.renewed += this.counts.renewed;
-    totals.late += this.counts.late;
-    totals.rejected += this.rejected.length;
+  /** What was set aside and what was refused since, in the order of the batch. */
+  rejectedWith(refused: ReportsOutcome["refused"]): readonly Rejection[] {
+    for (const { index, reason } of refused)
+      this.reject(this.indexes[index], REFUSALS[reason].status, REFUSALS[reason].message(this.modes[index]));
+    return this.rejected.sort((one, other) => one.index - other.index);
   }
 
-  private report({ region, gamemode, seq = NO_SEQ }: ReportRow, index: number, at: number): void {
-    const hash = warmedHashes[at];
-    const outcome = this.owner.report(hash, ids[at], regionOf(region), gamemode, seq);
-    if (outcome === "moved" || outcome === "renewed" || outcome === "late") {
-      this.counts[outcome]++;
-      this.hashes[this.accepted++] = hash;
-    } else this.reject(index, REPORT_REFUSALS[outcome].status, REPORT_REFUSALS[outcome].message(gamemode));
+  private add({ region, gamemode, seq = NO_SEQ }: ReportRow, index: number): void {
+    const { count, ids } = this;
+    ids[4 * count] = checkedId[0];
+    ids[4 * count + 1] = checkedId[1];
+    ids[4 * count + 2] = checkedId[2];
+    ids[4 * count + 3] = checkedId[3];
+    this.regions[count] = regionOf(region);
+    this.modes.push(gamemode);
+    this.seqs[count] = seq;
+    this.indexes[count] = index;
+    this.count++;
   }
 
   private reject(index: number, status: number, message: string): void {

@@ -17,6 +17,7 @@ const anySteps = fc.array(
     { weight: 4, arbitrary: fc.constant("leave" as const) },
     { weight: 2, arbitrary: fc.constant("leave many" as const) },
     { weight: 4, arbitrary: fc.constant("look" as const) },
+    { weight: 2, arbitrary: fc.constant("drain" as const) },
   ),
   { size: "medium" },
 );
@@ -41,8 +42,18 @@ test("Tally equals a Map of counts, whoever comes and goes and whenever somebody
         expect(new Map(tally.cells())).toEqual(model);
         for (const [cell, players] of model) expect(tally.players(cell)).toBe(players);
       };
+      const known = new Map<number, number>();
+      const drain = (): void => {
+        const changed = new Set<number>();
+        const isTold = tally.drain((cell) => changed.add(cell));
+        const now = new Map(tally.cells());
+        for (const cell of isTold ? changed : [...known.keys(), ...now.keys()]) known.set(cell, now.get(cell) ?? 0);
+        for (const [cell, players] of known) if (players === 0) known.delete(cell);
+        expect(known, "who follows the changes knows all counts").toEqual(now);
+      };
       for (const step of steps) {
         if (step === "look") check();
+        else if (step === "drain") drain();
         else if (step === "leave") leaveAny();
         else if (step === "leave many") for (let left = presences.length / 2; left > 0; left--) leaveAny();
         else for (let entered = 0; entered < step.count; entered++) enter(step.cell + (step.cell & 1 ? entered : 0));

@@ -18,6 +18,8 @@ export interface RequestOptions {
   readonly body?: string | Uint8Array;
   /** Sent as JSON, with its content type. */
   readonly json?: unknown;
+  /** Gives the request up, and with it its connection. */
+  readonly signal?: AbortSignal;
 }
 
 export interface Report {
@@ -37,12 +39,17 @@ export class HttpClient implements AsyncDisposable {
     this.#pool = new Pool(url, { connections, pipelining: 1 });
   }
 
-  async request(method: string, path: string, { headers = {}, body, json }: RequestOptions = {}): Promise<Answer> {
+  async request(
+    method: string,
+    path: string,
+    { headers = {}, body, json, signal }: RequestOptions = {},
+  ): Promise<Answer> {
     const answer = await this.#pool.request({
       method,
       path,
       headers: json === undefined ? headers : { "content-type": "application/json", ...headers },
       body: json === undefined ? (body ?? null) : JSON.stringify(json),
+      signal: signal ?? null,
     });
     const text = await answer.body.text();
     return {

@@ -18,7 +18,7 @@ import { until } from "./until.ts";
 
 export const PROJECT_DIR = fileURLToPath(new URL("../..", import.meta.url));
 const MAIN = join(PROJECT_DIR, "node/main.ts");
-const LISTENS = /^Headcount (\S+) listens on (http:\/\/127\.0\.0\.1:(\d+))\s*$/m;
+const LISTENS = /^Headcount (\S+) listens on (http:\/\/[\d.]+:(\d+))\s*$/m;
 const START_LIMIT_MS = 30_000;
 const STOP_LIMIT_MS = 30_000;
 
@@ -50,12 +50,17 @@ export interface StartOptions {
   readonly env?: Readonly<Record<string, string | undefined>>;
   /** A folder to use and to leave in place; without it a fresh one, deleted afterwards. */
   readonly dataDir?: string;
+  /** The command, with its first arguments, that runs the node: `ip netns exec …`. */
+  readonly runBy?: readonly string[];
+  /** Told as soon as there is a process, long before it is ready. */
+  readonly onSpawn?: (kill: (signal: NodeJS.Signals) => boolean) => void;
 }
 
 /** Starts a node and resolves when it is ready. Rejects with what it printed where it does not get there. */
-export async function startNode({ env = {}, dataDir }: StartOptions = {}): Promise<NodeProcess> {
+export async function startNode({ env = {}, dataDir, runBy, onSpawn }: StartOptions = {}): Promise<NodeProcess> {
   const folder = dataDir === undefined ? await temporaryFolder() : undefined;
-  const run = new Run([], { HEADCOUNT_DATA_DIR: dataDir ?? folder!.path, HEADCOUNT_PORT: "0", ...env });
+  const run = new Run([], { HEADCOUNT_DATA_DIR: dataDir ?? folder!.path, HEADCOUNT_PORT: "0", ...env }, runBy);
+  onSpawn?.((signal) => run.kill(signal));
   try {
     const [, version, url, port] = await untilListening(run);
     const node: NodeProcess = {
@@ -147,9 +152,14 @@ class Run {
   readonly #child: ChildProcessByStdio<null, Readable, Readable>;
   #hasExited = false;
 
-  constructor(args: readonly string[], settings: Readonly<Record<string, string | undefined>>) {
+  constructor(
+    args: readonly string[],
+    settings: Readonly<Record<string, string | undefined>>,
+    runBy: readonly string[] = [],
+  ) {
     if (!existsSync(MAIN)) throw new Error(`Cannot start a node: ${MAIN} does not exist`);
-    this.#child = spawn(process.execPath, [MAIN, ...args], {
+    const [command, ...rest] = [...runBy, process.execPath, MAIN, ...args];
+    this.#child = spawn(command, rest, {
       cwd: PROJECT_DIR,
       env: environment(settings),
       stdio: ["ignore", "pipe", "pipe"],

@@ -105,3 +105,72 @@ test("Tally stops when somebody leaves a cell that is empty", () => {
   tally.leave(3);
   expect(() => tally.players(3)).toThrow(new InvariantError("Broken invariant: no count is negative"));
 });
+
+/** The cells that a drain hands over, sorted, each once; "all" where any may have changed. */
+function drained(tally: Tally): number[] | "all" {
+  const seen = new Set<number>();
+  return tally.drain((cell) => seen.add(cell)) ? [...seen].sort((a, b) => a - b) : "all";
+}
+test("Tally.drain() says the first time that any cell may have changed", () => {
+  const { tally } = new Crowd();
+  expect(tally.hasChanges).toBe(true);
+  tally.enter(5);
+  expect([drained(tally), tally.hasChanges, drained(tally)]).toEqual(["all", false, []]);
+});
+test("Tally.drain() hands over each cell that somebody came to or left since, cell 0 too", () => {
+  const { tally } = new Crowd();
+  tally.enter(5);
+  drained(tally);
+  tally.enter(0);
+  tally.enter(7);
+  tally.leave(5);
+  expect([tally.hasChanges, drained(tally), tally.hasChanges]).toEqual([true, [0, 5, 7], false]);
+  tally.leave(0);
+  expect([drained(tally), countsOf(tally)]).toEqual([[0], [[7, 1]]]);
+});
+test("Tally.drain() misses nothing that was counted in between", () => {
+  const { tally } = new Crowd();
+  drained(tally);
+  tally.enter(5);
+  expect([tally.players(5), tally.hasChanges]).toEqual([1, true]);
+  tally.enter(6);
+  expect(countsOf(tally)).toHaveLength(2);
+  expect([drained(tally), tally.players(5), tally.players(6)]).toEqual([[5, 6], 1, 1]);
+});
+test("Tally.drain() says after too many changes that any may have changed, and makes room for twice as many", () => {
+  const crowd = new Crowd();
+  drained(crowd.tally);
+  const enterMany = (changes: number): void => {
+    for (let change = 0; change < changes; change++) crowd.enter(change & 1);
+  };
+  enterMany(65);
+  expect([drained(crowd.tally), crowd.tally.bytes]).toEqual(["all", BYTES_MIN + 64 * 4]);
+  enterMany(128);
+  expect(drained(crowd.tally)).toEqual([0, 1]);
+  enterMany(129);
+  expect([drained(crowd.tally), crowd.tally.players(0)]).toEqual(["all", 33 + 64 + 65]);
+});
+test("Tally.drain() knows of an overflow that was counted before it was asked", () => {
+  const crowd = new Crowd();
+  drained(crowd.tally);
+  for (let change = 0; change < 65; change++) crowd.enter(3);
+  expect([crowd.tally.players(3), crowd.tally.hasChanges]).toEqual([65, true]);
+  crowd.enter(4);
+  expect([drained(crowd.tally), drained(crowd.tally), crowd.tally.players(4)]).toEqual(["all", [], 1]);
+});
+test("Tally.drain() makes room for 4096 changes at the most", () => {
+  const crowd = new Crowd();
+  for (let look = 0; look < 12; look++) {
+    drained(crowd.tally);
+    for (let change = 0; change < 4097; change++) crowd.tally.enter(1);
+    crowd.presences.push(1);
+  }
+  expect([drained(crowd.tally), crowd.tally.bytes]).toEqual(["all", 16 * 8 + 4096 * 4]);
+});
+test("Tally that nobody follows forgets its changes once they are counted", () => {
+  const { tally } = new Crowd();
+  for (let change = 0; change < 200; change++) {
+    tally.enter(change % 3);
+    expect(tally.players(change % 3)).toBe(Math.floor(change / 3) + 1);
+  }
+});

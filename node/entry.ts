@@ -1,0 +1,89 @@
+/**
+ * Where requests enter: what routes ask, wherever the player's partition and the region's board are. Alone, everything
+ * is here (`entry-alone.ts`); in a cluster some other node may own it (`entry-cluster.ts`).
+ */
+import type { Operation, Outcome, Refused } from "../cluster/rows.ts";
+import type { Ranked } from "../engine/board.ts";
+import type { ProfileId } from "../engine/profile-id.ts";
+
+/** Reports about many players, in the order in which they are to take effect. */
+export interface Reports {
+  readonly count: number;
+  /** Four words a report. */
+  readonly ids: Int32Array;
+  /** Region numbers. */
+  readonly regions: Uint8Array;
+  readonly modes: readonly string[];
+  /** 0 … 2^32 - 1, or NO_SEQ. */
+  readonly seqs: Float64Array;
+}
+
+export interface ReportsOutcome {
+  readonly moved: number;
+  readonly renewed: number;
+  readonly late: number;
+  /** Of those, how many outlive this process. */
+  readonly remembered: number;
+  /** In no order. */
+  readonly refused: readonly { readonly index: number; readonly reason: Refused["reason"] }[];
+}
+
+/** How far an answer about counts can be trusted. */
+export interface Wholeness {
+  /** False while not every partition has spoken. */
+  readonly isComplete: boolean;
+  /** True while the answer is older than it should be. */
+  readonly isStale: boolean;
+}
+
+/** What is known of a region. The same (term, version) says the same everywhere. */
+export interface RegionCounts extends Wholeness {
+  readonly players: number;
+  readonly term: number;
+  readonly version: number;
+  /** The counts are as of so many milliseconds ago. */
+  readonly ageMs: number;
+  /** The modes with the most players, best first, 100 at the most. */
+  top(limit: number): readonly Ranked[];
+}
+
+export interface RegionPlayers {
+  readonly region: string;
+  readonly players: number;
+}
+
+export interface Overview extends Wholeness {
+  readonly players: number;
+  /** Regions with players, most players first, equal ones by code. */
+  readonly regions: readonly RegionPlayers[];
+}
+
+export interface Entry {
+  /**
+   * Asks something about one player; `region` and `mode` only of a report.
+   * @param id read before the call returns
+   * @param settle called once, perhaps at once
+   */
+  submit(
+    operation: Operation,
+    id: ProfileId,
+    region: number,
+    mode: string,
+    seq: number,
+    settle: (outcome: Outcome) => void,
+  ): void;
+  /** Reports of many players at once; `settle` is called once. */
+  submitAll(reports: Reports, settle: (outcome: ReportsOutcome) => void): void;
+  /** What this node knows of a region. */
+  regionCounts(region: number): RegionCounts;
+  /** The same from the region's owner, after everything acknowledged before (R24); `undefined` where nobody answered. */
+  askOwner(region: number, settle: (counts: RegionCounts | undefined) => void): void;
+  overview(): Overview;
+  /** Players in all regions. */
+  players(): Wholeness & { readonly players: number };
+}
+
+/** Most players first, equal ones by code. */
+export function rankRegions(regions: RegionPlayers[]): RegionPlayers[] {
+  return regions.sort((one, other) => other.players - one.players || (one.region < other.region ? -1 : 1));
+}

@@ -1,0 +1,61 @@
+/** Where a node is: its listeners' addresses as others reach them, and its name. */
+import type { AddressInfo, Server } from "node:net";
+import { hostname, networkInterfaces } from "node:os";
+import { SettingError, type Settings } from "./settings.ts";
+
+const WILDCARDS = ["0.0.0.0", "::"];
+
+/** The port that a listener listens on. */
+export function portOf(server: Server): number {
+  return addressOf(server).port;
+}
+
+/** The address that a listener listens on, as a URL: what is printed. */
+export function listenedUrl(server: Server): string {
+  const { address, port } = addressOf(server);
+  return urlOf(address, port);
+}
+
+/** How others reach a listener: where it listens on all addresses, the machine's first that is not loopback. */
+export function reachableUrl(server: Server): string {
+  const { address, port } = addressOf(server);
+  return urlOf(WILDCARDS.includes(address) ? (firstAddress() ?? address) : address, port);
+}
+
+/** The node's name; without the setting its host and port, which stay the same when it starts again. */
+export function nodeName({ id }: Settings, port: number): string {
+  return (
+    id ??
+    `${hostname()
+      .replaceAll(/[^\w.-]/g, "-")
+      .slice(0, 48)}-${port}`
+  );
+}
+
+/**
+ * In plain words why nothing can listen there.
+ * @param prefix of the two settings: `HEADCOUNT`, `HEADCOUNT_PEER`
+ */
+export function listenFailure(error: unknown, prefix: string, host: string, port: number): SettingError {
+  const { code } = error as NodeJS.ErrnoException;
+  const isPort = code === "EADDRINUSE" || code === "EACCES";
+  const [name, value] = isPort ? [`${prefix}_PORT`, port] : [`${prefix}_HOST`, host];
+  const form = isPort ? `a port that is free on ${host}` : "an address of this machine";
+  return new SettingError(`${name} must be ${form}, got "${value}" (${code})`);
+}
+
+function addressOf(server: Server): AddressInfo {
+  const address = server.address();
+  if (address === null || typeof address === "string") throw new Error("Cannot read the listener's address");
+  return address;
+}
+
+function urlOf(address: string, port: number): string {
+  return `http://${address.includes(":") ? `[${address}]` : address}:${port}`;
+}
+
+function firstAddress(): string | undefined {
+  const all = Object.values(networkInterfaces()).flatMap((addresses) => addresses ?? []);
+  const outside = all.filter(({ internal }) => !internal);
+  return (outside.find(({ family }) => family === "IPv4") ?? outside[0])?.address;
+}

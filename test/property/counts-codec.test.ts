@@ -1,0 +1,90 @@
+import fc from "fast-check";
+import { expect, test } from "vitest";
+
+import { type CountsMessage, decodeCounts, encodeCounts } from "../../cluster/counts-codec.ts";
+import { checksum } from "../../engine/checksum.ts";
+import { MalformedMessageError } from "../../engine/codec.ts";
+import { REGIONS } from "../../engine/regions.ts";
+
+const PARTITIONS = 64;
+const anyNumber = fc.oneof(fc.nat(300), fc.maxSafeNat());
+const anyRegion = fc.nat(REGIONS.length - 1);
+const anyPartition = fc.nat(PARTITIONS - 1);
+const anyMode = fc.stringMatching(/^[A-Za-z0-9][A-Za-z0-9._:-]{0,63}$/);
+const anyCell = (modes: number): fc.Arbitrary<number[]> =>
+  fc.tuple(anyRegion, fc.nat(modes - 1), fc.nat(2 ** 31 - 1)).map((cell) => [...cell]);
+const anyTallies = fc.uniqueArray(anyMode, { minLength: 1, maxLength: 6 }).chain((modes) =>
+  fc.record({
+    modes: fc.constant(modes),
+    entries: fc.array(
+      fc
+        .record({
+          partition: anyPartition,
+          term: anyNumber,
+          versions: fc.tuple(fc.nat(2 ** 40), fc.integer({ min: 1, max: 2 ** 40 })),
+          isWhole: fc.boolean(),
+          isDoubtful: fc.boolean(),
+          isUnsure: fc.boolean(),
+          cells: fc.array(anyCell(modes.length)),
+        })
+        .map(({ versions: [from, passed], cells, ...entry }) => ({
+          ...entry,
+          from,
+          to: cells.length > 0 ? from + passed : from,
+          cells: cells.flat(),
+        })),
+      { maxLength: 8 },
+    ),
+  }),
+);
+const anyBoard = fc.record({
+  region: anyRegion,
+  term: anyNumber,
+  version: anyNumber,
+  isStale: fc.boolean(),
+  isComplete: fc.boolean(),
+  counts: fc.option(
+    fc.record({
+      players: anyNumber,
+      top: fc.array(fc.record({ mode: anyMode, players: anyNumber }), { maxLength: 5 }),
+    }),
+    { nil: undefined },
+  ),
+});
+const kind = <const K extends string>(name: K): fc.Arbitrary<K> => fc.constant(name);
+const anyMessage: fc.Arbitrary<CountsMessage> = fc.oneof(
+  fc.record({ kind: kind("tell"), tallies: anyTallies, boards: fc.array(anyBoard, { maxLength: 5 }) }),
+  fc.record({
+    kind: kind("told"),
+    isOtherEpoch: fc.boolean(),
+    partitions: fc.array(anyPartition, { maxLength: 9 }),
+    regions: fc.array(anyRegion, { maxLength: 9 }),
+  }),
+  fc.record({ kind: kind("flush"), partitions: fc.array(anyPartition, { maxLength: 9 }) }),
+  fc.record({ kind: kind("flushed"), isOtherEpoch: fc.boolean(), tallies: anyTallies }),
+  fc.record({ kind: kind("ask"), region: anyRegion }),
+  fc.record({ kind: kind("asked"), board: fc.option(anyBoard, { nil: undefined }) }),
+);
+
+test("decodeCounts() gives back whatever encodeCounts() was given", () => {
+  fc.assert(
+    fc.property(anyMessage, (message) => {
+      expect(decodeCounts(encodeCounts(message), PARTITIONS)).toEqual(message);
+    }),
+  );
+});
+test("decodeCounts() refuses with MalformedMessageError, or reads, whatever bytes stand before a sound checksum", () => {
+  fc.assert(
+    fc.property(anyMessage, fc.array(fc.tuple(fc.nat(), fc.nat(255))), fc.nat(), (message, changes, cut) => {
+      const whole = encodeCounts(message);
+      const bytes = Uint8Array.from(whole.subarray(0, Math.max(4, whole.length - (cut % 8))));
+      for (const [at, value] of changes) bytes[at % bytes.length] = value;
+      new DataView(bytes.buffer).setUint32(bytes.length - 4, checksum(bytes), true);
+      try {
+        decodeCounts(bytes, PARTITIONS);
+      } catch (error) {
+        expect(error).toBeInstanceOf(MalformedMessageError);
+      }
+    }),
+  );
+});
