@@ -43,7 +43,11 @@ class Subject {
         this.view = view;
       },
     },
-    { rows: (...request) => this.handle(...request), counts: async () => BODY, control: async () => BODY },
+    {
+      rows: (from, epoch, delayMs) => this.handle(from, epoch, delayMs),
+      counts: async () => BODY,
+      control: async () => BODY,
+    },
   );
 
   receive(changes: Partial<Parameters<typeof seal>[0]>): Promise<Uint8Array> {
