@@ -25,10 +25,12 @@ export class HandOff {
   /** Partitions handed over since the start. */
   handedOver = 0;
   private readonly ports: HandOffPorts;
+  private readonly leaseMs: number;
   private readonly keptMs: number;
 
   constructor(ports: HandOffPorts, leaseMs: number) {
     this.ports = ports;
+    this.leaseMs = leaseMs;
     this.keptMs = KEPT_LEASES * leaseMs;
   }
 
@@ -45,6 +47,15 @@ export class HandOff {
   onSuperseded(partition: PartitionIndex): void {
     const serving = servingIn(this.ports.holdings.get(partition));
     if (serving !== undefined) this.keep(partition, serving);
+  }
+
+  /** R11: whether a successor may still be fetching what it asked for; one that dies is waited for no longer than a lease. */
+  get isAwaited(): boolean {
+    const { holdings, nowMs } = this.ports;
+    return holdings.where("kept").some((partition) => {
+      const holding = holdings.get(partition);
+      return holding.kind === "kept" && holding.untilMs - nowMs() > this.keptMs - this.leaseMs;
+    });
   }
 
   /** Forgets tables that were kept long enough. */

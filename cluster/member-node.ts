@@ -259,7 +259,7 @@ export class MemberNode {
   }
 
   private goOnLeaving(): void {
-    const { holdings, membership, recorder } = this;
+    const { holdings, membership, recorder, handOff } = this;
     const { view, me } = membership;
     const isAnybodyStaying = view.members.some(
       ({ incarnation, isLeaving }) => incarnation !== me.incarnation && !isLeaving,
@@ -267,7 +267,7 @@ export class MemberNode {
     const held = holdings.where("serving", "settling", "taking", "letting go").length;
     if (isAnybodyStaying) this.hurried.clear();
     else this.hurry();
-    const mayGo = isAnybodyStaying ? held === 0 : recorder.isIdle;
+    const mayGo = isAnybodyStaying ? held === 0 && !handOff.isAwaited : recorder.isIdle;
     const isKnownToLeave = memberOf(view, me.incarnation)?.isLeaving ?? true;
     if (mayGo && isKnownToLeave && !this.isGoing) void this.go();
   }

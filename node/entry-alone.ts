@@ -3,7 +3,15 @@ import type { Owner, ReportOutcome } from "../cluster/owner.ts";
 import type { Done, Operation, Outcome, Place, Refused } from "../cluster/rows.ts";
 import type { Ranked } from "../engine/board.ts";
 import type { ProfileId } from "../engine/profile-id.ts";
-import type { Entry, Overview, RegionCounts, Reports, ReportsOutcome, Wholeness } from "./entry.ts";
+import {
+  type Entry,
+  type Overview,
+  readId,
+  type RegionCounts,
+  type Reports,
+  type ReportsOutcome,
+  type Wholeness,
+} from "./entry.ts";
 
 /** Rows whose cache misses overlap: see Engine.warm. */
 const ROWS_WARMED = 64;
@@ -137,7 +145,7 @@ class Batch {
     const { engine } = this.owner;
     const { ids } = this.reports;
     for (let index = first; index < end; index++) {
-      readId(ids, index);
+      readId(ids, index, id);
       warmed[index - first] = engine.hash(id);
     }
     engine.warm(warmed, end - first);
@@ -146,7 +154,7 @@ class Batch {
 
   private report(hash: number, index: number): void {
     const { ids, regions, modes, seqs } = this.reports;
-    readId(ids, index);
+    readId(ids, index, id);
     const outcome = this.owner.report(hash, id, regions[index], modes[index], seqs[index]);
     if (isRefused(outcome)) {
       this.refused.push({ index, reason: outcome });
@@ -155,11 +163,4 @@ class Batch {
     this[outcome]++;
     this.hashes[this.accepted++] = hash;
   }
-}
-
-function readId(ids: Int32Array, index: number): void {
-  id[0] = ids[4 * index];
-  id[1] = ids[4 * index + 1];
-  id[2] = ids[4 * index + 2];
-  id[3] = ids[4 * index + 3];
 }

@@ -7,12 +7,15 @@ import {
   type Entry,
   type Overview,
   rankRegions,
+  readId,
   type RegionCounts,
   type RegionPlayers,
   type Reports,
   type ReportsOutcome,
   type Wholeness,
 } from "./entry.ts";
+
+const id: ProfileId = new Int32Array(4);
 
 export class EntryCluster implements Entry {
   private readonly cluster: ClusterNode;
@@ -23,20 +26,20 @@ export class EntryCluster implements Entry {
 
   submit(
     operation: Operation,
-    id: ProfileId,
+    of: ProfileId,
     region: number,
     mode: string,
     seq: number,
     settle: (outcome: Outcome) => void,
   ): void {
-    this.cluster.submit(operation, id, region, mode, seq, settle);
+    this.cluster.submit(operation, of, region, mode, seq, settle);
   }
 
   submitAll(reports: Reports, settle: (outcome: ReportsOutcome) => void): void {
     const batch = new Batch(reports.count, settle);
     const { ids, regions, modes, seqs } = reports;
     for (let index = 0; index < reports.count; index++) {
-      const id = ids.subarray(4 * index, 4 * index + 4);
+      readId(ids, index, id);
       const note = (outcome: Outcome): void => batch.note(index, outcome);
       this.cluster.submit("report", id, regions[index], modes[index], seqs[index], note, true);
     }

@@ -87,3 +87,11 @@ export interface Entry {
 export function rankRegions(regions: RegionPlayers[]): RegionPlayers[] {
   return regions.sort((one, other) => other.players - one.players || (one.region < other.region ? -1 : 1));
 }
+
+/** Reads the profile id of one of many reports into `id`. */
+export function readId(ids: Reports["ids"], index: number, id: ProfileId): void {
+  id[0] = ids[4 * index];
+  id[1] = ids[4 * index + 1];
+  id[2] = ids[4 * index + 2];
+  id[3] = ids[4 * index + 3];
+}
