@@ -19,6 +19,8 @@ export class ClaimRaiser {
   private readonly ports: ClaimRaiserPorts;
   private isRaising = false;
   private notBeforeMs = -Infinity;
+  /** The state of the holdings in which there was nothing to raise. */
+  private raisedAt = -1;
 
   constructor(ports: ClaimRaiserPorts) {
     this.ports = ports;
@@ -26,14 +28,16 @@ export class ClaimRaiser {
 
   onView(): void {
     this.notBeforeMs = -Infinity;
+    this.raisedAt = -1;
     this.tick();
   }
 
   tick(): void {
-    const { guard, nowMs } = this.ports;
-    if (this.isRaising || !guard.isOpen || nowMs() < this.notBeforeMs) return;
+    const { guard, holdings, nowMs } = this.ports;
+    if (this.isRaising || !guard.isOpen || this.raisedAt === holdings.changes || nowMs() < this.notBeforeMs) return;
     const raised = this.toRaise();
     if (raised.length > 0) void this.raise(raised, this.ports.membership.view.epoch);
+    else this.raisedAt = holdings.changes;
   }
 
   private toRaise(): { partition: PartitionIndex; claim: Serving["claim"] }[] {

@@ -68,6 +68,8 @@ export class Forwarder {
   /** Rows that had waited and are at this node's own handler now. */
   private readonly here = new Set<Entry>();
   private rows = 0;
+  /** No row that waits or is under way ends its time before this. */
+  private earliestUntilMs = Infinity;
 
   constructor(ports: ForwarderPorts, options: ForwarderOptions) {
     const { partitions, deadlineMs, rowsMax = ROWS_MAX, batchRowsMax = BATCH_ROWS_MAX } = options;
@@ -100,6 +102,7 @@ export class Forwarder {
     if (queue.isOpenTo(me) && this.targetOf(queue) === me) return this.applyAtOnce(queue, row, number, settle);
     if (!this.hasRoom(isBatch)) return this.tell(OVERLOADED, settle);
     this.figures.rowsQueued++;
+    this.earliestUntilMs = Math.min(this.earliestUntilMs, row.untilMs);
     queue.waiting.push({ number, row, settle, isSettled: false });
     if (queue.state === "idle") this.route(queue);
   }
@@ -167,6 +170,7 @@ export class Forwarder {
       const isQueued = !isFinal && this.hasRoom(false);
       if (isQueued) {
         this.figures.rowsQueued++;
+        this.earliestUntilMs = Math.min(this.earliestUntilMs, row.untilMs);
         this.giveBack(queue, { number, row, settle, isSettled: false }, outcome);
       }
       this.arrive(queue);
@@ -238,7 +242,13 @@ export class Forwarder {
 
   /** Refuses every row whose time is over, wherever it is. */
   private expire(nowMs: number): void {
-    const isOver = ({ row, isSettled }: Entry): boolean => row.untilMs <= nowMs && !isSettled;
+    if (nowMs < this.earliestUntilMs) return;
+    this.earliestUntilMs = Infinity;
+    const isOver = ({ row, isSettled }: Entry): boolean => {
+      if (isSettled) return false;
+      if (row.untilMs > nowMs) this.earliestUntilMs = Math.min(this.earliestUntilMs, row.untilMs);
+      return row.untilMs <= nowMs;
+    };
     const over = [...this.here, ...this.sender.underWay()].filter(isOver);
     for (const queue of this.queues) {
       const late = queue.waiting.filter(isOver);

@@ -48,12 +48,17 @@ export interface HoldingsPorts {
 }
 
 export class Holdings {
+  /** Rises with every change: who looked finds nothing new before. */
+  changes = 0;
   private readonly ports: HoldingsPorts;
   private readonly all: Holding[];
+  /** Partitions by kind. */
+  private readonly counts = new Map<Holding["kind"], number>();
 
   constructor(partitions: number, ports: HoldingsPorts) {
     this.ports = ports;
     this.all = Array.from({ length: partitions }, () => ELSEWHERE);
+    this.counts.set("elsewhere", partitions);
   }
 
   get(partition: PartitionIndex): Holding {
@@ -63,6 +68,9 @@ export class Holdings {
   set(partition: PartitionIndex, holding: Holding): void {
     const before = this.all[partition];
     this.all[partition] = holding;
+    this.changes++;
+    this.counts.set(before.kind, (this.counts.get(before.kind) ?? 0) - 1);
+    this.counts.set(holding.kind, (this.counts.get(holding.kind) ?? 0) + 1);
     const [was, is] = [termServed(before), termServed(holding)];
     if (was === is) return;
     if (was !== undefined) this.ports.onStopped(partition);
@@ -72,6 +80,7 @@ export class Holdings {
   /** Partitions of which something is the case. */
   where(...kinds: Holding["kind"][]): PartitionIndex[] {
     const partitions: PartitionIndex[] = [];
+    if (kinds.every((kind) => (this.counts.get(kind) ?? 0) === 0)) return partitions;
     for (const [partition, { kind }] of this.all.entries()) if (kinds.includes(kind)) partitions.push(partition);
     return partitions;
   }

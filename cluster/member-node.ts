@@ -131,6 +131,7 @@ export class MemberNode {
         decompress: ports.decompress,
         nowMs,
         wallMs,
+        writeBack: (partition) => this.writeBack.add(partition),
         tell: ports.tell,
       },
       { leaseMs, sessionMs, graceMs },
@@ -214,6 +215,7 @@ export class MemberNode {
     this.guard.close(run);
     if (before === undefined) return;
     this.isKeyInDoubt = true;
+    this.takeOver.onRun();
     this.recorder.doubtStore();
     this.ports.tell({ kind: "other run", before, run });
   }
@@ -222,6 +224,12 @@ export class MemberNode {
     if (this.isKeyInDoubt) return;
     const highest = this.guard.look(list);
     if (highest !== undefined) this.writeBack.onOpen(highest);
+  }
+
+  /** R15: the tables that are here: term, and whether they are ahead of their records. */
+  private *held(): Generator<readonly [PartitionIndex, number, boolean]> {
+    for (const [partition, term] of this.holdings.heldTerms())
+      yield [partition, term, this.recorder.isPartitionAhead(partition)];
   }
 
   private async restoreKey(): Promise<void> {
@@ -305,7 +313,7 @@ export class MemberNode {
       randomId,
       unheard: () => this.peers.unheard(leaseMs),
       takeRefused: () => this.peers.takeRefused(),
-      held: () => heldText(this.membership.run, this.holdings.heldTerms()),
+      held: () => heldText(this.membership.run, this.held()),
       onView: () => this.onView(),
       onRun: (before: Run | undefined) => this.onRun(before),
       onList: (list: MemberList) => this.onList(list),

@@ -17,12 +17,23 @@ import type { MemberList, Run, SharedAppendAnswer, SharedStore, Standing, TakenA
 /** The terms that all members together hold, the highest of each partition. */
 export type HeldTerms = ReadonlyMap<PartitionIndex, number>;
 
+/** What one member holds of a partition. */
+interface Held {
+  readonly term: number;
+  /** R4: it knows more than the record. */
+  readonly isAhead: boolean;
+}
+type HeldByPartition = ReadonlyMap<PartitionIndex, Held>;
+
 export class RunGuard implements RecorderStore {
   readonly isOneFile = false;
   /** False while not every listed member is known to believe in the same run. */
   isOpen = false;
   private readonly store: SharedStore;
   private run: Run | undefined;
+  /** What each listed member named last, by incarnation; looked up when first asked for. */
+  private list: MemberList | undefined;
+  private named: ReadonlyMap<string, HeldByPartition> | undefined;
 
   constructor(store: SharedStore) {
     this.store = store;
@@ -32,21 +43,34 @@ export class RunGuard implements RecorderStore {
   close(run: Run): void {
     this.run = run;
     this.isOpen = false;
+    this.list = this.named = undefined;
   }
 
   /**
-   * Looks at a list while nothing passes.
+   * Looks at the newest list.
    * @returns what the members hold, where from now on all passes; undefined where nothing changed
    */
   look(list: MemberList): HeldTerms | undefined {
-    if (this.isOpen || this.run === undefined) return undefined;
-    const named = list.listed.map(({ held }) => termsOf(held, this.run as Run));
-    if (named.length === 0 || named.includes(undefined)) return undefined;
+    const { run } = this;
+    if (list !== this.list) this.named = undefined;
+    this.list = list;
+    if (this.isOpen || run === undefined) return undefined;
+    if (list.listed.length === 0 || !list.listed.every(({ held }) => isNamedUnder(held, run))) return undefined;
     this.isOpen = true;
     const highest = new Map<PartitionIndex, number>();
-    for (const terms of named)
-      for (const [partition, term] of terms ?? []) highest.set(partition, Math.max(highest.get(partition) ?? 0, term));
+    for (const held of this.namedByAll().values())
+      for (const [partition, { term }] of held) highest.set(partition, Math.max(highest.get(partition) ?? 0, term));
     return highest;
+  }
+
+  /** Whether a listed member names a higher term than `term`: the record is older than its table, which it writes back. */
+  isNamedAbove(partition: PartitionIndex, term: number): boolean {
+    return [...this.namedByAll().values()].some((held) => (held.get(partition)?.term ?? 0) > term);
+  }
+
+  /** R4: whether a listed member says that it knows more of a partition than the record: nobody else could take that over. */
+  isNamedAhead(partition: PartitionIndex, incarnation: string): boolean {
+    return this.namedByAll().get(incarnation)?.get(partition)?.isAhead ?? false;
   }
 
   append(appends: readonly Append[]): Promise<SharedAppendAnswer[]> {
@@ -72,6 +96,12 @@ export class RunGuard implements RecorderStore {
     return this.guarded((run) => this.store.raise(run, claims, epoch));
   }
 
+  private namedByAll(): ReadonlyMap<string, HeldByPartition> {
+    const listed = this.list?.listed ?? [];
+    this.named ??= new Map(listed.map(({ member, held }) => [member.incarnation, heldOf(held, this.run ?? "")]));
+    return this.named;
+  }
+
   private async guarded<T>(call: (run: Run) => Promise<T>): Promise<T> {
     const { run } = this;
     if (!this.isOpen || run === undefined)
@@ -82,18 +112,28 @@ export class RunGuard implements RecorderStore {
   }
 }
 
-/** What a member holds, as it names it in its renewals: the run that it believes in, then `partition:term` each. */
-export function heldText(run: Run | undefined, terms: Iterable<readonly [PartitionIndex, number]>): string {
+/**
+ * What a member holds, as it names it in its renewals: the run that it believes in, then `partition:term` each, with a
+ * `+` behind where it is ahead (R4).
+ */
+export function heldText(
+  run: Run | undefined,
+  held: Iterable<readonly [partition: PartitionIndex, term: number, isAhead?: boolean]>,
+): string {
   if (run === undefined) return "";
-  return `${run}\n${Array.from(terms, ([partition, term]) => `${partition}:${term}`).join(",")}`;
+  return `${run}\n${Array.from(held, ([partition, term, isAhead]) => `${partition}:${term}${isAhead ? "+" : ""}`).join(",")}`;
 }
 
-/** Undefined where it was named under another run. */
-function termsOf(held: string, run: Run): Map<PartitionIndex, number> | undefined {
+function isNamedUnder(held: string, run: Run): boolean {
   const end = held.lastIndexOf("\n");
-  if (end < 0 || held.slice(0, end) !== run) return undefined;
-  const terms = new Map<PartitionIndex, number>();
-  for (const [, partition, term] of held.slice(end + 1).matchAll(/(\d{1,4}):(\d{1,15})/g))
-    terms.set(Number(partition), Number(term));
-  return terms;
+  return end >= 0 && held.slice(0, end) === run;
+}
+
+/** Nothing where it was named under another run. */
+function heldOf(text: string, run: Run): HeldByPartition {
+  const held = new Map<PartitionIndex, Held>();
+  if (!isNamedUnder(text, run)) return held;
+  for (const [, partition, term, ahead] of text.slice(run.length + 1).matchAll(/(\d{1,4}):(\d{1,15})(\+?)/g))
+    held.set(Number(partition), { term: Number(term), isAhead: ahead !== "" });
+  return held;
 }

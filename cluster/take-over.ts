@@ -30,6 +30,8 @@ export interface TakeOverPorts {
   readonly decompress: (snapshot: Uint8Array) => Promise<Uint8Array>;
   readonly nowMs: () => number;
   readonly wallMs: () => number;
+  /** R15: the table kept here is newer than the record. */
+  readonly writeBack: (partition: PartitionIndex) => void;
   readonly tell: (event: TakeOverEvent) => void;
 }
 
@@ -72,6 +74,9 @@ export class TakeOver {
   private readonly standings = new Map<PartitionIndex, Standing>();
   private readonly notBeforeMs = new Map<PartitionIndex, number>();
   private isLooking = false;
+  /** What is owned by the view and not held, as of one state of the holdings. */
+  private missing: PartitionIndex[] = [];
+  private missingAt = -1;
   private readonly underWay = new Set<string>();
   /** Holders to be told that these are served now (R6). */
   private readonly toTell = new Map<string, Map<PartitionIndex, number>>();
@@ -85,12 +90,18 @@ export class TakeOver {
   onView(): void {
     const { holdings, engine } = this.ports;
     this.standings.clear();
+    this.missingAt = -1;
     for (const partition of engine.partitions.keys()) {
       const { kind } = holdings.get(partition);
       if (kind === "elsewhere" && holdings.isMine(partition))
         holdings.set(partition, { kind: "wanted", holder: undefined });
       if (kind === "wanted" && !holdings.isMine(partition)) holdings.set(partition, { kind: "elsewhere" });
     }
+  }
+
+  /** R15: nobody knows who holds what in another run of the store. */
+  onRun(): void {
+    this.standings.clear();
   }
 
   tick(): void {
@@ -110,10 +121,13 @@ export class TakeOver {
   /** What this node owns by the view and does not hold, and may try for now. */
   private wanted(): PartitionIndex[] {
     const { holdings, nowMs } = this.ports;
+    if (this.missingAt !== holdings.changes) {
+      this.missing = holdings.where("wanted", "kept", "elsewhere").filter((partition) => holdings.isMine(partition));
+      this.missingAt = holdings.changes;
+    }
+    if (this.missing.length === 0) return this.missing;
     const now = nowMs();
-    return holdings
-      .where("wanted", "kept", "elsewhere")
-      .filter((partition) => holdings.isMine(partition) && (this.notBeforeMs.get(partition) ?? 0) <= now);
+    return this.missing.filter((partition) => (this.notBeforeMs.get(partition) ?? 0) <= now);
   }
 
   private byHolder(partitions: readonly PartitionIndex[]): Map<string, PartitionIndex[]> {
@@ -144,10 +158,20 @@ export class TakeOver {
 
   private learnHolder(partition: PartitionIndex, standing: Standing): void {
     const { holdings, membership } = this.ports;
+    if (this.isBelowTables(partition, standing)) return this.postpone([partition], RETRY_MS);
     this.standings.set(partition, standing);
     const holder = standing.claim?.incarnation;
     const isThere = holder !== undefined && memberOf(membership.view, holder) !== undefined;
     if (holdings.get(partition).kind === "wanted" && isThere) holdings.set(partition, { kind: "wanted", holder });
+  }
+
+  /** R15: whether the store lost what some member has a table of: whoever has the newest writes it back first. */
+  private isBelowTables(partition: PartitionIndex, { claim }: Standing): boolean {
+    const { holdings, guard, writeBack } = this.ports;
+    const standing = claim?.term ?? 0;
+    const isMineAbove = (servingIn(holdings.get(partition))?.claim.term ?? 0) > standing;
+    if (isMineAbove) writeBack(partition);
+    return isMineAbove || guard.isNamedAbove(partition, standing);
   }
 
   private async takeFrom(holder: string, partitions: readonly PartitionIndex[]): Promise<void> {
@@ -187,15 +211,21 @@ export class TakeOver {
   ): Promise<Plan[]> {
     const { view, me } = this.ports.membership;
     const plans = partitions.map((partition, index): Plan => ({ partition, previous: previous[index] }));
-    const isGone = holder === "" || holder === me.incarnation || view.expelled.includes(holder);
-    if (isGone) return plans; // nobody to ask: what holds is nobody, this node, or expelled
-    if (memberOf(view, holder) === undefined) return plans.map((plan) => ({ ...plan, isSettling: true }));
+    if (holder === "" || view.expelled.includes(holder)) return plans; // nobody to ask
+    // Where it is this node, the answer to its claim was lost, and nobody knows who had it before.
+    const isSilent = holder === me.incarnation || memberOf(view, holder) === undefined;
+    if (isSilent) return plans.map((plan) => ({ ...plan, isSettling: true }));
     let answers: HandOffAnswer[];
     try {
       const bytes = await this.ports.call(holder, encodeRequest({ kind: "let go", partitions }), ASK_WITHIN_MS);
       answers = decodeAnswers(bytes, partitions.length);
     } catch {
-      return plans.map((plan) => ({ ...plan, isSettling: true }));
+      const isAhead = ({ partition }: Plan): boolean => this.ports.guard.isNamedAhead(partition, holder);
+      this.postpone(
+        plans.filter(isAhead).map(({ partition }) => partition),
+        RETRY_MS,
+      );
+      return plans.filter((plan) => !isAhead(plan)).map((plan) => ({ ...plan, isSettling: true }));
     }
     const busy = partitions.filter((_, index) => answers[index].kind === "busy");
     this.postpone(busy, RETRY_MS);
@@ -238,9 +268,8 @@ export class TakeOver {
 
   /** R13: whether somebody else than who was asked had it until now, and may not know yet that it is taken. */
   private isUnasked({ claim }: Standing, asked: string): boolean {
-    const { view, me } = this.ports.membership;
-    if (claim === undefined || claim.incarnation === asked || claim.incarnation === me.incarnation) return false;
-    return !view.expelled.includes(claim.incarnation);
+    if (claim === undefined || claim.incarnation === asked) return false;
+    return !this.ports.membership.view.expelled.includes(claim.incarnation);
   }
 
   private async take(plans: readonly Plan[], claim: Claim, isLoaded: boolean): Promise<TakenAnswer[]> {
@@ -272,7 +301,8 @@ export class TakeOver {
       if (!(await this.fill(partition, handedOver, claim))) return false;
       doubtUntilMs = this.ports.nowMs() + handedOver.doubtLeftMs;
     }
-    this.serve({ kind: "serving", claim, raisedTo: claim.term, doubtUntilMs }, plan, before);
+    // Nobody has had it since: no need to settle.
+    this.serve({ kind: "serving", claim, raisedTo: claim.term, doubtUntilMs }, { ...plan, isSettling: false }, before);
     return true;
   }
 

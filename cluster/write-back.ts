@@ -45,10 +45,16 @@ export class WriteBack {
     const lesser = held.filter(isLess);
     for (const partition of lesser) this.drop(partition);
     this.pending = new Set(held.filter((partition) => !lesser.includes(partition)));
+    for (const partition of this.pending) this.lower(partition);
     recorder.resume();
     if (held.length > 0)
       this.ports.tell({ kind: "writes back", partitions: this.pending.size, dropped: lesser.length });
     this.tick();
+  }
+
+  /** A table that is kept here turned out to be newer than the record. */
+  add(partition: PartitionIndex): void {
+    this.pending.add(partition);
   }
 
   tick(): void {
@@ -85,8 +91,18 @@ export class WriteBack {
     const { holdings, recorder } = this.ports;
     const holding = holdings.get(partition);
     if (holding.kind !== "kept") return;
-    recorder.adopt(partition, serving.claim, holding.length + 1);
-    holdings.set(partition, serving);
+    const claim = { ...serving.claim }; // a snapshot still under way from before is not told apart otherwise
+    recorder.adopt(partition, claim, holding.length + 1);
+    holdings.set(partition, { ...serving, claim, raisedTo: claim.term });
+  }
+
+  /** R14: the store may have lost how far the claim was raised, so it is raised again. */
+  private lower(partition: PartitionIndex): void {
+    const { holdings } = this.ports;
+    const holding = holdings.get(partition);
+    if (holding.kind === "serving") holdings.set(partition, { ...holding, raisedTo: holding.claim.term });
+    else if (holding.kind === "settling")
+      holdings.set(partition, { ...holding, serving: { ...holding.serving, raisedTo: holding.serving.claim.term } });
   }
 
   private drop(partition: PartitionIndex): void {
