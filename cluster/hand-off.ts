@@ -18,6 +18,8 @@ export interface HandOffPorts {
 
 const NOT_HELD: HandOffAnswer = { kind: "not held" };
 const BUSY: HandOffAnswer = { kind: "busy" };
+/** Bytes of tables that one answer gives away: some 20 ms of encoding. */
+const HANDED_BYTES_MAX = 4 * 1024 * 1024;
 /** A table is kept for so many leases where nobody says that the partition is served again. */
 const KEPT_LEASES = 10;
 
@@ -37,8 +39,7 @@ export class HandOff {
   /** @throws {MalformedMessageError} (rejects) */
   async receive(from: string, body: Uint8Array): Promise<Uint8Array> {
     const request = decodeRequest(body, this.ports.engine.partitions.length);
-    if (request.kind === "let go")
-      return encodeAnswers(await Promise.all(request.partitions.map((partition) => this.letGo(partition, from))));
+    if (request.kind === "let go") return encodeAnswers(await this.letAllGo(request.partitions, from));
     for (const [index, partition] of request.partitions.entries()) this.onServed(partition, request.terms[index]);
     return encodeAnswers([]);
   }
@@ -83,6 +84,17 @@ export class HandOff {
   private onServed(partition: PartitionIndex, term: number): void {
     const holding = this.ports.holdings.get(partition);
     if (holding.kind === "kept" && holding.serving.claim.term < term) this.forget(partition);
+  }
+
+  /** R13: no more at once than can be answered in time; the rest is `busy`, served on and asked for again. */
+  private letAllGo(partitions: readonly PartitionIndex[], to: string): Promise<HandOffAnswer[]> {
+    let bytesLeft = HANDED_BYTES_MAX;
+    const answers = partitions.map((partition) => {
+      const isRoom = bytesLeft > 0;
+      bytesLeft -= this.ports.engine.partitions[partition].table.bytes;
+      return isRoom ? this.letGo(partition, to) : BUSY;
+    });
+    return Promise.all(answers.map(async (answer) => answer));
   }
 
   private letGo(partition: PartitionIndex, to: string): Promise<HandOffAnswer> {
