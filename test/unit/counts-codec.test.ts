@@ -47,7 +47,7 @@ function sealed(version: number, kind: number, body: readonly number[]): Uint8Ar
   new DataView(bytes.buffer).setUint32(bytes.length - 4, checksum(bytes), true);
   return bytes;
 }
-const letters = (text: string): number[] => [...text].map((letter) => letter.charCodeAt(0));
+const letters = (text: string): number[] => Array.from(text, (letter) => letter.charCodeAt(0));
 const expectRefused = (bytes: Uint8Array, offset: number, rule: RegExp): void => {
   let refusal: unknown;
   try {
@@ -82,7 +82,7 @@ test("encodeCounts() needs some 4 bytes a cell and a dozen a partition where not
   const lines = {
     kind: "flushed",
     isOtherEpoch: false,
-    tallies: { modes: [], entries: Array(10).fill(line) },
+    tallies: { modes: [], entries: Array.from({ length: 10 }, () => line) },
   } as const;
   expect(encodeCounts(lines).length).toBeLessThan(130);
 });
@@ -97,8 +97,8 @@ test("decodeCounts() refuses what is too short, of another version, of no kind, 
 });
 test("decodeCounts() refuses numbers beyond their limits", () => {
   expectRefused(sealed(1, 3, [1, PARTITIONS]), 4, /up to 15/);
-  expectRefused(sealed(1, 3, [1, ...Array(12).fill(255)]), 11, /up to 15|a number/);
-  expectRefused(sealed(1, 3, Array(400).fill(128)), 154, /a number/);
+  expectRefused(sealed(1, 3, [1, ...Array(12).fill(255)]), 4, /up to 15/);
+  expectRefused(sealed(1, 3, Array(400).fill(128)), 150, /a number/);
   const cell = (mode: number, players: number[]): Uint8Array =>
     sealed(1, 1, [1, 1, ...letters("a"), 1, 0, 1, 0, 1, 0, 1, ...letters("CA"), mode, ...players, 0]);
   expect(decodeCounts(cell(0, [255, 255, 255, 255, 7]), PARTITIONS)).toMatchObject({ kind: "tell" });
@@ -107,10 +107,10 @@ test("decodeCounts() refuses numbers beyond their limits", () => {
 });
 test("decodeCounts() refuses a version beyond whole numbers, and counts that no version names", () => {
   const huge = [255, 255, 255, 255, 255, 255, 255, 15];
-  expectRefused(sealed(1, 1, [0, 1, 0, 1, ...huge, 1, 0, 0, 0]), 18, /a version that is a whole number/);
+  expectRefused(sealed(1, 1, [0, 1, 0, 1, ...huge, 1, 0, 0, 0]), 17, /a version that is a whole number/);
   expectRefused(
     sealed(1, 1, [1, 1, ...letters("a"), 1, 0, 1, 5, 0, 0, 1, ...letters("CA"), 0, 3, 0]),
-    17,
+    16,
     /of their own/,
   );
 });

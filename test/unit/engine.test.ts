@@ -276,6 +276,16 @@ test("Engine.admitMode() forgets no mode that a row names which waits for the lo
   expect(subject.engine.modes.find("left", 0), "the log has it, nobody needs it").toBe(-1);
   expect(subject.find(1)?.mode).toBe("stays");
 });
+test("Engine.admitMode() forgets no mode that somebody outside still knows by its number", () => {
+  const subject = new Subject();
+  const held = subject.engine.admitMode("held");
+  subject.engine.modesHeld = () => [held];
+  for (let number = subject.engine.modes.count; number < MODES_MAX; number++) subject.engine.admitMode(`m${number}`);
+  subject.pass(OPTIONS.sessionMs);
+  expect(subject.engine.admitMode("new")).toBeGreaterThanOrEqual(0);
+  expect(subject.engine.modes.names[held]).toBe("held");
+  expect(subject.engine.modes.count).toBe(2);
+});
 test("Engine.admitMode() looks for modes to forget at most once a second", () => {
   const subject = new Subject({ sessionMs: 500 });
   for (let mode = 0; mode < MODES_MAX; mode++) subject.engine.admitMode(`m${mode}`);

@@ -52,3 +52,18 @@ test("R15: a run's own name may hold anything", () => {
   guard.close(odd);
   expect(guard.look(listOf(heldText(odd, [[5, 6]])))).toEqual(new Map([[5, 6]]));
 });
+test("R15: a record below a table that some member names is to be waited for, as of the newest list", () => {
+  const guard = new RunGuard(new SharedStoreModel().connect());
+  guard.close(RUN);
+  guard.look(listOf(heldText(RUN, []), heldText(RUN, [[7, 9]]))); // prettier-ignore
+  expect([8, 9].map((term) => guard.isNamedAbove(7, term))).toEqual([true, false]);
+  guard.look(listOf(heldText(RUN, []), heldText(RUN, [])));
+  expect(guard.isNamedAbove(7, 8), "it was dropped since").toBe(false);
+});
+test("R4: a member names what is ahead of its record", () => {
+  const guard = new RunGuard(new SharedStoreModel().connect());
+  guard.close(RUN);
+  guard.look(listOf(heldText(RUN, [[7, 9, true], [8, 9]]), heldText(RUN, []))); // prettier-ignore
+  const ahead = [7, 8].map((partition) => guard.isNamedAhead(partition, CLAIM.incarnation));
+  expect([...ahead, guard.isNamedAhead(7, memberNumber(2).incarnation)]).toEqual([true, false, false]);
+});

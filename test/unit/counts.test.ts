@@ -1,0 +1,280 @@
+import { expect, test } from "vitest";
+
+import { encodeCounts, decodeCounts } from "../../cluster/counts-codec.ts";
+import { MalformedMessageError } from "../../engine/codec.ts";
+import { REGIONS, regionOf } from "../../engine/regions.ts";
+import { CountsCluster, type CountsNode, incarnationOf, PARTITIONS } from "../support/counts-cluster.ts";
+
+const NAMES = ["1", "2", "3"];
+const CA = regionOf("CA");
+
+/** Three nodes, each with partitions, that have told each other all. */
+async function settledCluster(names: readonly string[] = NAMES): Promise<CountsCluster> {
+  const cluster = new CountsCluster(1);
+  cluster.list(names);
+  for (let partition = 0; partition < PARTITIONS; partition++) cluster.take(names[partition % names.length], partition);
+  for (let player = 0; player < 20; player++) cluster.report(player, { region: CA, mode: `GM0${player % 3}` });
+  await cluster.pass(300);
+  return cluster;
+}
+const viewsOf = (cluster: CountsCluster, region: number) =>
+  [...cluster.nodes.values()].map(({ counts }) => counts.regionView(region));
+const otherThan = (...names: readonly string[]): string => NAMES.find((name) => !names.includes(name)) as string;
+/** Of partitions held by one of these. */
+const heldBy = (cluster: CountsCluster, name: string): number[] =>
+  [...cluster.holders].filter(([, node]) => node === cluster.nodes.get(name)).map(([partition]) => partition);
+
+test("Counts.regionView() is the same at every node, whoever holds the players (R23)", async () => {
+  const cluster = await settledCluster();
+  const expected = { players: 20, top: cluster.rankingOf(CA), isComplete: true, isStale: false };
+  for (const view of viewsOf(cluster, CA)) expect(view).toMatchObject(expected);
+});
+test("Counts.regionView() of a region that nobody is in is empty and complete", async () => {
+  const cluster = await settledCluster();
+  for (const view of viewsOf(cluster, regionOf("JP")))
+    expect(view).toMatchObject({ players: 0, top: [], isComplete: true, isStale: false });
+});
+test("Counts works in a cluster of one", async () => {
+  const cluster = await settledCluster(["1"]);
+  expect(cluster.node("1").counts.regionView(CA)).toMatchObject({ players: 20, isComplete: true, isStale: false });
+  expect(await cluster.node("1").counts.askOwner(CA, cluster.nowMs + 100)).toMatchObject({
+    players: 20,
+    isComplete: true,
+  });
+  expect(cluster.node("1").counts.figures).toMatchObject({ messages: 0, staleRegions: 0, flushRounds: 1 });
+});
+test("Counts.isWhole once every region's owner has pushed its board (R23)", async () => {
+  const cluster = new CountsCluster(1);
+  cluster.list(NAMES);
+  for (let partition = 1; partition < PARTITIONS; partition++) cluster.take("1", partition);
+  await cluster.pass(500);
+  for (const { counts } of cluster.nodes.values()) expect(counts.isWhole).toBe(false);
+  cluster.take("2", 0);
+  await cluster.pass(200);
+  for (const { counts } of cluster.nodes.values()) expect(counts.isWhole).toBe(true);
+});
+test("Counts.regionView() is at most 200 ms behind (R23)", async () => {
+  const cluster = await settledCluster();
+  for (let change = 0; change < 10; change++) {
+    await cluster.pass(37);
+    cluster.report(100 + change, { region: CA, mode: "new" });
+    await cluster.pass(200);
+    for (const view of viewsOf(cluster, CA)) expect(view.players).toBe(21 + change);
+  }
+});
+test("Counts marks boards stale when a partition's holder was not heard of for 300 ms (R20)", async () => {
+  const cluster = await settledCluster();
+  cluster.crash(otherThan(cluster.ownerOf(CA)));
+  await cluster.pass(250);
+  for (const view of viewsOf(cluster, CA)) expect(view.isStale).toBe(false);
+  await cluster.pass(350);
+  for (const view of viewsOf(cluster, CA)) expect(view).toMatchObject({ players: 20, isComplete: true, isStale: true });
+  expect(viewsOf(cluster, CA)).toHaveLength(2);
+});
+test("Counts marks regions stale whose owner was not heard of for 300 ms (R23)", async () => {
+  const cluster = await settledCluster();
+  cluster.crash(cluster.ownerOf(CA));
+  await cluster.pass(500);
+  for (const view of viewsOf(cluster, CA)) expect(view).toMatchObject({ players: 20, isStale: true });
+});
+test("Counts takes a beat that was long under way for as old as it is (R20)", async () => {
+  const cluster = await settledCluster(["1", "2"]);
+  cluster.network.delayMinMs = 350;
+  cluster.network.delayMaxMs = 360;
+  await cluster.pass(1500);
+  for (const view of viewsOf(cluster, CA)) expect(view.isStale).toBe(true);
+});
+test("Counts: without a licence counts go on, and are marked stale (R14)", async () => {
+  const cluster = await settledCluster();
+  const [player] = [...cluster.players.keys()];
+  for (const node of cluster.nodes.values()) node.isLicensed = false;
+  cluster.report(player, { region: CA, mode: "moved" });
+  await cluster.pass(600);
+  for (const view of viewsOf(cluster, CA))
+    expect(view).toMatchObject({ players: 20, top: cluster.rankingOf(CA), isStale: true });
+});
+test("Counts: players in doubt make a board incomplete, at every node (R26)", async () => {
+  const cluster = await settledCluster();
+  cluster.node("1").doubtful.add(heldBy(cluster, "1")[0]);
+  await cluster.pass(300);
+  for (const view of viewsOf(cluster, CA))
+    expect(view).toMatchObject({ players: 20, isComplete: false, isStale: false });
+});
+test("Counts: a region's new owner says nothing until all have spoken; what was known stands, marked (R22)", async () => {
+  const cluster = await settledCluster();
+  const [owner, holder] = [cluster.ownerOf(CA), otherThan(cluster.ownerOf(CA))];
+  const lost = heldBy(cluster, holder);
+  cluster.crash(owner);
+  cluster.crash(holder);
+  const [left] = [...cluster.nodes.keys()];
+  cluster.list([left]);
+  await cluster.pass(1000);
+  expect(cluster.node(left).counts.regionView(CA)).toMatchObject({ players: 20, isComplete: true, isStale: true });
+  for (const partition of [...lost, ...heldBy(cluster, left), 0, 1, 2, 3]) cluster.take(left, partition);
+  await cluster.pass(200);
+  expect(cluster.node(left).counts.regionView(CA)).toMatchObject({ players: 20, isStale: false, term: cluster.epoch });
+});
+test("Counts: an owner that skipped an epoch takes its regions anew, so that its boards are newer than others' (R22)", async () => {
+  const cluster = await settledCluster();
+  const owner = cluster.ownerOf(CA);
+  const others = NAMES.filter((name) => name !== owner);
+  for (const name of others) for (const to of [`${incarnationOf(name)} ${incarnationOf(owner)}`]) cluster.cut.add(to);
+  for (const name of others) cluster.cut.add(`${incarnationOf(owner)} ${incarnationOf(name)}`);
+  cluster.list(others, (name) => name !== owner);
+  for (const partition of heldBy(cluster, owner)) cluster.take(others[0], partition);
+  await cluster.pass(300);
+  const term = cluster.epoch;
+  expect(cluster.node(others[0]).counts.regionView(CA)).toMatchObject({ term, isStale: false });
+  cluster.cut.clear();
+  cluster.list(NAMES);
+  cluster.report(50, { region: CA, mode: "late" });
+  await cluster.pass(400);
+  for (const view of viewsOf(cluster, CA)) expect(view).toMatchObject({ players: 21, isStale: false, term: term + 1 });
+});
+test("Counts.receive() takes in nothing that was sent under another epoch, and says so (R20)", async () => {
+  const cluster = await settledCluster();
+  const owner = cluster.node(cluster.ownerOf(CA));
+  const entry = { partition: 0, term: 99, from: 0, to: 1, isWhole: true, isDoubtful: false, isUnsure: false };
+  const tallies = { modes: ["x"], entries: [{ ...entry, cells: [CA, 0, 500] }] };
+  const send = async (node: CountsNode, epoch: number, message: Parameters<typeof encodeCounts>[0]) =>
+    decodeCounts(await node.counts.receive(incarnationOf("9"), epoch, 0, encodeCounts(message)), PARTITIONS);
+  const told = await send(owner, cluster.epoch + 1, { kind: "tell", tallies, boards: [] });
+  expect(told).toEqual({ kind: "told", isOtherEpoch: true, partitions: [], regions: [] });
+  expect(await send(owner, cluster.epoch - 1, { kind: "flush", partitions: [] })).toMatchObject({ isOtherEpoch: true });
+  await cluster.pass(200);
+  expect(owner.counts.regionView(CA).players).toBe(20);
+});
+test("Counts.receive() takes a region's board from its owner alone (R23)", async () => {
+  const cluster = await settledCluster();
+  const [owner, reader] = [cluster.ownerOf(CA), cluster.node(otherThan(cluster.ownerOf(CA)))];
+  const counts = { players: 7, top: [{ mode: "x", players: 7 }] };
+  const board = { region: CA, term: 99, version: 1, isStale: false, isComplete: true, counts };
+  const message = encodeCounts({ kind: "tell", tallies: { modes: [], entries: [] }, boards: [board] });
+  await reader.counts.receive(incarnationOf(otherThan(owner)), cluster.epoch, 0, message);
+  expect(reader.counts.regionView(CA).players).toBe(20);
+  await reader.counts.receive(incarnationOf(owner), cluster.epoch, 0, message);
+  expect(reader.counts.regionView(CA)).toMatchObject(counts);
+});
+test("Counts.receive() refuses what is no message, and answers that nobody asked for", async () => {
+  const { counts } = (await settledCluster()).node("1");
+  await expect(counts.receive(incarnationOf("2"), 1, 0, new Uint8Array(9))).rejects.toThrow(MalformedMessageError);
+  const told = encodeCounts({ kind: "told", isOtherEpoch: false, partitions: [], regions: [] });
+  await expect(counts.receive(incarnationOf("2"), 1, 0, told)).rejects.toThrow("a request, not told");
+});
+test.each(NAMES)("Counts.askOwner() at node %s includes all that was reported before (R24)", async (name) => {
+  const cluster = await settledCluster();
+  const ask = async (players: number): Promise<void> => {
+    const view = await cluster.node(name).counts.askOwner(CA, cluster.nowMs + 1000);
+    expect(view?.players).toBeGreaterThanOrEqual(players);
+    expect(view).toMatchObject({ isComplete: true, isStale: false });
+  };
+  const asked: Promise<void>[] = [];
+  for (let player = 20; player < 30; player++) {
+    cluster.report(player, { region: CA, mode: "new" });
+    asked.push(ask(player + 1));
+    await cluster.pass(1);
+  }
+  await cluster.pass(100);
+  await Promise.all(asked);
+  expect(cluster.node(cluster.ownerOf(CA)).counts.figures.flushRounds, "one round serves many").toBeLessThan(10);
+});
+test("Counts.askOwner() is incomplete where nobody speaks for a partition (R24)", async () => {
+  const cluster = await settledCluster();
+  cluster.crash(otherThan(cluster.ownerOf(CA)));
+  const asked = cluster.node(cluster.ownerOf(CA)).counts.askOwner(CA, cluster.nowMs + 1000);
+  await cluster.pass(400);
+  expect(await asked).toMatchObject({ players: 20, isComplete: false });
+  const { flushRoundsIncomplete, staleRegions } = cluster.node(cluster.ownerOf(CA)).counts.figures;
+  expect(flushRoundsIncomplete).toBe(1);
+  expect(staleRegions).toBeGreaterThan(0);
+});
+test("Counts.askOwner(): who may not speak has not spoken, however much it says (R14, R24)", async () => {
+  const cluster = await settledCluster();
+  const [owner, holder] = [cluster.ownerOf(CA), otherThan(cluster.ownerOf(CA))];
+  cluster.node(holder).isLicensed = false;
+  const asked = cluster.node(owner).counts.askOwner(CA, cluster.nowMs + 1000);
+  await cluster.pass(400);
+  expect(await asked).toMatchObject({ players: 20, isComplete: false });
+});
+test("Counts.askOwner() counts no answer that was given under an epoch of before (R24)", async () => {
+  const cluster = await settledCluster();
+  const owner = cluster.ownerOf(CA);
+  Object.assign(cluster.network, { delayMinMs: 5, delayMaxMs: 6 });
+  const asked = cluster.node(owner).counts.askOwner(CA, cluster.nowMs + 1000);
+  await cluster.pass(7);
+  cluster.list(NAMES, (name) => name === owner);
+  await cluster.pass(60);
+  expect(cluster.node(owner).counts.figures.flushRounds).toBe(0);
+  await cluster.pass(100);
+  expect(await asked).toMatchObject({ players: 20, isComplete: true });
+});
+test("Counts.askOwner() answers from what stood before where the board is not whole: no dip (R22, R24)", async () => {
+  const cluster = await settledCluster();
+  const owner = cluster.ownerOf(CA);
+  cluster.crash(owner);
+  const left = NAMES.filter((name) => name !== owner);
+  cluster.list(left);
+  const asked = cluster.node(left[0]).counts.askOwner(CA, cluster.nowMs + 1000);
+  await cluster.pass(600);
+  expect(await asked).toMatchObject({ players: 20, isComplete: false, isStale: true });
+});
+test("Counts.askOwner() finds the owner that a new view names, in time", async () => {
+  const cluster = await settledCluster();
+  const owner = cluster.ownerOf(CA);
+  const asker = otherThan(owner);
+  cluster.crash(owner);
+  const asked = cluster.node(asker).counts.askOwner(CA, cluster.nowMs + 3000);
+  await cluster.pass(100);
+  const left = NAMES.filter((name) => name !== owner);
+  cluster.list(left);
+  for (let partition = 0; partition < PARTITIONS; partition++) cluster.take(left[0], partition);
+  await cluster.pass(2000);
+  expect(await asked).toMatchObject({ players: 20, isComplete: true });
+});
+test("Counts.askOwner() gives up when its time is over", async () => {
+  const cluster = await settledCluster();
+  const owner = cluster.ownerOf(CA);
+  cluster.crash(owner);
+  const asked = cluster.node(otherThan(owner)).counts.askOwner(CA, cluster.nowMs + 300);
+  await cluster.pass(400);
+  expect(await asked).toBeUndefined();
+});
+test("Counts: messages that fail are tried again with each beat, and counted", async () => {
+  const cluster = await settledCluster(["1", "2"]);
+  const before = cluster.node("1").counts.figures;
+  cluster.crash("2");
+  cluster.report(0, { region: CA, mode: "moved" });
+  await cluster.pass(1000);
+  const { messages, messagesFailed } = cluster.node("1").counts.figures;
+  expect(messages - before.messages).toBeLessThanOrEqual(12);
+  expect(messagesFailed).toBeGreaterThan(3);
+});
+test("Counts.publish() gets each board that is whole, from its owner alone (R23)", async () => {
+  const cluster = await settledCluster();
+  await cluster.pass(500);
+  for (const [name, { published }] of cluster.nodes)
+    for (const region of REGIONS.keys())
+      expect(published.some((each) => each.region === region)).toBe(cluster.ownerOf(region) === name);
+  const { published, counts } = cluster.node(cluster.ownerOf(CA));
+  const { term, version, players } = published.findLast(({ region }) => region === CA)!;
+  expect({ term, version, players }).toMatchObject({ term: counts.regionView(CA).term, players: 20 });
+  expect(version).toBe(counts.regionView(CA).version);
+});
+test("Counts says nothing once it is not listed", async () => {
+  const cluster = await settledCluster();
+  cluster.list(["2", "3"]);
+  await cluster.pass(200);
+  const { counts } = cluster.node("1");
+  const { messages } = counts.figures;
+  await cluster.pass(500);
+  expect(counts.figures.messages).toBe(messages);
+  expect(counts.regionView(CA)).toMatchObject({ players: 20, isStale: true });
+});
+test("Counts keeps the engine from giving a mode's number away that it has yet to tell", async () => {
+  const cluster = await settledCluster();
+  const { engine } = cluster.node("1");
+  const before = [...engine.modesHeld()].length;
+  cluster.network.lossRatio = 1;
+  for (let player = 0; player < 20; player++) cluster.report(player, { region: CA, mode: "new" });
+  expect([before, new Set(engine.modesHeld()).size]).toEqual([0, engine.modes.count]);
+});

@@ -1,0 +1,53 @@
+/** What a taker does where the store or the holder leaves it in doubt (R13, R15), over a simulated store and network. */
+import { expect, test } from "vitest";
+import { ClusterNode } from "../../cluster/cluster-node.ts";
+import { begin, everybody } from "../simulation/scenario-tools.ts";
+import { expectExact } from "../simulation/settle.ts";
+import type { SimulatedNode } from "../simulation/simulated-node.ts";
+import { USUAL, World } from "../simulation/world.ts";
+
+const HALF_LEASE_MS = USUAL.clusterKey.leaseMs / 2;
+
+/** A newcomer to two nodes, as soon as it is listed. */
+async function withNewcomer(seed: number): Promise<{ world: World; newcomer: SimulatedNode }> {
+  const world = new World(seed, ClusterNode, false);
+  await begin(world, 2);
+  const newcomer = world.start();
+  const isListed = (): boolean => newcomer.node.parts?.membership.isListed ?? false;
+  await world.until("the newcomer is listed", isListed, 8000);
+  return { world, newcomer };
+}
+
+function served({ node }: SimulatedNode): number {
+  return node.parts?.figures.partitionsServed ?? 0;
+}
+
+test("R13: a taker whose claim landed unheard waits half a lease, as the holder that it could not ask may still answer", async () => {
+  const { world, newcomer } = await withNewcomer(1);
+  for (const { name } of world.nodes) world.cut(newcomer.name, name);
+  let claimedMs: number | undefined;
+  const { onStep } = world.store;
+  world.store.onStep = (tag, call) => {
+    onStep(tag, call);
+    if (call !== "take" || claimedMs !== undefined) return;
+    claimedMs = world.nowMs;
+    world.store.weather.answerLossRatio = 1;
+    world.time.after(1, () => world.store.clearUp());
+  };
+  await world.until("the newcomer serves", () => served(newcomer) > 0, 10_000);
+  expect(world.nowMs - (claimedMs ?? Infinity)).toBeGreaterThanOrEqual(HALF_LEASE_MS);
+});
+test("R15: a taker waits for who has a newer table than a store that came back empty", async () => {
+  for (const seed of [4, 10, 18]) {
+    const { world, newcomer } = await withNewcomer(seed);
+    world.checker.areRecordsChecked = false;
+    await world.run(world.random.below(60));
+    world.disturb("store back", "the store is back empty");
+    world.store.restart("empty");
+    await world.run(6000);
+    expect(served(newcomer), "the newcomer has its share").toBeGreaterThan(0);
+    await expectExact(world);
+    world.checker.areRecordsChecked = true;
+    await everybody(world);
+  }
+});

@@ -1,0 +1,294 @@
+import { expect, test } from "vitest";
+
+import { type Parcel, type Speech, TallySender } from "../../cluster/tally-sender.ts";
+import { Engine } from "../../engine/engine.ts";
+import { NO_SEQ } from "../../engine/partition.ts";
+import { REGIONS, regionOf } from "../../engine/regions.ts";
+import { KEY_BYTES, playerId } from "../support/players.ts";
+
+const [CA, US] = [regionOf("CA"), regionOf("US")];
+const OPTIONS = { partitions: 2, hashKey: KEY_BYTES, sessionMs: 1e6, removalMs: 0, graceMs: 0, isLogged: false };
+
+interface Heard {
+  readonly partition: number;
+  readonly from: number;
+  readonly to: number;
+  readonly isWhole: boolean;
+  readonly cells: readonly string[];
+}
+
+/** A node that holds partition 0 and tells two owners: "east" has all regions but US, "west" has US. */
+class Subject {
+  readonly engine = new Engine(OPTIONS, 0);
+  readonly speeches = new Map<number, Speech>([
+    [0, { term: 5, isDoubtful: false, isLicensed: true }],
+    [1, { term: 6, isDoubtful: false, isLicensed: true }],
+  ]);
+  readonly sender = new TallySender(this.engine, (partition) => this.speeches.get(partition));
+  /** Players of partition 0, all different. */
+  readonly players = Array.from({ length: 9000 }, (_, player) => playerId(player)).filter(
+    (id) => this.engine.partitionOf(this.engine.hash(id)) === 0,
+  );
+
+  constructor() {
+    this.view(["east", "west"], { [US]: "west" });
+    this.sender.take(0);
+  }
+
+  view(members: readonly string[], owners: Readonly<Record<number, string>>): void {
+    this.sender.onView(members, (region) => owners[region] ?? "east", REGIONS.length);
+  }
+
+  report(player: number, region: number, mode: string): void {
+    const id = this.players[player];
+    this.engine.report(this.engine.hash(id), id, region, this.engine.admitMode(mode), NO_SEQ);
+  }
+
+  build(member: string, isBeat = false): Parcel {
+    this.sender.look();
+    const parcel = this.sender.build(member, isBeat);
+    if (parcel === undefined) throw new RangeError(`${member} is not listed`);
+    return parcel;
+  }
+
+  /** Builds, and has it acknowledged. */
+  tell(member: string, isBeat = false): Heard[] {
+    const parcel = this.build(member, isBeat);
+    this.sender.acknowledge(parcel, []);
+    return heard(parcel);
+  }
+}
+
+function heard({ tallies: { modes, entries } }: Pick<Parcel, "tallies">): Heard[] {
+  return entries.map(({ partition, from, to, isWhole, cells }) => {
+    const texts: string[] = [];
+    for (let at = 0; at < cells.length; at += 3)
+      texts.push(`${REGIONS[cells[at]]} ${modes[cells[at + 1]]} ${cells[at + 2]}`);
+    return { partition, from, to, isWhole, cells: texts.sort() };
+  });
+}
+const cellsOf = (messages: readonly Heard[]): readonly string[] => messages.flatMap(({ cells }) => cells);
+
+test("TallySender: on taking a partition the whole goes to every region owner, the empty one too (R21)", () => {
+  const subject = new Subject();
+  subject.report(0, CA, "GM01");
+  expect(subject.tell("east")).toMatchObject([{ partition: 0, from: 0, isWhole: true, cells: ["CA GM01 1"] }]);
+  expect(subject.tell("west")).toMatchObject([{ partition: 0, from: 0, isWhole: true, cells: [] }]);
+  expect([subject.tell("east"), subject.tell("west")]).toEqual([[], []]);
+});
+test("TallySender: a change goes to the region's owner alone, and continues what it acknowledged (R20)", () => {
+  const subject = new Subject();
+  const [{ to }] = subject.tell("east");
+  subject.tell("west");
+  subject.report(0, CA, "GM01");
+  expect([subject.sender.isDirty("east"), subject.tell("west")]).toEqual([false, []]);
+  expect(subject.sender.isDirty("east")).toBe(true);
+  const [change] = subject.tell("east");
+  expect(change).toMatchObject({ from: to, isWhole: false, cells: ["CA GM01 1"] });
+  expect(change.to).toBeGreaterThan(to);
+});
+test("TallySender: both cells of a move within a destination are in one message (R20)", () => {
+  const subject = new Subject();
+  subject.report(0, CA, "GM01");
+  subject.tell("east");
+  subject.report(0, CA, "GM02");
+  expect(cellsOf(subject.tell("east"))).toEqual(["CA GM01 0", "CA GM02 1"]);
+});
+test("TallySender: what is not acknowledged is sent again, with what changed since (R20)", () => {
+  const subject = new Subject();
+  const [{ to: known }] = subject.tell("east");
+  subject.report(0, CA, "GM01");
+  const lost = subject.build("east");
+  subject.report(1, CA, "GM02");
+  const [again] = heard(subject.build("east"));
+  expect(again).toMatchObject({ from: known, cells: ["CA GM01 1", "CA GM02 1"] });
+  expect(again.to).toBeGreaterThan(lost.tallies.entries[0].to);
+});
+test("TallySender: an acknowledgement covers what its message held, not what changed after it was built (R20)", () => {
+  const subject = new Subject();
+  subject.tell("east");
+  subject.report(0, CA, "GM01");
+  const first = subject.build("east");
+  subject.report(0, CA, "GM02");
+  subject.sender.look();
+  subject.sender.acknowledge(first, []);
+  expect(cellsOf(subject.tell("east"))).toEqual(["CA GM01 0", "CA GM02 1"]);
+  expect(subject.tell("east")).toEqual([]);
+});
+test("TallySender: an acknowledgement that comes late takes nothing back", () => {
+  const subject = new Subject();
+  const first = subject.build("east");
+  const [{ to }] = subject.tell("east");
+  subject.sender.acknowledge(first, []);
+  expect(subject.tell("east", true)).toMatchObject([{ from: to, to }]);
+});
+test("TallySender: changes during the whole's way are sent after it", () => {
+  const subject = new Subject();
+  const whole = subject.build("east");
+  subject.report(0, CA, "GM01");
+  subject.sender.look();
+  subject.sender.acknowledge(whole, []);
+  expect(subject.tell("east")).toMatchObject([{ isWhole: false, cells: ["CA GM01 1"] }]);
+});
+test("TallySender: a beat states how far each partition is, without counts (R20)", () => {
+  const subject = new Subject();
+  const [{ to }] = subject.tell("east");
+  expect(subject.tell("east", true)).toEqual([{ partition: 0, from: to, to, isWhole: false, cells: [] }]);
+});
+test("TallySender: a beat to a node without regions says nothing", () => {
+  const subject = new Subject();
+  subject.view(["east", "west"], {});
+  expect(subject.tell("west", true)).toEqual([]);
+  subject.report(0, US, "GM01");
+  expect([subject.tell("west"), cellsOf(subject.tell("east"))]).toEqual([[], ["US GM01 1"]]);
+});
+test("TallySender: whoever asks gets the whole (R20)", () => {
+  const subject = new Subject();
+  subject.report(0, CA, "GM01");
+  subject.tell("east");
+  subject.sender.acknowledge(subject.build("east", true), [0]);
+  expect(subject.tell("east")).toMatchObject([{ isWhole: true, cells: ["CA GM01 1"] }]);
+});
+test("TallySender: a whole that is due already is not put off by one who asks again", () => {
+  const subject = new Subject();
+  const beat = subject.build("east", true);
+  const whole = subject.build("east");
+  subject.sender.acknowledge(beat, [0]);
+  subject.sender.acknowledge(whole, []);
+  expect(subject.tell("east")).toEqual([]);
+});
+test("TallySender: whoever becomes the owner of a region gets the whole again, nobody else (R21)", () => {
+  const subject = new Subject();
+  subject.report(0, CA, "GM01");
+  subject.report(1, US, "GM02");
+  subject.tell("east");
+  subject.tell("west");
+  subject.view(["east", "west"], { [US]: "west", [CA]: "west" });
+  expect(subject.tell("east")).toEqual([]);
+  expect(subject.tell("west")).toMatchObject([{ isWhole: true, cells: ["CA GM01 1", "US GM02 1"] }]);
+});
+test("TallySender: a change that waits for one owner does not reach it once the region is another's", () => {
+  const subject = new Subject();
+  subject.tell("east");
+  subject.tell("west");
+  subject.report(0, CA, "GM01");
+  subject.sender.look();
+  subject.view(["east", "west"], { [US]: "west", [CA]: "west" });
+  expect([cellsOf(subject.tell("east")), cellsOf(subject.tell("west"))]).toEqual([[], ["CA GM01 1"]]);
+});
+test("TallySender forgets who is not listed: one who comes back gets the whole", () => {
+  const subject = new Subject();
+  subject.report(0, US, "GM01");
+  subject.tell("west");
+  const before = subject.build("west", true);
+  subject.view(["east"], {});
+  expect(subject.sender.build("west", true)).toBeUndefined();
+  subject.view(["east", "west"], { [US]: "west" });
+  subject.sender.acknowledge(before, []);
+  expect(subject.tell("west")).toMatchObject([{ from: 0, isWhole: true, cells: ["US GM01 1"] }]);
+});
+test("TallySender: a partition that was taken again, or under another term, is stated as a whole (R21)", () => {
+  const subject = new Subject();
+  subject.tell("east");
+  subject.sender.take(0);
+  expect(subject.tell("east")).toMatchObject([{ from: 0, isWhole: true }]);
+  subject.speeches.set(0, { term: 7, isDoubtful: false, isLicensed: true });
+  expect(subject.tell("east")).toMatchObject([{ isWhole: true }]);
+  expect(subject.tell("east")).toEqual([]);
+});
+test("TallySender: versions rise over all partitions and takings, so that no late message is taken for a new one", () => {
+  const subject = new Subject();
+  const [{ to }] = subject.tell("east");
+  subject.sender.drop(0);
+  subject.sender.take(0);
+  expect(subject.tell("east")[0].to).toBeGreaterThan(to);
+});
+test("TallySender: a partition that was dropped is not spoken of", () => {
+  const subject = new Subject();
+  subject.report(0, CA, "GM01");
+  subject.sender.drop(0);
+  expect([subject.tell("east"), subject.tell("east", true), subject.sender.partitions]).toEqual([[], [], []]);
+});
+test("TallySender: a partition of which nothing may be said waits", () => {
+  const subject = new Subject();
+  subject.speeches.delete(0);
+  expect(subject.tell("east", true)).toEqual([]);
+  subject.speeches.set(0, { term: 5, isDoubtful: false, isLicensed: true });
+  expect(subject.tell("east")).toMatchObject([{ isWhole: true }]);
+});
+test("TallySender: players in doubt, and no longer, are said with the whole (R26)", () => {
+  const subject = new Subject();
+  subject.tell("east");
+  for (const isDoubtful of [true, false]) {
+    subject.speeches.set(0, { term: 5, isDoubtful, isLicensed: true });
+    const parcel = subject.build("east");
+    subject.sender.acknowledge(parcel, []);
+    expect(parcel.tallies.entries).toMatchObject([{ isWhole: true, isDoubtful }]);
+    expect(subject.tell("east")).toEqual([]);
+  }
+});
+test("TallySender: without a licence counts go on, as unsure; an answer that is confirmed is sure (R14, R24)", () => {
+  const subject = new Subject();
+  subject.tell("east");
+  subject.speeches.set(0, { term: 5, isDoubtful: false, isLicensed: false });
+  subject.report(0, CA, "GM01");
+  expect(subject.build("east").tallies.entries).toMatchObject([{ isUnsure: true }]);
+  const answer = subject.sender.answer("east", [0], []);
+  expect(answer.entries).toMatchObject([{ partition: 0, isUnsure: false }]);
+  expect(cellsOf(heard({ tallies: answer }))).toEqual(["CA GM01 1"]);
+});
+test("TallySender.answer() names the partitions it was asked for, and counts for nothing: the same is told again (R24)", () => {
+  const subject = new Subject();
+  subject.sender.take(1);
+  subject.tell("east");
+  subject.report(0, CA, "GM01");
+  subject.sender.look();
+  expect(heard({ tallies: subject.sender.answer("east", [0], []) })).toMatchObject([{ partition: 0, isWhole: false }]);
+  expect(heard({ tallies: subject.sender.answer("east", [0, 1], [1, 7]) })).toMatchObject([
+    { partition: 0, isWhole: false, cells: ["CA GM01 1"] },
+    { partition: 1, isWhole: true },
+  ]);
+  expect(subject.tell("east")).toMatchObject([{ partition: 0, cells: ["CA GM01 1"] }, { partition: 1 }]);
+  expect(subject.sender.answer("nobody", [0], [])).toEqual({ modes: [], entries: [] });
+});
+test("TallySender: more changes than a list of them is worth are sent as a whole", () => {
+  const subject = new Subject();
+  subject.tell("east");
+  for (let region = 0; region < 249; region++)
+    for (let mode = 0; mode < 17; mode++) {
+      subject.report(0, region === US ? CA : region, `mode-${mode}`);
+      if ((region * 17 + mode) % 50 === 0) subject.sender.look();
+    }
+  expect(subject.tell("east")).toMatchObject([{ isWhole: true, cells: ["ZW mode-16 1"] }]);
+});
+test("TallySender: more changes between two looks than a tally notes are sent as a whole", () => {
+  const subject = new Subject();
+  subject.tell("east");
+  for (let player = 0; player < 100; player++) subject.report(player, CA, "GM01");
+  expect(subject.tell("east")).toMatchObject([{ isWhole: true, cells: ["CA GM01 100"] }]);
+});
+test("TallySender: what is too much for one message waits for the next, and so does its beat", () => {
+  const subject = new Subject();
+  subject.sender.take(1);
+  for (let region = 0; region < 249; region++)
+    for (let mode = 0; mode < 400; mode++) {
+      const id = playerId(region * 400 + mode);
+      const number = subject.engine.admitMode(`mode-${mode}`);
+      subject.engine.report(subject.engine.hash(id), id, region, number, NO_SEQ);
+    }
+  expect(subject.tell("east", true).map(({ partition }) => partition)).toEqual([0]);
+  expect(subject.tell("east", true).map(({ partition, isWhole }) => [partition, isWhole])).toEqual([
+    [0, false],
+    [1, true],
+  ]);
+});
+test("TallySender.modes() are those of changes that were not acknowledged: their numbers must stay theirs", () => {
+  const subject = new Subject();
+  subject.report(0, CA, "old");
+  subject.tell("east");
+  subject.report(0, CA, "new");
+  const number = (mode: string): number => subject.engine.modes.find(mode, 0);
+  expect(new Set(subject.sender.modes())).toEqual(new Set([number("old"), number("new")]));
+  subject.tell("east");
+  expect([...subject.sender.modes()]).toEqual([]);
+});
