@@ -61,17 +61,17 @@ export class RowApplier implements RowHandler {
     switch (row.operation) {
       case "report": {
         const effect = owner.report(hash, id, row.region, row.mode, row.seq);
-        if (effect === "moved" || effect === "renewed") return done(effect);
+        if (effect === "moved" || effect === "renewed") return DONE[effect];
         return effect === "late" ? done("late", this.place(hash)) : { kind: "refused", reason: effect };
       }
       case "renew":
-        return done(owner.renew(hash, id) ? "renewed" : "nowhere");
+        return owner.renew(hash, id) ? DONE.renewed : DONE.nowhere;
       case "remove":
         owner.remove(hash, id);
-        return done("removed");
+        return DONE.removed;
       case "find": {
         const place = this.place(hash);
-        return place === undefined || place.region < 0 ? done("nowhere") : done("found", place);
+        return place === undefined || place.region < 0 ? DONE.nowhere : done("found", place);
       }
     }
   }
@@ -102,6 +102,14 @@ export class RowApplier implements RowHandler {
   }
 }
 
-function done(effect: "moved" | "renewed" | "late" | "removed" | "found" | "nowhere", place?: Place): Done {
+/** What needs no place is the same for everybody, so it is made once. */
+const DONE = {
+  moved: done("moved"),
+  renewed: done("renewed"),
+  removed: done("removed"),
+  nowhere: done("nowhere"),
+} as const satisfies Partial<Record<Done["effect"], Done>>;
+
+function done(effect: Done["effect"], place?: Place): Done {
   return { kind: "done", effect, isRemembered: true, place };
 }

@@ -38,7 +38,7 @@ test("R13: a taker whose claim landed unheard waits half a lease, as the holder 
   expect(world.nowMs - (claimedMs ?? Infinity)).toBeGreaterThanOrEqual(HALF_LEASE_MS);
 });
 test("R15: a taker waits for who has a newer table than a store that came back empty", async () => {
-  for (const seed of [4, 10, 18]) {
+  for (const seed of [3, 6, 35, 36]) {
     const { world, newcomer } = await withNewcomer(seed);
     world.checker.areRecordsChecked = false;
     await world.run(world.random.below(60));
