@@ -18,7 +18,7 @@ export interface HandOffPorts {
 
 const NOT_HELD: HandOffAnswer = { kind: "not held" };
 const BUSY: HandOffAnswer = { kind: "busy" };
-/** Bytes of tables that one answer gives away: some 20 ms of encoding. */
+/** Bytes of tables that are on their way: some 100 ms of encoding. */
 const HANDED_BYTES_MAX = 4 * 1024 * 1024;
 /** A table is kept for so many leases where nobody says that the partition is served again. */
 const KEPT_LEASES = 10;
@@ -27,6 +27,8 @@ export class HandOff {
   /** Partitions handed over since the start. */
   handedOver = 0;
   private readonly ports: HandOffPorts;
+  /** Of tables that are being let go or encoded. */
+  private bytesUnderWay = 0;
   private readonly leaseMs: number;
   private readonly keptMs: number;
 
@@ -39,7 +41,8 @@ export class HandOff {
   /** @throws {MalformedMessageError} (rejects) */
   async receive(from: string, body: Uint8Array): Promise<Uint8Array> {
     const request = decodeRequest(body, this.ports.engine.partitions.length);
-    if (request.kind === "let go") return encodeAnswers(await this.letAllGo(request.partitions, from));
+    if (request.kind === "let go")
+      return encodeAnswers(await Promise.all(request.partitions.map((partition) => this.letGoInTurn(partition, from))));
     for (const [index, partition] of request.partitions.entries()) this.onServed(partition, request.terms[index]);
     return encodeAnswers([]);
   }
@@ -86,15 +89,16 @@ export class HandOff {
     if (holding.kind === "kept" && holding.serving.claim.term < term) this.forget(partition);
   }
 
-  /** R13: no more at once than can be answered in time; the rest is `busy`, served on and asked for again. */
-  private letAllGo(partitions: readonly PartitionIndex[], to: string): Promise<HandOffAnswer[]> {
-    let bytesLeft = HANDED_BYTES_MAX;
-    const answers = partitions.map((partition) => {
-      const isRoom = bytesLeft > 0;
-      bytesLeft -= this.ports.engine.partitions[partition].table.bytes;
-      return isRoom ? this.letGo(partition, to) : BUSY;
-    });
-    return Promise.all(answers.map(async (answer) => answer));
+  /** R13: no more at once, to all who ask, than can be answered in time; the rest is `busy`, served on and asked for again. */
+  private async letGoInTurn(partition: PartitionIndex, to: string): Promise<HandOffAnswer> {
+    if (this.bytesUnderWay >= HANDED_BYTES_MAX) return BUSY;
+    const { bytes } = this.ports.engine.partitions[partition].table;
+    this.bytesUnderWay += bytes;
+    try {
+      return await this.letGo(partition, to);
+    } finally {
+      this.bytesUnderWay -= bytes;
+    }
   }
 
   private letGo(partition: PartitionIndex, to: string): Promise<HandOffAnswer> {

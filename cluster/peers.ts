@@ -63,7 +63,9 @@ export class Peers {
     try {
       bytes = await ports.transport.call(member.peerUrl, lane, message, timeoutMs);
     } catch (error) {
-      if (error instanceof PeerError && error.isRefused) this.refused.add(incarnation);
+      // An address that is none fails in other ways, and must not be this node's end.
+      if (!(error instanceof PeerError)) throw new PeerError(`${member.peerUrl}: ${String(error)}`, false);
+      if (error.isRefused) this.refused.add(incarnation);
       throw error;
     }
     const answer = unseal("answer", bytes);

@@ -59,6 +59,7 @@ const HOST = /^[\w.:-]+$/;
 const LOOPBACK = /^(localhost|127(\.\d{1,3}){3}|::1)$/;
 /** A place to connect to: a name, an IPv4 address, or an IPv6 address in brackets. */
 const PLACE = String.raw`(?:[\w.-]+|\[[\da-fA-F:.]+\])`;
+const PEER_URL = new RegExp(`^https?://${PLACE}(?::\\d{1,5})?/?$`);
 
 const SETTINGS = {
   host: text("HEADCOUNT_HOST", "127.0.0.1", "an address or host name", HOST, "public listener"),
@@ -122,7 +123,8 @@ const SETTINGS = {
   peerHost: text("HEADCOUNT_PEER_HOST", "127.0.0.1", "an address or host name", HOST, "listener for the other nodes"),
   peerPort: whole("HEADCOUNT_PEER_PORT", "0", 0, 65_535, "listener for the other nodes; 0 picks a free port"),
   peerUrl: {
-    ...optional("HEADCOUNT_PEER_URL", "http://host:port", new RegExp(`^https?://${PLACE}(?::\\d{1,5})?/?$`)),
+    ...optional("HEADCOUNT_PEER_URL", "http://host:port", PEER_URL),
+    parse: (value) => (PEER_URL.test(value) && URL.canParse(value) ? value : undefined),
     about: "how the other nodes reach that listener; without it made from its address",
   },
   peerSecret: {

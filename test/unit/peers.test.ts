@@ -122,6 +122,14 @@ test("R10: who was not heard of for a while is named, who was heard or answered 
   await subject.peers.call(incarnationOf(3), "rows", BODY, 100);
   expect(subject.peers.unheard(3000)).toEqual([]);
 });
+test("a member whose address is none is like one that does not answer: call() rejects with a PeerError", async () => {
+  const subject = new Subject();
+  subject.answer = () => {
+    throw new TypeError("Invalid URL");
+  };
+  await expect(subject.peers.call(incarnationOf(2), "counts", BODY, 100)).rejects.toThrow(PeerError);
+  expect(subject.peers.takeRefused()).toEqual([]);
+});
 test("R10: a port that refuses, or where another incarnation answers, is named once", async () => {
   const subject = new Subject();
   subject.answer = () => Promise.reject(new PeerError("nobody listens", true));

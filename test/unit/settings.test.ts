@@ -73,6 +73,8 @@ describe("readSettings() of a cluster's node", () => {
     ["HEADCOUNT_PEER_PORT", "65536", /65535/],
     ["HEADCOUNT_PEER_URL", "host:1", /http:\/\/host:port/],
     ["HEADCOUNT_PEER_URL", "http://host:1/path", /http:\/\/host:port/],
+    ["HEADCOUNT_PEER_URL", "http://host:70000", /http:\/\/host:port/],
+    ["HEADCOUNT_PEER_URL", "http://10.0.0.256:1", /http:\/\/host:port/],
     ["HEADCOUNT_WEIGHT", "0", /1 to 100/],
     ["HEADCOUNT_WEIGHT", "101", /1 to 100/],
     ["HEADCOUNT_ID", "a name", /1 to 64/],
