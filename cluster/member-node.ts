@@ -8,6 +8,7 @@ import { ClaimRaiser } from "./claim-raiser.ts";
 import { Counts } from "./counts.ts";
 import { Forwarder } from "./forwarder.ts";
 import { HandOff } from "./hand-off.ts";
+import { encodeRequest } from "./hand-off-codec.ts";
 import { Holdings } from "./holdings.ts";
 import { Membership } from "./membership.ts";
 import { Owner } from "./owner.ts";
@@ -49,6 +50,7 @@ export interface MemberPorts {
 
 /** Seen ages are whole tenths as of the last tick, so up to a fifth of a second early: nobody may be disconnected before time. */
 const LATE_MS = 200;
+const REACH_WITHIN_MS = 500;
 /** Pause before the key is written back again. */
 const KEY_RETRY_MS = 200;
 
@@ -266,6 +268,15 @@ export class MemberNode {
     }
   }
 
+  private async reachesPeers(): Promise<boolean> {
+    const { view, me } = this.membership;
+    const others = view.members.filter(({ incarnation }) => incarnation !== me.incarnation);
+    const nothing = encodeRequest({ kind: "served", partitions: [], terms: [] });
+    const asked = others.map(({ incarnation }) => this.peers.call(incarnation, "control", nothing, REACH_WITHIN_MS));
+    const answered = (await Promise.allSettled(asked)).filter(({ status }) => status === "fulfilled");
+    return answered.length * 2 >= others.length;
+  }
+
   private goOnLeaving(): void {
     const { holdings, membership, recorder, handOff } = this;
     const { view, me } = membership;
@@ -321,6 +332,7 @@ export class MemberNode {
         this.isKeyInDoubt = true;
       },
       onExpelled: (before: string) => this.onExpelled(before),
+      reachesPeers: () => this.reachesPeers(),
       onFault: (error: unknown) => this.onStoreFault(error),
     };
     return new Membership(ports, { member, leaseMs });

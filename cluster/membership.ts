@@ -28,6 +28,8 @@ export interface MembershipPorts {
   readonly onRestored: () => void;
   /** R8: this incarnation was named expelled; a new one has taken its place. */
   readonly onExpelled: (before: string) => void;
+  /** Whether at least half of the other members that are listed answer this node. */
+  readonly reachesPeers: () => Promise<boolean>;
   readonly onFault: (error: unknown) => void;
 }
 
@@ -62,6 +64,11 @@ export class Membership {
   private isActive = false;
   private isJoining = true;
   private isRenewing = false;
+  /**
+   * After an expulsion: who reaches the store but not its peers would join, take its share, and be expelled again, for ever.
+   */
+  private mustReachPeers = false;
+  private isReaching = false;
   private dueAtMs = -Infinity;
   private answered: Answered | undefined;
 
@@ -144,7 +151,7 @@ export class Membership {
     try {
       const renewal = {
         member: me,
-        isJoining: this.isJoining,
+        isJoining: this.isJoining && !this.mustReachPeers,
         epoch: view.epoch,
         nonce: view.nonce,
         freshNonce: ports.randomId(),
@@ -180,12 +187,20 @@ export class Membership {
         this.isJoining = true;
         this.list = answer.list;
         this.follow(answer.list.view);
-        return this.renewNow();
+        return this.mustReachPeers ? this.reachPeers() : this.renewNow();
       case "renewed":
         this.isJoining = false;
         this.answered = answered;
         this.learn(answer.list);
     }
+  }
+
+  private async reachPeers(): Promise<void> {
+    if (this.isReaching) return;
+    this.isReaching = true;
+    this.mustReachPeers = !(await this.ports.reachesPeers());
+    this.isReaching = false;
+    if (!this.mustReachPeers) this.renewNow();
   }
 
   private learn(list: MemberList | undefined): void {
@@ -223,6 +238,7 @@ export class Membership {
     this.list = undefined;
     this.answered = undefined;
     this.isJoining = true;
+    this.mustReachPeers = true;
     this.ports.onExpelled(before);
     this.ports.onView();
     this.renewNow();

@@ -30,6 +30,7 @@ class Subject {
   unheard: string[] = [];
   refused: string[] = [];
   held = "";
+  canReachPeers = true;
   private readonly world: World;
 
   constructor(world: World, number: number) {
@@ -52,6 +53,7 @@ class Subject {
         onList: () => undefined,
         onRestored: () => this.events.push("restored"),
         onExpelled: () => this.events.push("expelled"),
+        reachesPeers: async () => this.canReachPeers,
         onFault: () => this.events.push("fault"),
       },
       { member, leaseMs: LEASE_MS },
@@ -113,6 +115,16 @@ test("R8: who was expelled meanwhile drops all and joins as a new incarnation, b
   await other.pass(3000, one);
   expect(other.events).toContain("expelled");
   expect(other.me).not.toBe(before);
+  expect(one.members.sort()).toEqual(["node-1", "node-2"]);
+});
+test("R8: who was expelled and reaches none of its peers joins only when it does", async () => {
+  const [, one, other] = await joined(2);
+  await one.pass(5000);
+  other.canReachPeers = false;
+  await other.pass(5000, one);
+  expect([other.membership.expulsions, one.members]).toEqual([1, ["node-1"]]);
+  other.canReachPeers = true;
+  await other.pass(2500, one);
   expect(one.members.sort()).toEqual(["node-1", "node-2"]);
 });
 test("R8: who is absent without having been named joins again as the same", async () => {
