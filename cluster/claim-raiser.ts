@@ -14,11 +14,14 @@ export interface ClaimRaiserPorts {
 }
 
 const RETRY_MS = 100;
+/** What is held for another owner, who has not asked for it, is looked at so often: it may have been claimed long ago. */
+const LOOK_EVERY_MS = 1000;
 
 export class ClaimRaiser {
   private readonly ports: ClaimRaiserPorts;
   private isRaising = false;
   private notBeforeMs = -Infinity;
+  private lookAtMs = -Infinity;
   /** The state of the holdings in which there was nothing to raise. */
   private raisedAt = -1;
 
@@ -35,17 +38,23 @@ export class ClaimRaiser {
   tick(): void {
     const { guard, holdings, nowMs } = this.ports;
     if (this.isRaising || !guard.isOpen || this.raisedAt === holdings.changes || nowMs() < this.notBeforeMs) return;
-    const raised = this.toRaise();
-    if (raised.length > 0) void this.raise(raised, this.ports.membership.view.epoch);
-    else this.raisedAt = holdings.changes;
+    const raised = this.claims(true);
+    if (raised.length > 0) return void this.raise(raised, this.ports.membership.view.epoch);
+    const others = this.claims(false);
+    if (others.length === 0) this.raisedAt = holdings.changes;
+    else if (nowMs() >= this.lookAtMs) {
+      this.lookAtMs = nowMs() + LOOK_EVERY_MS;
+      void this.raise(others, 0); // raises nothing, and tells what is superseded
+    }
   }
 
-  private toRaise(): { partition: PartitionIndex; claim: Serving["claim"] }[] {
+  /** Claims of this node's own partitions that are not raised yet, or of those that it holds for others. */
+  private claims(isMine: boolean): { partition: PartitionIndex; claim: Serving["claim"] }[] {
     const { holdings, membership } = this.ports;
     return holdings.where("serving").flatMap((partition) => {
       const serving = holdings.servingOf(partition);
-      const isLow = serving !== undefined && serving.raisedTo < membership.view.epoch && holdings.isMine(partition);
-      return isLow ? [{ partition, claim: serving.claim }] : [];
+      const isLow = serving !== undefined && (!isMine || serving.raisedTo < membership.view.epoch);
+      return isLow && holdings.isMine(partition) === isMine ? [{ partition, claim: serving.claim }] : [];
     });
   }
 
@@ -60,7 +69,8 @@ export class ClaimRaiser {
       for (const [index, { partition, claim }] of claims.entries()) {
         const serving = holdings.servingOf(partition);
         if (serving?.claim !== claim) continue; // it moved meanwhile
-        if (answers[index] === "landed") holdings.set(partition, { ...serving, raisedTo: epoch });
+        const isRaised = answers[index] === "landed" && epoch > serving.raisedTo;
+        if (isRaised) holdings.set(partition, { ...serving, raisedTo: epoch });
         else if (answers[index] === "superseded") this.ports.onSuperseded(partition);
       }
       if (answers.some((answer) => answer !== "landed")) this.notBeforeMs = nowMs() + RETRY_MS;

@@ -85,8 +85,11 @@ export class HandOff {
   }
 
   private onServed(partition: PartitionIndex, term: number): void {
-    const holding = this.ports.holdings.get(partition);
-    if (holding.kind === "kept" && holding.serving.claim.term < term) this.forget(partition);
+    const { holdings, recorder } = this.ports;
+    const serving = servingIn(holdings.get(partition));
+    if (serving === undefined || serving.claim.term >= term) return;
+    recorder.drop(partition);
+    this.forget(partition);
   }
 
   /** R13: no more at once, to all who ask, than can be answered in time; the rest is `busy`, served on and asked for again. */
@@ -105,7 +108,9 @@ export class HandOff {
     const { holdings, recorder } = this.ports;
     const holding = holdings.get(partition);
     if (holding.kind === "kept") return this.give(partition);
-    if (holding.kind !== "serving") return Promise.resolve(servingIn(holding) === undefined ? NOT_HELD : BUSY);
+    // What is being taken may be claimed already, only not answered yet.
+    const isHere = holding.kind === "taking" || servingIn(holding) !== undefined;
+    if (holding.kind !== "serving") return Promise.resolve(isHere ? BUSY : NOT_HELD);
     // What is ahead is in no record yet, so nobody else could take it over (R4).
     const isAsked = this.ports.placement().partitionOwner(partition) === to;
     if (!isAsked || recorder.isPartitionAhead(partition)) return Promise.resolve(BUSY);

@@ -77,7 +77,8 @@ export class TakeOver {
   /** What is owned by the view and not held, as of one state of the holdings. */
   private missing: PartitionIndex[] = [];
   private missingAt = -1;
-  private readonly underWay = new Set<string>();
+  /** The holder of each batch under way. */
+  private readonly underWay: string[] = [];
   /** Holders to be told that these are served now (R6). */
   private readonly toTell = new Map<string, Map<PartitionIndex, number>>();
 
@@ -112,9 +113,19 @@ export class TakeOver {
     const wanted = this.wanted();
     const unknown = wanted.filter((partition) => !this.standings.has(partition));
     if (unknown.length > 0) void this.look(unknown);
+    this.takeNext(wanted);
+  }
+
+  /** Begins as many batches as may be under way: one with each holder that is asked, several where nobody is. */
+  private takeNext(wanted: readonly PartitionIndex[]): void {
+    const { view, me } = this.ports.membership;
     for (const [holder, partitions] of this.byHolder(wanted)) {
-      if (this.underWay.size >= BATCHES_AT_ONCE) return;
-      if (!this.underWay.has(holder)) void this.takeFrom(holder, partitions.slice(0, HANDED_AT_ONCE_MAX));
+      const isAsked = holder !== me.incarnation && memberOf(view, holder) !== undefined;
+      for (let first = 0; first < partitions.length; first += HANDED_AT_ONCE_MAX) {
+        if (this.underWay.length >= BATCHES_AT_ONCE) return;
+        if (isAsked && this.underWay.includes(holder)) break;
+        void this.takeFrom(holder, partitions.slice(first, first + HANDED_AT_ONCE_MAX));
+      }
     }
   }
 
@@ -136,7 +147,9 @@ export class TakeOver {
       const standing = this.standings.get(partition);
       if (standing === undefined) continue;
       const holder = standing.claim?.incarnation ?? "";
-      byHolder.set(holder, [...(byHolder.get(holder) ?? []), partition]);
+      const own = byHolder.get(holder);
+      if (own === undefined) byHolder.set(holder, [partition]);
+      else own.push(partition);
     }
     return byHolder;
   }
@@ -175,9 +188,9 @@ export class TakeOver {
   }
 
   private async takeFrom(holder: string, partitions: readonly PartitionIndex[]): Promise<void> {
-    const { holdings, membership } = this.ports;
+    const { holdings, membership, guard } = this.ports;
     const { incarnation } = membership.me;
-    this.underWay.add(holder);
+    this.underWay.push(holder);
     const previous = partitions.map((partition) => holdings.get(partition));
     for (const partition of partitions) holdings.set(partition, { kind: "taking" });
     try {
@@ -186,9 +199,10 @@ export class TakeOver {
     } catch (error) {
       this.postpone(partitions, RETRY_MS, error);
     } finally {
-      this.underWay.delete(holder);
+      this.underWay.splice(this.underWay.indexOf(holder), 1);
       if (membership.me.incarnation === incarnation) this.putBack(partitions, previous);
     }
+    if (guard.isOpen && membership.isListed) this.takeNext(this.wanted());
   }
 
   /** What did not come to be served is wanted as before. */
