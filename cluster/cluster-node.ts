@@ -20,6 +20,8 @@ export interface ClusterOptions {
   /** Proposed where the cluster is not founded; else what stands must agree, but for the hash key. */
   readonly key: ClusterKey;
   readonly snapshotMs: number;
+  /** Whether to go on without what is damaged in a record; else its players are answered by nobody. */
+  readonly isRepair?: boolean;
 }
 
 export interface ClusterPorts extends MemberPorts {
@@ -31,6 +33,9 @@ export type ClusterStatus =
   | { readonly kind: "starting" | "draining" | "expelled" | "drained"; readonly reason: string }
   | { readonly kind: "ready" };
 
+/** R23, within limits: where some partition is served by nobody, a node that waited for it would never be ready. */
+const WHOLE_WITHIN_LEASES = 5;
+
 export class ClusterNode {
   private readonly options: ClusterOptions;
   private readonly ports: ClusterPorts;
@@ -40,6 +45,7 @@ export class ClusterNode {
   private isDraining = false;
   private isStarted = false;
   private tickedAtMs = -Infinity;
+  private listedAtMs = -Infinity;
   private wasListed = false;
   private lastFault: string | undefined;
 
@@ -76,6 +82,7 @@ export class ClusterNode {
       return;
     }
     this.member.tick();
+    if (this.member.membership.isListed && !this.wasListed) this.listedAtMs = this.tickedAtMs;
     if (this.member.membership.isListed) this.wasListed = true;
   }
 
@@ -98,16 +105,21 @@ export class ClusterNode {
       return this.wasListed
         ? { kind: "expelled", reason: "the node was expelled and joins anew" }
         : { kind: "starting", reason: member.faultReason ?? "joining the cluster" };
-    if (!member.counts.isWhole) return { kind: "starting", reason: "waiting for the counts of all regions" };
+    const isWaiting = this.tickedAtMs - this.listedAtMs < WHOLE_WITHIN_LEASES * member.key.leaseMs;
+    if (!member.counts.isWhole && isWaiting)
+      return { kind: "starting", reason: "waiting for the counts of all regions" };
     return { kind: "ready" };
   }
 
-  /** Why reports get `202` at present; undefined where they do not. */
+  /** Why some reports get `202`, or `503`, at present; undefined where they do not. */
   get degradedReason(): string | undefined {
     const { member } = this;
     if (member === undefined) return undefined;
     if (!member.guard.isOpen) return "the store came back as another, and not all members have seen it yet";
     if (member.recorder.aheadCount > 0) return member.faultReason ?? "the store lost something";
+    const [unreadable] = member.takeOver.unreadable;
+    if (unreadable !== undefined)
+      return `the record of partition ${unreadable[0]} cannot be read (${unreadable[1]}): its players get 503`;
     return member.membership.isLicensed ? undefined : (member.faultReason ?? "the lease is not renewed");
   }
 
@@ -197,14 +209,14 @@ export class ClusterNode {
 
   private join(key: ClusterKey): void {
     if (this.isDraining) return;
-    const { id, url, peerUrl, weight, snapshotMs } = this.options;
-    this.member = new MemberNode(key, { id, url, peerUrl, weight }, snapshotMs, this.ports);
+    const { id, url, peerUrl, weight, snapshotMs, isRepair = false } = this.options;
+    this.member = new MemberNode(key, { id, url, peerUrl, weight }, { snapshotMs, isRepair }, this.ports);
     this.member.membership.join();
   }
 
   private noteFault(error: unknown): void {
     const reason = error instanceof Error ? error.message : String(error);
-    if (this.lastFault !== reason) this.ports.tell({ kind: "store fault", reason });
+    if (this.lastFault !== reason) this.ports.tell({ kind: "store fault", reason, partitionsAhead: 0 });
     this.lastFault = reason;
   }
 }

@@ -33,7 +33,7 @@ export type ClusterEvent =
   | { readonly kind: "other run"; readonly before: Run; readonly run: Run }
   | { readonly kind: "expelled"; readonly incarnation: string }
   | { readonly kind: "superseded"; readonly partition: PartitionIndex }
-  | { readonly kind: "store fault"; readonly reason: string }
+  | { readonly kind: "store fault"; readonly reason: string; readonly partitionsAhead: number }
   | { readonly kind: "store healed" };
 
 export interface MemberPorts {
@@ -48,9 +48,18 @@ export interface MemberPorts {
   readonly tell: (event: ClusterEvent) => void;
 }
 
+export interface MemberOptions {
+  readonly snapshotMs: number;
+  /** Whether to go on without what is damaged in a record. */
+  readonly isRepair: boolean;
+}
+
 /** Seen ages are whole tenths as of the last tick, so up to a fifth of a second early: nobody may be disconnected before time. */
 const LATE_MS = 200;
 const REACH_WITHIN_MS = 500;
+/** Faults that differ are told so often at the most. */
+const FAULT_TOLD_EVERY_MS = 1000;
+const FAULT_OVER_AFTER_MS = 1000;
 /** Pause before the key is written back again. */
 const KEY_RETRY_MS = 200;
 
@@ -70,6 +79,8 @@ export class MemberNode {
   placement: Placement;
   hasLeft = false;
   faultReason: string | undefined;
+  private faultAtMs = -Infinity;
+  private faultToldAtMs = -Infinity;
   private readonly ports: MemberPorts;
   private readonly writeBack: WriteBack;
   private readonly raiser: ClaimRaiser;
@@ -85,7 +96,7 @@ export class MemberNode {
   constructor(
     key: ClusterKey,
     member: Omit<Member, "incarnation" | "isLeaving">,
-    snapshotMs: number,
+    { snapshotMs, isRepair }: MemberOptions,
     ports: MemberPorts,
   ) {
     this.key = key;
@@ -136,7 +147,7 @@ export class MemberNode {
         writeBack: (partition) => this.writeBack.add(partition),
         tell: ports.tell,
       },
-      { leaseMs, sessionMs, graceMs },
+      { leaseMs, sessionMs, graceMs, isRepair },
     );
     this.handOff = new HandOff({ engine, recorder, holdings, placement, encode: ports.encode, nowMs, wallMs }, leaseMs);
     this.writeBack = new WriteBack({ engine, recorder, holdings, guard, nowMs, tell: ports.tell });
@@ -154,6 +165,7 @@ export class MemberNode {
     this.writeBack.tick();
     this.handOff.tick();
     if (this.isKeyInDoubt) void this.restoreKey();
+    this.lookForHealing();
     this.owner.tick(this.ports.nowMs(), this.isDeaf());
     this.counts.tick();
     this.forwarder.tick();
@@ -180,6 +192,7 @@ export class MemberNode {
       partitionsKept: kinds("kept"),
       partitionsAhead: recorder.aheadCount,
       partitionsLost: takeOver.lost,
+      partitionsUnreadable: takeOver.unreadable.size,
       handedOver: handOff.handedOver,
       expulsions: membership.expulsions,
       isLicensed: membership.isLicensed,
@@ -220,6 +233,12 @@ export class MemberNode {
     this.takeOver.onRun();
     this.recorder.doubtStore();
     this.ports.tell({ kind: "other run", before, run });
+  }
+
+  /** R9, R15: the list was gone under the same run, as after a FLUSHALL: so may be the records. */
+  private onRestored(): void {
+    this.isKeyInDoubt = true;
+    this.recorder.doubtStore();
   }
 
   private onList(list: MemberList): void {
@@ -305,12 +324,19 @@ export class MemberNode {
   }
 
   private onStoreFault(error: unknown): void {
-    const reason = error instanceof Error ? error.message : String(error);
-    if (this.faultReason === undefined) this.ports.tell({ kind: "store fault", reason });
+    const [reason, nowMs] = [error instanceof Error ? error.message : String(error), this.ports.nowMs()];
+    const isNews = reason !== this.faultReason && nowMs - this.faultToldAtMs > FAULT_TOLD_EVERY_MS;
+    if (isNews) this.ports.tell({ kind: "store fault", reason, partitionsAhead: this.recorder.aheadCount });
+    if (isNews) this.faultToldAtMs = nowMs;
     this.faultReason = reason;
+    this.faultAtMs = nowMs;
   }
 
-  private onStoreHealed(): void {
+  /** The store is well again when nothing is ahead, the lease is renewed, and nothing failed for a while. */
+  private lookForHealing(): void {
+    const isQuiet = this.ports.nowMs() - this.faultAtMs > FAULT_OVER_AFTER_MS;
+    if (this.faultReason === undefined || !isQuiet || this.recorder.aheadCount > 0) return;
+    if (!this.membership.isLicensed) return;
     this.faultReason = undefined;
     this.ports.tell({ kind: "store healed" });
   }
@@ -328,9 +354,7 @@ export class MemberNode {
       onView: () => this.onView(),
       onRun: (before: Run | undefined) => this.onRun(before),
       onList: (list: MemberList) => this.onList(list),
-      onRestored: () => {
-        this.isKeyInDoubt = true;
-      },
+      onRestored: () => this.onRestored(),
       onExpelled: (before: string) => this.onExpelled(before),
       reachesPeers: () => this.reachesPeers(),
       onFault: (error: unknown) => this.onStoreFault(error),
@@ -367,7 +391,7 @@ export class MemberNode {
       nowMs,
       wallMs,
       onStoreFault: (error: unknown) => this.onStoreFault(error),
-      onStoreHealed: () => this.onStoreHealed(),
+      onStoreHealed: () => undefined, // see lookForHealing: partitions heal one by one
       onSuperseded: (partition: PartitionIndex) => this.onSuperseded(partition),
       reclaim: async (partition: PartitionIndex, claim: { readonly term: number; readonly incarnation: string }) => {
         const [answer] = await this.guard.take([partition], claim, false);

@@ -54,11 +54,10 @@ async function recover(
   partition: PartitionIndex,
   record: PartitionRecord,
   ports: RecoveryPorts,
-): Promise<DecodedRows[]> {
+): Promise<readonly DecodedRows[]> {
   try {
-    const messages: DecodedRows[] = record.log.map((message) => decodeRows("log", message));
-    if (record.snapshot !== undefined)
-      messages.unshift(decodeRows("snapshot", await ports.decompress(record.snapshot)));
+    const { messages, damage } = await readRecord(record, ports.decompress);
+    if (damage !== undefined) throw damage;
     engine.recover(partition, messages, ports.wallMs());
     return messages;
   } catch (error) {
@@ -66,4 +65,30 @@ async function recover(
       cause: error,
     });
   }
+}
+
+/** What can be read of a record: the snapshot, then the log. `damage`: why not all of it. */
+export interface ReadRecord {
+  readonly messages: readonly DecodedRows[];
+  readonly damage: Error | undefined;
+}
+
+export async function readRecord(
+  { snapshot, log }: PartitionRecord,
+  decompress: (snapshot: Uint8Array) => Promise<Uint8Array>,
+): Promise<ReadRecord> {
+  const messages: DecodedRows[] = [];
+  let damage: Error | undefined;
+  const read = async (what: string, decode: () => Promise<DecodedRows> | DecodedRows): Promise<void> => {
+    try {
+      messages.push(await decode());
+    } catch (error) {
+      damage ??= new Error(`${what}: ${error instanceof Error ? error.message : String(error)}`);
+    }
+  };
+  if (snapshot !== undefined)
+    await read("its snapshot", async () => decodeRows("snapshot", await decompress(snapshot)));
+  for (const [index, message] of log.entries())
+    await read(`message ${index + 1} of ${log.length} of its log`, () => decodeRows("log", message));
+  return { messages, damage };
 }

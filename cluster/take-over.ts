@@ -15,6 +15,7 @@ import { ELSEWHERE, type Holding, type Holdings, type Serving, servingIn } from 
 import type { Membership } from "./membership.ts";
 import type { Claim, PartitionIndex, PartitionRecord } from "./record-store.ts";
 import type { Recorder } from "./recorder.ts";
+import { type ReadRecord, readRecord } from "./recovery.ts";
 import type { RunGuard } from "./run-guard.ts";
 import type { Standing, TakenAnswer } from "./shared-store.ts";
 import { memberOf } from "./view.ts";
@@ -37,6 +38,7 @@ export interface TakeOverPorts {
 
 export type TakeOverEvent =
   | { readonly kind: "took partitions"; readonly partitions: number; readonly term: number; readonly from: string }
+  | { readonly kind: "unreadable record"; readonly partition: PartitionIndex; readonly reason: string }
   | { readonly kind: "lost partition"; readonly partition: PartitionIndex; readonly reason: string }
   | { readonly kind: "could not take"; readonly partitions: number; readonly reason: string };
 
@@ -44,6 +46,8 @@ export interface TakeOverOptions {
   readonly leaseMs: number;
   readonly sessionMs: number;
   readonly graceMs: number;
+  /** Whether to go on without what is damaged in a record. */
+  readonly isRepair: boolean;
 }
 
 /** R13: so long a holder may think about it. */
@@ -72,6 +76,8 @@ export class TakeOver {
   private readonly options: TakeOverOptions;
   /** Who holds what is wanted, as the store said. */
   private readonly standings = new Map<PartitionIndex, Standing>();
+  /** Why records cannot be read that this node should serve from. */
+  readonly unreadable = new Map<PartitionIndex, string>();
   private readonly notBeforeMs = new Map<PartitionIndex, number>();
   private isLooking = false;
   /** What is owned by the view and not held, as of one state of the holdings. */
@@ -92,6 +98,8 @@ export class TakeOver {
     const { holdings, engine } = this.ports;
     this.standings.clear();
     this.missingAt = -1;
+    for (const partition of this.unreadable.keys())
+      if (!this.ports.holdings.isMine(partition)) this.unreadable.delete(partition);
     for (const partition of engine.partitions.keys()) {
       const { kind } = holdings.get(partition);
       if (kind === "elsewhere" && holdings.isMine(partition))
@@ -335,19 +343,15 @@ export class TakeOver {
 
   private async load(plan: Plan, claim: Claim, answer: TakenAnswer, asked: string): Promise<boolean> {
     if (answer.kind === "refused") return false;
-    const { engine, wallMs, nowMs, membership } = this.ports;
+    const { wallMs, nowMs, membership } = this.ports;
     const { partition } = plan;
     if (answer.isLost) this.noteLoss(partition, "the store has no record of it");
-    let messages: DecodedRows[];
-    try {
-      messages = await this.messagesOf(answer.record);
-      if (membership.me.incarnation !== claim.incarnation) return false;
-      engine.recover(partition, messages, wallMs(), this.options.graceMs);
-    } catch (error) {
-      this.noteLoss(partition, String(error));
-      this.postpone([partition], UNREADABLE_RETRY_MS);
-      return false;
-    }
+    const { messages, damage } = await this.readable(answer.record);
+    if (membership.me.incarnation !== claim.incarnation) return false;
+    const refusal = damage ?? this.refill(partition, messages);
+    if (refusal !== undefined && !(this.options.isRepair && this.refill(partition, messages) === undefined))
+      return this.noteUnreadable(partition, refusal);
+    if (refusal !== undefined) this.noteLoss(partition, refusal.message);
     const newestMs = Math.max(...messages.map(({ count, writtenAtMs }) => (count > 0 ? writtenAtMs : -Infinity)));
     // R26: where all were silent longer than a session, nobody knows who is still there until the grace is over.
     const isDoubtful = newestMs > -Infinity && wallMs() - newestMs > this.options.sessionMs;
@@ -357,12 +361,27 @@ export class TakeOver {
     return true;
   }
 
-  private async messagesOf(record: PartitionRecord | undefined): Promise<DecodedRows[]> {
-    if (record === undefined) return [];
-    const messages = record.log.map((message) => decodeRows("log", message));
-    if (record.snapshot !== undefined)
-      messages.unshift(decodeRows("snapshot", await this.ports.decompress(record.snapshot)));
-    return messages;
+  private async readable(record: PartitionRecord | undefined): Promise<ReadRecord> {
+    if (record === undefined) return { messages: [], damage: undefined };
+    return readRecord(record, this.ports.decompress);
+  }
+
+  /** @returns why these rows cannot be taken */
+  private refill(partition: PartitionIndex, messages: readonly DecodedRows[]): Error | undefined {
+    try {
+      this.ports.engine.recover(partition, messages, this.ports.wallMs(), this.options.graceMs);
+      return undefined;
+    } catch (error) {
+      return error as Error;
+    }
+  }
+
+  /** Its players are answered by nobody until somebody mends the record or allows to go on without what is damaged. */
+  private noteUnreadable(partition: PartitionIndex, { message: reason }: Error): false {
+    this.postpone([partition], UNREADABLE_RETRY_MS);
+    if (!this.unreadable.has(partition)) this.ports.tell({ kind: "unreadable record", partition, reason });
+    this.unreadable.set(partition, reason);
+    return false;
   }
 
   private serve(serving: Serving, plan: Plan, before: Standing): void {
@@ -371,6 +390,7 @@ export class TakeOver {
     recorder.adopt(partition, serving.claim);
     this.standings.delete(partition);
     this.notBeforeMs.delete(partition);
+    this.unreadable.delete(partition);
     const untilMs = nowMs() + this.options.leaseMs / 2;
     holdings.set(partition, plan.isSettling === true ? { kind: "settling", serving, untilMs } : serving);
     const holder = before.claim?.incarnation;

@@ -41,6 +41,11 @@ const GAUGES: readonly Value[] = [
   ["partitions_owned", "Partitions that the view gives this node", ({ partitionsOwned }) => partitionsOwned],
   ["partitions_served", "Partitions that this node answers for", ({ partitionsServed }) => partitionsServed],
   ["partitions_moving", "Partitions on their way to this node or away", ({ partitionsMoving }) => partitionsMoving],
+  [
+    "partitions_unreadable",
+    "Partitions of this node whose record cannot be read: their players get 503",
+    ({ partitionsUnreadable }) => partitionsUnreadable,
+  ],
   ["regions_owned", "Regions that the view gives this node", ({ regionsOwned }) => regionsOwned],
   ["licensed", "1 while the node may answer without writing", ({ isLicensed }) => Number(isLicensed)],
   [
@@ -63,7 +68,7 @@ const COUNTERS: readonly Value[] = [
   ["partitions_handed_over_total", "Partitions handed over to another node", ({ handedOver }) => handedOver],
   [
     "partitions_lost_total",
-    "Partitions whose record the store had lost: ever zero",
+    "Partitions of which the store had lost acknowledged rows: ever zero",
     ({ partitionsLost }) => partitionsLost,
   ],
   ["peer_batches_total", "Batches of rows sent to other nodes", ({ forwarding }) => forwarding.sent.batches],

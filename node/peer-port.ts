@@ -112,12 +112,17 @@ export class PeerPort {
     this.upgraded.add(socket);
     socket.once("close", () => this.upgraded.delete(socket));
     let waiting = 0;
+    const readOn = (): void => {
+      if (waiting < REQUESTS_AT_ONCE && !socket.writableNeedDrain) socket.resume();
+    };
     const reader = new FrameReader(LANE_BYTES_MAX[lane], (kind, call, message) => {
       if (kind !== FRAME_KINDS.request) throw new RangeError("Cannot serve a frame that is no request");
       if (++waiting >= REQUESTS_AT_ONCE) socket.pause();
       void this.handle(lane, message, (answerKind, answer) => {
-        if (--waiting < REQUESTS_AT_ONCE) socket.resume();
+        waiting--;
         if (socket.writable) writeFrame(socket, answerKind, call, answer);
+        if (socket.writableNeedDrain) socket.pause(); // whoever does not take its answers may not ask for more
+        else readOn();
       });
     });
     const read = (chunk: Buffer): void => {
@@ -129,6 +134,7 @@ export class PeerPort {
     };
     if (head.length > 0) read(head);
     socket.on("data", read);
+    socket.on("drain", readOn);
   }
 
   private async handle(

@@ -216,7 +216,13 @@ export class ServiceCluster implements Service {
 
   private join(addresses: Addresses): void {
     const { settings, store, transport, encoder, log } = this;
-    const options = { ...addresses, weight: settings.weight, key: proposal(settings), snapshotMs: settings.snapshotMs };
+    const options = {
+      ...addresses,
+      weight: settings.weight,
+      key: proposal(settings),
+      snapshotMs: settings.snapshotMs,
+      isRepair: settings.isRepair,
+    };
     const cluster = new ClusterNode(options, {
       store,
       transport,

@@ -105,7 +105,12 @@ const SETTINGS = {
   ),
   logLevel: choice("HEADCOUNT_LOG_LEVEL", "info", LOG_LEVELS, "what is logged, on standard error"),
   isRepair: {
-    ...choice("HEADCOUNT_REPAIR", "0", ["0", "1"], "1: go on without what is damaged in the data folder"),
+    ...choice(
+      "HEADCOUNT_REPAIR",
+      "0",
+      ["0", "1"],
+      "1: go on without what is damaged in the data folder, or in a record in Redis",
+    ),
     parse: (value) => (value === "0" || value === "1" ? value === "1" : undefined),
   },
   id: {

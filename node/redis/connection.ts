@@ -4,6 +4,7 @@
  */
 import { Cluster, Redis, type RedisOptions } from "ioredis";
 import { StoreUnavailableError } from "../../cluster/record-store.ts";
+import { refuseDatabase } from "./fitness.ts";
 import { unavailable } from "./redis-errors.ts";
 import type { RedisUrl } from "./redis-url.ts";
 import type { Script } from "./scripts.ts";
@@ -80,6 +81,20 @@ export class Connection {
       return await this.#client.callBuffer("eval", script.source, ...rest);
     } catch (error) {
       throw this.#unavailable(action, error);
+    }
+  }
+
+  /**
+   * Makes sure that the database of the URL is the one that is used: the client goes on with the first where it is not there.
+   * @throws {UnfitRedisError} (rejects) where there is no such database
+   */
+  async select(database: number): Promise<void> {
+    if (database === 0 || !(this.#client instanceof Redis)) return;
+    try {
+      await this.#client.select(database);
+    } catch (error) {
+      if (error instanceof Error && error.message.includes("out of range")) refuseDatabase(database);
+      throw this.#unavailable("select the database", error);
     }
   }
 

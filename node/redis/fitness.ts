@@ -22,6 +22,11 @@ export function refuseUnfit(servers: readonly string[], memories: readonly strin
   }
 }
 
+/** @throws {UnfitRedisError} */
+export function refuseDatabase(database: number): never {
+  refuse(`it has no database ${database}: name another, or none`);
+}
+
 /** R16. Of the fullest; 0 where none has a limit. */
 export function memoryRatio(memories: readonly string[]): number {
   return Math.max(

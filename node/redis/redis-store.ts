@@ -80,6 +80,7 @@ export class RedisStore implements SharedStore {
   readonly #prefix: string;
   readonly #cluster: string;
   readonly #isRedisCluster: boolean;
+  readonly #database: number;
   readonly #clockMs: (() => number) | undefined;
   readonly #leases: Connection;
   readonly #appends: Connection;
@@ -94,6 +95,7 @@ export class RedisStore implements SharedStore {
     this.#prefix = `headcount:${cluster}:`;
     this.#cluster = cluster;
     this.#isRedisCluster = parsed.kind === "cluster";
+    this.#database = parsed.kind === "standalone" ? parsed.database : 0;
     this.#tagsCount = this.#isRedisCluster ? CLUSTER_TAGS_COUNT : 1;
     this.#clockMs = clockMs;
     const connect = (name: string, limitMs: number): Connection =>
@@ -114,10 +116,11 @@ export class RedisStore implements SharedStore {
   /**
    * Waits for the connections and looks whether this Redis may be used; to be called at the start, again and again
    * where it rejects with a `StoreUnavailableError`.
-   * @throws {UnfitRedisError} (rejects) too old, may evict, or of another kind than the URL says
+   * @throws {UnfitRedisError} (rejects) too old, may evict, of another kind than the URL says, or without that database
    */
   async check(): Promise<void> {
     await Promise.all([this.#leases, this.#appends, this.#bulk].map((connection) => connection.untilReady()));
+    await this.#leases.select(this.#database);
     const [servers, memories] = await Promise.all([
       this.#leases.info("look at Redis", "server"),
       this.#leases.info("look at Redis", "memory"),

@@ -62,6 +62,13 @@ export function memberListContract(
       }
       expect(await namesNow()).toEqual(["ann"]);
     });
+    test("shortens nobody's lease where somebody with a shorter one looks at the list", async () => {
+      const { pass, namesNow, store } = await listOf("ann", "bea");
+      await pass(1);
+      await store.renew(renewalOf("zoe", { isJoining: false }), LEASE_MS / 30);
+      await pass(1, "ann", "bea");
+      expect(await namesNow()).toEqual(["ann", "bea"]);
+    });
     test("excuses again who has renewed since", async () => {
       const { renew, namesNow, pass } = await listOf("ann", "bea");
       clock.nowMs += 60_000;

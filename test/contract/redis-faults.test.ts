@@ -207,6 +207,15 @@ describe.skipIf(!hasRedis)("RedisStore", () => {
       await using other = connect(`${redis.url},${redis.url}`, 500);
       await expect(other.check()).rejects.toThrow("Cannot connect: it is no Redis Cluster: name one address");
     });
+    test("refuses a database that is not there, and takes one that is", async () => {
+      await using redis = await startRedis();
+      await using store = connect(`${redis.url}/99`);
+      const failure = await failureOf(store.check());
+      expect(failure).toBeInstanceOf(UnfitRedisError);
+      expect(String(failure)).toContain("it has no database 99");
+      await using other = connect(`${redis.url}/3`);
+      await other.check();
+    });
     test("says that a password is wrong, and not which", async () => {
       await using redis = await startRedis();
       await redis.ask((direct) => direct.config("SET", "requirepass", "right"));

@@ -146,7 +146,7 @@ function observe(list: List, leaseMs: number, nowMs: number): void {
   for (const entry of list.entries) {
     if (entry.isExcused) continue;
     entry.isExcused = true;
-    entry.leaseMs = list.clockMs + leaseMs;
+    entry.leaseMs = Math.max(entry.leaseMs, list.clockMs + leaseMs);
   }
 }
 

@@ -222,6 +222,31 @@ describe("PeerPort", () => {
     endings.push(() => clearInterval(answering));
     expect(await calls).toHaveLength(500);
   });
+
+  test("reads no more from a peer that does not take its answers, and goes on when it does", async () => {
+    let asked = 0;
+    const answer = bytesOf(100_000);
+    const { url } = await openPort(() => Promise.resolve((asked++, answer)));
+    const socket = await upgraded(url);
+    socket.pause();
+    const request = Buffer.alloc(16 + 1000);
+    request.set(new Uint8Array(Uint32Array.from([1000, 1, 1, 0]).buffer));
+    const requests = 2000;
+    for (let sent = 0; sent < requests; sent++) socket.write(request);
+    let before = -1;
+    await until(
+      "it asks no more",
+      async () => {
+        const isQuiet = asked > 0 && asked === before;
+        before = asked;
+        return isQuiet;
+      },
+      { intervalMs: 100 },
+    );
+    expect(asked).toBeLessThan(requests / 2);
+    socket.resume();
+    await until("all are answered", () => asked === requests);
+  });
 });
 
 /** A connection on which frames are spoken. */

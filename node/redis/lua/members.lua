@@ -85,7 +85,8 @@ local function writeList(key, list)
   end
 end
 
--- R7: no call moves the clock by more than one renewal interval, and a silence of all is nobody's death.
+-- R7: no call moves the clock by more than one renewal interval, and a silence of all is nobody's death. An excuse never
+-- shortens a lease: who only looks at the list may bring another length, which it is told after.
 local function observe(list, leaseMs, now)
   local passed = now - list.time
   list.clock = list.clock + math.min(math.max(passed, 0), math.floor(leaseMs / 3))
@@ -93,7 +94,7 @@ local function observe(list, leaseMs, now)
   if passed <= leaseMs then return end
   for _, entry in ipairs(list.entries) do
     if not entry.isExcused then
-      entry.isExcused, entry.isTouched, entry.lease = true, true, list.clock + leaseMs
+      entry.isExcused, entry.isTouched, entry.lease = true, true, math.max(entry.lease, list.clock + leaseMs)
     end
   end
 end

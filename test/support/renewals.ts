@@ -1,0 +1,31 @@
+/** Renewals for tests. */
+import type { Renewal, Run, SharedStore } from "../../cluster/shared-store.ts";
+import { type Member, NO_VIEW, type View } from "../../cluster/view.ts";
+
+export const LEASE_MS = 3000;
+
+export function memberNamed(incarnation: string): Member {
+  const [url, peerUrl] = [`http://${incarnation}:8080`, `http://${incarnation}:9090`];
+  return { incarnation, id: `id of ${incarnation}`, url, peerUrl, weight: 1, isLeaving: false };
+}
+
+export function renewalOf(incarnation: string, rest: Partial<Renewal> = {}): Renewal {
+  const member = memberNamed(incarnation);
+  const known = { epoch: 0, nonce: "", freshNonce: `by ${incarnation}`, revision: 0 };
+  return { member, isJoining: true, ...known, accused: [], refused: [], held: "", ...rest };
+}
+
+/** The store's run, from a renewal that changes nothing: the list that it knows is newer than any (R9). */
+export async function runOf(store: SharedStore): Promise<Run> {
+  const { run } = await store.renew(
+    renewalOf("nobody", { isJoining: false, epoch: Number.MAX_SAFE_INTEGER }),
+    LEASE_MS,
+  );
+  return run;
+}
+
+/** The list as it stands, from a renewal by nobody: absent, it changes no more than the time. */
+export async function viewOf(store: SharedStore): Promise<View> {
+  const answer = await store.renew(renewalOf("nobody", { isJoining: false }), LEASE_MS);
+  return answer.kind === "absent" ? answer.list.view : NO_VIEW;
+}

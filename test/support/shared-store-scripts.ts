@@ -1,0 +1,174 @@
+/** Random calls for a shared store and the model beside it: a few members, a clock that jumps, a few records. */
+import fc from "fast-check";
+import { expect } from "vitest";
+import type { Claim, Snapshot } from "../../cluster/record-store.ts";
+import type { RenewalAnswer, Run, SharedStore } from "../../cluster/shared-store.ts";
+import { KEY } from "./bound-store.ts";
+import { LEASE_MS, memberNamed } from "./renewals.ts";
+import type { SharedStoreModel } from "./shared-store-model.ts";
+
+/** What a caller knows of the list: as it stands, older, newer, or another under its number. */
+const anyKnowledge = fc.constantFrom("current", "current", "current", "nothing", "older", "newer", "forked");
+const anyName = fc.constantFrom("ann", "bea", "cleo", "dora", "edna");
+const anyNames = fc.uniqueArray(anyName, { maxLength: 3 });
+const anyPartition = fc.nat({ max: 3 });
+const anyPartitions = fc.uniqueArray(anyPartition);
+const anyClaim: fc.Arbitrary<Claim> = fc.record({ term: fc.integer({ min: 1, max: 5 }), incarnation: anyName });
+const anyLength = fc.nat({ max: 4 }).map((half) => half * 2);
+const anySnapshot: fc.Arbitrary<Snapshot> = fc.record({
+  number: fc.nat({ max: 4 }),
+  covers: anyLength,
+  isWhole: fc.boolean(),
+  bytes: fc.uint8Array({ maxLength: 4 }),
+});
+
+const RENEW = fc.record({
+  kind: fc.constant("renew" as const),
+  name: anyName,
+  isJoining: fc.boolean(),
+  isLeaving: fc.integer({ min: 0, max: 7 }).map((draw) => draw === 0),
+  knowledge: anyKnowledge,
+  knowsRevision: fc.boolean(),
+  accused: anyNames,
+  refused: fc.oneof({ weight: 4, arbitrary: fc.constant([]) }, { weight: 1, arbitrary: anyNames }),
+  held: fc.constantFrom("", "3:1"),
+  passedMs: fc.oneof(
+    { weight: 6, arbitrary: fc.integer({ min: 0, max: 1500 }) },
+    { weight: 1, arbitrary: fc.integer({ min: -100_000, max: 100_000 }) },
+  ),
+});
+const anyCall = fc.oneof(
+  fc.record({ kind: fc.constant("restore" as const), knowledge: anyKnowledge, names: anyNames, expelled: anyNames }),
+  fc.record({ kind: fc.constant("raiseEpoch" as const), knowledge: anyKnowledge }),
+  fc.record({ kind: fc.constant("leave" as const), name: anyName }),
+  fc.record({ kind: fc.constant("found" as const), partitions: fc.constantFrom(16, 32) }),
+  fc.record({ kind: fc.constant("take" as const), partitions: anyPartitions, claim: anyClaim, isLoaded: fc.boolean() }),
+  fc.record({
+    kind: fc.constant("raise" as const),
+    partitions: anyPartitions,
+    claim: anyClaim,
+    epoch: fc.integer({ min: 1, max: 6 }),
+  }),
+  fc.record({
+    kind: fc.constant("append" as const),
+    partitions: anyPartitions,
+    claim: anyClaim,
+    from: anyLength,
+    message: fc.uint8Array({ minLength: 2, maxLength: 2 }),
+  }),
+  fc.record({
+    kind: fc.constant("snapshot" as const),
+    partition: anyPartition,
+    claim: anyClaim,
+    snapshot: anySnapshot,
+  }),
+);
+
+export type Step = typeof anyStep extends fc.Arbitrary<infer T> ? T : never;
+export const anyStep = fc.oneof({ weight: 1, arbitrary: RENEW }, { weight: 1, arbitrary: anyCall });
+
+/** Makes the same calls on both and compares the answers. */
+export class Script {
+  readonly #stores: readonly [SharedStore, SharedStore];
+  readonly #model: SharedStoreModel;
+  readonly #clock: { nowMs: number };
+  readonly #run: Run;
+  #count = 0;
+
+  constructor(store: SharedStore, model: SharedStoreModel, clock: { nowMs: number }, run: Run) {
+    this.#stores = [store, model.connect()];
+    this.#model = model;
+    this.#clock = clock;
+    this.#run = run;
+  }
+
+  async take(step: Step): Promise<void> {
+    this.#count += 1;
+    if (step.kind === "renew") this.#clock.nowMs += step.passedMs;
+    await this.#same((store) => this.#call(store, step));
+  }
+
+  /** Compares all that is stored. */
+  async finish(): Promise<void> {
+    const partitions = Array.from({ length: 32 }, (_, partition) => partition);
+    await this.#same((store) => store.standing(this.#run, partitions));
+    await this.#same((store) => store.take(this.#run, partitions, { term: 99, incarnation: "last" }, true));
+    await this.#same((store) => store.readKey(this.#run));
+    await this.#same((store) => this.#renew(store, "nobody", {}));
+  }
+
+  async #same(call: (store: SharedStore) => Promise<unknown>): Promise<void> {
+    const [store, model] = this.#stores;
+    const standing = this.#model.members.peek();
+    const actual = await call(store);
+    expect(this.#model.members.peek()).toEqual(standing);
+    expect(actual).toEqual(await call(model));
+  }
+
+  #call(store: SharedStore, step: Step): Promise<unknown> {
+    const run = this.#run;
+    switch (step.kind) {
+      case "renew": {
+        const { name, knowledge, isLeaving, knowsRevision, ...rest } = step;
+        const member = { ...memberNamed(name), isLeaving };
+        const revision = knowsRevision ? (this.#model.members.peek()?.revision ?? 0) : 0;
+        return this.#renew(store, name, { ...rest, ...this.#known(knowledge), member, revision });
+      }
+      case "restore": {
+        const members = step.names.map(memberNamed);
+        return store.restore(
+          run,
+          { ...this.#known(step.knowledge), members, expelled: step.expelled },
+          this.#fresh,
+          LEASE_MS,
+        );
+      }
+      case "raiseEpoch":
+        return store.raiseEpoch(run, this.#known(step.knowledge).epoch, this.#fresh);
+      case "leave":
+        return store.leave(run, step.name, this.#fresh);
+      case "found":
+        return store.found(run, { ...KEY, partitions: step.partitions });
+      case "take":
+        return store.take(run, step.partitions, step.claim, step.isLoaded);
+      case "raise": {
+        const claims = step.partitions.map((partition) => ({ partition, claim: step.claim }));
+        return store.raise(run, claims, step.epoch);
+      }
+      case "append": {
+        const { partitions, claim, from, message } = step;
+        return store.append(
+          run,
+          partitions.map((partition) => ({ partition, claim, from, message })),
+        );
+      }
+      case "snapshot":
+        return store.snapshot(run, step.partition, step.claim, step.snapshot);
+    }
+  }
+
+  #renew(store: SharedStore, name: string, rest: object): Promise<RenewalAnswer> {
+    const known = { epoch: 0, nonce: "", freshNonce: this.#fresh, revision: 0, accused: [], refused: [], held: "" };
+    return store.renew({ member: memberNamed(name), isJoining: false, ...known, ...rest }, LEASE_MS);
+  }
+
+  get #fresh(): string {
+    return `nonce ${this.#count}`;
+  }
+
+  #known(knowledge: typeof anyKnowledge extends fc.Arbitrary<infer T> ? T : never): { epoch: number; nonce: string } {
+    const { epoch, nonce } = this.#model.members.peek()?.view ?? { epoch: 0, nonce: "" };
+    switch (knowledge) {
+      case "current":
+        return { epoch, nonce };
+      case "nothing":
+        return { epoch: 0, nonce: "" };
+      case "older":
+        return { epoch: Math.max(0, epoch - 1), nonce: "an older one" };
+      case "newer":
+        return { epoch: epoch + 1, nonce: "a newer one" };
+      case "forked":
+        return { epoch, nonce: "another one" };
+    }
+  }
+}
