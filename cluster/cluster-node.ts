@@ -61,7 +61,7 @@ export class ClusterNode {
       store,
       nowMs,
       randomId,
-      onFound: (standing: ClusterKey) => this.join(standing),
+      onFound: (standing: ClusterKey, view: View) => this.join(standing, view),
       onFault: (error: unknown) => this.noteFault(error),
       onDisagreement: (error: DisagreementError) => ports.onFatal(error),
     };
@@ -207,11 +207,11 @@ export class ClusterNode {
     this.member?.leave();
   }
 
-  private join(key: ClusterKey): void {
+  private join(key: ClusterKey, view: View): void {
     if (this.isDraining) return;
     const { id, url, peerUrl, weight, snapshotMs, isRepair = false } = this.options;
     this.member = new MemberNode(key, { id, url, peerUrl, weight }, { snapshotMs, isRepair }, this.ports);
-    this.member.membership.join();
+    this.member.membership.join(view);
   }
 
   private noteFault(error: unknown): void {

@@ -2,8 +2,8 @@
  * R12: finds the cluster's key, or founds the cluster: once, and only after two leases in which nobody came who knows
  * better. What a node brings must agree with what stands, but for the hash key.
  */
-import type { ClusterKey, Run, SharedStore } from "./shared-store.ts";
-import type { Member } from "./view.ts";
+import type { ClusterKey, RenewalAnswer, SharedStore } from "./shared-store.ts";
+import { type Member, NO_VIEW, type View } from "./view.ts";
 
 /** A node brings something else than the cluster was founded with: it must not join. */
 export class DisagreementError extends Error {
@@ -23,7 +23,8 @@ export interface FoundingPorts {
   readonly store: SharedStore;
   readonly nowMs: () => number;
   readonly randomId: () => string;
-  readonly onFound: (key: ClusterKey) => void;
+  /** @param view who was listed just before: should the store lose it now, who joins writes it back (R9) */
+  readonly onFound: (key: ClusterKey, view: View) => void;
   readonly onFault: (error: unknown) => void;
   readonly onDisagreement: (error: DisagreementError) => void;
 }
@@ -67,16 +68,18 @@ export class Founding {
 
   private async find(): Promise<void> {
     const { store, nowMs } = this.ports;
-    const run = await this.presentRun();
+    const answer = await this.lookAtList();
+    const { run } = answer;
+    const view = answer.kind === "absent" ? answer.list.view : NO_VIEW;
     const { key, isFounded } = await store.readKey(run);
-    if (key !== undefined) return this.agree(isFounded ? key : await store.found(run, key));
+    if (key !== undefined) return this.agree(isFounded ? key : await store.found(run, key), view);
     this.missingSinceMs ??= nowMs();
     if (nowMs() - this.missingSinceMs < WAITED_LEASES * this.proposal.leaseMs) return;
-    this.agree(await store.found(run, this.proposal));
+    this.agree(await store.found(run, this.proposal), view);
   }
 
   /** A renewal by somebody who is not listed and does not ask to be: it changes nothing and tells the run. */
-  private async presentRun(): Promise<Run> {
+  private lookAtList(): Promise<RenewalAnswer> {
     const renewal = {
       member: this.member,
       isJoining: false,
@@ -88,14 +91,14 @@ export class Founding {
       refused: [],
       held: "",
     };
-    return (await this.ports.store.renew(renewal, this.proposal.leaseMs)).run;
+    return this.ports.store.renew(renewal, this.proposal.leaseMs);
   }
 
-  private agree(standing: ClusterKey): void {
+  private agree(standing: ClusterKey, view: View): void {
     this.isOver = true;
     for (const field of Object.keys(this.proposal) as (keyof ClusterKey)[])
       if (field !== "hashKey" && standing[field] !== this.proposal[field])
         return this.ports.onDisagreement(new DisagreementError(field, standing[field], this.proposal[field]));
-    this.ports.onFound(standing);
+    this.ports.onFound(standing, view);
   }
 }

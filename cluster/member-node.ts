@@ -164,7 +164,8 @@ export class MemberNode {
     this.raiser.tick();
     this.writeBack.tick();
     this.handOff.tick();
-    if (this.isKeyInDoubt) void this.restoreKey();
+    // Only when the list stands again: who finds the key without a list would found one of its own (R9).
+    if (this.isKeyInDoubt && this.membership.list !== undefined) void this.restoreKey();
     this.lookForHealing();
     this.owner.tick(this.ports.nowMs(), this.isDeaf());
     this.counts.tick();

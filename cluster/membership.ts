@@ -87,10 +87,14 @@ export class Membership {
     return isFresh && this.isListed;
   }
 
-  /** Begins to join. */
-  join(): void {
+  /**
+   * Begins to join.
+   * @param view the newest one known: where the store lost it meanwhile, it is written back first (R9)
+   */
+  join(view: View = NO_VIEW): void {
     this.isActive = true;
     this.isJoining = true;
+    this.follow(view);
     this.renewNow();
   }
 

@@ -9,7 +9,7 @@ import type { Claim, PartitionIndex, PartitionRecord, RecordStore } from "./reco
 export interface RecoveryPorts {
   readonly store: RecordStore;
   /** The snapshot message inside a snapshot's bytes. */
-  decompress(snapshot: Uint8Array): Promise<Uint8Array>;
+  readonly decompress: (snapshot: Uint8Array) => Promise<Uint8Array>;
   /** Milliseconds since 1970. */
   wallMs(): number;
 }
