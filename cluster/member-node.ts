@@ -141,6 +141,7 @@ export class MemberNode {
         membership,
         guard,
         call,
+        mayAsk: () => this.counts.isWhole || nowMs() - membership.listedAtMs > leaseMs,
         decompress: ports.decompress,
         nowMs,
         wallMs,

@@ -57,6 +57,7 @@ export class Membership {
   me: Member;
   /** Whether this incarnation is in the list, as far as it knows. */
   isListed = false;
+  listedAtMs = -Infinity;
   /** Times this node was expelled. */
   expulsions = 0;
   private readonly ports: MembershipPorts;
@@ -228,7 +229,9 @@ export class Membership {
     if (!isNewer(view, this.view) && !isOther) return;
     if (view.expelled.includes(this.me.incarnation)) return this.rejoin(view);
     this.view = view;
-    this.isListed = memberOf(view, this.me.incarnation) !== undefined;
+    const isListed = memberOf(view, this.me.incarnation) !== undefined;
+    if (isListed && !this.isListed) this.listedAtMs = this.ports.nowMs();
+    this.isListed = isListed;
     this.ports.onView();
   }
 

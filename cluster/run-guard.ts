@@ -63,8 +63,12 @@ export class RunGuard implements RecorderStore {
     return highest;
   }
 
-  /** Whether a listed member names a higher term than `term`: the record is older than its table, which it writes back. */
+  /**
+   * Whether a listed member names a higher term than `term`, so that the record is older than its table, which it writes
+   * back; or may do so, as the list was written back and it has not renewed since.
+   */
   isNamedAbove(partition: PartitionIndex, term: number): boolean {
+    if (this.list?.listed.some(({ run }) => run !== this.run)) return true;
     return [...this.namedByAll().values()].some((held) => (held.get(partition)?.term ?? 0) > term);
   }
 

@@ -28,6 +28,8 @@ export interface TakeOverPorts {
   readonly guard: RunGuard;
   /** Lane `control`; rejects PeerError. */
   readonly call: (incarnation: string, body: Uint8Array, timeoutMs: number) => Promise<Uint8Array>;
+  /** False while this node has so much to take in that what it took would wait. */
+  readonly mayAsk: () => boolean;
   readonly decompress: (snapshot: Uint8Array) => Promise<Uint8Array>;
   readonly nowMs: () => number;
   readonly wallMs: () => number;
@@ -54,6 +56,8 @@ export interface TakeOverOptions {
 const ASK_WITHIN_MS = 300;
 /** Batches under way at the same time: their tables are in memory. */
 const BATCHES_AT_ONCE = 4;
+/** Of all partitions, so small a part is asked for at once: each has that much fewer players where there are more. */
+const ASKED_SHARE = 128;
 /** Pause before what was refused is tried again. */
 const RETRY_MS = 100;
 /** Pause before a record that cannot be read is tried again. */
@@ -85,6 +89,8 @@ export class TakeOver {
   private missingAt = -1;
   /** The holder of each batch under way. */
   private readonly underWay: string[] = [];
+  /** The living holder that is asked just now. */
+  private asking: string | undefined;
   /** Holders to be told that these are served now (R6). */
   private readonly toTell = new Map<string, Map<PartitionIndex, number>>();
 
@@ -124,17 +130,28 @@ export class TakeOver {
     this.takeNext(wanted);
   }
 
-  /** Begins as many batches as may be under way: one with each holder that is asked, several where nobody is. */
+  /**
+   * Begins as many batches as may be under way: several where nobody serves meanwhile. What a living holder serves is taken
+   * in small steps, one holder at a time, so that a partition is away for as long as it takes to load, and no longer.
+   */
   private takeNext(wanted: readonly PartitionIndex[]): void {
-    const { view, me } = this.ports.membership;
+    const { membership, mayAsk } = this.ports;
+    const { view, me } = membership;
     for (const [holder, partitions] of this.byHolder(wanted)) {
       const isAsked = holder !== me.incarnation && memberOf(view, holder) !== undefined;
-      for (let first = 0; first < partitions.length; first += HANDED_AT_ONCE_MAX) {
+      const batch = isAsked ? this.askedAtOnce : HANDED_AT_ONCE_MAX;
+      for (let first = 0; first < partitions.length; first += batch) {
         if (this.underWay.length >= BATCHES_AT_ONCE) return;
-        if (isAsked && this.underWay.includes(holder)) break;
-        void this.takeFrom(holder, partitions.slice(first, first + HANDED_AT_ONCE_MAX));
+        if (isAsked && (this.asking !== undefined || !mayAsk())) break;
+        if (isAsked) this.asking = holder;
+        void this.takeFrom(holder, partitions.slice(first, first + batch));
       }
     }
+  }
+
+  private get askedAtOnce(): number {
+    const share = Math.floor(this.ports.engine.partitions.length / ASKED_SHARE);
+    return Math.min(HANDED_AT_ONCE_MAX, Math.max(1, share));
   }
 
   /** What this node owns by the view and does not hold, and may try for now. */
@@ -208,6 +225,7 @@ export class TakeOver {
       this.postpone(partitions, RETRY_MS, error);
     } finally {
       this.underWay.splice(this.underWay.indexOf(holder), 1);
+      if (this.asking === holder) this.asking = undefined;
       if (membership.me.incarnation === incarnation) this.putBack(partitions, previous);
     }
     if (guard.isOpen && membership.isListed) this.takeNext(this.wanted());
@@ -312,19 +330,20 @@ export class TakeOver {
     const { partition, handedOver } = plan;
     const kept = keptOf(plan, claim.incarnation);
     const said = handedOver ?? (kept && { claim: kept.serving.claim, length: kept.length });
-    const isAsSaid =
-      said !== undefined &&
-      before.claim?.term === said.claim.term &&
-      before.claim.incarnation === said.claim.incarnation &&
-      before.length === said.length;
-    if (!isAsSaid) return false;
+    if (said === undefined) return false;
+    const isUnclaimedSince =
+      before.claim?.term === said.claim.term && before.claim.incarnation === said.claim.incarnation;
+    // R15: the store may have lost what the table still has; then the table counts, and is stored anew.
+    const isStoreShort = isUnclaimedSince ? before.length < said.length : (before.claim?.term ?? 0) < said.claim.term;
+    if (!isStoreShort && !(isUnclaimedSince && before.length === said.length)) return false;
     let doubtUntilMs = kept?.serving.doubtUntilMs ?? -Infinity;
     if (handedOver !== undefined) {
       if (!(await this.fill(partition, handedOver, claim))) return false;
       doubtUntilMs = this.ports.nowMs() + handedOver.doubtLeftMs;
     }
     // Nobody has had it since: no need to settle.
-    this.serve({ kind: "serving", claim, raisedTo: claim.term, doubtUntilMs }, { ...plan, isSettling: false }, before);
+    const serving: Serving = { kind: "serving", claim, raisedTo: claim.term, doubtUntilMs };
+    this.serve(serving, { ...plan, isSettling: false }, before, isStoreShort);
     return true;
   }
 
@@ -384,10 +403,11 @@ export class TakeOver {
     return false;
   }
 
-  private serve(serving: Serving, plan: Plan, before: Standing): void {
+  /** @param isAhead R4: the table knows more than the record */
+  private serve(serving: Serving, plan: Plan, before: Standing, isAhead = false): void {
     const { recorder, holdings, nowMs } = this.ports;
     const { partition } = plan;
-    recorder.adopt(partition, serving.claim);
+    recorder.adopt(partition, serving.claim, isAhead ? 1 : 0);
     this.standings.delete(partition);
     this.notBeforeMs.delete(partition);
     this.unreadable.delete(partition);

@@ -3,9 +3,13 @@ import { promisify } from "node:util";
 import { zstdDecompress } from "node:zlib";
 import { Piscina } from "piscina";
 import type { TableCopy } from "../engine/engine.ts";
+import { encodeSnapshot } from "./encode-snapshot.ts";
 
 /** The most bytes that a partition's snapshot can be, uncompressed: 2^20 rows and every name. */
 const MESSAGE_BYTES_MAX = 2 ** 20 * 28 + 2 ** 20;
+
+/** Below this a table is encoded in place, 0.1 ms: the way to the thread and back takes longer, and may have to wait. */
+const SMALL_BYTES = 16_384;
 
 export class SnapshotEncoder {
   /** Its thread is started with the node: who waits for a hand-off has no time for that. */
@@ -16,7 +20,8 @@ export class SnapshotEncoder {
   });
 
   /** The copy's buffer is given away. */
-  encode(copy: TableCopy): Promise<Uint8Array> {
+  async encode(copy: TableCopy): Promise<Uint8Array> {
+    if (copy.words.byteLength <= SMALL_BYTES) return encodeSnapshot(copy);
     return this.pool.run(copy, { transferList: [copy.words.buffer] });
   }
 

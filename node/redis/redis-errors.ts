@@ -20,6 +20,7 @@ const REASONS: readonly (readonly [RegExp, string])[] = [
   [/cluster support disabled/, "it is no Redis Cluster: name one address alone"],
   [/Command timed out|Socket timeout/, "Redis has not answered in time"],
   [/All sentinels are unreachable/, "no Sentinel can be reached"],
+  [/max retries per request/, "the connection to Redis broke"],
   [/isn't writeable|isn't ready|is closed|slots cache|startup nodes/, "Redis cannot be reached"],
   [/ECONN|EHOST|ENET|ENOTFOUND|EPIPE|ETIMEDOUT/, "Redis cannot be reached"],
 ];

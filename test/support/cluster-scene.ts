@@ -84,7 +84,9 @@ export function shareScene({ start = startCluster, expectedErrors }: SceneOption
     untilAcknowledged,
     async underLoad(deed, except = []) {
       const { acknowledgements, cluster } = scene();
-      await using load = acknowledgements.load({ of: acknowledgements.players.filter((each) => !except.includes(each)) });
+      await using load = acknowledgements.load({
+        of: acknowledgements.players.filter((each) => !except.includes(each)),
+      });
       await untilAcknowledged();
       client().measureAnew();
       acknowledgements.judged = { authoritative: 0, plain: 0 };

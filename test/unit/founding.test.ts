@@ -2,7 +2,8 @@ import { expect, test } from "vitest";
 import { type DisagreementError, Founding } from "../../cluster/founding.ts";
 import { StoreUnavailableError } from "../../cluster/record-store.ts";
 import type { ClusterKey } from "../../cluster/shared-store.ts";
-import { memberNumber } from "../support/members.ts";
+import type { View } from "../../cluster/view.ts";
+import { memberNumber, viewOfMembers } from "../support/members.ts";
 import { SharedStoreModel } from "../support/shared-store-model.ts";
 
 const LEASE_MS = 3000;
@@ -23,6 +24,7 @@ class Subject {
   nowMs = 0;
   isStoreAway = false;
   readonly found: ClusterKey[] = [];
+  readonly views: View[] = [];
   readonly disagreements: DisagreementError[] = [];
   private readonly founding: Founding;
 
@@ -35,7 +37,10 @@ class Subject {
         }),
         nowMs: () => this.nowMs,
         randomId: () => memberNumber(99).incarnation,
-        onFound: (key) => this.found.push(key),
+        onFound: (key, view) => {
+          this.found.push(key);
+          this.views.push(view);
+        },
         onFault: () => undefined,
         onDisagreement: (error) => this.disagreements.push(error),
       },
@@ -74,6 +79,14 @@ test("R12: what is left in the records of a key that is gone is taken, and the f
   const subject = new Subject(store);
   await subject.pass(500);
   expect([subject.found, store.isFounded]).toEqual([[OTHER_KEY], true]);
+});
+test("R9: whoever finds the key is told who is listed", async () => {
+  const store = new SharedStoreModel();
+  store.restoreKey(store.run, OTHER_KEY);
+  store.restore(store.run, viewOfMembers(7, [2, 3]), "fresh", LEASE_MS);
+  const subject = new Subject(store);
+  await subject.pass(500);
+  expect(subject.views).toEqual([viewOfMembers(7, [2, 3])]);
 });
 test("R12: who cannot look has not waited", async () => {
   const store = new SharedStoreModel();

@@ -107,6 +107,17 @@ test("R7: an outage of the store longer than a lease is nobody's death", async (
   expect(one.members).toHaveLength(2);
   expect([one.membership.expulsions, other.membership.expulsions]).toEqual([0, 0]);
 });
+test("R9: who joins when the store has just lost the list writes back who was listed, and founds none of its own", async () => {
+  const [world, one] = await joined(1);
+  const { view } = one.membership;
+  world.store.forgetAll();
+  const newcomer = world.node(2);
+  newcomer.membership.join(view);
+  await newcomer.pass(500);
+  expect(newcomer.events).toContain("restored");
+  expect(newcomer.members.sort()).toEqual(["node-1", "node-2"]);
+  expect(newcomer.membership.view.epoch).toBeGreaterThan(view.epoch);
+});
 test("R8: who was expelled meanwhile drops all and joins as a new incarnation, by itself", async () => {
   const [, one, other] = await joined(2);
   const before = other.me;

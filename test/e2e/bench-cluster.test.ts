@@ -1,0 +1,51 @@
+/** The benchmarks of a cluster with tiny inputs: that they work, not how fast anything is. */
+import { expect, test } from "vitest";
+import { measureCost } from "../../bench/cluster/cost.ts";
+import { measureFailover } from "../../bench/cluster/failover.ts";
+import { measureFreshness } from "../../bench/cluster/freshness.ts";
+
+test("measureCost() has every system answer, and sees its CPU time", async () => {
+  const { loads, idle } = await measureCost({
+    rounds: 1,
+    players: 500,
+    singlesPerSecond: [200],
+    rivalsPerSecond: 200,
+    batch: 50,
+    batchesPerSecond: 10,
+    heatSeconds: 0.5,
+    warmSeconds: 0.5,
+    seconds: 1,
+  });
+  expect(loads.map(({ systems }) => systems.length)).toEqual([4, 2]);
+  for (const { name, serversUs, answeredPerSecond } of loads.flatMap(({ systems }) => systems)) {
+    expect(serversUs[0], name).toBeGreaterThan(0);
+    expect(answeredPerSecond[0], name).toBeGreaterThan(0);
+  }
+  expect(idle).toHaveLength(2);
+});
+
+test("measureFailover() sees every client through a death, joins and a drain", async () => {
+  const { events } = await measureFailover({ rounds: 1, players: 500, requestsPerSecond: 50, seconds: 2 });
+  for (const { name, requests, longestMs } of events) {
+    expect(
+      requests.every((count) => count > 0),
+      name,
+    ).toBe(true);
+    expect(
+      longestMs.every((ms) => ms > 0),
+      name,
+    ).toBe(true);
+  }
+});
+
+test("measureFreshness() sees moves arrive at another node", async () => {
+  const { samples, p50Ms, maxMs } = await measureFreshness({
+    rounds: 1,
+    players: 500,
+    reportsPerSecond: 50,
+    probes: 1,
+    seconds: 2,
+  });
+  expect(samples).toBeGreaterThan(3);
+  expect(maxMs[0]).toBeGreaterThanOrEqual(p50Ms[0]);
+});
