@@ -25,6 +25,8 @@ function served({ node }: SimulatedNode): number {
 test("R13: a taker whose claim landed unheard waits half a lease, as the holder that it could not ask may still answer", async () => {
   const { world, newcomer } = await withNewcomer(1);
   for (const { name } of world.nodes) world.cut(newcomer.name, name);
+  const counts = newcomer.node.parts?.counts ?? {};
+  Object.defineProperty(counts, "isWhole", { value: true }); // else it is expelled before it dares to ask
   let claimedMs: number | undefined;
   const { onStep } = world.store;
   world.store.onStep = (tag, call) => {
