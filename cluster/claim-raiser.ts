@@ -11,6 +11,8 @@ export interface ClaimRaiserPorts {
   readonly nowMs: () => number;
   /** R6: another node claimed the partition. */
   readonly onSuperseded: (partition: PartitionIndex) => void;
+  /** R2: the store lost the claim. */
+  readonly onBehind: (partition: PartitionIndex) => void;
 }
 
 const RETRY_MS = 100;
@@ -72,6 +74,7 @@ export class ClaimRaiser {
         const isRaised = answers[index] === "landed" && epoch > serving.raisedTo;
         if (isRaised) holdings.set(partition, { ...serving, raisedTo: epoch });
         else if (answers[index] === "superseded") this.ports.onSuperseded(partition);
+        else if (answers[index] === "behind") this.ports.onBehind(partition);
       }
       if (answers.some((answer) => answer !== "landed")) this.notBeforeMs = nowMs() + RETRY_MS;
     } catch {

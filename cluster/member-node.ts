@@ -56,9 +56,11 @@ export interface MemberOptions {
 
 /** Seen ages are whole tenths as of the last tick, so up to a fifth of a second early: nobody may be disconnected before time. */
 const LATE_MS = 200;
+/** Hashed with the cluster's key they make its mark: the same in all nodes, and it tells nobody the key. */
+const MARK_IDS = [Int32Array.of(-1, -1, -1, 1), Int32Array.of(-1, -1, -1, 2)] as const;
 const REACH_WITHIN_MS = 500;
 /** Faults that differ are told so often at the most. */
-const FAULT_TOLD_EVERY_MS = 1000;
+const FAULT_TOLD_EVERY_MS = 10_000;
 const FAULT_OVER_AFTER_MS = 1000;
 /** Pause before the key is written back again. */
 const KEY_RETRY_MS = 200;
@@ -152,7 +154,14 @@ export class MemberNode {
     );
     this.handOff = new HandOff({ engine, recorder, holdings, placement, encode: ports.encode, nowMs, wallMs }, leaseMs);
     this.writeBack = new WriteBack({ engine, recorder, holdings, guard, nowMs, tell: ports.tell });
-    this.raiser = new ClaimRaiser({ holdings, membership, guard, nowMs, onSuperseded });
+    this.raiser = new ClaimRaiser({
+      holdings,
+      membership,
+      guard,
+      nowMs,
+      onSuperseded,
+      onBehind: (partition) => recorder.doubt([partition]),
+    });
     this.forwarder = this.makeForwarder();
     this.counts = this.makeCounts();
   }
@@ -370,6 +379,7 @@ export class MemberNode {
     return new Peers(
       {
         transport,
+        mark: [this.engine.hash(MARK_IDS[0]), this.engine.hash(MARK_IDS[1])],
         nowMs,
         me: () => membership.me.incarnation,
         view: () => membership.view,
@@ -397,8 +407,11 @@ export class MemberNode {
       onSuperseded: (partition: PartitionIndex) => this.onSuperseded(partition),
       reclaim: async (partition: PartitionIndex, claim: { readonly term: number; readonly incarnation: string }) => {
         const [answer] = await this.guard.take([partition], claim, false);
-        if (answer.kind === "refused" && this.holdings.servingOf(partition)?.claim === claim)
-          this.onSuperseded(partition);
+        const serving = this.holdings.servingOf(partition);
+        if (serving?.claim !== claim) return;
+        if (answer.kind === "refused") this.onSuperseded(partition);
+        // R14: the store lost how far it was raised, too.
+        else this.holdings.set(partition, { ...serving, raisedTo: claim.term });
       },
     };
     return new Recorder(this.engine, ports, { claim: undefined, durability, snapshotMs, sessionMs, deadlineMs });

@@ -209,6 +209,8 @@ export class Membership {
   }
 
   private learn(list: MemberList | undefined): void {
+    // R9: revisions only rise, so another node found the list gone and wrote it back.
+    if (list !== undefined && this.list !== undefined && list.revision < this.list.revision) this.ports.onRestored();
     this.list = list ?? this.list;
     if (this.list === undefined) return this.renewNow();
     this.follow(this.list.view);

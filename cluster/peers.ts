@@ -2,12 +2,13 @@
  * The other nodes, as this one hears them: calls with an envelope around them (R17), the spread of views, who was
  * heard of when (R10, R25), and how long a message was under way (R19).
  */
-import { type Envelope, seal, unseal, type Verdict } from "./envelope.ts";
+import { type ClusterMark, type Envelope, seal, unseal, type Verdict } from "./envelope.ts";
 import { type Lane, PeerError, type Transport } from "./transport.ts";
 import { isNewer, memberOf, type View } from "./view.ts";
 
 export interface PeersPorts {
   readonly transport: Transport;
+  readonly mark: ClusterMark;
   readonly nowMs: () => number;
   readonly me: () => string;
   readonly view: () => View;
@@ -59,16 +60,15 @@ export class Peers {
     const peer = this.peerOf(incarnation);
     const isNews = peer.knownEpoch < view.epoch;
     const message = this.sealed("request", "done", incarnation, isNews ? view : undefined, body);
-    let bytes: Uint8Array;
+    let answer: Envelope;
     try {
-      bytes = await ports.transport.call(member.peerUrl, lane, message, timeoutMs);
+      answer = unseal("answer", await ports.transport.call(member.peerUrl, lane, message, timeoutMs), ports.mark);
     } catch (error) {
       // An address that is none fails in other ways, and must not be this node's end.
       if (!(error instanceof PeerError)) throw new PeerError(`${member.peerUrl}: ${String(error)}`, false);
       if (error.isRefused) this.refused.add(incarnation);
       throw error;
     }
-    const answer = unseal("answer", bytes);
     if (answer.view !== undefined) this.note(answer.view);
     if (answer.from !== incarnation || answer.to !== me || answer.verdict === "stranger") {
       this.refused.add(incarnation); // as good as a port where nobody listens
@@ -81,7 +81,7 @@ export class Peers {
 
   /** @throws {MalformedMessageError} (rejects) */
   async receive(lane: Lane, message: Uint8Array): Promise<Uint8Array> {
-    const request = unseal("request", message);
+    const request = unseal("request", message, this.ports.mark);
     if (request.view !== undefined) this.note(request.view);
     if (request.to !== this.ports.me()) return this.answer(request, "stranger", NO_BODY);
     const peer = this.peerOf(request.from);
@@ -140,7 +140,7 @@ export class Peers {
   ): Uint8Array {
     const { ports } = this;
     const sentAtMs = kind === "request" ? ports.nowMs() : 0;
-    return seal({ kind, verdict, epoch: ports.view().epoch, sentAtMs, from: ports.me(), to, view, body });
+    return seal({ kind, verdict, epoch: ports.view().epoch, sentAtMs, from: ports.me(), to, view, body }, ports.mark);
   }
 
   private peerOf(incarnation: string): Peer {

@@ -214,7 +214,12 @@ export class Recorder {
 
   /** R15: the store is of another run, so nobody knows what it still has: every partition is ahead. */
   doubtStore(): void {
-    this.fallAhead([...this.states.keys()].filter((partition) => this.states[partition].claim !== undefined));
+    this.doubt([...this.states.keys()]);
+  }
+
+  /** R2: the store lost something of these partitions' records, or may have. */
+  doubt(partitions: readonly PartitionIndex[]): void {
+    this.fallAhead(partitions.filter((partition) => this.states[partition].claim !== undefined));
   }
 
   /** The store can be written again, as far as is known: healing does not wait for its pause to end. */

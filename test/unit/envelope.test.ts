@@ -1,9 +1,11 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { type Envelope, seal, unseal } from "../../cluster/envelope.ts";
+import { PeerError } from "../../cluster/transport.ts";
 import { MalformedMessageError } from "../../engine/codec.ts";
 import { incarnationOf, memberNumber, viewOfMembers } from "../support/members.ts";
 
+const MARK = [7, 0xffffffff] as const;
 const envelope: Envelope = {
   kind: "request",
   verdict: "done",
@@ -16,7 +18,7 @@ const envelope: Envelope = {
 };
 
 test("R17: unseal() gives what seal() was given", () => {
-  expect(unseal("request", seal(envelope))).toEqual(envelope);
+  expect(unseal("request", seal(envelope, MARK), MARK)).toEqual(envelope);
   const answer: Envelope = {
     ...envelope,
     kind: "answer",
@@ -24,23 +26,27 @@ test("R17: unseal() gives what seal() was given", () => {
     view: undefined,
     body: new Uint8Array(0),
   };
-  expect(unseal("answer", seal(answer))).toEqual(answer);
+  expect(unseal("answer", seal(answer, MARK), MARK)).toEqual(answer);
+});
+test("a message of another cluster is refused, whatever is in it", () => {
+  expect(() => unseal("request", seal(envelope, MARK), [7, 8])).toThrow("Nodes of two clusters");
+  expect(unseal("request", seal(envelope, [7, -1]), MARK), "a hash may be negative").toEqual(envelope);
 });
 test("unseal() puts the body where its words are aligned", () => {
-  expect(unseal("request", seal(envelope)).body.byteOffset % 8).toBe(0);
+  expect(unseal("request", seal(envelope, MARK), MARK).body.byteOffset % 8).toBe(0);
 });
 test("unseal() refuses another kind and another protocol version", () => {
-  expect(() => unseal("answer", seal(envelope))).toThrow(MalformedMessageError);
-  const other = seal(envelope);
+  expect(() => unseal("answer", seal(envelope, MARK), MARK)).toThrow(MalformedMessageError);
+  const other = seal(envelope, MARK);
   other[0] = 2;
-  expect(() => unseal("request", other)).toThrow("must hold: protocol 1, not 2");
+  expect(() => unseal("request", other, MARK)).toThrow("must hold: protocol 1, not 2");
 });
 test("unseal() refuses a view that is none", () => {
   const bad = { ...envelope, view: { ...viewOfMembers(1, [1]), members: [memberNumber(1, { weight: 0 })] } };
-  expect(() => unseal("request", seal(bad))).toThrow("must hold: a view");
+  expect(() => unseal("request", seal(bad, MARK), MARK)).toThrow("must hold: a view");
 });
-test("unseal() of anything gives an envelope or throws MalformedMessageError, and nothing else", () => {
-  const sound = seal(envelope);
+test("unseal() of anything gives an envelope, or throws MalformedMessageError or PeerError, and nothing else", () => {
+  const sound = seal(envelope, MARK);
   const changed = fc.array(fc.tuple(fc.nat(sound.length - 1), fc.nat(255)), { maxLength: 4 }).map((changes) => {
     const bytes = sound.slice();
     for (const [at, value] of changes) bytes[at] = value;
@@ -50,9 +56,9 @@ test("unseal() of anything gives an envelope or throws MalformedMessageError, an
   fc.assert(
     fc.property(fc.oneof(changed, cut, fc.uint8Array({ maxLength: 300 })), (bytes) => {
       try {
-        unseal("request", bytes);
+        unseal("request", bytes, MARK);
       } catch (error) {
-        expect(error).toBeInstanceOf(MalformedMessageError);
+        expect(error instanceof MalformedMessageError || error instanceof PeerError).toBe(true);
       }
     }),
   );

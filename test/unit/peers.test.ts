@@ -6,6 +6,7 @@ import type { View } from "../../cluster/view.ts";
 import { incarnationOf, viewOfMembers } from "../support/members.ts";
 
 const BODY = Uint8Array.of(9);
+const MARK = [1, 2] as const;
 
 /** Node 1, whose peers answer as a test says. */
 class Subject {
@@ -15,20 +16,24 @@ class Subject {
   readonly handled: { from: string; epoch: number; delayMs: number }[] = [];
   readonly sent: Uint8Array[] = [];
   answer: (message: Uint8Array) => Promise<Uint8Array> = async (message) => {
-    const { from, to } = unseal("request", message);
-    return seal({
-      kind: "answer",
-      verdict: "done",
-      epoch: 5,
-      sentAtMs: 0,
-      from: to,
-      to: from,
-      view: undefined,
-      body: BODY,
-    });
+    const { from, to } = unseal("request", message, MARK);
+    return seal(
+      {
+        kind: "answer",
+        verdict: "done",
+        epoch: 5,
+        sentAtMs: 0,
+        from: to,
+        to: from,
+        view: undefined,
+        body: BODY,
+      },
+      MARK,
+    );
   };
   readonly peers = new Peers(
     {
+      mark: MARK,
       transport: {
         call: (_url, _lane, message) => {
           this.sent.push(message);
@@ -62,7 +67,7 @@ class Subject {
       body: BODY,
       ...changes,
     };
-    return this.peers.receive("rows", seal(request));
+    return this.peers.receive("rows", seal(request, MARK));
   }
 
   private async handle(from: string, epoch: number, delayMs: number): Promise<Uint8Array> {
@@ -73,13 +78,13 @@ class Subject {
 
 test("R17: a message for another incarnation is refused and handled by nobody", async () => {
   const subject = new Subject();
-  const answer = unseal("answer", await subject.receive({ to: incarnationOf(7) }));
+  const answer = unseal("answer", await subject.receive({ to: incarnationOf(7) }), MARK);
   expect([answer.verdict, subject.handled]).toEqual(["stranger", []]);
 });
 test("R17: whoever asks under an older view is answered with the newer one", async () => {
   const subject = new Subject();
-  expect(unseal("answer", await subject.receive({ epoch: 4 })).view).toEqual(subject.view);
-  expect(unseal("answer", await subject.receive({ epoch: 5 })).view).toBeUndefined();
+  expect(unseal("answer", await subject.receive({ epoch: 4 }), MARK).view).toEqual(subject.view);
+  expect(unseal("answer", await subject.receive({ epoch: 5 }), MARK).view).toBeUndefined();
 });
 test("R17: a newer view that comes with a request is adopted before the request is handled", async () => {
   const subject = new Subject();
@@ -98,7 +103,7 @@ test("R9: another view under the same epoch is told, an older one is not", async
 test("R17: the first request to a peer brings the view, later ones do not", async () => {
   const subject = new Subject();
   for (let call = 0; call < 2; call++) await subject.peers.call(incarnationOf(2), "rows", BODY, 100);
-  expect(subject.sent.map((message) => unseal("request", message).view?.epoch)).toEqual([5, undefined]);
+  expect(subject.sent.map((message) => unseal("request", message, MARK).view?.epoch)).toEqual([5, undefined]);
 });
 test("R19: a delay counts from the smallest seen, and a clock that went slow counts no longer after two windows", async () => {
   const subject = new Subject();
@@ -112,6 +117,15 @@ test("R19: a delay counts from the smallest seen, and a clock that went slow cou
     await subject.receive({ sentAtMs: nowMs - 3000 });
   }
   expect(subject.handled.at(-1)?.delayMs).toBe(0);
+});
+test("R17: a node of another cluster is not listened to, and counts as a port where nobody listens", async () => {
+  const subject = new Subject();
+  const envelope = { verdict: "done" as const, epoch: 9, sentAtMs: 0, from: incarnationOf(2), to: incarnationOf(1) };
+  const foreign = { ...envelope, view: viewOfMembers(9, [2]), body: BODY };
+  await expect(subject.peers.receive("rows", seal({ kind: "request", ...foreign }, [8, 8]))).rejects.toThrow(PeerError);
+  subject.answer = async () => seal({ kind: "answer", ...foreign }, [8, 8]);
+  await expect(subject.peers.call(incarnationOf(2), "rows", BODY, 100)).rejects.toThrow("two clusters");
+  expect([subject.adopted, subject.handled, subject.peers.takeRefused()]).toEqual([[], [], [incarnationOf(2)]]);
 });
 test("R10: who was not heard of for a while is named, who was heard or answered is not", async () => {
   const subject = new Subject();
@@ -135,16 +149,19 @@ test("R10: a port that refuses, or where another incarnation answers, is named o
   subject.answer = () => Promise.reject(new PeerError("nobody listens", true));
   await expect(subject.peers.call(incarnationOf(2), "rows", BODY, 100)).rejects.toThrow(PeerError);
   subject.answer = async () =>
-    seal({
-      kind: "answer",
-      verdict: "stranger",
-      epoch: 5,
-      sentAtMs: 0,
-      from: incarnationOf(8),
-      to: incarnationOf(1),
-      view: undefined,
-      body: BODY,
-    });
+    seal(
+      {
+        kind: "answer",
+        verdict: "stranger",
+        epoch: 5,
+        sentAtMs: 0,
+        from: incarnationOf(8),
+        to: incarnationOf(1),
+        view: undefined,
+        body: BODY,
+      },
+      MARK,
+    );
   await expect(subject.peers.call(incarnationOf(3), "rows", BODY, 100)).rejects.toThrow("is not");
   expect(subject.peers.takeRefused()).toEqual([incarnationOf(2), incarnationOf(3)]);
   expect(subject.peers.takeRefused()).toEqual([]);
