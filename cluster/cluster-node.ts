@@ -45,7 +45,6 @@ export class ClusterNode {
   private isDraining = false;
   private isStarted = false;
   private tickedAtMs = -Infinity;
-  private listedAtMs = -Infinity;
   private wasListed = false;
   private lastFault: string | undefined;
 
@@ -82,7 +81,6 @@ export class ClusterNode {
       return;
     }
     this.member.tick();
-    if (this.member.membership.isListed && !this.wasListed) this.listedAtMs = this.tickedAtMs;
     if (this.member.membership.isListed) this.wasListed = true;
   }
 
@@ -105,7 +103,7 @@ export class ClusterNode {
       return this.wasListed
         ? { kind: "expelled", reason: "the node was expelled and joins anew" }
         : { kind: "starting", reason: member.faultReason ?? "joining the cluster" };
-    const isWaiting = this.tickedAtMs - this.listedAtMs < WHOLE_WITHIN_LEASES * member.key.leaseMs;
+    const isWaiting = this.tickedAtMs - member.membership.listedAtMs < WHOLE_WITHIN_LEASES * member.key.leaseMs;
     if (!member.counts.isWhole && isWaiting)
       return { kind: "starting", reason: "waiting for the counts of all regions" };
     return { kind: "ready" };
