@@ -56,6 +56,8 @@ export interface TakeOverOptions {
 const ASK_WITHIN_MS = 300;
 /** Batches under way at the same time: their tables are in memory. */
 const BATCHES_AT_ONCE = 4;
+/** This part of a lease after a new view a holder serves on: it has all counts of moved regions to tell, and would answer late. */
+const ASK_AFTER = 10;
 /** Of all partitions, so small a part is asked for at once: each has that much fewer players where there are more. */
 const ASKED_SHARE = 128;
 /** Pause before what was refused is tried again. */
@@ -87,6 +89,7 @@ export class TakeOver {
   /** What is owned by the view and not held, as of one state of the holdings. */
   private missing: PartitionIndex[] = [];
   private missingAt = -1;
+  private viewedAtMs = -Infinity;
   /** The holder of each batch under way. */
   private readonly underWay: string[] = [];
   /** The living holder that is asked just now. */
@@ -103,6 +106,7 @@ export class TakeOver {
   onView(): void {
     const { holdings, engine } = this.ports;
     this.standings.clear();
+    this.viewedAtMs = this.ports.nowMs();
     this.missingAt = -1;
     for (const partition of this.unreadable.keys())
       if (!this.ports.holdings.isMine(partition)) this.unreadable.delete(partition);
@@ -135,14 +139,15 @@ export class TakeOver {
    * in small steps, one holder at a time, so that a partition is away for as long as it takes to load, and no longer.
    */
   private takeNext(wanted: readonly PartitionIndex[]): void {
-    const { membership, mayAsk } = this.ports;
+    const { membership, mayAsk, nowMs } = this.ports;
     const { view, me } = membership;
+    const isViewFresh = nowMs() - this.viewedAtMs < this.options.leaseMs / ASK_AFTER;
     for (const [holder, partitions] of this.byHolder(wanted)) {
       const isAsked = holder !== me.incarnation && memberOf(view, holder) !== undefined;
       const batch = isAsked ? this.askedAtOnce : HANDED_AT_ONCE_MAX;
       for (let first = 0; first < partitions.length; first += batch) {
         if (this.underWay.length >= BATCHES_AT_ONCE) return;
-        if (isAsked && (this.asking !== undefined || !mayAsk())) break;
+        if (isAsked && (this.asking !== undefined || isViewFresh || !mayAsk())) break;
         if (isAsked) this.asking = holder;
         void this.takeFrom(holder, partitions.slice(first, first + batch));
       }
