@@ -1,0 +1,191 @@
+/** What may go wrong, at random: each fault begins, and ends after a while; two and three fall inside one recovery. */
+import type { SimulatedNode } from "./simulated-node.ts";
+import type { World } from "./world.ts";
+
+type Fault = (world: World) => void;
+
+/** Nodes at the most. */
+const NODES_MAX = 5;
+/** After a jump of its clock a node learns anew how long messages take. */
+const DELAYS_LEARNT_MS = 6000;
+const WEIGHTS = [10, 10, 10, 5, 20];
+
+export function anyNode(world: World): SimulatedNode | undefined {
+  const up = world.nodes.filter((node) => node.isUp);
+  return up.length === 0 ? undefined : world.random.pick(up);
+}
+
+/** A number from `least` to `most`, the small ones more often. */
+function lasting(world: World, least: number, most: number): number {
+  return least + world.random.fraction() ** 2 * (most - least);
+}
+
+function later(world: World, delayMs: number, what: () => void): void {
+  world.time.after(delayMs, () => {
+    if (world.areFaultsActive) what();
+  });
+}
+
+function onNode(act: (world: World, node: SimulatedNode) => void): Fault {
+  return (world) => {
+    const node = anyNode(world);
+    if (node !== undefined) act(world, node);
+  };
+}
+
+function kill(world: World, node: SimulatedNode): void {
+  world.kill(node);
+  // Restarted as the same: at the same address, or at another.
+  const peerUrl = world.random.fraction() < 0.5 ? node.peerUrl : undefined;
+  later(world, lasting(world, 50, 6000), () => world.start(node.name, peerUrl));
+}
+
+function freeze(world: World, node: SimulatedNode): void {
+  world.freeze(node, world.random.fraction() < 0.7 ? "process" : "machine");
+  later(world, lasting(world, 100, 9000), () => world.thaw(node));
+}
+
+function cutNode(world: World, node: SimulatedNode): void {
+  const { random } = world;
+  const others = world.nodes.filter((other) => other !== node);
+  const some = random.fraction() < 0.5 ? others : random.shuffled(others).slice(0, 1);
+  const [isDeaf, isMute] = random.pick([
+    [true, true],
+    [true, false],
+    [false, true],
+  ]);
+  for (const other of some) {
+    if (isDeaf) world.cut(other.name, node.name);
+    if (isMute) world.cut(node.name, other.name);
+  }
+  const isStoreCut = random.fraction() < 0.3;
+  if (isStoreCut) cutFromStore(world, node);
+  later(world, lasting(world, 200, 8000), () => {
+    for (const other of some) world.network.mendBetween(other.name, node.name);
+  });
+}
+
+function cutFromStore(world: World, node: SimulatedNode): void {
+  world.disturb("store cut off", `${node.name} cannot reach the store`);
+  world.store.cutOff.add(node.name);
+  later(world, lasting(world, 200, 8000), () => world.store.cutOff.delete(node.name));
+}
+
+function badNetwork(world: World): void {
+  const { random } = world;
+  world.disturb("network bad", "the network loses, delays and repeats");
+  world.network.weather = {
+    delayMs: random.fraction() < 0.7 ? lasting(world, 5, 900) : 0,
+    requestLossRatio: random.fraction() < 0.6 ? lasting(world, 0.01, 0.4) : 0,
+    answerLossRatio: random.fraction() < 0.6 ? lasting(world, 0.01, 0.4) : 0,
+    repeatRatio: random.fraction() < 0.5 ? lasting(world, 0.01, 0.3) : 0,
+  };
+  later(world, lasting(world, 300, 6000), () => world.network.clearUp());
+}
+
+function badStore(world: World): void {
+  const { random } = world;
+  world.disturb("store bad", "the store is slow and fails");
+  world.store.weather = {
+    delayMs: random.fraction() < 0.6 ? lasting(world, 5, 1500) : 0,
+    failureRatio: random.fraction() < 0.5 ? lasting(world, 0.02, 0.4) : 0,
+    answerLossRatio: random.fraction() < 0.6 ? lasting(world, 0.02, 0.4) : 0,
+    hangingRatio: random.fraction() < 0.4 ? lasting(world, 0.02, 0.3) : 0,
+  };
+  later(world, lasting(world, 300, 6000), () => world.store.clearUp());
+}
+
+function storeAway(world: World): void {
+  world.disturb("store away", "the store is away");
+  world.store.isAway = true;
+  const awayMs = world.random.fraction() < 0.05 ? 60_000 : lasting(world, 100, 9000);
+  later(world, awayMs, () => {
+    world.store.isAway = false;
+    world.trace("fault", "the store is back");
+  });
+}
+
+function storeReturns(world: World): void {
+  const { random } = world;
+  const how = random.pick(["intact", "intact", "without its tail", "older", "empty"] as const);
+  const come = (): void => {
+    world.store.isAway = false;
+    world.restartStore(how, how === "older" ? lasting(world, 1000, 15_000) : 0);
+  };
+  if (random.fraction() < 0.3) return come();
+  world.disturb("store away", "the store is away");
+  world.store.isAway = true;
+  later(world, lasting(world, 100, 5000), come);
+}
+
+function clockJump(world: World): void {
+  const jumpMs = world.random.pick([-60_000, -5000, 5000, 60_000]);
+  world.disturb("store clock jumps", `the store's clock jumps by ${jumpMs} ms`);
+  world.store.clockJumpMs += jumpMs;
+}
+
+function wallJump(world: World, node: SimulatedNode): void {
+  const jumpMs = world.random.pick([-60_000, -5000, 5000, 60_000]);
+  world.disturb("wall clock jumps", `${node.name}'s wall clock jumps by ${jumpMs} ms`, DELAYS_LEARNT_MS);
+  node.wallSkewMs += jumpMs;
+}
+
+function slowWorker(world: World, node: SimulatedNode): void {
+  world.disturb("snapshots slow", `${node.name}'s snapshots wait for its worker`);
+  node.encodingMs = lasting(world, 200, 5000);
+  later(world, lasting(world, 500, 6000), () => (node.encodingMs = 5));
+}
+
+function join(world: World): void {
+  if (world.nodes.length < NODES_MAX) world.start(undefined, undefined, world.random.pick(WEIGHTS));
+}
+
+function drain(world: World, node: SimulatedNode): void {
+  world.drain(node);
+  if (world.random.fraction() < 0.6) later(world, lasting(world, 500, 6000), () => join(world));
+}
+
+function killAll(world: World): void {
+  for (const node of world.nodes) kill(world, node);
+}
+
+const FAULTS: readonly (readonly [weight: number, fault: Fault])[] = [
+  [6, onNode(kill)],
+  [6, onNode(freeze)],
+  [4, join],
+  [4, onNode(drain)],
+  [5, onNode(cutNode)],
+  [3, onNode(cutFromStore)],
+  [5, badNetwork],
+  [5, badStore],
+  [3, storeAway],
+  [3, storeReturns],
+  [1, clockJump],
+  [1, onNode(wallJump)],
+  [2, onNode(slowWorker)],
+  [1, killAll],
+];
+
+/** Plans the faults of a run, from now for `forMs`; about one run in twenty has none. */
+export function planFaults(world: World, forMs: number): void {
+  const { random } = world;
+  const count = random.fraction() < 0.05 ? 0 : 1 + random.below(6);
+  const endMs = world.nowMs + forMs;
+  let atMs = world.nowMs + random.fraction() * 3000;
+  for (let planned = 0; planned < count && atMs < endMs; planned++) {
+    const fault = anyFault(world);
+    world.time.at(atMs, () => {
+      if (world.areFaultsActive) fault(world);
+    });
+    atMs += random.fraction() < 0.45 ? random.fraction() * 700 : 500 + random.fraction() * 5000;
+  }
+}
+
+function anyFault({ random }: World): Fault {
+  let chance = random.below(FAULTS.reduce((sum, [weight]) => sum + weight, 0));
+  for (const [weight, fault] of FAULTS) {
+    if (chance < weight) return fault;
+    chance -= weight;
+  }
+  throw new Error("The weights do not add up");
+}

@@ -1,0 +1,119 @@
+/** The end of every run: the faults are over, so the cluster must settle, and what it says must be exact. */
+import { REGION_NUMBERS } from "./crowd.ts";
+import type { SimulatedNode } from "./simulated-node.ts";
+import type { World } from "./world.ts";
+
+/** Everybody serves within ten seconds of the end of all faults. */
+const SERVING_MS = 10_000;
+const CERTAIN_MS = 20_000;
+const FRESH_MS = 1500;
+
+/** @param isSilenceAwaited whether to wait until half of the players, fallen silent, must be gone */
+export async function settle(world: World, isSilenceAwaited = false): Promise<void> {
+  world.areFaultsActive = false;
+  const { sessionMs, graceMs } = world.settings.clusterKey;
+  // R26: where all may have been silent longer than a session, counts are not whole until the grace is over.
+  const doubtMs = world.nowMs - world.disturbedSinceMs > sessionMs / 2 ? graceMs : 0;
+  world.heal();
+  const healedMs = world.nowMs;
+  await world.until(`all are ready, after all faults ended`, () => world.areReady, SERVING_MS);
+  await world.until("every partition has one owner", () => world.areAllServed, SERVING_MS);
+  await untilWhole(world, healedMs + SERVING_MS + doubtMs);
+  await becomeCertain(world);
+  await world.run(FRESH_MS);
+  await expectExact(world);
+  if (isSilenceAwaited) await expectSilentGone(world);
+  expectSound(world);
+}
+
+/** Waits until every region's owner gives a whole answer through every node. */
+async function untilWhole(world: World, untilMs: number): Promise<void> {
+  for (;;) {
+    const why = await whyNotWhole(world);
+    if (why === undefined) return;
+    if (world.nowMs > untilMs) world.fail(`not within ${SERVING_MS} ms of the end of all faults: ${why}`);
+    await world.run(200);
+  }
+}
+
+async function whyNotWhole(world: World): Promise<string | undefined> {
+  const reasons: string[] = [];
+  for (const node of world.nodes)
+    for (const region of REGION_NUMBERS) {
+      const label = `region ${region} through ${node.name}`;
+      const view = node.node.regionView(region);
+      if (!view.isComplete || view.isStale) reasons.push(`${label}: the view is not whole`);
+      reasons.push(label);
+      world.checker.askOwner(node, region, (answer) => {
+        reasons.splice(reasons.indexOf(label), 1);
+        if (answer === undefined) reasons.push(`${label}: nobody answers`);
+        else if (!answer.isComplete || answer.isStale) reasons.push(`${label}: the owner's answer is not whole`);
+      });
+    }
+  await world.run(120);
+  return reasons[0];
+}
+
+/** Every player who is active reports once more until that is acknowledged, so that nothing is in doubt. */
+async function becomeCertain(world: World): Promise<void> {
+  const { crowd } = world;
+  world.areClientsActive = false;
+  await world.until("what is under way ends", () => crowd.players.every(({ underWay }) => underWay === 0), CERTAIN_MS);
+  const active = crowd.players.filter(({ isActive }) => isActive);
+  let waiting = active.length;
+  for (const player of active)
+    crowd.send([
+      crowd.report(player, crowd.anyPlace(), 60, (isAcknowledged) => {
+        if (!isAcknowledged) world.fail(`${player.ledger.name} cannot report, although all faults are over`);
+        waiting--;
+      }),
+    ]);
+  await world.until("everybody has reported", () => waiting === 0, CERTAIN_MS);
+}
+
+/** Every node's views, and every region's owner through every node, say what the clients were told. */
+export async function expectExact(world: World): Promise<void> {
+  let waiting = 0;
+  for (const node of world.nodes)
+    for (const region of REGION_NUMBERS) {
+      expectView(world, node, region);
+      waiting++;
+      world.checker.askOwner(node, region, (view) => {
+        waiting--;
+        const why = world.checker.whyNotExact(view, region);
+        if (why !== undefined) world.fail(`the owner of region ${region}, asked through ${node.name}: ${why}`);
+      });
+    }
+  await world.until("owners answer", () => waiting === 0, 3000);
+}
+
+function expectView(world: World, node: SimulatedNode, region: number): void {
+  const why = world.checker.whyNotExact(node.node.regionView(region), region);
+  if (why !== undefined) world.fail(`${node.name}'s view of region ${region}: ${why}`);
+}
+
+/** Half of the players go on with heartbeats, the others are silent and must be gone in the end. */
+async function expectSilentGone(world: World): Promise<void> {
+  const { crowd } = world;
+  const { sessionMs, graceMs } = world.settings.clusterKey;
+  const living = crowd.players.filter((_, number) => number % 2 === 0);
+  const untilMs = world.nowMs + sessionMs + graceMs + 4000;
+  while (world.nowMs < untilMs) {
+    for (const player of living) crowd.send([crowd.asking(player, "renew", 3)]);
+    await world.run(sessionMs / 3);
+  }
+  for (const player of crowd.players)
+    if (!living.includes(player)) player.ledger.expire(world.nowMs, sessionMs + graceMs + 3000);
+  await expectExact(world);
+}
+
+function expectSound(world: World): void {
+  for (const { name, node } of world.nodes)
+    try {
+      node.parts?.engine.assertSound();
+    } catch (error) {
+      world.fail(`${name} is not sound: ${String(error)}`);
+    }
+  const { whyNotServed } = world;
+  if (whyNotServed !== undefined) world.fail(whyNotServed);
+}

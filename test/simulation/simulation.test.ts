@@ -1,0 +1,67 @@
+/** The short form of `npm run simulate`. Runs are in processes of their own: each virtual second costs a real millisecond. */
+import { readFileSync } from "node:fs";
+import { availableParallelism } from "node:os";
+import { join } from "node:path";
+import { describe, expect, test } from "vitest";
+import { catchFault } from "./fault-hunt.ts";
+import type { Job, Result } from "./jobs.ts";
+import { patched } from "./patching.ts";
+import { PLANTED_FAULTS } from "./planted-faults.ts";
+import { runPool } from "./pool.ts";
+import { SCENARIO_NAMES } from "./scenario-names.ts";
+
+const SEEDS = 2000;
+const SEEDS_A_SCENARIO = 3;
+/** Past these it hangs: two idle cores need a quarter of them. */
+const RANDOM_TIMEOUT_MS = 480_000;
+const SCENARIOS_TIMEOUT_MS = 120_000;
+const FAULT_TIMEOUT_MS = 120_000;
+
+test(
+  `the cluster keeps every promise under random faults, ${SEEDS} seeds`,
+  { timeout: RANDOM_TIMEOUT_MS },
+  async () => {
+    const jobs = Array.from({ length: SEEDS }, (_, index) => ({ seed: index + 1, scenario: undefined }));
+    expect(await brokenPromises(jobs)).toEqual([]);
+  },
+);
+
+test("the cluster keeps every promise in the named scenarios", { timeout: SCENARIOS_TIMEOUT_MS }, async () => {
+  const seeds = Array.from({ length: SEEDS_A_SCENARIO }, (_, index) => index + 1);
+  const jobs = SCENARIO_NAMES.flatMap((scenario) => seeds.map((seed) => ({ seed, scenario })));
+  expect(await brokenPromises(jobs)).toEqual([]);
+});
+
+describe.concurrent("planted faults", () => {
+  for (const [name, { rule, patches, harmless, seeds = 0 }] of Object.entries(PLANTED_FAULTS)) {
+    test(
+      `${rule}: ${name}: ${harmless === undefined ? "is caught" : "can be planted, and does no harm"}`,
+      {
+        timeout: FAULT_TIMEOUT_MS,
+      },
+      async () => {
+        for (const patch of patches)
+          patched(readFileSync(join(import.meta.dirname, "../..", patch.file), "utf8"), [patch]);
+        if (harmless === undefined)
+          expect(await catchFault(name, seeds, 1)).toMatchObject({ failure: expect.any(String) });
+      },
+    );
+  }
+});
+
+async function brokenPromises(jobs: Iterable<Job>): Promise<string[]> {
+  const broken: string[] = [];
+  await runPool(jobs, {
+    workers: availableParallelism(),
+    onResult: ({ job, failure }: Result) => {
+      if (failure !== undefined) broken.push(`${replay(job)}: ${failure}`);
+      return broken.length < 5;
+    },
+  });
+  return broken;
+}
+
+function replay({ seed, scenario }: Job): string {
+  const what = scenario === undefined ? "" : ` --scenario ${JSON.stringify(scenario)}`;
+  return `npm run simulate -- --trace${what} --seeds ${seed}`;
+}

@@ -1,0 +1,113 @@
+/**
+ * Time that passes only when told to: tasks by (time, number), and after each of them every promise that it settled.
+ * Nothing real is waited for, so one seed is one run.
+ */
+
+interface Task {
+  readonly atMs: number;
+  readonly number: number;
+  readonly run: () => void;
+}
+
+/** Immediates that are lined up at once: between two of them Node runs all promise callbacks, and polls nothing. */
+const STEPS_AT_ONCE = 256;
+
+export class VirtualTime {
+  nowMs = 0;
+  /** How many tasks ran, for the report. */
+  tasks = 0;
+  private readonly heap: Task[] = [];
+  private turnEnds: (() => void)[] = [];
+  private number = 0;
+  private stoppedBy: Error | undefined;
+
+  /** Runs a task at a time, or now where that has passed. */
+  at(atMs: number, run: () => void): void {
+    const task = { atMs: Math.max(atMs, this.nowMs), number: this.number++, run };
+    let at = this.heap.push(task) - 1;
+    while (at > 0) {
+      const parent = (at - 1) >> 1;
+      if (isBefore(this.heap[parent], task)) break;
+      this.heap[at] = this.heap[parent];
+      at = parent;
+    }
+    this.heap[at] = task;
+  }
+
+  after(delayMs: number, run: () => void): void {
+    this.at(this.nowMs + delayMs, run);
+  }
+
+  /** Runs a task once the present one and all promises that it settled are done. */
+  atTurnEnd(run: () => void): void {
+    this.turnEnds.push(run);
+  }
+
+  /** Nothing runs any more: `run()` rejects with this. */
+  stop(error: Error): void {
+    this.stoppedBy = error;
+  }
+
+  /** Lets time pass until `untilMs`. Rejects with what a task throws. */
+  async run(untilMs: number): Promise<void> {
+    await new Promise<void>((resolve, reject) => {
+      let isOver = false;
+      let left = 0;
+      const step = (): void => {
+        left--;
+        if (isOver) return;
+        try {
+          isOver = !this.step(untilMs);
+        } catch (error) {
+          isOver = true;
+          reject(error instanceof Error ? error : new Error(String(error)));
+        }
+        if (isOver) resolve();
+        else if (left === 0) lineUp();
+      };
+      const lineUp = (): void => {
+        for (; left < STEPS_AT_ONCE; left++) setImmediate(step);
+      };
+      lineUp();
+    });
+    this.nowMs = Math.max(this.nowMs, untilMs);
+  }
+
+  private step(untilMs: number): boolean {
+    if (this.stoppedBy !== undefined) throw this.stoppedBy;
+    if (this.turnEnds.length > 0) {
+      const tasks = this.turnEnds;
+      this.turnEnds = [];
+      for (const run of tasks) run();
+      return true;
+    }
+    if (this.heap.length === 0 || this.heap[0].atMs > untilMs) return false;
+    const task = this.pop();
+    this.nowMs = task.atMs;
+    this.tasks++;
+    task.run();
+    return true;
+  }
+
+  private pop(): Task {
+    const { heap } = this;
+    const first = heap[0];
+    const last = heap.pop() as Task;
+    if (heap.length === 0) return first;
+    let at = 0;
+    for (;;) {
+      let child = 2 * at + 1;
+      if (child >= heap.length) break;
+      if (child + 1 < heap.length && isBefore(heap[child + 1], heap[child])) child++;
+      if (isBefore(last, heap[child])) break;
+      heap[at] = heap[child];
+      at = child;
+    }
+    heap[at] = last;
+    return first;
+  }
+}
+
+function isBefore(one: Task, other: Task): boolean {
+  return one.atMs < other.atMs || (one.atMs === other.atMs && one.number < other.number);
+}
