@@ -114,13 +114,13 @@ function perSecond(contestants: readonly LoadSeries[], name: string): readonly n
   return found.perSecond;
 }
 
-function atLeast(part: string, text: string, target: number, values: readonly number[], digits = 2): Goal[] {
+export function atLeast(part: string, text: string, target: number, values: readonly number[], digits = 2): Goal[] {
   if (values.length === 0) return []; // not measured
   const reached = spreadOf(values);
   return [{ part, text, target: { atLeast: target }, reached, digits, isMet: reached.median >= target }];
 }
 
-function atMost(part: string, text: string, target: number, values: readonly number[], digits = 2): Goal[] {
+export function atMost(part: string, text: string, target: number, values: readonly number[], digits = 2): Goal[] {
   if (values.length === 0) return [];
   const reached = spreadOf(values);
   return [{ part, text, target: { atMost: target }, reached, digits, isMet: reached.median <= target }];

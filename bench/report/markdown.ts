@@ -1,8 +1,9 @@
 /** RESULTS.md, made from the raw figures alone. */
-import type { EngineResult, LoadSeries, Machine, Measured, Results } from "../results.ts";
-import { type Spread, spreadOf } from "../support/spread.ts";
-import { type Goal, goalsOf } from "./goals.ts";
+import type { EngineResult, LoadSeries, Results } from "../results.ts";
+import { spreadOf } from "../support/spread.ts";
+import { goalsOf } from "./goals.ts";
 import { growthOf } from "./growth.ts";
+import { goalsText, heading, machineText, number, percentText, spreadText, table } from "./text.ts";
 
 export function resultsMarkdown(results: Results): string {
   const { machine, engine, http, batches, reads, snapshots, soak } = results;
@@ -32,21 +33,6 @@ function howToRead(): string {
     "core worked: a contestant well below 100 % waited for something, and one whose load's core is at 100 % may be faster than shown.",
     "Compare ratios, not figures, between machines.",
   ].join("\n");
-}
-
-function machineText({ cpu, cores, memoryGiB, system, isPinned, versions }: Machine): string {
-  const names = Object.entries(versions).map(([name, version]) => `${name} ${version}`);
-  const pinning = isPinned ? "pinned to cores of their own" : "**not pinned**: `taskset` or a second core is missing";
-  return `Machine: ${cpu}, ${cores} cores, ${memoryGiB} GiB, ${system}; server and load ${pinning}. Versions: ${names.join(", ")}.`;
-}
-
-function goalsText(goals: readonly Goal[]): string {
-  const rows = goals.map(({ part, text, target, reached, digits, isMet }) => {
-    const wanted = "atLeast" in target ? `≥ ${number(target.atLeast)}` : `≤ ${number(target.atMost)}`;
-    return [part, text, wanted, spreadText(reached, digits), isMet ? "met" : "**not met**"];
-  });
-  const metCount = goals.filter(({ isMet }) => isMet).length;
-  return `## Goals\n\n${metCount} of ${goals.length} met.\n\n${table(["part", "what", "goal", "reached", ""], rows)}`;
 }
 
 function engineText(engine: EngineResult): string[] {
@@ -165,29 +151,4 @@ function loadTable(unit: string, contestants: readonly LoadSeries[], floorName: 
     refused === 0 ? "0" : `**${number(refused)}**`,
   ]);
   return table(["contestant", unit, "of the floor", "p99, ms", "core busy, server / load", "not 200"], rows);
-}
-
-function heading(title: string, { date, isQuick }: Measured): string {
-  const quick = isQuick ? " **A quick run with tiny inputs: it shows that this works, the figures mean nothing.**" : "";
-  return `## ${title}\n\nMeasured ${date.slice(0, 10)}.${quick}`;
-}
-
-function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
-  return [head, head.map(() => "---"), ...rows].map((cells) => `| ${cells.join(" | ")} |`).join("\n");
-}
-
-function spreadText({ min, median, max }: Spread, digits: number): string {
-  const text = (value: number): string => number(value, digits);
-  return min === max ? text(median) : `${text(median)} (${text(min)} – ${text(max)})`;
-}
-
-function percentText(shares: readonly number[]): string {
-  return `${(spreadOf(shares).median * 100).toFixed(0)} %`;
-}
-
-function number(value: number, digits?: number): string {
-  return value.toLocaleString(
-    "en",
-    digits === undefined ? {} : { minimumFractionDigits: digits, maximumFractionDigits: digits },
-  );
 }

@@ -8,7 +8,7 @@ const BATCH = 1_000;
 const AT_ONCE = 4;
 
 /** Players 0 … players - 1 through `POST /v1/reports`. */
-export async function fillByBatches(server: Server, players: number): Promise<void> {
+export async function fillByBatches(server: Pick<Server, "url">, players: number): Promise<void> {
   const random = randomOf(2);
   let next = 0;
   const fillOn = async (): Promise<void> => {
@@ -22,7 +22,7 @@ export async function fillByBatches(server: Server, players: number): Promise<vo
 }
 
 /** The same players straight into the Redis of a contestant. */
-export async function fillRedis(server: Server, players: number): Promise<void> {
+export async function fillRedis(server: Pick<Server, "redisSocketPath">, players: number): Promise<void> {
   if (server.redisSocketPath === undefined) throw new Error("Cannot fill Redis: this contestant has none");
   const redis = connectLua(server.redisSocketPath);
   const random = randomOf(2);

@@ -1,8 +1,16 @@
 /** The benchmarks of a cluster with tiny inputs: that they work, not how fast anything is. */
-import { expect, test } from "vitest";
+import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import { measureCost } from "../../bench/cluster/cost.ts";
 import { measureFailover } from "../../bench/cluster/failover.ts";
 import { measureFreshness } from "../../bench/cluster/freshness.ts";
+
+// Founding waits two leases, and so does who follows a death: short ones will do.
+beforeAll(() => {
+  vi.stubEnv("HEADCOUNT_LEASE_MS", "600");
+});
+afterAll(() => {
+  vi.unstubAllEnvs();
+});
 
 test("measureCost() has every system answer, and sees its CPU time", async () => {
   const { loads, idle } = await measureCost({

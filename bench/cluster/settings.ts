@@ -1,0 +1,118 @@
+/** How much of everything a run does. Full runs are what CLUSTER-RESULTS.md shows; quick ones only show that it works. */
+export interface ClusterSettings {
+  readonly cost: CostSettings;
+  readonly failover: FailoverSettings;
+  readonly freshness: FreshnessSettings;
+  readonly growth: GrowthSettings;
+}
+
+export interface CostSettings {
+  readonly rounds: number;
+  readonly players: number;
+  /** Single reports a second, and which of these loads the designs on Redis get too. */
+  readonly singlesPerSecond: readonly number[];
+  readonly rivalsPerSecond: number;
+  readonly batch: number;
+  readonly batchesPerSecond: number;
+  /** Once for each system: until its code is compiled. */
+  readonly heatSeconds: number;
+  /** Unmeasured and measured seconds of each turn. */
+  readonly warmSeconds: number;
+  readonly seconds: number;
+}
+
+export interface FailoverSettings {
+  readonly rounds: number;
+  readonly players: number;
+  readonly requestsPerSecond: number;
+  /** Watched after each event. */
+  readonly seconds: number;
+}
+
+export interface FreshnessSettings {
+  readonly rounds: number;
+  readonly players: number;
+  readonly reportsPerSecond: number;
+  readonly probes: number;
+  readonly seconds: number;
+}
+
+export interface GrowthSettings {
+  readonly sizes: readonly GrowthSizeSettings[];
+  /** Of the placement alone. */
+  readonly placements: readonly { readonly nodes: number; readonly partitions: number }[];
+  /** Virtual time. */
+  readonly idleMs: number;
+}
+
+export interface GrowthSizeSettings {
+  readonly nodes: number;
+  readonly partitions: number;
+  readonly players: number;
+  /** Of load, in virtual time. */
+  readonly loadMs: number;
+  /** Whether nodes are drained and killed too. */
+  readonly isWhole: boolean;
+}
+
+/** More partitions in larger clusters: a node should have a dozen at the least. */
+function partitionsFor(nodes: number): number {
+  return nodes <= 20 ? 256 : nodes <= 50 ? 1024 : 4096;
+}
+
+function placements(from: number, to: number): { nodes: number; partitions: number }[] {
+  return Array.from({ length: to - from + 1 }, (_, at) => ({ nodes: from + at, partitions: partitionsFor(from + at) }));
+}
+
+function size(nodes: number, millions: number, loadMs: number): GrowthSizeSettings {
+  return { nodes, partitions: partitionsFor(nodes), players: millions * 1e6, loadMs, isWhole: nodes <= 20 };
+}
+
+export const FULL: ClusterSettings = {
+  cost: {
+    rounds: 4,
+    players: 100_000,
+    singlesPerSecond: [2_500, 5_000, 10_000],
+    rivalsPerSecond: 5_000,
+    batch: 1_000,
+    batchesPerSecond: 100,
+    heatSeconds: 15,
+    warmSeconds: 1,
+    seconds: 5,
+  },
+  failover: { rounds: 3, players: 1_000_000, requestsPerSecond: 1_000, seconds: 6 },
+  freshness: { rounds: 3, players: 100_000, reportsPerSecond: 3_000, probes: 4, seconds: 8 },
+  growth: {
+    sizes: [
+      size(3, 1, 1000),
+      size(5, 2, 1000),
+      size(10, 5, 600),
+      size(20, 10, 400),
+      size(50, 25, 200),
+      size(100, 50, 60),
+    ],
+    placements: placements(3, 100),
+    idleMs: 300,
+  },
+};
+
+export const QUICK: ClusterSettings = {
+  cost: {
+    rounds: 1,
+    players: 2_000,
+    singlesPerSecond: [500],
+    rivalsPerSecond: 500,
+    batch: 100,
+    batchesPerSecond: 10,
+    heatSeconds: 1,
+    warmSeconds: 0.5,
+    seconds: 1,
+  },
+  failover: { rounds: 1, players: 5_000, requestsPerSecond: 100, seconds: 6 },
+  freshness: { rounds: 1, players: 2_000, reportsPerSecond: 200, probes: 2, seconds: 2 },
+  growth: {
+    sizes: [{ nodes: 3, partitions: 64, players: 1_000, loadMs: 200, isWhole: true }],
+    placements: placements(3, 6),
+    idleMs: 200,
+  },
+};
