@@ -143,7 +143,7 @@ export class MemberNode {
         membership,
         guard,
         call,
-        mayAsk: () => this.counts.isWhole || nowMs() - membership.listedAtMs > leaseMs,
+        mayAsk: () => this.counts.isWhole || nowMs() - membership.listedAtMs > leaseMs / 5,
         decompress: ports.decompress,
         nowMs,
         wallMs,
@@ -168,7 +168,7 @@ export class MemberNode {
 
   /** Lets time pass. To be called some 50 times a second. */
   tick(): void {
-    if (this.hasLeft) return;
+    if (this.hasLeft) return this.forwarder.tick(); // who still waits here is told when the time is over
     this.membership.tick();
     this.takeOver.tick();
     this.raiser.tick();
@@ -250,6 +250,7 @@ export class MemberNode {
   private onRestored(): void {
     this.isKeyInDoubt = true;
     this.recorder.doubtStore();
+    for (const [partition] of this.holdings.heldTerms()) this.writeBack.add(partition);
   }
 
   private onList(list: MemberList): void {

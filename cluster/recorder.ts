@@ -456,7 +456,8 @@ export class Recorder {
       const answer = await this.ports.store.snapshot(partition, claim, snapshot);
       if (this.isCurrent({ partition, claim })) this.onSnapshot({ partition, claim }, answer, bytes.length);
       if (answer === "behind" && isWhole && this.isCurrent({ partition, claim })) {
-        this.noteFault(new Error(`The store lost the claim of partition ${partition}`));
+        // Alone it cannot be taken again; shared, the next snapshot may land at once.
+        if (this.ports.store.isOneFile) this.noteFault(new Error(`The store lost the claim of partition ${partition}`));
         await this.ports.reclaim(partition, claim);
       }
     } catch (error) {

@@ -52,7 +52,7 @@ export class WriteBack {
     this.tick();
   }
 
-  /** A table that is kept here turned out to be newer than the record. */
+  /** A table that is here turned out to be newer than the record, or may be. */
   add(partition: PartitionIndex): void {
     this.pending.add(partition);
   }
@@ -77,7 +77,10 @@ export class WriteBack {
         this.pending.delete(partition);
         if (servingIn(this.ports.holdings.get(partition))?.claim !== serving.claim) continue;
         if (answer.kind === "refused") this.drop(partition);
-        else this.goOn(partition, serving);
+        else {
+          this.lower(partition);
+          this.goOn(partition, serving);
+        }
       }
     } catch {
       this.notBeforeMs = nowMs() + RETRY_MS; // the store's faults are told by who writes to it

@@ -53,3 +53,15 @@ test("R15: a taker waits for who has a newer table than a store that came back e
     await everybody(world);
   }
 });
+test("R2, R9: a store that was emptied under the same run is written back by all who hold something", async () => {
+  const world = new World(5, ClusterNode, false);
+  await begin(world, 3);
+  world.checker.areRecordsChecked = false;
+  world.disturb("store emptied", "the store forgets everything");
+  world.store.model.forgetAll();
+  await world.run(5000);
+  for (const node of [...world.nodes]) world.kill(node); // what it has now outlives them
+  for (let number = 0; number < 2; number++) world.start();
+  await world.run(8000);
+  await expectExact(world);
+});
