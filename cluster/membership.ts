@@ -70,6 +70,7 @@ export class Membership {
    */
   private mustReachPeers = false;
   private isReaching = false;
+  private isGone = false;
   private dueAtMs = -Infinity;
   private answered: Answered | undefined;
 
@@ -132,6 +133,7 @@ export class Membership {
   async leave(): Promise<boolean> {
     if (this.run === undefined) return true;
     const { incarnation } = this.me;
+    this.isGone = true; // a renewal that finds it absent since must not join again
     const hasLeft = await this.attempt(this.ports.store.leave(this.run, incarnation, this.ports.randomId()));
     if (hasLeft) this.isActive = false;
     return hasLeft;
@@ -156,7 +158,7 @@ export class Membership {
     try {
       const renewal = {
         member: me,
-        isJoining: this.isJoining && !this.mustReachPeers,
+        isJoining: this.isJoining && !this.mustReachPeers && !this.isGone,
         epoch: view.epoch,
         nonce: view.nonce,
         freshNonce: ports.randomId(),
@@ -192,7 +194,7 @@ export class Membership {
         this.isJoining = true;
         this.list = answer.list;
         this.follow(answer.list.view);
-        return this.mustReachPeers ? this.reachPeers() : this.renewNow();
+        return this.mustReachPeers ? this.reachPeers() : this.isGone ? undefined : this.renewNow();
       case "renewed":
         this.isJoining = false;
         this.answered = answered;

@@ -45,8 +45,8 @@ export interface Parcel {
 const NOT_DUE = -1;
 /** More changed cells than this are sent as a whole. */
 const OUTBOX_CELLS_MAX = 4096;
-/** Cells a message, but for the partition that exceeds it: some 100 KB, 10 ms to take in. */
-const MESSAGE_CELLS_MAX = 20_000;
+/** Cells a message, but for the partition that exceeds it: some 20 KB, so that rows get through between two. */
+const MESSAGE_CELLS_MAX = 4000;
 const MODE_MASK = (1 << MODE_BITS) - 1;
 
 export class TallySender {

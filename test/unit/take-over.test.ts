@@ -60,7 +60,7 @@ test("R2, R9: a store that was emptied under the same run is written back by all
   world.disturb("store emptied", "the store forgets everything");
   world.store.model.forgetAll();
   await world.run(5000);
-  for (const node of [...world.nodes]) world.kill(node); // what it has now outlives them
+  for (const node of world.nodes) world.kill(node); // what it has now outlives them
   for (let number = 0; number < 2; number++) world.start();
   await world.run(8000);
   await expectExact(world);
