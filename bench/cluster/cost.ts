@@ -15,7 +15,6 @@ export const RIVALS = {
   "redis watch, three web nodes": "redis-watch-server.ts",
 } as const;
 
-const IDLE_SECONDS = 3;
 /** Of wrk's and everybody's customary hundreds; batches are few and large. */
 const SINGLE_CONNECTIONS = 240;
 const BATCH_CONNECTIONS = 24;
@@ -39,10 +38,9 @@ interface Turn {
 
 export async function measureCost(settings: CostSettings): Promise<CostResult> {
   const { players, rounds } = settings;
-  const nodes = [await startNodes(ONE_NODE, 1), await startNodes(THREE_NODES, 3)];
-  const rivals: System[] = [];
-  for (const [name, file] of Object.entries(RIVALS)) rivals.push(await startDesign(name, file, 3));
-  for (const system of [...nodes, ...rivals]) await system.fill(players);
+  const nodes = await Promise.all([startNodes(ONE_NODE, 1), startNodes(THREE_NODES, 3)]);
+  const rivals = await Promise.all(Object.entries(RIVALS).map(([name, file]) => startDesign(name, file, 3)));
+  for (const system of [...nodes, ...rivals]) await system.fill(2 * players);
   const loads = await loadsOf(settings, nodes, rivals);
   /** A system goes on with the players where its last turn ended, so that nearly every report moves one. */
   const next = new Map<string, number>();
@@ -53,15 +51,16 @@ export async function measureCost(settings: CostSettings): Promise<CostResult> {
       for (const [index, system] of load.systems.entries())
         turns[at][index].push(await turnOf(system, load, settings, next));
   const idle = [];
-  for (const system of nodes) idle.push({ name: system.name, serversMs: await idleOf(system, rounds) });
+  for (const system of nodes) idle.push({ name: system.name, serversMs: await idleOf(system, settings) });
   await Promise.all([...nodes, ...rivals].map((system) => system.stop()));
-  return { players, loads: loads.map((load, at) => resultOf(load, turns[at])), idle };
+  return { players: 2 * players, loads: loads.map((load, at) => resultOf(load, turns[at])), idle };
 }
 
 async function loadsOf(settings: CostSettings, nodes: readonly System[], rivals: readonly System[]): Promise<Load[]> {
   const { players, batch, batchesPerSecond, singlesPerSecond, rivalsPerSecond } = settings;
   const singlesPath = await writeRequests(singleReports(players));
-  const batchesPath = await writeRequests(batchReports(players, batch));
+  // Of other players: who was moved by a batch to where the next single report says would not move by it.
+  const batchesPath = await writeRequests(batchReports(players, batch, players));
   const singles = singlesPerSecond.map((requestsPerSecond) => ({
     batch: 1,
     requestsPerSecond,
@@ -120,12 +119,12 @@ function cpuOf({ pids, redisPid }: System): { serversMs: number; redisMs: number
   return { serversMs: cpuMsOf(pids), redisMs: cpuMsOf([redisPid]) };
 }
 
-async function idleOf({ pids }: System, rounds: number): Promise<number[]> {
+async function idleOf({ pids }: System, { rounds, seconds }: CostSettings): Promise<number[]> {
   const shares: number[] = [];
   for (let round = 0; round < rounds; round++) {
     const before = cpuMsOf(pids);
-    await pause(IDLE_SECONDS * 1000);
-    shares.push((cpuMsOf(pids) - before) / IDLE_SECONDS);
+    await pause(seconds * 1000);
+    shares.push((cpuMsOf(pids) - before) / seconds);
   }
   return shares;
 }

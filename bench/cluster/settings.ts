@@ -72,11 +72,11 @@ export const FULL: ClusterSettings = {
   cost: {
     rounds: 4,
     players: 100_000,
-    singlesPerSecond: [2_500, 5_000, 10_000],
+    singlesPerSecond: [2_500, 5_000, 7_500],
     rivalsPerSecond: 5_000,
     batch: 1_000,
     batchesPerSecond: 100,
-    heatSeconds: 15,
+    heatSeconds: 12,
     warmSeconds: 1,
     seconds: 5,
   },

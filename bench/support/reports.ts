@@ -20,10 +20,11 @@ export function* singleReports(players: number): Generator<string> {
       yield httpPost(`/v1/profiles/${uuidOf(player)}/gamemode`, `{${placeText(drawOf(player, pass))}}`);
 }
 
-/** Batches of `batch` reports, all players twice, as above. */
-export function* batchReports(players: number, batch: number): Generator<string> {
+/** Batches of `batch` reports, all players twice, as above; they are the ones from number `from` on. */
+export function* batchReports(players: number, batch: number, from = 0): Generator<string> {
   for (const pass of [0, 1])
-    for (let first = 0; first < players; first += batch) yield httpPost("/v1/reports", movingBatch(first, batch, pass));
+    for (let first = from; first < from + players; first += batch)
+      yield httpPost("/v1/reports", movingBatch(first, batch, pass));
 }
 
 function movingBatch(first: number, batch: number, pass: number): string {

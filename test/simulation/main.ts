@@ -37,15 +37,17 @@ async function main(): Promise<boolean> {
   return run();
 }
 
-/** Random runs or scenarios. */
+/** Random runs or scenarios. A signal ends them early; what they did is told all the same. */
 async function run(): Promise<boolean> {
   const report = new Report();
+  let isEnding = false;
+  for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => (isEnding = true));
   await runPool(jobs(), {
     workers: options.workers,
     onResult: (result) => {
       report.add(result);
       if (result.failure !== undefined) explain(result);
-      return result.failure === undefined || options.keepGoing;
+      return !isEnding && (result.failure === undefined || options.keepGoing);
     },
   });
   console.log(report.text());

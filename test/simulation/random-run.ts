@@ -11,7 +11,7 @@ const SILENCE_EVERY = 8;
 
 export function makeRandomWorld(seed: number, nodeClass: NodeClass, isTraced: boolean): World {
   const tagsCount = seed % 3 === 0 ? 4 : 1;
-  const tickMs = 50 + (seed % 4) * 15;
+  const tickMs = 60 + (seed % 4) * 20;
   return new World(seed, nodeClass, isTraced, { ...USUAL, tagsCount, tickMs });
 }
 

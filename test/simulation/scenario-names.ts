@@ -15,6 +15,7 @@ export const SCENARIO_NAMES = [
   "an outage of the store with a death inside and its clock jumping",
   "the store back as another, views that differ and a newcomer",
   "the store back as another while all owners live",
+  "the store short of its tail under the same run",
   "one-way cuts",
   "partitions and regions moving while players cross borders",
   "a region that empties during a failover",

@@ -13,12 +13,18 @@ export async function begin(world: World, nodesCount: number, playersCount = 24)
 }
 
 /** Everybody reports from some place and is acknowledged. */
-export async function everybody(world: World, place?: () => number): Promise<void> {
+export async function everybody(world: World, place?: (player: Player) => number): Promise<void> {
   const { crowd } = world;
   await Promise.all([
-    ...crowd.players.map((player) => told(world, player, place?.() ?? crowd.anyPlace())),
+    ...crowd.players.map((player) => told(world, player, place?.(player) ?? crowd.anyPlace())),
     world.until("everybody is acknowledged", () => crowd.players.every(({ underWay }) => underWay === 0), 15_000),
   ]);
+}
+
+/** Some place where the player is not. */
+export function elsewhere(world: World, player: Player): number {
+  const other = world.crowd.anyPlace();
+  return other === player.place ? elsewhere(world, player) : other;
 }
 
 /** A player reports, to this node only or wherever it is answered; whether that was acknowledged. Time must pass meanwhile. */
@@ -68,4 +74,20 @@ export async function answered(
   ask((outcome) => (answer = outcome));
   await world.until("there is an answer", () => answer !== undefined, 5000);
   return answer;
+}
+
+export function expectNobodyExpelled(world: World, nodes: readonly SimulatedNode[]): void {
+  for (const { name, node } of nodes)
+    if ((node.parts?.figures.expulsions ?? 0) > 0) world.fail(`${name} was expelled, and lives`);
+}
+
+/** Every player who is connected is found, through any node. */
+export async function expectFound(world: World): Promise<void> {
+  for (const player of world.crowd.players) {
+    const outcome = await answered(world, (settled) =>
+      aNode(world, ({ isUp }) => isUp).node.submit("find", player.id, 0, "", -1, settled),
+    );
+    if (outcome?.kind !== "done" || outcome.effect !== "found")
+      world.fail(`${player.ledger.name} should be found, got ${JSON.stringify(outcome)}`);
+  }
 }

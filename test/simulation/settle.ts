@@ -13,7 +13,8 @@ export async function settle(world: World, isSilenceAwaited = false): Promise<vo
   world.areFaultsActive = false;
   const { sessionMs, graceMs } = world.settings.clusterKey;
   // R26: where all may have been silent longer than a session, counts are not whole until the grace is over.
-  const doubtMs = world.nowMs - world.disturbedSinceMs > sessionMs / 2 ? graceMs : 0;
+  const isDoubtful = world.nowMs - world.disturbedSinceMs > sessionMs / 2 || world.tally.faults.has("wall clock jumps");
+  const doubtMs = isDoubtful ? graceMs : 0;
   world.heal();
   const healedMs = world.nowMs;
   await world.until(`all are ready, after all faults ended`, () => world.areReady, SERVING_MS);

@@ -70,11 +70,11 @@ export class Store {
   }
 
   /** It comes back under a new run, with a part of what it held. `olderMs`: how old a copy it comes back with. */
-  restart(how: Return, olderMs = 0): void {
+  restart(how: Return, olderMs = 0, isSameRun = false): void {
     const kept = this.saved.findLast(({ atMs }) => atMs <= this.world.nowMs - olderMs) ?? this.saved[0];
     if (how === "empty") this.model.forgetAll();
     else if (how !== "intact" && kept !== undefined) this.model.load(kept.copy);
-    this.model.run = `run ${++this.runs}`;
+    if (!isSameRun) this.model.run = `run ${++this.runs}`;
     if (how !== "intact") this.saved.length = 0;
   }
 
@@ -133,9 +133,9 @@ export class Store {
       const hangsMs = isHanging ? world.random.fraction() * HANGING_MS : 0;
       const hangsFirst = world.random.fraction() < 0.5;
       if (isHanging) world.noteFault("store call hangs");
-      const arrive = (): void => {
-        if (this.holding?.(node, step.call) === true) return void this.heldSteps.push(arrive);
-        if (node.state === "gone" && world.random.fraction() < 0.5) return; // it was still in the socket
+      const arrive = (wasHeld = false): void => {
+        if (this.holding?.(node, step.call) === true) return void this.heldSteps.push(() => arrive(true));
+        if (node.state === "gone" && !wasHeld && world.random.fraction() < 0.5) return; // it was still in the socket
         if (this.isAway || this.cutOff.has(node.name)) return world.time.after(20, () => fail("the store is away"));
         if (world.random.fraction() < weather.failureRatio) {
           world.noteFault("store call fails");
@@ -143,10 +143,15 @@ export class Store {
         }
         this.apply(step, resolve, reject, settle, hangsFirst ? 0 : hangsMs);
       };
-      world.time.after(this.delayMs() + (hangsFirst ? hangsMs : 0), arrive);
+      world.time.after(this.delayMs() + (hangsFirst ? hangsMs : 0), () => arrive());
       world.time.after(BULK.includes(step.call) ? BULK_GIVEN_UP_MS : GIVEN_UP_MS, () => fail("no answer"));
       if (isHanging) this.hanging.add(() => fail("the connection was closed"));
     });
+  }
+
+  /** Boards for dashboards are of no interest here: their copies would cost more than all else. */
+  private pass<T>({ call, apply }: Step<T>): T {
+    return call === "publish" ? (undefined as T) : apply();
   }
 
   private apply<T>(
@@ -159,7 +164,7 @@ export class Store {
     const { world } = this;
     let answer: () => void;
     try {
-      const value = step.apply();
+      const value = this.pass(step);
       answer = () => resolve(value);
     } catch (error) {
       answer = () => reject(error as Error);

@@ -17,4 +17,5 @@ watchRejections();
 process.on("message", (job: Job) => {
   void runJob(job, ClusterNode, false).then((result) => process.send?.({ result } satisfies FromWorker));
 });
+process.on("SIGINT", () => undefined); // whoever started it decides
 process.on("disconnect", () => process.exit(0));
