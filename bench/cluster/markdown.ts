@@ -41,6 +41,8 @@ function costText({ players, loads, idle, ...measured }: CostResult & Measured):
     `${number(players)} players, nearly every report a move. Reports arrive at random instants (Poisson), at the rate given for all nodes together, ` +
       "to the nodes in turn: with three, two of three reports belong to another node than the one that got them. " +
       "User and system time of all threads of all nodes, from `/proc/<pid>/stat`, per report answered with `200`; that of Redis beside.",
+    "At low load a report is forwarded, logged and answered by itself, and each of these is a message of its own; as load grows, rows share messages and appends, " +
+      "and the ratio falls. The designs on Redis keep no session times, ask over a Unix socket (Headcount over TCP) and store nothing on disk.",
     ...loads.flatMap(loadText),
     "With nothing to do, milliseconds of CPU a second of all nodes together. At low load this is part of what a report costs.",
     table(

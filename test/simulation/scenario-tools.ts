@@ -13,10 +13,10 @@ export async function begin(world: World, nodesCount: number, playersCount = 24)
 }
 
 /** Everybody reports from some place and is acknowledged. */
-export async function everybody(world: World, place?: (player: Player) => number): Promise<void> {
+export async function everybody(world: World, place?: () => number): Promise<void> {
   const { crowd } = world;
   await Promise.all([
-    ...crowd.players.map((player) => told(world, player, place?.(player) ?? crowd.anyPlace())),
+    ...crowd.players.map((player) => told(world, player, place?.() ?? crowd.anyPlace())),
     world.until("everybody is acknowledged", () => crowd.players.every(({ underWay }) => underWay === 0), 15_000),
   ]);
 }

@@ -54,14 +54,27 @@ export const MOVING_FAULTS: Readonly<Record<string, PlantedFault>> = {
     ],
     harmless: "lengths tell what is missing (R2), and a claim's answer is compared with what the holder said (R1)",
   },
-  "another run is believed at once": fault(
-    "R15",
-    "cluster/run-guard.ts",
-    "if (list.listed.length === 0 || !list.listed.every(({ held }) => isNamedUnder(held, run))) return undefined;",
-    "if (list.listed.length === 0) return undefined;",
-    "the store back as another while all owners live",
-    "the store back as another, views that differ and a newcomer",
-  ),
+  "another run is believed at once": {
+    rule: "R15",
+    patches: [
+      {
+        file: "cluster/run-guard.ts",
+        find: "if (list.listed.length === 0 || !list.listed.every(({ held }) => isNamedUnder(held, run))) return undefined;",
+        replace: "if (list.listed.length === 0) return undefined;",
+      },
+      {
+        file: "cluster/run-guard.ts",
+        find: "if (this.list?.listed.some(({ run }) => run !== this.run)) return true;",
+        replace: "",
+      },
+    ],
+    scenarios: [
+      "the store back as another while all owners live",
+      "the store back as another, views that differ and a newcomer",
+    ],
+    harmless:
+      "what any member still names under a higher term is not taken, and every table is claimed before it is written",
+  },
   "another run puts nothing in doubt": fault(
     "R15",
     "cluster/member-node.ts",

@@ -168,7 +168,9 @@ export const STORE = {
     world.checker.areRecordsChecked = false;
     world.disturb("store back", "the store has less, and does not know it");
     world.store.restart("without its tail", 0, true);
-    await everybody(world, (player) => elsewhere(world, player)); // whoever writes hears of it
+    // Who writes to a partition hears of it: one player in each does, and the others are not to be lost.
+    const writers = new Map(world.crowd.players.map((player) => [world.checker.partitionOf(player), player]));
+    for (const player of writers.values()) void told(world, player, elsewhere(world, player));
     await world.run(4000);
     world.checker.areRecordsChecked = true;
     for (const node of world.nodes) world.kill(node);
