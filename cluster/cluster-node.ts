@@ -35,6 +35,7 @@ export type ClusterStatus =
 
 /** R23, within limits: where some partition is served by nobody, a node that waited for it would never be ready. */
 const WHOLE_WITHIN_LEASES = 5;
+const WAITED_A_TICK_MAX_MS = 1000;
 
 export class ClusterNode {
   private readonly options: ClusterOptions;
@@ -45,6 +46,8 @@ export class ClusterNode {
   private isDraining = false;
   private isStarted = false;
   private tickedAtMs = -Infinity;
+  /** By ticks, so that a clock that jumps does not count. */
+  private listedForMs = 0;
   private wasListed = false;
   private lastFault: string | undefined;
 
@@ -75,13 +78,17 @@ export class ClusterNode {
   /** Lets time pass. To be called some 50 times a second. */
   tick(): void {
     if (!this.isStarted) return;
-    this.tickedAtMs = this.ports.nowMs();
+    const nowMs = this.ports.nowMs();
+    const passedMs = Math.min(nowMs - this.tickedAtMs, WAITED_A_TICK_MAX_MS);
+    this.tickedAtMs = nowMs;
     if (this.member === undefined) {
       if (!this.isDraining) this.founding.tick();
       return;
     }
     this.member.tick();
-    if (this.member.membership.isListed) this.wasListed = true;
+    const { isListed } = this.member.membership;
+    if (isListed) this.wasListed = true;
+    this.listedForMs = isListed ? this.listedForMs + passedMs : 0;
   }
 
   /** @throws {MalformedMessageError} (rejects) */
@@ -103,7 +110,7 @@ export class ClusterNode {
       return this.wasListed
         ? { kind: "expelled", reason: "the node was expelled and joins anew" }
         : { kind: "starting", reason: member.faultReason ?? "joining the cluster" };
-    const isWaiting = this.tickedAtMs - member.membership.listedAtMs < WHOLE_WITHIN_LEASES * member.key.leaseMs;
+    const isWaiting = this.listedForMs < WHOLE_WITHIN_LEASES * member.key.leaseMs;
     if (!member.counts.isWhole && isWaiting)
       return { kind: "starting", reason: "waiting for the counts of all regions" };
     return { kind: "ready" };

@@ -41,7 +41,7 @@ async function main(): Promise<boolean> {
 async function run(): Promise<boolean> {
   const report = new Report();
   let isEnding = false;
-  for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => (isEnding = true));
+  for (const signal of ["SIGINT", "SIGTERM"] as const) process.on(signal, () => (isEnding = true));
   await runPool(jobs(), {
     workers: options.workers,
     onResult: (result) => {

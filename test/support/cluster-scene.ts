@@ -92,11 +92,12 @@ export function shareScene({ start = startCluster, expectedErrors }: SceneOption
       acknowledgements.judged = { authoritative: 0, plain: 0 };
       await deed();
       await untilAcknowledged();
+      const { judged } = acknowledgements;
+      const isJudged = () => (judged.authoritative > 0 && judged.plain > 0) || acknowledgements.violations.length > 0;
+      await until("an answer of each kind, not marked, is judged", isJudged, { limitMs: 30_000 });
       await load.end();
       const measured = client().measureAnew();
       await acknowledgements.expectKept(cluster.urls);
-      expect(acknowledgements.judged.authoritative).toBeGreaterThan(0);
-      expect(acknowledgements.judged.plain).toBeGreaterThan(0);
       return measured;
     },
   };
