@@ -1,15 +1,16 @@
 /** A node of a cluster, as the process sees it: finds or founds the cluster, joins, serves, leaves. */
 import type { ProfileId } from "../engine/profile-id.ts";
-import { type DisagreementError, Founding } from "./founding.ts";
+import { type DisagreementError, Founding } from "./members/founding.ts";
 import { type ClusterEvent, MemberNode, type MemberPorts } from "./member-node.ts";
-import type { RegionView } from "./read-views.ts";
-import type { Operation, Outcome, Row } from "./rows.ts";
-import type { ClusterKey } from "./shared-store.ts";
-import type { Lane } from "./transport.ts";
-import { wakefulClock } from "./wakeful-clock.ts";
-import { NO_VIEW, type View } from "./view.ts";
+import type { RegionView } from "./counts/read-views.ts";
+import type { Operation, Outcome, Row } from "./ports/rows.ts";
+import type { ClusterKey } from "./ports/shared-store.ts";
+import type { Lane } from "./ports/transport.ts";
+import { wakefulClock } from "./members/wakeful-clock.ts";
+import { NO_VIEW, type View } from "./ports/view.ts";
 
-export type { ClusterEvent, RegionView };
+export { PLACEMENT_RULE } from "./members/placement.ts";
+export type { ClusterEvent, DisagreementError, RegionView };
 
 export interface ClusterOptions {
   /** The node's name. */

@@ -4,26 +4,26 @@
  */
 import { Engine, type TableCopy } from "../engine/engine.ts";
 import { REGIONS } from "../engine/regions.ts";
-import { ClaimRaiser } from "./claim-raiser.ts";
-import { Counts } from "./counts.ts";
-import { Forwarder } from "./forwarder.ts";
-import { HandOff } from "./hand-off.ts";
-import { encodeRequest } from "./hand-off-codec.ts";
-import { Holdings } from "./holdings.ts";
-import { Membership } from "./membership.ts";
-import { Owner } from "./owner.ts";
-import { Peers } from "./peers.ts";
-import { type Placement, placementOf } from "./placement.ts";
-import type { PartitionIndex } from "./record-store.ts";
-import { Recorder } from "./recorder.ts";
-import type { Durability } from "./record-state.ts";
-import { RowApplier } from "./row-applier.ts";
-import { heldText, RunGuard } from "./run-guard.ts";
-import type { ClusterKey, MemberList, Run, SharedStore } from "./shared-store.ts";
-import { TakeOver, type TakeOverEvent } from "./take-over.ts";
-import type { Transport } from "./transport.ts";
-import { type Member, memberOf } from "./view.ts";
-import { WriteBack, type WriteBackEvent } from "./write-back.ts";
+import { ClaimRaiser } from "./moves/claim-raiser.ts";
+import { Counts } from "./counts/counts.ts";
+import { Forwarder } from "./rows/forwarder.ts";
+import { HandOff } from "./moves/hand-off.ts";
+import { encodeRequest } from "./moves/hand-off-codec.ts";
+import { Holdings } from "./moves/holdings.ts";
+import { Membership } from "./members/membership.ts";
+import { Owner } from "./records/owner.ts";
+import { Peers } from "./peers/peers.ts";
+import { type Placement, placementOf } from "./members/placement.ts";
+import type { PartitionIndex } from "./ports/record-store.ts";
+import { Recorder } from "./records/recorder.ts";
+import type { Durability } from "./records/record-state.ts";
+import { RowApplier } from "./rows/row-applier.ts";
+import { heldText, RunGuard } from "./records/run-guard.ts";
+import type { ClusterKey, MemberList, Run, SharedStore } from "./ports/shared-store.ts";
+import { TakeOver, type TakeOverEvent } from "./moves/take-over.ts";
+import type { Transport } from "./ports/transport.ts";
+import { type Member, memberOf } from "./ports/view.ts";
+import { WriteBack, type WriteBackEvent } from "./moves/write-back.ts";
 
 /** What an operator may want to read in the log. */
 export type ClusterEvent =

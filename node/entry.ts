@@ -2,7 +2,7 @@
  * Where requests enter: what routes ask, wherever the player's partition and the region's board are. Alone, everything
  * is here (`entry-alone.ts`); in a cluster some other node may own it (`entry-cluster.ts`).
  */
-import type { Operation, Outcome, Refused } from "../cluster/rows.ts";
+import type { Operation, Outcome, Refused } from "../cluster/ports/rows.ts";
 import type { Ranked } from "../engine/board.ts";
 import type { ProfileId } from "../engine/profile-id.ts";
 

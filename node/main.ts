@@ -1,7 +1,7 @@
 /** The command: what is asked for, the settings, and in plain words why a node does not start. */
 import packageJson from "../package.json" with { type: "json" };
-import { StoreUnavailableError } from "../cluster/record-store.ts";
-import { UnreadableRecordError } from "../cluster/recovery.ts";
+import { StoreUnavailableError } from "../cluster/ports/record-store.ts";
+import { UnreadableRecordError } from "../cluster/records/recovery.ts";
 import { helpText, readArguments, readSettings, SettingError } from "./settings.ts";
 import { DamagedStoreError, FolderInUseError } from "./store/damage.ts";
 

@@ -1,5 +1,5 @@
 /** What a node tells Prometheus of its log and snapshots. */
-import type { Recorder } from "../cluster/recorder.ts";
+import type { Recorder } from "../cluster/records/recorder.ts";
 import type { Metrics } from "./metrics.ts";
 
 /** @param recorder `undefined` while nothing is stored */

@@ -2,8 +2,8 @@
 import { resolve } from "node:path";
 import type { FastifyInstance } from "fastify";
 import { type Logger, pino } from "pino";
-import { makeApp } from "./app.ts";
-import { Connections } from "./connections.ts";
+import { makeApp } from "./http/app.ts";
+import { Connections } from "./http/connections.ts";
 import { Metrics } from "./metrics.ts";
 import { listenedUrl, listenFailure, portOf, reachableUrl } from "./place.ts";
 import type { Service } from "./service.ts";
@@ -34,10 +34,10 @@ export async function run(settings: Settings, version: string): Promise<never> {
 /** Only what is needed is loaded. */
 async function makeService(settings: Settings, log: Logger): Promise<Service> {
   if (settings.redisUrl === undefined) {
-    const { ServiceAlone } = await import("./service-alone.ts");
+    const { ServiceAlone } = await import("./alone/service-alone.ts");
     return new ServiceAlone(settings, log);
   }
-  const { ServiceCluster } = await import("./service-cluster.ts");
+  const { ServiceCluster } = await import("./clustered/service-cluster.ts");
   return new ServiceCluster(settings, settings.redisUrl, log);
 }
 

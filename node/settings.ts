@@ -1,6 +1,6 @@
 /** The settings, from the environment, read once: what each may be, what it is without being set, and `--help`. */
 import { parseArgs } from "node:util";
-import type { DisagreementError } from "../cluster/founding.ts";
+import type { DisagreementError } from "../cluster/cluster-node.ts";
 import { parseRedisUrl } from "./redis/redis-url.ts";
 
 export interface Settings {

@@ -8,7 +8,7 @@ import { join, posix } from "node:path";
 import { parseAst } from "vitest/node";
 
 interface Layer {
-  /** Folders it may import from, besides its own. */
+  /** Folders it may import from, besides its own; with a slash at its end: its rooms too. */
   readonly folders: readonly string[];
   /** Node's modules: all, or by module the names that may be imported. */
   readonly builtins: "all" | Readonly<Record<string, readonly string[]>>;
@@ -18,13 +18,46 @@ interface Layer {
   readonly isPure: boolean;
 }
 
+/** What a folder of `cluster/` may do, whatever it may import of the others. */
+const PURE = { builtins: {}, packages: [], isPure: true } as const;
+/** The rooms of `cluster/`: each imports only those above it. */
+const ROOMS = ["ports", "peers", "members", "records", "moves", "rows", "counts"] as const;
+
+/** By folder, the longest name first that fits. A folder without a slash at its end also stands for the files in it. */
 const LAYERS: Readonly<Record<string, Layer>> = {
   engine: { folders: [], builtins: { "node:zlib": ["crc32"] }, packages: [], isPure: true },
-  cluster: { folders: ["engine"], builtins: {}, packages: ["hashring"], isPure: true },
-  node: { folders: ["engine", "cluster"], builtins: "all", packages: "production", isPure: false },
-  scripts: { folders: ["engine", "cluster", "node"], builtins: "all", packages: "any", isPure: false },
-  bench: { folders: ["engine", "cluster", "node", "scripts", "test"], builtins: "all", packages: "any", isPure: false },
-  test: { folders: ["engine", "cluster", "node", "scripts", "bench"], builtins: "all", packages: "any", isPure: false },
+  ...Object.fromEntries(
+    ROOMS.map((room, at) => [
+      `cluster/${room}`,
+      {
+        ...PURE,
+        folders: ["engine", ...ROOMS.slice(0, at).map((above) => `cluster/${above}`)],
+        packages: room === "members" ? ["hashring"] : [],
+      },
+    ]),
+  ),
+  cluster: { ...PURE, folders: ["engine", ...ROOMS.map((room) => `cluster/${room}`)] },
+  node: {
+    folders: ["engine", "cluster/ports", "cluster/records", "cluster"],
+    builtins: "all",
+    packages: "production",
+    isPure: false,
+  },
+  simulator: { folders: ["engine", "cluster/"], builtins: "all", packages: "any", isPure: false },
+  crowd: { folders: ["engine"], builtins: "all", packages: "any", isPure: false },
+  scripts: { folders: ["engine", "cluster/", "node"], builtins: "all", packages: "any", isPure: false },
+  bench: {
+    folders: ["engine", "cluster/", "node", "crowd", "simulator", "scripts", "test"],
+    builtins: "all",
+    packages: "any",
+    isPure: false,
+  },
+  test: {
+    folders: ["engine", "cluster/", "node", "crowd", "simulator", "scripts", "bench"],
+    builtins: "all",
+    packages: "any",
+    isPure: false,
+  },
 };
 
 /** What a pure layer may not name, and why. `Date` is fine as a calendar: `new Date(ms)`, `Date.parse()`. */
@@ -61,17 +94,26 @@ export function checkLayers(root: string): string[] {
     exclude: ["**/node_modules", "{.*,reports,dist,coverage,data}"],
   });
   return files.sort().flatMap((file) => {
-    const [folder, ...rest] = file.split("/") as [string, ...string[]];
-    if (rest.length === 0) return []; // configuration of tools, in the project's root
-    const layer = LAYERS[folder];
-    if (layer === undefined)
-      return [`${file}:1:1: no rule for the folder ${folder}/: add it to scripts/check-layers.ts`];
-    return checkFile(file, readFileSync(join(root, file), "utf8"), layer, productionPackages);
+    if (!file.includes("/")) return []; // configuration of tools, in the project's root
+    const folder = layerOf(file);
+    if (folder === undefined)
+      return [`${file}:1:1: no rule for the folder ${file.split("/")[0]}/: add it to scripts/check-layers.ts`];
+    return checkFile(file, folder, readFileSync(join(root, file), "utf8"), productionPackages);
   });
 }
 
-function checkFile(file: string, source: string, layer: Layer, productionPackages: readonly string[]): string[] {
-  const folder = file.split("/")[0];
+/** The folder whose rules hold for a file: `cluster/moves` for `cluster/moves/a.ts`, `cluster` for `cluster/a.ts`. */
+function layerOf(file: string): string | undefined {
+  const folders = file.split("/").slice(0, -1);
+  for (let length = folders.length; length > 0; length--) {
+    const name = folders.slice(0, length).join("/");
+    if (name in LAYERS) return name;
+  }
+  return undefined;
+}
+
+function checkFile(file: string, folder: string, source: string, productionPackages: readonly string[]): string[] {
+  const layer = LAYERS[folder];
   const breaches = new Set<string>();
   const report = (at: SyntaxNode, message: string) => {
     const before = source.slice(0, at.start).split("\n");
@@ -109,11 +151,13 @@ function checkImport(
 ): string | undefined {
   if (specifier.startsWith(".")) {
     const target = posix.normalize(posix.join(posix.dirname(file), specifier));
-    const targetFolder = target.split("/")[0];
-    if (targetFolder === file.split("/")[0] || layer.folders.includes(targetFolder)) return undefined;
-    if (!(targetFolder in LAYERS) && !layer.isPure) return undefined; // the project's root: package.json and the like
+    const targetFolder = layerOf(target);
+    if (targetFolder === undefined && !layer.isPure) return undefined; // the project's root: package.json and the like
+    const isOpen = (folder: string): boolean =>
+      folder.endsWith("/") ? target.startsWith(folder) : folder === targetFolder;
+    if (targetFolder === layerOf(file) || layer.folders.some(isOpen)) return undefined;
     return `${target} (it may import ${listOr(
-      layer.folders.map((name) => `${name}/`),
+      layer.folders.map((name) => (name.endsWith("/") ? name : `${name}/`)),
       "no other folder",
     )})`;
   }

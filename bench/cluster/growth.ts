@@ -1,6 +1,6 @@
 /** Goal 4: what the protocols cost as a cluster grows, counted in simulated clusters and from the placement alone. */
-import { placementOf } from "../../cluster/placement.ts";
-import type { View } from "../../cluster/view.ts";
+import { placementOf } from "../../cluster/members/placement.ts";
+import type { View } from "../../cluster/ports/view.ts";
 import type { GrowthResult, GrowthSize, PlacementSize } from "./results.ts";
 import type { GrowthSettings, GrowthSizeSettings } from "./settings.ts";
 import { type LaneTraffic, LEG_MS, STORE_MS, VirtualCluster } from "./virtual-cluster.ts";

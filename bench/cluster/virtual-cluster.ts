@@ -3,18 +3,18 @@
  * and every way takes equally long, so what is counted here (messages, bytes, moves) is what the protocols cost.
  */
 import { ClusterNode } from "../../cluster/cluster-node.ts";
-import { NO_SEQ } from "../../cluster/owner.ts";
-import { PLACEMENT_RULE } from "../../cluster/placement.ts";
-import type { ClusterKey } from "../../cluster/shared-store.ts";
-import { type Lane, PeerError, type Transport } from "../../cluster/transport.ts";
-import type { View } from "../../cluster/view.ts";
+import { NO_SEQ } from "../../cluster/records/owner.ts";
+import { PLACEMENT_RULE } from "../../cluster/members/placement.ts";
+import type { ClusterKey } from "../../cluster/ports/shared-store.ts";
+import { type Lane, PeerError, type Transport } from "../../cluster/ports/transport.ts";
+import type { View } from "../../cluster/ports/view.ts";
 import { encodeRows } from "../../engine/codec.ts";
 import type { TableCopy } from "../../engine/engine.ts";
 import { MODES_MAX } from "../../engine/modes.ts";
 import { takenRows } from "../../engine/presence-table.ts";
 import { regionOf } from "../../engine/regions.ts";
-import { VirtualTime } from "../../test/simulation/virtual-time.ts";
-import { SharedStoreModel } from "../../test/support/shared-store-model.ts";
+import { VirtualTime } from "../../simulator/virtual-time.ts";
+import { SharedStoreModel } from "../../simulator/redis/shared-store-model.ts";
 import { placeOf, randomOf, writeId } from "../support/traffic.ts";
 
 /** One way between two nodes, and there and back to the store: a data centre's. */

@@ -1,6 +1,6 @@
 /** A call whose parts lie under several tags: one script for each, all at once, answers in the order asked. */
-import { type PartitionIndex, StoreUnavailableError } from "../../cluster/record-store.ts";
-import { OtherRunError } from "../../cluster/shared-store.ts";
+import { type PartitionIndex, StoreUnavailableError } from "../../cluster/ports/record-store.ts";
+import { OtherRunError } from "../../cluster/ports/shared-store.ts";
 
 /** Of one tag: either answers for its parts, or what went wrong. */
 type Send<Part, Answer> = (tag: number, parts: readonly Part[]) => Promise<readonly Answer[]>;

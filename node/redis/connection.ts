@@ -3,7 +3,7 @@
  * time; nothing waits for a connection to come back and nothing is sent twice: what failed is the caller's to repeat.
  */
 import { Cluster, Redis, type RedisOptions } from "ioredis";
-import { StoreUnavailableError } from "../../cluster/record-store.ts";
+import { StoreUnavailableError } from "../../cluster/ports/record-store.ts";
 import { refuseDatabase } from "./fitness.ts";
 import { unavailable } from "./redis-errors.ts";
 import type { RedisUrl } from "./redis-url.ts";

@@ -1,6 +1,6 @@
 /** What goes wrong with Redis, in plain words. */
-import { StoreUnavailableError } from "../../cluster/record-store.ts";
-import { OtherRunError } from "../../cluster/shared-store.ts";
+import { StoreUnavailableError } from "../../cluster/ports/record-store.ts";
+import { OtherRunError } from "../../cluster/ports/shared-store.ts";
 
 /** This Redis may not be used, now or later, until somebody changes how it is set up. */
 export class UnfitRedisError extends Error {

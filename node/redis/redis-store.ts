@@ -11,7 +11,7 @@ import {
   type Snapshot,
   type SnapshotAnswer,
   StoreUnavailableError,
-} from "../../cluster/record-store.ts";
+} from "../../cluster/ports/record-store.ts";
 import type {
   ClusterKey,
   Renewal,
@@ -21,8 +21,8 @@ import type {
   SharedStore,
   Standing,
   TakenAnswer,
-} from "../../cluster/shared-store.ts";
-import type { View } from "../../cluster/view.ts";
+} from "../../cluster/ports/shared-store.ts";
+import type { View } from "../../cluster/ports/view.ts";
 import { allByTag, heardByTag } from "./by-tag.ts";
 import { Connection } from "./connection.ts";
 import { memoryRatio, refuseUnfit } from "./fitness.ts";

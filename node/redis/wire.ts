@@ -1,7 +1,7 @@
 /** What the scripts take and answer, as texts and bytes (`lua/` says what they mean). */
-import type { AppendAnswer, Claim, PartitionRecord, SnapshotAnswer } from "../../cluster/record-store.ts";
-import type { ClusterKey, Listed, MemberList, Standing, TakenAnswer } from "../../cluster/shared-store.ts";
-import type { Member } from "../../cluster/view.ts";
+import type { AppendAnswer, Claim, PartitionRecord, SnapshotAnswer } from "../../cluster/ports/record-store.ts";
+import type { ClusterKey, Listed, MemberList, Standing, TakenAnswer } from "../../cluster/ports/shared-store.ts";
+import type { Member } from "../../cluster/ports/view.ts";
 
 const ANSWERS = { L: "landed", S: "superseded", B: "behind", O: "outnumbered" } as const;
 

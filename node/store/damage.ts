@@ -1,7 +1,7 @@
 /**
  * What is wrong with a store's folder, in plain lines for whoever starts the node.
  */
-import type { PartitionIndex } from "../../cluster/record-store.ts";
+import type { PartitionIndex } from "../../cluster/ports/record-store.ts";
 
 /** What cannot be read any more. All empty and false: damage was found, but everything could be read around it. */
 export interface Loss {

@@ -9,7 +9,7 @@
  * Numbers are little-endian, as on every machine Node runs on. `from` is the length that the message continues under
  * its claim, so each segment says by itself where it belongs, whatever was lost around it.
  */
-import type { Append, Claim } from "../../cluster/record-store.ts";
+import type { Append, Claim } from "../../cluster/ports/record-store.ts";
 
 export const LOG_ROW_MAGIC = 0x314c4348; // "HCL1"
 const HEADER_BYTES = 24;

@@ -21,7 +21,7 @@ import {
   rmSync,
 } from "node:fs";
 import { join } from "node:path";
-import type { Founding } from "../../cluster/record-store.ts";
+import type { Founding } from "../../cluster/ports/record-store.ts";
 import { DamagedStoreError, type Loss } from "./damage.ts";
 import { inspect, readContent, type Inspection } from "./inspect.ts";
 import { RecordFile } from "./record-file.ts";

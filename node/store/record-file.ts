@@ -7,7 +7,7 @@
 import { DatabaseSync, type StatementSync } from "node:sqlite";
 import { statSync } from "node:fs";
 import { crc32 } from "node:zlib";
-import type { Claim, Founding, PartitionIndex, Snapshot, SnapshotAnswer } from "../../cluster/record-store.ts";
+import type { Claim, Founding, PartitionIndex, Snapshot, SnapshotAnswer } from "../../cluster/ports/record-store.ts";
 import { claimsOf, keepSegments, rowAt, segmentsOf, setCommitNumber, wordsOfRow, type Words } from "./log-row.ts";
 import {
   coverOf,

@@ -4,7 +4,13 @@
  * It is never written: the file's lock is exclusive, so it is derived once from the rows at open and then kept
  * alongside. A call first decides here, then writes, and only when that is durable is it noted here.
  */
-import type { AppendAnswer, Claim, Founding, PartitionIndex, SnapshotAnswer } from "../../cluster/record-store.ts";
+import type {
+  AppendAnswer,
+  Claim,
+  Founding,
+  PartitionIndex,
+  SnapshotAnswer,
+} from "../../cluster/ports/record-store.ts";
 import type { RecordRow, SnapshotRow } from "./schema.ts";
 
 const SEGMENTS_PER_MARK = 64; // one mark a partition for so many commits: 16 bytes, a quarter of a byte a segment

@@ -1,7 +1,7 @@
 /**
  * Everything of a damaged store that its own checksums prove, and what is missing beside it.
  */
-import type { Claim, Founding, PartitionIndex } from "../../cluster/record-store.ts";
+import type { Claim, Founding, PartitionIndex } from "../../cluster/ports/record-store.ts";
 import type { Loss } from "./damage.ts";
 import { emptyLogRow, segmentsOf, wordsOfRow } from "./log-row.ts";
 import { scanRows, type ScannedRow } from "./page-scan.ts";

@@ -11,7 +11,7 @@
  */
 import { crc32 } from "node:zlib";
 import type { DatabaseSync, SQLInputValue, SQLOutputValue } from "node:sqlite";
-import type { Founding, PartitionIndex } from "../../cluster/record-store.ts";
+import type { Founding, PartitionIndex } from "../../cluster/ports/record-store.ts";
 import { LOG_ROW_MAGIC, rowAt, wordsOfRow } from "./log-row.ts";
 
 export const FORMAT = 1;

@@ -11,8 +11,8 @@ import type {
   RecordStore,
   Snapshot,
   SnapshotAnswer,
-} from "../../cluster/record-store.ts";
-import { StoreUnavailableError } from "../../cluster/record-store.ts";
+} from "../../cluster/ports/record-store.ts";
+import { StoreUnavailableError } from "../../cluster/ports/record-store.ts";
 import type { Loss } from "./damage.ts";
 import type { ClaimRead } from "./record-file.ts";
 import { BYTES_ON_DISK, COMMITS, LAST_COMMIT_MS } from "./shared-calls.ts";

@@ -6,7 +6,7 @@
  */
 import { mkdirSync } from "node:fs";
 import { receiveMessageOnPort, workerData } from "node:worker_threads";
-import type { Founding } from "../../cluster/record-store.ts";
+import type { Founding } from "../../cluster/ports/record-store.ts";
 import { DamagedStoreError, FolderInUseError } from "./damage.ts";
 import { lockFolder, type FolderLock } from "./folder-lock.ts";
 import { wordsOf } from "./log-row.ts";

@@ -2,8 +2,15 @@
  * The main thread's end of the store's thread: starts it, hands calls over, and says when it died.
  */
 import { Worker, MessageChannel, type MessagePort } from "node:worker_threads";
-import { StoreUnavailableError } from "../../cluster/record-store.ts";
-import type { Append, AppendAnswer, Claim, Founding, PartitionIndex, Snapshot } from "../../cluster/record-store.ts";
+import { StoreUnavailableError } from "../../cluster/ports/record-store.ts";
+import type {
+  Append,
+  AppendAnswer,
+  Claim,
+  Founding,
+  PartitionIndex,
+  Snapshot,
+} from "../../cluster/ports/record-store.ts";
 import { DamagedStoreError, FolderInUseError, type Loss } from "./damage.ts";
 import { LogRowWriter, wordsOf, type Words } from "./log-row.ts";
 import {

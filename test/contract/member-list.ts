@@ -1,7 +1,7 @@
 /** What every shared store must do with the list of members (R7 to R11); part of the suite in `shared-store.ts`. */
 import { describe, expect, test } from "vitest";
-import type { Run, SharedStore } from "../../cluster/shared-store.ts";
-import { NO_VIEW, type View } from "../../cluster/view.ts";
+import type { Run, SharedStore } from "../../cluster/ports/shared-store.ts";
+import { NO_VIEW, type View } from "../../cluster/ports/view.ts";
 import { LEASE_MS, memberNamed, renewalOf, runOf, viewOf } from "../support/renewals.ts";
 
 /**

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { StoreUnavailableError } from "../../cluster/record-store.ts";
+import { StoreUnavailableError } from "../../cluster/ports/record-store.ts";
 import { MemoryStore } from "../support/memory-store.ts";
 import { recordStoreContract } from "./record-store.ts";
 

@@ -3,7 +3,7 @@
  */
 import fc from "fast-check";
 import { afterEach, describe, expect, test } from "vitest";
-import type { Append, Claim, PartitionIndex, RecordStore, Snapshot } from "../../cluster/record-store.ts";
+import type { Append, Claim, PartitionIndex, RecordStore, Snapshot } from "../../cluster/ports/record-store.ts";
 import { MemoryStore } from "../support/memory-store.ts";
 import { Life, answerOf, anyCall, anyStep } from "../support/record-scripts.ts";
 

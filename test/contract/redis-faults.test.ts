@@ -1,7 +1,7 @@
 /** What the store says when Redis is down, frozen, full, restarted, failed over or unfit. */
 import { describe, expect, test } from "vitest";
-import { type Claim, StoreUnavailableError } from "../../cluster/record-store.ts";
-import { OtherRunError } from "../../cluster/shared-store.ts";
+import { type Claim, StoreUnavailableError } from "../../cluster/ports/record-store.ts";
+import { OtherRunError } from "../../cluster/ports/shared-store.ts";
 import { UnfitRedisError } from "../../node/redis/redis-errors.ts";
 import { RedisStore } from "../../node/redis/redis-store.ts";
 import { KEY } from "../support/bound-store.ts";

@@ -2,7 +2,7 @@
 import { readFileSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import type { Claim } from "../../cluster/record-store.ts";
+import type { Claim } from "../../cluster/ports/record-store.ts";
 import { RedisStore } from "../../node/redis/redis-store.ts";
 import { scriptNamed } from "../../node/redis/scripts.ts";
 import { KEY } from "../support/bound-store.ts";

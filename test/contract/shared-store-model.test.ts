@@ -1,8 +1,8 @@
 import { describe, expect, test } from "vitest";
-import { StoreUnavailableError } from "../../cluster/record-store.ts";
+import { StoreUnavailableError } from "../../cluster/ports/record-store.ts";
 import { KEY, bindRun } from "../support/bound-store.ts";
 import { renewalOf } from "../support/renewals.ts";
-import { SharedStoreModel, type Through } from "../support/shared-store-model.ts";
+import { SharedStoreModel, type Through } from "../../simulator/redis/shared-store-model.ts";
 import { recordStoreContract } from "./record-store.ts";
 import { sharedStoreContract } from "./shared-store.ts";
 

@@ -4,12 +4,12 @@
  */
 import fc from "fast-check";
 import { afterEach, describe, expect, test } from "vitest";
-import type { Claim } from "../../cluster/record-store.ts";
-import { type Run, OtherRunError, type SharedStore } from "../../cluster/shared-store.ts";
-import type { View } from "../../cluster/view.ts";
+import type { Claim } from "../../cluster/ports/record-store.ts";
+import { type Run, OtherRunError, type SharedStore } from "../../cluster/ports/shared-store.ts";
+import type { View } from "../../cluster/ports/view.ts";
 import { KEY } from "../support/bound-store.ts";
 import { LEASE_MS, renewalOf, runOf, viewOf } from "../support/renewals.ts";
-import { SharedStoreModel } from "../support/shared-store-model.ts";
+import { SharedStoreModel } from "../../simulator/redis/shared-store-model.ts";
 import { Script, anyStep } from "../support/shared-store-scripts.ts";
 import { memberListContract } from "./member-list.ts";
 

@@ -4,7 +4,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type ClusterProcesses, startCluster } from "../support/cluster.ts";
 import { type Answer, gamemodePath, HttpClient, JSON_TYPE, NO_CACHE, type RequestOptions } from "../support/http.ts";
 import { hasRedis } from "../support/redis-server.ts";
-import { SeededRandom } from "../support/seeded-random.ts";
+import { SeededRandom } from "../../simulator/seeded-random.ts";
 import {
   errorsLogged,
   expectError,

@@ -3,7 +3,7 @@
 import { expect, test } from "vitest";
 
 import { HttpClient } from "../support/http.ts";
-import { SeededRandom } from "../support/seeded-random.ts";
+import { SeededRandom } from "../../simulator/seeded-random.ts";
 import { countsOf, freshPlayer, shareNode } from "../support/shared-node.ts";
 import { until } from "../support/until.ts";
 

@@ -11,7 +11,7 @@ import { expect, test } from "vitest";
 import { REGIONS } from "../support/corpora.ts";
 import { HttpClient } from "../support/http.ts";
 import { killDuringStart, startNode, temporaryFolder } from "../support/node-process.ts";
-import { SeededRandom } from "../support/seeded-random.ts";
+import { SeededRandom } from "../../simulator/seeded-random.ts";
 import { countsOf, freshPlayer } from "../support/shared-node.ts";
 import { until } from "../support/until.ts";
 

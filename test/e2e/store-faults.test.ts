@@ -8,7 +8,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Worker } from "node:worker_threads";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { StoreUnavailableError } from "../../cluster/record-store.ts";
+import { StoreUnavailableError } from "../../cluster/ports/record-store.ts";
 import type { Loss } from "../../node/store/damage.ts";
 import { SqliteStore } from "../../node/store/sqlite-store.ts";
 import { messageOf, newestOf, snapshotOf } from "../support/store-history.ts";

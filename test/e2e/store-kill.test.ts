@@ -13,7 +13,7 @@ import { FolderInUseError } from "../../node/store/damage.ts";
 import { SqliteStore } from "../../node/store/sqlite-store.ts";
 import { readWal } from "../../node/store/wal.ts";
 import { FileStore } from "../support/file-store.ts";
-import { SeededRandom } from "../support/seeded-random.ts";
+import { SeededRandom } from "../../simulator/seeded-random.ts";
 import { messageOf, newestOf, readBack } from "../support/store-history.ts";
 
 const ROUNDS = Number(process.env.HEADCOUNT_TEST_KILL_ROUNDS ?? 12);

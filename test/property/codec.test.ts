@@ -7,7 +7,7 @@ import { decodeRows, encodeRows, type Kind, MalformedMessageError, type Rows } f
 import { MODE_BITS } from "../../engine/modes.ts";
 import { NOWHERE } from "../../engine/presence-table.ts";
 import { REGIONS } from "../../engine/regions.ts";
-import { anyProfileId } from "../support/players.ts";
+import { anyProfileId } from "../../simulator/players.ts";
 import { plainMessage, plainRows } from "../support/rows.ts";
 
 const anyKind = fc.constantFrom<Kind>("log", "snapshot");

@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
 
-import { type CountsMessage, decodeCounts, encodeCounts } from "../../cluster/counts-codec.ts";
+import { type CountsMessage, decodeCounts, encodeCounts } from "../../cluster/counts/counts-codec.ts";
 import { checksum } from "../../engine/checksum.ts";
 import { MalformedMessageError } from "../../engine/codec.ts";
 import { REGIONS } from "../../engine/regions.ts";

@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
 
-import type { RegionView } from "../../cluster/read-views.ts";
+import type { RegionView } from "../../cluster/counts/read-views.ts";
 import { regionOf } from "../../engine/regions.ts";
 import { CountsCluster, PARTITIONS } from "../support/counts-cluster.ts";
 

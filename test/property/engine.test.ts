@@ -8,7 +8,7 @@ import { takenRows } from "../../engine/presence-table.ts";
 import { formatProfileId } from "../../engine/profile-id.ts";
 import { regionOf } from "../../engine/regions.ts";
 import { EngineModel } from "../support/engine-model.ts";
-import { hashOf, KEY_BYTES, playerId } from "../support/players.ts";
+import { hashOf, KEY_BYTES, playerId } from "../../simulator/players.ts";
 import { plainRows } from "../support/rows.ts";
 
 const PLAYERS = 60; // over two partitions: their tables grow, shrink and close gaps around their end

@@ -3,7 +3,7 @@ import { expect, test } from "vitest";
 
 import { halfSipHash, hashKeyOf } from "../../engine/half-sip-hash.ts";
 import { halfSipHashReference } from "../support/half-sip-hash-reference.ts";
-import { anyWords } from "../support/players.ts";
+import { anyWords } from "../../simulator/players.ts";
 
 test("halfSipHash() equals HalfSipHash-1-3 of the id's words, for any key and id", () => {
   fc.assert(

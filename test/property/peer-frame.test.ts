@@ -2,7 +2,7 @@
 import * as fc from "fast-check";
 import { expect, test } from "vitest";
 
-import { FRAME_KINDS, FrameReader, writeFrame } from "../../node/peer-frame.ts";
+import { FRAME_KINDS, FrameReader, writeFrame } from "../../node/peers/peer-frame.ts";
 
 const MESSAGE_BYTES_MAX = 200_000;
 

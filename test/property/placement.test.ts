@@ -1,8 +1,8 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
 
-import { type Placement, PLACEMENT_RULE, placementOf } from "../../cluster/placement.ts";
-import { type Member, NO_VIEW, type View } from "../../cluster/view.ts";
+import { type Placement, PLACEMENT_RULE, placementOf } from "../../cluster/members/placement.ts";
+import { type Member, NO_VIEW, type View } from "../../cluster/ports/view.ts";
 import { REGIONS } from "../../engine/regions.ts";
 
 /** Names as people give them, and ones that ring or parser could stumble over. */

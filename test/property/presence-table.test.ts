@@ -4,7 +4,7 @@ import { expect, test } from "vitest";
 import { halfSipHash, hashKeyOf } from "../../engine/half-sip-hash.ts";
 import { CELL, PresenceTable, ROW_WORDS, takenRows } from "../../engine/presence-table.ts";
 import type { ProfileId } from "../../engine/profile-id.ts";
-import { homeOf, playerId } from "../support/players.ts";
+import { homeOf, playerId } from "../../simulator/players.ts";
 
 const anyKey = fc.uint8Array({ minLength: 8, maxLength: 8 }).map(hashKeyOf);
 /** Adds or removes, in either order, a run of players: long runs make the table grow and shrink. */

@@ -2,7 +2,7 @@ import fc from "fast-check";
 import { expect, test } from "vitest";
 
 import { formatProfileId, parseProfileId } from "../../engine/profile-id.ts";
-import { anyProfileId, anyWords } from "../support/players.ts";
+import { anyProfileId, anyWords } from "../../simulator/players.ts";
 
 const FORM = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
 

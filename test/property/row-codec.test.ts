@@ -11,14 +11,14 @@ import {
   encodeBatch,
   EXPIRED,
   OUT_OF_TURN,
-} from "../../cluster/row-codec.ts";
-import type { Place, Row } from "../../cluster/rows.ts";
+} from "../../cluster/rows/row-codec.ts";
+import type { Place, Row } from "../../cluster/ports/rows.ts";
 import { MalformedMessageError } from "../../engine/codec.ts";
 import { isModeName } from "../../engine/modes.ts";
 import { NO_SEQ } from "../../engine/partition.ts";
 import { REGIONS } from "../../engine/regions.ts";
 import { incarnationOf, PARTITIONS } from "../support/forwarding.ts";
-import { anyProfileId } from "../support/players.ts";
+import { anyProfileId } from "../../simulator/players.ts";
 
 const anyMode = fc.stringMatching(/^[A-Za-z0-9][A-Za-z0-9._:-]{0,63}$/);
 const anyRegion = fc.nat(REGIONS.length - 1);

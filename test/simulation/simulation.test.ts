@@ -3,12 +3,12 @@ import { readFileSync } from "node:fs";
 import { availableParallelism } from "node:os";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
-import { catchFault } from "./fault-hunt.ts";
-import type { Job, Result } from "./jobs.ts";
-import { patched } from "./patching.ts";
-import { PLANTED_FAULTS } from "./planted-faults.ts";
-import { runPool } from "./pool.ts";
-import { SCENARIO_NAMES } from "./scenario-names.ts";
+import { catchFault } from "../../simulator/fault-hunt.ts";
+import type { Job, Result } from "../../simulator/jobs.ts";
+import { patched } from "../../simulator/patching.ts";
+import { PLANTED_FAULTS } from "../../simulator/planted-faults.ts";
+import { runPool } from "../../simulator/pool.ts";
+import { SCENARIO_NAMES } from "../../simulator/scenario-names.ts";
 
 const SEEDS = 2000;
 const SEEDS_A_SCENARIO = 3;

@@ -17,7 +17,7 @@ import { expect } from "vitest";
 
 import { type ClusterClient } from "./cluster-client.ts";
 import { type Answer, gamemodePath, NO_CACHE } from "./http.ts";
-import type { SeededRandom } from "./seeded-random.ts";
+import type { SeededRandom } from "../../simulator/seeded-random.ts";
 import { freshPlayer } from "./shared-node.ts";
 import { until } from "./until.ts";
 

@@ -1,7 +1,14 @@
 /** A shared store as a store of records alone: under the run that it had when it was bound. */
-import type { Append, AppendAnswer, Claim, ClaimAnswer, Founding, RecordStore } from "../../cluster/record-store.ts";
-import type { PartitionIndex, Snapshot, SnapshotAnswer } from "../../cluster/record-store.ts";
-import type { ClusterKey, Run, SharedStore } from "../../cluster/shared-store.ts";
+import type {
+  Append,
+  AppendAnswer,
+  Claim,
+  ClaimAnswer,
+  Founding,
+  RecordStore,
+} from "../../cluster/ports/record-store.ts";
+import type { PartitionIndex, Snapshot, SnapshotAnswer } from "../../cluster/ports/record-store.ts";
+import type { ClusterKey, Run, SharedStore } from "../../cluster/ports/shared-store.ts";
 import { runOf } from "./renewals.ts";
 
 export const KEY: ClusterKey = {

@@ -6,7 +6,7 @@
 import { setTimeout as pause } from "node:timers/promises";
 
 import { type Answer, HttpClient, type RequestOptions } from "./http.ts";
-import type { SeededRandom } from "./seeded-random.ts";
+import type { SeededRandom } from "../../simulator/seeded-random.ts";
 
 /** Of one attempt; longer than a node may take. */
 const SILENCE_AFTER_DEADLINE_MS = 700;

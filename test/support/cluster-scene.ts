@@ -8,7 +8,7 @@ import { Acknowledgements, type Player } from "./acknowledgements.ts";
 import { ClusterClient, type Measurements } from "./cluster-client.ts";
 import { type ClusterProcesses, startCluster } from "./cluster-processes.ts";
 import type { NodeProcess } from "./node-process.ts";
-import { SeededRandom } from "./seeded-random.ts";
+import { SeededRandom } from "../../simulator/seeded-random.ts";
 import { errorsLogged } from "./shared-node.ts";
 import { until } from "./until.ts";
 

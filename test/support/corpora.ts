@@ -10,7 +10,7 @@ export interface JsonText {
 }
 
 /** The alpha-2 codes of all 249 countries, from the crowd's data. */
-export const REGIONS: readonly string[] = lines("../../bench/crowd/data/countries.csv")
+export const REGIONS: readonly string[] = lines("../../crowd/data/countries.csv")
   .slice(1)
   .map((line) => line.slice(0, 2));
 

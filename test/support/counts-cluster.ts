@@ -2,14 +2,14 @@
  * Several nodes' counts over a network that loses, delays, repeats and reorders, in virtual time. Who holds a partition
  * and who is listed is set by the test; players are known to it one by one.
  */
-import { Counts } from "../../cluster/counts.ts";
-import { placementOf } from "../../cluster/placement.ts";
-import { PeerError } from "../../cluster/transport.ts";
-import type { Member, View } from "../../cluster/view.ts";
+import { Counts } from "../../cluster/counts/counts.ts";
+import { placementOf } from "../../cluster/members/placement.ts";
+import { PeerError } from "../../cluster/ports/transport.ts";
+import type { Member, View } from "../../cluster/ports/view.ts";
 import { Engine } from "../../engine/engine.ts";
 import { NO_SEQ } from "../../engine/partition.ts";
-import { KEY_BYTES, playerId } from "./players.ts";
-import { SeededRandom } from "./seeded-random.ts";
+import { KEY_BYTES, playerId } from "../../simulator/players.ts";
+import { SeededRandom } from "../../simulator/seeded-random.ts";
 
 export interface Place {
   readonly region: number;

@@ -12,7 +12,7 @@ import type {
   RecordStore,
   Snapshot,
   SnapshotAnswer,
-} from "../../cluster/record-store.ts";
+} from "../../cluster/ports/record-store.ts";
 import type { Loss } from "../../node/store/damage.ts";
 import { LogRowWriter, wordsOf } from "../../node/store/log-row.ts";
 import { openRecordFile } from "../../node/store/open-record-file.ts";

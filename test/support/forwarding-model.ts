@@ -2,11 +2,11 @@
  * Forwarders of several nodes among owners that are told, not elected: partitions move, nodes die, views spread late,
  * messages are lost, late and repeated, rows land late or are dropped with their owner. Virtual time, one seed.
  */
-import { Forwarder } from "../../cluster/forwarder.ts";
-import type { Elsewhere, Outcome, Row, RowOutcome } from "../../cluster/rows.ts";
-import { PeerError } from "../../cluster/transport.ts";
+import { Forwarder } from "../../cluster/rows/forwarder.ts";
+import type { Elsewhere, Outcome, Row, RowOutcome } from "../../cluster/ports/rows.ts";
+import { PeerError } from "../../cluster/ports/transport.ts";
 import { elsewhere, incarnationOf, reportOf } from "./forwarding.ts";
-import { SeededRandom } from "./seeded-random.ts";
+import { SeededRandom } from "../../simulator/seeded-random.ts";
 
 export interface Weather {
   readonly seed: number;

@@ -1,9 +1,9 @@
 /** One entry with everything around it played by the test: clock, turns, peers, views and its own handler. */
 
-import { Forwarder, type ForwarderOptions, type ForwarderPorts } from "../../cluster/forwarder.ts";
-import { type Answer, decodeBatch, encodeAnswers } from "../../cluster/row-codec.ts";
-import type { Done, Elsewhere, Outcome, Row, RowOutcome } from "../../cluster/rows.ts";
-import { PeerError } from "../../cluster/transport.ts";
+import { Forwarder, type ForwarderOptions, type ForwarderPorts } from "../../cluster/rows/forwarder.ts";
+import { type Answer, decodeBatch, encodeAnswers } from "../../cluster/rows/row-codec.ts";
+import type { Done, Elsewhere, Outcome, Row, RowOutcome } from "../../cluster/ports/rows.ts";
+import { PeerError } from "../../cluster/ports/transport.ts";
 
 export const PARTITIONS = 256;
 

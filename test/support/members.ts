@@ -1,5 +1,5 @@
 /** Members and views for tests: incarnations that can be told apart at a glance. */
-import type { Member, View } from "../../cluster/view.ts";
+import type { Member, View } from "../../cluster/ports/view.ts";
 
 /** `incarnationOf(3)` is 00000003-…: a UUID in form. */
 export function incarnationOf(number: number): string {

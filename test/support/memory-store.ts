@@ -1,10 +1,10 @@
 /**
- * A store in memory that keeps the contract of `cluster/record-store.ts`, and breaks it when told to.
+ * A store in memory that keeps the contract of `cluster/ports/record-store.ts`, and breaks it when told to.
  *
  * The plain model beside the real stores: nothing here is clever. Everything is copied on the way in and out, as if
  * it had been on disk. The fault switches say what a real store does on a bad day; each takes effect on the next call.
  */
-import { StoreUnavailableError } from "../../cluster/record-store.ts";
+import { StoreUnavailableError } from "../../cluster/ports/record-store.ts";
 import type {
   Append,
   AppendAnswer,
@@ -15,7 +15,7 @@ import type {
   RecordStore,
   Snapshot,
   SnapshotAnswer,
-} from "../../cluster/record-store.ts";
+} from "../../cluster/ports/record-store.ts";
 
 interface Message {
   readonly claim: Claim;

@@ -4,7 +4,7 @@
  */
 import fc from "fast-check";
 import { expect } from "vitest";
-import type { Append, Claim, PartitionIndex, RecordStore, Snapshot } from "../../cluster/record-store.ts";
+import type { Append, Claim, PartitionIndex, RecordStore, Snapshot } from "../../cluster/ports/record-store.ts";
 
 const bytes = (text: string): Uint8Array => new TextEncoder().encode(text);
 

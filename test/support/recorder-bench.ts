@@ -1,8 +1,8 @@
 /** A recorder over an in-memory store with a clock, turns and an encoder in the test's hand. */
-import type { Durability } from "../../cluster/record-state.ts";
-import { type Fate, Recorder } from "../../cluster/recorder.ts";
-import type { Claim, RecordStore } from "../../cluster/record-store.ts";
-import { recoverAll } from "../../cluster/recovery.ts";
+import type { Durability } from "../../cluster/records/record-state.ts";
+import { type Fate, Recorder } from "../../cluster/records/recorder.ts";
+import type { Claim, RecordStore } from "../../cluster/ports/record-store.ts";
+import { recoverAll } from "../../cluster/records/recovery.ts";
 import { encodeRows } from "../../engine/codec.ts";
 import { Engine, type TableCopy } from "../../engine/engine.ts";
 import { NO_SEQ } from "../../engine/partition.ts";

@@ -1,6 +1,6 @@
 /** Renewals for tests. */
-import type { Renewal, Run, SharedStore } from "../../cluster/shared-store.ts";
-import { type Member, NO_VIEW, type View } from "../../cluster/view.ts";
+import type { Renewal, Run, SharedStore } from "../../cluster/ports/shared-store.ts";
+import { type Member, NO_VIEW, type View } from "../../cluster/ports/view.ts";
 
 export const LEASE_MS = 3000;
 

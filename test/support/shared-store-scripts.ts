@@ -1,11 +1,11 @@
 /** Random calls for a shared store and the model beside it: a few members, a clock that jumps, a few records. */
 import fc from "fast-check";
 import { expect } from "vitest";
-import type { Claim, Snapshot } from "../../cluster/record-store.ts";
-import type { RenewalAnswer, Run, SharedStore } from "../../cluster/shared-store.ts";
+import type { Claim, Snapshot } from "../../cluster/ports/record-store.ts";
+import type { RenewalAnswer, Run, SharedStore } from "../../cluster/ports/shared-store.ts";
 import { KEY } from "./bound-store.ts";
 import { LEASE_MS, memberNamed } from "./renewals.ts";
-import type { SharedStoreModel } from "./shared-store-model.ts";
+import type { SharedStoreModel } from "../../simulator/redis/shared-store-model.ts";
 
 /** What a caller knows of the list: as it stands, older, newer, or another under its number. */
 const anyKnowledge = fc.constantFrom("current", "current", "current", "nothing", "older", "newer", "forked");

@@ -6,7 +6,7 @@
  * it stands for all messages up to it.
  */
 import { Buffer } from "node:buffer";
-import type { PartitionIndex, PartitionRecord } from "../../cluster/record-store.ts";
+import type { PartitionIndex, PartitionRecord } from "../../cluster/ports/record-store.ts";
 
 const PATTERN = Buffer.from(Array.from({ length: 4096 }, (_, index) => (index * 167 + (index >> 4) * 13) & 0xff));
 

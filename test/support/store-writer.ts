@@ -9,7 +9,7 @@
  */
 import { openSync, writeSync } from "node:fs";
 import { SqliteStore } from "../../node/store/sqlite-store.ts";
-import { SeededRandom } from "./seeded-random.ts";
+import { SeededRandom } from "../../simulator/seeded-random.ts";
 import { messageOf, newestOf, snapshotOf } from "./store-history.ts";
 
 const PARTITIONS = 16;

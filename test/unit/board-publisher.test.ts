@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 
-import { BoardPublisher } from "../../cluster/board-publisher.ts";
-import { RegionBoards } from "../../cluster/region-boards.ts";
+import { BoardPublisher } from "../../cluster/counts/board-publisher.ts";
+import { RegionBoards } from "../../cluster/counts/region-boards.ts";
 import { REGIONS, regionOf } from "../../engine/regions.ts";
 
 const CA = regionOf("CA");

@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 
-import { BoardSender } from "../../cluster/board-sender.ts";
-import { RegionBoards } from "../../cluster/region-boards.ts";
+import { BoardSender } from "../../cluster/counts/board-sender.ts";
+import { RegionBoards } from "../../cluster/counts/region-boards.ts";
 import { regionOf } from "../../engine/regions.ts";
 
 const [CA, US] = [regionOf("CA"), regionOf("US")];

@@ -32,6 +32,9 @@ test.each([
   ["node/a.ts", `import { a } from "../test/support/a.ts";`, "may not import test/support/a.ts"],
   ["node/a.ts", `import { a } from "../bench/a.ts";`, "may not import bench/a.ts"],
   ["node/a.ts", `import fc from "fast-check";`, "not among the dependencies of package.json"],
+  ["node/a.ts", `import { a } from "../cluster/moves/a.ts";`, "may not import cluster/moves/a.ts"],
+  ["cluster/members/a.ts", `import { a } from "../records/a.ts";`, "may not import cluster/records/a.ts"],
+  ["cluster/ports/a.ts", `import { a } from "../cluster-node.ts";`, "may not import cluster/cluster-node.ts"],
   ["scripts/a.ts", `import { a } from "../test/a.ts";`, "may not import test/a.ts"],
   ["elsewhere/a.ts", ``, "no rule for the folder elsewhere/"],
 ])("checkLayers() catches a planted breach: %s with %s", (file, source, message) => {
@@ -49,8 +52,11 @@ test("checkLayers() has nothing against what each layer may do", () => {
   const root = projectWith({
     "engine/a.ts": `import { crc32 } from "node:zlib"; import { b } from "./deep/b.ts"; new Date(5).toISOString(); clock.setTimeout(b);`,
     "engine/deep/b.ts": `import { crc } from "../a.ts"; export const b = { process: 1 };`,
-    "cluster/a.ts": `import { a } from "../engine/a.ts"; import HashRing from "hashring";`,
-    "node/a.ts": `import { a } from "../cluster/a.ts"; import { readFileSync } from "node:fs"; import pino from "pino"; Date.now();`,
+    "cluster/a.ts": `import { a } from "../engine/a.ts"; import { b } from "./moves/b.ts";`,
+    "cluster/members/a.ts": `import { a } from "../ports/a.ts"; import HashRing from "hashring";`,
+    "cluster/moves/b.ts": `import { a } from "../members/a.ts"; import { c } from "./c.ts";`,
+    "simulator/a.ts": `import { a } from "../cluster/moves/b.ts"; import { b } from "../cluster/a.ts";`,
+    "node/a.ts": `import { a } from "../cluster/a.ts"; import { c } from "../cluster/ports/c.ts"; import { readFileSync } from "node:fs"; import pino from "pino"; Date.now();`,
     "test/unit/a.test.ts": `import { a } from "../../node/a.ts"; import { b } from "../../bench/b.ts"; import fc from "fast-check";`,
     "bench/b.ts": `import { a } from "../engine/a.ts"; setTimeout(() => {}, Math.random());`,
     "tool.config.ts": `import { defineConfig } from "vitest/config";`,

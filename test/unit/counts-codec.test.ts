@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 
-import { type CountsMessage, decodeCounts, encodeCounts } from "../../cluster/counts-codec.ts";
+import { type CountsMessage, decodeCounts, encodeCounts } from "../../cluster/counts/counts-codec.ts";
 import { checksum } from "../../engine/checksum.ts";
 import { MalformedMessageError } from "../../engine/codec.ts";
 import { regionOf } from "../../engine/regions.ts";

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 
-import { encodeCounts, decodeCounts } from "../../cluster/counts-codec.ts";
+import { encodeCounts, decodeCounts } from "../../cluster/counts/counts-codec.ts";
 import { MalformedMessageError } from "../../engine/codec.ts";
 import { REGIONS, regionOf } from "../../engine/regions.ts";
 import { CountsCluster, type CountsNode, incarnationOf, PARTITIONS } from "../support/counts-cluster.ts";

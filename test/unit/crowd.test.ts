@@ -4,19 +4,19 @@ import { text } from "node:stream/consumers";
 import { fileURLToPath } from "node:url";
 import * as fc from "fast-check";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
-import { Agenda } from "../../bench/crowd/agenda.ts";
-import { compare } from "../../bench/crowd/check.ts";
-import { Crowd, type CrowdSetup, HABITS, type Message, type Outcome } from "../../bench/crowd/crowd.ts";
-import { progressLine, summaryLines } from "../../bench/crowd/lines.ts";
-import type { Answer, Caller } from "../../bench/crowd/link.ts";
-import { Meter } from "../../bench/crowd/meter.ts";
-import { type CrowdOptions, parseOptions } from "../../bench/crowd/options.ts";
-import { profileIdOf } from "../../bench/crowd/profile-id.ts";
-import { runCrowd } from "../../bench/crowd/run.ts";
-import { chance, Quantiles, WeightedPick } from "../../bench/crowd/sampling.ts";
-import { Sender } from "../../bench/crowd/sender.ts";
-import { batchOutcomesOf, outcomeOf } from "../../bench/crowd/wire.ts";
-import { loadGamemodes, loadWorld } from "../../bench/crowd/world.ts";
+import { Agenda } from "../../crowd/agenda.ts";
+import { compare } from "../../crowd/check.ts";
+import { Crowd, type CrowdSetup, HABITS, type Message, type Outcome } from "../../crowd/crowd.ts";
+import { progressLine, summaryLines } from "../../crowd/lines.ts";
+import type { Answer, Caller } from "../../crowd/link.ts";
+import { Meter } from "../../crowd/meter.ts";
+import { type CrowdOptions, parseOptions } from "../../crowd/options.ts";
+import { profileIdOf } from "../../crowd/profile-id.ts";
+import { runCrowd } from "../../crowd/run.ts";
+import { chance, Quantiles, WeightedPick } from "../../crowd/sampling.ts";
+import { Sender } from "../../crowd/sender.ts";
+import { batchOutcomesOf, outcomeOf } from "../../crowd/wire.ts";
+import { loadGamemodes, loadWorld } from "../../crowd/world.ts";
 import { startStubService, type StubService } from "../support/stub-service.ts";
 import { until } from "../support/until.ts";
 
@@ -871,7 +871,7 @@ function optionsOf(args: readonly string[]): CrowdOptions {
 }
 
 function spawnMain(args: readonly string[]) {
-  const main = fileURLToPath(new URL("../../bench/crowd/main.ts", import.meta.url));
+  const main = fileURLToPath(new URL("../../crowd/main.ts", import.meta.url));
   return spawn(process.execPath, [main, ...args], { stdio: ["ignore", "pipe", "pipe"] });
 }
 

@@ -4,7 +4,7 @@ import { expect, test } from "vitest";
 
 import { Engine, type EngineOptions } from "../../engine/engine.ts";
 import { CELL, NOWHERE, PresenceTable, ROW_WORDS } from "../../engine/presence-table.ts";
-import { hashOf, KEY, KEY_BYTES, playerId } from "../support/players.ts";
+import { hashOf, KEY, KEY_BYTES, playerId } from "../../simulator/players.ts";
 
 const OPTIONS: EngineOptions = {
   partitions: 2,

@@ -8,7 +8,7 @@ import { NO_SEQ, SWEEP_FORGET_COST } from "../../engine/partition.ts";
 import { CELL, NOWHERE, ROW_WORDS, takenRows } from "../../engine/presence-table.ts";
 import { formatProfileId } from "../../engine/profile-id.ts";
 import { REGIONS, regionOf } from "../../engine/regions.ts";
-import { hashOf, KEY_BYTES, playerId } from "../support/players.ts";
+import { hashOf, KEY_BYTES, playerId } from "../../simulator/players.ts";
 import { plainMessage, plainRows } from "../support/rows.ts";
 
 const OPTIONS: EngineOptions = {

@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { type Envelope, seal, unseal } from "../../cluster/envelope.ts";
-import { PeerError } from "../../cluster/transport.ts";
+import { type Envelope, seal, unseal } from "../../cluster/peers/envelope.ts";
+import { PeerError } from "../../cluster/ports/transport.ts";
 import { MalformedMessageError } from "../../engine/codec.ts";
 import { incarnationOf, memberNumber, viewOfMembers } from "../support/members.ts";
 

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 
-import { FlushRounds } from "../../cluster/flush-rounds.ts";
+import { FlushRounds } from "../../cluster/counts/flush-rounds.ts";
 
 interface Asked {
   readonly member: string;

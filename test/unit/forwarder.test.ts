@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 
-import { decodeAnswers, encodeBatch, EXPIRED, OUT_OF_TURN } from "../../cluster/row-codec.ts";
+import { decodeAnswers, encodeBatch, EXPIRED, OUT_OF_TURN } from "../../cluster/rows/row-codec.ts";
 import { A, B, C, DONE, elsewhere, ME, playersOf, reportOf, TestEntry } from "../support/forwarding.ts";
 
 const NO_OWNER = { kind: "refused", reason: "no owner" };

@@ -1,10 +1,10 @@
 import { expect, test } from "vitest";
-import { type DisagreementError, Founding } from "../../cluster/founding.ts";
-import { StoreUnavailableError } from "../../cluster/record-store.ts";
-import type { ClusterKey } from "../../cluster/shared-store.ts";
-import type { View } from "../../cluster/view.ts";
+import { type DisagreementError, Founding } from "../../cluster/members/founding.ts";
+import { StoreUnavailableError } from "../../cluster/ports/record-store.ts";
+import type { ClusterKey } from "../../cluster/ports/shared-store.ts";
+import type { View } from "../../cluster/ports/view.ts";
 import { memberNumber, viewOfMembers } from "../support/members.ts";
-import { SharedStoreModel } from "../support/shared-store-model.ts";
+import { SharedStoreModel } from "../../simulator/redis/shared-store-model.ts";
 
 const LEASE_MS = 3000;
 const PROPOSAL: ClusterKey = {

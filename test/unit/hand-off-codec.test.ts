@@ -6,7 +6,7 @@ import {
   encodeAnswers,
   encodeRequest,
   type HandOffAnswer,
-} from "../../cluster/hand-off-codec.ts";
+} from "../../cluster/moves/hand-off-codec.ts";
 import { MalformedMessageError } from "../../engine/codec.ts";
 import { incarnationOf } from "../support/members.ts";
 

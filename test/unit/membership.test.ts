@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
-import { Membership } from "../../cluster/membership.ts";
-import { StoreUnavailableError } from "../../cluster/record-store.ts";
-import { SharedStoreModel } from "../support/shared-store-model.ts";
+import { Membership } from "../../cluster/members/membership.ts";
+import { StoreUnavailableError } from "../../cluster/ports/record-store.ts";
+import { SharedStoreModel } from "../../simulator/redis/shared-store-model.ts";
 import { incarnationOf, memberNumber, viewOfMembers } from "../support/members.ts";
 
 const LEASE_MS = 3000;

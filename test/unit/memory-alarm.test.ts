@@ -1,7 +1,7 @@
 import type { Logger } from "pino";
 import { expect, test } from "vitest";
 
-import { MemoryAlarm } from "../../node/memory-alarm.ts";
+import { MemoryAlarm } from "../../node/clustered/memory-alarm.ts";
 
 test("MemoryAlarm tells once when Redis is 70 % full, and once when that is over (R16)", async () => {
   const told: string[] = [];

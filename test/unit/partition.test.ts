@@ -5,7 +5,7 @@ import { InvariantError } from "../../engine/invariant.ts";
 import { MODE_BITS } from "../../engine/modes.ts";
 import { NO_SEQ, Partition, type PartitionOptions, SWEEP_FORGET_COST } from "../../engine/partition.ts";
 import { CELL, NOWHERE, ROW_WORDS, SEEN, SEQ } from "../../engine/presence-table.ts";
-import { hashOf, KEY, playerId } from "../support/players.ts";
+import { hashOf, KEY, playerId } from "../../simulator/players.ts";
 
 const SESSION = 900;
 const REMOVAL = 40;

@@ -3,12 +3,12 @@ import { connect, type Socket } from "node:net";
 import { setImmediate as turn } from "node:timers/promises";
 import { afterEach, describe, expect, test } from "vitest";
 
-import { type Lane, PeerError } from "../../cluster/transport.ts";
+import { type Lane, PeerError } from "../../cluster/ports/transport.ts";
 import { MalformedMessageError } from "../../engine/codec.ts";
-import type { PeerCredentials } from "../../node/peer-door.ts";
-import { askWhyNot } from "../../node/peer-hello.ts";
-import { LANE_BYTES_MAX, PeerPort } from "../../node/peer-port.ts";
-import { PeerTransport } from "../../node/peer-transport.ts";
+import type { PeerCredentials } from "../../node/peers/peer-door.ts";
+import { askWhyNot } from "../../node/peers/peer-hello.ts";
+import { LANE_BYTES_MAX, PeerPort } from "../../node/peers/peer-port.ts";
+import { PeerTransport } from "../../node/peers/peer-transport.ts";
 import { rawRequest } from "../support/http.ts";
 import { until } from "../support/until.ts";
 

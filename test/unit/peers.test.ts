@@ -1,8 +1,8 @@
 import { expect, test } from "vitest";
-import { seal, unseal } from "../../cluster/envelope.ts";
-import { Peers } from "../../cluster/peers.ts";
-import { PeerError } from "../../cluster/transport.ts";
-import type { View } from "../../cluster/view.ts";
+import { seal, unseal } from "../../cluster/peers/envelope.ts";
+import { Peers } from "../../cluster/peers/peers.ts";
+import { PeerError } from "../../cluster/ports/transport.ts";
+import type { View } from "../../cluster/ports/view.ts";
 import { incarnationOf, viewOfMembers } from "../support/members.ts";
 
 const BODY = Uint8Array.of(9);

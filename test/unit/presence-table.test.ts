@@ -3,7 +3,7 @@ import { expect, test } from "vitest";
 import { hashKeyOf } from "../../engine/half-sip-hash.ts";
 import { CELL, PresenceTable, ROW_WORDS, SEEN, SEQ, takenRows } from "../../engine/presence-table.ts";
 import type { ProfileId } from "../../engine/profile-id.ts";
-import { hashOf, homeOf, KEY, playerId } from "../support/players.ts";
+import { hashOf, homeOf, KEY, playerId } from "../../simulator/players.ts";
 
 const ROW_BYTES = 28;
 

@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 
-import type { BoardEntry } from "../../cluster/counts-codec.ts";
-import { ReadViews } from "../../cluster/read-views.ts";
+import type { BoardEntry } from "../../cluster/counts/counts-codec.ts";
+import { ReadViews } from "../../cluster/counts/read-views.ts";
 import { REGIONS, regionOf } from "../../engine/regions.ts";
 
 const CA = regionOf("CA");

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import type { Append, AppendAnswer } from "../../cluster/record-store.ts";
+import type { Append, AppendAnswer } from "../../cluster/ports/record-store.ts";
 import { DEADLINE_MS, RecorderBench, SESSION_MS, SNAPSHOT_MS } from "../support/recorder-bench.ts";
 import { MemoryStore } from "../support/memory-store.ts";
 

@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 
-import type { TallyEntry } from "../../cluster/counts-codec.ts";
-import { RegionBoards } from "../../cluster/region-boards.ts";
+import type { TallyEntry } from "../../cluster/counts/counts-codec.ts";
+import { RegionBoards } from "../../cluster/counts/region-boards.ts";
 import { regionOf } from "../../engine/regions.ts";
 
 const [CA, US] = [regionOf("CA"), regionOf("US")];

@@ -1,10 +1,10 @@
 import { expect, test } from "vitest";
-import { ELSEWHERE, Holdings, type Holding } from "../../cluster/holdings.ts";
-import type { Membership } from "../../cluster/membership.ts";
-import { NO_SEQ, Owner } from "../../cluster/owner.ts";
-import { placementOf } from "../../cluster/placement.ts";
-import { RowApplier } from "../../cluster/row-applier.ts";
-import type { Operation, RowOutcome } from "../../cluster/rows.ts";
+import { ELSEWHERE, Holdings, type Holding } from "../../cluster/moves/holdings.ts";
+import type { Membership } from "../../cluster/members/membership.ts";
+import { NO_SEQ, Owner } from "../../cluster/records/owner.ts";
+import { placementOf } from "../../cluster/members/placement.ts";
+import { RowApplier } from "../../cluster/rows/row-applier.ts";
+import type { Operation, RowOutcome } from "../../cluster/ports/rows.ts";
 import { regionOf } from "../../engine/regions.ts";
 import { idOf, RecorderBench } from "../support/recorder-bench.ts";
 import { incarnationOf, memberNumber, viewOfMembers } from "../support/members.ts";

@@ -10,8 +10,8 @@ import {
   encodeBatch,
   EXPIRED,
   OUT_OF_TURN,
-} from "../../cluster/row-codec.ts";
-import type { Row } from "../../cluster/rows.ts";
+} from "../../cluster/rows/row-codec.ts";
+import type { Row } from "../../cluster/ports/rows.ts";
 import { MalformedMessageError } from "../../engine/codec.ts";
 import { NO_SEQ } from "../../engine/partition.ts";
 import { REGIONS, regionOf } from "../../engine/regions.ts";

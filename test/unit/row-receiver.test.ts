@@ -1,9 +1,9 @@
 import { expect, test } from "vitest";
 
 import { MalformedMessageError } from "../../engine/codec.ts";
-import { type Answer, decodeAnswers, encodeBatch, EXPIRED, OUT_OF_TURN } from "../../cluster/row-codec.ts";
-import { RowReceiver } from "../../cluster/row-receiver.ts";
-import type { Row, RowOutcome } from "../../cluster/rows.ts";
+import { type Answer, decodeAnswers, encodeBatch, EXPIRED, OUT_OF_TURN } from "../../cluster/rows/row-codec.ts";
+import { RowReceiver } from "../../cluster/rows/row-receiver.ts";
+import type { Row, RowOutcome } from "../../cluster/ports/rows.ts";
 import {
   A,
   type Applied,

@@ -1,8 +1,8 @@
 import { expect, test } from "vitest";
-import { StoreUnavailableError } from "../../cluster/record-store.ts";
-import { heldText, RunGuard } from "../../cluster/run-guard.ts";
-import type { MemberList } from "../../cluster/shared-store.ts";
-import { SharedStoreModel, type Step } from "../support/shared-store-model.ts";
+import { StoreUnavailableError } from "../../cluster/ports/record-store.ts";
+import { heldText, RunGuard } from "../../cluster/records/run-guard.ts";
+import type { MemberList } from "../../cluster/ports/shared-store.ts";
+import { SharedStoreModel, type Step } from "../../simulator/redis/shared-store-model.ts";
 import { memberNumber, viewOfMembers } from "../support/members.ts";
 
 const RUN = "first run";

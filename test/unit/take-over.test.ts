@@ -1,10 +1,10 @@
 /** What a taker does where the store or the holder leaves it in doubt (R13, R15), over a simulated store and network. */
 import { expect, test } from "vitest";
 import { ClusterNode } from "../../cluster/cluster-node.ts";
-import { begin, everybody } from "../simulation/scenario-tools.ts";
-import { expectExact } from "../simulation/settle.ts";
-import type { SimulatedNode } from "../simulation/simulated-node.ts";
-import { USUAL, World } from "../simulation/world.ts";
+import { begin, everybody } from "../../simulator/scenario-tools.ts";
+import { expectExact } from "../../simulator/settle.ts";
+import type { SimulatedNode } from "../../simulator/simulated-node.ts";
+import { USUAL, World } from "../../simulator/world.ts";
 
 const HALF_LEASE_MS = USUAL.clusterKey.leaseMs / 2;
 

@@ -1,10 +1,10 @@
 import { expect, test } from "vitest";
 
-import { type Parcel, type Speech, TallySender } from "../../cluster/tally-sender.ts";
+import { type Parcel, type Speech, TallySender } from "../../cluster/counts/tally-sender.ts";
 import { Engine } from "../../engine/engine.ts";
 import { NO_SEQ } from "../../engine/partition.ts";
 import { REGIONS, regionOf } from "../../engine/regions.ts";
-import { KEY_BYTES, playerId } from "../support/players.ts";
+import { KEY_BYTES, playerId } from "../../simulator/players.ts";
 
 const [CA, US] = [regionOf("CA"), regionOf("US")];
 const OPTIONS = { partitions: 2, hashKey: KEY_BYTES, sessionMs: 1e6, removalMs: 0, graceMs: 0, isLogged: false };

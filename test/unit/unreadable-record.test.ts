@@ -1,6 +1,6 @@
 /** A record whose bytes are damaged: told, waited for, and on request done without. */
 import { expect, test } from "vitest";
-import { readRecord } from "../../cluster/recovery.ts";
+import { readRecord } from "../../cluster/records/recovery.ts";
 import { encodeRows } from "../../engine/codec.ts";
 
 const rows = { words: new Int32Array(0), count: 0, modeNames: [], now: 0, writtenAtMs: 5 };

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { wakefulClock } from "../../cluster/wakeful-clock.ts";
+import { wakefulClock } from "../../cluster/members/wakeful-clock.ts";
 
 test("wakefulClock() goes on while the machine stood still, and only then", () => {
   let [now, wall] = [1000, 50_000];

@@ -1,0 +1,130 @@
+/**
+ * What the owner of partitions does with a request: apply it to the engine, and say when it may be answered.
+ * Knows no HTTP. One call applies at once; `whenRemembered` then tells when, and as what, it may be answered (R5).
+ */
+import type { Engine, Presence } from "../../engine/engine.ts";
+import type { ReportEffect } from "../../engine/partition.ts";
+import { NO_SEQ } from "../../engine/partition.ts";
+import type { ProfileId } from "../../engine/profile-id.ts";
+import { REGIONS } from "../../engine/regions.ts";
+import type { Fate, Recorder, Remembrance } from "./recorder.ts";
+
+export { NO_SEQ };
+
+/** `overloaded`: too much waits for the store. `no room`: 1024 modes are in use, or the partition is full. */
+export type ReportOutcome =
+  | Exclude<ReportEffect, "full">
+  | "overloaded"
+  | "no room for the mode"
+  | "no room for the player";
+
+export interface RegionPlayers {
+  readonly region: string;
+  readonly players: number;
+}
+
+/** Rows looked at in one tick at the least: 0.2 ms, or 1 ms where all of them are forgotten. */
+export const SWEEP_BUDGET_MIN = 32_768;
+/** A pass over all rows is done within so many ticks: most of a second at 50 ticks a second. */
+const SWEEP_TICKS = 40;
+/** Changed cells the boards are told of in one tick, so that nobody who looks has to wait for many: 0.5 ms. */
+const SETTLED_CELLS_MAX = 4096;
+const ROW_BYTES = 28;
+
+export class Owner {
+  readonly engine: Engine;
+  private readonly recorder: Recorder | undefined;
+  private doubtUntilMs = -Infinity;
+
+  /** @param recorder `undefined` where nothing is stored (durability `none`) */
+  constructor(engine: Engine, recorder: Recorder | undefined) {
+    this.engine = engine;
+    this.recorder = recorder;
+  }
+
+  /** R26: all were silent longer than a session, so until then nobody knows who is still there. */
+  doubt(untilMs: number): void {
+    this.doubtUntilMs = untilMs;
+  }
+
+  /** False while the counts may be of players who left long ago. */
+  isComplete(nowMs: number): boolean {
+    return nowMs >= this.doubtUntilMs;
+  }
+
+  /** Applies a report. `seq` 0 … 2^32 - 1, or NO_SEQ. Where the outcome is a refusal nothing changed. */
+  report(hash: number, id: ProfileId, region: number, modeName: string, seq: number): ReportOutcome {
+    if (this.recorder?.isFull ?? false) return "overloaded";
+    const mode = this.engine.admitMode(modeName);
+    if (mode < 0) return "no room for the mode";
+    const effect = this.engine.report(hash, id, region, mode, seq);
+    return effect === "full" ? "no room for the player" : effect;
+  }
+
+  /** Renews a session; false where the player is not connected. */
+  renew(hash: number, id: ProfileId): boolean {
+    return this.engine.renew(hash, id);
+  }
+
+  /** Disconnects a player; false where not connected. */
+  remove(hash: number, id: ProfileId): boolean {
+    return this.engine.remove(hash, id);
+  }
+
+  find(hash: number, id: ProfileId): Presence | undefined {
+    return this.engine.find(hash, id);
+  }
+
+  /** Calls `settle` when all that was applied to the player's partition may be answered, perhaps at once. */
+  whenRemembered(hash: number, settle: (remembrance: Remembrance) => void): void {
+    if (this.recorder === undefined) settle("remembered");
+    else this.recorder.whenRemembered(this.engine.partitionOf(hash), 1, (fate) => settle(remembranceOf(fate)));
+  }
+
+  /**
+   * The same for many players at once.
+   * @param hashes one per row applied
+   * @param settle called once, with how many rows are remembered
+   */
+  whenAllRemembered(hashes: Int32Array, count: number, settle: (remembered: number) => void): void {
+    const { recorder } = this;
+    if (recorder === undefined || count === 0) return settle(count);
+    const rows = new Map<number, number>();
+    for (let at = 0; at < count; at++) {
+      const partition = this.engine.partitionOf(hashes[at]);
+      rows.set(partition, (rows.get(partition) ?? 0) + 1);
+    }
+    let [remembered, waiting] = [0, rows.size];
+    for (const [partition, applied] of rows)
+      recorder.whenRemembered(partition, applied, (fate) => {
+        if (fate === "remembered") remembered += applied;
+        if (--waiting === 0) settle(remembered);
+      });
+  }
+
+  /** Regions with players, most players first, equal ones by code. */
+  regions(): RegionPlayers[] {
+    const regions: RegionPlayers[] = [];
+    for (const [number, region] of REGIONS.entries()) {
+      const { players } = this.engine.boards.of(number);
+      if (players > 0) regions.push({ region, players });
+    }
+    return regions.sort((one, other) => other.players - one.players || (one.region < other.region ? -1 : 1));
+  }
+
+  /**
+   * Lets time pass. To be called some 50 times a second.
+   * @param isHeld R25: nobody ages meanwhile
+   */
+  tick(nowMs: number, isHeld = false): void {
+    const rows = this.engine.tableBytes / ROW_BYTES;
+    this.engine.sweep(nowMs, Math.max(SWEEP_BUDGET_MIN, rows / SWEEP_TICKS), isHeld);
+    this.engine.boards.settle(SETTLED_CELLS_MAX);
+    this.recorder?.tick();
+  }
+}
+
+/** Alone, a partition is never lost to another node. */
+function remembranceOf(fate: Fate): Remembrance {
+  return fate === "lost" ? "counted" : fate;
+}

@@ -1,0 +1,94 @@
+/**
+ * Taking partitions over from their records: claim, load, replay. Whoever had them before, and whatever it died of,
+ * these are the same steps.
+ */
+import { type DecodedRows, decodeRows } from "../../engine/codec.ts";
+import type { Engine } from "../../engine/engine.ts";
+import type { Claim, PartitionIndex, PartitionRecord, RecordStore } from "../ports/record-store.ts";
+
+export interface RecoveryPorts {
+  readonly store: RecordStore;
+  /** The snapshot message inside a snapshot's bytes. */
+  readonly decompress: (snapshot: Uint8Array) => Promise<Uint8Array>;
+  /** Milliseconds since 1970. */
+  wallMs(): number;
+}
+
+/** A record that cannot be read although the store gave it: nothing is answered from it. */
+export class UnreadableRecordError extends Error {
+  override readonly name = "UnreadableRecordError";
+}
+
+/** In so many pieces the partitions are taken over: a piece's records are in memory, and each may cost a pass over the log. */
+const PIECES = 16;
+
+/**
+ * R1: claims all partitions and fills the engine from their records.
+ * @returns when the newest of what was read was written, in milliseconds since 1970; undefined where there was nothing
+ * @throws {UnreadableRecordError} where a record is malformed, or the claim is refused
+ * @throws {StoreUnavailableError} where the store does not answer
+ */
+export async function recoverAll(
+  engine: Engine,
+  claim: Claim,
+  ports: RecoveryPorts,
+): Promise<{ newestMs: number | undefined }> {
+  let newestMs: number | undefined;
+  const partitions = [...engine.partitions.keys()];
+  const pieceLength = Math.ceil(partitions.length / PIECES);
+  for (let first = 0; first < partitions.length; first += pieceLength) {
+    const some = partitions.slice(first, first + pieceLength);
+    const answers = await ports.store.claim(some, claim);
+    for (const [index, answer] of answers.entries()) {
+      if (answer.kind === "refused")
+        throw new UnreadableRecordError(`Cannot take partition ${some[index]}: term ${answer.standing.term} stands`);
+      for (const { writtenAtMs, count } of await recover(engine, some[index], answer.record, ports))
+        if (count > 0) newestMs = Math.max(newestMs ?? -Infinity, writtenAtMs);
+    }
+  }
+  return { newestMs };
+}
+
+async function recover(
+  engine: Engine,
+  partition: PartitionIndex,
+  record: PartitionRecord,
+  ports: RecoveryPorts,
+): Promise<readonly DecodedRows[]> {
+  try {
+    const { messages, damage } = await readRecord(record, ports.decompress);
+    if (damage !== undefined) throw damage;
+    engine.recover(partition, messages, ports.wallMs());
+    return messages;
+  } catch (error) {
+    throw new UnreadableRecordError(`Cannot read the record of partition ${partition}: ${String(error)}`, {
+      cause: error,
+    });
+  }
+}
+
+/** What can be read of a record: the snapshot, then the log. `damage`: why not all of it. */
+export interface ReadRecord {
+  readonly messages: readonly DecodedRows[];
+  readonly damage: Error | undefined;
+}
+
+export async function readRecord(
+  { snapshot, log }: PartitionRecord,
+  decompress: (snapshot: Uint8Array) => Promise<Uint8Array>,
+): Promise<ReadRecord> {
+  const messages: DecodedRows[] = [];
+  let damage: Error | undefined;
+  const read = async (what: string, decode: () => Promise<DecodedRows> | DecodedRows): Promise<void> => {
+    try {
+      messages.push(await decode());
+    } catch (error) {
+      damage ??= new Error(`${what}: ${error instanceof Error ? error.message : String(error)}`);
+    }
+  };
+  if (snapshot !== undefined)
+    await read("its snapshot", async () => decodeRows("snapshot", await decompress(snapshot)));
+  for (const [index, message] of log.entries())
+    await read(`message ${index + 1} of ${log.length} of its log`, () => decodeRows("log", message));
+  return { messages, damage };
+}

@@ -1,0 +1,115 @@
+/** R14, R18: the owner's side of a row: applied where the partition is served here, else why not. */
+import type { ProfileId } from "../../engine/profile-id.ts";
+import type { Holdings } from "../moves/holdings.ts";
+import type { Membership } from "../members/membership.ts";
+import type { Owner } from "../records/owner.ts";
+import type { Fate, Recorder } from "../records/recorder.ts";
+import type { Done, Elsewhere, Outcome, Place, Row, RowHandler, RowOutcome } from "../ports/rows.ts";
+
+export interface RowApplierPorts {
+  readonly owner: Owner;
+  readonly recorder: Recorder;
+  readonly holdings: Holdings;
+  readonly membership: Membership;
+  readonly nowMs: () => number;
+}
+
+const LOADING: Elsewhere = { kind: "elsewhere", reason: "loading", holder: undefined };
+const MOVED: Elsewhere = { kind: "elsewhere", reason: "moved", holder: undefined };
+const id: ProfileId = new Int32Array(4);
+
+export class RowApplier implements RowHandler {
+  private readonly ports: RowApplierPorts;
+
+  constructor(ports: RowApplierPorts) {
+    this.ports = ports;
+  }
+
+  apply(row: Row, epoch: number, settle: (outcome: RowOutcome) => void): void {
+    const { holdings, recorder } = this.ports;
+    const { partition } = row;
+    const serving = holdings.servingOf(partition);
+    if (serving === undefined) return settle(this.refusal(partition, epoch));
+    // A row sent under a view from before this claim may be a late repetition of one that has been answered elsewhere.
+    if (epoch < serving.claim.term) return settle(MOVED);
+    const { unlogged } = this.ports.owner.engine.partitions[partition];
+    const rowsBefore = unlogged.count;
+    const outcome = this.perform(row);
+    if (outcome.kind === "refused") return settle(outcome);
+    const isWritten = unlogged.count > rowsBefore;
+    const onFate = (fate: Fate): void => settle(this.answer(row, outcome, fate));
+    // R5: nothing is answered before every row that the partition had applied has landed.
+    if (isWritten || holdings.isLicensed(partition)) recorder.whenRemembered(partition, 1, onFate);
+    else recorder.whenProven(partition, onFate);
+  }
+
+  private answer(row: Row, outcome: Done, fate: Fate): RowOutcome {
+    if (fate === "lost") return MOVED;
+    if (fate === "remembered") return outcome;
+    // Not known for certain, so neither "not connected" nor a place can be told while there is no licence (R14).
+    const isTold = row.operation === "report" || row.operation === "remove" || outcome.effect === "renewed";
+    return isTold || this.ports.holdings.isLicensed(row.partition) ? { ...outcome, isRemembered: false } : LOADING;
+  }
+
+  private perform(row: Row): Outcome {
+    const { owner } = this.ports;
+    const { hash } = row;
+    id[0] = row.id0;
+    id[1] = row.id1;
+    id[2] = row.id2;
+    id[3] = row.id3;
+    switch (row.operation) {
+      case "report": {
+        const effect = owner.report(hash, id, row.region, row.mode, row.seq);
+        if (effect === "moved" || effect === "renewed") return DONE[effect];
+        return effect === "late" ? done("late", this.place(hash)) : { kind: "refused", reason: effect };
+      }
+      case "renew":
+        return owner.renew(hash, id) ? DONE.renewed : DONE.nowhere;
+      case "remove":
+        owner.remove(hash, id);
+        return DONE.removed;
+      case "find": {
+        const place = this.place(hash);
+        return place === undefined || place.region < 0 ? DONE.nowhere : done("found", place);
+      }
+    }
+  }
+
+  private place(hash: number): Place | undefined {
+    const presence = this.ports.owner.find(hash, id);
+    if (presence === undefined) return undefined;
+    const { region, mode, seenMs } = presence;
+    return { region, mode, ageMs: Math.max(0, Math.ceil(this.ports.nowMs() - seenMs)) };
+  }
+
+  private refusal(partition: number, epoch: number): Elsewhere {
+    const { holdings, membership } = this.ports;
+    const holding = holdings.get(partition);
+    switch (holding.kind) {
+      case "wanted":
+        return holding.holder === undefined
+          ? LOADING
+          : { kind: "elsewhere", reason: "held by", holder: holding.holder };
+      case "taking":
+      case "settling":
+      case "letting go":
+        return LOADING;
+      default:
+        // R17: who is behind catches up before it says `moved`.
+        return holdings.isMine(partition) || epoch > membership.view.epoch ? LOADING : MOVED;
+    }
+  }
+}
+
+/** What needs no place is the same for everybody, so it is made once. */
+const DONE = {
+  moved: done("moved"),
+  renewed: done("renewed"),
+  removed: done("removed"),
+  nowhere: done("nowhere"),
+} as const satisfies Partial<Record<Done["effect"], Done>>;
+
+function done(effect: Done["effect"], place?: Place): Done {
+  return { kind: "done", effect, isRemembered: true, place };
+}

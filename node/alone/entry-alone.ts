@@ -1,0 +1,166 @@
+/** The entry of a node that is alone: everything is here, so every call goes straight to the owner. */
+import type { Owner, ReportOutcome } from "../../cluster/records/owner.ts";
+import type { Done, Operation, Outcome, Place, Refused } from "../../cluster/ports/rows.ts";
+import type { Ranked } from "../../engine/board.ts";
+import type { ProfileId } from "../../engine/profile-id.ts";
+import {
+  type Entry,
+  type Overview,
+  readId,
+  type RegionCounts,
+  type Reports,
+  type ReportsOutcome,
+  type Wholeness,
+} from "../entry.ts";
+
+/** Rows whose cache misses overlap: see Engine.warm. */
+const ROWS_WARMED = 64;
+
+type Effect = Done["effect"];
+
+export class EntryAlone implements Entry {
+  private readonly owner: Owner;
+  /** The term under which the partitions were taken. */
+  private readonly term: number;
+
+  constructor(owner: Owner, term: number) {
+    this.owner = owner;
+    this.term = term;
+  }
+
+  submit(
+    operation: Operation,
+    id: ProfileId,
+    region: number,
+    mode: string,
+    seq: number,
+    settle: (outcome: Outcome) => void,
+  ): void {
+    const { owner } = this;
+    const hash = owner.engine.hash(id);
+    switch (operation) {
+      case "report": {
+        const outcome = owner.report(hash, id, region, mode, seq);
+        if (isRefused(outcome)) return settle(REFUSED[outcome]);
+        return this.settleDone(hash, outcome, outcome === "late" ? this.placeOf(hash, id) : undefined, settle);
+      }
+      case "renew":
+        return this.settleDone(hash, owner.renew(hash, id) ? "renewed" : "nowhere", undefined, settle);
+      case "remove":
+        return this.settleDone(hash, owner.remove(hash, id) ? "removed" : "nowhere", undefined, settle);
+      case "find": {
+        const place = this.placeOf(hash, id);
+        return this.settleDone(hash, place !== undefined && place.region >= 0 ? "found" : "nowhere", place, settle);
+      }
+      default:
+        operation satisfies never;
+    }
+  }
+
+  submitAll(reports: Reports, settle: (outcome: ReportsOutcome) => void): void {
+    const batch = new Batch(this.owner, reports);
+    for (let first = 0; first < reports.count; first += ROWS_WARMED)
+      batch.apply(first, Math.min(first + ROWS_WARMED, reports.count));
+    const { moved, renewed, late, refused } = batch;
+    this.owner.whenAllRemembered(batch.hashes, batch.accepted, (remembered) =>
+      settle({ moved, renewed, late, remembered, refused }),
+    );
+  }
+
+  regionCounts(region: number): RegionCounts {
+    const board = this.owner.engine.boards.of(region);
+    const { players, version } = board;
+    const top = (limit: number): Ranked[] => board.top(limit);
+    return { players, term: this.term, version, ageMs: 0, top, ...this.wholeness() };
+  }
+
+  /** What is known here is the whole. */
+  askOwner(region: number, settle: (counts: RegionCounts) => void): void {
+    settle(this.regionCounts(region));
+  }
+
+  overview(): Overview {
+    return { ...this.players(), regions: this.owner.regions() };
+  }
+
+  players(): Wholeness & { readonly players: number } {
+    return { players: this.owner.engine.boards.players, ...this.wholeness() };
+  }
+
+  private wholeness(): Wholeness {
+    return this.owner.isComplete(performance.now()) ? WHOLE : IN_DOUBT;
+  }
+
+  private settleDone(hash: number, effect: Effect, place: Place | undefined, settle: (outcome: Outcome) => void): void {
+    this.owner.whenRemembered(hash, (remembrance) => {
+      const isRemembered = remembrance === "remembered";
+      settle({ kind: "done", effect, isRemembered, place });
+    });
+  }
+
+  private placeOf(hash: number, id: ProfileId): Place | undefined {
+    const presence = this.owner.find(hash, id);
+    if (presence === undefined) return undefined;
+    return { region: presence.region, mode: presence.mode, ageMs: performance.now() - presence.seenMs };
+  }
+}
+
+const WHOLE: Wholeness = { isComplete: true, isStale: false };
+const IN_DOUBT: Wholeness = { isComplete: false, isStale: false };
+
+type Refusal = Exclude<ReportOutcome, "moved" | "renewed" | "late">;
+const REFUSED = {
+  overloaded: { kind: "refused", reason: "overloaded" },
+  "no room for the mode": { kind: "refused", reason: "no room for the mode" },
+  "no room for the player": { kind: "refused", reason: "no room for the player" },
+} as const satisfies Record<Refusal, Refused>;
+
+function isRefused(outcome: ReportOutcome): outcome is Refusal {
+  return outcome !== "moved" && outcome !== "renewed" && outcome !== "late";
+}
+
+const id = new Int32Array(4);
+const warmed = new Int32Array(ROWS_WARMED);
+
+/** Applies reports in their order and remembers what became of them. */
+class Batch {
+  /** Of the rows that were accepted, in `accepted` entries. */
+  readonly hashes: Int32Array;
+  accepted = 0;
+  moved = 0;
+  renewed = 0;
+  late = 0;
+  readonly refused: { index: number; reason: Refused["reason"] }[] = [];
+  private readonly owner: Owner;
+  private readonly reports: Reports;
+
+  constructor(owner: Owner, reports: Reports) {
+    this.owner = owner;
+    this.reports = reports;
+    this.hashes = new Int32Array(reports.count);
+  }
+
+  /** Applies reports `first` to `end` - 1, ROWS_WARMED of them at the most. */
+  apply(first: number, end: number): void {
+    const { engine } = this.owner;
+    const { ids } = this.reports;
+    for (let index = first; index < end; index++) {
+      readId(ids, index, id);
+      warmed[index - first] = engine.hash(id);
+    }
+    engine.warm(warmed, end - first);
+    for (let index = first; index < end; index++) this.report(warmed[index - first], index);
+  }
+
+  private report(hash: number, index: number): void {
+    const { ids, regions, modes, seqs } = this.reports;
+    readId(ids, index, id);
+    const outcome = this.owner.report(hash, id, regions[index], modes[index], seqs[index]);
+    if (isRefused(outcome)) {
+      this.refused.push({ index, reason: outcome });
+      return;
+    }
+    this[outcome]++;
+    this.hashes[this.accepted++] = hash;
+  }
+}

@@ -1,0 +1,220 @@
+/**
+ * The life of a node that is alone: opens the embedded store, takes all partitions over, lets time pass, drains. What is
+ * asked of the node while it lives is `entry`'s business.
+ */
+import { randomBytes, randomUUID } from "node:crypto";
+import { setTimeout as pause } from "node:timers/promises";
+import type { Logger } from "pino";
+import { Owner } from "../../cluster/records/owner.ts";
+import { type Claim, type Founding, StoreUnavailableError } from "../../cluster/ports/record-store.ts";
+import { Recorder, type RecorderPorts } from "../../cluster/records/recorder.ts";
+import { recoverAll } from "../../cluster/records/recovery.ts";
+import { Engine } from "../../engine/engine.ts";
+import { REGIONS } from "../../engine/regions.ts";
+import { decompressSnapshot, SnapshotEncoder } from "../encoder.ts";
+import { EntryAlone } from "./entry-alone.ts";
+import { LoadMeter } from "../load-meter.ts";
+import type { Metrics } from "../metrics.ts";
+import { Pace } from "../pace.ts";
+import { registerRecorder } from "../recorder-metrics.ts";
+import { nodeName } from "../place.ts";
+import type { MemberShown, Service, Status } from "../service.ts";
+import { SettingError, type Settings } from "../settings.ts";
+import { SqliteStore } from "../store/sqlite-store.ts";
+
+const TICK_MS = 20;
+/** Last seen is kept in whole tenths as of the last tick, so up to 120 ms early: nobody may be disconnected before time. */
+const LATE_MS = 200;
+const DRAIN_WITHIN_MS = 12_000; // with the connections' 10 s less than the 30 s that Kubernetes waits
+
+export class ServiceAlone implements Service {
+  readonly incarnation = randomUUID();
+  readonly settings: Settings;
+  readonly pace: Pace;
+  readonly failure = new Promise<Error>(() => {});
+  id = "";
+  status: Status = { kind: "starting", reason: "opening the store" };
+  entry: EntryAlone | undefined;
+  /** The term under which the partitions were taken. */
+  epoch = 0;
+  private url = "";
+  private owner: Owner | undefined;
+  private recorder: Recorder | undefined;
+  private readonly log: Logger;
+  private readonly encoder = new SnapshotEncoder();
+  private store: SqliteStore | undefined;
+  private ticking: NodeJS.Timeout | undefined;
+  private faultReason: string | undefined;
+  private readonly load: LoadMeter;
+
+  constructor(settings: Settings, log: Logger) {
+    this.settings = settings;
+    this.log = log;
+    this.pace = new Pace(settings.sessionMs);
+    this.load = new LoadMeter(this.pace);
+  }
+
+  get degradedReason(): string | undefined {
+    return (this.recorder?.aheadCount ?? 0) > 0 ? (this.faultReason ?? "the store lost something") : undefined;
+  }
+
+  members(): MemberShown[] {
+    const { id, incarnation, url, owner, status } = this;
+    const partitions = owner?.engine.partitions.length ?? 0;
+    const regions = owner === undefined ? 0 : REGIONS.length;
+    return [{ id, incarnation, url, partitions, regions, state: status.kind }];
+  }
+
+  registerMetrics(metrics: Metrics): void {
+    const ofEngine = (value: (engine: Engine) => number) => () =>
+      this.owner === undefined ? 0 : value(this.owner.engine);
+    metrics.gauge(
+      "modes",
+      "Modes known",
+      ofEngine((engine) => engine.modes.count),
+    );
+    metrics.gauge(
+      "partitions_owned",
+      "Partitions owned",
+      ofEngine((engine) => engine.partitions.length),
+    );
+    metrics.gauge(
+      "table_bytes",
+      "Bytes of the presence tables",
+      ofEngine((engine) => engine.tableBytes),
+    );
+    metrics.gauge(
+      "tally_bytes",
+      "Bytes of the tallies",
+      ofEngine((engine) => engine.tallyBytes),
+    );
+    metrics.gauge("store_bytes", "Bytes of the store on disk", () => this.store?.stats.bytesOnDisk ?? 0);
+    registerRecorder(metrics, () => this.recorder);
+  }
+
+  /**
+   * Takes the partitions over and begins to serve.
+   * @throws {SettingError} where the data folder was made with other settings
+   * @throws {FolderInUseError | DamagedStoreError | StoreUnavailableError | UnreadableRecordError}
+   */
+  async start(port: number, url: string): Promise<void> {
+    const { durability } = this.settings;
+    this.id = nodeName(this.settings, port);
+    this.url = url;
+    if (durability === "none") this.serve(this.makeEngine(proposal(this.settings)), undefined);
+    else await this.startStored(durability);
+    this.ticking = setInterval(() => this.tick(), TICK_MS);
+    this.status = { kind: "ready" };
+  }
+
+  /** There is nobody to hand over to. */
+  async drain(): Promise<void> {
+    this.status = { kind: "draining", reason: "the node is shutting down" };
+  }
+
+  async stop(): Promise<boolean> {
+    clearInterval(this.ticking);
+    const isStored = (await this.recorder?.drain(DRAIN_WITHIN_MS, () => pause(5))) ?? true;
+    await this.encoder.close();
+    await this.store?.close();
+    return isStored;
+  }
+
+  private async startStored(durability: "log" | "snapshot"): Promise<void> {
+    const { settings, log } = this;
+    const store = await openStore(settings, log);
+    this.store = store;
+    if (store.loss !== undefined) log.warn({ loss: store.loss }, "repaired the data folder: what is listed was lost");
+    const founding = await store.found(proposal(settings));
+    if (founding.partitions !== settings.partitions)
+      throw new SettingError(
+        `HEADCOUNT_PARTITIONS must be ${founding.partitions}, as when ${settings.dataDir} was made, got "${settings.partitions}"`,
+      );
+    const claim = { term: (await store.highestTerm()) + 1, incarnation: this.incarnation };
+    this.status = { kind: "starting", reason: "loading the players" };
+    const engine = this.makeEngine(founding);
+    const { newestMs } = await recoverAll(engine, claim, { store, decompress: decompressSnapshot, wallMs: Date.now });
+    this.epoch = claim.term;
+    this.recorder = new Recorder(engine, this.recorderPorts(store), this.recorderOptions(claim, durability));
+    this.serve(engine, this.recorder);
+    const isLongSilent = newestMs !== undefined && Date.now() - newestMs > settings.sessionMs;
+    if (isLongSilent) this.owner?.doubt(performance.now() + settings.graceMs);
+    log.info({ term: claim.term, players: engine.boards.players }, "took all partitions");
+  }
+
+  private serve(engine: Engine, recorder: Recorder | undefined): void {
+    this.owner = new Owner(engine, recorder);
+    this.entry = new EntryAlone(this.owner, this.epoch);
+  }
+
+  private makeEngine({ partitions, hashKey }: Founding): Engine {
+    const { sessionMs, graceMs, deadlineMs, durability } = this.settings;
+    const options = {
+      partitions,
+      hashKey,
+      sessionMs: sessionMs + LATE_MS,
+      graceMs,
+      removalMs: 2 * deadlineMs,
+      isLogged: durability === "log",
+    };
+    return new Engine(options, performance.now());
+  }
+
+  private recorderOptions(claim: Claim, durability: "log" | "snapshot"): ConstructorParameters<typeof Recorder>[2] {
+    const { snapshotMs, sessionMs, deadlineMs } = this.settings;
+    return { claim, durability, snapshotMs, sessionMs, deadlineMs };
+  }
+
+  private recorderPorts(store: SqliteStore): RecorderPorts {
+    return {
+      store,
+      encode: (copy) => this.encoder.encode(copy),
+      atTurnEnd: setImmediate,
+      nowMs: () => performance.now(),
+      wallMs: Date.now,
+      onStoreFault: (error) => this.onStoreFault(error),
+      onStoreHealed: () => this.onStoreHealed(),
+      reclaim: () => Promise.resolve(), // nobody else can have claimed it
+      onSuperseded: (partition) => {
+        throw new Error(`Lost partition ${partition}: another process wrote to ${this.settings.dataDir}`);
+      },
+    };
+  }
+
+  private onStoreFault(error: unknown): void {
+    const reason = error instanceof Error ? error.message : String(error);
+    if (this.faultReason === undefined) this.log.error({ reason }, "the store cannot be written: reports get 202");
+    else this.log.debug({ reason }, "the store still cannot be written");
+    this.faultReason = reason;
+  }
+
+  private onStoreHealed(): void {
+    this.faultReason = undefined;
+    this.log.info("the store is written again, everything is snapshotted: reports get 200");
+  }
+
+  private tick(): void {
+    const nowMs = performance.now();
+    this.owner?.tick(nowMs);
+    this.load.tick(nowMs);
+  }
+}
+
+async function openStore({ dataDir, isRepair }: Settings, log: Logger): Promise<SqliteStore> {
+  try {
+    return await SqliteStore.open({
+      folder: dataDir,
+      repair: isRepair,
+      onRepaired: (loss) => log.error({ loss }, "the store was damaged while running: what it lost is written again"),
+    });
+  } catch (error) {
+    if (!(error instanceof StoreUnavailableError)) throw error;
+    throw new SettingError(
+      `HEADCOUNT_DATA_DIR must be a folder that can be written, got "${dataDir}" (${error.message})`,
+    );
+  }
+}
+
+function proposal({ partitions }: Settings): Founding {
+  return { partitions, hashKey: randomBytes(8) };
+}

@@ -1,0 +1,107 @@
+/** The entry of a node that is one of a cluster: whoever owns the player or the region is asked. */
+import type { ClusterNode, RegionView } from "../../cluster/cluster-node.ts";
+import type { Operation, Outcome, Refused } from "../../cluster/ports/rows.ts";
+import type { ProfileId } from "../../engine/profile-id.ts";
+import { REGIONS } from "../../engine/regions.ts";
+import {
+  type Entry,
+  type Overview,
+  rankRegions,
+  readId,
+  type RegionCounts,
+  type RegionPlayers,
+  type Reports,
+  type ReportsOutcome,
+  type Wholeness,
+} from "../entry.ts";
+
+const id: ProfileId = new Int32Array(4);
+
+export class EntryCluster implements Entry {
+  private readonly cluster: ClusterNode;
+
+  constructor(cluster: ClusterNode) {
+    this.cluster = cluster;
+  }
+
+  submit(
+    operation: Operation,
+    of: ProfileId,
+    region: number,
+    mode: string,
+    seq: number,
+    settle: (outcome: Outcome) => void,
+  ): void {
+    this.cluster.submit(operation, of, region, mode, seq, settle);
+  }
+
+  submitAll(reports: Reports, settle: (outcome: ReportsOutcome) => void): void {
+    const batch = new Batch(reports.count, settle);
+    const { ids, regions, modes, seqs } = reports;
+    for (let index = 0; index < reports.count; index++) {
+      readId(ids, index, id);
+      const note = (outcome: Outcome): void => batch.note(index, outcome);
+      this.cluster.submit("report", id, regions[index], modes[index], seqs[index], note, true);
+    }
+  }
+
+  regionCounts(region: number): RegionCounts {
+    return this.countsOf(this.cluster.regionView(region));
+  }
+
+  askOwner(region: number, settle: (counts: RegionCounts | undefined) => void): void {
+    this.cluster.askOwner(region, (view) => settle(view === undefined ? undefined : this.countsOf(view)));
+  }
+
+  overview(): Overview {
+    const regions: RegionPlayers[] = [];
+    for (const [number, region] of REGIONS.entries()) {
+      const { players } = this.cluster.regionView(number);
+      if (players > 0) regions.push({ region, players });
+    }
+    return { ...this.players(), regions: rankRegions(regions) };
+  }
+
+  players(): Wholeness & { readonly players: number } {
+    let [players, isComplete, isStale] = [0, true, false];
+    for (const region of REGIONS.keys()) {
+      const view = this.cluster.regionView(region);
+      players += view.players;
+      isComplete &&= view.isComplete;
+      isStale ||= view.isStale;
+    }
+    return { players, isComplete, isStale };
+  }
+
+  private countsOf({ players, term, version, isComplete, isStale, top, asOfMs }: RegionView): RegionCounts {
+    const ageMs = this.cluster.nowMs() - asOfMs;
+    return { players, term, version, isComplete, isStale, ageMs, top: (limit) => top.slice(0, limit) };
+  }
+}
+
+/** Gathers what became of the rows of a batch. */
+class Batch implements ReportsOutcome {
+  moved = 0;
+  renewed = 0;
+  late = 0;
+  remembered = 0;
+  readonly refused: { index: number; reason: Refused["reason"] }[] = [];
+  private waiting: number;
+  private readonly settle: (outcome: ReportsOutcome) => void;
+
+  constructor(count: number, settle: (outcome: ReportsOutcome) => void) {
+    this.waiting = count;
+    this.settle = settle;
+    if (count === 0) settle(this);
+  }
+
+  note(index: number, outcome: Outcome): void {
+    if (outcome.kind === "refused") this.refused.push({ index, reason: outcome.reason });
+    else {
+      if (outcome.effect === "moved" || outcome.effect === "renewed" || outcome.effect === "late")
+        this[outcome.effect]++;
+      if (outcome.isRemembered) this.remembered++;
+    }
+    if (--this.waiting === 0) this.settle(this);
+  }
+}

@@ -1,0 +1,133 @@
+/** The pieces of HTTP that all routes share: the form of answers and refusals, validation by schema, body parsing. */
+import type { FastifyInstance, FastifyReply, FastifyRequest, FastifySchemaCompiler } from "fastify";
+import type { TObject, TSchema } from "typebox";
+import type { Logger } from "pino";
+import type { Entry } from "../entry.ts";
+import type { Metrics } from "../metrics.ts";
+import type { Service } from "../service.ts";
+import { Check, shown } from "../values.ts";
+
+export const JSON_TYPE = "application/json; charset=utf-8";
+export const RETRY_AFTER_S = 1;
+
+/** What every file of routes is given. */
+export interface Context {
+  readonly service: Service;
+  readonly metrics: Metrics;
+  readonly log: Logger;
+  readonly version: string;
+}
+
+/** A service that can answer. */
+export type ServingService = Service & { readonly entry: Entry };
+
+/** Input that a client has to change; becomes a 400. */
+export class RefusalError extends Error {
+  override readonly name = "RefusalError";
+  readonly statusCode = 400;
+}
+
+/** How one route answers; every answer is counted, by status. */
+export class Answers {
+  private readonly counts: Float64Array;
+
+  constructor(metrics: Metrics, route: string) {
+    this.counts = metrics.answersOf(route);
+  }
+
+  json(reply: FastifyReply, status: number, body: string): void {
+    this.counts[status]++;
+    void reply.code(status).header("content-type", JSON_TYPE).send(body);
+  }
+
+  empty(reply: FastifyReply, status: number): void {
+    this.counts[status]++;
+    void reply.code(status).send();
+  }
+
+  refuse(reply: FastifyReply, status: number, message: string): void {
+    if (status === 503 || status === 429) void reply.header("retry-after", RETRY_AFTER_S);
+    this.json(reply, status, refusalBody(status, message));
+  }
+
+  /** Whether the node answers at all; where not, the reason has been sent. */
+  isServing(service: Service, reply: FastifyReply): service is ServingService {
+    if (service.entry !== undefined) return true;
+    const reason = service.status.kind === "ready" ? "no owner" : service.status.reason;
+    this.refuse(reply, 503, `cannot answer now: ${reason}`);
+    return false;
+  }
+}
+
+export function refusalBody(status: number, message: string): string {
+  return JSON.stringify({ code: String(status), message });
+}
+
+/** Validates with the route's schemas; query values come as text and are read as whole numbers where one is asked for. */
+export const validatorCompiler: FastifySchemaCompiler<TSchema> = ({ schema, httpPart }) => {
+  const check = new Check(schema, httpPart ?? "body");
+  const refuse = (value: unknown, came: unknown): { error: Error } => ({
+    error: new RefusalError(check.explain(value, came)),
+  });
+  if (httpPart !== "querystring") return (value: unknown) => (check.accepts(value) ? true : refuse(value, value));
+  const numbers = wholeNumbersOf(schema as TObject);
+  return (came: unknown) => {
+    const value: Record<string, unknown> = { ...(came as object) };
+    for (const { name, standard } of numbers) value[name] = value[name] === undefined ? standard : asWhole(value[name]);
+    return check.accepts(value) ? { value } : refuse(value, came);
+  };
+};
+
+interface WholeNumber {
+  readonly name: string;
+  readonly standard: unknown;
+}
+
+function wholeNumbersOf(schema: TObject): WholeNumber[] {
+  const properties = Object.entries(schema.properties as Record<string, { type?: string; default?: unknown }>);
+  return properties
+    .filter(([, { type }]) => type === "integer")
+    .map(([name, property]) => ({ name, standard: property.default }));
+}
+
+function asWhole(value: unknown): unknown {
+  return typeof value === "string" && /^(0|[1-9]\d{0,8})$/.test(value) ? Number(value) : value;
+}
+
+/** JSON bodies only; an empty one is no body, so that a DELETE may carry a content type. */
+export function registerBodyParser(app: FastifyInstance): void {
+  const parse = app.getDefaultJsonParser("error", "ignore");
+  app.removeAllContentTypeParsers();
+  app.addContentTypeParser<string>("application/json", { parseAs: "string" }, (request, body, done) => {
+    if (body === "") return done(null, undefined);
+    void parse(request, body, (error, value) => {
+      if (error === null) done(null, value);
+      else done(new RefusalError(`body must be JSON without a "__proto__" key, got ${shown(body)}`));
+    });
+  });
+}
+
+interface HttpError {
+  readonly statusCode?: number;
+  readonly code?: string;
+  readonly message: string;
+}
+
+/** Words what fastify itself refuses. */
+export function refusalOf(error: HttpError, request: FastifyRequest): { status: number; message: string } {
+  const status = error.statusCode ?? 500;
+  switch (error.code) {
+    case "FST_ERR_CTP_INVALID_MEDIA_TYPE":
+      return {
+        status: 415,
+        message: `content-type must be application/json, got ${shown(request.headers["content-type"])}`,
+      };
+    case "FST_ERR_CTP_BODY_TOO_LARGE":
+      return { status: 413, message: `body must be at most ${request.routeOptions.bodyLimit} bytes, got more` };
+    case "FST_ERR_BAD_URL":
+      return { status: 400, message: `url must be a well-formed path, got ${shown(request.url)}` };
+    default:
+  }
+  if (status >= 500) return { status: 500, message: "something went wrong here; it is in the log" };
+  return { status, message: error.message };
+}

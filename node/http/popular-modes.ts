@@ -1,0 +1,80 @@
+/** The answer about a region's popular modes: as text, made once per change of the counts and not once per reader. */
+import { hash } from "node:crypto";
+import type { RegionCounts } from "../entry.ts";
+
+/** The answer's text on either side of `asOf`, and a tag that stands for all of it but that. */
+export interface PopularModesAnswer {
+  readonly before: string;
+  readonly after: string;
+  readonly etag: string;
+}
+
+interface Cached {
+  term: number;
+  version: number;
+  isComplete: boolean;
+  isStale: boolean;
+  readonly answers: Map<number, PopularModesAnswer>;
+}
+
+/** Values of `top` that are kept per region; clients of one game ask for one or two. */
+const TOPS_MAX = 4;
+
+export class PopularModes {
+  private readonly cached = new Map<string, Cached>();
+
+  /** @param top how many modes, 1 to 100 */
+  answer(region: string, counts: RegionCounts, top: number): PopularModesAnswer {
+    const { answers } = this.cachedOf(region, counts);
+    let answer = answers.get(top);
+    if (answer === undefined) answers.set(top, (answer = write(region, counts, top)));
+    return answer;
+  }
+
+  private cachedOf(region: string, { term, version, isComplete, isStale }: RegionCounts): Cached {
+    let cached = this.cached.get(region);
+    if (cached === undefined)
+      this.cached.set(region, (cached = { term, version, isComplete, isStale, answers: new Map() }));
+    const isSameVersion = cached.term === term && cached.version === version;
+    const isSame = isSameVersion && cached.isComplete === isComplete && cached.isStale === isStale;
+    if (!isSame || cached.answers.size > TOPS_MAX) cached.answers.clear();
+    cached.term = term;
+    cached.version = version;
+    cached.isComplete = isComplete;
+    cached.isStale = isStale;
+    return cached;
+  }
+}
+
+function write(region: string, counts: RegionCounts, top: number): PopularModesAnswer {
+  const modes = counts.top(top).map(({ mode, players }, index) => {
+    const share = Math.round((players / counts.players) * 10_000) / 10_000;
+    return `{"mode":"${mode}","rank":${index + 1},"players":${players},"share":${share}}`;
+  });
+  const before = `{"region":"${region}","players":${counts.players},"asOf":"`;
+  const flaws = `${counts.isComplete ? "" : `"complete":false,`}${counts.isStale ? `"stale":true,` : ""}`;
+  const after = `",${flaws}"gamemodes":[${modes.join(",")}]}`;
+  return { before, after, etag: `W/"${hash("sha1", before + after, "base64url")}"` };
+}
+
+/** Instants as RFC 3339, each made once. */
+export class Clock {
+  private ms = -1;
+  private text = "";
+
+  /** The instant `ageMs` ago. */
+  ago(ageMs: number): string {
+    const ms = Date.now() - Math.trunc(ageMs);
+    if (ms !== this.ms) this.text = new Date(ms).toISOString();
+    this.ms = ms;
+    return this.text;
+  }
+}
+
+/** Whether an If-None-Match header names the tag, compared weakly. Source: RFC 9110, 13.1.2 and 8.8.3.2. */
+export function isTagNamed(header: string, etag: string): boolean {
+  if (header === etag || header.trim() === "*") return true;
+  const opaque = etag.replace(/^W\//, "");
+  for (const [, tag] of header.matchAll(/(?:W\/)?("[\x21\x23-\x7e\x80-\xff]*")/g)) if (tag === opaque) return true;
+  return false;
+}

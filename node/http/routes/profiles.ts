@@ -1,0 +1,171 @@
+/** A player's own calls: report, look-up, heartbeat, disconnection. */
+import type { FastifyInstance, FastifyReply } from "fastify";
+import { Type } from "typebox";
+import type { Static } from "typebox";
+import { NO_SEQ } from "../../../cluster/records/owner.ts";
+import type { Done, Place, Refused } from "../../../cluster/ports/rows.ts";
+import { MODES_MAX } from "../../../engine/modes.ts";
+import { parseProfileId } from "../../../engine/profile-id.ts";
+import { REGIONS, regionOf } from "../../../engine/regions.ts";
+import { ErrorAnswer, Nothing, ProfileAnswer, ReportAnswer } from "../answers.ts";
+import { Answers, type Context } from "../http.ts";
+import type { Service } from "../../service.ts";
+import { ProfileParams, refusal, ReportBody } from "../../values.ts";
+
+/** What a refused client is told; a new reason cannot compile unanswered. */
+export const REFUSALS = {
+  overloaded: { status: 503, message: () => "too much waits for the store: try again soon" },
+  "no owner": { status: 503, message: () => "nobody could be asked in time who has this player: try again soon" },
+  "no room for the mode": {
+    status: 400,
+    message: (mode: string) => refusal("gamemode", `one of the ${MODES_MAX} in use, since no more are taken,`, mode),
+  },
+  "no room for the player": { status: 503, message: () => "no room for another player in this partition" },
+} as const satisfies Record<Refused["reason"], unknown>;
+
+const REPORT_ROUTE = "/v1/profiles/:profileId/gamemode";
+const HEARTBEAT_ROUTE = "/v1/profiles/:profileId/heartbeat";
+type Params = { Params: Static<typeof ProfileParams> };
+type Report = Params & { Body: Static<typeof ReportBody> };
+
+/** The effects that a report can have. */
+type ReportEffect = "moved" | "renewed" | "late";
+
+const id = new Int32Array(4);
+
+export function registerProfiles(app: FastifyInstance, context: Context): void {
+  const answersOf = (call: string): Answers => new Answers(context.metrics, call);
+  const toReport = answersOf(`POST ${REPORT_ROUTE}`);
+  app.post<Report>(REPORT_ROUTE, { schema: REPORT_SCHEMA }, (request, reply) => {
+    report(context, toReport, request.params.profileId, request.body, reply);
+  });
+  const toFind = answersOf(`GET ${REPORT_ROUTE}`);
+  app.get<Params>(REPORT_ROUTE, { schema: FIND_SCHEMA }, (request, reply) => {
+    find(context, toFind, request.params.profileId, reply);
+  });
+  const toRenew = answersOf(`PUT ${HEARTBEAT_ROUTE}`);
+  app.put<Params>(HEARTBEAT_ROUTE, { schema: HEARTBEAT_SCHEMA }, (request, reply) => {
+    renew(context, toRenew, request.params.profileId, reply);
+  });
+  const toRemove = answersOf(`DELETE ${REPORT_ROUTE}`);
+  app.delete<Params>(REPORT_ROUTE, { schema: REMOVE_SCHEMA }, (request, reply) => {
+    remove(context, toRemove, request.params.profileId, reply);
+  });
+}
+
+function report(
+  { service, metrics }: Context,
+  answers: Answers,
+  profileId: string,
+  body: Static<typeof ReportBody>,
+  reply: FastifyReply,
+): void {
+  if (!answers.isServing(service, reply)) return;
+  const startedMs = metrics.startTiming();
+  parseProfileId(profileId, id);
+  const { region, gamemode, seq = NO_SEQ } = body;
+  service.entry.submit("report", id, regionOf(region), gamemode, seq, (outcome) => {
+    if (outcome.kind === "refused") {
+      metrics.totals.rejected++;
+      return answers.refuse(reply, REFUSALS[outcome.reason].status, REFUSALS[outcome.reason].message(gamemode));
+    }
+    const { isRemembered } = outcome;
+    const effect = outcome.effect as ReportEffect;
+    metrics.totals[effect]++;
+    const where =
+      effect === "late" ? standing(outcome.place) : `"region":"${region.toUpperCase()}","gamemode":"${gamemode}"`;
+    const renewInMs = isRemembered ? service.pace.renewMs() : service.pace.retryMs();
+    metrics.observe("report", startedMs);
+    // Everything in it was checked for its form, so nothing needs to be escaped.
+    const start = `{"profileId":"${profileId.toLowerCase()}",${where},"changed":${effect === "moved"}`;
+    answers.json(reply, isRemembered ? 200 : 202, `${start},"renewInMs":${renewInMs}}`);
+  });
+}
+
+/** What stands of the player whose report came late. */
+function standing(place: Place | undefined): string {
+  if (place === undefined || place.region < 0) return `"region":null,"gamemode":null`;
+  return `"region":"${REGIONS[place.region]}","gamemode":"${place.mode}"`;
+}
+
+function find({ service }: Context, answers: Answers, profileId: string, reply: FastifyReply): void {
+  ask(service, answers, "find", profileId, reply, ({ effect, place }) => {
+    if (effect !== "found" || place === undefined) return answers.refuse(reply, 404, notConnected(profileId));
+    const lastSeen = new Date(Date.now() - place.ageMs).toISOString();
+    const region = REGIONS[place.region];
+    answers.json(
+      reply,
+      200,
+      JSON.stringify({ profileId: profileId.toLowerCase(), region, gamemode: place.mode, lastSeen }),
+    );
+  });
+}
+
+function renew({ service, metrics }: Context, answers: Answers, profileId: string, reply: FastifyReply): void {
+  ask(service, answers, "renew", profileId, reply, ({ effect, isRemembered }) => {
+    if (effect !== "renewed") return answers.refuse(reply, 404, notConnected(profileId));
+    metrics.totals.heartbeats++;
+    const { pace } = service;
+    // Where the store cannot be written the player should report again soon: only a report can be stored.
+    answers.empty(reply.header("renew-in-ms", isRemembered ? pace.renewMs() : pace.retryMs()), 204);
+  });
+}
+
+function remove({ service, metrics }: Context, answers: Answers, profileId: string, reply: FastifyReply): void {
+  ask(service, answers, "remove", profileId, reply, ({ effect, isRemembered }) => {
+    if (effect === "removed") metrics.totals.removals++;
+    answers.empty(reply, isRemembered ? 204 : 202);
+  });
+}
+
+/** Asks for what needs no more than the player's id. */
+function ask(
+  service: Service,
+  answers: Answers,
+  operation: "find" | "renew" | "remove",
+  profileId: string,
+  reply: FastifyReply,
+  answer: (done: Done) => void,
+): void {
+  if (!answers.isServing(service, reply)) return;
+  parseProfileId(profileId, id);
+  service.entry.submit(operation, id, 0, "", NO_SEQ, (outcome) => {
+    if (outcome.kind === "done") return answer(outcome);
+    const { status, message } = REFUSALS[outcome.reason];
+    answers.refuse(reply, status, message(""));
+  });
+}
+
+function notConnected(profileId: string): string {
+  return `${refusal("profileId", "a player who is connected", profileId.toLowerCase())}: report again`;
+}
+
+const COMMON = { params: ProfileParams, tags: ["players"] };
+const NOT_NOW = { 400: ErrorAnswer, 503: ErrorAnswer };
+const REPORT_SCHEMA = {
+  ...COMMON,
+  summary: "Report where a player is",
+  body: ReportBody,
+  response: {
+    200: ReportAnswer,
+    202: Type.Unsafe({ ...ReportAnswer, description: "Counted, but the store cannot be written just now" }),
+    413: ErrorAnswer,
+    415: ErrorAnswer,
+    ...NOT_NOW,
+  },
+};
+const FIND_SCHEMA = {
+  ...COMMON,
+  summary: "Where a player is",
+  response: { 200: ProfileAnswer, 404: ErrorAnswer, ...NOT_NOW },
+};
+const HEARTBEAT_SCHEMA = {
+  ...COMMON,
+  summary: "Renew a player's session",
+  response: { 204: Nothing, 404: ErrorAnswer, ...NOT_NOW },
+};
+const REMOVE_SCHEMA = {
+  ...COMMON,
+  summary: "Disconnect a player",
+  response: { 202: Nothing, 204: Nothing, ...NOT_NOW },
+};

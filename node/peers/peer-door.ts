@@ -1,0 +1,58 @@
+/**
+ * Who may talk to a node's peer port: nodes of the same cluster that know its secret and speak its protocol. What the
+ * caller says of itself, and how it is checked and told.
+ */
+import { createHash, timingSafeEqual } from "node:crypto";
+import type { IncomingHttpHeaders } from "node:http";
+import { PROTOCOL } from "../../cluster/ports/transport.ts";
+import { shown } from "../values.ts";
+
+export interface PeerCredentials {
+  readonly cluster: string;
+  /** `undefined`: none is asked for, which is for loopback only. */
+  readonly secret: string | undefined;
+}
+
+/** Why a caller is not let in. */
+export interface DoorRefusal {
+  readonly status: 401 | 409 | 426;
+  readonly message: string;
+}
+
+const CLUSTER_HEADER = "headcount-cluster";
+const NO_SECRET = "";
+const PROTOCOL_HEADER = "headcount-protocol";
+
+/** What a node says of itself to a peer. */
+export function doorHeaders({ cluster, secret }: PeerCredentials): Record<string, string> {
+  const about = { [CLUSTER_HEADER]: cluster, [PROTOCOL_HEADER]: String(PROTOCOL) };
+  return secret === undefined ? about : { ...about, authorization: `Bearer ${secret}` };
+}
+
+export class Door {
+  private readonly cluster: string;
+  private readonly authorization: Buffer;
+
+  constructor(credentials: PeerCredentials) {
+    this.cluster = credentials.cluster;
+    this.authorization = digest(doorHeaders(credentials)["authorization"] ?? NO_SECRET);
+  }
+
+  /** Why this caller may not come in; `undefined` where it may. The secret comes first: nothing is told without. */
+  refusal(headers: IncomingHttpHeaders): DoorRefusal | undefined {
+    if (!timingSafeEqual(digest(headers.authorization ?? NO_SECRET), this.authorization))
+      return { status: 401, message: "HEADCOUNT_PEER_SECRET must be the same at all nodes of a cluster, got another" };
+    const protocol = headers[PROTOCOL_HEADER];
+    if (protocol !== String(PROTOCOL))
+      return { status: 426, message: `the version's peer protocol must be ${PROTOCOL}, got ${shown(protocol)}` };
+    const cluster = headers[CLUSTER_HEADER];
+    if (cluster !== this.cluster)
+      return { status: 409, message: `HEADCOUNT_CLUSTER must be ${shown(this.cluster)}, got ${shown(cluster)}` };
+    return undefined;
+  }
+}
+
+/** Of equal length whatever came, so that the comparison takes equal time. */
+function digest(text: string): Buffer {
+  return createHash("sha256").update(text).digest();
+}

@@ -1,0 +1,157 @@
+/**
+ * The listener for the other nodes: `GET /peer/hello` for those that want to join, and per lane an upgrade of
+ * `GET /peer/<lane>` to frames (`peer-frame.ts`). HTTP is only the door: who comes in is asked once per connection.
+ */
+import { createServer, type IncomingMessage, type Server, type ServerResponse, STATUS_CODES } from "node:http";
+import type { Duplex } from "node:stream";
+import type { Socket } from "node:net";
+import { type Lane, PeerError, PROTOCOL } from "../../cluster/ports/transport.ts";
+import { MalformedMessageError } from "../../engine/codec.ts";
+import { JSON_TYPE, refusalBody } from "../http/http.ts";
+import { Door, type PeerCredentials } from "./peer-door.ts";
+import { FRAME_KINDS, type FrameKind, FrameReader, writeFrame } from "./peer-frame.ts";
+import { shown } from "../values.ts";
+
+export interface PeerPortOptions extends PeerCredentials {
+  incarnation(): string;
+  /** @throws {MalformedMessageError | PeerError} (rejects) told to the peer; anything else is an error of this node */
+  receive(lane: Lane, message: Uint8Array): Promise<Uint8Array>;
+  /** Told of what must not happen. */
+  onError(error: unknown): void;
+}
+
+/** What is said in words of the upgraded connection. */
+export const FRAMES = "headcount-frames";
+/** Longest message per lane, both ways: whole tables travel on `control`. */
+export const LANE_BYTES_MAX: Readonly<Record<Lane, number>> = {
+  rows: 2 * 1024 * 1024,
+  counts: 16 * 1024 * 1024,
+  control: 64 * 1024 * 1024,
+};
+/** Requests of one connection that may wait for their answers; past it the connection is not read. */
+const REQUESTS_AT_ONCE = 64;
+const HEADERS_WITHIN_MS = 2000;
+const CONNECTIONS_MAX = 4096;
+
+export class PeerPort {
+  readonly server: Server;
+  private readonly options: PeerPortOptions;
+  private readonly door: Door;
+  private readonly upgraded = new Set<Duplex>();
+  /** What is still under way then cannot be answered, so it does not matter how it ends. */
+  private isClosed = false;
+
+  constructor(options: PeerPortOptions) {
+    this.options = options;
+    this.door = new Door(options);
+    this.server = createServer(
+      { headersTimeout: HEADERS_WITHIN_MS, requestTimeout: HEADERS_WITHIN_MS, connectionsCheckingInterval: 1000 },
+      (request, response) => this.answer(request, response),
+    );
+    this.server.maxConnections = CONNECTIONS_MAX;
+    this.server.on("upgrade", (request: IncomingMessage, socket: Socket, head: Buffer) =>
+      this.upgrade(request, socket, head),
+    );
+  }
+
+  /** @throws (rejects) what `listen` fails with: `EADDRINUSE` and the like */
+  listen(host: string, port: number): Promise<void> {
+    return new Promise((resolve, reject) => {
+      this.server.once("error", reject);
+      this.server.listen(port, host, () => {
+        this.server.off("error", reject);
+        resolve();
+      });
+    });
+  }
+
+  close(): Promise<void> {
+    this.isClosed = true;
+    for (const socket of this.upgraded) socket.destroy();
+    this.server.closeAllConnections();
+    return new Promise((resolve) => this.server.close(() => resolve()));
+  }
+
+  private answer(request: IncomingMessage, response: ServerResponse): void {
+    request.resume();
+    const [status, body] = this.answerOf(request);
+    const length = Buffer.byteLength(body);
+    response.writeHead(status, { "content-type": JSON_TYPE, "content-length": length, connection: "close" }).end(body);
+  }
+
+  private answerOf(request: IncomingMessage): [status: number, body: string] {
+    const refusal = this.door.refusal(request.headers);
+    if (refusal !== undefined) return [refusal.status, refusalBody(refusal.status, refusal.message)];
+    if (request.url === "/peer/hello" && request.method === "GET") {
+      const { cluster } = this.options;
+      return [200, JSON.stringify({ cluster, protocol: PROTOCOL, incarnation: this.options.incarnation() })];
+    }
+    if (laneOf(request.url) !== undefined) return [426, refusalBody(426, `upgrade must be ${FRAMES}, got nothing`)];
+    return [404, refusalBody(404, `no such thing: ${request.method} ${shown(request.url)}`)];
+  }
+
+  private upgrade(request: IncomingMessage, socket: Socket, head: Buffer): void {
+    socket.on("error", () => socket.destroy());
+    const lane = laneOf(request.url);
+    if (lane === undefined || request.headers.upgrade !== FRAMES || this.door.refusal(request.headers) !== undefined) {
+      const [status, body] = this.answerOf(request);
+      socket.end(
+        `HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\ncontent-type: ${JSON_TYPE}\r\n` +
+          `content-length: ${Buffer.byteLength(body)}\r\nconnection: close\r\n\r\n${body}`,
+      );
+      return;
+    }
+    socket.write(`HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: ${FRAMES}\r\n\r\n`);
+    this.serve(lane, socket, head);
+  }
+
+  private serve(lane: Lane, socket: Socket, head: Buffer): void {
+    socket.setTimeout(0);
+    socket.setNoDelay(true);
+    this.upgraded.add(socket);
+    socket.once("close", () => this.upgraded.delete(socket));
+    let waiting = 0;
+    const readOn = (): void => {
+      if (waiting < REQUESTS_AT_ONCE && !socket.writableNeedDrain) socket.resume();
+    };
+    const reader = new FrameReader(LANE_BYTES_MAX[lane], (kind, call, message) => {
+      if (kind !== FRAME_KINDS.request) throw new RangeError("Cannot serve a frame that is no request");
+      if (++waiting >= REQUESTS_AT_ONCE) socket.pause();
+      void this.handle(lane, message, (answerKind, answer) => {
+        waiting--;
+        if (socket.writable) writeFrame(socket, answerKind, call, answer);
+        if (socket.writableNeedDrain) socket.pause(); // whoever does not take its answers may not ask for more
+        else readOn();
+      });
+    });
+    const read = (chunk: Buffer): void => {
+      try {
+        reader.read(chunk);
+      } catch {
+        socket.destroy(); // no frames: nothing after can be made out
+      }
+    };
+    if (head.length > 0) read(head);
+    socket.on("data", read);
+    socket.on("drain", readOn);
+  }
+
+  private async handle(
+    lane: Lane,
+    message: Uint8Array,
+    answer: (kind: FrameKind, answer: Uint8Array) => void,
+  ): Promise<void> {
+    try {
+      answer(FRAME_KINDS.answer, await this.options.receive(lane, message));
+    } catch (error) {
+      const isTold = error instanceof MalformedMessageError || error instanceof PeerError;
+      if (!isTold && !this.isClosed) this.options.onError(error);
+      answer(FRAME_KINDS.refusal, Buffer.from(String(error)));
+    }
+  }
+}
+
+function laneOf(url: string | undefined): Lane | undefined {
+  const name = /^\/peer\/([a-z]+)$/.exec(url ?? "")?.[1];
+  return name !== undefined && Object.hasOwn(LANE_BYTES_MAX, name) ? (name as Lane) : undefined;
+}

@@ -1,0 +1,156 @@
+/** Breaches of R20 to R27: counts and time. */
+import { fault, type PlantedFault } from "./planted-fault.ts";
+
+export const COUNT_FAULTS: Readonly<Record<string, PlantedFault>> = {
+  "a gap in the tallies goes unnoticed": {
+    ...fault(
+      "R20",
+      "cluster/counts/region-boards.ts",
+      'return from <= tally.version ? "news" : "whole wanted";',
+      'return from <= tally.version ? "news" : "news";',
+    ),
+    scenarios: ["the last push before silence lost"],
+    harmless: "a cell that changed is sent again until a message that has it is acknowledged, so there are no gaps",
+  },
+  "a change that was lost is not sent again": fault(
+    "R20",
+    "cluster/counts/tally-sender.ts",
+    "if (this.owners[region] === destination) cells.push(region, modes.indexOf(cell & MODE_MASK), players);",
+    "if (this.owners[region] === destination) cells.push(region, modes.indexOf(cell & MODE_MASK), players);\n      if (outbox.wholeDueAt === NOT_DUE) outbox.cells.delete(cell);",
+    "the last push before silence lost",
+  ),
+  "boards without a word from a partition are not stale": fault(
+    "R20",
+    "cluster/counts/region-boards.ts",
+    "tally === undefined || nowMs - tally.heardAtMs > STALE_MS",
+    "tally === undefined",
+    "one-way cuts",
+  ),
+  "a whole without its empty cells": fault(
+    "R21",
+    "cluster/counts/region-boards.ts",
+    "for (const [cell, known] of before.entries()) this.change(cell, known, 0);",
+    "",
+    "a region that empties during a failover",
+  ),
+  "tallies without term": fault(
+    "R21",
+    "cluster/counts/region-boards.ts",
+    'if (tally !== undefined && term < tally.term) return "superseded";\n    if (tally === undefined || term > tally.term)',
+    "if (tally === undefined)",
+    "moved and dead in one breath",
+    "partitions and regions moving while players cross borders",
+  ),
+  "a new owner of a region is not told": fault(
+    "R21",
+    "cluster/counts/tally-sender.ts",
+    "else if (gaining.has(destination)) for (const partition of this.held.keys()) this.owe(destination, partition);",
+    "",
+    "partitions and regions moving while players cross borders",
+  ),
+  "a board complete too soon": fault(
+    "R22",
+    "cluster/counts/region-boards.ts",
+    "const isWhole = this.oldestWhole() >= term;",
+    "const isWhole = this.oldestWhole() >= -1;",
+    "partitions and regions moving while players cross borders",
+  ),
+  "a region after a skipped epoch goes on": {
+    ...fault("R22", "cluster/counts/region-boards.ts", "epoch !== this.epoch && epoch !== this.epoch + 1", "epoch < 0"),
+    harmless:
+      "who had the region meanwhile showed nothing: its board was not whole before whoever skipped the epoch spoke",
+  },
+  "an older view replaces a newer one": fault(
+    "R23",
+    "cluster/counts/read-views.ts",
+    "if (known !== undefined && isNewer(known, term, version)) return true;",
+    "",
+  ),
+  "views without a beat are not stale": fault(
+    "R23",
+    "cluster/counts/read-views.ts",
+    "known.isStale || nowMs - known.asOfMs > STALE_MS",
+    "known.isStale",
+  ),
+  "ready without a whole view": fault(
+    "R23",
+    "cluster/counts/read-views.ts",
+    "return this.unknown === 0;",
+    "return this.unknown >= 0;",
+  ),
+  "no flush before an authoritative answer": fault(
+    "R24",
+    "cluster/counts/counts.ts",
+    "const isFlushed = await this.rounds.flush();",
+    "const isFlushed = await Promise.resolve(true);",
+  ),
+  "a flush that began before the question": fault(
+    "R24",
+    "cluster/counts/flush-rounds.ts",
+    "return this.next.promise;",
+    "return this.running.settled;",
+    "asked while another answer is being gathered",
+  ),
+  "a flush of owners without proof": {
+    ...fault(
+      "R24",
+      "cluster/member-node.ts",
+      "if (holdings.isLicensed(partition)) return true;",
+      "if (holdings.servingOf(partition) !== undefined) return true;",
+    ),
+    scenarios: [
+      "a flush by holders that are cut off from the store",
+      "a thawed owner asked only for what writes nothing",
+    ],
+    harmless:
+      "whom nobody let go serves half a lease later: who cannot prove its claim is expelled by then, or has heard",
+  },
+  "expiry by the bare clock": fault(
+    "R25",
+    "engine/observed-time.ts",
+    "this.observedMs += Math.min(passedMs, stepMaxMs);",
+    "this.observedMs += passedMs;",
+    "the living through a pause of five minutes",
+  ),
+  "the deaf go on ageing their players": fault(
+    "R25",
+    "cluster/member-node.ts",
+    "this.owner.tick(this.ports.nowMs(), this.isDeaf());",
+    "this.owner.tick(this.ports.nowMs(), false && this.isDeaf());",
+    "two nodes that cannot hear each other",
+  ),
+  "no grace": fault(
+    "R26",
+    "cluster/moves/take-over.ts",
+    "this.ports.engine.recover(partition, messages, this.ports.wallMs(), this.options.graceMs);",
+    "this.ports.engine.recover(partition, messages, this.ports.wallMs(), 0);",
+    "everybody killed, and back after a session's life",
+  ),
+  "grace at every hand-off": fault(
+    "R26",
+    "cluster/moves/take-over.ts",
+    "engine.recover(partition, [rows], rows.writtenAtMs, graceLeftMs);",
+    "engine.recover(partition, [rows], rows.writtenAtMs, graceLeftMs + this.options.graceMs);",
+    "the silent through rolling restarts",
+  ),
+  "no doubt where all were silent": fault(
+    "R26",
+    "cluster/moves/take-over.ts",
+    "const isDoubtful = newestMs > -Infinity &&",
+    "const isDoubtful = newestMs > Infinity &&",
+    "everybody killed, and back after a session's life",
+  ),
+  "a removal is not logged": fault(
+    "R27",
+    "engine/partition.ts",
+    "    this.table.rows[base + CELL] = NOWHERE;\n    this.table.rows[base + SEEN] = now;\n    this.isTouched = true;\n    this.log(base);",
+    "    this.table.rows[base + CELL] = NOWHERE;\n    this.table.rows[base + SEEN] = now;\n    this.isTouched = true;",
+  ),
+  "a removed player's number is forgotten": fault(
+    "R27",
+    "cluster/member-node.ts",
+    "removalMs: 2 * deadlineMs,",
+    "removalMs: 0,",
+    "a removal and its echo",
+  ),
+};

@@ -1,0 +1,157 @@
+/** Breaches of R13 to R19: moves, licence, the store as another, forwarding. */
+import { fault, type PlantedFault } from "./planted-fault.ts";
+
+export const MOVING_FAULTS: Readonly<Record<string, PlantedFault>> = {
+  "serves at once when nobody let go": {
+    ...fault(
+      "R13",
+      "cluster/moves/take-over.ts",
+      "plan.isSettling === true ? { kind",
+      "plan.isSettling === undefined ? { kind",
+    ),
+    scenarios: ["an old holder that has learned nothing goes on", "one-way cuts"],
+    harmless:
+      "a newcomer asks nobody before all have spoken to it, or for a lease: whoever learned nothing is expelled by then",
+  },
+  "goes on while it lets go": {
+    ...fault(
+      "R13",
+      "cluster/moves/hand-off.ts",
+      'holdings.set(partition, { kind: "letting go", serving: holding });',
+      "",
+    ),
+    scenarios: ["partitions and regions moving while players cross borders", "two rows of one player split by a flush"],
+    harmless:
+      "what comes meanwhile is in the table that is handed over, and whoever waits for its append is told `moved`",
+  },
+  "no licence": fault(
+    "R14",
+    "cluster/members/membership.ts",
+    "return isFresh && this.isListed;",
+    "return (isFresh || !isFresh) && this.isListed;",
+    "moved and dead in one breath",
+    "a thawed owner asked only for what writes nothing",
+  ),
+  "a licence for claims that are not raised": {
+    rule: "R14",
+    patches: [
+      {
+        file: "cluster/moves/holdings.ts",
+        find: "serving.raisedTo < membership.view.epoch",
+        replace: "serving.raisedTo < 0",
+      },
+      { file: "cluster/moves/claim-raiser.ts", find: "if (raised.length > 0)", replace: "if (raised.length > 1e9)" },
+    ],
+    scenarios: ["a taker that was expelled before its claim landed"],
+  },
+  "a paused machine does not notice": fault(
+    "R14",
+    "cluster/members/wakeful-clock.ts",
+    "if (aheadMs > SLEW_MAX_MS)",
+    "if (aheadMs > 1e12)",
+    "a thawed owner asked only for what writes nothing",
+  ),
+  "calls of another run are done": {
+    ...fault("R15", "simulator/redis/shared-store-model.ts", "if (run !== this.run) throw", 'if (run === "") throw'),
+    scenarios: [
+      "the store back as another while all owners live",
+      "the store back as another, views that differ and a newcomer",
+    ],
+    harmless: "lengths tell what is missing (R2), and a claim's answer is compared with what the holder said (R1)",
+  },
+  "another run is believed at once": {
+    rule: "R15",
+    patches: [
+      {
+        file: "cluster/records/run-guard.ts",
+        find: "if (list.listed.length === 0 || !list.listed.every(({ held }) => isNamedUnder(held, run))) return undefined;",
+        replace: "if (list.listed.length === 0) return undefined;",
+      },
+      {
+        file: "cluster/records/run-guard.ts",
+        find: "if (this.list?.listed.some(({ run }) => run !== this.run)) return true;",
+        replace: "",
+      },
+    ],
+    scenarios: [
+      "the store back as another while all owners live",
+      "the store back as another, views that differ and a newcomer",
+    ],
+    harmless:
+      "what any member still names under a higher term is not taken, and every table is claimed before it is written",
+  },
+  "another run puts nothing in doubt": fault(
+    "R15",
+    "cluster/member-node.ts",
+    "this.recorder.doubtStore();\n    this.ports.tell(",
+    "this.ports.tell(",
+    "the store back as another while all owners live",
+  ),
+  "written back by whoever comes first": {
+    ...fault(
+      "R15",
+      "cluster/moves/write-back.ts",
+      "(highest.get(partition) ?? 0);",
+      "Math.min(highest.get(partition) ?? 0, 0);",
+    ),
+    scenarios: [
+      "the store back as another while all owners live",
+      "the store back as another, views that differ and a newcomer",
+    ],
+    harmless:
+      "tables are written back under the claims they came with: the lower one is refused, or replaced by the higher (R1)",
+  },
+  "a message for another incarnation is handled": {
+    ...fault(
+      "R17",
+      "cluster/peers/peers.ts",
+      'if (request.to !== this.ports.me()) return this.answer(request, "stranger", NO_BODY);',
+      "",
+    ),
+    harmless:
+      "its sender refuses the answer of another incarnation, and a new one serves only what it has claimed itself",
+  },
+  "a row from before the claim is applied": {
+    ...fault("R17", "cluster/rows/row-applier.ts", "if (epoch < serving.claim.term) return settle(MOVED);", ""),
+    scenarios: ["a batch that arrives after its partition went and came back"],
+    harmless:
+      "a partition does not go and come back within a deadline; past it rows are dropped, and older batches refused (R19)",
+  },
+  "a forward is forwarded": {
+    rule: "R18",
+    patches: [
+      {
+        file: "cluster/member-node.ts",
+        find: "handler: new RowApplier({ owner, recorder, holdings, membership, nowMs }),",
+        replace: `handler: {
+        apply: (row, epoch, settle) =>
+          new RowApplier({ owner, recorder, holdings, membership, nowMs }).apply(row, epoch, (outcome) =>
+            outcome.reason === "moved" ? this.forwarder.submit(row, settle) : settle(outcome),
+          ),
+      },`,
+      },
+    ],
+    scenarios: ["partitions and regions moving while players cross borders"],
+  },
+  "what came back goes behind what waits": fault(
+    "R19",
+    "cluster/rows/partition-queue.ts",
+    "this.waiting = rows.concat(this.waiting);",
+    "this.waiting = this.waiting.concat(rows);",
+    "two rows of one player split by a flush",
+  ),
+  "a batch that comes again is applied again": fault(
+    "R19",
+    "cluster/rows/row-receiver.ts",
+    "newest !== undefined && number <= newest.number",
+    "newest !== undefined && number < 0",
+    "two rows of one player split by a flush",
+  ),
+  "rows past their deadline are applied": fault(
+    "R19",
+    "cluster/rows/row-receiver.ts",
+    "refusal !== undefined || row.untilMs < nowMs",
+    "refusal !== undefined || row.untilMs < 0",
+    "a batch that arrives long after its deadline",
+  ),
+};

@@ -1,0 +1,26 @@
+/** A deliberate breach of a rule of the design. */
+import type { Patch } from "../patching.ts";
+import type { ScenarioName } from "../scenario-names.ts";
+
+export interface PlantedFault {
+  readonly rule: string;
+  readonly patches: readonly Patch[];
+  /** Named scenarios that are tried first. */
+  readonly scenarios?: readonly ScenarioName[];
+  /** Why it does no harm, where it is not caught. */
+  readonly harmless?: string;
+}
+
+export function fault(
+  rule: string,
+  file: string,
+  find: string,
+  replace: string,
+  ...scenarios: ScenarioName[]
+): PlantedFault {
+  return { rule, patches: [{ file, find, replace }], scenarios };
+}
+
+/** What the Lua scripts do, as plain code: both are held to one suite. */
+export const RECORD = "simulator/redis/record-model.ts";
+export const LIST = "simulator/redis/member-list-model.ts";

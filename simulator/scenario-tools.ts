@@ -1,0 +1,93 @@
+/** What the scenarios are made of. */
+import type { Outcome } from "../cluster/ports/rows.ts";
+import type { Player } from "./crowd.ts";
+import type { SimulatedNode } from "./simulated-node.ts";
+import type { World } from "./world.ts";
+
+/** A founded cluster whose players have all been acknowledged somewhere. */
+export async function begin(world: World, nodesCount: number, playersCount = 24): Promise<void> {
+  for (let number = 0; number < playersCount; number++) world.crowd.add(number % 3 === 0);
+  for (let number = 0; number < nodesCount; number++) world.start();
+  await world.until("the first nodes are ready", () => world.areReady && world.areAllServed, 20_000);
+  await everybody(world);
+}
+
+/** Everybody reports from some place and is acknowledged. */
+export async function everybody(world: World, place?: () => number): Promise<void> {
+  const { crowd } = world;
+  await Promise.all([
+    ...crowd.players.map((player) => told(world, player, place?.() ?? crowd.anyPlace())),
+    world.until("everybody is acknowledged", () => crowd.players.every(({ underWay }) => underWay === 0), 15_000),
+  ]);
+}
+
+/** Some place where the player is not. */
+export function elsewhere(world: World, player: Player): number {
+  const other = world.crowd.anyPlace();
+  return other === player.place ? elsewhere(world, player) : other;
+}
+
+/** A player reports, to this node only or wherever it is answered; whether that was acknowledged. Time must pass meanwhile. */
+export function told(world: World, player: Player, place: number, node?: SimulatedNode): Promise<boolean> {
+  const { crowd } = world;
+  return new Promise((resolve) => {
+    if (node === undefined) crowd.send([crowd.report(player, place, 10, resolve)]);
+    else crowd.send([crowd.report(player, place, 0, resolve)], node);
+  });
+}
+
+/** The node that serves a player's partition. */
+export function ownerOf(world: World, player: Player): SimulatedNode | undefined {
+  const partition = world.checker.partitionOf(player);
+  return world.nodes.find(({ node }) => node.parts?.holdings.servingOf(partition) !== undefined);
+}
+
+export function playersOf(world: World, node: SimulatedNode): Player[] {
+  return world.crowd.players.filter((player) => ownerOf(world, player) === node);
+}
+
+/** Some node, and what is special about it. */
+export function aNode(world: World, fits: (node: SimulatedNode) => boolean = () => true): SimulatedNode {
+  const node = world.nodes.find(fits);
+  if (node === undefined) throw new Error("There is no such node");
+  return node;
+}
+
+/** Cuts a node off from all others, and from the store too. */
+export function isolate(world: World, node: SimulatedNode, from: "peers" | "all" = "all"): void {
+  for (const other of world.nodes)
+    if (other !== node) {
+      world.cut(node.name, other.name);
+      world.cut(other.name, node.name);
+    }
+  if (from === "peers") return;
+  world.disturb("store cut off", `${node.name} cannot reach the store`);
+  world.store.cutOff.add(node.name);
+}
+
+/** Asks, and lets time pass until the answer is there. */
+export async function answered(
+  world: World,
+  ask: (settle: (outcome: Outcome) => void) => void,
+): Promise<Outcome | undefined> {
+  let answer: Outcome | undefined;
+  ask((outcome) => (answer = outcome));
+  await world.until("there is an answer", () => answer !== undefined, 5000);
+  return answer;
+}
+
+export function expectNobodyExpelled(world: World, nodes: readonly SimulatedNode[]): void {
+  for (const { name, node } of nodes)
+    if ((node.parts?.figures.expulsions ?? 0) > 0) world.fail(`${name} was expelled, and lives`);
+}
+
+/** Every player who is connected is found, through any node. */
+export async function expectFound(world: World): Promise<void> {
+  for (const player of world.crowd.players) {
+    const outcome = await answered(world, (settled) =>
+      aNode(world, ({ isUp }) => isUp).node.submit("find", player.id, 0, "", -1, settled),
+    );
+    if (outcome?.kind !== "done" || outcome.effect !== "found")
+      world.fail(`${player.ledger.name} should be found, got ${JSON.stringify(outcome)}`);
+  }
+}

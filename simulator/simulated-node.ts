@@ -1,0 +1,141 @@
+/**
+ * One process of the cluster: the real `ClusterNode` with simulated ports. It can be killed, frozen and thawed; whatever
+ * would reach it meanwhile is dropped or waits.
+ */
+import type { ClusterNode, ClusterOptions, ClusterPorts } from "../cluster/cluster-node.ts";
+import { encodeRows } from "../engine/codec.ts";
+import type { TableCopy } from "../engine/engine.ts";
+import { takenRows } from "../engine/presence-table.ts";
+import type { World } from "./world.ts";
+
+export type NodeClass = new (options: ClusterOptions, ports: ClusterPorts) => ClusterNode;
+
+/** `process`: as SIGSTOP does. `machine`: a paused virtual machine, whose monotonic clock stands still too. */
+export type FreezeKind = "process" | "machine";
+
+const ENCODING_MS = 5;
+
+export class SimulatedNode {
+  readonly name: string;
+  readonly peerUrl: string;
+  readonly node: ClusterNode;
+  state: "up" | "frozen" | "gone" = "up";
+  startedMs: number;
+  /** Since when it has been ready without a break; `undefined` where it is not. */
+  readySinceMs: number | undefined;
+  thawedMs = -Infinity;
+  /** Since when it has been listed in this incarnation; `undefined` before. */
+  listedSinceMs: number | undefined;
+  /** Since when it has been frozen; Infinity where it is not. */
+  frozenSinceMs = Infinity;
+  /** A jump of its wall clock, in milliseconds. */
+  wallSkewMs = 0;
+  /** Snapshots wait so long for the worker. */
+  encodingMs = ENCODING_MS;
+  private readonly world: World;
+  private readonly clockOffsetMs: number;
+  private standstillMs = 0;
+  private freezeKind: FreezeKind = "process";
+  private held: (() => void)[] = [];
+  private incarnation = "";
+
+  constructor(world: World, name: string, peerUrl: string, nodeClass: NodeClass, weight: number) {
+    this.world = world;
+    this.name = name;
+    this.peerUrl = peerUrl;
+    this.startedMs = world.nowMs;
+    this.clockOffsetMs = world.random.below(1_000_000);
+    const { clusterKey, snapshotMs } = world.settings;
+    const hashKey = Uint8Array.from({ length: 8 }, () => world.random.below(256));
+    const key = { ...clusterKey, hashKey };
+    const options = { id: name, url: `http://${name}`, peerUrl, weight, key, snapshotMs };
+    this.node = new nodeClass(options, this.ports());
+    this.node.start();
+    this.planTick(world.random.fraction() * world.settings.tickMs);
+  }
+
+  get isUp(): boolean {
+    return this.state === "up";
+  }
+
+  /** Runs what arrives at the process: at once, when it thaws, or never. */
+  deliver(task: () => void): void {
+    if (this.state === "frozen") this.held.push(task);
+    else if (this.state === "up") task();
+  }
+
+  freeze(kind: FreezeKind): void {
+    if (this.state !== "up") return;
+    this.state = "frozen";
+    this.freezeKind = kind;
+    this.frozenSinceMs = this.world.nowMs;
+    this.readySinceMs = undefined;
+  }
+
+  thaw(): void {
+    if (this.state !== "frozen") return;
+    if (this.freezeKind === "machine") this.standstillMs += this.world.nowMs - this.frozenSinceMs;
+    this.state = "up";
+    this.frozenSinceMs = Infinity;
+    this.thawedMs = this.world.nowMs;
+    const { held } = this;
+    this.held = [];
+    for (const task of held) this.world.time.after(0, () => this.deliver(task));
+  }
+
+  /** SIGKILL. */
+  kill(): void {
+    this.state = "gone";
+    this.held = [];
+    this.frozenSinceMs = Infinity;
+    this.readySinceMs = undefined;
+    this.world.onGone(this);
+  }
+
+  private planTick(delayMs: number): void {
+    this.world.time.after(delayMs, () => {
+      if (this.state === "gone") return;
+      if (this.state === "up") this.tick();
+      this.planTick(this.world.settings.tickMs * (0.9 + 0.2 * this.world.random.fraction()));
+    });
+  }
+
+  private tick(): void {
+    const { node, world } = this;
+    node.tick();
+    if (node.incarnation !== this.incarnation) {
+      this.incarnation = node.incarnation;
+      this.readySinceMs = undefined;
+      this.listedSinceMs = undefined;
+    }
+    if (node.parts?.membership.isListed ?? false) this.listedSinceMs ??= world.nowMs;
+    if (node.status.kind !== "ready") this.readySinceMs = undefined;
+    else this.readySinceMs ??= world.nowMs;
+    if (node.status.kind === "drained") {
+      world.trace(this.name, "drained");
+      this.kill();
+    }
+  }
+
+  private ports(): ClusterPorts {
+    const { world } = this;
+    const nowMs = (): number => world.nowMs + this.clockOffsetMs - this.standstillMs;
+    return {
+      store: world.store.connect(this),
+      transport: world.network.connect(this),
+      nowMs,
+      wallMs: () => world.wallMs + this.wallSkewMs,
+      randomId: () => world.randomId(),
+      encode: (copy) => this.encode(copy),
+      decompress: (snapshot) => Promise.resolve(snapshot.slice()),
+      atTurnEnd: (task) => world.time.atTurnEnd(() => this.deliver(task)),
+      tell: (event) => world.onEvent(this, event),
+      onFatal: (error) => world.fail(`${this.name} ends: ${error.message}`),
+    };
+  }
+
+  private encode(copy: TableCopy): Promise<Uint8Array> {
+    const bytes = encodeRows("snapshot", { ...copy, ...takenRows(copy.words) });
+    return new Promise((resolve) => this.world.time.after(this.encodingMs, () => this.deliver(() => resolve(bytes))));
+  }
+}

@@ -1,0 +1,301 @@
+/**
+ * A whole cluster in one process: the real nodes, a simulated network, store, clocks and clients, and the checker that
+ * watches them. Everything random comes from one seed.
+ */
+import type { ClusterEvent } from "../cluster/cluster-node.ts";
+import type { ClusterKey } from "../cluster/ports/shared-store.ts";
+import { SeededRandom } from "./seeded-random.ts";
+import { Checker } from "./checker.ts";
+import { Crowd } from "./crowd.ts";
+import { Network } from "./network.ts";
+import { type FreezeKind, type NodeClass, SimulatedNode } from "./simulated-node.ts";
+import { type Return, Store } from "./store.ts";
+import { VirtualTime } from "./virtual-time.ts";
+
+/** `hashKey` is each node's own proposal. */
+export type SharedSettings = Omit<ClusterKey, "hashKey">;
+
+export interface WorldSettings {
+  readonly clusterKey: SharedSettings;
+  readonly snapshotMs: number;
+  readonly tickMs: number;
+  /** 1: one Redis; more: a Redis Cluster. */
+  readonly tagsCount: number;
+}
+
+export const USUAL: WorldSettings = {
+  clusterKey: {
+    partitions: 16,
+    sessionMs: 20_000,
+    graceMs: 15_000,
+    leaseMs: 3000,
+    deadlineMs: 2000,
+    durability: "log",
+    modesMax: 1024,
+    placement: 1,
+  },
+  snapshotMs: 1500,
+  tickMs: 60,
+  tagsCount: 1,
+};
+
+/** What was done and checked in a run, for the report. */
+export interface Tally {
+  messages: number;
+  storeSteps: number;
+  acknowledgements: number;
+  counted: number;
+  refusals: number;
+  recordsChecked: number;
+  reads: number;
+  readonly faults: Map<string, number>;
+}
+
+/** A broken promise, with the virtual time at which it was noticed. */
+export class BrokenPromise extends Error {
+  override readonly name = "BrokenPromise";
+}
+
+/** So long after the last fault ended, and once all are ready, nothing is disturbed any more. */
+const SETTLED_MS = 2000;
+const WALL_START_MS = Date.UTC(2026, 0, 1);
+
+export class World {
+  readonly settings: WorldSettings;
+  readonly random: SeededRandom;
+  readonly time = new VirtualTime();
+  readonly network: Network;
+  readonly store: Store;
+  readonly crowd: Crowd;
+  readonly checker: Checker;
+  /** All processes that run or are frozen. */
+  nodes: SimulatedNode[] = [];
+  areClientsActive = true;
+  areFaultsActive = true;
+  readonly tally: Tally = {
+    messages: 0,
+    storeSteps: 0,
+    acknowledgements: 0,
+    counted: 0,
+    refusals: 0,
+    recordsChecked: 0,
+    reads: 0,
+    faults: new Map(),
+  };
+  readonly lines: string[] = [];
+  /** Since when something has been disturbed; Infinity where nothing is. */
+  disturbedSinceMs = 0;
+  private faultEndsMs = 0;
+  private readonly isTraced: boolean;
+  private readonly nodeClass: NodeClass;
+  private failure: BrokenPromise | undefined;
+  private started = 0;
+
+  constructor(seed: number, nodeClass: NodeClass, isTraced: boolean, settings: WorldSettings = USUAL) {
+    this.settings = settings;
+    this.nodeClass = nodeClass;
+    this.isTraced = isTraced;
+    this.random = new SeededRandom(seed);
+    this.network = new Network(this);
+    this.store = new Store(this, settings.tagsCount);
+    this.crowd = new Crowd(this);
+    this.checker = new Checker(this);
+    this.store.onStep = (tag) => this.checker.onStoreStep(tag);
+    this.watch();
+  }
+
+  get nowMs(): number {
+    return this.time.nowMs;
+  }
+
+  get wallMs(): number {
+    return WALL_START_MS + this.time.nowMs;
+  }
+
+  /** How long whoever was acknowledged is certainly connected. */
+  get lifeMs(): number {
+    const { sessionMs, graceMs } = this.settings.clusterKey;
+    return Math.min(sessionMs, graceMs) - 500;
+  }
+
+  get isDisturbed(): boolean {
+    return this.disturbedSinceMs !== Infinity;
+  }
+
+  /** Since when a process has been frozen that still is. */
+  get frozenSinceMs(): number {
+    return this.nodes.reduce((sinceMs, node) => Math.min(sinceMs, node.frozenSinceMs), Infinity);
+  }
+
+  // What scenarios and random faults do.
+
+  start(name = `n${this.started + 1}`, peerUrl = `peer://${name}/${this.started + 1}`, weight = 10): SimulatedNode {
+    this.started++;
+    this.disturb("node started", `${name} starts`);
+    const node = new SimulatedNode(this, name, peerUrl, this.nodeClass, weight);
+    this.network.add(node);
+    this.nodes.push(node);
+    return node;
+  }
+
+  kill(node: SimulatedNode): void {
+    this.disturb("node killed", `${node.name} is killed`);
+    node.kill();
+  }
+
+  freeze(node: SimulatedNode, kind: FreezeKind): void {
+    this.disturb("node frozen", `${node.name} is frozen (${kind})`);
+    node.freeze(kind);
+  }
+
+  thaw(node: SimulatedNode): void {
+    if (node.state !== "frozen") return;
+    const { frozenSinceMs } = node;
+    this.disturb("", `${node.name} thaws`);
+    node.thaw();
+    const latestMs = this.nowMs + this.settings.clusterKey.deadlineMs;
+    for (const { ledger } of this.crowd.players) ledger.extend(frozenSinceMs, latestMs);
+  }
+
+  drain(node: SimulatedNode): void {
+    this.disturb("node drained", `${node.name} drains`);
+    node.deliver(() => node.node.drain());
+  }
+
+  cut(from: string, to: string): void {
+    this.disturb("network cut", `nothing from ${from} reaches ${to}`);
+    this.network.cut(from, to);
+  }
+
+  /** The store comes back as another. */
+  restartStore(how: Return, olderMs = 0): void {
+    this.disturb(`store back ${how}`, `the store is back ${how}${how === "older" ? ` by ${olderMs} ms` : ""}`);
+    this.store.restart(how, olderMs);
+    if (how === "intact") return;
+    // An owner that has not heard of it yet answers what writes nothing: it knows more than the store (R14).
+    const unheardUntilMs = this.nowMs + this.settings.clusterKey.leaseMs / 2;
+    for (const { ledger } of this.crowd.players) ledger.lose(unheardUntilMs, this.nowMs);
+  }
+
+  /** All faults end. */
+  heal(): void {
+    this.disturb("", "all faults end");
+    this.network.mend();
+    this.store.heal();
+    for (const node of this.nodes) {
+      node.encodingMs = 5;
+      this.thaw(node);
+    }
+    if (this.nodes.length === 0) this.start();
+  }
+
+  // Time.
+
+  async run(forMs: number): Promise<void> {
+    await this.time.run(this.nowMs + forMs);
+    if (this.failure !== undefined) throw this.failure;
+  }
+
+  /** Lets time pass until something holds. @returns how long that took */
+  async until(what: string, holds: () => boolean, withinMs: number): Promise<number> {
+    const beganMs = this.nowMs;
+    while (!holds()) {
+      if (this.nowMs - beganMs >= withinMs) this.fail(`not within ${withinMs} ms: ${what}`);
+      await this.run(20);
+    }
+    return this.nowMs - beganMs;
+  }
+
+  untilReady(withinMs: number): Promise<number> {
+    const why = (): string => this.nodes.map(({ name, node }) => `${name} ${node.status.kind}`).join(", ");
+    return this.until(`all are ready (${why()})`, () => this.areReady, withinMs);
+  }
+
+  get areReady(): boolean {
+    return this.nodes.every((node) => node.isUp && node.node.status.kind === "ready");
+  }
+
+  /** Every partition is served by exactly one who may. */
+  get areAllServed(): boolean {
+    return this.whyNotServed === undefined;
+  }
+
+  /** A partition that nobody serves, or more than one. */
+  get whyNotServed(): string | undefined {
+    for (let partition = 0; partition < this.settings.clusterKey.partitions; partition++) {
+      const owners = this.nodes.filter(({ node }) => node.parts?.holdings.isLicensed(partition) ?? false);
+      if (owners.length !== 1)
+        return `partition ${partition} is served by ${owners.map(({ name }) => name).join() || "nobody"}`;
+    }
+    return undefined;
+  }
+
+  // What happens.
+
+  /** Ends the run: a promise was broken. */
+  fail(what: string): void {
+    if (this.failure !== undefined) return;
+    this.failure = new BrokenPromise(`at ${this.nowMs.toFixed(1)} ms: ${what}`);
+    this.trace("check", `BROKEN: ${what}`);
+    this.time.stop(this.failure);
+  }
+
+  /** Something begins or ends that may make answers late, for so long at the least. */
+  disturb(kind: string, what: string, forMs = 0): void {
+    if (kind !== "") this.noteFault(kind);
+    this.trace("fault", what);
+    if (!this.isDisturbed) this.disturbedSinceMs = this.nowMs;
+    this.faultEndsMs = Math.max(this.faultEndsMs, this.nowMs + forMs);
+  }
+
+  noteFault(kind: string): void {
+    this.tally.faults.set(kind, (this.tally.faults.get(kind) ?? 0) + 1);
+  }
+
+  onGone(node: SimulatedNode): void {
+    this.network.onGone(node);
+    this.nodes = this.nodes.filter((other) => other !== node);
+  }
+
+  onEvent(node: SimulatedNode, event: ClusterEvent): void {
+    if (this.isTraced) this.trace(node.name, JSON.stringify(event));
+  }
+
+  trace(who: string, what: string): void {
+    if (this.isTraced) this.lines.push(`${this.nowMs.toFixed(1).padStart(9)}  ${who.padEnd(6)} ${what}`);
+  }
+
+  randomId(): string {
+    const hex = (digits: number): string =>
+      this.random
+        .below(16 ** digits)
+        .toString(16)
+        .padStart(digits, "0");
+    return `${hex(8)}-${hex(4)}-4${hex(3)}-8${hex(3)}-${hex(8)}${hex(4)}`;
+  }
+
+  /** Whether every node lists exactly the nodes that there are. */
+  private doAllKnowAll(): boolean {
+    const names = this.nodes
+      .map(({ node }) => node.incarnation)
+      .toSorted()
+      .join();
+    const listed = ({ node }: SimulatedNode): string => node.view.members.map(({ incarnation }) => incarnation).join();
+    return this.nodes.length > 0 && this.nodes.every((node) => listed(node) === names);
+  }
+
+  /** Whether something is disturbed ends when all are ready and a while has passed. */
+  private watch(): void {
+    this.time.after(100, () => {
+      const { network, store } = this;
+      const isActive = network.isDisturbed || store.isDisturbed || !this.areReady || !this.doAllKnowAll();
+      if (isActive && this.isDisturbed) this.faultEndsMs = Math.max(this.faultEndsMs, this.nowMs);
+      else if (isActive) this.disturb("", "not all are ready");
+      else if (this.isDisturbed && this.nowMs - this.faultEndsMs > SETTLED_MS) {
+        this.disturbedSinceMs = Infinity;
+        this.trace("fault", "nothing is disturbed any more");
+      }
+      this.watch();
+    });
+  }
+}
