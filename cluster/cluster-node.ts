@@ -25,7 +25,8 @@ export interface ClusterOptions {
   readonly isRepair?: boolean;
 }
 
-export interface ClusterPorts extends MemberPorts {
+/** `nowMs` is the bare monotonic clock. */
+export interface ClusterPorts extends Omit<MemberPorts, "bareMs"> {
   /** This node must not join: what it brings differs from what the cluster was founded with. */
   readonly onFatal: (error: DisagreementError) => void;
 }
@@ -40,7 +41,7 @@ const WAITED_A_TICK_MAX_MS = 1000;
 
 export class ClusterNode {
   private readonly options: ClusterOptions;
-  private readonly ports: ClusterPorts;
+  private readonly ports: ClusterPorts & MemberPorts;
   private readonly founding: Founding;
   private readonly startIncarnation: string;
   private member: MemberNode | undefined;
@@ -54,21 +55,19 @@ export class ClusterNode {
 
   constructor(options: ClusterOptions, ports: ClusterPorts) {
     this.options = options;
-    this.ports = { ...ports, nowMs: wakefulClock(ports.nowMs, ports.wallMs) };
+    this.ports = { ...ports, bareMs: ports.nowMs, nowMs: wakefulClock(ports.nowMs, ports.wallMs) };
     this.startIncarnation = ports.randomId();
     const { store, randomId } = ports;
-    const { nowMs } = this.ports;
-    const { id, url, peerUrl, weight, key } = options;
-    const asker = { id, url, peerUrl, weight, incarnation: this.startIncarnation, isLeaving: false };
+    const { key } = options;
     const foundingPorts = {
       store,
-      nowMs,
+      bareMs: this.ports.bareMs,
       randomId,
       onFound: (standing: ClusterKey, view: View) => this.join(standing, view),
       onFault: (error: unknown) => this.noteFault(error),
       onDisagreement: (error: DisagreementError) => ports.onFatal(error),
     };
-    this.founding = new Founding(foundingPorts, asker, key);
+    this.founding = new Founding(foundingPorts, key);
   }
 
   /** Begins to join; all the rest happens in `tick` and when answers come. */

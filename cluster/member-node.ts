@@ -14,6 +14,7 @@ import { Membership } from "./members/membership.ts";
 import { Owner } from "./records/owner.ts";
 import { Peers } from "./peers/peers.ts";
 import { type Placement, placementOf } from "./members/placement.ts";
+import { markWordsOf } from "./ports/mark.ts";
 import type { PartitionIndex } from "./ports/record-store.ts";
 import { Recorder } from "./records/recorder.ts";
 import type { Durability } from "./records/record-state.ts";
@@ -39,7 +40,10 @@ export type ClusterEvent =
 export interface MemberPorts {
   readonly store: SharedStore;
   readonly transport: Transport;
+  /** Goes on while the machine sleeps: for what must last at most so long. */
   readonly nowMs: () => number;
+  /** The bare monotonic clock: for what must last at least so long. */
+  readonly bareMs: () => number;
   readonly wallMs: () => number;
   readonly randomId: () => string;
   readonly encode: (copy: TableCopy) => Promise<Uint8Array>;
@@ -56,14 +60,10 @@ export interface MemberOptions {
 
 /** Seen ages are whole tenths as of the last tick, so up to a fifth of a second early: nobody may be disconnected before time. */
 const LATE_MS = 200;
-/** Hashed with the cluster's key they make its mark: the same in all nodes, and it tells nobody the key. */
-const MARK_IDS = [Int32Array.of(-1, -1, -1, 1), Int32Array.of(-1, -1, -1, 2)] as const;
 const REACH_WITHIN_MS = 500;
 /** Faults that differ are told so often at the most. */
 const FAULT_TOLD_EVERY_MS = 10_000;
 const FAULT_OVER_AFTER_MS = 1000;
-/** Pause before the key is written back again. */
-const KEY_RETRY_MS = 200;
 
 export class MemberNode {
   readonly engine: Engine;
@@ -86,10 +86,6 @@ export class MemberNode {
   private readonly ports: MemberPorts;
   private readonly writeBack: WriteBack;
   private readonly raiser: ClaimRaiser;
-  /** R12: the store may have lost the key, so it is written back before anything else. */
-  private isKeyInDoubt = false;
-  private isRestoringKey = false;
-  private restoreKeyAtMs = -Infinity;
   private isLeaving = false;
   /** R11: partitions that were made due for a last snapshot. */
   private readonly hurried = new Set<PartitionIndex>();
@@ -174,8 +170,6 @@ export class MemberNode {
     this.raiser.tick();
     this.writeBack.tick();
     this.handOff.tick();
-    // Only when the list stands again: who finds the key without a list would found one of its own (R9).
-    if (this.isKeyInDoubt && this.membership.list !== undefined) void this.restoreKey();
     this.lookForHealing();
     this.owner.tick(this.ports.nowMs(), this.isDeaf());
     this.counts.tick();
@@ -240,21 +234,12 @@ export class MemberNode {
     if (run === undefined) return;
     this.guard.close(run);
     if (before === undefined) return;
-    this.isKeyInDoubt = true;
     this.takeOver.onRun();
     this.recorder.doubtStore();
     this.ports.tell({ kind: "other run", before, run });
   }
 
-  /** R9, R15: the list was gone under the same run, as after a FLUSHALL: so may be the records. */
-  private onRestored(): void {
-    this.isKeyInDoubt = true;
-    this.recorder.doubtStore();
-    for (const [partition] of this.holdings.heldTerms()) this.writeBack.add(partition);
-  }
-
   private onList(list: MemberList): void {
-    if (this.isKeyInDoubt) return;
     const highest = this.guard.look(list);
     if (highest !== undefined) this.writeBack.onOpen(highest);
   }
@@ -263,23 +248,6 @@ export class MemberNode {
   private *held(): Generator<readonly [PartitionIndex, number, boolean]> {
     for (const [partition, term] of this.holdings.heldTerms())
       yield [partition, term, this.recorder.isPartitionAhead(partition)];
-  }
-
-  private async restoreKey(): Promise<void> {
-    const { run } = this.membership;
-    const nowMs = this.ports.nowMs();
-    if (run === undefined || this.isRestoringKey || nowMs < this.restoreKeyAtMs) return;
-    this.isRestoringKey = true;
-    this.restoreKeyAtMs = nowMs + KEY_RETRY_MS;
-    try {
-      await this.ports.store.restoreKey(run, this.key);
-      if (run === this.membership.run) this.isKeyInDoubt = false;
-      this.membership.renewNow();
-    } catch (error) {
-      this.onStoreFault(error);
-    } finally {
-      this.isRestoringKey = false;
-    }
   }
 
   /** R6. */
@@ -366,12 +334,11 @@ export class MemberNode {
       onView: () => this.onView(),
       onRun: (before: Run | undefined) => this.onRun(before),
       onList: (list: MemberList) => this.onList(list),
-      onRestored: () => this.onRestored(),
       onExpelled: (before: string) => this.onExpelled(before),
       reachesPeers: () => this.reachesPeers(),
       onFault: (error: unknown) => this.onStoreFault(error),
     };
-    return new Membership(ports, { member, leaseMs });
+    return new Membership(ports, { member, key: this.key });
   }
 
   private makePeers(): Peers {
@@ -380,7 +347,7 @@ export class MemberNode {
     return new Peers(
       {
         transport,
-        mark: [this.engine.hash(MARK_IDS[0]), this.engine.hash(MARK_IDS[1])],
+        mark: markWordsOf(this.key.hashKey),
         nowMs,
         me: () => membership.me.incarnation,
         view: () => membership.view,

@@ -74,7 +74,7 @@ export class Store {
     const kept = this.saved.findLast(({ atMs }) => atMs <= this.world.nowMs - olderMs) ?? this.saved[0];
     if (how === "empty") this.model.forgetAll();
     else if (how !== "intact" && kept !== undefined) this.model.load(kept.copy);
-    if (!isSameRun) this.model.run = `run ${++this.runs}`;
+    if (!isSameRun) this.model.master = `run-${++this.runs}`;
     if (how !== "intact") this.saved.length = 0;
   }
 

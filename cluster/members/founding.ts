@@ -1,9 +1,10 @@
 /**
  * R12: finds the cluster's key, or founds the cluster: once, and only after two leases in which nobody came who knows
- * better. What a node brings must agree with what stands, but for the hash key.
+ * better. A key that lies beside records is founded with at once: no other could read them. What a node brings must agree
+ * with what stands, but for the hash key.
  */
-import type { ClusterKey, RenewalAnswer, SharedStore } from "../ports/shared-store.ts";
-import { type Member, NO_VIEW, type View } from "../ports/view.ts";
+import type { ClusterKey, SharedStore } from "../ports/shared-store.ts";
+import type { View } from "../ports/view.ts";
 
 /** A node brings something else than the cluster was founded with: it must not join. */
 export class DisagreementError extends Error {
@@ -21,7 +22,8 @@ export class DisagreementError extends Error {
 
 export interface FoundingPorts {
   readonly store: SharedStore;
-  readonly nowMs: () => number;
+  /** The bare monotonic clock: a founder waits at least so long. */
+  readonly bareMs: () => number;
   readonly randomId: () => string;
   /** @param view who was listed just before: should the store lose it now, who joins writes it back (R9) */
   readonly onFound: (key: ClusterKey, view: View) => void;
@@ -34,7 +36,6 @@ const PAUSES_A_LEASE = 10;
 
 export class Founding {
   private readonly ports: FoundingPorts;
-  private readonly member: Member;
   private readonly proposal: ClusterKey;
   private isLooking = false;
   private isOver = false;
@@ -42,18 +43,17 @@ export class Founding {
   /** Since when nobody is known to have a key. */
   private missingSinceMs: number | undefined;
 
-  constructor(ports: FoundingPorts, member: Member, proposal: ClusterKey) {
+  constructor(ports: FoundingPorts, proposal: ClusterKey) {
     this.ports = ports;
-    this.member = member;
     this.proposal = proposal;
   }
 
   tick(): void {
-    if (!this.isOver && !this.isLooking && this.ports.nowMs() >= this.nextAtMs) void this.look();
+    if (!this.isOver && !this.isLooking && this.ports.bareMs() >= this.nextAtMs) void this.look();
   }
 
   private async look(): Promise<void> {
-    const { nowMs } = this.ports;
+    const { bareMs } = this.ports;
     this.isLooking = true;
     try {
       await this.find();
@@ -62,43 +62,36 @@ export class Founding {
       this.ports.onFault(error);
     } finally {
       this.isLooking = false;
-      this.nextAtMs = nowMs() + this.proposal.leaseMs / PAUSES_A_LEASE;
+      this.nextAtMs = bareMs() + this.proposal.leaseMs / PAUSES_A_LEASE;
     }
   }
 
   private async find(): Promise<void> {
-    const { store, nowMs } = this.ports;
-    const answer = await this.lookAtList();
-    const { run } = answer;
-    const view = answer.kind === "absent" ? answer.list.view : NO_VIEW;
-    const { key, isFounded } = await store.readKey(run);
-    if (key !== undefined) return this.agree(isFounded ? key : await store.found(run, key), view);
-    this.missingSinceMs ??= nowMs();
-    if (nowMs() - this.missingSinceMs < WAITED_LEASES * this.proposal.leaseMs) return;
-    this.agree(await store.found(run, this.proposal), view);
+    const { store, bareMs } = this.ports;
+    const { run, key, copy, view } = await store.look();
+    // Under epoch 0 nobody has joined: whoever founded it may have died before all its records were made.
+    if (key !== undefined && view.epoch > 0) return this.agree(key, view);
+    const known = key ?? copy;
+    this.missingSinceMs ??= bareMs();
+    if (known === undefined && bareMs() - this.missingSinceMs < WAITED_LEASES * this.proposal.leaseMs) return;
+    const chosen = known ?? this.proposal;
+    const from = key === undefined && copy !== undefined ? "a copy" : "anew";
+    if (this.disagreementOf(chosen) === undefined && !(await store.found(run, chosen, from, this.ports.randomId())))
+      return; // another key stands since
+    this.agree(chosen, view);
   }
 
-  /** A renewal by somebody who is not listed and does not ask to be: it changes nothing and tells the run. */
-  private lookAtList(): Promise<RenewalAnswer> {
-    const renewal = {
-      member: this.member,
-      isJoining: false,
-      epoch: 0,
-      nonce: "",
-      freshNonce: this.ports.randomId(),
-      revision: 0,
-      accused: [],
-      refused: [],
-      held: "",
-    };
-    return this.ports.store.renew(renewal, this.proposal.leaseMs);
+  private disagreementOf(standing: ClusterKey): DisagreementError | undefined {
+    for (const field of Object.keys(this.proposal) as (keyof ClusterKey)[])
+      if (field !== "hashKey" && standing[field] !== this.proposal[field])
+        return new DisagreementError(field, standing[field], this.proposal[field]);
+    return undefined;
   }
 
   private agree(standing: ClusterKey, view: View): void {
     this.isOver = true;
-    for (const field of Object.keys(this.proposal) as (keyof ClusterKey)[])
-      if (field !== "hashKey" && standing[field] !== this.proposal[field])
-        return this.ports.onDisagreement(new DisagreementError(field, standing[field], this.proposal[field]));
-    this.ports.onFound(standing, view);
+    const disagreement = this.disagreementOf(standing);
+    if (disagreement === undefined) this.ports.onFound(standing, view);
+    else this.ports.onDisagreement(disagreement);
   }
 }

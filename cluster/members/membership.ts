@@ -2,7 +2,15 @@
  * A node's place in the cluster (R7 to R11) and its licence (R14): joins, renews its lease, follows the view, leaves.
  * A state machine over the shared store; it acts when `tick` is called and when answers come.
  */
-import type { MemberList, RenewalAnswer, Run, SharedStore } from "../ports/shared-store.ts";
+import { markOf } from "../ports/mark.ts";
+import {
+  type ClusterKey,
+  type MemberList,
+  OtherKeyError,
+  type RenewalAnswer,
+  type Run,
+  type SharedStore,
+} from "../ports/shared-store.ts";
 import { isNewer, type Member, memberOf, NO_VIEW, type View } from "../ports/view.ts";
 
 export interface MembershipPorts {
@@ -24,8 +32,6 @@ export interface MembershipPorts {
   readonly onRun: (before: Run | undefined) => void;
   /** An answer brought the list, or confirmed the one known. */
   readonly onList: (list: MemberList) => void;
-  /** R9: the list was gone and is written back; so may be other things. */
-  readonly onRestored: () => void;
   /** R8: this incarnation was named expelled; a new one has taken its place. */
   readonly onExpelled: (before: string) => void;
   /** Whether at least half of the other members that are listed answer this node. */
@@ -35,7 +41,7 @@ export interface MembershipPorts {
 
 export interface MembershipOptions {
   readonly member: Omit<Member, "incarnation" | "isLeaving">;
-  readonly leaseMs: number;
+  readonly key: ClusterKey;
 }
 
 /** A lease is renewed so many times in its length. */
@@ -62,6 +68,7 @@ export class Membership {
   expulsions = 0;
   private readonly ports: MembershipPorts;
   private readonly options: MembershipOptions;
+  private readonly mark: string;
   private isActive = false;
   private isJoining = true;
   private isRenewing = false;
@@ -77,13 +84,14 @@ export class Membership {
   constructor(ports: MembershipPorts, options: MembershipOptions) {
     this.ports = ports;
     this.options = options;
+    this.mark = markOf(options.key.hashKey);
     this.me = { ...options.member, incarnation: ports.randomId(), isLeaving: false };
   }
 
   /** R14: whether the last renewal that was answered is fresh by both clocks, and no newer view is known than it brought. */
   get isLicensed(): boolean {
     if (this.answered === undefined || this.list === undefined || this.list.view.epoch < this.view.epoch) return false;
-    const halfLeaseMs = this.options.leaseMs / 2;
+    const halfLeaseMs = this.options.key.leaseMs / 2;
     const { sentAtMs, sentAtWallMs } = this.answered;
     const isFresh = this.ports.nowMs() - sentAtMs < halfLeaseMs && this.ports.wallMs() - sentAtWallMs < halfLeaseMs;
     return isFresh && this.isListed;
@@ -153,11 +161,12 @@ export class Membership {
     const { ports, view, me } = this;
     this.isRenewing = true;
     const [sentAtMs, sentAtWallMs] = [ports.nowMs(), ports.wallMs()];
-    const renewalMs = this.options.leaseMs / RENEWALS_A_LEASE;
+    const renewalMs = this.options.key.leaseMs / RENEWALS_A_LEASE;
     this.dueAtMs = sentAtMs + renewalMs;
     try {
       const renewal = {
         member: me,
+        mark: this.mark,
         isJoining: this.isJoining && !this.mustReachPeers && !this.isGone,
         epoch: view.epoch,
         nonce: view.nonce,
@@ -167,7 +176,7 @@ export class Membership {
         refused: ports.takeRefused(),
         held: ports.held(),
       };
-      const answer = await ports.store.renew(renewal, this.options.leaseMs);
+      const answer = await ports.store.renew(renewal, this.options.key.leaseMs);
       if (this.isActive && me.incarnation === this.me.incarnation) await this.take(answer, { sentAtMs, sentAtWallMs });
     } catch (error) {
       this.dueAtMs = Math.min(this.dueAtMs, ports.nowMs() + renewalMs / RETRIES_A_RENEWAL);
@@ -178,6 +187,7 @@ export class Membership {
   }
 
   private async take(answer: RenewalAnswer, answered: Answered): Promise<void> {
+    if (answer.kind === "other key") throw new OtherKeyError("Cannot renew the lease: the cluster has another key");
     if (answer.run !== this.run) {
       const before = this.run;
       this.run = answer.run;
@@ -211,8 +221,6 @@ export class Membership {
   }
 
   private learn(list: MemberList | undefined): void {
-    // R9: revisions only rise, so another node found the list gone and wrote it back.
-    if (list !== undefined && this.list !== undefined && list.revision < this.list.revision) this.ports.onRestored();
     this.list = list ?? this.list;
     if (this.list === undefined) return this.renewNow();
     this.follow(this.list.view);
@@ -222,8 +230,8 @@ export class Membership {
   /** R9: the list is gone or older than what this node knows: the newest view the members know is written back. */
   private async restore(run: Run): Promise<void> {
     this.list = undefined; // revisions begin anew
-    this.ports.onRestored();
-    await this.ports.store.restore(run, this.view, this.ports.randomId(), this.options.leaseMs);
+    const { key } = this.options;
+    await this.ports.store.restore(run, this.view, key, this.ports.randomId(), key.leaseMs);
     this.renewNow();
   }
 

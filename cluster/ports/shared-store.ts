@@ -18,13 +18,17 @@ import {
 import type { Member, View } from "./view.ts";
 
 /**
- * R15: names the history of the store: it changes when the store restarts, fails over or is another.
- * Opaque; with several masters it names all of them.
+ * R9, R12, R15: what every call names and is refused without: the master, the history of the list, and the mark of the
+ * key. The master's name changes when the store restarts, fails over or is another; the history with each founding and
+ * each time that the list is written back. Opaque; with several masters it names all of them.
  */
 export type Run = string;
 
 /** R15: the store is not the one that the caller believes in; nothing was done. Renew to learn the new run. */
 export class OtherRunError extends StoreUnavailableError {}
+
+/** R12: another key stands than the one whose mark the caller named; nothing was done. */
+export class OtherKeyError extends StoreUnavailableError {}
 
 /** R12: what every node must agree on, fixed when the cluster is founded. */
 export interface ClusterKey {
@@ -41,8 +45,22 @@ export interface ClusterKey {
   readonly placement: number;
 }
 
+/** What stands, as anybody sees it who is not listed (R12). */
+export interface Look {
+  /** Under the key that stands beside the list, where one does. */
+  readonly run: Run;
+  /** Beside the list. */
+  readonly key: ClusterKey | undefined;
+  /** Where none stands beside the list: the newest key that lies beside records. */
+  readonly copy: ClusterKey | undefined;
+  /** Under epoch 0 where nobody has joined yet; `NO_VIEW` where there is no list. */
+  readonly view: View;
+}
+
 export interface Renewal {
   readonly member: Member;
+  /** R12: of the caller's key. */
+  readonly mark: string;
   /** True to be added to the list where it is not in it (R8). */
   readonly isJoining: boolean;
   /** R9: of the view that the caller knows. */
@@ -79,11 +97,13 @@ export interface MemberList {
 /**
  * `renewed`: the caller is listed; `list` is absent where nothing changed since `revision`.
  * `expelled`, `absent` (R8): the caller is not listed. `gone` (R9): the list is gone, or below the epoch the caller knows.
+ * `other key` (R12): this key stands, not the caller's; nothing was done.
  */
 export type RenewalAnswer =
   | { readonly kind: "renewed"; readonly run: Run; readonly list: MemberList | undefined }
   | { readonly kind: "expelled" | "absent"; readonly run: Run; readonly list: MemberList }
-  | { readonly kind: "gone"; readonly run: Run };
+  | { readonly kind: "gone"; readonly run: Run }
+  | { readonly kind: "other key"; readonly run: Run; readonly key: ClusterKey };
 
 /** Who has a record, as the store says. */
 export interface Standing {
@@ -96,8 +116,8 @@ export interface Standing {
 }
 
 /**
- * R1. `before`: what stood until this instant. `record` only where it was asked for. `isLost` (R12): the cluster is
- * founded and the record is not there: the store lost it.
+ * R1. `before`: what stood until this instant. `record` only where it was asked for. `isLost` (R12): the record was not
+ * there. The founding makes all records before anybody joins, so the store lost it.
  */
 export type TakenAnswer =
   | {
@@ -115,8 +135,12 @@ export interface SharedStore {
   // The list of members (R7 to R11). Asks every master which run it is (R15), then runs one script.
 
   renew(renewal: Renewal, leaseMs: number): Promise<RenewalAnswer>;
-  /** R9: writes a view back where the list is gone or older; under the same epoch with another nonce raises above both. */
-  restore(run: Run, view: View, freshNonce: string, leaseMs: number): Promise<void>;
+  /**
+   * R9: writes a view back with the key, where the list is gone or older; under the same epoch with another nonce raises
+   * above both.
+   * @param freshNonce begins the new history; not empty, without spaces
+   */
+  restore(run: Run, view: View, key: ClusterKey, freshNonce: string, leaseMs: number): Promise<void>;
   /** R1: makes the epoch at least `above` + 1. */
   raiseEpoch(run: Run, above: number, freshNonce: string): Promise<void>;
   /** R11: takes a member off the list; it is not named expelled. */
@@ -124,12 +148,15 @@ export interface SharedStore {
 
   // The cluster's key (R12).
 
-  /** From its own key or any record. `isFounded` false while the founding is not complete. */
-  readKey(run: Run): Promise<{ readonly key: ClusterKey | undefined; readonly isFounded: boolean }>;
-  /** Key, then all records with the key in each, then `founded`; goes on where another stopped. Answers what stands. */
-  found(run: Run, proposal: ClusterKey): Promise<ClusterKey>;
-  /** Writes the key of a founded cluster, and `founded`, where the store lost them; records that are gone stay gone. */
-  restoreKey(run: Run, key: ClusterKey): Promise<void>;
+  /** What stands; it changes nothing. */
+  look(): Promise<Look>;
+  /**
+   * Founds in one script, which refuses where a list or a key stands: with an empty list, the key, and a fresh history.
+   * Anew (under epoch 0) it then makes all records, empty, with the key beside them; where this key stands already, and
+   * nobody has joined, it goes on with that. From a copy it makes none, since what is not there was lost.
+   * @returns false where another key stands
+   */
+  found(run: Run, key: ClusterKey, from: "anew" | "a copy", freshNonce: string): Promise<boolean>;
 
   // Records (R1 to R3). A claim is known by its founding: (term, incarnation); raising does not change it.
 
@@ -137,6 +164,7 @@ export interface SharedStore {
   standing(run: Run, partitions: readonly PartitionIndex[]): Promise<Standing[]>;
   /**
    * R1: takes records for a term above what they are raised to, or one's own again (length and snapshot number go on then).
+   * Where a tag has no key, this one is copied there (R12).
    * @param isLoaded whether to answer snapshot and log
    */
   take(run: Run, partitions: readonly PartitionIndex[], claim: Claim, isLoaded: boolean): Promise<TakenAnswer[]>;

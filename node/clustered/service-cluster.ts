@@ -9,7 +9,6 @@ import { ClusterNode, PLACEMENT_RULE } from "../../cluster/cluster-node.ts";
 import { StoreUnavailableError } from "../../cluster/ports/record-store.ts";
 import type { ClusterKey } from "../../cluster/ports/shared-store.ts";
 import { type Lane, PeerError } from "../../cluster/ports/transport.ts";
-import type { Member } from "../../cluster/ports/view.ts";
 import { MODES_MAX } from "../../engine/modes.ts";
 import { logEvent } from "./cluster-log.ts";
 import { registerCluster } from "./cluster-metrics.ts";
@@ -129,7 +128,7 @@ export class ServiceCluster implements Service {
     this.id = addresses.id;
     await this.whenStored(() => this.store.check());
     this.startingReason = "asking the other nodes";
-    await this.whenStored(() => this.askPeers(addresses));
+    await this.whenStored(() => this.askPeers());
     if (this.isDraining) return;
     this.join(addresses);
     const hasStarted = this.until(() => this.status.kind === "ready" || this.isDraining);
@@ -193,24 +192,15 @@ export class ServiceCluster implements Service {
   }
 
   /** Before it joins: nodes that do not let each other in would only hinder the cluster. */
-  private async askPeers(addresses: Addresses): Promise<void> {
+  private async askPeers(): Promise<void> {
     const { cluster, peerSecret: secret } = this.settings;
-    const members = await this.listed(addresses);
+    const { members } = (await this.store.look()).view;
     await Promise.all(
       members.map(async ({ peerUrl }) => {
         const reason = await askWhyNot(peerUrl, { cluster, secret });
         if (reason !== undefined) throw new SettingError(`${reason} (says the node at ${peerUrl})`);
       }),
     );
-  }
-
-  /** A renewal by somebody who does not ask to be listed changes nothing and tells who is. */
-  private async listed(addresses: Addresses): Promise<readonly Member[]> {
-    const { store, settings } = this;
-    const member = { ...addresses, incarnation: randomUUID(), weight: settings.weight, isLeaving: false };
-    const about = { isJoining: false, epoch: 0, nonce: "", freshNonce: randomUUID(), revision: 0 };
-    const answer = await store.renew({ member, ...about, accused: [], refused: [], held: "" }, settings.leaseMs);
-    return answer.kind === "gone" ? [] : (answer.list?.view.members ?? []);
   }
 
   private join(addresses: Addresses): void {

@@ -1,6 +1,6 @@
 /** What goes wrong with Redis, in plain words. */
 import { StoreUnavailableError } from "../../cluster/ports/record-store.ts";
-import { OtherRunError } from "../../cluster/ports/shared-store.ts";
+import { OtherKeyError, OtherRunError } from "../../cluster/ports/shared-store.ts";
 
 /** This Redis may not be used, now or later, until somebody changes how it is set up. */
 export class UnfitRedisError extends Error {
@@ -32,6 +32,7 @@ export function unavailable(action: string, error: unknown, connectionError: Err
   if (error instanceof StoreUnavailableError) return error;
   const message = rootOf(error, connectionError);
   if (message.startsWith("RUN ")) return new OtherRunError(`Cannot ${action}: Redis restarted or failed over`);
+  if (message.startsWith("KEY ")) return new OtherKeyError(`Cannot ${action}: the cluster has another key`);
   const reason = REASONS.find(([pattern]) => pattern.test(message))?.[1];
   return new StoreUnavailableError(`Cannot ${action}: ${reason === undefined ? "" : `${reason}: `}${message}`);
 }

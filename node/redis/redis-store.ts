@@ -12,33 +12,34 @@ import {
   type SnapshotAnswer,
   StoreUnavailableError,
 } from "../../cluster/ports/record-store.ts";
-import type {
-  ClusterKey,
-  Renewal,
-  RenewalAnswer,
-  Run,
-  SharedAppendAnswer,
-  SharedStore,
-  Standing,
-  TakenAnswer,
+import {
+  type ClusterKey,
+  type Look,
+  OtherRunError,
+  type Renewal,
+  type RenewalAnswer,
+  type Run,
+  type SharedAppendAnswer,
+  type SharedStore,
+  type Standing,
+  type TakenAnswer,
 } from "../../cluster/ports/shared-store.ts";
 import type { View } from "../../cluster/ports/view.ts";
 import { allByTag, heardByTag } from "./by-tag.ts";
 import { Connection } from "./connection.ts";
 import { memoryRatio, refuseUnfit } from "./fitness.ts";
+import { KeyShelf } from "./key-shelf.ts";
 import { parseRedisUrl } from "./redis-url.ts";
+import { encodeRun, markOfRun } from "./run.ts";
 import { scriptNamed } from "./scripts.ts";
 import {
-  type KeptKey,
   asBuffer,
   decodeAnswers,
-  decodeKey,
   decodeList,
   decodeSnapshotAnswer,
   decodeStanding,
   decodeTaken,
   encodeClaim,
-  encodeKey,
   encodeMember,
 } from "./wire.ts";
 
@@ -58,16 +59,14 @@ export interface RedisStoreOptions {
 /** Of a Redis Cluster: enough to spread the records evenly, few enough for one call each. */
 const CLUSTER_TAGS_COUNT = 16;
 const EXPELLED_MAX = 256;
+/** R9: a renewal that names an old history is answered with the present one, and sent again. */
+const HISTORIES_MAX = 3;
 
 const SCRIPTS = {
   renew: scriptNamed("renew"),
   restore: scriptNamed("restore"),
   raiseEpoch: scriptNamed("raise-epoch"),
   leave: scriptNamed("leave"),
-  readKey: scriptNamed("read-key"),
-  proposeKey: scriptNamed("propose-key"),
-  createRecords: scriptNamed("create-records"),
-  completeFounding: scriptNamed("complete-founding"),
   standing: scriptNamed("standing"),
   take: scriptNamed("take"),
   raise: scriptNamed("raise"),
@@ -85,10 +84,7 @@ export class RedisStore implements SharedStore {
   readonly #leases: Connection;
   readonly #appends: Connection;
   readonly #bulk: Connection;
-  /** As the cluster was founded with; until that is known, as it would be founded here. */
-  #tagsCount: number;
-  /** R12: once known, a record that is not there was lost. */
-  #isFounded = false;
+  readonly #shelf: KeyShelf;
 
   private constructor({ url, cluster, timeoutMs, bulkTimeoutMs = 5 * timeoutMs, clockMs }: RedisStoreOptions) {
     const parsed = parseRedisUrl(url);
@@ -96,13 +92,20 @@ export class RedisStore implements SharedStore {
     this.#cluster = cluster;
     this.#isRedisCluster = parsed.kind === "cluster";
     this.#database = parsed.kind === "standalone" ? parsed.database : 0;
-    this.#tagsCount = this.#isRedisCluster ? CLUSTER_TAGS_COUNT : 1;
     this.#clockMs = clockMs;
     const connect = (name: string, limitMs: number): Connection =>
       new Connection(parsed, { name: `headcount-${cluster}-${name}`, timeoutMs: limitMs });
     this.#leases = connect("leases", timeoutMs);
     this.#appends = connect("appends", timeoutMs);
     this.#bulk = connect("bulk", bulkTimeoutMs);
+    this.#shelf = new KeyShelf(this.#isRedisCluster ? CLUSTER_TAGS_COUNT : 1, {
+      leases: this.#leases,
+      bulk: this.#bulk,
+      membersKey: this.#membersKey,
+      recordsKey: (tag) => this.#recordsKey(tag),
+      readMasters: () => this.#readMasters(),
+      clock: () => this.#clock(),
+    });
   }
 
   /**
@@ -136,35 +139,39 @@ export class RedisStore implements SharedStore {
   // The list of members.
 
   async renew(renewal: Renewal, leaseMs: number): Promise<RenewalAnswer> {
-    const run = await this.#readRun();
-    const { member, isJoining, epoch, nonce, freshNonce, revision, accused, refused, held } = renewal;
-    const args = [
-      run,
-      `${leaseMs}`,
-      member.incarnation,
-      encodeMember(member),
-      isJoining ? "1" : "0",
-      `${epoch}`,
-      nonce,
-    ];
+    const masters = await this.#readMasters();
+    const { member, mark, isJoining, epoch, nonce, freshNonce, revision, accused, refused, held } = renewal;
+    const about = [`${leaseMs}`, member.incarnation, encodeMember(member), isJoining ? "1" : "0", `${epoch}`, nonce];
     const told = [freshNonce, `${revision}`, held, accused.join(" "), refused.join(" "), this.#clock()];
-    const answer = await this.#leases.call("renew the lease", SCRIPTS.renew, [this.#membersKey], [...args, ...told]);
-    const [kind, ...list] = answer as Buffer[];
-    switch (kind.toString()) {
-      case "renewed":
-        return { kind: "renewed", run, list: list.length === 0 ? undefined : decodeList(list) };
-      case "gone":
-        return { kind: "gone", run };
-      default:
-        return { kind: kind.toString() as "expelled" | "absent", run, list: decodeList(list) };
+    for (let count = 0; count < HISTORIES_MAX; count++) {
+      const run = encodeRun(masters, this.#shelf.history, mark);
+      const args = [run, ...about, ...told];
+      const answer = await this.#leases.call("renew the lease", SCRIPTS.renew, [this.#membersKey], args);
+      const [kind, ...rest] = answer as Buffer[];
+      switch (kind.toString()) {
+        case "other history":
+          this.#shelf.hear(rest[0].toString(), mark);
+          break;
+        case "renewed":
+          return { kind: "renewed", run, list: rest.length === 0 ? undefined : decodeList(rest) };
+        case "gone":
+          return { kind: "gone", run };
+        case "other key":
+          return { kind: "other key", run: encodeRun(masters), key: this.#shelf.learn(rest[0]) };
+        default:
+          return { kind: kind.toString() as "expelled" | "absent", run, list: decodeList(rest) };
+      }
     }
+    throw new OtherRunError("Cannot renew the lease: the list was written back again and again");
   }
 
-  async restore(run: Run, view: View, freshNonce: string, leaseMs: number): Promise<void> {
+  async restore(run: Run, view: View, key: ClusterKey, freshNonce: string, leaseMs: number): Promise<void> {
+    const { text, generation } = this.#shelf.keep(key);
     const expelled = view.expelled.slice(-EXPELLED_MAX).map((name) => `${name} `);
     const members = view.members.flatMap((member) => [member.incarnation, encodeMember(member)]);
     const about = [`${leaseMs}`, `${view.epoch}`, view.nonce, freshNonce, expelled.join(""), this.#clock()];
-    await this.#leases.call("write the view back", SCRIPTS.restore, [this.#membersKey], [run, ...about, ...members]);
+    const args = [run, ...about, text, `${generation}`, ...members];
+    await this.#leases.call("write the view back", SCRIPTS.restore, [this.#membersKey], args);
   }
 
   async raiseEpoch(run: Run, above: number, freshNonce: string): Promise<void> {
@@ -177,34 +184,12 @@ export class RedisStore implements SharedStore {
 
   // The cluster's key (R12).
 
-  async readKey(run: Run): Promise<{ readonly key: ClusterKey | undefined; readonly isFounded: boolean }> {
-    const { kept, isFounded } = await this.#readKeptKey(run);
-    return { key: kept?.key, isFounded };
+  look(): Promise<Look> {
+    return this.#shelf.look();
   }
 
-  async found(run: Run, proposal: ClusterKey): Promise<ClusterKey> {
-    const proposed = (await this.#readKeptKey(run)).kept ?? { key: proposal, tagsCount: this.#tagsCount };
-    const args = [run, encodeKey(proposed)];
-    const standing = (await this.#leases.call("found", SCRIPTS.proposeKey, [this.#keyKey], args)) as Buffer;
-    const { key } = this.#learn(decodeKey(standing));
-    const partitions = Array.from({ length: key.partitions }, (_, partition) => partition);
-    await allByTag({ parts: partitions, partitionOf: identity, tagsCount: this.#tagsCount }, async (tag, own) => {
-      await this.#bulk.call(
-        "found",
-        SCRIPTS.createRecords,
-        [this.#recordsKey(tag)],
-        [run, standing, ...own.map(String)],
-      );
-      return [];
-    });
-    await this.restoreKey(run, key);
-    return key;
-  }
-
-  async restoreKey(run: Run, key: ClusterKey): Promise<void> {
-    const args = [run, encodeKey({ key, tagsCount: this.#tagsCount })];
-    await this.#leases.call("found", SCRIPTS.completeFounding, [this.#keyKey], args);
-    this.#isFounded = true;
+  found(run: Run, key: ClusterKey, from: "anew" | "a copy", freshNonce: string): Promise<boolean> {
+    return this.#shelf.found(run, key, from, freshNonce);
   }
 
   // Records.
@@ -219,8 +204,10 @@ export class RedisStore implements SharedStore {
 
   take(run: Run, partitions: readonly PartitionIndex[], claim: Claim, isLoaded: boolean): Promise<TakenAnswer[]> {
     const connection = isLoaded ? this.#bulk : this.#leases;
+    const { text, generation } = this.#shelf.keptAs(markOfRun(run));
+    const about = [run, encodeClaim(claim), isLoaded ? "1" : "0", text, `${generation}`];
     return allByTag(this.#parts(partitions, identity), async (tag, own) => {
-      const args = [run, encodeClaim(claim), isLoaded ? "1" : "0", this.#isFounded ? "1" : "0", ...own.map(String)];
+      const args = [...about, ...own.map(String)];
       const answers = await connection.call("take records", SCRIPTS.take, [this.#recordsKey(tag)], args);
       return (answers as (Buffer | null)[][]).map((answer) => decodeTaken(answer, isLoaded));
     });
@@ -251,7 +238,7 @@ export class RedisStore implements SharedStore {
   async snapshot(run: Run, partition: PartitionIndex, claim: Claim, snapshot: Snapshot): Promise<SnapshotAnswer> {
     const { number, covers, isWhole, bytes } = snapshot;
     const about = [`${partition}`, encodeClaim(claim), `${number}`, `${covers}`, isWhole ? "1" : "0"];
-    const key = this.#recordsKey(partition % this.#tagsCount);
+    const key = this.#recordsKey(partition % this.#shelf.tagsCount);
     const answer = await this.#bulk.call("snapshot", SCRIPTS.snapshot, [key], [run, ...about, asBuffer(bytes)]);
     return decodeSnapshotAnswer(answer as Buffer);
   }
@@ -278,10 +265,6 @@ export class RedisStore implements SharedStore {
     return `${this.#prefix}members`;
   }
 
-  get #keyKey(): string {
-    return `${this.#prefix}key`;
-  }
-
   #recordsKey(tag: number): string {
     return `${this.#prefix}{${this.#cluster}-${tag}}:records`;
   }
@@ -291,11 +274,11 @@ export class RedisStore implements SharedStore {
   }
 
   #parts<Part>(parts: readonly Part[], partitionOfPart: (part: Part) => PartitionIndex) {
-    return { parts, partitionOf: partitionOfPart, tagsCount: this.#tagsCount };
+    return { parts, partitionOf: partitionOfPart, tagsCount: this.#shelf.tagsCount };
   }
 
   /** R15: asks every master. Sorted, so that slots may move. */
-  async #readRun(): Promise<Run> {
+  async #readMasters(): Promise<string> {
     const infos = await this.#leases.info("read the run", "replication");
     const ids = infos.map((info) => {
       const id = /^master_replid:(?<id>[\da-f]+)/m.exec(info)?.groups?.["id"];
@@ -305,28 +288,6 @@ export class RedisStore implements SharedStore {
       return id;
     });
     return ids.toSorted().join(",");
-  }
-
-  async #readKeptKey(run: Run): Promise<{ readonly kept: KeptKey | undefined; readonly isFounded: boolean }> {
-    const [bytes, founded] = await this.#readKeyAt(run, this.#keyKey);
-    this.#isFounded ||= founded !== null;
-    if (bytes !== null) return { kept: this.#learn(decodeKey(bytes)), isFounded: founded !== null };
-    const tags = Array.from({ length: this.#tagsCount }, (_, tag) => tag);
-    const beside = await allByTag({ parts: tags, partitionOf: identity, tagsCount: tags.length }, async (tag) => [
-      (await this.#readKeyAt(run, this.#recordsKey(tag)))[0],
-    ]);
-    const found = beside.find((each) => each !== null);
-    return { kept: found && this.#learn(decodeKey(found)), isFounded: founded !== null };
-  }
-
-  async #readKeyAt(run: Run, at: string): Promise<readonly [key: Buffer | null, founded: Buffer | null]> {
-    const found = await this.#leases.call("read the cluster's key", SCRIPTS.readKey, [at], [run]);
-    return found as [Buffer | null, Buffer | null];
-  }
-
-  #learn(kept: KeptKey): KeptKey {
-    this.#tagsCount = kept.tagsCount;
-    return kept;
   }
 }
 

@@ -33,7 +33,7 @@ export const MEMBER_FAULTS: Readonly<Record<string, PlantedFault>> = {
   "a list that is gone is not written back": fault(
     "R9",
     "cluster/members/membership.ts",
-    "await this.ports.store.restore(run, this.view, this.ports.randomId(), this.options.leaseMs);",
+    "await this.ports.store.restore(run, this.view, key, this.ports.randomId(), key.leaseMs);",
     "",
     "the store back as another while all owners live",
   ),

@@ -52,7 +52,12 @@ export const MOVING_FAULTS: Readonly<Record<string, PlantedFault>> = {
     "a thawed owner asked only for what writes nothing",
   ),
   "calls of another run are done": {
-    ...fault("R15", "simulator/redis/shared-store-model.ts", "if (run !== this.run) throw", 'if (run === "") throw'),
+    ...fault(
+      "R15",
+      "simulator/redis/shared-store-model.ts",
+      "if (master !== this.master) throw",
+      'if (master === "") throw',
+    ),
     scenarios: [
       "the store back as another while all owners live",
       "the store back as another, views that differ and a newcomer",

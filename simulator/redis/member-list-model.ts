@@ -51,10 +51,8 @@ export class MemberListModel {
   }
 
   renew(renewal: Renewal, leaseMs: number, run: Run, nowMs: number): RenewalAnswer {
-    const isFirst = this.#list === undefined && renewal.isJoining && renewal.epoch === 0;
-    if (!isFirst && (this.#list === undefined || this.#list.epoch < renewal.epoch)) return { kind: "gone", run };
-    this.#list ??= emptyList(nowMs);
     const list = this.#list;
+    if (list === undefined || list.epoch < renewal.epoch) return { kind: "gone", run };
     observe(list, leaseMs, nowMs);
     const own = renewal.member.incarnation;
     let isChanged = list.epoch === renewal.epoch && renewal.nonce !== "" && list.nonce !== renewal.nonce;
@@ -100,14 +98,26 @@ export class MemberListModel {
     return { kind: "renewed", run, list: isLeftOut ? undefined : answered(list) };
   }
 
-  restore(view: View, freshNonce: string, leaseMs: number, nowMs: number): void {
+  /** R12: an empty list, where none stands. */
+  found(epoch: number, nonce: string, nowMs: number): void {
+    this.#list ??= { ...emptyList(nowMs), epoch, nonce };
+  }
+
+  /** @returns whether it was written, as the list was gone or older */
+  restore(view: View, freshNonce: string, leaseMs: number, nowMs: number): boolean {
     const standing = this.#list;
     if (standing !== undefined && standing.epoch >= view.epoch) {
       const isForked = standing.epoch === view.epoch && view.nonce !== "" && standing.nonce !== view.nonce;
       if (isForked) raise(standing, standing.epoch + 1, freshNonce);
-      return;
+      return false;
     }
-    const list = standing ?? emptyList(nowMs);
+    this.replace(view, leaseMs, nowMs);
+    return true;
+  }
+
+  /** Writes a view in the place of what stands, with fresh leases. */
+  replace(view: View, leaseMs: number, nowMs: number): void {
+    const list = this.#list ?? emptyList(nowMs);
     this.#list = list;
     observe(list, leaseMs, nowMs);
     list.entries = view.members.map((member) => ({

@@ -14,8 +14,11 @@ import {
   type SnapshotAnswer,
   StoreUnavailableError,
 } from "../../cluster/ports/record-store.ts";
+import { markOf } from "../../cluster/ports/mark.ts";
 import {
   type ClusterKey,
+  type Look,
+  OtherKeyError,
   OtherRunError,
   type Renewal,
   type RenewalAnswer,
@@ -25,7 +28,7 @@ import {
   type Standing,
   type TakenAnswer,
 } from "../../cluster/ports/shared-store.ts";
-import type { View } from "../../cluster/ports/view.ts";
+import { NO_VIEW, type View } from "../../cluster/ports/view.ts";
 import { MemberListModel } from "./member-list-model.ts";
 import {
   type RecordModel,
@@ -54,6 +57,14 @@ interface Published {
   readonly counts: readonly { readonly mode: string; readonly players: number }[];
 }
 
+/** A key as it lies beside the list, or beside a tag's records. */
+interface KeptKey {
+  readonly key: ClusterKey;
+  readonly mark: string;
+  /** Rises each time that a key replaces another. */
+  readonly generation: number;
+}
+
 interface ModelOptions {
   /** The store's own clock; it may jump. */
   readonly clockMs?: () => number;
@@ -62,17 +73,19 @@ interface ModelOptions {
 }
 
 export class SharedStoreModel {
-  /** R15: set it whenever the store restarts, fails over or is another. */
-  run: Run = "first run";
+  /** R15: the master's name: set it whenever the store restarts, fails over or is another. Without spaces. */
+  master = "run-1";
   readonly tagsCount: number;
   /** To be looked at; changed by steps only. */
   records = new Map<PartitionIndex, RecordModel>();
   readonly members = new MemberListModel();
   published = new Map<string, Published>();
-  key: ClusterKey | undefined;
-  /** R12: beside the records, by tag: the cluster's key. */
-  tagKeys = new Map<number, ClusterKey>();
-  isFounded = false;
+  /** R12: what lies beside the list. */
+  kept: KeptKey | undefined;
+  /** R9: another with each founding and each time that the list is written back. */
+  history = UNKNOWN;
+  /** R12: beside the records, by tag: a copy of the cluster's key. */
+  tagKeys = new Map<number, KeptKey>();
   readonly #clockMs: () => number;
 
   constructor({ clockMs = () => 0, tagsCount = 1 }: ModelOptions = {}) {
@@ -89,12 +102,21 @@ export class SharedStoreModel {
     return partition % this.tagsCount;
   }
 
-  // The faults. Each is a new history of the store: who plays it sets another `run` with it.
+  get key(): ClusterKey | undefined {
+    return this.kept?.key;
+  }
+
+  /** What stands. */
+  get run(): Run {
+    return this.runOf(this.kept?.mark ?? UNKNOWN);
+  }
+
+  // The faults. Each is a new history of the store: who plays it sets another `master` with it.
 
   /** All that is stored as of now, for `load()`: the store comes back older, or without its tail. */
   save(): unknown {
-    const { records, published, key, tagKeys, isFounded } = this;
-    return structuredClone({ records, published, key, tagKeys, isFounded, list: this.members.save() });
+    const { records, published, kept, history, tagKeys } = this;
+    return structuredClone({ records, published, kept, history, tagKeys, list: this.members.save() });
   }
 
   load(saved: unknown): void {
@@ -105,18 +127,29 @@ export class SharedStoreModel {
 
   /** The store comes back empty. */
   forgetAll(): void {
-    this.load({ records: new Map(), published: new Map(), key: undefined, tagKeys: new Map(), isFounded: false });
+    this.load({ records: new Map(), published: new Map(), tagKeys: new Map() });
+    this.forgetList();
+  }
+
+  /** The list is lost, and the key with it; the records stay. */
+  forgetList(): void {
+    this.members.load(undefined);
+    Object.assign(this, { kept: undefined, history: UNKNOWN });
   }
 
   // The steps.
 
   renew(renewal: Renewal, leaseMs: number): RenewalAnswer {
-    return this.members.renew(renewal, leaseMs, this.run, this.#clockMs());
+    const { kept } = this;
+    if (kept !== undefined && kept.mark !== renewal.mark)
+      return { kind: "other key", run: this.runOf(UNKNOWN, UNKNOWN), key: structuredClone(kept.key) };
+    return this.members.renew(renewal, leaseMs, this.runOf(renewal.mark), this.#clockMs());
   }
 
-  restore(run: Run, view: View, freshNonce: string, leaseMs: number): void {
+  restore(run: Run, view: View, kept: KeptKey, freshNonce: string, leaseMs: number): void {
     this.#expect(run);
-    this.members.restore(view, freshNonce, leaseMs, this.#clockMs());
+    const isWritten = this.members.restore(view, freshNonce, leaseMs, this.#clockMs());
+    if (isWritten) this.#keep(kept, Math.max(kept.generation, this.kept?.generation ?? 0), freshNonce);
   }
 
   raiseEpoch(run: Run, above: number, freshNonce: string): void {
@@ -129,60 +162,59 @@ export class SharedStoreModel {
     this.members.leave(incarnation, freshNonce);
   }
 
-  /** R12: where the key itself is gone, any record has it. */
-  readKey(run: Run): { readonly key: ClusterKey | undefined; readonly isFounded: boolean } {
-    this.#expect(run);
-    const [beside] = this.tagKeys.values();
-    return structuredClone({ key: this.key ?? beside, isFounded: this.isFounded });
+  /** Without the copies. */
+  look(): Look {
+    return structuredClone({
+      run: this.run,
+      key: this.key,
+      copy: undefined,
+      view: this.members.peek()?.view ?? NO_VIEW,
+    });
   }
 
-  /** First step of the founding: answers what stands. */
-  proposeKey(run: Run, proposal: ClusterKey): ClusterKey {
-    this.#expect(run);
-    this.key ??= structuredClone(proposal);
-    return structuredClone(this.key);
+  readCopy(run: Run, tag: number): KeptKey | undefined {
+    this.#expectMaster(run);
+    return structuredClone(this.tagKeys.get(tag));
+  }
+
+  /** First step of the founding. @returns whether that key stands, founded now or before */
+  found(run: Run, kept: KeptKey, epoch: number, freshNonce: string): boolean {
+    this.#expectMaster(run);
+    if (this.kept !== undefined) return this.kept.mark === kept.mark;
+    this.members.found(epoch, freshNonce, this.#clockMs());
+    this.#keep(kept, kept.generation, freshNonce);
+    return true;
   }
 
   /** Second step, for every tag: the records that are not there, empty. */
-  createRecords(run: Run, tag: number, key: ClusterKey): void {
-    this.#expect(run);
-    if (!this.tagKeys.has(tag)) this.tagKeys.set(tag, structuredClone(key));
-    for (let partition = tag; partition < key.partitions; partition += this.tagsCount) {
+  createRecords(run: Run, tag: number, kept: KeptKey): void {
+    this.#expect(run, tag);
+    this.#copy(tag, kept);
+    for (let partition = tag; partition < kept.key.partitions; partition += this.tagsCount) {
       if (!this.records.has(partition)) this.records.set(partition, emptyRecord());
     }
   }
 
-  /** Third and last step. */
-  completeFounding(run: Run): void {
-    this.#expect(run);
-    this.isFounded = true;
-  }
-
-  restoreKey(run: Run, key: ClusterKey): void {
-    this.#expect(run);
-    this.key ??= structuredClone(key);
-    this.isFounded = true;
-  }
-
   standing(run: Run, partitions: readonly PartitionIndex[]): Standing[] {
-    this.#expect(run);
+    this.#expectAt(run, partitions);
     return partitions.map((partition) => standingOf(this.records.get(partition)));
   }
 
-  /** @param isFounded as the caller knows: then a record that is not there was lost */
+  /** @param kept the caller's key, where it has met it: for a tag that has none */
   take(
     run: Run,
     partitions: readonly PartitionIndex[],
     claim: Claim,
     isLoaded: boolean,
-    isFounded: boolean,
+    kept: KeptKey | undefined,
   ): TakenAnswer[] {
-    this.#expect(run);
+    this.#expectAt(run, partitions);
+    if (kept !== undefined) for (const partition of partitions) this.#copy(this.tagOf(partition), kept);
     return partitions.map((partition) => {
       const standing = this.records.get(partition);
       const record = standing ?? emptyRecord();
       this.records.set(partition, record);
-      return takeRecord(record, claim, isLoaded, standing === undefined && isFounded);
+      return takeRecord(record, claim, isLoaded, standing === undefined);
     });
   }
 
@@ -191,17 +223,23 @@ export class SharedStoreModel {
     claims: readonly { readonly partition: PartitionIndex; readonly claim: Claim }[],
     epoch: number,
   ): AppendAnswer[] {
-    this.#expect(run);
+    this.#expectAt(
+      run,
+      claims.map(({ partition }) => partition),
+    );
     return claims.map(({ partition, claim }) => raiseRecord(this.records.get(partition), claim, epoch));
   }
 
   append(run: Run, appends: readonly Append[]): AppendAnswer[] {
-    this.#expect(run);
+    this.#expectAt(
+      run,
+      appends.map(({ partition }) => partition),
+    );
     return appends.map((append) => appendToRecord(this.records.get(append.partition), append));
   }
 
   snapshot(run: Run, partition: PartitionIndex, claim: Claim, snapshot: Snapshot): SnapshotAnswer {
-    this.#expect(run);
+    this.#expectAt(run, [partition]);
     return snapshotRecord(this.records.get(partition), claim, snapshot);
   }
 
@@ -212,28 +250,68 @@ export class SharedStoreModel {
     if (isNewer) this.published.set(region, { term, version, counts: structuredClone(counts) });
   }
 
-  #expect(run: Run): void {
-    if (run !== this.run) throw new OtherRunError(`The store's run is ${this.run}, not ${run}`);
+  runOf(mark: string, history = this.history): Run {
+    return `${this.master} ${history} ${mark}`;
   }
+
+  #keep(kept: KeptKey, generation: number, nonce: string): void {
+    this.kept = structuredClone({ ...kept, generation });
+    this.history = `${generation}.${nonce}`;
+  }
+
+  #copy(tag: number, kept: KeptKey): void {
+    if (!this.tagKeys.has(tag)) this.tagKeys.set(tag, structuredClone(kept));
+  }
+
+  #expectMaster(run: Run): void {
+    const { master } = partsOf(run);
+    if (master !== this.master) throw new OtherRunError(`The store's master is ${this.master}, not ${master}`);
+  }
+
+  /** R9, R12: of the list, or of a tag, which has no history. */
+  #expect(run: Run, tag?: number): void {
+    const { history, mark } = partsOf(run);
+    this.#expectMaster(run);
+    const kept = tag === undefined ? this.kept : this.tagKeys.get(tag);
+    if (kept !== undefined && kept.mark !== mark) throw new OtherKeyError(`The mark is ${kept.mark}, not ${mark}`);
+    const isKnown = this.history !== UNKNOWN && history !== UNKNOWN;
+    if (tag === undefined && isKnown && history !== this.history)
+      throw new OtherRunError(`The history is ${this.history}, not ${history}`);
+  }
+
+  #expectAt(run: Run, partitions: readonly PartitionIndex[]): void {
+    for (const tag of new Set(partitions.map((partition) => this.tagOf(partition)))) this.#expect(run, tag);
+  }
+}
+
+/** In the place of a history or a mark that is not known, or not there. */
+const UNKNOWN = "-";
+
+function partsOf(run: Run): { master: string; history: string; mark: string } {
+  const [, master, history, mark] = /^(\S+) (.*) (\S+)$/.exec(run) ?? [run, run, UNKNOWN, UNKNOWN];
+  return { master, history, mark };
 }
 
 class ModelConnection implements SharedStore {
   readonly #model: SharedStoreModel;
   readonly #through: Through;
-  /** R12: once known, a record that is not there was lost. */
-  #isFounded = false;
+  /** R12: the keys that it has met, by mark, with the highest generation. */
+  readonly #met = new Map<string, KeptKey>();
 
   constructor(model: SharedStoreModel, through: Through) {
     this.#model = model;
     this.#through = through;
   }
 
-  renew(renewal: Renewal, leaseMs: number): Promise<RenewalAnswer> {
-    return this.#step("renew", () => this.#model.renew(renewal, leaseMs));
+  async renew(renewal: Renewal, leaseMs: number): Promise<RenewalAnswer> {
+    const answer = await this.#step("renew", () => this.#model.renew(renewal, leaseMs));
+    this.#hear(answer.run);
+    return answer;
   }
 
-  restore(run: Run, view: View, freshNonce: string, leaseMs: number): Promise<void> {
-    return this.#step("restore", () => this.#model.restore(run, view, freshNonce, leaseMs));
+  restore(run: Run, view: View, key: ClusterKey, freshNonce: string, leaseMs: number): Promise<void> {
+    const kept = this.#meet(key);
+    return this.#step("restore", () => this.#model.restore(run, view, kept, freshNonce, leaseMs));
   }
 
   raiseEpoch(run: Run, above: number, freshNonce: string): Promise<void> {
@@ -244,26 +322,32 @@ class ModelConnection implements SharedStore {
     return this.#step("leave", () => this.#model.leave(run, incarnation, freshNonce));
   }
 
-  async readKey(run: Run): Promise<{ readonly key: ClusterKey | undefined; readonly isFounded: boolean }> {
-    const answer = await this.#step("readKey", () => this.#model.readKey(run));
-    this.#isFounded ||= answer.isFounded;
-    return answer;
+  async look(): Promise<Look> {
+    const look = await this.#step("look", () => this.#model.look());
+    if (look.key !== undefined) this.#meet(look.key);
+    this.#hear(look.run);
+    if (look.key !== undefined) return look;
+    const tags = Array.from({ length: this.#model.tagsCount }, (_, tag) => tag);
+    const read = await Promise.all(
+      tags.map((tag) => this.#step("look", () => this.#model.readCopy(look.run, tag), tag)),
+    );
+    const copies = read.filter((copy) => copy !== undefined);
+    const [newest] = copies.toSorted((one, other) => other.generation - one.generation);
+    if (newest !== undefined) this.#meet(newest.key, newest.generation);
+    return { ...look, copy: newest?.key };
   }
 
-  async found(run: Run, proposal: ClusterKey): Promise<ClusterKey> {
-    const { key } = await this.readKey(run);
-    const standing = await this.#step("found", () => this.#model.proposeKey(run, key ?? proposal));
-    const tags = Array.from({ length: Math.min(this.#model.tagsCount, standing.partitions) }, (_, tag) => tag);
-    const created = tags.map((tag) => this.#step("found", () => this.#model.createRecords(run, tag, standing), tag));
+  async found(run: Run, key: ClusterKey, from: "anew" | "a copy", freshNonce: string): Promise<boolean> {
+    const kept = this.#meet(key);
+    const epoch = from === "anew" ? 0 : 1;
+    const isFounded = await this.#step("found", () => this.#model.found(run, kept, epoch, freshNonce));
+    if (!isFounded || from === "a copy") return isFounded;
+    const { master } = partsOf(run);
+    const under = `${master} ${UNKNOWN} ${kept.mark}`;
+    const tags = Array.from({ length: Math.min(this.#model.tagsCount, key.partitions) }, (_, tag) => tag);
+    const created = tags.map((tag) => this.#step("found", () => this.#model.createRecords(under, tag, kept), tag));
     for (const answer of await Promise.allSettled(created)) if (answer.status === "rejected") throw answer.reason;
-    await this.#step("found", () => this.#model.completeFounding(run));
-    this.#isFounded = true;
-    return standing;
-  }
-
-  async restoreKey(run: Run, key: ClusterKey): Promise<void> {
-    await this.#step("restoreKey", () => this.#model.restoreKey(run, key));
-    this.#isFounded = true;
+    return true;
   }
 
   standing(run: Run, partitions: readonly PartitionIndex[]): Promise<Standing[]> {
@@ -271,9 +355,8 @@ class ModelConnection implements SharedStore {
   }
 
   take(run: Run, partitions: readonly PartitionIndex[], claim: Claim, isLoaded: boolean): Promise<TakenAnswer[]> {
-    return this.#whole("take", partitions, identity, (asked) =>
-      this.#model.take(run, asked, claim, isLoaded, this.#isFounded),
-    );
+    const kept = this.#met.get(partsOf(run).mark);
+    return this.#whole("take", partitions, identity, (asked) => this.#model.take(run, asked, claim, isLoaded, kept));
   }
 
   raise(
@@ -303,6 +386,20 @@ class ModelConnection implements SharedStore {
   }
 
   async close(): Promise<void> {}
+
+  #meet(key: ClusterKey, generation = 1): KeptKey {
+    const mark = markOf(key.hashKey);
+    const kept = { key, mark, generation: Math.max(generation, this.#met.get(mark)?.generation ?? 0) };
+    this.#met.set(mark, kept);
+    return kept;
+  }
+
+  /** R9: a history begins with the generation of the key. */
+  #hear(run: Run): void {
+    const { history, mark } = partsOf(run);
+    const kept = this.#met.get(mark);
+    if (kept !== undefined && history !== UNKNOWN) this.#meet(kept.key, Number.parseInt(history, 10) || 1);
+  }
 
   #step<T>(call: keyof SharedStore, apply: () => T, tag?: number): Promise<T> {
     return this.#through({ call, tag, apply });

@@ -1,16 +1,28 @@
 /** What every shared store must do with the list of members (R7 to R11); part of the suite in `shared-store.ts`. */
 import { describe, expect, test } from "vitest";
-import type { Run, SharedStore } from "../../cluster/ports/shared-store.ts";
+import { markOf } from "../../cluster/ports/mark.ts";
+import { OtherKeyError, OtherRunError, type Run, type SharedStore } from "../../cluster/ports/shared-store.ts";
 import { NO_VIEW, type View } from "../../cluster/ports/view.ts";
-import { LEASE_MS, memberNamed, renewalOf, runOf, viewOf } from "../support/renewals.ts";
+import { KEY } from "../support/bound-store.ts";
+import { LEASE_MS, MARK, memberNamed, renewalOf, runOf, viewOf } from "../support/renewals.ts";
+
+interface Opened {
+  readonly store: SharedStore;
+  readonly run: Run;
+}
 
 /**
- * @param open gives a fresh, empty store on that clock
+ * @param open gives a fresh store on that clock, founded with `KEY`
+ * @param openEmpty one where nothing is founded
  */
 export function memberListContract(
-  open: () => Promise<{ readonly store: SharedStore; readonly run: Run }>,
+  open: () => Promise<Opened>,
+  openEmpty: () => Promise<Opened>,
   clock: { nowMs: number },
 ): void {
+  const restore = async (store: SharedStore, view: View, freshNonce = "restored") =>
+    store.restore(await runOf(store), view, KEY, freshNonce, LEASE_MS);
+
   /** A list of these, and one member's renewals on it. */
   async function listOf(...names: string[]) {
     const { store, run } = await open();
@@ -81,7 +93,7 @@ export function memberListContract(
   });
 
   describe("R8 renew()", () => {
-    test("makes a list with the first who joins, under epoch 1", async () => {
+    test("begins the list with the first who joins, under epoch 1", async () => {
       const { store, run } = await open();
       const list = {
         view: { epoch: 1, nonce: "by ann", members: [memberNamed("ann")], expelled: [] },
@@ -89,6 +101,13 @@ export function memberListContract(
         revision: 1,
       };
       expect(await store.renew(renewalOf("ann", { held: "3:1" }), LEASE_MS)).toEqual({ kind: "renewed", run, list });
+    });
+    test("R12 of another key is told which stands, and changes nothing", async () => {
+      const { store, renew, namesNow } = await listOf("ann");
+      const mark = markOf(new Uint8Array(8).fill(9));
+      expect(await renew("bea", { mark, isJoining: true, epoch: 99 })).toMatchObject({ kind: "other key", key: KEY });
+      expect(await namesNow()).toEqual(["ann"]);
+      expect(await viewOf(store)).toMatchObject({ epoch: 1 });
     });
     test("lists members by incarnation, whoever joined first", async () => {
       const { namesNow } = await listOf("cleo", "ann", "bea");
@@ -122,7 +141,7 @@ export function memberListContract(
       const { store, renew } = await listOf("ann");
       const expelled = Array.from({ length: 300 }, (_, number) => `gone-${number}`);
       const view: View = { epoch: 9, nonce: "n", members: [memberNamed("ann"), memberNamed("bea")], expelled };
-      await store.restore(await runOf(store), view, "", LEASE_MS);
+      await restore(store, view);
       expect((await viewOf(store)).expelled).toEqual(expelled.slice(-256));
       for (let count = 0; count < 5; count += 1) {
         clock.nowMs += LEASE_MS / 3;
@@ -146,12 +165,12 @@ export function memberListContract(
       });
     });
     test("answers gone where there is no list, or it is below what the caller knows, and changes nothing", async () => {
+      const empty = await openEmpty();
+      for (const renewal of [renewalOf("ann", { epoch: 1 }), renewalOf("ann")])
+        expect(await empty.store.renew(renewal, LEASE_MS)).toEqual({ kind: "gone", run: empty.run });
       const { store, run } = await open();
-      const gone = { kind: "gone", run };
-      expect(await store.renew(renewalOf("ann", { epoch: 1 }), LEASE_MS)).toEqual(gone);
-      expect(await store.renew(renewalOf("ann", { isJoining: false }), LEASE_MS)).toEqual(gone);
       await store.renew(renewalOf("ann"), LEASE_MS);
-      expect(await store.renew(renewalOf("ann", { epoch: 2, held: "new" }), LEASE_MS)).toEqual(gone);
+      expect(await store.renew(renewalOf("ann", { epoch: 2, held: "new" }), LEASE_MS)).toEqual({ kind: "gone", run });
       expect(await viewOf(store)).toMatchObject({ epoch: 1, nonce: "by ann" });
     });
     test("raises above both where the caller knows another list of this number", async () => {
@@ -242,47 +261,67 @@ export function memberListContract(
   describe("R9 restore()", () => {
     const view: View = { epoch: 7, nonce: "seven", members: ["ann", "bea"].map(memberNamed), expelled: ["zoe"] };
     test("writes back a view where the list is gone, with fresh leases and nobody renewed under this run", async () => {
-      const { store, run } = await open();
-      await store.restore(run, view, "unused", LEASE_MS);
+      const { store } = await openEmpty();
+      await restore(store, view);
       expect(await viewOf(store)).toEqual(view);
+      const run = await runOf(store);
       const answer = await store.renew(renewalOf("ann", { epoch: 7, nonce: "seven" }), LEASE_MS);
       expect(answer).toMatchObject({ kind: "renewed", list: { view, listed: [{ run }, { run: "" }] } });
     });
     test("writes it over an older list, whose members are absent then", async () => {
-      const { store, run, renew } = await listOf("cleo");
-      await store.restore(run, view, "unused", LEASE_MS);
+      const { store, renew } = await listOf("cleo");
+      await restore(store, view);
       expect(await viewOf(store)).toEqual(view);
       expect(await renew("cleo")).toMatchObject({ kind: "absent" });
     });
     test("gives fresh leases from that instant on, however long nobody had called before", async () => {
-      const { store, run, namesNow, pass } = await listOf("cleo");
+      const { store, namesNow, pass } = await listOf("cleo");
       clock.nowMs += 60_000;
-      await store.restore(run, view, "unused", LEASE_MS);
+      await restore(store, view);
       await pass(3, "ann");
       expect(await namesNow()).toEqual(["ann", "bea"]);
       await pass(1, "ann");
       expect(await namesNow()).toEqual(["ann"]);
     });
     test("leaves a newer list, and the same one", async () => {
-      const { store, run } = await open();
-      await store.restore(run, view, "unused", LEASE_MS);
-      await store.restore(run, { ...NO_VIEW, epoch: 6, nonce: "six" }, "unused", LEASE_MS);
-      await store.restore(run, view, "unused", LEASE_MS);
+      const { store } = await open();
+      await restore(store, view);
+      await restore(store, { ...NO_VIEW, epoch: 6, nonce: "six" });
+      await restore(store, view);
       expect(await viewOf(store)).toEqual(view);
     });
-    test("raises above another list of the same number", async () => {
+    test("brings the key back with the list, under a new run", async () => {
+      const { store, run } = await openEmpty();
+      await restore(store, view, "first");
+      expect(await store.look()).toEqual({ run: await runOf(store), key: KEY, copy: undefined, view });
+      const first = await runOf(store);
+      expect(first).not.toBe(run);
+      await restore(store, { ...view, epoch: 9 }, "second");
+      expect(await runOf(store)).not.toBe(first);
+      await expect(store.raiseEpoch(first, 12, "fresh")).rejects.toThrow(OtherRunError);
+      expect(await viewOf(store)).toMatchObject({ epoch: 9 });
+    });
+    test("is refused where another key stands, and changes nothing", async () => {
       const { store, run } = await open();
-      await store.restore(run, view, "unused", LEASE_MS);
-      await store.restore(run, { ...view, nonce: "other", members: [] }, "fresh", LEASE_MS);
+      const other = { ...KEY, hashKey: new Uint8Array(8).fill(9) };
+      const under = run.replace(MARK, markOf(other.hashKey));
+      await expect(store.restore(under, view, other, "fresh", LEASE_MS)).rejects.toThrow(OtherKeyError);
+      expect(await store.look()).toMatchObject({ run, key: KEY, view: { epoch: 0 } });
+    });
+    test("raises above another list of the same number", async () => {
+      const { store } = await open();
+      await restore(store, view);
+      await restore(store, { ...view, nonce: "other", members: [] }, "fresh");
       expect(await viewOf(store)).toEqual({ ...view, epoch: 8, nonce: "fresh" });
     });
   });
 
   describe("R1 raiseEpoch()", () => {
     test("raises above a number, never lowers, and makes no list", async () => {
+      const empty = await openEmpty();
+      await empty.store.raiseEpoch(empty.run, 3, "fresh");
+      expect(await empty.store.renew(renewalOf("ann"), LEASE_MS)).toMatchObject({ kind: "gone" });
       const { store, run } = await open();
-      await store.raiseEpoch(run, 3, "fresh");
-      expect(await store.renew(renewalOf("ann", { isJoining: false }), LEASE_MS)).toMatchObject({ kind: "gone" });
       await store.renew(renewalOf("ann"), LEASE_MS);
       await store.raiseEpoch(run, 8, "fresh");
       await store.raiseEpoch(run, 8, "unused");

@@ -22,8 +22,8 @@ function connect(url: string, timeoutMs = 5000) {
 /** A founded cluster with a member and a claim of partition 0. */
 async function inUse(store: RedisStore): Promise<string> {
   await store.check();
+  await store.found(await runOf(store), KEY, "anew", "founded");
   const run = await runOf(store);
-  await store.found(run, KEY);
   await store.renew(renewalOf("alice"), LEASE_MS);
   await store.take(run, [0], ALICE, false);
   return run;
@@ -48,7 +48,7 @@ describe.skipIf(!hasRedis)("RedisStore", () => {
       const answer = await store.renew(renewalOf("alice", { epoch: 1, isJoining: false }), LEASE_MS);
       expect(answer.kind).toBe("gone");
       expect(answer.run).not.toBe(run);
-      expect(await store.readKey(answer.run)).toEqual({ key: undefined, isFounded: false });
+      expect(await store.look()).toMatchObject({ key: undefined, copy: undefined, view: { epoch: 0 } });
       expect(await store.take(answer.run, [0], ALICE, false)).toMatchObject([{ kind: "claimed", isLost: true }]);
     });
 

@@ -55,8 +55,8 @@ export function redisStoreContracts(name: string, url: () => string, { runs = 25
         loseRecord: async (partition) => {
           await redis.del(`headcount:${cluster}:{${cluster}-${partition % tagsCount}}:records`);
         },
-        loseKey: async () => {
-          await redis.del(`headcount:${cluster}:key`);
+        loseList: async () => {
+          await redis.del(`headcount:${cluster}:members`);
         },
         board: async (region) => {
           const flat = await redis.zrevrange(`headcount:${cluster}:regions:${region}`, 0, -1, "WITHSCORES");

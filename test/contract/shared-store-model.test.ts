@@ -17,11 +17,12 @@ for (const tagsCount of [1, 16]) {
     return {
       store: model.connect(),
       another: async () => model.connect(),
-      loseRecord: async (partition) => void model.records.delete(partition),
-      loseKey: async () => {
-        model.key = undefined;
-        model.isFounded = false;
+      loseRecord: async (partition) => {
+        const isBeside = (other: number): boolean => model.tagOf(other) === model.tagOf(partition);
+        for (const other of [...model.records.keys()].filter(isBeside)) model.records.delete(other);
+        model.tagKeys.delete(model.tagOf(partition));
       },
+      loseList: async () => model.forgetList(),
       board: async (region) => model.published.get(region)?.counts ?? [],
       discard: async () => {},
     };
@@ -51,7 +52,7 @@ describe("SharedStoreModel.load()", () => {
   test("brings back what was saved, whatever came after", async () => {
     const model = new SharedStoreModel();
     const store = model.connect();
-    await store.found(model.run, KEY);
+    await store.found(model.run, KEY, "anew", "founded");
     await store.renew(renewalOf("ann"), 3000);
     await store.take(model.run, [0], CLAIM, false);
     const saved = model.save();
@@ -61,7 +62,7 @@ describe("SharedStoreModel.load()", () => {
     expect(model.records.get(0)).toMatchObject({ claim: CLAIM, length: 0, log: [] });
     expect(model.members.peek()?.view.members).toHaveLength(1);
     model.forgetAll();
-    expect(await store.readKey(model.run)).toEqual({ key: undefined, isFounded: false });
+    expect(await store.look()).toMatchObject({ key: undefined, copy: undefined });
     expect(model.members.peek()).toBeUndefined();
   });
 });

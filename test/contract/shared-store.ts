@@ -5,10 +5,11 @@
 import fc from "fast-check";
 import { afterEach, describe, expect, test } from "vitest";
 import type { Claim } from "../../cluster/ports/record-store.ts";
-import { type Run, OtherRunError, type SharedStore } from "../../cluster/ports/shared-store.ts";
+import { markOf } from "../../cluster/ports/mark.ts";
+import { type Run, OtherKeyError, OtherRunError, type SharedStore } from "../../cluster/ports/shared-store.ts";
 import type { View } from "../../cluster/ports/view.ts";
 import { KEY } from "../support/bound-store.ts";
-import { LEASE_MS, renewalOf, runOf, viewOf } from "../support/renewals.ts";
+import { LEASE_MS, MARK, renewalOf, runOf, viewOf } from "../support/renewals.ts";
 import { SharedStoreModel } from "../../simulator/redis/shared-store-model.ts";
 import { Script, anyStep } from "../support/shared-store-scripts.ts";
 import { memberListContract } from "./member-list.ts";
@@ -19,8 +20,8 @@ export interface OpenedSharedStore {
   readonly another: () => Promise<SharedStore>;
   /** Loses the record, its tag's others too, and their key. */
   readonly loseRecord: (partition: number) => Promise<void>;
-  /** Loses the cluster's key, but not the records'. */
-  readonly loseKey: () => Promise<void>;
+  /** Loses the list of members and the key beside it, but not the copies beside the records. */
+  readonly loseList: () => Promise<void>;
   /** As a dashboard reads it: most players first. */
   readonly board: (region: string) => Promise<readonly { readonly mode: string; readonly players: number }[]>;
   readonly discard: () => Promise<void>;
@@ -43,10 +44,16 @@ export function sharedStoreContract(
   describe(`${storeName} keeps the contract of a shared store`, () => {
     let openedAll: OpenedSharedStore[] = [];
     const clock = { nowMs: START_MS };
-    const open = async (): Promise<OpenedSharedStore & { readonly run: Run }> => {
+    const openEmpty = async (): Promise<OpenedSharedStore & { readonly run: Run }> => {
       clock.nowMs = START_MS;
       const opened = await openStore(() => clock.nowMs);
       openedAll.push(opened);
+      return { ...opened, run: await runOf(opened.store) };
+    };
+    /** Founded with `KEY`. */
+    const open = async (): Promise<OpenedSharedStore & { readonly run: Run }> => {
+      const opened = await openEmpty();
+      await opened.store.found(opened.run, KEY, "anew", "founded");
       return { ...opened, run: await runOf(opened.store) };
     };
     afterEach(async () => {
@@ -54,62 +61,76 @@ export function sharedStoreContract(
       openedAll = [];
     });
 
-    memberListContract(open, clock);
+    memberListContract(open, openEmpty, clock);
 
     describe("R12 found()", () => {
-      test("keeps the first proposal, for every node", async () => {
-        const { store, run, another } = await open();
-        expect(await store.readKey(run)).toEqual({ key: undefined, isFounded: false });
-        expect(await store.found(run, KEY)).toEqual(KEY);
+      const OTHER_KEY = { ...KEY, hashKey: new Uint8Array(8).fill(9) };
+      test("founds once, for every node, with an empty list under epoch 0", async () => {
+        const { store, run, another } = await openEmpty();
+        const nothing = { key: undefined, copy: undefined, view: { epoch: 0, members: [] } };
+        expect(await store.look()).toMatchObject(nothing);
+        expect(await store.found(run, KEY, "anew", "first")).toBe(true);
         const other = await another();
-        expect(await other.found(run, { ...KEY, partitions: 32, durability: "none" })).toEqual(KEY);
-        expect(await other.readKey(run)).toEqual({ key: KEY, isFounded: true });
+        expect(await other.found(run, OTHER_KEY, "anew", "second")).toBe(false);
+        const standing = { run: await runOf(store), key: KEY, copy: undefined, view: { epoch: 0, members: [] } };
+        expect(await other.look()).toMatchObject(standing);
+        expect(await other.found(run, KEY, "anew", "third"), "goes on with what was founded").toBe(true);
+        expect(await other.look()).toMatchObject(standing);
       });
-      test("takes the key from the records where it is gone itself", async () => {
-        const { store, run, another, loseKey } = await open();
-        await store.found(run, KEY);
-        await loseKey();
+      test("R9 begins another history each time", async () => {
+        const { store, run, loseList } = await openEmpty();
+        await store.found(run, KEY, "anew", "first");
+        const first = await runOf(store);
+        await loseList();
+        await store.found(run, KEY, "anew", "second");
+        expect(await runOf(store)).not.toBe(first);
+        await expect(store.raiseEpoch(first, 3, "fresh")).rejects.toThrow(OtherRunError);
+      });
+      test("a copy of the key lies beside the records, and is told where the list is gone", async () => {
+        const { store, run, another, loseList, loseRecord } = await open();
+        await store.renew(renewalOf("ann"), LEASE_MS);
+        await loseList();
         const other = await another();
-        expect(await other.readKey(run)).toEqual({ key: KEY, isFounded: false });
-        expect(await other.found(run, { ...KEY, partitions: 32 })).toEqual(KEY);
-        expect(await store.readKey(run)).toEqual({ key: KEY, isFounded: true });
-      });
-      test("restoreKey() writes back key and founding where they are gone, and no record", async () => {
-        const { store, run, another, loseKey, loseRecord } = await open();
-        await store.found(run, KEY);
-        await loseKey();
+        const look = await other.look();
+        expect(look).toMatchObject({ key: undefined, copy: KEY, view: { epoch: 0 } });
         await loseRecord(3);
-        await store.restoreKey(run, KEY);
-        await store.restoreKey(run, { ...KEY, partitions: 32 });
-        const other = await another();
-        expect(await other.readKey(run)).toEqual({ key: KEY, isFounded: true });
-        expect(await other.take(run, [3], ALICE, false)).toMatchObject([{ isLost: true }]);
+        expect(await other.found(look.run, KEY, "a copy", "again")).toBe(true);
+        expect(await store.look()).toMatchObject({ key: KEY, view: { epoch: 1, members: [] } });
+        expect(await store.take(run, [3], ALICE, false), "no record is made").toMatchObject([{ isLost: true }]);
       });
       test("makes every record: a record that is not there is lost", async () => {
         const { store, run, another, loseRecord } = await open();
-        await store.found(run, KEY);
         const fresh = { kind: "claimed", before: { claim: undefined, raisedTo: 0, length: 0 }, isLost: false };
         expect(await store.take(run, [0, 15], ALICE, false)).toMatchObject([fresh, fresh]);
         await loseRecord(15);
         const other = await another();
-        await other.readKey(run);
         expect(await other.take(run, [15], ALICE, false)).toMatchObject([{ ...fresh, isLost: true }]);
         expect(await store.take(run, [15], ALICE, false)).toMatchObject([{ before: { claim: ALICE }, isLost: true }]);
         expect(await store.take(run, [15], BOB, false)).toMatchObject([{ before: { claim: ALICE }, isLost: false }]);
       });
       test("again leaves the records as they are", async () => {
         const { store, run } = await open();
-        await store.found(run, KEY);
         await store.take(run, [3], ALICE, false);
-        await store.found(run, KEY);
+        await store.found(run, KEY, "anew", "again");
         expect(await store.standing(run, [3])).toEqual([{ claim: ALICE, raisedTo: 3, length: 0 }]);
+      });
+      test("take() copies the key to a tag that lost it, and claims under another key are refused there", async () => {
+        const { store, run, loseRecord, loseList } = await open();
+        await loseRecord(5);
+        await store.take(run, [5], ALICE, false);
+        await loseList();
+        expect(await store.look()).toMatchObject({ copy: KEY });
+        const other = run.replace(MARK, markOf(OTHER_KEY.hashKey));
+        await expect(store.take(other, [5], BOB, false)).rejects.toThrow(OtherKeyError);
+        await expect(
+          store.append(other, [{ partition: 5, claim: ALICE, from: 0, message: bytes("a") }]),
+        ).rejects.toThrow(OtherKeyError);
       });
     });
 
     describe("R1, R14 claims", () => {
       async function taken() {
         const opened = await open();
-        await opened.store.found(opened.run, KEY);
         await opened.store.take(opened.run, [0, 1], ALICE, false);
         return opened;
       }
@@ -182,18 +203,15 @@ export function sharedStoreContract(
     test("R15 every call under another run is refused and does nothing", async () => {
       const { store, run } = await open();
       await store.renew(renewalOf("ann"), LEASE_MS);
-      await store.found(run, KEY);
       await store.take(run, [0], ALICE, false);
       // Of a Redis Cluster a run names all masters; each looks for its own name only.
       const other = run.replaceAll(/\b[^,]/g, (first) => (first === "0" ? "1" : "0"));
       const view: View = { epoch: 9, nonce: "nine", members: [], expelled: [] };
       const calls = [
-        () => store.restore(other, view, "fresh", LEASE_MS),
+        () => store.restore(other, view, KEY, "fresh", LEASE_MS),
         () => store.raiseEpoch(other, 9, "fresh"),
         () => store.leave(other, "ann", "fresh"),
-        () => store.readKey(other),
-        () => store.found(other, KEY),
-        () => store.restoreKey(other, KEY),
+        () => store.found(other, KEY, "anew", "fresh"),
         () => store.standing(other, [0]),
         () => store.take(other, [0], BOB, true),
         () => store.raise(other, [{ partition: 0, claim: ALICE }], 9),
@@ -244,8 +262,9 @@ export function sharedStoreContract(
         fc.asyncProperty(fc.array(anyStep, { minLength: 1, maxLength: 80 }), async (steps) => {
           const { store, run, discard } = await open();
           const model = new SharedStoreModel({ clockMs: () => clock.nowMs });
-          model.run = run;
-          const script = new Script(store, model, clock, run);
+          [model.master] = run.split(" ");
+          await model.connect().found(model.run, KEY, "anew", "founded");
+          const script = new Script(store, model, clock);
           for (const step of steps) await script.take(step);
           await script.finish();
           await discard();

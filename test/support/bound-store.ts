@@ -1,4 +1,4 @@
-/** A shared store as a store of records alone: under the run that it had when it was bound. */
+/** A shared store as a store of records alone: under the run that it had when it was bound or founded. */
 import type {
   Append,
   AppendAnswer,
@@ -9,11 +9,11 @@ import type {
 } from "../../cluster/ports/record-store.ts";
 import type { PartitionIndex, Snapshot, SnapshotAnswer } from "../../cluster/ports/record-store.ts";
 import type { ClusterKey, Run, SharedStore } from "../../cluster/ports/shared-store.ts";
-import { runOf } from "./renewals.ts";
+import { HASH_KEY } from "./renewals.ts";
 
 export const KEY: ClusterKey = {
   partitions: 16,
-  hashKey: Uint8Array.of(1, 2, 3, 4, 5, 6, 7, 8),
+  hashKey: HASH_KEY,
   sessionMs: 90_000,
   graceMs: 50_000,
   leaseMs: 3000,
@@ -24,13 +24,13 @@ export const KEY: ClusterKey = {
 };
 
 export async function bindRun(store: SharedStore): Promise<RecordStore> {
-  return new BoundStore(store, await runOf(store));
+  return new BoundStore(store, (await store.look()).run);
 }
 
 class BoundStore implements RecordStore {
   readonly isOneFile = false;
   readonly #store: SharedStore;
-  readonly #run: Run;
+  #run: Run;
 
   constructor(store: SharedStore, run: Run) {
     this.#store = store;
@@ -38,8 +38,10 @@ class BoundStore implements RecordStore {
   }
 
   async found({ partitions, hashKey }: Founding): Promise<Founding> {
-    const standing = await this.#store.found(this.#run, { ...KEY, partitions, hashKey });
-    return { partitions: standing.partitions, hashKey: standing.hashKey };
+    await this.#store.found(this.#run, { ...KEY, partitions, hashKey }, "anew", "founded");
+    const { run, key = KEY } = await this.#store.look();
+    this.#run = run;
+    return { partitions: key.partitions, hashKey: key.hashKey };
   }
 
   async highestTerm(): Promise<number> {

@@ -1,8 +1,12 @@
 /** Renewals for tests. */
+import { markOf } from "../../cluster/ports/mark.ts";
 import type { Renewal, Run, SharedStore } from "../../cluster/ports/shared-store.ts";
 import { type Member, NO_VIEW, type View } from "../../cluster/ports/view.ts";
 
 export const LEASE_MS = 3000;
+/** Of the hash key that tests found with. */
+export const HASH_KEY = Uint8Array.of(1, 2, 3, 4, 5, 6, 7, 8);
+export const MARK = markOf(HASH_KEY);
 
 export function memberNamed(incarnation: string): Member {
   const [url, peerUrl] = [`http://${incarnation}:8080`, `http://${incarnation}:9090`];
@@ -12,10 +16,10 @@ export function memberNamed(incarnation: string): Member {
 export function renewalOf(incarnation: string, rest: Partial<Renewal> = {}): Renewal {
   const member = memberNamed(incarnation);
   const known = { epoch: 0, nonce: "", freshNonce: `by ${incarnation}`, revision: 0 };
-  return { member, isJoining: true, ...known, accused: [], refused: [], held: "", ...rest };
+  return { member, mark: MARK, isJoining: true, ...known, accused: [], refused: [], held: "", ...rest };
 }
 
-/** The store's run, from a renewal that changes nothing: the list that it knows is newer than any (R9). */
+/** The store's run under the key that tests found with, from a renewal that changes nothing: the list that it knows is newer than any (R9). */
 export async function runOf(store: SharedStore): Promise<Run> {
   const { run } = await store.renew(
     renewalOf("nobody", { isJoining: false, epoch: Number.MAX_SAFE_INTEGER }),

@@ -4,7 +4,7 @@ import { expect } from "vitest";
 import type { Claim, Snapshot } from "../../cluster/ports/record-store.ts";
 import type { RenewalAnswer, Run, SharedStore } from "../../cluster/ports/shared-store.ts";
 import { KEY } from "./bound-store.ts";
-import { LEASE_MS, memberNamed } from "./renewals.ts";
+import { LEASE_MS, MARK, memberNamed } from "./renewals.ts";
 import type { SharedStoreModel } from "../../simulator/redis/shared-store-model.ts";
 
 /** What a caller knows of the list: as it stands, older, newer, or another under its number. */
@@ -22,6 +22,7 @@ const anySnapshot: fc.Arbitrary<Snapshot> = fc.record({
   bytes: fc.uint8Array({ maxLength: 4 }),
 });
 
+const OTHER_KEY = { ...KEY, hashKey: new Uint8Array(8).fill(9) };
 const RENEW = fc.record({
   kind: fc.constant("renew" as const),
   name: anyName,
@@ -41,7 +42,7 @@ const anyCall = fc.oneof(
   fc.record({ kind: fc.constant("restore" as const), knowledge: anyKnowledge, names: anyNames, expelled: anyNames }),
   fc.record({ kind: fc.constant("raiseEpoch" as const), knowledge: anyKnowledge }),
   fc.record({ kind: fc.constant("leave" as const), name: anyName }),
-  fc.record({ kind: fc.constant("found" as const), partitions: fc.constantFrom(16, 32) }),
+  fc.record({ kind: fc.constant("found" as const), isOther: fc.boolean(), isCopy: fc.boolean() }),
   fc.record({ kind: fc.constant("take" as const), partitions: anyPartitions, claim: anyClaim, isLoaded: fc.boolean() }),
   fc.record({
     kind: fc.constant("raise" as const),
@@ -72,28 +73,31 @@ export class Script {
   readonly #stores: readonly [SharedStore, SharedStore];
   readonly #model: SharedStoreModel;
   readonly #clock: { nowMs: number };
-  readonly #run: Run;
+  /** As it is at this step. */
+  #run: Run;
   #count = 0;
 
-  constructor(store: SharedStore, model: SharedStoreModel, clock: { nowMs: number }, run: Run) {
+  constructor(store: SharedStore, model: SharedStoreModel, clock: { nowMs: number }) {
     this.#stores = [store, model.connect()];
     this.#model = model;
     this.#clock = clock;
-    this.#run = run;
+    this.#run = model.run;
   }
 
   async take(step: Step): Promise<void> {
     this.#count += 1;
+    this.#run = this.#model.run;
     if (step.kind === "renew") this.#clock.nowMs += step.passedMs;
     await this.#same((store) => this.#call(store, step));
   }
 
   /** Compares all that is stored. */
   async finish(): Promise<void> {
+    this.#run = this.#model.run;
     const partitions = Array.from({ length: 32 }, (_, partition) => partition);
     await this.#same((store) => store.standing(this.#run, partitions));
     await this.#same((store) => store.take(this.#run, partitions, { term: 99, incarnation: "last" }, true));
-    await this.#same((store) => store.readKey(this.#run));
+    await this.#same((store) => store.look());
     await this.#same((store) => this.#renew(store, "nobody", {}));
   }
 
@@ -119,6 +123,7 @@ export class Script {
         return store.restore(
           run,
           { ...this.#known(step.knowledge), members, expelled: step.expelled },
+          KEY,
           this.#fresh,
           LEASE_MS,
         );
@@ -128,7 +133,12 @@ export class Script {
       case "leave":
         return store.leave(run, step.name, this.#fresh);
       case "found":
-        return store.found(run, { ...KEY, partitions: step.partitions });
+        return store.found(
+          run,
+          step.isOther ? OTHER_KEY : KEY,
+          step.isCopy ? "a copy" : "anew",
+          `found ${this.#count}`,
+        );
       case "take":
         return store.take(run, step.partitions, step.claim, step.isLoaded);
       case "raise": {
@@ -148,7 +158,16 @@ export class Script {
   }
 
   #renew(store: SharedStore, name: string, rest: object): Promise<RenewalAnswer> {
-    const known = { epoch: 0, nonce: "", freshNonce: this.#fresh, revision: 0, accused: [], refused: [], held: "" };
+    const known = {
+      epoch: 0,
+      nonce: "",
+      freshNonce: this.#fresh,
+      revision: 0,
+      accused: [],
+      refused: [],
+      held: "",
+      mark: MARK,
+    };
     return store.renew({ member: memberNamed(name), isJoining: false, ...known, ...rest }, LEASE_MS);
   }
 

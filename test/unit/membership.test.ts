@@ -1,10 +1,14 @@
 import { expect, test } from "vitest";
 import { Membership } from "../../cluster/members/membership.ts";
+import { markOf } from "../../cluster/ports/mark.ts";
 import { StoreUnavailableError } from "../../cluster/ports/record-store.ts";
 import { SharedStoreModel } from "../../simulator/redis/shared-store-model.ts";
+import { KEY } from "../support/bound-store.ts";
 import { incarnationOf, memberNumber, viewOfMembers } from "../support/members.ts";
 
-const LEASE_MS = 3000;
+const LEASE_MS = KEY.leaseMs;
+
+const KEPT = { key: KEY, mark: markOf(KEY.hashKey), generation: 1 };
 
 /** Time, a store, and nodes that are members of nothing else. */
 class World {
@@ -14,6 +18,10 @@ class World {
   isStoreAway = false;
   readonly store = new SharedStoreModel({ clockMs: () => this.nowMs });
   private ids = 100;
+
+  constructor() {
+    this.store.found(this.store.run, KEPT, 0, "founded");
+  }
 
   node(number: number): Subject {
     return new Subject(this, number);
@@ -49,14 +57,13 @@ class Subject {
         takeRefused: () => this.refused.splice(0),
         held: () => this.held,
         onView: () => this.events.push(`view of ${this.membership.view.members.length}`),
-        onRun: (before) => this.events.push(`run after ${String(before)}`),
+        onRun: (before) => this.events.push(`run after ${before?.split(" ")[0]}`),
         onList: () => undefined,
-        onRestored: () => this.events.push("restored"),
         onExpelled: () => this.events.push("expelled"),
         reachesPeers: async () => this.canReachPeers,
         onFault: () => this.events.push("fault"),
       },
-      { member, leaseMs: LEASE_MS },
+      { member, key: KEY },
     );
   }
 
@@ -114,7 +121,7 @@ test("R9: who joins when the store has just lost the list writes back who was li
   const newcomer = world.node(2);
   newcomer.membership.join(view);
   await newcomer.pass(500);
-  expect(newcomer.events).toContain("restored");
+  expect(world.store.key).toEqual(KEY);
   expect(newcomer.members.sort()).toEqual(["node-1", "node-2"]);
   expect(newcomer.membership.view.epoch).toBeGreaterThan(view.epoch);
 });
@@ -149,12 +156,12 @@ test("R9: a list that is gone is written back, and the epoch never falls", async
   const [world, one, other] = await joined(2);
   const { epoch } = one.membership.view;
   world.store.forgetAll();
-  world.store.run = "second run";
+  world.store.master = "second";
   await one.pass(3000, other);
-  expect(one.events).toContain("restored");
+  expect(world.store.key).toEqual(KEY);
   expect(one.membership.view.epoch).toBeGreaterThanOrEqual(epoch);
   expect(one.members).toHaveLength(2);
-  expect(other.events).toContain("run after first run");
+  expect(other.events).toContain("run after run-1");
 });
 test("R10: whom more than half of the others name twice running is expelled; one node's word expels nobody", async () => {
   const [, one, other, third] = await joined(3);

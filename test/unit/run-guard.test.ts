@@ -5,7 +5,7 @@ import type { MemberList } from "../../cluster/ports/shared-store.ts";
 import { SharedStoreModel, type Step } from "../../simulator/redis/shared-store-model.ts";
 import { memberNumber, viewOfMembers } from "../support/members.ts";
 
-const RUN = "first run";
+const RUN = new SharedStoreModel().run;
 const CLAIM = { term: 3, incarnation: memberNumber(1).incarnation };
 
 function listOf(...held: string[]): MemberList {

@@ -6,7 +6,8 @@
   Clock: none   Not past the memory limit (R16): what fills Redis is refused first.
   Returns a letter for each: L landed, S superseded, B behind.                                                       ]]
 -- with run records
-if isOtherRun(ARGV[1]) then return OTHER_RUN end
+local other = isOtherRun(KEYS[1], ARGV[1])
+if other then return other end
 local find, sub, match, format, tonumber = string.find, string.sub, string.match, string.format, tonumber
 local key = KEYS[1]
 

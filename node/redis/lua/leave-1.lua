@@ -4,7 +4,8 @@
   ARGV[1] run   [2] incarnation   [3] fresh nonce   Clock: none
   Returns nothing.                                                                                                   ]]
 -- with run members
-if isOtherRun(ARGV[1]) then return OTHER_RUN end
+local other = isOtherRun(KEYS[1], ARGV[1])
+if other then return other end
 local list = readList(KEYS[1])
 if list and takeOff(list, { [ARGV[2]] = true }) then
   raiseTo(list, list.epoch + 1, ARGV[3])

@@ -4,7 +4,8 @@
   ARGV[1] run   [2] epoch   then of each: partition, claim 'term incarnation'   Clock: none
   Returns a letter for each: L landed, S superseded, B behind.                                                       ]]
 -- with run records
-if isOtherRun(ARGV[1]) then return OTHER_RUN end
+local other = isOtherRun(KEYS[1], ARGV[1])
+if other then return other end
 local key, epoch = KEYS[1], tonumber(ARGV[2])
 local answers = {}
 for place = 3, #ARGV, 2 do

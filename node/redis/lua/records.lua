@@ -7,7 +7,7 @@
               lost    R12: 1 where the store had lost the record when this claim took it
   s<p>      the snapshot's bytes; absent: none was ever taken
   l<p>.<n>  message n of the log
-  key       the cluster's key (R12)                                                                                  ]]
+  key, mark, generation   R12: a copy of the cluster's key and what lies beside it there (key.lua)                    ]]
 local EMPTY = '0 0 0 - 0 0 0 0 0 0'
 local STATE = '^(%d+) (%d+) (%d+) (%S+) (%d+) (%d+) (%d+) (%d+) (%d+) (%d)$'
 local ARGUMENTS_MAX = 4000 -- unpack() gives some 8,000 values at most
@@ -25,6 +25,12 @@ local function writeState(key, partition, state)
     text(state.length), text(state.next), state.claim, text(state.raisedTo), text(state.number),
     text(state.first), text(state.mine), text(state.start), state.lost,
   }, ' '))
+end
+
+-- R12: a tag that has no key, as it is new or was lost, gets a copy of the one under which it is used.
+local function copyKey(key, run, kept, generation)
+  if kept == '' or redis.call('HEXISTS', key, 'mark') == 1 then return end
+  redis.call('HSET', key, 'key', kept, 'mark', markOf(run), 'generation', generation)
 end
 
 -- What to answer a claimant whose claim is not the one that stands: S superseded, B behind (R2).

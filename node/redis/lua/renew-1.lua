@@ -5,19 +5,18 @@
   ARGV[1] run   [2] lease, ms   [3] incarnation   [4] member, JSON   [5] 1: joining   [6] epoch, [7] nonce it knows
   ARGV[8] fresh nonce   [9] revision it knows   [10] what it holds   [11] accused, [12] refused: incarnations, by spaces
   ARGV[13] a clock for tests, else ''   Clock: Redis' own
-  Returns {'gone'}, {'renewed'} where nothing changed since that revision, or {'renewed' | 'expelled' | 'absent', list…}
-  as answerList() says.                                                                                              ]]
+  Returns what newsFor() says, {'gone'}, {'renewed'} where nothing changed since that revision, or {'renewed' |
+  'expelled' | 'absent', list…} as answerList() says.                                                                ]]
 -- with run members
-if isOtherRun(ARGV[1]) then return OTHER_RUN end
+local news = newsFor(KEYS[1], ARGV[1])
+if news then return news end
 local key, run, leaseMs, own = KEYS[1], ARGV[1], tonumber(ARGV[2]), ARGV[3]
 local member, isJoining, epoch, nonce = ARGV[4], ARGV[5] == '1', tonumber(ARGV[6]), ARGV[7]
 local freshNonce, revision, held, accused, refused = ARGV[8], tonumber(ARGV[9]), ARGV[10], ARGV[11], ARGV[12]
 local now = readClock(ARGV[13])
 
 local list = readList(key)
-local isFirst = not list and isJoining and epoch == 0
-if not isFirst and (not list or list.epoch < epoch) then return { 'gone' } end
-list = list or emptyList(now)
+if not list or list.epoch < epoch then return { 'gone' } end
 observe(list, leaseMs, now)
 local isChanged = list.epoch == epoch and nonce ~= '' and list.nonce ~= nonce -- R9: two lists under one number
 

@@ -1,11 +1,14 @@
 #!lua flags=allow-oom
---[[ node/redis/lua/restore-1.lua: write a view back where the list is gone or older (R9). O(members).
-  KEYS[1] the list of members (hash, members.lua)
+--[[ node/redis/lua/restore-1.lua: write a view back, with the key, where the list is gone or older (R9).
+  O(members).
+  KEYS[1] the list of members (hash, members.lua, key.lua)
   ARGV[1] run   [2] lease, ms   [3] epoch, [4] nonce of the view   [5] fresh nonce   [6] expelled, by spaces
-  ARGV[7] a clock for tests, else ''   then of each member: incarnation, JSON   Clock: Redis' own
+  ARGV[7] a clock for tests, else ''   [8] key   [9] its generation   then of each member: incarnation, JSON
+  Clock: Redis' own
   Returns nothing. Under the same epoch with another nonce it raises above both.                                     ]]
--- with run members
-if isOtherRun(ARGV[1]) then return OTHER_RUN end
+-- with run members key
+local other = isOtherRun(KEYS[1], ARGV[1])
+if other then return other end
 local key, leaseMs, epoch, nonce, freshNonce = KEYS[1], tonumber(ARGV[2]), tonumber(ARGV[3]), ARGV[4], ARGV[5]
 local now = readClock(ARGV[7])
 
@@ -17,19 +20,6 @@ if list and list.epoch >= epoch then
   end
   return
 end
-local revision, clock, time = 0, 0, now
-if list then
-  observe(list, leaseMs, now)
-  revision, clock, time = list.revision, list.clock, list.time
-end
-redis.call('DEL', key)
-list = emptyList(time)
-list.revision, list.clock, list.expelled = revision, clock, ARGV[6]
-for place = 8, #ARGV, 2 do
-  local name = ARGV[place]
-  local entry = { name = name, lease = clock + leaseMs, isExcused = false, isTouched = true, accused = '', before = '' }
-  list.entries[#list.entries + 1] = entry
-  redis.call('HSET', key, 'm:' .. name, ARGV[place + 1], 'r:' .. name, '', 'h:' .. name, '')
-end
-raiseTo(list, epoch, nonce)
-writeList(key, list)
+local generation = math.max(tonumber(ARGV[9]), tonumber(redis.call('HGET', key, 'generation') or '0'))
+replaceList(key, list, leaseMs, now, epoch, nonce, ARGV[6], ARGV, 10)
+writeKey(key, markOf(ARGV[1]), ARGV[8], generation, freshNonce)

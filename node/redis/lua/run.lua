@@ -1,11 +1,36 @@
--- R15, shared by the scripts: the store is the one that the caller believes in. The run names the masters' replication
--- ids, sorted; this master's is among them. It changes with every restart and every promotion. Costs some 2 µs.
-local function isOtherRun(run)
+-- R9, R12, R15, shared by the scripts: the store, the list and the key are those that the caller believes in. A run is
+-- 'replication ids, by commas   history of the list   mark of the key'; a history of '-' fits any, for who asks for it.
+-- A replication id changes with every restart and every promotion. Costs some 3 µs.
+local OTHER_RUN = redis.error_reply('RUN the run of this Redis is another')
+local OTHER_KEY = redis.error_reply('KEY the cluster has another key')
+
+local function isOtherMaster(run)
   local replid = string.match(redis.call('INFO', 'replication'), 'master_replid:(%x+)')
-  return string.find(run, replid, 1, true) == nil
+  return string.find(string.match(run, '^%S*'), replid, 1, true) == nil
 end
 
-local OTHER_RUN = redis.error_reply('RUN the run of this Redis is another')
+local function markOf(run)
+  return string.match(run, '%S*$')
+end
+
+-- Which error to answer; nil where all is as the caller believes. A tag's hash has no history, and a new one no mark.
+local function isOtherRun(key, run)
+  if isOtherMaster(run) then return OTHER_RUN end
+  local standing = redis.call('HMGET', key, 'mark', 'history')
+  if standing[1] and standing[1] ~= markOf(run) then return OTHER_KEY end
+  local history = string.match(run, '^%S+ (.*) %S+$')
+  if standing[2] and history ~= '-' and history ~= standing[2] then return OTHER_RUN end
+end
+
+-- What a renewal has to learn first: an error, {'other key', key that stands}, or {'other history', history, '-' where
+-- there is none}; nil where it knows all that.
+local function newsFor(key, run)
+  if isOtherMaster(run) then return OTHER_RUN end
+  local standing = redis.call('HMGET', key, 'mark', 'history', 'key')
+  if standing[1] and standing[1] ~= markOf(run) then return { 'other key', standing[3] } end
+  local history = standing[2] or '-'
+  if history ~= string.match(run, '^%S+ (.*) %S+$') then return { 'other history', history } end
+end
 
 -- Lua writes large numbers as 1e+15.
 local function text(number)

@@ -6,7 +6,8 @@
   ARGV[6] 1: the whole log is covered, whatever its length   [7] bytes   Clock: none
   Returns L landed, S superseded, B behind, O outnumbered.                                                           ]]
 -- with run records
-if isOtherRun(ARGV[1]) then return OTHER_RUN end
+local other = isOtherRun(KEYS[1], ARGV[1])
+if other then return other end
 local key, partition, claim = KEYS[1], ARGV[2], ARGV[3]
 local number, covers, isWhole = tonumber(ARGV[4]), tonumber(ARGV[5]), ARGV[6] == '1'
 local state = readState(redis.call('HGET', key, 'c' .. partition) or EMPTY)

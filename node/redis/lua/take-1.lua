@@ -2,13 +2,14 @@
 --[[ node/redis/lua/take-1.lua: take records for a term above what they are raised to, or one's own again (R1).
   O(bytes of the records) where they are asked for.
   KEYS[1] the tag's records (hash, records.lua)
-  ARGV[1] run   [2] claim: 'term incarnation'   [3] 1: answer snapshot and log   [4] 1: the cluster is founded (R12)
-  ARGV[5 …] partitions   Clock: none
+  ARGV[1] run   [2] claim: 'term incarnation'   [3] 1: answer snapshot and log   [4] key, or '', [5] its generation, for
+  a tag that has none (R12)   [6 …] partitions   Clock: none
   Returns of each partition {state before | nil}: refused, or {state before | nil, lost, and where asked for: snapshot |
   nil, message, message, …}.                                                                                         ]]
 -- with run records
-if isOtherRun(ARGV[1]) then return OTHER_RUN end
-local key, claim, isLoaded, lost = KEYS[1], ARGV[2], ARGV[3] == '1', ARGV[4]
+local other = isOtherRun(KEYS[1], ARGV[1])
+if other then return other end
+local key, claim, isLoaded = KEYS[1], ARGV[2], ARGV[3] == '1'
 local term = tonumber(string.match(claim, '^%d+'))
 
 local function load(partition, state, answer)
@@ -29,7 +30,7 @@ local function take(partition)
   if state.claim ~= claim then
     if term <= state.raisedTo then return { found } end
     state.claim, state.raisedTo, state.length, state.number = claim, term, 0, 0
-    state.mine, state.start, state.lost = state.next, 0, found and '0' or lost
+    state.mine, state.start, state.lost = state.next, 0, found and '0' or '1'
     writeState(key, partition, state)
   end
   local answer = { found, state.lost }
@@ -37,6 +38,7 @@ local function take(partition)
   return answer
 end
 
+copyKey(key, ARGV[1], ARGV[4], ARGV[5])
 local answers = {}
-for place = 5, #ARGV do answers[#answers + 1] = take(ARGV[place]) end
+for place = 6, #ARGV do answers[#answers + 1] = take(ARGV[place]) end
 return answers

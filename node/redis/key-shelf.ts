@@ -1,0 +1,135 @@
+/**
+ * The cluster's key in Redis (R12): beside the list of members, with a copy beside each tag's records. Remembers the keys
+ * that it has met, so that scripts which write them get their text and their generation.
+ */
+import type { ClusterKey, Look, Run } from "../../cluster/ports/shared-store.ts";
+import { markOf } from "../../cluster/ports/mark.ts";
+import { NO_VIEW } from "../../cluster/ports/view.ts";
+import { allByTag } from "./by-tag.ts";
+import type { Connection } from "./connection.ts";
+import { encodeRun, generationOf, mastersOf, UNKNOWN } from "./run.ts";
+import { scriptNamed } from "./scripts.ts";
+import { decodeKey, decodeList, encodeKey } from "./wire.ts";
+
+export interface KeyShelfPorts {
+  readonly leases: Connection;
+  readonly bulk: Connection;
+  readonly membersKey: string;
+  readonly recordsKey: (tag: number) => string;
+  /** R15: the replication ids of all masters. */
+  readonly readMasters: () => Promise<string>;
+  /** For tests: stands in for Redis' own clock; else empty. */
+  readonly clock: () => string;
+}
+
+/** A key as the scripts take it. */
+interface Kept {
+  readonly text: string;
+  /** The highest that was heard of. */
+  readonly generation: number;
+}
+
+const SCRIPTS = {
+  look: scriptNamed("look"),
+  readCopy: scriptNamed("read-copy"),
+  found: scriptNamed("found"),
+  createRecords: scriptNamed("create-records"),
+};
+const NOT_MET: Kept = { text: "", generation: 1 };
+
+export class KeyShelf {
+  /** As the cluster was founded with; until that is known, as it would be founded here. */
+  tagsCount: number;
+  /** R9: of the list, as it was last heard of. */
+  history = UNKNOWN;
+  private readonly ports: KeyShelfPorts;
+  private readonly kept = new Map<string, Kept>();
+
+  constructor(tagsCount: number, ports: KeyShelfPorts) {
+    this.tagsCount = tagsCount;
+    this.ports = ports;
+  }
+
+  /** The key of that mark; with an empty text where it was not met here. */
+  keptAs(mark: string): Kept {
+    return this.kept.get(mark) ?? NOT_MET;
+  }
+
+  /** The list stands under this history and the key of this mark. */
+  hear(history: string, mark: string): void {
+    this.history = history;
+    if (history !== UNKNOWN) this.remember(mark, this.keptAs(mark).text, generationOf(history));
+  }
+
+  /** A key that stands in the store. */
+  learn(bytes: Buffer, generation = 1): ClusterKey {
+    const { key, tagsCount } = decodeKey(bytes);
+    this.tagsCount = tagsCount;
+    this.remember(markOf(key.hashKey), bytes.toString(), generation);
+    return key;
+  }
+
+  /** A key that is to be written. */
+  keep(key: ClusterKey): Kept {
+    const mark = markOf(key.hashKey);
+    if (this.keptAs(mark).text === "") this.remember(mark, encodeKey({ key, tagsCount: this.tagsCount }), 1);
+    return this.keptAs(mark);
+  }
+
+  async look(): Promise<Look> {
+    const { ports } = this;
+    const masters = await ports.readMasters();
+    const args = [encodeRun(masters)];
+    const answer = await ports.leases.call("look at the cluster", SCRIPTS.look, [ports.membersKey], args);
+    const [history, mark, standing, list] = answer as [Buffer | null, Buffer | null, Buffer | null, Buffer[]];
+    const run = encodeRun(masters, history?.toString(), mark?.toString());
+    const view = list.length === 0 ? NO_VIEW : decodeList(list.slice(1)).view;
+    if (standing === null) return { run, key: undefined, copy: await this.readCopies(run), view };
+    const key = this.learn(standing);
+    this.hear(history?.toString() ?? UNKNOWN, markOf(key.hashKey));
+    return { run, key, copy: undefined, view };
+  }
+
+  async found(run: Run, key: ClusterKey, from: "anew" | "a copy", freshNonce: string): Promise<boolean> {
+    const { leases, bulk, membersKey, recordsKey, clock } = this.ports;
+    const mark = markOf(key.hashKey);
+    const { text, generation } = this.keep(key);
+    const epoch = from === "anew" ? "0" : "1";
+    const about = [text, `${generation}`, epoch, freshNonce, from === "anew" ? "0" : "1", clock()];
+    const args = [encodeRun(mastersOf(run), UNKNOWN, mark), ...about];
+    const history = (await leases.call("found", SCRIPTS.found, [membersKey], args)) as Buffer | null;
+    if (history === null) return false;
+    this.hear(history.toString(), mark);
+    if (from === "a copy") return true;
+    const partitions = Array.from({ length: key.partitions }, (_, partition) => partition);
+    await allByTag({ parts: partitions, partitionOf: identity, tagsCount: this.tagsCount }, async (tag, own) => {
+      const made = [encodeRun(mastersOf(run), UNKNOWN, mark), text, `${generation}`, ...own.map(String)];
+      await bulk.call("found", SCRIPTS.createRecords, [recordsKey(tag)], made);
+      return [];
+    });
+    return true;
+  }
+
+  /** The key of the highest generation that lies beside any tag's records. */
+  private async readCopies(run: Run): Promise<ClusterKey | undefined> {
+    const { leases, recordsKey } = this.ports;
+    const tags = Array.from({ length: this.tagsCount }, (_, tag) => tag);
+    const read = await allByTag({ parts: tags, partitionOf: identity, tagsCount: tags.length }, async (tag) => {
+      const answer = await leases.call("read the cluster's key", SCRIPTS.readCopy, [recordsKey(tag)], [run]);
+      return [answer as [Buffer | null, Buffer | null]];
+    });
+    const copies = read.flatMap(([bytes, generation]) =>
+      bytes === null ? [] : [{ bytes, generation: Number(generation ?? 1) }],
+    );
+    const [newest] = copies.toSorted((one, other) => other.generation - one.generation);
+    return newest && this.learn(newest.bytes, newest.generation);
+  }
+
+  private remember(mark: string, text: string, generation: number): void {
+    this.kept.set(mark, { text, generation: Math.max(generation, this.keptAs(mark).generation) });
+  }
+}
+
+function identity<T>(value: T): T {
+  return value;
+}
