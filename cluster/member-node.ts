@@ -7,32 +7,39 @@ import { REGIONS } from "../engine/regions.ts";
 import { ClaimRaiser } from "./moves/claim-raiser.ts";
 import { Counts } from "./counts/counts.ts";
 import { Forwarder } from "./rows/forwarder.ts";
+import { Asking } from "./moves/asking.ts";
 import { HandOff } from "./moves/hand-off.ts";
 import { encodeRequest } from "./moves/hand-off-codec.ts";
 import { Holdings } from "./moves/holdings.ts";
+import { ServedNotices } from "./moves/served-notices.ts";
+import { TakeBack, type TakeBackEvent } from "./moves/take-back.ts";
 import { Membership } from "./members/membership.ts";
 import { Owner } from "./records/owner.ts";
 import { Peers } from "./peers/peers.ts";
 import { type Placement, placementOf } from "./members/placement.ts";
 import { markWordsOf } from "./ports/mark.ts";
 import type { PartitionIndex } from "./ports/record-store.ts";
+import type { HeldRecord } from "./records/held-record.ts";
 import { Recorder } from "./records/recorder.ts";
-import type { Durability } from "./records/record-state.ts";
+import type { Durability } from "./records/snapshot-due.ts";
 import { RowApplier } from "./rows/row-applier.ts";
-import { heldText, RunGuard } from "./records/run-guard.ts";
+import { namingText } from "./records/held-tables.ts";
+import { RunGuard } from "./records/run-guard.ts";
 import type { ClusterKey, MemberList, Run, SharedStore } from "./ports/shared-store.ts";
-import { TakeOver, type TakeOverEvent } from "./moves/take-over.ts";
+import { TakeOver } from "./moves/take-over.ts";
+import type { TakeOverEvent } from "./moves/take-over-steps.ts";
 import type { Transport } from "./ports/transport.ts";
 import { type Member, memberOf } from "./ports/view.ts";
-import { WriteBack, type WriteBackEvent } from "./moves/write-back.ts";
 
 /** What an operator may want to read in the log. */
 export type ClusterEvent =
   | TakeOverEvent
-  | WriteBackEvent
+  | TakeBackEvent
   | { readonly kind: "view"; readonly epoch: number; readonly members: number; readonly partitions: number }
-  | { readonly kind: "other run"; readonly before: Run; readonly run: Run }
-  | { readonly kind: "expelled"; readonly incarnation: string }
+  /** R15: these tags came back as others; `tagsCount` in all. */
+  | { readonly kind: "other run"; readonly tags: readonly number[]; readonly tagsCount: number }
+  /** R8. `partitionsLost`: what was acknowledged there no record is known to have; its table is kept for a while. */
+  | { readonly kind: "expelled"; readonly incarnation: string; readonly partitionsLost: number }
   | { readonly kind: "superseded"; readonly partition: PartitionIndex }
   | { readonly kind: "store fault"; readonly reason: string; readonly partitionsAhead: number }
   | { readonly kind: "store healed" };
@@ -84,7 +91,8 @@ export class MemberNode {
   private faultAtMs = -Infinity;
   private faultToldAtMs = -Infinity;
   private readonly ports: MemberPorts;
-  private readonly writeBack: WriteBack;
+  private readonly takeBack: TakeBack;
+  private readonly notices: ServedNotices;
   private readonly raiser: ClaimRaiser;
   private isLeaving = false;
   /** R11: partitions that were made due for a last snapshot. */
@@ -113,7 +121,7 @@ export class MemberNode {
     const onSuperseded = (partition: PartitionIndex): void => this.onSuperseded(partition);
     const placement = (): Placement => this.placement;
     this.engine = new Engine(engineOptions, nowMs());
-    this.guard = new RunGuard(ports.store);
+    this.guard = new RunGuard(ports.store, ports.bareMs);
     this.membership = this.makeMembership(member, leaseMs);
     const { engine, guard, membership } = this;
     this.placement = placementOf(membership.view, partitions);
@@ -131,6 +139,13 @@ export class MemberNode {
     this.owner = new Owner(engine, recorder);
     const call = (incarnation: string, body: Uint8Array, timeoutMs: number): Promise<Uint8Array> =>
       this.peers.call(incarnation, "control", body, timeoutMs);
+    const { randomId, bareMs, decompress, tell } = ports;
+    this.notices = new ServedNotices({
+      call,
+      isListed: (incarnation) => memberOf(membership.view, incarnation) !== undefined,
+      isServed: (partition) => holdings.get(partition).kind !== "settling",
+    });
+    const asking = new Asking({ engine, call, decompress, me: () => membership.me.incarnation });
     this.takeOver = new TakeOver(
       {
         engine,
@@ -138,25 +153,42 @@ export class MemberNode {
         holdings,
         membership,
         guard,
-        call,
-        mayAsk: () => this.counts.isWhole || nowMs() - membership.listedAtMs > leaseMs / 5,
-        decompress: ports.decompress,
+        pull: (holder, asked) => asking.pull(holder, asked),
+        mayPull: () => this.counts.isWhole || nowMs() - membership.listedAtMs > leaseMs / 5,
+        decompress,
+        randomId,
         nowMs,
+        bareMs,
+        settledAtMs: () => bareMs() + leaseMs / 2,
         wallMs,
-        writeBack: (partition) => this.writeBack.add(partition),
-        tell: ports.tell,
+        takeBack: (partition) => this.takeBack.add(partition),
+        onTaken: (holder, partition, term) => this.notices.add(holder, partition, term),
+        tell,
       },
       { leaseMs, sessionMs, graceMs, isRepair },
     );
-    this.handOff = new HandOff({ engine, recorder, holdings, placement, encode: ports.encode, nowMs, wallMs }, leaseMs);
-    this.writeBack = new WriteBack({ engine, recorder, holdings, guard, nowMs, tell: ports.tell });
+    this.handOff = new HandOff(
+      { engine, recorder, holdings, placement, encode: ports.encode, nowMs, bareMs, wallMs },
+      leaseMs,
+    );
+    this.takeBack = new TakeBack({
+      recorder,
+      holdings,
+      membership,
+      guard,
+      randomId,
+      nowMs,
+      keep: (partition) => this.handOff.keep(partition),
+      tell,
+      isStored: durability !== "none",
+    });
     this.raiser = new ClaimRaiser({
       holdings,
       membership,
       guard,
       nowMs,
       onSuperseded,
-      onBehind: (partition) => recorder.doubt([partition]),
+      onClaimLost: (partition) => this.onClaimLost(partition),
     });
     this.forwarder = this.makeForwarder();
     this.counts = this.makeCounts();
@@ -168,7 +200,8 @@ export class MemberNode {
     this.membership.tick();
     this.takeOver.tick();
     this.raiser.tick();
-    this.writeBack.tick();
+    this.takeBack.tick();
+    this.notices.tick();
     this.handOff.tick();
     this.lookForHealing();
     this.owner.tick(this.ports.nowMs(), this.isDeaf());
@@ -228,26 +261,47 @@ export class MemberNode {
     ports.tell({ kind: "view", epoch: view.epoch, members: view.members.length, partitions });
   }
 
-  /** R15: nobody knows what the store still has. */
-  private onRun(before: Run | undefined): void {
-    const { run } = this.membership;
-    if (run === undefined) return;
-    this.guard.close(run);
-    if (before === undefined) return;
-    this.takeOver.onRun();
-    this.recorder.doubtStore();
-    this.ports.tell({ kind: "other run", before, run });
+  /** R15: of a tag that came back as another nobody knows what it still has. */
+  private onTagRuns(runs: readonly Run[]): void {
+    const { guard, membership, recorder } = this;
+    const isNews = runs.some((run, tag) => guard.runOf(tag) !== run);
+    const changed = guard.learn(runs);
+    if (isNews) membership.renewNow(); // what is held is named under these runs
+    if (changed.length === 0) return;
+    const isOf = (partition: PartitionIndex): boolean => changed.includes(guard.tagOf(partition));
+    this.takeOver.onRun(isOf);
+    recorder.loseClaims(isOf);
+    this.ports.tell({ kind: "other run", tags: changed, tagsCount: guard.tagsCount });
   }
 
   private onList(list: MemberList): void {
-    const highest = this.guard.look(list);
-    if (highest !== undefined) this.writeBack.onOpen(highest);
+    const opened = this.guard.look(list);
+    if (opened.length > 0) this.takeBack.onOpen(opened);
   }
 
-  /** R15: the tables that are here: term, and whether they are ahead of their records. */
-  private *held(): Generator<readonly [PartitionIndex, number, boolean]> {
-    for (const [partition, term] of this.holdings.heldTerms())
-      yield [partition, term, this.recorder.isPartitionAhead(partition)];
+  /**
+   * R15: what this node names of its tables. Under a new run all of them, until what it has to write back is there; else
+   * only what is ahead.
+   */
+  private held(): string {
+    const { guard, holdings } = this;
+    const tables = [...holdings.tables()];
+    const namings = Array.from({ length: guard.tagsCount }, (_, tag) => tag).flatMap((tag) => {
+      const run = guard.runOf(tag);
+      const own = tables.filter(([partition]) => guard.tagOf(partition) === tag);
+      if (run === undefined) return [];
+      const isSettled = guard.isTagOpen(tag) && !this.takeBack.isPendingIn(tag);
+      return [{ run, tag, tables: isSettled ? own.filter(([, { isAhead }]) => isAhead) : own }];
+    });
+    return namingText(namings);
+  }
+
+  /** R15: the store does not know the claim any more. False: it is taken again, not by the recorder. */
+  private onClaimLost(partition: PartitionIndex): boolean {
+    if (this.takeBack.isPending(partition)) return false;
+    this.recorder.loseClaims((other) => other === partition);
+    this.takeBack.add(partition);
+    return false;
   }
 
   /** R6. */
@@ -257,14 +311,14 @@ export class MemberNode {
     this.membership.renewNow();
   }
 
-  /** R8: drops everything; the new incarnation knows nothing. */
+  /** R8: answers nothing more; its tables stay as in R6, in case the store loses what their successors load. */
   private onExpelled(before: string): void {
-    this.ports.tell({ kind: "expelled", incarnation: before });
-    for (const partition of this.engine.partitions.keys()) {
-      this.recorder.drop(partition);
-      if (this.holdings.get(partition).kind !== "elsewhere") this.engine.clear(partition);
-      this.holdings.set(partition, { kind: "elsewhere" });
-    }
+    const { holdings, recorder, handOff } = this;
+    const isLost = (partition: PartitionIndex): boolean => recorder.recordOf(partition)?.state === "claim lost";
+    const partitionsLost = holdings.where("serving", "settling", "letting go").filter(isLost).length;
+    this.ports.tell({ kind: "expelled", incarnation: before, partitionsLost });
+    for (const partition of holdings.where("serving", "settling", "letting go")) handOff.keep(partition);
+    for (const partition of holdings.where("taking", "wanted")) holdings.forget(partition);
   }
 
   private async reachesPeers(): Promise<boolean> {
@@ -330,9 +384,9 @@ export class MemberNode {
       randomId,
       unheard: () => this.peers.unheard(leaseMs),
       takeRefused: () => this.peers.takeRefused(),
-      held: () => heldText(this.membership.run, this.held()),
+      held: () => this.held(),
       onView: () => this.onView(),
-      onRun: (before: Run | undefined) => this.onRun(before),
+      onTagRuns: (runs: readonly Run[]) => this.onTagRuns(runs),
       onList: (list: MemberList) => this.onList(list),
       onExpelled: (before: string) => this.onExpelled(before),
       reachesPeers: () => this.reachesPeers(),
@@ -373,16 +427,17 @@ export class MemberNode {
       onStoreFault: (error: unknown) => this.onStoreFault(error),
       onStoreHealed: () => undefined, // see lookForHealing: partitions heal one by one
       onSuperseded: (partition: PartitionIndex) => this.onSuperseded(partition),
-      reclaim: async (partition: PartitionIndex, claim: { readonly term: number; readonly incarnation: string }) => {
-        const [answer] = await this.guard.take([partition], claim, false);
-        const serving = this.holdings.servingOf(partition);
-        if (serving?.claim !== claim) return;
-        if (answer.kind === "refused") this.onSuperseded(partition);
-        // R14: the store lost how far it was raised, too.
-        else this.holdings.set(partition, { ...serving, raisedTo: claim.term });
-      },
+      reclaim: ({ partition }: HeldRecord) => Promise.resolve(this.onClaimLost(partition)),
     };
-    return new Recorder(this.engine, ports, { claim: undefined, durability, snapshotMs, sessionMs, deadlineMs });
+    const { tagsCount } = this.guard;
+    return new Recorder(this.engine, ports, {
+      claim: undefined,
+      tagsCount,
+      durability,
+      snapshotMs,
+      sessionMs,
+      deadlineMs,
+    });
   }
 
   private makeForwarder(): Forwarder {
@@ -413,7 +468,7 @@ export class MemberNode {
         const serving = holdings.servingOf(partition);
         if (serving === undefined) return undefined;
         const isLicensed = holdings.isLicensed(partition);
-        return { term: serving.claim.term, isDoubtful: holdings.isDoubtful(serving), isLicensed };
+        return { term: serving.record.claim.term, isDoubtful: holdings.isDoubtful(serving), isLicensed };
       },
       confirm: async (partitions) => {
         const isProven = await Promise.all(

@@ -28,8 +28,8 @@ export interface MembershipPorts {
   readonly held: () => string;
   /** The view is another one now. */
   readonly onView: () => void;
-  /** R15: the store is of another run than before; undefined before: the first. */
-  readonly onRun: (before: Run | undefined) => void;
+  /** R15: under which runs the tags are, as of an answer; before anything else that it says. */
+  readonly onTagRuns: (runs: readonly Run[]) => void;
   /** An answer brought the list, or confirmed the one known. */
   readonly onList: (list: MemberList) => void;
   /** R8: this incarnation was named expelled; a new one has taken its place. */
@@ -189,12 +189,10 @@ export class Membership {
   private async take(answer: RenewalAnswer, answered: Answered): Promise<void> {
     if (answer.kind === "other key") throw new OtherKeyError("Cannot renew the lease: the cluster has another key");
     if (answer.run !== this.run) {
-      const before = this.run;
       this.run = answer.run;
       this.list = undefined; // revisions begin anew
-      this.renewNow(); // what is held is named under this run (R15)
-      this.ports.onRun(before);
     }
+    this.ports.onTagRuns(answer.tagRuns);
     switch (answer.kind) {
       case "gone":
         return this.restore(answer.run);

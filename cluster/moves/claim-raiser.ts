@@ -1,8 +1,9 @@
 /** R14: who learns a view raises the claims of what it still owns, so that nobody can take them under an older one. */
-import type { Holdings, Serving } from "./holdings.ts";
 import type { Membership } from "../members/membership.ts";
 import type { PartitionIndex } from "../ports/record-store.ts";
+import type { HeldRecord } from "../records/held-record.ts";
 import type { RunGuard } from "../records/run-guard.ts";
+import type { Holdings } from "./holdings.ts";
 
 export interface ClaimRaiserPorts {
   readonly holdings: Holdings;
@@ -12,17 +13,18 @@ export interface ClaimRaiserPorts {
   /** R6: another node claimed the partition. */
   readonly onSuperseded: (partition: PartitionIndex) => void;
   /** R2: the store lost the claim. */
-  readonly onBehind: (partition: PartitionIndex) => void;
+  readonly onClaimLost: (partition: PartitionIndex) => void;
 }
 
 const RETRY_MS = 100;
-/** What is held for another owner, who has not asked for it, is looked at so often: it may have been claimed long ago. */
+/** How often we re-check partitions that we hold but no longer own: another node may have claimed them long ago. */
 const LOOK_EVERY_MS = 1000;
 
 export class ClaimRaiser {
   private readonly ports: ClaimRaiserPorts;
-  private isRaising = false;
-  private notBeforeMs = -Infinity;
+  /** Tags with a call under way; each is on its own. */
+  private readonly raising = new Set<number>();
+  private readonly notBeforeMs = new Map<number, number>();
   private lookAtMs = -Infinity;
   /** The state of the holdings in which there was nothing to raise. */
   private raisedAt = -1;
@@ -32,55 +34,64 @@ export class ClaimRaiser {
   }
 
   onView(): void {
-    this.notBeforeMs = -Infinity;
+    this.notBeforeMs.clear();
     this.raisedAt = -1;
     this.tick();
   }
 
   tick(): void {
-    const { guard, holdings, nowMs } = this.ports;
-    if (this.isRaising || !guard.isOpen || this.raisedAt === holdings.changes || nowMs() < this.notBeforeMs) return;
-    const raised = this.claims(true);
-    if (raised.length > 0) return void this.raise(raised, this.ports.membership.view.epoch);
-    const others = this.claims(false);
+    const { holdings, nowMs, membership } = this.ports;
+    if (this.raisedAt === holdings.changes) return;
+    const raised = this.records(true);
+    this.raiseAll(raised, membership.view.epoch);
+    if (raised.length > 0) return;
+    const others = this.records(false);
     if (others.length === 0) this.raisedAt = holdings.changes;
     else if (nowMs() >= this.lookAtMs) {
       this.lookAtMs = nowMs() + LOOK_EVERY_MS;
-      void this.raise(others, 0); // raises nothing, and tells what is superseded
+      this.raiseAll(others, 0); // raises nothing, and tells what is superseded
     }
   }
 
-  /** Claims of this node's own partitions that are not raised yet, or of those that it holds for others. */
-  private claims(isMine: boolean): { partition: PartitionIndex; claim: Serving["claim"] }[] {
+  /** Records of this node's own partitions that are not raised yet, or of those that it holds for others. */
+  private records(isMine: boolean): HeldRecord[] {
     const { holdings, membership } = this.ports;
     return holdings.where("serving").flatMap((partition) => {
-      const serving = holdings.servingOf(partition);
-      const isLow = serving !== undefined && (!isMine || serving.raisedTo < membership.view.epoch);
-      return isLow && holdings.isMine(partition) === isMine ? [{ partition, claim: serving.claim }] : [];
+      const record = holdings.servingOf(partition)?.record;
+      if (record === undefined || record.state === "claim lost" || holdings.isMine(partition) !== isMine) return [];
+      return !isMine || record.raisedTo < membership.view.epoch ? [record] : [];
     });
   }
 
-  private async raise(
-    claims: readonly { readonly partition: PartitionIndex; readonly claim: Serving["claim"] }[],
-    epoch: number,
-  ): Promise<void> {
-    const { holdings, guard, nowMs } = this.ports;
-    this.isRaising = true;
-    try {
-      const answers = await guard.raise(claims, epoch);
-      for (const [index, { partition, claim }] of claims.entries()) {
-        const serving = holdings.servingOf(partition);
-        if (serving?.claim !== claim) continue; // it moved meanwhile
-        const isRaised = answers[index] === "landed" && epoch > serving.raisedTo;
-        if (isRaised) holdings.set(partition, { ...serving, raisedTo: epoch });
-        else if (answers[index] === "superseded") this.ports.onSuperseded(partition);
-        else if (answers[index] === "behind") this.ports.onBehind(partition);
-      }
-      if (answers.some((answer) => answer !== "landed")) this.notBeforeMs = nowMs() + RETRY_MS;
-    } catch {
-      this.notBeforeMs = nowMs() + RETRY_MS; // the store's faults are told by who writes to it
-    } finally {
-      this.isRaising = false;
+  private raiseAll(records: readonly HeldRecord[], epoch: number): void {
+    const { guard, nowMs } = this.ports;
+    const byTag = Map.groupBy(records, ({ partition }) => guard.tagOf(partition));
+    for (const [tag, own] of byTag) {
+      const isFree = !this.raising.has(tag) && nowMs() >= (this.notBeforeMs.get(tag) ?? -Infinity);
+      if (isFree && guard.isOpenFor(own[0].partition)) void this.raise(tag, own, epoch);
     }
+  }
+
+  private async raise(tag: number, records: readonly HeldRecord[], epoch: number): Promise<void> {
+    const { holdings, guard, nowMs } = this.ports;
+    this.raising.add(tag);
+    let isDone = false;
+    try {
+      const claims = records.map(({ partition, claim }) => ({ partition, claim }));
+      const answers = await guard.raise(claims, epoch);
+      isDone = answers.every((answer) => answer === "landed");
+      for (const [index, record] of records.entries()) {
+        const { partition } = record;
+        const isSame = holdings.servingOf(partition)?.record === record && record.claim === claims[index].claim;
+        if (!isSame) continue; // it moved meanwhile
+        if (answers[index] === "landed") record.raisedTo = Math.max(record.raisedTo, epoch);
+        else if (answers[index] === "superseded") this.ports.onSuperseded(partition);
+        else this.ports.onClaimLost(partition);
+      }
+    } catch {
+      // the store's faults are told by who writes to it
+    }
+    this.raising.delete(tag);
+    if (!isDone) this.notBeforeMs.set(tag, nowMs() + RETRY_MS);
   }
 }

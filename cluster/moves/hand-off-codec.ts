@@ -3,7 +3,7 @@
  * Everything is checked before it is handed out.
  */
 import { MalformedMessageError } from "../../engine/codec.ts";
-import type { Claim, PartitionIndex } from "../ports/record-store.ts";
+import type { FoundedClaim, PartitionIndex } from "../ports/record-store.ts";
 import { isIncarnation } from "../ports/view.ts";
 
 /** R13. `let go`: hand these over to me. `served`: I serve these, under these terms. */
@@ -15,7 +15,7 @@ export type HandOffRequest =
 export interface HandedOver {
   readonly kind: "handed over";
   /** What stood in the store when the holder had stopped: it only counts where it still stands (R1). */
-  readonly claim: Claim;
+  readonly claim: FoundedClaim;
   readonly length: number;
   /** R26: what is left of the recovery grace, and of the doubt whether anybody is still there. */
   readonly graceLeftMs: number;
@@ -96,8 +96,9 @@ type Plain = Omit<HandedOver, "table"> & { readonly table: number };
 
 function isHandedOver(value: unknown): value is Plain {
   const { claim, length, graceLeftMs, doubtLeftMs, table } = value as Partial<Record<keyof Plain, unknown>>;
-  const { term, incarnation } = (claim ?? {}) as Partial<Record<keyof Claim, unknown>>;
-  return isCount(term) && isIncarnation(incarnation) && [length, graceLeftMs, doubtLeftMs, table].every(isCount);
+  const { term, incarnation, founding } = (claim ?? {}) as Partial<Record<keyof FoundedClaim, unknown>>;
+  const isClaim = isCount(term) && isIncarnation(incarnation) && isIncarnation(founding);
+  return isClaim && [length, graceLeftMs, doubtLeftMs, table].every(isCount);
 }
 
 function jsonOf(bytes: Uint8Array, offset: number): unknown {

@@ -1,7 +1,7 @@
 /** The holder's side of a move (R6, R13): lets go of what a new owner asks for, and keeps the table until that serves. */
 import type { Engine, TableCopy } from "../../engine/engine.ts";
 import { decodeRequest, encodeAnswers, type HandOffAnswer } from "./hand-off-codec.ts";
-import { ELSEWHERE, type Holdings, type Serving, servingIn } from "./holdings.ts";
+import { type Holdings, type Serving, servingIn } from "./holdings.ts";
 import type { Placement } from "../members/placement.ts";
 import type { PartitionIndex } from "../ports/record-store.ts";
 import type { Recorder } from "../records/recorder.ts";
@@ -13,6 +13,7 @@ export interface HandOffPorts {
   readonly placement: () => Placement;
   readonly encode: (copy: TableCopy) => Promise<Uint8Array>;
   readonly nowMs: () => number;
+  readonly bareMs: () => number;
   readonly wallMs: () => number;
 }
 
@@ -49,45 +50,45 @@ export class HandOff {
 
   /** R6: the record is another's; the table stays until that node says that it serves. */
   onSuperseded(partition: PartitionIndex): void {
-    const serving = servingIn(this.ports.holdings.get(partition));
-    if (serving !== undefined) this.keep(partition, serving);
+    const { kind } = this.ports.holdings.get(partition);
+    if (kind === "serving" || kind === "settling" || kind === "letting go") this.keep(partition);
   }
 
   /** R11: whether a successor may still be fetching what it asked for; one that dies is waited for no longer than a lease. */
   get isAwaited(): boolean {
-    const { holdings, nowMs } = this.ports;
+    const { holdings, bareMs } = this.ports;
     return holdings.where("kept").some((partition) => {
       const holding = holdings.get(partition);
-      return holding.kind === "kept" && holding.untilMs - nowMs() > this.keptMs - this.leaseMs;
+      return holding.kind === "kept" && holding.untilMs - bareMs() > this.keptMs - this.leaseMs;
     });
   }
 
   /** Forgets tables that were kept long enough. */
   tick(): void {
-    const { holdings, nowMs } = this.ports;
+    const { holdings, bareMs } = this.ports;
     for (const partition of holdings.where("kept")) {
       const holding = holdings.get(partition);
-      if (holding.kind === "kept" && nowMs() >= holding.untilMs) this.forget(partition);
+      if (holding.kind === "kept" && bareMs() >= holding.untilMs) this.forget(partition);
     }
   }
 
   /** Stops writing, keeps the table. */
-  private keep(partition: PartitionIndex, serving: Serving): void {
-    const { holdings, recorder, nowMs } = this.ports;
-    const length = recorder.lengthOf(partition);
-    holdings.set(partition, { kind: "kept", serving, length, untilMs: nowMs() + this.keptMs });
+  keep(partition: PartitionIndex): void {
+    const { holdings, recorder, bareMs } = this.ports;
+    holdings.keep(partition, bareMs() + this.keptMs);
     recorder.drop(partition);
   }
 
   private forget(partition: PartitionIndex): void {
     this.ports.engine.clear(partition);
-    this.ports.holdings.set(partition, ELSEWHERE);
+    this.ports.holdings.forget(partition);
   }
 
   private onServed(partition: PartitionIndex, term: number): void {
     const { holdings, recorder } = this.ports;
     const serving = servingIn(holdings.get(partition));
-    if (serving === undefined || serving.claim.term >= term) return;
+    if (serving === undefined || serving.record.claim.term >= term) return;
+    if (holdings.get(partition).kind === "taking") return; // it is on its way back here
     recorder.drop(partition);
     this.forget(partition);
   }
@@ -113,18 +114,19 @@ export class HandOff {
     if (holding.kind !== "serving") return Promise.resolve(isHere ? BUSY : NOT_HELD);
     // What is ahead is in no record yet, so nobody else could take it over (R4).
     const isAsked = this.ports.placement().partitionOwner(partition) === to;
-    if (!isAsked || recorder.isPartitionAhead(partition)) return Promise.resolve(BUSY);
-    holdings.set(partition, { kind: "letting go", serving: holding });
+    const isAhead = recorder.isPartitionAhead(partition) || holding.record.state === "claim lost";
+    if (!isAsked || isAhead) return Promise.resolve(BUSY);
+    holdings.letGo(partition);
     return new Promise((resolve) => {
       recorder.whenRemembered(partition, 0, (fate) => {
-        if (fate === "remembered") resolve(this.stop(partition, holding));
+        if (fate === "remembered") resolve(this.stop(partition));
         else resolve(this.goOn(partition, holding));
       });
     });
   }
 
-  private stop(partition: PartitionIndex, serving: Serving): Promise<HandOffAnswer> {
-    this.keep(partition, serving);
+  private stop(partition: PartitionIndex): Promise<HandOffAnswer> {
+    this.keep(partition);
     this.handedOver++;
     return this.give(partition);
   }
@@ -132,7 +134,7 @@ export class HandOff {
   private goOn(partition: PartitionIndex, serving: Serving): HandOffAnswer {
     const { holdings } = this.ports;
     if (holdings.get(partition).kind !== "letting go") return NOT_HELD;
-    holdings.set(partition, serving);
+    holdings.serve(partition, serving);
     return BUSY;
   }
 
@@ -141,10 +143,11 @@ export class HandOff {
     const { engine, holdings, nowMs, wallMs, encode } = this.ports;
     const holding = holdings.get(partition);
     if (holding.kind !== "kept") return NOT_HELD;
-    const { serving, length } = holding;
+    const { serving } = holding;
+    const { claim, length } = serving.record;
     const graceLeftMs = engine.graceLeftMs(partition);
     const doubtLeftMs = Math.max(0, Math.ceil(serving.doubtUntilMs - nowMs()));
     const table = await encode(engine.copy(partition, engine.writtenAtMs(nowMs(), wallMs())));
-    return { kind: "handed over", claim: serving.claim, length, graceLeftMs, doubtLeftMs, table };
+    return { kind: "handed over", claim, length, graceLeftMs, doubtLeftMs, table };
   }
 }

@@ -1,24 +1,38 @@
 /** What this node has of each partition, and what it may answer for it (R13, R14). */
+import { invariant } from "../../engine/invariant.ts";
 import type { Membership } from "../members/membership.ts";
 import type { Placement } from "../members/placement.ts";
-import type { Claim, PartitionIndex } from "../ports/record-store.ts";
+import type { PartitionIndex } from "../ports/record-store.ts";
+import type { NamedTable } from "../records/held-tables.ts";
+import type { HeldRecord } from "../records/held-record.ts";
 
-/** A claim that is served under. */
+/** A record that is served from. */
 export interface Serving {
   readonly kind: "serving";
-  readonly claim: Claim;
-  /** R14: the epoch that the claim was raised to. */
-  readonly raisedTo: number;
+  readonly record: HeldRecord;
   /** R26: until then nobody knows who is still there. */
   readonly doubtUntilMs: number;
 }
 
 export interface Kept {
   readonly kind: "kept";
+  /** Its record is not written any more; claim and length are those with which it stopped. */
   readonly serving: Serving;
-  /** R2: bytes sent under the claim when it stopped. */
-  readonly length: number;
+  /** By the bare clock. */
   readonly untilMs: number;
+}
+
+export interface Taking {
+  readonly kind: "taking";
+  readonly before: Wanted | Kept;
+  /** R15: the term under which it was claimed, once that is so. */
+  readonly term: number | undefined;
+}
+
+interface Wanted {
+  readonly kind: "elsewhere" | "wanted";
+  /** Who answers for it meanwhile. */
+  readonly holder?: string | undefined;
 }
 
 /**
@@ -28,9 +42,8 @@ export interface Kept {
  * enough for it to have said so.
  */
 export type Holding =
-  | { readonly kind: "elsewhere" }
-  | { readonly kind: "wanted"; readonly holder: string | undefined }
-  | { readonly kind: "taking" }
+  | Wanted
+  | Taking
   | { readonly kind: "settling"; readonly serving: Serving; readonly untilMs: number }
   | Serving
   | { readonly kind: "letting go"; readonly serving: Serving }
@@ -43,7 +56,7 @@ export interface HoldingsPorts {
   readonly placement: () => Placement;
   readonly nowMs: () => number;
   /** A partition is served from now on, or no longer. */
-  readonly onServing: (partition: PartitionIndex, term: number) => void;
+  readonly onServing: (partition: PartitionIndex) => void;
   readonly onStopped: (partition: PartitionIndex) => void;
 }
 
@@ -65,17 +78,67 @@ export class Holdings {
     return this.all[partition];
   }
 
-  set(partition: PartitionIndex, holding: Holding): void {
-    const before = this.all[partition];
-    this.all[partition] = holding;
-    this.changes++;
-    this.counts.set(before.kind, (this.counts.get(before.kind) ?? 0) - 1);
-    this.counts.set(holding.kind, (this.counts.get(holding.kind) ?? 0) + 1);
-    const [was, is] = [termServed(before), termServed(holding)];
-    if (was === is) return;
-    if (was !== undefined) this.ports.onStopped(partition);
-    if (is !== undefined) this.ports.onServing(partition, is);
+  // The verbs: each says from where it may come.
+
+  /** The view names this node. @param holder who answers for it meanwhile, where that is known */
+  want(partition: PartitionIndex, holder?: string): void {
+    this.expect(partition, "elsewhere", "wanted");
+    this.set(partition, { kind: "wanted", holder });
   }
+
+  take(partition: PartitionIndex): void {
+    const before = this.all[partition];
+    invariant(
+      before.kind === "elsewhere" || before.kind === "wanted" || before.kind === "kept",
+      `what is taken was wanted or kept, not ${before.kind}`,
+    );
+    this.set(partition, { kind: "taking", before, term: undefined });
+  }
+
+  /** It is claimed under this term, and not adopted yet. */
+  noteClaimed(partition: PartitionIndex, term: number): void {
+    const holding = this.all[partition];
+    if (holding.kind === "taking") this.set(partition, { ...holding, term });
+  }
+
+  /** What did not come to be served is as it was before. */
+  giveUp(partition: PartitionIndex): void {
+    const holding = this.all[partition];
+    if (holding.kind !== "taking") return;
+    const isKept = holding.before.kind === "kept";
+    const wanted: Holding = this.isMine(partition) ? { kind: "wanted" } : ELSEWHERE;
+    this.set(partition, isKept ? holding.before : wanted);
+  }
+
+  /** @param untilMs by the bare clock: the holder may answer until then */
+  settle(partition: PartitionIndex, serving: Serving, untilMs: number): void {
+    this.expect(partition, "taking");
+    this.set(partition, { kind: "settling", serving, untilMs });
+  }
+
+  /** From now on this node answers for it. */
+  serve(partition: PartitionIndex, serving: Serving): void {
+    this.expect(partition, "taking", "settling", "letting go", "kept");
+    this.set(partition, serving);
+  }
+
+  letGo(partition: PartitionIndex): void {
+    const holding = this.expect(partition, "serving");
+    this.set(partition, { kind: "letting go", serving: holding as Serving });
+  }
+
+  /** R6. @param untilMs by the bare clock */
+  keep(partition: PartitionIndex, untilMs: number): void {
+    const holding = this.expect(partition, "serving", "settling", "letting go", "kept");
+    const serving = servingIn(holding);
+    if (serving !== undefined) this.set(partition, { kind: "kept", serving, untilMs });
+  }
+
+  forget(partition: PartitionIndex): void {
+    this.set(partition, ELSEWHERE);
+  }
+
+  // What is asked.
 
   /** Partitions of which something is the case. */
   where(...kinds: Holding["kind"][]): PartitionIndex[] {
@@ -99,24 +162,46 @@ export class Holdings {
   isLicensed(partition: PartitionIndex): boolean {
     const { membership } = this.ports;
     const serving = this.servingOf(partition);
-    if (serving === undefined || serving.raisedTo < membership.view.epoch) return false;
-    return membership.isLicensed && this.isMine(partition);
+    if (serving === undefined || serving.record.raisedTo < membership.view.epoch) return false;
+    return serving.record.state !== "claim lost" && membership.isLicensed && this.isMine(partition);
   }
 
   isDoubtful(serving: Serving): boolean {
     return this.ports.nowMs() < serving.doubtUntilMs;
   }
 
-  /** R15: the term of every table that is here. */
-  *heldTerms(): Generator<readonly [PartitionIndex, number]> {
+  /** R15: every table that is here or being taken, with its term; what is being taken no record is known to have. */
+  *tables(): Generator<readonly [PartitionIndex, NamedTable]> {
     for (const [partition, holding] of this.all.entries()) {
       const serving = servingIn(holding);
-      if (serving !== undefined) yield [partition, serving.claim.term];
+      if (holding.kind === "taking" && holding.term !== undefined)
+        yield [partition, { term: holding.term, isAhead: true }];
+      else if (serving !== undefined) {
+        const { claim, isAhead } = serving.record;
+        yield [partition, { term: claim.term, isAhead: isAhead && holding.kind !== "kept" }];
+      }
     }
+  }
+
+  private expect(partition: PartitionIndex, ...kinds: Holding["kind"][]): Holding {
+    const holding = this.all[partition];
+    invariant(kinds.includes(holding.kind), `a partition is ${kinds.join(" or ")}, not ${holding.kind}`);
+    return holding;
+  }
+
+  private set(partition: PartitionIndex, holding: Holding): void {
+    const before = this.all[partition];
+    this.all[partition] = holding;
+    this.changes++;
+    this.counts.set(before.kind, (this.counts.get(before.kind) ?? 0) - 1);
+    this.counts.set(holding.kind, (this.counts.get(holding.kind) ?? 0) + 1);
+    const [was, is] = [before.kind === "serving", holding.kind === "serving"];
+    if (was && !is) this.ports.onStopped(partition);
+    if (is && !was) this.ports.onServing(partition);
   }
 }
 
-/** The claim with which a partition's table came here. */
+/** The record with which a partition's table came here. */
 export function servingIn(holding: Holding): Serving | undefined {
   switch (holding.kind) {
     case "serving":
@@ -125,11 +210,9 @@ export function servingIn(holding: Holding): Serving | undefined {
     case "letting go":
     case "kept":
       return holding.serving;
+    case "taking":
+      return holding.before.kind === "kept" ? holding.before.serving : undefined;
     default:
       return undefined;
   }
-}
-
-function termServed(holding: Holding): number | undefined {
-  return holding.kind === "serving" ? holding.claim.term : undefined;
 }

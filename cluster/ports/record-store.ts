@@ -16,6 +16,15 @@ export interface Claim {
   readonly incarnation: string;
 }
 
+/**
+ * A claim of a store that several nodes share. Every time a record is claimed it gets a fresh founding id, so that a
+ * record which the store lost and somebody claimed again is not taken for the one before (R1, R2).
+ */
+export interface FoundedClaim extends Claim {
+  /** A UUID made for this claim; empty where one process alone writes the store. */
+  readonly founding: string;
+}
+
 /** A partition's record as of the instant of its claim. */
 export interface PartitionRecord {
   /** The newest snapshot's bytes, or `undefined` where none was ever taken. */
@@ -45,7 +54,7 @@ export interface Append {
 export type AppendAnswer = "landed" | "superseded" | "behind";
 
 export interface Snapshot {
-  /** R3: counts the snapshots of this claim, from 1; one not above the number that stands is refused. */
+  /** R3: above the number that stands in the record, which counts the snapshots of this claim from 1. */
   readonly number: number;
   /** The log up to this length, in bytes since the claim was founded, is replaced by this snapshot. */
   readonly covers: number;
@@ -54,8 +63,12 @@ export interface Snapshot {
   readonly bytes: Uint8Array;
 }
 
-/** R3. `outnumbered`: a snapshot of this claim with this number or a higher one stands already. */
-export type SnapshotAnswer = AppendAnswer | "outnumbered";
+/** R3: a snapshot of this claim with this number or a higher one stands already: its number. */
+export interface Outnumbered {
+  readonly standing: number;
+}
+
+export type SnapshotAnswer = AppendAnswer | Outnumbered;
 
 /** R12: what a cluster is founded with, once; it never changes after. */
 export interface Founding {
@@ -84,5 +97,10 @@ export interface RecordStore {
 
 /** The store did not do what was asked, or nobody knows whether it did. Counted, retried within bounds, never fatal. */
 export class StoreUnavailableError extends Error {
-  override readonly name = "StoreUnavailableError";
+  override readonly name: string = "StoreUnavailableError";
+}
+
+/** R4: the store has no memory left for what was asked; nothing was done. */
+export class StoreFullError extends StoreUnavailableError {
+  override readonly name = "StoreFullError";
 }

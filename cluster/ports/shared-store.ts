@@ -5,24 +5,11 @@
  * Calls reject with `StoreUnavailableError` where nobody knows what became of them. Every call that touches records or
  * the list names the run of the store that its caller believes in (R15) and rejects with `OtherRunError` under another.
  */
-import {
-  type Append,
-  type AppendAnswer,
-  type Claim,
-  type PartitionIndex,
-  type PartitionRecord,
-  type Snapshot,
-  type SnapshotAnswer,
-  StoreUnavailableError,
-} from "./record-store.ts";
+import { StoreUnavailableError } from "./record-store.ts";
+import type { Run, SharedRecords } from "./shared-records.ts";
 import type { Member, View } from "./view.ts";
 
-/**
- * R9, R12, R15: what every call names and is refused without: the master, the history of the list, and the mark of the
- * key. The master's name changes when the store restarts, fails over or is another; the history with each founding and
- * each time that the list is written back. Opaque; with several masters it names all of them.
- */
-export type Run = string;
+export type { Run };
 
 /** R15: the store is not the one that the caller believes in; nothing was done. Renew to learn the new run. */
 export class OtherRunError extends StoreUnavailableError {}
@@ -94,44 +81,26 @@ export interface MemberList {
   readonly revision: number;
 }
 
+/** R15: under which runs the store is. */
+export interface Runs {
+  /** Of the master that has the list. */
+  readonly run: Run;
+  /** By tag, of the master that has its records. */
+  readonly tagRuns: readonly Run[];
+}
+
 /**
  * `renewed`: the caller is listed; `list` is absent where nothing changed since `revision`.
  * `expelled`, `absent` (R8): the caller is not listed. `gone` (R9): the list is gone, or below the epoch the caller knows.
  * `other key` (R12): this key stands, not the caller's; nothing was done.
  */
 export type RenewalAnswer =
-  | { readonly kind: "renewed"; readonly run: Run; readonly list: MemberList | undefined }
-  | { readonly kind: "expelled" | "absent"; readonly run: Run; readonly list: MemberList }
-  | { readonly kind: "gone"; readonly run: Run }
+  | (Runs & { readonly kind: "renewed"; readonly list: MemberList | undefined })
+  | (Runs & { readonly kind: "expelled" | "absent"; readonly list: MemberList })
+  | (Runs & { readonly kind: "gone" })
   | { readonly kind: "other key"; readonly run: Run; readonly key: ClusterKey };
 
-/** Who has a record, as the store says. */
-export interface Standing {
-  /** `undefined` where nobody ever claimed it. */
-  readonly claim: Claim | undefined;
-  /** R14: the epoch up to which its claimant raised it; its own term where it was not raised. */
-  readonly raisedTo: number;
-  /** R2: bytes sent since the claim was founded. */
-  readonly length: number;
-}
-
-/**
- * R1. `before`: what stood until this instant. `record` only where it was asked for. `isLost` (R12): the record was not
- * there. The founding makes all records before anybody joins, so the store lost it.
- */
-export type TakenAnswer =
-  | {
-      readonly kind: "claimed";
-      readonly before: Standing;
-      readonly record: PartitionRecord | undefined;
-      readonly isLost: boolean;
-    }
-  | { readonly kind: "refused"; readonly standing: Standing };
-
-/** R2; `unheard`: nobody knows whether it landed (only this part of the call failed). */
-export type SharedAppendAnswer = AppendAnswer | "unheard";
-
-export interface SharedStore {
+export interface SharedStore extends SharedRecords {
   // The list of members (R7 to R11). Asks every master which run it is (R15), then runs one script.
 
   renew(renewal: Renewal, leaseMs: number): Promise<RenewalAnswer>;
@@ -157,27 +126,6 @@ export interface SharedStore {
    * @returns false where another key stands
    */
   found(run: Run, key: ClusterKey, from: "anew" | "a copy", freshNonce: string): Promise<boolean>;
-
-  // Records (R1 to R3). A claim is known by its founding: (term, incarnation); raising does not change it.
-
-  /** Who has these records, without taking them. In the order asked. */
-  standing(run: Run, partitions: readonly PartitionIndex[]): Promise<Standing[]>;
-  /**
-   * R1: takes records for a term above what they are raised to, or one's own again (length and snapshot number go on then).
-   * Where a tag has no key, this one is copied there (R12).
-   * @param isLoaded whether to answer snapshot and log
-   */
-  take(run: Run, partitions: readonly PartitionIndex[], claim: Claim, isLoaded: boolean): Promise<TakenAnswer[]>;
-  /** R14: raises one's own claims to an epoch, never lowers them. Answers as append does. */
-  raise(
-    run: Run,
-    claims: readonly { readonly partition: PartitionIndex; readonly claim: Claim }[],
-    epoch: number,
-  ): Promise<SharedAppendAnswer[]>;
-  /** R2. */
-  append(run: Run, appends: readonly Append[]): Promise<SharedAppendAnswer[]>;
-  /** R3. */
-  snapshot(run: Run, partition: PartitionIndex, claim: Claim, snapshot: Snapshot): Promise<SnapshotAnswer>;
 
   // For people and dashboards.
 

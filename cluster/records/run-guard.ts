@@ -1,66 +1,133 @@
 /**
- * R15: stands between a node and the records of a store that may come back as another. Under a new run nobody claims,
- * appends or snapshots until every listed member has renewed under it and named what it holds; an answer under an old
- * run counts as unheard.
+ * R15: stands between a node and records that may come back as others. Under a new run of a tag nobody claims, appends or
+ * snapshots there until every listed member has renewed under it and named what it has; an answer under an old run counts
+ * as unheard. Each tag has a gate of its own.
  */
 import {
   type Append,
-  type Claim,
+  type FoundedClaim,
   type PartitionIndex,
   type Snapshot,
   type SnapshotAnswer,
+  type AppendAnswer,
   StoreUnavailableError,
 } from "../ports/record-store.ts";
+import type {
+  Run,
+  SharedRecords,
+  Standing,
+  TakenAnswer,
+  TakenBackAnswer,
+  TakingBack,
+} from "../ports/shared-records.ts";
+import type { MemberList } from "../ports/shared-store.ts";
+import { type NamedTables, namedTables } from "./held-tables.ts";
 import type { RecorderStore } from "./recorder.ts";
-import type { MemberList, Run, SharedAppendAnswer, SharedStore, Standing, TakenAnswer } from "../ports/shared-store.ts";
 
-/** The terms that all members together hold, the highest of each partition. */
-export type HeldTerms = ReadonlyMap<PartitionIndex, number>;
-
-/** What one member holds of a partition. */
-interface Held {
-  readonly term: number;
-  /** R4: it knows more than the record. */
-  readonly isAhead: boolean;
+interface Gate {
+  readonly run: Run;
+  /** By the bare clock; undefined while not every listed member is known to believe in the same run. */
+  openedAtMs: number | undefined;
 }
-type HeldByPartition = ReadonlyMap<PartitionIndex, Held>;
+
+/** Whoever has the newest table of a partition, as the members name them. */
+interface Newest {
+  readonly term: number;
+  readonly incarnation: string;
+}
 
 export class RunGuard implements RecorderStore {
   readonly isOneFile = false;
-  /** False while not every listed member is known to believe in the same run. */
-  isOpen = false;
-  private readonly store: SharedStore;
-  private run: Run | undefined;
-  /** What each listed member named last, by incarnation; looked up when first asked for. */
+  private readonly store: SharedRecords;
+  private readonly bareMs: () => number;
+  private gates: readonly (Gate | undefined)[] = [];
   private list: MemberList | undefined;
-  private named: ReadonlyMap<string, HeldByPartition> | undefined;
+  /** By incarnation; read when first asked for. */
+  private named: ReadonlyMap<string, NamedTables> | undefined;
 
-  constructor(store: SharedStore) {
+  constructor(store: SharedRecords, bareMs: () => number) {
     this.store = store;
+    this.bareMs = bareMs;
   }
 
-  /** A new run: nothing passes any more. */
-  close(run: Run): void {
-    this.run = run;
-    this.isOpen = false;
-    this.list = this.named = undefined;
+  get tagsCount(): number {
+    return this.store.tagsCount;
+  }
+
+  tagOf(partition: PartitionIndex): number {
+    return partition % this.tagsCount;
+  }
+
+  /** Whether all tags can be written, as far as runs are concerned. */
+  get isOpen(): boolean {
+    return this.gates.length > 0 && this.gates.every((gate) => gate?.openedAtMs !== undefined);
+  }
+
+  isTagOpen(tag: number): boolean {
+    return this.gates[tag]?.openedAtMs !== undefined;
+  }
+
+  isOpenFor(partition: PartitionIndex): boolean {
+    return this.isTagOpen(this.tagOf(partition));
+  }
+
+  /** How long the gate of a partition's tag has been open; 0 while it is closed. */
+  openForMs(partition: PartitionIndex): number {
+    const openedAtMs = this.gates[this.tagOf(partition)]?.openedAtMs;
+    return openedAtMs === undefined ? 0 : this.bareMs() - openedAtMs;
+  }
+
+  runOf(tag: number): Run | undefined {
+    return this.gates[tag]?.run;
+  }
+
+  /**
+   * Learns under which run each tag is. Under another one nothing passes any more.
+   * @returns the tags that had another run before
+   */
+  learn(runs: readonly Run[]): number[] {
+    const changed = [...runs.keys()].filter(
+      (tag) => this.gates[tag] !== undefined && this.gates[tag].run !== runs[tag],
+    );
+    const isSame = runs.length === this.gates.length && runs.every((run, tag) => this.gates[tag]?.run === run);
+    if (isSame) return [];
+    this.gates = runs.map((run, tag) =>
+      this.gates[tag]?.run === run ? this.gates[tag] : { run, openedAtMs: undefined },
+    );
+    return changed;
   }
 
   /**
    * Looks at the newest list.
-   * @returns what the members hold, where from now on all passes; undefined where nothing changed
+   * @returns the tags that are open from now on
    */
-  look(list: MemberList): HeldTerms | undefined {
-    const { run } = this;
+  look(list: MemberList): number[] {
     if (list !== this.list) this.named = undefined;
     this.list = list;
-    if (this.isOpen || run === undefined) return undefined;
-    if (list.listed.length === 0 || !list.listed.every(({ held }) => isNamedUnder(held, run))) return undefined;
-    this.isOpen = true;
-    const highest = new Map<PartitionIndex, number>();
-    for (const held of this.namedByAll().values())
-      for (const [partition, { term }] of held) highest.set(partition, Math.max(highest.get(partition) ?? 0, term));
-    return highest;
+    const opened: number[] = [];
+    for (const [tag, gate] of this.gates.entries()) {
+      if (gate === undefined || gate.openedAtMs !== undefined || list.listed.length === 0) continue;
+      const { run } = gate;
+      if (!this.namedByAll().every((named) => named.get(tag)?.run === run)) continue;
+      gate.openedAtMs = this.bareMs();
+      opened.push(tag);
+    }
+    return opened;
+  }
+
+  /** The highest term under which a listed member has a table of a partition; of equal ones the lowest incarnation's. */
+  newestOf(partition: PartitionIndex): Newest | undefined {
+    let newest: Newest | undefined;
+    for (const [incarnation, named] of this.namedByMember()) {
+      const table = this.tableIn(named, partition);
+      if (table === undefined) continue;
+      const isNewer =
+        newest === undefined ||
+        table.term > newest.term ||
+        (table.term === newest.term && incarnation < newest.incarnation);
+      if (isNewer) newest = { term: table.term, incarnation };
+    }
+    return newest;
   }
 
   /**
@@ -68,76 +135,70 @@ export class RunGuard implements RecorderStore {
    * back; or may do so, as the list was written back and it has not renewed since.
    */
   isNamedAbove(partition: PartitionIndex, term: number): boolean {
-    if (this.list?.listed.some(({ run }) => run !== this.run)) return true;
-    return [...this.namedByAll().values()].some((held) => (held.get(partition)?.term ?? 0) > term);
+    const { run } = this.gates[this.tagOf(partition)] ?? {};
+    const tag = this.tagOf(partition);
+    if (this.namedByAll().some((named) => named.get(tag)?.run !== run)) return true;
+    return (this.newestOf(partition)?.term ?? 0) > term;
   }
 
-  /** R4: whether a listed member says that it knows more of a partition than the record: nobody else could take that over. */
-  isNamedAhead(partition: PartitionIndex, incarnation: string): boolean {
-    return this.namedByAll().get(incarnation)?.get(partition)?.isAhead ?? false;
+  /** R4: whether another listed member says that it knows more of a partition than the record: nobody else may take that. */
+  isNamedAhead(partition: PartitionIndex, me: string): boolean {
+    for (const [incarnation, named] of this.namedByMember())
+      if (incarnation !== me && this.tableIn(named, partition)?.isAhead === true) return true;
+    return false;
   }
 
-  append(appends: readonly Append[]): Promise<SharedAppendAnswer[]> {
-    return this.guarded((run) => this.store.append(run, appends));
+  append(appends: readonly (Append & { readonly claim: FoundedClaim })[]): Promise<AppendAnswer[]> {
+    return this.guarded(appends[0]?.partition ?? 0, (run) => this.store.append(run, appends));
   }
 
-  snapshot(partition: PartitionIndex, claim: Claim, snapshot: Snapshot): Promise<SnapshotAnswer> {
-    return this.guarded((run) => this.store.snapshot(run, partition, claim, snapshot));
+  snapshot(partition: PartitionIndex, claim: FoundedClaim, snapshot: Snapshot): Promise<SnapshotAnswer> {
+    return this.guarded(partition, (run) => this.store.snapshot(run, partition, claim, snapshot));
   }
 
+  /** All of one tag, as the next four. */
   standing(partitions: readonly PartitionIndex[]): Promise<Standing[]> {
-    return this.guarded((run) => this.store.standing(run, partitions));
+    return this.guarded(partitions[0] ?? 0, (run) => this.store.standing(run, partitions));
   }
 
-  take(partitions: readonly PartitionIndex[], claim: Claim, isLoaded: boolean): Promise<TakenAnswer[]> {
-    return this.guarded((run) => this.store.take(run, partitions, claim, isLoaded));
+  take(partitions: readonly PartitionIndex[], claim: FoundedClaim, isLoaded: boolean): Promise<TakenAnswer[]> {
+    return this.guarded(partitions[0] ?? 0, (run) => this.store.take(run, partitions, claim, isLoaded));
+  }
+
+  takeBack(taking: TakingBack): Promise<TakenBackAnswer> {
+    return this.guarded(taking.partition, (run) => this.store.takeBack(run, taking));
   }
 
   raise(
-    claims: readonly { readonly partition: PartitionIndex; readonly claim: Claim }[],
+    claims: readonly { readonly partition: PartitionIndex; readonly claim: FoundedClaim }[],
     epoch: number,
-  ): Promise<SharedAppendAnswer[]> {
-    return this.guarded((run) => this.store.raise(run, claims, epoch));
+  ): Promise<AppendAnswer[]> {
+    return this.guarded(claims[0]?.partition ?? 0, (run) => this.store.raise(run, claims, epoch));
   }
 
-  private namedByAll(): ReadonlyMap<string, HeldByPartition> {
+  private tableIn(named: NamedTables, partition: PartitionIndex) {
+    const tag = this.tagOf(partition);
+    const own = named.get(tag);
+    return own === undefined || own.run !== this.gates[tag]?.run ? undefined : own.tables.get(partition);
+  }
+
+  private namedByAll(): NamedTables[] {
+    return [...this.namedByMember().values()];
+  }
+
+  private namedByMember(): ReadonlyMap<string, NamedTables> {
     const listed = this.list?.listed ?? [];
-    this.named ??= new Map(listed.map(({ member, held }) => [member.incarnation, heldOf(held, this.run ?? "")]));
+    this.named ??= new Map(listed.map(({ member, held }) => [member.incarnation, namedTables(held, this.tagsCount)]));
     return this.named;
   }
 
-  private async guarded<T>(call: (run: Run) => Promise<T>): Promise<T> {
-    const { run } = this;
-    if (!this.isOpen || run === undefined)
+  private async guarded<T>(partition: PartitionIndex, call: (run: Run) => Promise<T>): Promise<T> {
+    const gate = this.gates[this.tagOf(partition)];
+    if (gate?.openedAtMs === undefined)
       throw new StoreUnavailableError("The store is of another run than before, and not all members know it yet");
-    const answer = await call(run);
-    if (this.run !== run) throw new StoreUnavailableError("The store answered under a run that is over");
+    const answer = await call(gate.run);
+    if (this.gates[this.tagOf(partition)] !== gate)
+      throw new StoreUnavailableError("The store answered under a run that is over");
     return answer;
   }
-}
-
-/**
- * What a member holds, as it names it in its renewals: the run that it believes in, then `partition:term` each, with a
- * `+` behind where it is ahead (R4).
- */
-export function heldText(
-  run: Run | undefined,
-  held: Iterable<readonly [partition: PartitionIndex, term: number, isAhead?: boolean]>,
-): string {
-  if (run === undefined) return "";
-  return `${run}\n${Array.from(held, ([partition, term, isAhead]) => `${partition}:${term}${isAhead ? "+" : ""}`).join(",")}`;
-}
-
-function isNamedUnder(held: string, run: Run): boolean {
-  const end = held.lastIndexOf("\n");
-  return end >= 0 && held.slice(0, end) === run;
-}
-
-/** Nothing where it was named under another run. */
-function heldOf(text: string, run: Run): HeldByPartition {
-  const held = new Map<PartitionIndex, Held>();
-  if (!isNamedUnder(text, run)) return held;
-  for (const [, partition, term, ahead] of text.slice(run.length + 1).matchAll(/(\d{1,4}):(\d{1,15})(\+?)/g))
-    held.set(Number(partition), { term: Number(term), isAhead: ahead !== "" });
-  return held;
 }

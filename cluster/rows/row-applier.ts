@@ -31,7 +31,7 @@ export class RowApplier implements RowHandler {
     const serving = holdings.servingOf(partition);
     if (serving === undefined) return settle(this.refusal(partition, epoch));
     // A row sent under a view from before this claim may be a late repetition of one that has been answered elsewhere.
-    if (epoch < serving.claim.term) return settle(MOVED);
+    if (epoch < serving.record.claim.term) return settle(MOVED);
     const { unlogged } = this.ports.owner.engine.partitions[partition];
     const rowsBefore = unlogged.count;
     const outcome = this.perform(row);

@@ -162,7 +162,7 @@ export class ServiceAlone implements Service {
 
   private recorderOptions(claim: Claim, durability: "log" | "snapshot"): ConstructorParameters<typeof Recorder>[2] {
     const { snapshotMs, sessionMs, deadlineMs } = this.settings;
-    return { claim, durability, snapshotMs, sessionMs, deadlineMs };
+    return { claim: { ...claim, founding: "" }, tagsCount: 1, durability, snapshotMs, sessionMs, deadlineMs };
   }
 
   private recorderPorts(store: SqliteStore): RecorderPorts {
@@ -174,7 +174,7 @@ export class ServiceAlone implements Service {
       wallMs: Date.now,
       onStoreFault: (error) => this.onStoreFault(error),
       onStoreHealed: () => this.onStoreHealed(),
-      reclaim: () => Promise.resolve(), // nobody else can have claimed it
+      reclaim: () => Promise.resolve(true), // nobody else can have claimed it
       onSuperseded: (partition) => {
         throw new Error(`Lost partition ${partition}: another process wrote to ${this.settings.dataDir}`);
       },

@@ -15,9 +15,9 @@ const TOLD: Readonly<Record<ClusterEvent["kind"], readonly [level: Level, messag
     "a record cannot be read: its players get 503; HEADCOUNT_REPAIR=1 goes on without what is damaged",
   ],
   superseded: ["warn", "another node took a partition over"],
-  expelled: ["warn", "was expelled: drops everything and joins anew"],
-  "other run": ["warn", "Redis restarted, failed over or is another: everything is stored again"],
-  "writes back": ["info", "all members have seen the new Redis: writes its partitions back"],
+  expelled: ["warn", "was expelled: answers for nothing any more and joins anew"],
+  "other run": ["warn", "Redis restarted, failed over or is another: its partitions are stored again"],
+  "takes back": ["info", "all members have seen the new Redis: takes partitions again, with their tables"],
   "store fault": ["error", "Redis does not do what it should: reports to partitions that are ahead get 202"],
   "store healed": ["info", "Redis is well again, everything is stored: reports get 200"],
 };

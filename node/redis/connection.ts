@@ -2,7 +2,7 @@
  * A way to Redis: one server, the master that Sentinel names, or the masters of a Redis Cluster. Every call is bounded in
  * time; nothing waits for a connection to come back and nothing is sent twice: what failed is the caller's to repeat.
  */
-import { Cluster, Redis, type RedisOptions } from "ioredis";
+import { Cluster, Command, Redis, type RedisOptions } from "ioredis";
 import { StoreUnavailableError } from "../../cluster/ports/record-store.ts";
 import { refuseDatabase } from "./fitness.ts";
 import { unavailable } from "./redis-errors.ts";
@@ -107,6 +107,27 @@ export class Connection {
     }
   }
 
+  /** The address of the master that has a key. @throws {StoreUnavailableError} where nobody serves it */
+  masterOf(action: string, key: string): string {
+    if (this.#client instanceof Redis) return HOME;
+    const [address] = this.#client.slots[new Command("get", [key]).getSlot() ?? 0] ?? [];
+    if (address === undefined)
+      throw this.#unavailable(action, new StoreUnavailableError("a part of the Redis Cluster has no master"));
+    return address;
+  }
+
+  /** R15: of the master at an address; it changes with every restart and every promotion. */
+  async replicationId(action: string, address: string): Promise<string> {
+    try {
+      const info = await this.#masterAt(address).info("replication");
+      const id = /^master_replid:(?<id>[\da-f]+)/m.exec(info)?.groups?.["id"];
+      if (id !== undefined && /^role:master/m.test(info)) return id;
+    } catch (error) {
+      throw this.#unavailable(action, error);
+    }
+    throw new StoreUnavailableError(`Cannot ${action}: this Redis is a replica just now`);
+  }
+
   close(): void {
     this.#isClosed = true;
     clearTimeout(this.#reopening);
@@ -134,12 +155,22 @@ export class Connection {
     });
   }
 
+  #masterAt(address: string): Redis {
+    if (this.#client instanceof Redis) return this.#client;
+    const node = this.#client.nodes("master").find(({ options: { host, port } }) => `${host}:${port}` === address);
+    if (node === undefined) throw new StoreUnavailableError("a part of the Redis Cluster has no master");
+    return node;
+  }
+
   #unavailable(action: string, error: unknown): StoreUnavailableError {
     return unavailable(action, error, this.#lastError);
   }
 }
 
 const SLOTS_COUNT = 16_384;
+
+/** The only master there is, but in a Redis Cluster. */
+const HOME = "";
 
 function reconnectDelayMs(times: number): number {
   return Math.min(RECONNECT_FIRST_MS * times, RECONNECT_LAST_MS);

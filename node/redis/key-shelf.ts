@@ -5,7 +5,6 @@
 import type { ClusterKey, Look, Run } from "../../cluster/ports/shared-store.ts";
 import { markOf } from "../../cluster/ports/mark.ts";
 import { NO_VIEW } from "../../cluster/ports/view.ts";
-import { allByTag } from "./by-tag.ts";
 import type { Connection } from "./connection.ts";
 import { encodeRun, generationOf, mastersOf, UNKNOWN } from "./run.ts";
 import { scriptNamed } from "./scripts.ts";
@@ -101,12 +100,15 @@ export class KeyShelf {
     if (history === null) return false;
     this.hear(history.toString(), mark);
     if (from === "a copy") return true;
-    const partitions = Array.from({ length: key.partitions }, (_, partition) => partition);
-    await allByTag({ parts: partitions, partitionOf: identity, tagsCount: this.tagsCount }, async (tag, own) => {
-      const made = [encodeRun(mastersOf(run), UNKNOWN, mark), text, `${generation}`, ...own.map(String)];
-      await bulk.call("found", SCRIPTS.createRecords, [recordsKey(tag)], made);
-      return [];
+    const tags = Array.from({ length: Math.min(this.tagsCount, key.partitions) }, (_, tag) => tag);
+    const made = tags.map((tag) => {
+      const own = Array.from({ length: key.partitions }, (_, partition) => partition).filter(
+        (partition) => partition % this.tagsCount === tag,
+      );
+      const args = [encodeRun(mastersOf(run), UNKNOWN, mark), text, `${generation}`, ...own.map(String)];
+      return bulk.call("found", SCRIPTS.createRecords, [recordsKey(tag)], args);
     });
+    await allSettled(made);
     return true;
   }
 
@@ -114,11 +116,10 @@ export class KeyShelf {
   private async readCopies(run: Run): Promise<ClusterKey | undefined> {
     const { leases, recordsKey } = this.ports;
     const tags = Array.from({ length: this.tagsCount }, (_, tag) => tag);
-    const read = await allByTag({ parts: tags, partitionOf: identity, tagsCount: tags.length }, async (tag) => {
-      const answer = await leases.call("read the cluster's key", SCRIPTS.readCopy, [recordsKey(tag)], [run]);
-      return [answer as [Buffer | null, Buffer | null]];
-    });
-    const copies = read.flatMap(([bytes, generation]) =>
+    const read = await allSettled(
+      tags.map((tag) => leases.call("read the cluster's key", SCRIPTS.readCopy, [recordsKey(tag)], [run])),
+    );
+    const copies = (read as [Buffer | null, Buffer | null][]).flatMap(([bytes, generation]) =>
       bytes === null ? [] : [{ bytes, generation: Number(generation ?? 1) }],
     );
     const [newest] = copies.toSorted((one, other) => other.generation - one.generation);
@@ -130,6 +131,11 @@ export class KeyShelf {
   }
 }
 
-function identity<T>(value: T): T {
-  return value;
+/** Resolves when all have ended, so that nothing of them is under way afterwards; rejects where any failed. */
+async function allSettled<T>(calls: readonly Promise<T>[]): Promise<T[]> {
+  const answers = await Promise.allSettled(calls);
+  return answers.map((answer) => {
+    if (answer.status === "rejected") throw answer.reason;
+    return answer.value;
+  });
 }

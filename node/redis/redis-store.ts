@@ -4,31 +4,28 @@
  * Every change is one Lua script on one hash, so it is done whole or not at all; each says first which run of Redis it
  * believes in (R15). The list of members, appends and bulk reads have connections of their own (R16).
  */
-import {
-  type Append,
-  type Claim,
-  type PartitionIndex,
-  type Snapshot,
-  type SnapshotAnswer,
-  StoreUnavailableError,
+import type {
+  Append,
+  AppendAnswer,
+  FoundedClaim,
+  PartitionIndex,
+  Snapshot,
+  SnapshotAnswer,
 } from "../../cluster/ports/record-store.ts";
+import type { Run, Standing, TakenAnswer, TakenBackAnswer, TakingBack } from "../../cluster/ports/shared-records.ts";
 import {
   type ClusterKey,
   type Look,
   OtherRunError,
   type Renewal,
   type RenewalAnswer,
-  type Run,
-  type SharedAppendAnswer,
   type SharedStore,
-  type Standing,
-  type TakenAnswer,
 } from "../../cluster/ports/shared-store.ts";
 import type { View } from "../../cluster/ports/view.ts";
-import { allByTag, heardByTag } from "./by-tag.ts";
 import { Connection } from "./connection.ts";
 import { memoryRatio, refuseUnfit } from "./fitness.ts";
 import { KeyShelf } from "./key-shelf.ts";
+import { MasterRuns } from "./master-runs.ts";
 import { parseRedisUrl } from "./redis-url.ts";
 import { encodeRun, markOfRun } from "./run.ts";
 import { scriptNamed } from "./scripts.ts";
@@ -39,6 +36,7 @@ import {
   decodeSnapshotAnswer,
   decodeStanding,
   decodeTaken,
+  decodeTakenBack,
   encodeClaim,
   encodeMember,
 } from "./wire.ts";
@@ -69,6 +67,7 @@ const SCRIPTS = {
   leave: scriptNamed("leave"),
   standing: scriptNamed("standing"),
   take: scriptNamed("take"),
+  takeBack: scriptNamed("take-back"),
   raise: scriptNamed("raise"),
   append: scriptNamed("append"),
   snapshot: scriptNamed("snapshot"),
@@ -85,6 +84,7 @@ export class RedisStore implements SharedStore {
   readonly #appends: Connection;
   readonly #bulk: Connection;
   readonly #shelf: KeyShelf;
+  readonly #masters: MasterRuns;
 
   private constructor({ url, cluster, timeoutMs, bulkTimeoutMs = 5 * timeoutMs, clockMs }: RedisStoreOptions) {
     const parsed = parseRedisUrl(url);
@@ -106,6 +106,9 @@ export class RedisStore implements SharedStore {
       readMasters: () => this.#readMasters(),
       clock: () => this.#clock(),
     });
+    this.#masters = new MasterRuns(this.#leases, this.#membersKey, () =>
+      Array.from({ length: this.#shelf.tagsCount }, (_, tag) => this.#recordsKey(tag)),
+    );
   }
 
   /**
@@ -139,12 +142,14 @@ export class RedisStore implements SharedStore {
   // The list of members.
 
   async renew(renewal: Renewal, leaseMs: number): Promise<RenewalAnswer> {
-    const masters = await this.#readMasters();
+    const masters = await this.#masters.read();
     const { member, mark, isJoining, epoch, nonce, freshNonce, revision, accused, refused, held } = renewal;
     const about = [`${leaseMs}`, member.incarnation, encodeMember(member), isJoining ? "1" : "0", `${epoch}`, nonce];
     const told = [freshNonce, `${revision}`, held, accused.join(" "), refused.join(" "), this.#clock()];
     for (let count = 0; count < HISTORIES_MAX; count++) {
-      const run = encodeRun(masters, this.#shelf.history, mark);
+      const { history } = this.#shelf;
+      const run = encodeRun(masters.list, history, mark);
+      const runs = { run, tagRuns: masters.tags.map((each) => encodeRun(each, history, mark)) };
       const args = [run, ...about, ...told];
       const answer = await this.#leases.call("renew the lease", SCRIPTS.renew, [this.#membersKey], args);
       const [kind, ...rest] = answer as Buffer[];
@@ -153,13 +158,13 @@ export class RedisStore implements SharedStore {
           this.#shelf.hear(rest[0].toString(), mark);
           break;
         case "renewed":
-          return { kind: "renewed", run, list: rest.length === 0 ? undefined : decodeList(rest) };
+          return { kind: "renewed", ...runs, list: rest.length === 0 ? undefined : decodeList(rest) };
         case "gone":
-          return { kind: "gone", run };
+          return { kind: "gone", ...runs };
         case "other key":
-          return { kind: "other key", run: encodeRun(masters), key: this.#shelf.learn(rest[0]) };
+          return { kind: "other key", run: encodeRun(masters.list), key: this.#shelf.learn(rest[0]) };
         default:
-          return { kind: kind.toString() as "expelled" | "absent", run, list: decodeList(rest) };
+          return { kind: kind.toString() as "expelled" | "absent", ...runs, list: decodeList(rest) };
       }
     }
     throw new OtherRunError("Cannot renew the lease: the list was written back again and again");
@@ -192,54 +197,72 @@ export class RedisStore implements SharedStore {
     return this.#shelf.found(run, key, from, freshNonce);
   }
 
-  // Records.
+  // Records: all partitions of a call are of one tag.
 
-  standing(run: Run, partitions: readonly PartitionIndex[]): Promise<Standing[]> {
-    return allByTag(this.#parts(partitions, identity), async (tag, own) => {
-      const args = [run, ...own.map(String)];
-      const states = await this.#leases.call("read claims", SCRIPTS.standing, [this.#recordsKey(tag)], args);
-      return (states as (Buffer | null)[]).map(decodeStanding);
-    });
+  get tagsCount(): number {
+    return this.#shelf.tagsCount;
   }
 
-  take(run: Run, partitions: readonly PartitionIndex[], claim: Claim, isLoaded: boolean): Promise<TakenAnswer[]> {
+  async standing(run: Run, partitions: readonly PartitionIndex[]): Promise<Standing[]> {
+    if (partitions.length === 0) return [];
+    const args = [run, ...partitions.map(String)];
+    const states = await this.#leases.call("read claims", SCRIPTS.standing, [this.#keyOf(partitions[0])], args);
+    return (states as (Buffer | null)[]).map(decodeStanding);
+  }
+
+  async take(
+    run: Run,
+    partitions: readonly PartitionIndex[],
+    claim: FoundedClaim,
+    isLoaded: boolean,
+  ): Promise<TakenAnswer[]> {
+    if (partitions.length === 0) return [];
     const connection = isLoaded ? this.#bulk : this.#leases;
     const { text, generation } = this.#shelf.keptAs(markOfRun(run));
     const about = [run, encodeClaim(claim), isLoaded ? "1" : "0", text, `${generation}`];
-    return allByTag(this.#parts(partitions, identity), async (tag, own) => {
-      const args = [...about, ...own.map(String)];
-      const answers = await connection.call("take records", SCRIPTS.take, [this.#recordsKey(tag)], args);
-      return (answers as (Buffer | null)[][]).map((answer) => decodeTaken(answer, isLoaded));
-    });
+    const args = [...about, ...partitions.map(String)];
+    const answers = await connection.call("take records", SCRIPTS.take, [this.#keyOf(partitions[0])], args);
+    return (answers as (Buffer | null)[][]).map((answer) => decodeTaken(answer, isLoaded));
   }
 
-  raise(
+  async takeBack(run: Run, { partition, claim, notAbove, covers, bytes }: TakingBack): Promise<TakenBackAnswer> {
+    const { text, generation } = this.#shelf.keptAs(markOfRun(run));
+    const about = [run, text, `${generation}`, `${partition}`, encodeClaim(claim), `${notAbove}`, `${covers}`];
+    const args = [...about, ...(bytes === undefined ? ["0"] : ["1", asBuffer(bytes)])];
+    const answer = await this.#bulk.call("take a record back", SCRIPTS.takeBack, [this.#keyOf(partition)], args);
+    return decodeTakenBack(answer as (Buffer | null)[]);
+  }
+
+  async raise(
     run: Run,
-    claims: readonly { readonly partition: PartitionIndex; readonly claim: Claim }[],
+    claims: readonly { readonly partition: PartitionIndex; readonly claim: FoundedClaim }[],
     epoch: number,
-  ): Promise<SharedAppendAnswer[]> {
-    return heardByTag(this.#parts(claims, partitionOf), async (tag, own) => {
-      const args = [run, `${epoch}`];
-      for (const { partition, claim } of own) args.push(`${partition}`, encodeClaim(claim));
-      const answers = await this.#leases.call("raise claims", SCRIPTS.raise, [this.#recordsKey(tag)], args);
-      return decodeAnswers(answers as Buffer);
-    });
+  ): Promise<AppendAnswer[]> {
+    if (claims.length === 0) return [];
+    const args = [run, `${epoch}`];
+    for (const { partition, claim } of claims) args.push(`${partition}`, encodeClaim(claim));
+    const key = this.#keyOf(claims[0].partition);
+    return decodeAnswers((await this.#leases.call("raise claims", SCRIPTS.raise, [key], args)) as Buffer);
   }
 
-  append(run: Run, appends: readonly Append[]): Promise<SharedAppendAnswer[]> {
-    return heardByTag(this.#parts(appends, partitionOf), async (tag, own) => {
-      const lines = own.map(({ partition, claim, from }) => `${partition} ${encodeClaim(claim)} ${from}\n`);
-      const args = [run, lines.join(""), ...own.map(({ message }) => asBuffer(message))];
-      const answers = await this.#appends.call("append", SCRIPTS.append, [this.#recordsKey(tag)], args);
-      return decodeAnswers(answers as Buffer);
-    });
+  async append(run: Run, appends: readonly (Append & { readonly claim: FoundedClaim })[]): Promise<AppendAnswer[]> {
+    if (appends.length === 0) return [];
+    const lines = appends.map(({ partition, claim, from }) => `${partition} ${encodeClaim(claim)} ${from}\n`);
+    const args = [run, lines.join(""), ...appends.map(({ message }) => asBuffer(message))];
+    const key = this.#keyOf(appends[0].partition);
+    return decodeAnswers((await this.#appends.call("append", SCRIPTS.append, [key], args)) as Buffer);
   }
 
-  async snapshot(run: Run, partition: PartitionIndex, claim: Claim, snapshot: Snapshot): Promise<SnapshotAnswer> {
+  async snapshot(
+    run: Run,
+    partition: PartitionIndex,
+    claim: FoundedClaim,
+    snapshot: Snapshot,
+  ): Promise<SnapshotAnswer> {
     const { number, covers, isWhole, bytes } = snapshot;
     const about = [`${partition}`, encodeClaim(claim), `${number}`, `${covers}`, isWhole ? "1" : "0"];
-    const key = this.#recordsKey(partition % this.#shelf.tagsCount);
-    const answer = await this.#bulk.call("snapshot", SCRIPTS.snapshot, [key], [run, ...about, asBuffer(bytes)]);
+    const args = [run, ...about, asBuffer(bytes)];
+    const answer = await this.#bulk.call("snapshot", SCRIPTS.snapshot, [this.#keyOf(partition)], args);
     return decodeSnapshotAnswer(answer as Buffer);
   }
 
@@ -273,28 +296,13 @@ export class RedisStore implements SharedStore {
     return this.#clockMs === undefined ? "" : `${this.#clockMs()}`;
   }
 
-  #parts<Part>(parts: readonly Part[], partitionOfPart: (part: Part) => PartitionIndex) {
-    return { parts, partitionOf: partitionOfPart, tagsCount: this.#shelf.tagsCount };
+  #keyOf(partition: PartitionIndex): string {
+    return this.#recordsKey(partition % this.#shelf.tagsCount);
   }
 
-  /** R15: asks every master. Sorted, so that slots may move. */
+  /** R15: the ids of all masters, sorted, so that slots may move. */
   async #readMasters(): Promise<string> {
-    const infos = await this.#leases.info("read the run", "replication");
-    const ids = infos.map((info) => {
-      const id = /^master_replid:(?<id>[\da-f]+)/m.exec(info)?.groups?.["id"];
-      if (id === undefined || !/^role:master/m.test(info)) {
-        throw new StoreUnavailableError("Cannot read the run: this Redis is a replica just now");
-      }
-      return id;
-    });
-    return ids.toSorted().join(",");
+    const { list, tags } = await this.#masters.read();
+    return [...new Set([list, ...tags])].toSorted().join(",");
   }
-}
-
-function identity<T>(value: T): T {
-  return value;
-}
-
-function partitionOf({ partition }: { readonly partition: PartitionIndex }): PartitionIndex {
-  return partition;
 }

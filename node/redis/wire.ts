@@ -1,9 +1,10 @@
 /** What the scripts take and answer, as texts and bytes (`lua/` says what they mean). */
-import type { AppendAnswer, Claim, PartitionRecord, SnapshotAnswer } from "../../cluster/ports/record-store.ts";
-import type { ClusterKey, Listed, MemberList, Standing, TakenAnswer } from "../../cluster/ports/shared-store.ts";
+import type { AppendAnswer, FoundedClaim, PartitionRecord, SnapshotAnswer } from "../../cluster/ports/record-store.ts";
+import type { Standing, TakenAnswer, TakenBackAnswer } from "../../cluster/ports/shared-records.ts";
+import type { ClusterKey, Listed, MemberList } from "../../cluster/ports/shared-store.ts";
 import type { Member } from "../../cluster/ports/view.ts";
 
-const ANSWERS = { L: "landed", S: "superseded", B: "behind", O: "outnumbered" } as const;
+const ANSWERS = { L: "landed", S: "superseded", B: "behind" } as const;
 
 /** The key as it is kept: with the number of tags that the records are spread over. */
 export interface KeptKey {
@@ -49,16 +50,18 @@ export function decodeList(values: readonly Buffer[]): MemberList {
   };
 }
 
-export function encodeClaim({ term, incarnation }: Claim): string {
-  return `${term} ${incarnation}`;
+/** Names without spaces. */
+export function encodeClaim({ term, incarnation, founding }: FoundedClaim): string {
+  return `${term} ${incarnation} ${founding}`;
 }
 
 /** The state of records.lua. */
 export function decodeStanding(state: Buffer | null): Standing {
-  if (state === null) return { claim: undefined, raisedTo: 0, length: 0 };
-  const [length, , term, incarnation, raisedTo] = state.toString().split(" ");
-  const claim = term === "0" ? undefined : { term: Number(term), incarnation };
-  return { claim, raisedTo: Number(raisedTo), length: Number(length) };
+  if (state === null) return { claim: undefined, raisedTo: 0, length: 0, snapshotNumber: 0, isAbsent: true };
+  const [length, , term, incarnation, founding, raisedTo, number] = state.toString().split(" ");
+  const claim = term === "0" ? undefined : { term: Number(term), incarnation, founding };
+  const numbers = { raisedTo: Number(raisedTo), length: Number(length), snapshotNumber: Number(number) };
+  return { claim, ...numbers, isAbsent: false };
 }
 
 export function decodeTaken(answer: readonly (Buffer | null)[], isLoaded: boolean): TakenAnswer {
@@ -67,6 +70,10 @@ export function decodeTaken(answer: readonly (Buffer | null)[], isLoaded: boolea
   if (lost === undefined) return { kind: "refused", standing: before };
   const record = isLoaded ? decodeRecord(content) : undefined;
   return { kind: "claimed", before, record, isLost: lost?.toString() === "1" };
+}
+
+export function decodeTakenBack([state, isTaken]: readonly (Buffer | null)[]): TakenBackAnswer {
+  return isTaken === undefined ? { kind: "refused", standing: decodeStanding(state) } : { kind: "claimed" };
 }
 
 function decodeRecord([snapshot, ...log]: readonly (Buffer | null)[]): PartitionRecord {
@@ -78,8 +85,9 @@ export function decodeAnswers(letters: Buffer): AppendAnswer[] {
   return Array.from(letters, (letter) => ANSWERS[String.fromCharCode(letter) as "L" | "S" | "B"]);
 }
 
-export function decodeSnapshotAnswer(letter: Buffer): SnapshotAnswer {
-  return ANSWERS[letter.toString() as keyof typeof ANSWERS];
+export function decodeSnapshotAnswer(answer: Buffer): SnapshotAnswer {
+  const text = answer.toString();
+  return text.startsWith("O") ? { standing: Number(text.slice(1)) } : ANSWERS[text as keyof typeof ANSWERS];
 }
 
 /** The same bytes as a Buffer; nothing is copied. */

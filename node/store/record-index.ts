@@ -133,7 +133,7 @@ export function decideSnapshot(
   snapshot: { readonly number: number; readonly covers: number; readonly isWhole: boolean },
 ): SnapshotAnswer | "to write" {
   if (state === undefined || !isSame(state.claim, claim)) return refusalOf(state, claim);
-  if (snapshot.number <= numberUnderClaim(state)) return "outnumbered";
+  if (snapshot.number <= numberUnderClaim(state)) return { standing: numberUnderClaim(state) };
   if (!snapshot.isWhole && (state.isBroken || snapshot.covers > state.length)) return "behind";
   return "to write";
 }

@@ -52,7 +52,7 @@ export class MemberListModel {
 
   renew(renewal: Renewal, leaseMs: number, run: Run, nowMs: number): RenewalAnswer {
     const list = this.#list;
-    if (list === undefined || list.epoch < renewal.epoch) return { kind: "gone", run };
+    if (list === undefined || list.epoch < renewal.epoch) return { kind: "gone", run, tagRuns: [] };
     observe(list, leaseMs, nowMs);
     const own = renewal.member.incarnation;
     let isChanged = list.epoch === renewal.epoch && renewal.nonce !== "" && list.nonce !== renewal.nonce;
@@ -68,7 +68,7 @@ export class MemberListModel {
     }
     if (entry === undefined) {
       if (isChanged) raise(list, list.epoch + 1, renewal.freshNonce);
-      return { kind: isExpelled ? "expelled" : "absent", run, list: answered(list) };
+      return { kind: isExpelled ? "expelled" : "absent", run, tagRuns: [], list: answered(list) };
     }
 
     const isKnown = list.revision === renewal.revision;
@@ -95,7 +95,7 @@ export class MemberListModel {
     if (isChanged) raise(list, list.epoch + 1, renewal.freshNonce);
     else if (isTold) list.revision += 1;
     const isLeftOut = isKnown && !isChanged && !isTold;
-    return { kind: "renewed", run, list: isLeftOut ? undefined : answered(list) };
+    return { kind: "renewed", run, tagRuns: [], list: isLeftOut ? undefined : answered(list) };
   }
 
   /** R12: an empty list, where none stands. */

@@ -1,16 +1,16 @@
-/** One partition's record in memory: the plain model of what `node/redis/lua/` does with it (R1 to R4, R14). */
-import type { Append, AppendAnswer, Claim, Snapshot, SnapshotAnswer } from "../../cluster/ports/record-store.ts";
-import type { Standing, TakenAnswer } from "../../cluster/ports/shared-store.ts";
+/** One partition's record in memory: the plain model of what `node/redis/lua/` does with it (R1 to R4, R14, R15). */
+import type { Append, AppendAnswer, FoundedClaim, Snapshot, SnapshotAnswer } from "../../cluster/ports/record-store.ts";
+import type { Standing, TakenAnswer, TakenBackAnswer, TakingBack } from "../../cluster/ports/shared-records.ts";
 
 export interface RecordModel {
-  claim: Claim | undefined;
+  claim: FoundedClaim | undefined;
   raisedTo: number;
   length: number;
   snapshotNumber: number;
   /** R12: the store had lost it when its claimant took it. */
   isLost: boolean;
   snapshot: Uint8Array | undefined;
-  log: { readonly claim: Claim; readonly end: number; readonly bytes: Uint8Array }[];
+  log: { readonly claim: FoundedClaim; readonly end: number; readonly bytes: Uint8Array }[];
 }
 
 export function emptyRecord(): RecordModel {
@@ -19,26 +19,50 @@ export function emptyRecord(): RecordModel {
 }
 
 export function standingOf(record: RecordModel | undefined): Standing {
-  return { claim: record?.claim, raisedTo: record?.raisedTo ?? 0, length: record?.length ?? 0 };
+  const { claim, raisedTo, length, snapshotNumber } = record ?? emptyRecord();
+  return { claim, raisedTo, length, snapshotNumber, isAbsent: record === undefined };
 }
 
-export function takeRecord(record: RecordModel, claim: Claim, isLoaded: boolean, isLost: boolean): TakenAnswer {
-  const before = standingOf(record);
+/** @param found `undefined` where the store lost it: `record` is a fresh one then */
+export function takeRecord(
+  record: RecordModel,
+  found: RecordModel | undefined,
+  claim: FoundedClaim,
+  isLoaded: boolean,
+): TakenAnswer {
+  const before = standingOf(found);
   if (!isSame(record.claim, claim)) {
     if (claim.term <= record.raisedTo) return { kind: "refused", standing: before };
+    const isLost = found === undefined;
     Object.assign(record, { claim, raisedTo: claim.term, length: 0, snapshotNumber: 0, isLost });
   }
   const content = { snapshot: record.snapshot?.slice(), log: record.log.map((message) => message.bytes.slice()) };
   return { kind: "claimed", before, record: isLoaded ? content : undefined, isLost: record.isLost };
 }
 
-export function raiseRecord(record: RecordModel | undefined, claim: Claim, epoch: number): AppendAnswer {
+export function takeBackRecord(
+  record: RecordModel,
+  found: RecordModel | undefined,
+  { claim, notAbove, covers, bytes }: TakingBack,
+): TakenBackAnswer {
+  if (isSame(record.claim, claim)) return { kind: "claimed" };
+  const isRefused = (record.claim?.term ?? 0) > notAbove || claim.term <= record.raisedTo;
+  if (isRefused) return { kind: "refused", standing: standingOf(found) };
+  const taken = { claim, raisedTo: claim.term, length: covers, snapshotNumber: 1, isLost: false, log: [] };
+  Object.assign(record, taken, { snapshot: bytes?.slice() });
+  return { kind: "claimed" };
+}
+
+export function raiseRecord(record: RecordModel | undefined, claim: FoundedClaim, epoch: number): AppendAnswer {
   if (record === undefined || !isSame(record.claim, claim)) return refusalOf(record, claim);
   record.raisedTo = Math.max(record.raisedTo, epoch);
   return "landed";
 }
 
-export function appendToRecord(record: RecordModel | undefined, { claim, from, message }: Append): AppendAnswer {
+export function appendToRecord(
+  record: RecordModel | undefined,
+  { claim, from, message }: Append & { readonly claim: FoundedClaim },
+): AppendAnswer {
   if (record === undefined || !isSame(record.claim, claim)) return refusalOf(record, claim);
   const end = from + message.length;
   if (record.length === from) {
@@ -49,9 +73,13 @@ export function appendToRecord(record: RecordModel | undefined, { claim, from, m
   return record.length >= end ? "landed" : "behind";
 }
 
-export function snapshotRecord(record: RecordModel | undefined, claim: Claim, snapshot: Snapshot): SnapshotAnswer {
+export function snapshotRecord(
+  record: RecordModel | undefined,
+  claim: FoundedClaim,
+  snapshot: Snapshot,
+): SnapshotAnswer {
   if (record === undefined || !isSame(record.claim, claim)) return refusalOf(record, claim);
-  if (snapshot.number <= record.snapshotNumber) return "outnumbered";
+  if (snapshot.number <= record.snapshotNumber) return { standing: record.snapshotNumber };
   if (!snapshot.isWhole && snapshot.covers > record.length) return "behind";
   record.snapshot = snapshot.bytes.slice();
   record.snapshotNumber = snapshot.number;
@@ -62,10 +90,10 @@ export function snapshotRecord(record: RecordModel | undefined, claim: Claim, sn
   return "landed";
 }
 
-function isSame(one: Claim | undefined, other: Claim): boolean {
-  return one?.term === other.term && one.incarnation === other.incarnation;
+function isSame(one: FoundedClaim | undefined, other: FoundedClaim): boolean {
+  return one?.term === other.term && one.incarnation === other.incarnation && one.founding === other.founding;
 }
 
-function refusalOf(record: RecordModel | undefined, claim: Claim): "superseded" | "behind" {
+function refusalOf(record: RecordModel | undefined, claim: FoundedClaim): "superseded" | "behind" {
   return record !== undefined && record.raisedTo > claim.term ? "superseded" : "behind";
 }

@@ -8,11 +8,10 @@
 import {
   type Append,
   type AppendAnswer,
-  type Claim,
+  type FoundedClaim,
   type PartitionIndex,
   type Snapshot,
   type SnapshotAnswer,
-  StoreUnavailableError,
 } from "../../cluster/ports/record-store.ts";
 import { markOf } from "../../cluster/ports/mark.ts";
 import {
@@ -22,12 +21,9 @@ import {
   OtherRunError,
   type Renewal,
   type RenewalAnswer,
-  type Run,
-  type SharedAppendAnswer,
   type SharedStore,
-  type Standing,
-  type TakenAnswer,
 } from "../../cluster/ports/shared-store.ts";
+import type { Run, Standing, TakenAnswer, TakenBackAnswer, TakingBack } from "../../cluster/ports/shared-records.ts";
 import { NO_VIEW, type View } from "../../cluster/ports/view.ts";
 import { MemberListModel } from "./member-list-model.ts";
 import {
@@ -37,6 +33,7 @@ import {
   raiseRecord,
   snapshotRecord,
   standingOf,
+  takeBackRecord,
   takeRecord,
 } from "./record-model.ts";
 
@@ -50,6 +47,8 @@ export interface Step<T> {
 
 /** Carries a step out and gives its answer, or rejects with a `StoreUnavailableError`: it may have been done all the same. */
 export type Through = <T>(step: Step<T>) => Promise<T>;
+
+type FoundedAppend = Append & { readonly claim: FoundedClaim };
 
 interface Published {
   readonly term: number;
@@ -75,6 +74,8 @@ interface ModelOptions {
 export class SharedStoreModel {
   /** R15: the master's name: set it whenever the store restarts, fails over or is another. Without spaces. */
   master = "run-1";
+  /** Of the tags that another master has. */
+  readonly tagMasters = new Map<number, string>();
   readonly tagsCount: number;
   /** To be looked at; changed by steps only. */
   records = new Map<PartitionIndex, RecordModel>();
@@ -108,7 +109,8 @@ export class SharedStoreModel {
 
   /** What stands. */
   get run(): Run {
-    return this.runOf(this.kept?.mark ?? UNKNOWN);
+    const masters = [...new Set([this.master, ...this.tagMasters.values()])].toSorted().join(",");
+    return this.runOf(this.kept?.mark ?? UNKNOWN, this.history, masters);
   }
 
   // The faults. Each is a new history of the store: who plays it sets another `master` with it.
@@ -143,7 +145,8 @@ export class SharedStoreModel {
     const { kept } = this;
     if (kept !== undefined && kept.mark !== renewal.mark)
       return { kind: "other key", run: this.runOf(UNKNOWN, UNKNOWN), key: structuredClone(kept.key) };
-    return this.members.renew(renewal, leaseMs, this.runOf(renewal.mark), this.#clockMs());
+    const answer = this.members.renew(renewal, leaseMs, this.runOf(renewal.mark), this.#clockMs());
+    return answer.kind === "other key" ? answer : { ...answer, tagRuns: this.tagRuns(renewal.mark) };
   }
 
   restore(run: Run, view: View, kept: KeptKey, freshNonce: string, leaseMs: number): void {
@@ -173,7 +176,7 @@ export class SharedStoreModel {
   }
 
   readCopy(run: Run, tag: number): KeptKey | undefined {
-    this.#expectMaster(run);
+    this.#expectMaster(run, tag);
     return structuredClone(this.tagKeys.get(tag));
   }
 
@@ -204,7 +207,7 @@ export class SharedStoreModel {
   take(
     run: Run,
     partitions: readonly PartitionIndex[],
-    claim: Claim,
+    claim: FoundedClaim,
     isLoaded: boolean,
     kept: KeptKey | undefined,
   ): TakenAnswer[] {
@@ -214,13 +217,24 @@ export class SharedStoreModel {
       const standing = this.records.get(partition);
       const record = standing ?? emptyRecord();
       this.records.set(partition, record);
-      return takeRecord(record, claim, isLoaded, standing === undefined);
+      return takeRecord(record, standing, claim, isLoaded);
     });
+  }
+
+  takeBack(run: Run, taking: TakingBack, kept: KeptKey | undefined): TakenBackAnswer {
+    const { partition } = taking;
+    this.#expectAt(run, [partition]);
+    if (kept !== undefined) this.#copy(this.tagOf(partition), kept);
+    const found = this.records.get(partition);
+    const record = found ?? emptyRecord();
+    const answer = takeBackRecord(record, found, taking);
+    if (answer.kind === "claimed") this.records.set(partition, record);
+    return answer;
   }
 
   raise(
     run: Run,
-    claims: readonly { readonly partition: PartitionIndex; readonly claim: Claim }[],
+    claims: readonly { readonly partition: PartitionIndex; readonly claim: FoundedClaim }[],
     epoch: number,
   ): AppendAnswer[] {
     this.#expectAt(
@@ -230,7 +244,7 @@ export class SharedStoreModel {
     return claims.map(({ partition, claim }) => raiseRecord(this.records.get(partition), claim, epoch));
   }
 
-  append(run: Run, appends: readonly Append[]): AppendAnswer[] {
+  append(run: Run, appends: readonly FoundedAppend[]): AppendAnswer[] {
     this.#expectAt(
       run,
       appends.map(({ partition }) => partition),
@@ -238,7 +252,7 @@ export class SharedStoreModel {
     return appends.map((append) => appendToRecord(this.records.get(append.partition), append));
   }
 
-  snapshot(run: Run, partition: PartitionIndex, claim: Claim, snapshot: Snapshot): SnapshotAnswer {
+  snapshot(run: Run, partition: PartitionIndex, claim: FoundedClaim, snapshot: Snapshot): SnapshotAnswer {
     this.#expectAt(run, [partition]);
     return snapshotRecord(this.records.get(partition), claim, snapshot);
   }
@@ -250,8 +264,17 @@ export class SharedStoreModel {
     if (isNewer) this.published.set(region, { term, version, counts: structuredClone(counts) });
   }
 
-  runOf(mark: string, history = this.history): Run {
-    return `${this.master} ${history} ${mark}`;
+  runOf(mark: string, history = this.history, master = this.master): Run {
+    return `${master} ${history} ${mark}`;
+  }
+
+  masterOf(tag: number): string {
+    return this.tagMasters.get(tag) ?? this.master;
+  }
+
+  /** R15: the runs of all tags, for who holds this key. */
+  tagRuns(mark: string): Run[] {
+    return Array.from({ length: this.tagsCount }, (_, tag) => this.runOf(mark, this.history, this.masterOf(tag)));
   }
 
   #keep(kept: KeptKey, generation: number, nonce: string): void {
@@ -263,15 +286,17 @@ export class SharedStoreModel {
     if (!this.tagKeys.has(tag)) this.tagKeys.set(tag, structuredClone(kept));
   }
 
-  #expectMaster(run: Run): void {
+  #expectMaster(run: Run, tag?: number): void {
     const { master } = partsOf(run);
-    if (master !== this.master) throw new OtherRunError(`The store's master is ${this.master}, not ${master}`);
+    const standing = tag === undefined ? this.master : this.masterOf(tag);
+    if (!master.split(",").includes(standing))
+      throw new OtherRunError(`The store's master is ${standing}, not ${master}`);
   }
 
   /** R9, R12: of the list, or of a tag, which has no history. */
   #expect(run: Run, tag?: number): void {
     const { history, mark } = partsOf(run);
-    this.#expectMaster(run);
+    this.#expectMaster(run, tag);
     const kept = tag === undefined ? this.kept : this.tagKeys.get(tag);
     if (kept !== undefined && kept.mark !== mark) throw new OtherKeyError(`The mark is ${kept.mark}, not ${mark}`);
     const isKnown = this.history !== UNKNOWN && history !== UNKNOWN;
@@ -350,30 +375,45 @@ class ModelConnection implements SharedStore {
     return true;
   }
 
-  standing(run: Run, partitions: readonly PartitionIndex[]): Promise<Standing[]> {
-    return this.#whole("standing", partitions, identity, (asked) => this.#model.standing(run, asked));
+  get tagsCount(): number {
+    return this.#model.tagsCount;
   }
 
-  take(run: Run, partitions: readonly PartitionIndex[], claim: Claim, isLoaded: boolean): Promise<TakenAnswer[]> {
+  standing(run: Run, partitions: readonly PartitionIndex[]): Promise<Standing[]> {
+    return this.#atTag("standing", partitions, () => this.#model.standing(run, partitions));
+  }
+
+  take(
+    run: Run,
+    partitions: readonly PartitionIndex[],
+    claim: FoundedClaim,
+    isLoaded: boolean,
+  ): Promise<TakenAnswer[]> {
     const kept = this.#met.get(partsOf(run).mark);
-    return this.#whole("take", partitions, identity, (asked) => this.#model.take(run, asked, claim, isLoaded, kept));
+    return this.#atTag("take", partitions, () => this.#model.take(run, partitions, claim, isLoaded, kept));
+  }
+
+  takeBack(run: Run, taking: TakingBack): Promise<TakenBackAnswer> {
+    const kept = this.#met.get(partsOf(run).mark);
+    return this.#atTag("takeBack", [taking.partition], () => this.#model.takeBack(run, taking, kept));
   }
 
   raise(
     run: Run,
-    claims: readonly { readonly partition: PartitionIndex; readonly claim: Claim }[],
+    claims: readonly { readonly partition: PartitionIndex; readonly claim: FoundedClaim }[],
     epoch: number,
-  ): Promise<SharedAppendAnswer[]> {
-    return this.#parts("raise", claims, (asked) => this.#model.raise(run, asked, epoch));
+  ): Promise<AppendAnswer[]> {
+    const partitions = claims.map(({ partition }) => partition);
+    return this.#atTag("raise", partitions, () => this.#model.raise(run, claims, epoch));
   }
 
-  append(run: Run, appends: readonly Append[]): Promise<SharedAppendAnswer[]> {
-    return this.#parts("append", appends, (asked) => this.#model.append(run, asked));
+  append(run: Run, appends: readonly FoundedAppend[]): Promise<AppendAnswer[]> {
+    const partitions = appends.map(({ partition }) => partition);
+    return this.#atTag("append", partitions, () => this.#model.append(run, appends));
   }
 
-  snapshot(run: Run, partition: PartitionIndex, claim: Claim, snapshot: Snapshot): Promise<SnapshotAnswer> {
-    const tag = this.#model.tagOf(partition);
-    return this.#step("snapshot", () => this.#model.snapshot(run, partition, claim, snapshot), tag);
+  snapshot(run: Run, partition: PartitionIndex, claim: FoundedClaim, snapshot: Snapshot): Promise<SnapshotAnswer> {
+    return this.#atTag("snapshot", [partition], () => this.#model.snapshot(run, partition, claim, snapshot));
   }
 
   publish(
@@ -405,57 +445,11 @@ class ModelConnection implements SharedStore {
     return this.#through({ call, tag, apply });
   }
 
-  /** A call to several tags that is answered as a whole or not at all. */
-  async #whole<Asked, Answer>(
-    call: keyof SharedStore,
-    asked: readonly Asked[],
-    partitionOf: (one: Asked) => PartitionIndex,
-    apply: (asked: readonly Asked[]) => Answer[],
-  ): Promise<Answer[]> {
-    const answers = await this.#byTag(call, asked, partitionOf, apply);
-    return answers.map((answer) => {
-      if (answer.status === "rejected") throw answer.reason;
-      return answer.value;
-    });
+  /** All partitions of a call are of one tag. */
+  #atTag<T>(call: keyof SharedStore, partitions: readonly PartitionIndex[], apply: () => T): Promise<T> {
+    const tags = new Set(partitions.map((partition) => this.#model.tagOf(partition)));
+    if (tags.size > 1) throw new Error(`Cannot ${call} partitions of ${tags.size} tags at once`);
+    const [tag] = tags;
+    return this.#step(call, apply, tag);
   }
-
-  /** A call to several tags: a tag that fails is `unheard`; rejects where all fail, or one is of another run. */
-  async #parts<Asked extends { readonly partition: PartitionIndex }>(
-    call: keyof SharedStore,
-    asked: readonly Asked[],
-    apply: (asked: readonly Asked[]) => AppendAnswer[],
-  ): Promise<SharedAppendAnswer[]> {
-    const answers = await this.#byTag(call, asked, ({ partition }) => partition, apply);
-    const failures = answers.flatMap((answer) => (answer.status === "rejected" ? [answer.reason as Error] : []));
-    for (const failure of failures) if (!(failure instanceof StoreUnavailableError)) throw failure;
-    const otherRun = failures.find((failure) => failure instanceof OtherRunError);
-    if (otherRun !== undefined) throw otherRun;
-    if (asked.length > 0 && failures.length === asked.length) throw failures[0];
-    return answers.map((answer) => (answer.status === "rejected" ? "unheard" : answer.value));
-  }
-
-  async #byTag<Asked, Answer>(
-    call: keyof SharedStore,
-    asked: readonly Asked[],
-    partitionOf: (one: Asked) => PartitionIndex,
-    apply: (asked: readonly Asked[]) => Answer[],
-  ): Promise<PromiseSettledResult<Answer>[]> {
-    const answers = Array.from<PromiseSettledResult<Answer>>({ length: asked.length });
-    const places = Map.groupBy(asked.keys(), (place) => this.#model.tagOf(partitionOf(asked[place])));
-    await Promise.all(
-      [...places].map(async ([tag, own]) => {
-        const part = own.map((place) => asked[place]);
-        const [answered] = await Promise.allSettled([this.#step(call, () => apply(part), tag)]);
-        for (const [index, place] of own.entries()) {
-          answers[place] =
-            answered.status === "rejected" ? answered : { status: "fulfilled", value: answered.value[index] };
-        }
-      }),
-    );
-    return answers;
-  }
-}
-
-function identity<T>(value: T): T {
-  return value;
 }

@@ -1,6 +1,6 @@
 /** What the store says when Redis is down, frozen, full, restarted, failed over or unfit. */
 import { describe, expect, test } from "vitest";
-import { type Claim, StoreUnavailableError } from "../../cluster/ports/record-store.ts";
+import { type FoundedClaim, StoreUnavailableError } from "../../cluster/ports/record-store.ts";
 import { OtherRunError } from "../../cluster/ports/shared-store.ts";
 import { UnfitRedisError } from "../../node/redis/redis-errors.ts";
 import { RedisStore } from "../../node/redis/redis-store.ts";
@@ -9,7 +9,7 @@ import { hasRedis, startRedis, startRedisCluster, startSentinel } from "../suppo
 import { LEASE_MS, renewalOf, runOf } from "../support/renewals.ts";
 import { until } from "../support/until.ts";
 
-const ALICE: Claim = { term: 1, incarnation: "alice" };
+const ALICE: FoundedClaim = { term: 1, incarnation: "alice", founding: "f" };
 const append = (from: number, text: string, partition = 0) => [
   { partition, claim: ALICE, from, message: Buffer.from(text) },
 ];
@@ -33,6 +33,12 @@ const logOf = async (store: RedisStore, run: string) => {
   const [answer] = await store.take(run, [0], ALICE, true);
   return answer.kind === "claimed" ? answer.record?.log.map((message) => Buffer.from(message).toString()) : answer;
 };
+/** What a renewal says of the runs. */
+async function told(store: RedisStore) {
+  const answer = await store.renew(renewalOf("alice"), LEASE_MS);
+  if (answer.kind === "other key") throw new Error("Another key stands");
+  return answer;
+}
 const failureOf = (call: Promise<unknown>): Promise<unknown> => call.catch((error: unknown) => error);
 
 describe.skipIf(!hasRedis)("RedisStore", () => {
@@ -99,29 +105,30 @@ describe.skipIf(!hasRedis)("RedisStore", () => {
       ).toBe("landed");
     });
 
-    test("of a Redis Cluster names every master", async () => {
+    test("of a Redis Cluster each tag has that of its master", async () => {
       await using cluster = await startRedisCluster();
       await using store = connect(cluster.url);
-      const run = await inUse(store);
+      await inUse(store);
+      const { tagRuns: runs } = await told(store);
+      expect(new Set(runs).size).toBe(cluster.masters.length);
       const [lost] = cluster.masters;
       await lost.kill();
       const partitions = Array.from({ length: 16 }, (_, partition) => partition);
-      const claims = partitions.map((partition) => ({ partition, claim: ALICE }));
-      const answers = await until("a part of the claims is not heard", async () => {
-        const raised = await store.raise(run, claims, 1);
-        return raised.includes("unheard") && raised;
+      const raise = (partition: number) => store.raise(runs[partition], [{ partition, claim: ALICE }], 1);
+      const answers = await until("a tag of the lost master is away, the others are not", async () => {
+        const raised = await Promise.allSettled(partitions.map(raise));
+        return raised.some(({ status }) => status === "rejected") && raised;
       });
-      expect(answers.filter((answer) => answer !== "unheard").length).toBeGreaterThan(0);
-      await expect(store.renew(renewalOf("alice"), LEASE_MS)).rejects.toThrow(StoreUnavailableError);
+      const isThere = answers.map(({ status }) => status === "fulfilled");
+      expect(isThere).toContain(true);
       await lost.start();
-      const answer = await until("all masters are back", () => store.renew(renewalOf("alice"), LEASE_MS));
-      expect(answer.run).not.toBe(run);
-      await expect(
-        store.append(
-          run,
-          partitions.flatMap((partition) => append(0, "a", partition)),
-        ),
-      ).rejects.toThrow(OtherRunError);
+      const after = await until("all masters are back", async () => {
+        const { tagRuns } = await told(store);
+        return tagRuns.some((run, tag) => run !== runs[tag]) && tagRuns;
+      });
+      expect(partitions.map((partition) => after[partition] === runs[partition])).toEqual(isThere);
+      const away = isThere.indexOf(false);
+      await expect(store.append(runs[away], append(0, "a", away))).rejects.toThrow(OtherRunError);
     });
   });
 

@@ -2,7 +2,7 @@
 import { readFileSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import type { Claim } from "../../cluster/ports/record-store.ts";
+import type { FoundedClaim } from "../../cluster/ports/record-store.ts";
 import { RedisStore } from "../../node/redis/redis-store.ts";
 import { scriptNamed } from "../../node/redis/scripts.ts";
 import { KEY } from "../support/bound-store.ts";
@@ -56,7 +56,7 @@ describe("node/redis/lua", () => {
 });
 
 describe.skipIf(!hasRedis)("RedisStore at size", () => {
-  const ALICE: Claim = { term: 1, incarnation: "alice" };
+  const ALICE: FoundedClaim = { term: 1, incarnation: "alice", founding: "f" };
   let redis: RedisServer;
   let store: RedisStore;
   let run: string;
@@ -123,7 +123,7 @@ describe.skipIf(!hasRedis)("RedisStore at size", () => {
       store.append(run, [{ partition: 0, claim: ALICE, from: 4 * index, message: message(index) }]),
     );
     expect(new Set((await Promise.all(sent)).flat())).toEqual(new Set(["landed"]));
-    const logOf = async (claim: Claim) => {
+    const logOf = async (claim: FoundedClaim) => {
       const [answer] = await store.take(run, [0], claim, true);
       return answer.kind === "claimed" ? answer.record?.log : undefined;
     };
@@ -141,13 +141,19 @@ describe.skipIf(!hasRedis)("RedisStore at size", () => {
     const covers = 2 ** 53 - 3;
     const snapshot = { number: 1, covers, isWhole: true, bytes: new Uint8Array(0) };
     expect(await store.snapshot(run, 0, ALICE, snapshot)).toBe("landed");
-    expect(await store.standing(run, [0])).toEqual([{ claim: ALICE, raisedTo: 1, length: covers }]);
+    expect(await store.standing(run, [0])).toEqual([
+      { claim: ALICE, raisedTo: 1, length: covers, snapshotNumber: 1, isAbsent: false },
+    ]);
     expect(await store.append(run, [{ partition: 0, claim: ALICE, from: covers, message: Buffer.from("ab") }])).toEqual(
       ["landed"],
     );
-    expect(await store.standing(run, [0])).toEqual([{ claim: ALICE, raisedTo: 1, length: covers + 2 }]);
+    expect(await store.standing(run, [0])).toEqual([
+      { claim: ALICE, raisedTo: 1, length: covers + 2, snapshotNumber: 1, isAbsent: false },
+    ]);
     await store.raise(run, [{ partition: 0, claim: ALICE }], 2 ** 53 - 1);
-    expect(await store.standing(run, [0])).toEqual([{ claim: ALICE, raisedTo: 2 ** 53 - 1, length: covers + 2 }]);
+    expect(await store.standing(run, [0])).toEqual([
+      { claim: ALICE, raisedTo: 2 ** 53 - 1, length: covers + 2, snapshotNumber: 1, isAbsent: false },
+    ]);
   });
 
   test("a list of 1,500 members is written back, told and renewed", async () => {

@@ -29,22 +29,23 @@ for (const tagsCount of [1, 16]) {
   });
 }
 
-const CLAIM = { term: 1, incarnation: "ann" };
+const CLAIM = { term: 1, incarnation: "ann", founding: "f" };
 const append = (partition: number, text: string) => ({ partition, claim: CLAIM, from: 0, message: Buffer.from(text) });
 
 describe("SharedStoreModel.connect()", () => {
   test("lets a step be done and its answer be lost, tag by tag", async () => {
     const model = new SharedStoreModel({ tagsCount: 2 });
-    await model.connect().take(model.run, [0, 1], CLAIM, false);
+    for (const partition of [0, 1]) await model.connect().take(model.run, [partition], CLAIM, false);
     const through: Through = async ({ tag, apply }) => {
       const answer = apply();
       if (tag === 1) throw new StoreUnavailableError("Lost");
       return answer;
     };
     const store = model.connect(through);
-    expect(await store.append(model.run, [append(1, "b"), append(0, "a")])).toEqual(["unheard", "landed"]);
-    expect(model.records.get(1)?.length).toBe(1);
+    expect(await store.append(model.run, [append(0, "a")])).toEqual(["landed"]);
     await expect(store.append(model.run, [append(1, "b")])).rejects.toThrow("Lost");
+    expect(model.records.get(1)?.length).toBe(1);
+    expect(() => store.append(model.run, [append(1, "b"), append(0, "a")]), "one tag a call").toThrow("2 tags");
   });
 });
 

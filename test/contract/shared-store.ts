@@ -4,11 +4,12 @@
  */
 import fc from "fast-check";
 import { afterEach, describe, expect, test } from "vitest";
-import type { Claim } from "../../cluster/ports/record-store.ts";
+import type { FoundedClaim } from "../../cluster/ports/record-store.ts";
 import { markOf } from "../../cluster/ports/mark.ts";
 import { type Run, OtherKeyError, OtherRunError, type SharedStore } from "../../cluster/ports/shared-store.ts";
 import type { View } from "../../cluster/ports/view.ts";
 import { KEY } from "../support/bound-store.ts";
+import { byTag } from "../support/by-tag.ts";
 import { LEASE_MS, MARK, renewalOf, runOf, viewOf } from "../support/renewals.ts";
 import { SharedStoreModel } from "../../simulator/redis/shared-store-model.ts";
 import { Script, anyStep } from "../support/shared-store-scripts.ts";
@@ -28,8 +29,8 @@ export interface OpenedSharedStore {
 }
 
 const START_MS = 1_700_000_000_000;
-const ALICE: Claim = { term: 3, incarnation: "alice" };
-const BOB: Claim = { term: 4, incarnation: "bob" };
+const ALICE: FoundedClaim = { term: 3, incarnation: "alice", founding: "f" };
+const BOB: FoundedClaim = { term: 4, incarnation: "bob", founding: "f" };
 const bytes = (text: string): Uint8Array => new TextEncoder().encode(text);
 
 /**
@@ -48,7 +49,8 @@ export function sharedStoreContract(
       clock.nowMs = START_MS;
       const opened = await openStore(() => clock.nowMs);
       openedAll.push(opened);
-      return { ...opened, run: await runOf(opened.store) };
+      const [store, another] = [byTag(opened.store), async () => byTag(await opened.another())];
+      return { ...opened, store, another, run: await runOf(store) };
     };
     /** Founded with `KEY`. */
     const open = async (): Promise<OpenedSharedStore & { readonly run: Run }> => {
@@ -100,11 +102,17 @@ export function sharedStoreContract(
       });
       test("makes every record: a record that is not there is lost", async () => {
         const { store, run, another, loseRecord } = await open();
-        const fresh = { kind: "claimed", before: { claim: undefined, raisedTo: 0, length: 0 }, isLost: false };
+        const fresh = {
+          kind: "claimed",
+          before: { claim: undefined, raisedTo: 0, length: 0, snapshotNumber: 0, isAbsent: false },
+          isLost: false,
+        };
         expect(await store.take(run, [0, 15], ALICE, false)).toMatchObject([fresh, fresh]);
         await loseRecord(15);
         const other = await another();
-        expect(await other.take(run, [15], ALICE, false)).toMatchObject([{ ...fresh, isLost: true }]);
+        expect(await other.take(run, [15], ALICE, false)).toMatchObject([
+          { ...fresh, before: { claim: undefined, isAbsent: true }, isLost: true },
+        ]);
         expect(await store.take(run, [15], ALICE, false)).toMatchObject([{ before: { claim: ALICE }, isLost: true }]);
         expect(await store.take(run, [15], BOB, false)).toMatchObject([{ before: { claim: ALICE }, isLost: false }]);
       });
@@ -112,7 +120,9 @@ export function sharedStoreContract(
         const { store, run } = await open();
         await store.take(run, [3], ALICE, false);
         await store.found(run, KEY, "anew", "again");
-        expect(await store.standing(run, [3])).toEqual([{ claim: ALICE, raisedTo: 3, length: 0 }]);
+        expect(await store.standing(run, [3])).toEqual([
+          { claim: ALICE, raisedTo: 3, length: 0, snapshotNumber: 0, isAbsent: false },
+        ]);
       });
       test("take() copies the key to a tag that lost it, and claims under another key are refused there", async () => {
         const { store, run, loseRecord, loseList } = await open();
@@ -137,14 +147,22 @@ export function sharedStoreContract(
       test("take() answers what stood before, and the record only where it is asked for", async () => {
         const { store, run } = await taken();
         await store.append(run, [{ partition: 0, claim: ALICE, from: 0, message: bytes("abc") }]);
-        const before = { claim: ALICE, raisedTo: 3, length: 3 };
+        const before = { claim: ALICE, raisedTo: 3, length: 3, snapshotNumber: 0, isAbsent: false };
         const record = { snapshot: undefined, log: [bytes("abc")] };
         const claimed = { kind: "claimed", isLost: false };
         expect(await store.take(run, [0], BOB, true)).toEqual([{ ...claimed, before, record }]);
         const raised = { ...BOB, term: 6 };
         expect(await store.take(run, [0, 2], raised, false)).toEqual([
-          { ...claimed, before: { claim: BOB, raisedTo: 4, length: 0 }, record: undefined },
-          { ...claimed, before: { claim: undefined, raisedTo: 0, length: 0 }, record: undefined },
+          {
+            ...claimed,
+            before: { claim: BOB, raisedTo: 4, length: 0, snapshotNumber: 0, isAbsent: false },
+            record: undefined,
+          },
+          {
+            ...claimed,
+            before: { claim: undefined, raisedTo: 0, length: 0, snapshotNumber: 0, isAbsent: false },
+            record: undefined,
+          },
         ]);
       });
       test("raise() raises and never lowers; take() needs a term above that, but for the same claim", async () => {
@@ -152,23 +170,31 @@ export function sharedStoreContract(
         const claims = [0, 1].map((partition) => ({ partition, claim: ALICE }));
         expect(await store.raise(run, claims, 8)).toEqual(["landed", "landed"]);
         expect(await store.raise(run, claims.slice(0, 1), 5)).toEqual(["landed"]);
-        const standing = { claim: ALICE, raisedTo: 8, length: 0 };
+        const standing = { claim: ALICE, raisedTo: 8, length: 0, snapshotNumber: 0, isAbsent: false };
         expect(await store.standing(run, [1, 0])).toEqual([standing, standing]);
         for (const incarnation of ["bob", "alice"]) {
-          expect(await store.take(run, [0], { term: 8, incarnation }, true)).toEqual([{ kind: "refused", standing }]);
+          expect(await store.take(run, [0], { term: 8, incarnation, founding: "f" }, true)).toEqual([
+            { kind: "refused", standing },
+          ]);
         }
         expect(await store.take(run, [0], ALICE, false)).toMatchObject([{ kind: "claimed", before: standing }]);
         expect(await store.standing(run, [0])).toEqual([standing]);
-        expect(await store.take(run, [0], { term: 9, incarnation: "bob" }, false)).toMatchObject([{ kind: "claimed" }]);
+        expect(await store.take(run, [0], { term: 9, incarnation: "bob", founding: "f" }, false)).toMatchObject([
+          { kind: "claimed" },
+        ]);
       });
       test("append(), snapshot() and raise() are superseded by what is raised above their term, else behind", async () => {
         const { store, run } = await taken();
-        const all = async (claim: Claim) => [
+        const all = async (claim: FoundedClaim) => [
           ...(await store.append(run, [{ partition: 0, claim, from: 0, message: bytes("a") }])),
           ...(await store.raise(run, [{ partition: 0, claim }], 5)),
           await store.snapshot(run, 0, claim, { number: 1, covers: 0, isWhole: true, bytes: bytes("S") }),
         ];
-        expect(await all({ term: 2, incarnation: "bob" })).toEqual(["superseded", "superseded", "superseded"]);
+        expect(await all({ term: 2, incarnation: "bob", founding: "f" })).toEqual([
+          "superseded",
+          "superseded",
+          "superseded",
+        ]);
         expect(await all(BOB)).toEqual(["behind", "behind", "behind"]);
         expect(await all({ ...BOB, term: 3 })).toEqual(["behind", "behind", "behind"]);
         await store.raise(run, [{ partition: 0, claim: ALICE }], 7);
@@ -190,6 +216,46 @@ export function sharedStoreContract(
           expect(await cover(number, covers)).toBe("landed");
         const [answer] = await store.take(run, [0], ALICE, true);
         expect(answer.kind === "claimed" && answer.record?.log).toEqual([bytes("7"), bytes("8")]);
+      });
+      test("R2 a claim of the same term founded anew is another", async () => {
+        const { store, run } = await taken();
+        await store.append(run, [{ partition: 0, claim: ALICE, from: 0, message: bytes("abc") }]);
+        const again = { ...ALICE, founding: "another" };
+        expect(await store.take(run, [0], again, false)).toMatchObject([{ kind: "refused" }]);
+        const append = { partition: 0, claim: again, from: 3, message: bytes("d") };
+        expect(await store.append(run, [append])).toEqual(["behind"]);
+        const snapshot = { number: 1, covers: 3, isWhole: true, bytes: bytes("S") };
+        expect(await store.snapshot(run, 0, again, snapshot)).toBe("behind");
+      });
+      test("R15 takeBack() takes a record with the table, unless it stands under a higher term than that", async () => {
+        const { store, run } = await taken();
+        await store.append(run, [{ partition: 0, claim: ALICE, from: 0, message: bytes("abc") }]);
+        const taking = { partition: 0, claim: { ...BOB, term: 7 }, notAbove: 2, covers: 50, bytes: bytes("table") };
+        expect(await store.takeBack(run, taking)).toMatchObject({ kind: "refused", standing: { claim: ALICE } });
+        expect(await store.takeBack(run, { ...taking, claim: { ...BOB, term: 3 }, notAbove: 5 })).toMatchObject({
+          kind: "refused",
+        });
+        expect(await store.takeBack(run, { ...taking, notAbove: 3 })).toEqual({ kind: "claimed" });
+        expect(await store.takeBack(run, { ...taking, notAbove: 3 }), "its answer was lost").toEqual({
+          kind: "claimed",
+        });
+        const last = { term: 9, incarnation: "last", founding: "f" };
+        expect(await store.take(run, [0], last, true)).toMatchObject([
+          {
+            before: { claim: taking.claim, raisedTo: 7, length: 50, snapshotNumber: 1 },
+            record: { snapshot: bytes("table"), log: [] },
+          },
+        ]);
+      });
+      test("R15 takeBack() makes a record that was lost, and one without a snapshot where nothing is stored", async () => {
+        const { store, run, loseRecord } = await taken();
+        await loseRecord(0);
+        const taking = { partition: 0, claim: BOB, notAbove: 3, covers: 4, bytes: undefined };
+        expect(await store.takeBack(run, taking)).toEqual({ kind: "claimed" });
+        const last = { term: 9, incarnation: "last", founding: "f" };
+        expect(await store.take(run, [0], last, true)).toMatchObject([
+          { isLost: false, record: { snapshot: undefined, log: [] } },
+        ]);
       });
       test("an empty list of anything answers nothing", async () => {
         const { store, run } = await taken();
@@ -214,6 +280,7 @@ export function sharedStoreContract(
         () => store.found(other, KEY, "anew", "fresh"),
         () => store.standing(other, [0]),
         () => store.take(other, [0], BOB, true),
+        () => store.takeBack(other, { partition: 0, claim: BOB, notAbove: 9, covers: 0, bytes: bytes("S") }),
         () => store.raise(other, [{ partition: 0, claim: ALICE }], 9),
         () => store.append(other, [{ partition: 0, claim: ALICE, from: 0, message: bytes("a") }]),
         () => store.snapshot(other, 0, ALICE, { number: 1, covers: 0, isWhole: true, bytes: bytes("S") }),
@@ -223,7 +290,7 @@ export function sharedStoreContract(
       expect(await store.take(run, [0], ALICE, true)).toEqual([
         {
           kind: "claimed",
-          before: { claim: ALICE, raisedTo: 3, length: 0 },
+          before: { claim: ALICE, raisedTo: 3, length: 0, snapshotNumber: 0, isAbsent: false },
           record: { snapshot: undefined, log: [] },
           isLost: false,
         },
@@ -261,7 +328,7 @@ export function sharedStoreContract(
       await fc.assert(
         fc.asyncProperty(fc.array(anyStep, { minLength: 1, maxLength: 80 }), async (steps) => {
           const { store, run, discard } = await open();
-          const model = new SharedStoreModel({ clockMs: () => clock.nowMs });
+          const model = new SharedStoreModel({ clockMs: () => clock.nowMs, tagsCount: store.tagsCount });
           [model.master] = run.split(" ");
           await model.connect().found(model.run, KEY, "anew", "founded");
           const script = new Script(store, model, clock);

@@ -4,11 +4,13 @@ import type {
   AppendAnswer,
   Claim,
   ClaimAnswer,
+  FoundedClaim,
   Founding,
   RecordStore,
 } from "../../cluster/ports/record-store.ts";
 import type { PartitionIndex, Snapshot, SnapshotAnswer } from "../../cluster/ports/record-store.ts";
 import type { ClusterKey, Run, SharedStore } from "../../cluster/ports/shared-store.ts";
+import { byTag } from "./by-tag.ts";
 import { HASH_KEY } from "./renewals.ts";
 
 export const KEY: ClusterKey = {
@@ -33,7 +35,7 @@ class BoundStore implements RecordStore {
   #run: Run;
 
   constructor(store: SharedStore, run: Run) {
-    this.#store = store;
+    this.#store = byTag(store);
     this.#run = run;
   }
 
@@ -51,24 +53,33 @@ class BoundStore implements RecordStore {
   }
 
   async claim(partitions: readonly PartitionIndex[], claim: Claim): Promise<ClaimAnswer[]> {
-    const answers = await this.#store.take(this.#run, partitions, claim, true);
+    const answers = await this.#store.take(this.#run, partitions, founded(claim), true);
     return answers.map((answer): ClaimAnswer => {
-      if (answer.kind === "refused") return { kind: "refused", standing: answer.standing.claim ?? claim };
+      if (answer.kind === "refused") {
+        const { term, incarnation } = answer.standing.claim ?? claim;
+        return { kind: "refused", standing: { term, incarnation } };
+      }
       return { kind: "claimed", record: answer.record ?? { snapshot: undefined, log: [] } };
     });
   }
 
   async append(appends: readonly Append[]): Promise<AppendAnswer[]> {
-    const answers = await this.#store.append(this.#run, appends);
-    if (answers.includes("unheard")) throw new Error("A part of an append was not heard");
-    return answers as AppendAnswer[];
+    return this.#store.append(
+      this.#run,
+      appends.map((append) => ({ ...append, claim: founded(append.claim) })),
+    );
   }
 
   snapshot(partition: PartitionIndex, claim: Claim, snapshot: Snapshot): Promise<SnapshotAnswer> {
-    return this.#store.snapshot(this.#run, partition, claim, snapshot);
+    return this.#store.snapshot(this.#run, partition, founded(claim), snapshot);
   }
 
   close(): Promise<void> {
     return this.#store.close();
   }
+}
+
+/** Each claim of a contract for stores without foundings is founded once. */
+function founded(claim: Claim): FoundedClaim {
+  return { ...claim, founding: "f" };
 }

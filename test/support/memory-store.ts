@@ -4,7 +4,7 @@
  * The plain model beside the real stores: nothing here is clever. Everything is copied on the way in and out, as if
  * it had been on disk. The fault switches say what a real store does on a bad day; each takes effect on the next call.
  */
-import { StoreUnavailableError } from "../../cluster/ports/record-store.ts";
+import { StoreFullError, StoreUnavailableError } from "../../cluster/ports/record-store.ts";
 import type {
   Append,
   AppendAnswer,
@@ -38,6 +38,8 @@ export class MemoryStore implements RecordStore {
   #failures = 0;
   #answersToLose = 0;
   #refusesSnapshots = false;
+  #isFull = false;
+  #isHanging: (partition: PartitionIndex) => boolean = () => false;
   #isGone = false;
   #hanging: { readonly released: Promise<void>; readonly release: () => void } | undefined;
   /** How many calls of each kind came, refused and failed ones too. */
@@ -66,6 +68,11 @@ export class MemoryStore implements RecordStore {
     this.#hanging = { released: promise, release: resolve };
   }
 
+  /** Appends hang for ever that name one of these partitions. */
+  hangOnly(isHanging: (partition: PartitionIndex) => boolean): void {
+    this.#isHanging = isHanging;
+  }
+
   release(): void {
     this.#hanging?.release();
     this.#hanging = undefined;
@@ -83,6 +90,11 @@ export class MemoryStore implements RecordStore {
   /** Snapshots throw until told otherwise. */
   refuseSnapshots(refuses = true): void {
     this.#refusesSnapshots = refuses;
+  }
+
+  /** R4: appends are refused for want of memory, as a full Redis does, until told otherwise. */
+  fill(isFull = true): void {
+    this.#isFull = isFull;
   }
 
   /** Loses the newest `count` messages of the partition, as a store that came back with an older disk does. */
@@ -123,6 +135,8 @@ export class MemoryStore implements RecordStore {
   async append(appends: readonly Append[]): Promise<AppendAnswer[]> {
     this.calls.append += 1;
     await this.#answering("append");
+    if (appends.some(({ partition }) => this.#isHanging(partition))) await new Promise<never>(() => undefined);
+    if (this.#isFull) throw new StoreFullError("Cannot append: told to be full");
     if (this.#failures > 0) {
       this.#failures -= 1;
       throw new StoreUnavailableError("Cannot append: told to fail");
@@ -182,7 +196,7 @@ export class MemoryStore implements RecordStore {
   #snapshotOne(partition: PartitionIndex, claim: Claim, snapshot: Snapshot): SnapshotAnswer {
     const record = this.#records.get(partition);
     if (record === undefined || !isSame(record.claim, claim)) return refusalOf(record, claim);
-    if (snapshot.number <= record.snapshotNumber) return "outnumbered";
+    if (snapshot.number <= record.snapshotNumber) return { standing: record.snapshotNumber };
     if (!snapshot.isWhole && snapshot.covers > record.length) return "behind";
     record.snapshot = snapshot.bytes.slice();
     record.snapshotNumber = snapshot.number;

@@ -1,7 +1,8 @@
 /** A recorder over an in-memory store with a clock, turns and an encoder in the test's hand. */
-import type { Durability } from "../../cluster/records/record-state.ts";
+import type { Durability } from "../../cluster/records/snapshot-due.ts";
+import type { HeldRecord } from "../../cluster/records/held-record.ts";
 import { type Fate, Recorder } from "../../cluster/records/recorder.ts";
-import type { Claim, RecordStore } from "../../cluster/ports/record-store.ts";
+import type { RecordStore } from "../../cluster/ports/record-store.ts";
 import { recoverAll } from "../../cluster/records/recovery.ts";
 import { encodeRows } from "../../engine/codec.ts";
 import { Engine, type TableCopy } from "../../engine/engine.ts";
@@ -20,6 +21,7 @@ export interface RecorderBenchOptions {
   readonly store?: MemoryStore;
   readonly durability?: Durability;
   readonly term?: number;
+  readonly tagsCount?: number;
 }
 
 export class RecorderBench {
@@ -35,7 +37,8 @@ export class RecorderBench {
   encoding: Promise<void> | undefined;
   private turn: (() => void)[] = [];
 
-  private constructor(engine: Engine, store: MemoryStore, { durability = "log", term = 1 }: RecorderBenchOptions) {
+  private constructor(engine: Engine, store: MemoryStore, options: RecorderBenchOptions) {
+    const { durability = "log", term = 1, tagsCount = 1 } = options;
     this.engine = engine;
     this.store = store;
     const ports = {
@@ -49,15 +52,23 @@ export class RecorderBench {
       wallMs: () => 1_700_000_000_000 + this.nowMs,
       onStoreFault: (error: unknown) => void this.faults.push(error),
       onStoreHealed: () => void this.healed++,
-      reclaim: async (partition: number, claim: Claim) => {
+      reclaim: async ({ partition, claim: lost }: HeldRecord) => {
         this.reclaimed.push(partition);
-        await store.claim([partition], claim);
+        await store.claim([partition], lost);
+        return true;
       },
       onSuperseded: (partition: number) => void this.superseded.push(partition),
     };
-    const claim = { term, incarnation: `incarnation-${term}` };
-    const options = { claim, durability, snapshotMs: SNAPSHOT_MS, sessionMs: SESSION_MS, deadlineMs: DEADLINE_MS };
-    this.recorder = new Recorder(engine, ports, options);
+    const claim = { term, incarnation: `incarnation-${term}`, founding: "" };
+    const recorderOptions = {
+      claim,
+      tagsCount,
+      durability,
+      snapshotMs: SNAPSHOT_MS,
+      sessionMs: SESSION_MS,
+      deadlineMs: DEADLINE_MS,
+    };
+    this.recorder = new Recorder(engine, ports, recorderOptions);
   }
 
   static async open(options: RecorderBenchOptions = {}): Promise<RecorderBench> {

@@ -1,9 +1,10 @@
 /** Random calls for a shared store and the model beside it: a few members, a clock that jumps, a few records. */
 import fc from "fast-check";
 import { expect } from "vitest";
-import type { Claim, Snapshot } from "../../cluster/ports/record-store.ts";
+import type { FoundedClaim, Snapshot } from "../../cluster/ports/record-store.ts";
 import type { RenewalAnswer, Run, SharedStore } from "../../cluster/ports/shared-store.ts";
 import { KEY } from "./bound-store.ts";
+import { byTag } from "./by-tag.ts";
 import { LEASE_MS, MARK, memberNamed } from "./renewals.ts";
 import type { SharedStoreModel } from "../../simulator/redis/shared-store-model.ts";
 
@@ -13,7 +14,11 @@ const anyName = fc.constantFrom("ann", "bea", "cleo", "dora", "edna");
 const anyNames = fc.uniqueArray(anyName, { maxLength: 3 });
 const anyPartition = fc.nat({ max: 3 });
 const anyPartitions = fc.uniqueArray(anyPartition);
-const anyClaim: fc.Arbitrary<Claim> = fc.record({ term: fc.integer({ min: 1, max: 5 }), incarnation: anyName });
+const anyClaim: fc.Arbitrary<FoundedClaim> = fc.record({
+  term: fc.integer({ min: 1, max: 5 }),
+  incarnation: anyName,
+  founding: fc.constantFrom("f", "f", "g"),
+});
 const anyLength = fc.nat({ max: 4 }).map((half) => half * 2);
 const anySnapshot: fc.Arbitrary<Snapshot> = fc.record({
   number: fc.nat({ max: 4 }),
@@ -44,6 +49,14 @@ const anyCall = fc.oneof(
   fc.record({ kind: fc.constant("leave" as const), name: anyName }),
   fc.record({ kind: fc.constant("found" as const), isOther: fc.boolean(), isCopy: fc.boolean() }),
   fc.record({ kind: fc.constant("take" as const), partitions: anyPartitions, claim: anyClaim, isLoaded: fc.boolean() }),
+  fc.record({
+    kind: fc.constant("takeBack" as const),
+    partition: anyPartition,
+    claim: anyClaim,
+    notAbove: fc.integer({ min: 0, max: 5 }),
+    covers: anyLength,
+    bytes: fc.option(fc.uint8Array({ maxLength: 4 }), { nil: undefined }),
+  }),
   fc.record({
     kind: fc.constant("raise" as const),
     partitions: anyPartitions,
@@ -78,7 +91,7 @@ export class Script {
   #count = 0;
 
   constructor(store: SharedStore, model: SharedStoreModel, clock: { nowMs: number }) {
-    this.#stores = [store, model.connect()];
+    this.#stores = [byTag(store), byTag(model.connect())];
     this.#model = model;
     this.#clock = clock;
     this.#run = model.run;
@@ -96,7 +109,9 @@ export class Script {
     this.#run = this.#model.run;
     const partitions = Array.from({ length: 32 }, (_, partition) => partition);
     await this.#same((store) => store.standing(this.#run, partitions));
-    await this.#same((store) => store.take(this.#run, partitions, { term: 99, incarnation: "last" }, true));
+    await this.#same((store) =>
+      store.take(this.#run, partitions, { term: 99, incarnation: "last", founding: "f" }, true),
+    );
     await this.#same((store) => store.look());
     await this.#same((store) => this.#renew(store, "nobody", {}));
   }
@@ -106,7 +121,7 @@ export class Script {
     const standing = this.#model.members.peek();
     const actual = await call(store);
     expect(this.#model.members.peek()).toEqual(standing);
-    expect(actual).toEqual(await call(model));
+    expect(withoutRuns(actual)).toEqual(withoutRuns(await call(model)));
   }
 
   #call(store: SharedStore, step: Step): Promise<unknown> {
@@ -141,6 +156,10 @@ export class Script {
         );
       case "take":
         return store.take(run, step.partitions, step.claim, step.isLoaded);
+      case "takeBack": {
+        const { kind: _, ...taking } = step;
+        return store.takeBack(run, taking);
+      }
       case "raise": {
         const claims = step.partitions.map((partition) => ({ partition, claim: step.claim }));
         return store.raise(run, claims, step.epoch);
@@ -190,4 +209,11 @@ export class Script {
         return { epoch, nonce: "another one" };
     }
   }
+}
+
+/** Of a Redis Cluster each tag has a master of its own, the model has one: their names are compared elsewhere. */
+function withoutRuns(answer: unknown): unknown {
+  if (typeof answer !== "object" || answer === null || !("run" in answer)) return answer;
+  const { run: _, ...rest } = answer;
+  return { ...rest, tagRuns: undefined };
 }

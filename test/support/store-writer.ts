@@ -68,7 +68,7 @@ async function takeSnapshot(writer: (typeof writers)[number], isWhole: boolean):
     isWhole,
     bytes: snapshotOf(partition, newest),
   });
-  if (answer !== "landed") throw new Error(`snapshot: ${answer}`);
+  if (answer !== "landed") throw new Error(`snapshot: ${JSON.stringify(answer)}`);
   if (isWhole) writer.length = covers;
   writer.isBusy = false;
   say(`s ${partition}:${newest}`);

@@ -12,7 +12,7 @@ import { incarnationOf } from "../support/members.ts";
 
 const handedOver = (table: string): HandOffAnswer => ({
   kind: "handed over",
-  claim: { term: 4, incarnation: incarnationOf(1) },
+  claim: { term: 4, incarnation: incarnationOf(1), founding: incarnationOf(9) },
   length: 120,
   graceLeftMs: 300,
   doubtLeftMs: 0,

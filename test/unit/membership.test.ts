@@ -41,6 +41,8 @@ class Subject {
   canReachPeers = true;
   private readonly world: World;
 
+  private tagRun: string | undefined;
+
   constructor(world: World, number: number) {
     this.world = world;
     const { incarnation: _, isLeaving: __, ...member } = memberNumber(number);
@@ -57,7 +59,10 @@ class Subject {
         takeRefused: () => this.refused.splice(0),
         held: () => this.held,
         onView: () => this.events.push(`view of ${this.membership.view.members.length}`),
-        onRun: (before) => this.events.push(`run after ${before?.split(" ")[0]}`),
+        onTagRuns: ([run]) => {
+          if (run !== this.tagRun) this.events.push(`run after ${this.tagRun?.split(" ")[0]}`);
+          this.tagRun = run;
+        },
         onList: () => undefined,
         onExpelled: () => this.events.push("expelled"),
         reachesPeers: async () => this.canReachPeers,

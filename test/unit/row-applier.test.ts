@@ -1,6 +1,7 @@
 import { expect, test } from "vitest";
-import { ELSEWHERE, Holdings, type Holding } from "../../cluster/moves/holdings.ts";
+import { Holdings, type Serving } from "../../cluster/moves/holdings.ts";
 import type { Membership } from "../../cluster/members/membership.ts";
+import { HeldRecord } from "../../cluster/records/held-record.ts";
 import { NO_SEQ, Owner } from "../../cluster/records/owner.ts";
 import { placementOf } from "../../cluster/members/placement.ts";
 import { RowApplier } from "../../cluster/rows/row-applier.ts";
@@ -9,7 +10,12 @@ import { regionOf } from "../../engine/regions.ts";
 import { idOf, RecorderBench } from "../support/recorder-bench.ts";
 import { incarnationOf, memberNumber, viewOfMembers } from "../support/members.ts";
 
-const CLAIM = { term: 1, incarnation: incarnationOf(1) };
+const CLAIM = { term: 1, incarnation: incarnationOf(1), founding: "f" };
+
+function servingUnder(term: number): Serving {
+  const record = new HeldRecord({ partition: 0, claim: { ...CLAIM, term } }, 0);
+  return { kind: "serving", record, doubtUntilMs: -Infinity };
+}
 
 /** Node 1 of a view, with all partitions in the state that a test gives them. */
 class Subject {
@@ -26,7 +32,10 @@ class Subject {
     const placement = () => placementOf(membership.view, 16);
     const unheard = (): void => undefined;
     this.holdings = new Holdings(16, { membership, placement, nowMs, onServing: unheard, onStopped: unheard });
-    this.hold({ kind: "serving", claim: CLAIM, raisedTo: 1, doubtUntilMs: -Infinity });
+    this.hold((partition) => {
+      this.holdings.take(partition);
+      this.holdings.serve(partition, servingUnder(1));
+    });
     this.applier = new RowApplier({
       owner: new Owner(bench.engine, recorder),
       recorder,
@@ -40,8 +49,12 @@ class Subject {
     return new Subject(await RecorderBench.open());
   }
 
-  hold(holding: Holding): void {
-    for (let partition = 0; partition < 16; partition++) this.holdings.set(partition, holding);
+  /** Brings each partition, from `elsewhere`, into a state. */
+  hold(bring: (partition: number) => void): void {
+    for (let partition = 0; partition < 16; partition++) {
+      this.holdings.forget(partition);
+      bring(partition);
+    }
   }
 
   ask(operation: Operation, number: number, mode = "", epoch = this.membership.view.epoch): RowOutcome[] {
@@ -128,26 +141,44 @@ test("R6: who was superseded while the append was under way answers `moved`", as
 });
 test("R17: a row that was sent under a view from before the claim is not applied", async () => {
   const subject = await Subject.open();
-  subject.hold({ kind: "serving", claim: { ...CLAIM, term: 5 }, raisedTo: 5, doubtUntilMs: -Infinity });
+  subject.hold((partition) => {
+    subject.holdings.take(partition);
+    subject.holdings.serve(partition, servingUnder(5));
+  });
   expect(subject.ask("report", 1, "GM01", 4)).toEqual(elsewhere("moved"));
   expect(subject.bench.modeOf(1)).toBeUndefined();
 });
 test("R18: what is not served here is told at once, and why", async () => {
   const subject = await Subject.open();
-  const serving = { kind: "serving", claim: CLAIM, raisedTo: 1, doubtUntilMs: -Infinity } as const;
-  const states: [Holding, string, string?][] = [
-    [ELSEWHERE, "loading"],
-    [{ kind: "wanted", holder: undefined }, "loading"],
-    [{ kind: "wanted", holder: incarnationOf(2) }, "held by", incarnationOf(2)],
-    [{ kind: "taking" }, "loading"],
-    [{ kind: "settling", serving, untilMs: 1 }, "loading"],
-    [{ kind: "letting go", serving }, "loading"],
+  const { holdings } = subject;
+  const states: [what: string, bring: (partition: number) => void, reason: string, holder?: string][] = [
+    ["elsewhere", () => undefined, "loading"],
+    ["wanted", (partition) => holdings.want(partition), "loading"],
+    ["wanted of", (partition) => holdings.want(partition, incarnationOf(2)), "held by", incarnationOf(2)],
+    ["taking", (partition) => holdings.take(partition), "loading"],
+    [
+      "settling",
+      (partition) => {
+        holdings.take(partition);
+        holdings.settle(partition, servingUnder(1), 1);
+      },
+      "loading",
+    ],
+    [
+      "letting go",
+      (partition) => {
+        holdings.take(partition);
+        holdings.serve(partition, servingUnder(1));
+        holdings.letGo(partition);
+      },
+      "loading",
+    ],
   ];
-  for (const [holding, reason, holder] of states) {
-    subject.hold(holding);
-    expect(subject.ask("report", 1, "GM01"), holding.kind).toEqual(elsewhere(reason, holder));
+  for (const [what, bring, reason, holder] of states) {
+    subject.hold(bring);
+    expect(subject.ask("report", 1, "GM01"), what).toEqual(elsewhere(reason, holder));
   }
-  subject.hold(ELSEWHERE);
+  subject.hold(() => undefined);
   subject.membership.view = viewOfMembers(1, [2]);
   expect(subject.ask("report", 1, "GM01")).toEqual(elsewhere("moved"));
   expect(subject.ask("report", 1, "GM01", 7), "the sender knows a newer view").toEqual(elsewhere("loading"));

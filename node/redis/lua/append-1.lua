@@ -2,7 +2,7 @@
 --[[ node/redis/lua/append-1.lua: continue the logs of partitions, each from the length it names (R2). O(bytes).
   Two calls and an argument a message, and a state is taken apart no further than need be: so a group commit is cheap.
   KEYS[1] the tag's records (hash, records.lua)
-  ARGV[1] run   [2] of each, in lines: 'partition term incarnation length-continued'   [3 …] messages
+  ARGV[1] run   [2] of each, in lines: 'partition term incarnation founding length-continued'   [3 …] messages
   Clock: none   Not past the memory limit (R16): what fills Redis is refused first.
   Returns a letter for each: L landed, S superseded, B behind.                                                       ]]
 -- with run records
@@ -12,7 +12,7 @@ local find, sub, match, format, tonumber = string.find, string.sub, string.match
 local key = KEYS[1]
 
 local names, claims, lengths, count = {}, {}, {}, 0
-for partition, claim, from in string.gmatch(ARGV[2], '(%d+) (%d+ %S+ )(%d+)\n') do
+for partition, claim, from in string.gmatch(ARGV[2], '(%d+) (%d+ %S+ %S+ )(%d+)\n') do
   count = count + 1
   names[count], claims[count], lengths[count] = 'c' .. partition, claim, tonumber(from)
 end
@@ -24,7 +24,7 @@ for index = 1, count do
   local state = states[index] or EMPTY
   local _, stop, length, next = find(state, '^(%d+) (%d+) ')
   if sub(state, stop + 1, stop + #claim) ~= claim then
-    answers[index] = refusal(tonumber((match(state, '^%S+ %S+ (%d+)', stop + 1))), claim)
+    answers[index] = refusal(tonumber((match(state, '^%S+ %S+ %S+ (%d+)', stop + 1))), claim)
   else
     length = tonumber(length)
     local continued = from + #message

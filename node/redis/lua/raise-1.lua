@@ -1,7 +1,7 @@
 #!lua flags=allow-oom
 --[[ node/redis/lua/raise-1.lua: raise one's own claims to an epoch; never lower them (R14). O(partitions).
   KEYS[1] the tag's records (hash, records.lua)
-  ARGV[1] run   [2] epoch   then of each: partition, claim 'term incarnation'   Clock: none
+  ARGV[1] run   [2] epoch   then of each: partition, claim 'term incarnation founding'   Clock: none
   Returns a letter for each: L landed, S superseded, B behind.                                                       ]]
 -- with run records
 local other = isOtherRun(KEYS[1], ARGV[1])

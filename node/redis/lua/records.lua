@@ -1,6 +1,6 @@
 --[[ Shared by the scripts of records: what one tag's hash holds of partition p (R1 to R4, R14).
-  c<p>      text:  length next  term incarnation  raisedTo number first mine start lost
-              length  bytes appended since the founding of the claim (term, incarnation); term 0: nobody ever claimed it
+  c<p>      text:  length next  term incarnation founding  raisedTo number first mine start lost
+              length  bytes appended since the claim (term, incarnation, founding) was founded; term 0: nobody ever claimed it
               raisedTo  R14      number  of the newest snapshot of this claim, 0: none
               first, next  the log's messages are numbered first … next - 1      mine  the first one of this claim
               start   the length at which the first message of this claim begins that is still there
@@ -8,14 +8,14 @@
   s<p>      the snapshot's bytes; absent: none was ever taken
   l<p>.<n>  message n of the log
   key, mark, generation   R12: a copy of the cluster's key and what lies beside it there (key.lua)                    ]]
-local EMPTY = '0 0 0 - 0 0 0 0 0 0'
-local STATE = '^(%d+) (%d+) (%d+) (%S+) (%d+) (%d+) (%d+) (%d+) (%d+) (%d)$'
+local EMPTY = '0 0 0 - - 0 0 0 0 0 0'
+local STATE = '^(%d+) (%d+) (%d+ %S+ %S+) (%d+) (%d+) (%d+) (%d+) (%d+) (%d)$'
 local ARGUMENTS_MAX = 4000 -- unpack() gives some 8,000 values at most
 
 local function readState(found)
-  local length, next, term, incarnation, raisedTo, number, first, mine, start, lost = string.match(found, STATE)
+  local length, next, claim, raisedTo, number, first, mine, start, lost = string.match(found, STATE)
   return {
-    length = tonumber(length), next = tonumber(next), claim = term .. ' ' .. incarnation, raisedTo = tonumber(raisedTo),
+    length = tonumber(length), next = tonumber(next), claim = claim, raisedTo = tonumber(raisedTo),
     number = tonumber(number), first = tonumber(first), mine = tonumber(mine), start = tonumber(start), lost = lost,
   }
 end

@@ -2,9 +2,9 @@
 --[[ node/redis/lua/snapshot-1.lua: replace a snapshot and the part of the log that it covers, at once (R3, R4).
   O(bytes, messages covered).
   KEYS[1] the tag's records (hash, records.lua)
-  ARGV[1] run   [2] partition   [3] claim 'term incarnation'   [4] number   [5] length covered
+  ARGV[1] run   [2] partition   [3] claim 'term incarnation founding'   [4] number   [5] length covered
   ARGV[6] 1: the whole log is covered, whatever its length   [7] bytes   Clock: none
-  Returns L landed, S superseded, B behind, O outnumbered.                                                           ]]
+  Returns L landed, S superseded, B behind, O and the number that stands: outnumbered.                               ]]
 -- with run records
 local other = isOtherRun(KEYS[1], ARGV[1])
 if other then return other end
@@ -12,7 +12,7 @@ local key, partition, claim = KEYS[1], ARGV[2], ARGV[3]
 local number, covers, isWhole = tonumber(ARGV[4]), tonumber(ARGV[5]), ARGV[6] == '1'
 local state = readState(redis.call('HGET', key, 'c' .. partition) or EMPTY)
 if state.claim ~= claim then return refusal(state.raisedTo, claim) end
-if number <= state.number then return 'O' end
+if number <= state.number then return 'O' .. text(state.number) end
 if not isWhole and covers > state.length then return 'B' end
 
 local kept, start = state.next, covers

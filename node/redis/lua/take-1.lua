@@ -2,7 +2,7 @@
 --[[ node/redis/lua/take-1.lua: take records for a term above what they are raised to, or one's own again (R1).
   O(bytes of the records) where they are asked for.
   KEYS[1] the tag's records (hash, records.lua)
-  ARGV[1] run   [2] claim: 'term incarnation'   [3] 1: answer snapshot and log   [4] key, or '', [5] its generation, for
+  ARGV[1] run   [2] claim: 'term incarnation founding'   [3] 1: answer snapshot and log   [4] key, or '', [5] its generation, for
   a tag that has none (R12)   [6 …] partitions   Clock: none
   Returns of each partition {state before | nil}: refused, or {state before | nil, lost, and where asked for: snapshot |
   nil, message, message, …}.                                                                                         ]]

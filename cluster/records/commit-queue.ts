@@ -1,0 +1,210 @@
+/**
+ * Group commit of one tag (R2, R5): rows that wait for the log, one append under way with the rows of all its partitions, and
+ * everybody who waits for one of them. What an answer means for a record is decided in tag-recorder.ts.
+ */
+import type { AppendAnswer, FoundedClaim } from "../ports/record-store.ts";
+import type { HeldRecord } from "./held-record.ts";
+import type { Fate } from "./recorder.ts";
+
+/** One partition's part of an append. */
+export interface Part {
+  readonly record: HeldRecord;
+  readonly partition: number;
+  readonly claim: FoundedClaim;
+  readonly from: number;
+  readonly message: Uint8Array;
+  /** R4: which healing of the record it proves; 0: none. */
+  readonly proves: number;
+}
+
+export interface CommitPorts {
+  readonly append: (parts: readonly Part[]) => Promise<readonly AppendAnswer[]>;
+  /** What a partition has for the log, encoded; it waits no longer then. */
+  readonly drainLog: (partition: number) => Uint8Array;
+  readonly atTurnEnd: (task: () => void) => void;
+  readonly nowMs: () => number;
+  /** The store answered: what became of each part, and how long that took. */
+  readonly onAnswered: (parts: readonly Part[], answers: readonly AppendAnswer[], tookMs: number) => void;
+  /** Nobody knows what became of these. */
+  readonly onFailed: (records: readonly HeldRecord[], error: unknown) => void;
+  /** R4: whether what was applied is not remembered. */
+  readonly isCounted: (record: HeldRecord) => boolean;
+  readonly onSent: (rows: number, bytes: number) => void;
+}
+
+interface Waiter {
+  readonly record: HeldRecord;
+  readonly settle: (fate: Fate) => void;
+}
+
+interface Commit {
+  readonly number: number;
+  readonly parts: readonly Part[];
+  waiters: Waiter[];
+  readonly sentAtMs: number;
+  /** When the oldest of its rows came: so long its client has been waiting. */
+  readonly sinceMs: number;
+  isGivenUp: boolean;
+  /** Resolves when the store has answered or failed. */
+  settled: Promise<void>;
+}
+
+export class CommitQueue {
+  /** Rows that wait for the store, not counting those under way. */
+  rowsWaiting = 0;
+  private readonly ports: CommitPorts;
+  private readonly deadlineMs: number;
+  private queue: HeldRecord[] = [];
+  private waiters: Waiter[] = [];
+  /** When the oldest that waits came. */
+  private waitingSinceMs = 0;
+  private isFlushPlanned = false;
+  private commits = 0;
+  private inFlight: Commit | undefined;
+
+  /** @param deadlineMs an append that takes longer is given up (R4) */
+  constructor(ports: CommitPorts, deadlineMs: number) {
+    this.ports = ports;
+    this.deadlineMs = deadlineMs;
+  }
+
+  get isIdle(): boolean {
+    return this.inFlight === undefined && this.queue.length === 0;
+  }
+
+  /** Whether an append that was given up is still under way: nothing else may be sent before it has ended. */
+  get isStuck(): boolean {
+    return this.inFlight?.isGivenUp ?? false;
+  }
+
+  /** Resolves when the append that is under way now has ended. */
+  get settled(): Promise<void> | undefined {
+    return this.inFlight?.settled;
+  }
+
+  /** Sends what a partition has for the log, or nothing but a proof of its claim, with the next append. */
+  push(record: HeldRecord, rows: number): void {
+    if (this.queue.length === 0) this.waitingSinceMs = this.ports.nowMs();
+    if (!record.isQueued) this.queue.push(record);
+    record.isQueued = true;
+    this.rowsWaiting += rows;
+    this.planFlush();
+  }
+
+  /** Calls `settle` when the append has ended that the next flush sends. */
+  waitForNext(record: HeldRecord, settle: (fate: Fate) => void): void {
+    this.waiters.push({ record, settle });
+  }
+
+  /** Calls `settle` when the append has ended that carries a record's newest rows. False where none is under way. */
+  waitForNewest(record: HeldRecord, settle: (fate: Fate) => void): boolean {
+    const { inFlight } = this;
+    if (inFlight === undefined || record.commit !== inFlight.number) return false;
+    inFlight.waiters.push({ record, settle });
+    return true;
+  }
+
+  /** R4: gives up the append that takes too long. Its answer no longer counts, but nothing else is sent before it came. */
+  tick(): void {
+    const nowMs = this.ports.nowMs();
+    const { inFlight } = this;
+    const isLate = inFlight !== undefined && !inFlight.isGivenUp && nowMs - inFlight.sinceMs > this.deadlineMs;
+    if (isLate) {
+      inFlight.isGivenUp = true;
+      const error = new Error(`Gave up an append after ${this.deadlineMs} ms`);
+      this.ports.onFailed(recordsOf(inFlight), error);
+      this.settle(inFlight.waiters.splice(0));
+    }
+    // What waits behind an append that hangs is not answered by it either.
+    if (this.queue.length > 0 && nowMs - this.waitingSinceMs > this.deadlineMs)
+      this.ports.onFailed([...this.queue], new Error(`The log has not been written for ${this.deadlineMs} ms`));
+  }
+
+  /** These records are ahead or gone: their rows are not sent, and who waits for them is told. */
+  takeOut(isOut: (record: HeldRecord) => boolean): void {
+    for (const record of this.queue) if (isOut(record)) record.isQueued = false;
+    this.queue = this.queue.filter((record) => !isOut(record));
+    if (this.queue.length === 0) this.rowsWaiting = 0;
+    const out = this.waiters.filter(({ record }) => isOut(record));
+    this.waiters = this.waiters.filter(({ record }) => !isOut(record));
+    this.settle(out);
+  }
+
+  /** A record is dropped: nobody knows what became of what it had under way. */
+  drop(dropped: HeldRecord): void {
+    const isDropped = ({ record }: Waiter): boolean => record === dropped;
+    const { inFlight } = this;
+    const lost = [...(inFlight?.waiters ?? []), ...this.waiters].filter(isDropped);
+    if (inFlight !== undefined) inFlight.waiters = inFlight.waiters.filter((waiter) => !isDropped(waiter));
+    this.waiters = this.waiters.filter((waiter) => !isDropped(waiter));
+    this.takeOut((record) => record === dropped);
+    for (const { settle } of lost) settle("lost");
+  }
+
+  private planFlush(): void {
+    if (this.isFlushPlanned || this.inFlight !== undefined) return;
+    this.isFlushPlanned = true;
+    this.ports.atTurnEnd(() => {
+      this.isFlushPlanned = false;
+      this.flush();
+    });
+  }
+
+  private flush(): void {
+    if (this.inFlight !== undefined || this.queue.length === 0) return;
+    const number = ++this.commits;
+    const { queue, waiters } = this;
+    this.queue = [];
+    this.waiters = [];
+    const parts = queue.map((record) => this.partOf(record, number));
+    this.ports.onSent(
+      this.rowsWaiting,
+      parts.reduce((bytes, { message }) => bytes + message.length, 0),
+    );
+    this.rowsWaiting = 0;
+    const [sentAtMs, sinceMs] = [this.ports.nowMs(), this.waitingSinceMs];
+    const commit: Commit = {
+      number,
+      parts,
+      waiters,
+      sentAtMs,
+      sinceMs,
+      isGivenUp: false,
+      settled: Promise.resolve(),
+    };
+    this.inFlight = commit;
+    commit.settled = this.ports.append(parts).then(
+      (answers) => {
+        this.ports.onAnswered(commit.parts, answers, this.ports.nowMs() - sentAtMs);
+        this.finish(commit);
+      },
+      (error: unknown) => {
+        this.ports.onFailed(recordsOf(commit), error);
+        this.finish(commit);
+      },
+    );
+  }
+
+  private partOf(record: HeldRecord, commit: number): Part {
+    const { partition, claim, length: from } = record;
+    const message = this.ports.drainLog(partition);
+    record.isQueued = false;
+    record.commit = commit;
+    record.length += message.length;
+    return { record, partition, claim, from, message, proves: record.state === "proving" ? record.healings : 0 };
+  }
+
+  private finish(commit: Commit): void {
+    this.inFlight = undefined;
+    this.settle(commit.waiters);
+    this.flush();
+  }
+
+  private settle(waiters: readonly Waiter[]): void {
+    for (const { record, settle } of waiters) settle(this.ports.isCounted(record) ? "counted" : "remembered");
+  }
+}
+
+function recordsOf({ parts }: Commit): HeldRecord[] {
+  return parts.map(({ record }) => record);
+}

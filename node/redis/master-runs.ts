@@ -1,0 +1,77 @@
+/**
+ * R15: the replication ids of the masters that have the list and each tag's records. An id changes with every restart and
+ * every promotion. The list's master is asked each time; the others in the background, so that one that is away or slow
+ * delays no renewal: what was known of it stands meanwhile.
+ */
+import type { Connection } from "./connection.ts";
+import { UNKNOWN } from "./run.ts";
+
+export interface MasterIds {
+  /** Of the master that has the list. */
+  readonly list: string;
+  /** By tag. */
+  readonly tags: readonly string[];
+}
+
+/** So often the other masters are asked. */
+const REFRESH_MS = 500;
+
+interface Known {
+  id: string;
+  askedAtMs: number;
+  asking: Promise<void> | undefined;
+}
+
+export class MasterRuns {
+  readonly #connection: Connection;
+  readonly #listKey: string;
+  readonly #tagKeys: () => readonly string[];
+  /** By the master's address. */
+  readonly #known = new Map<string, Known>();
+
+  constructor(connection: Connection, listKey: string, tagKeys: () => readonly string[]) {
+    this.#connection = connection;
+    this.#listKey = listKey;
+    this.#tagKeys = tagKeys;
+  }
+
+  /** Rejects with a `StoreUnavailableError` where the list's master does not answer. */
+  async read(): Promise<MasterIds> {
+    const home = this.#connection.masterOf("read the run", this.#listKey);
+    const list = await this.#connection.replicationId("read the run", home);
+    const others = this.#tagKeys().map((key) => this.#addressOf(key));
+    await Promise.all(others.filter((address) => address !== home).map((address) => this.#refresh(address)));
+    return { list, tags: others.map((address) => (address === home ? list : this.#idOf(address))) };
+  }
+
+  #addressOf(key: string): string | undefined {
+    try {
+      return this.#connection.masterOf("read the run", key);
+    } catch {
+      return undefined; // nobody serves it just now
+    }
+  }
+
+  #idOf(address: string | undefined): string {
+    return (address === undefined ? undefined : this.#known.get(address)?.id) ?? UNKNOWN;
+  }
+
+  /** Resolves at once where something is known; else when that master has answered, or failed to. */
+  async #refresh(address: string | undefined): Promise<void> {
+    if (address === undefined) return;
+    const known = this.#known.get(address) ?? { id: UNKNOWN, askedAtMs: -Infinity, asking: undefined };
+    this.#known.set(address, known);
+    const nowMs = performance.now();
+    if (known.asking === undefined && nowMs - known.askedAtMs >= REFRESH_MS) {
+      known.askedAtMs = nowMs;
+      known.asking = this.#connection
+        .replicationId("read the run", address)
+        .then(
+          (id) => void (known.id = id),
+          () => undefined, // what was known stands
+        )
+        .finally(() => (known.asking = undefined));
+    }
+    if (known.id === UNKNOWN) await known.asking;
+  }
+}

@@ -1,0 +1,91 @@
+/**
+ * Checks what the documents say of the code: every rule that is cited has an entry in docs/rules.md, every entry names the
+ * file that keeps it and the test that guards it, and every file, test and scenario that a document names is there.
+ */
+import { globSync, readFileSync } from "node:fs";
+import { basename, dirname, join, posix } from "node:path";
+
+const RULES = "docs/rules.md";
+const EXCLUDED = ["**/node_modules/**", "reports/**", "data/**", ".git/**", "CHANGELOG.md", "bench/*RESULTS.md"];
+/** `R5`, and not `R5xx`, a part of a longer name, or a letter of another language. */
+const CITATION = /(?<![\w.-])R(\d{1,2})(?![\w-])/g;
+const QUOTED_SCENARIO = /[Ss]cenarios?:? "([^"]+)"/g;
+/** In a document: a file between backticks, or one that a link leads to. */
+const NAMED_FILE = /`((?:[\w.-]+\/)*[\w-]+(?:\.[\w-]+)*\.(?:ts|js|lua|md|json|yml|cfg))`/g;
+const LINKED_FILE = /\]\((?!https?:|#)([^)#\s]+)(?:#[^)]*)?\)/g;
+const PLACEHOLDER = /[<*]|^x\.|^a\./;
+
+/** The breaches in a project's folder, one line each: `file:line: what is wrong`. */
+export function checkDocs(root: string, scenarios: readonly string[]): string[] {
+  const read = (file: string): string => readFileSync(join(root, file), "utf8");
+  const all = globSync("**/*.{ts,js,lua,md,json,yml,cfg}", { cwd: root, exclude: EXCLUDED }).map((file) =>
+    file.replaceAll("\\", "/"),
+  );
+  const rules = entriesOf(read(RULES));
+  return [
+    ...rules.flatMap((rule) => checkEntry(rule)),
+    ...all.filter((file) => /\.(ts|lua|md)$/.test(file)).flatMap((file) => checkCitations(file, read(file), rules)),
+    ...all.filter((file) => file.endsWith(".md")).flatMap((file) => checkNames(file, read(file), all, scenarios)),
+  ];
+}
+
+interface Entry {
+  readonly rule: number;
+  readonly line: number;
+  readonly text: string;
+}
+
+function entriesOf(text: string): Entry[] {
+  const lines = text.split("\n");
+  const starts = [...lines.keys()].filter((line) => /^## R\d/.test(lines[line] ?? ""));
+  return starts.map((start, index) => ({
+    rule: Number(/^## R(\d+)/.exec(lines[start] ?? "")?.[1]),
+    line: start + 1,
+    text: lines.slice(start, starts[index + 1]).join("\n"),
+  }));
+}
+
+function checkEntry({ rule, line, text }: Entry): string[] {
+  const missing = ["Kept by:", "Guarded by:"].filter((part) => !text.includes(part));
+  return missing.map((part) => `${RULES}:${line}: the entry of R${rule} has no line "${part}"`);
+}
+
+function checkCitations(file: string, text: string, rules: readonly Entry[]): string[] {
+  const known = new Set(rules.map(({ rule }) => rule));
+  return eachMatch(text, CITATION).flatMap(({ match, line }) =>
+    known.has(Number(match[1])) ? [] : [`${file}:${line}: cites R${match[1]}, which ${RULES} does not have`],
+  );
+}
+
+function checkNames(file: string, text: string, all: readonly string[], scenarios: readonly string[]): string[] {
+  const names = new Set(all.map((each) => basename(each)));
+  const isThere = (name: string): boolean =>
+    name.includes("/") ? all.some((each) => each === name || each.endsWith(`/${name}`)) : names.has(name);
+  const named = eachMatch(text, NAMED_FILE).flatMap(({ match, line }) => {
+    const [, name = ""] = match;
+    return PLACEHOLDER.test(name) || isThere(name) ? [] : [`${file}:${line}: names ${name}, which is not there`];
+  });
+  const linked = eachMatch(text, LINKED_FILE).flatMap(({ match, line }) => {
+    const target = posix.normalize(posix.join(dirname(file), match[1] ?? ""));
+    const isFound = all.some((each) => each === target || each.startsWith(`${target.replace(/\/$/, "")}/`));
+    return isFound || !/\.\w+$/.test(target) ? [] : [`${file}:${line}: links to ${target}, which is not there`];
+  });
+  const played = eachMatch(text, QUOTED_SCENARIO).flatMap(({ match, line }) =>
+    scenarios.includes(match[1] ?? "") ? [] : [`${file}:${line}: names the scenario "${match[1]}", which is not there`],
+  );
+  return [...named, ...linked, ...played];
+}
+
+function eachMatch(text: string, pattern: RegExp): { match: RegExpMatchArray; line: number }[] {
+  return [...text.matchAll(pattern)].map((match) => ({
+    match,
+    line: text.slice(0, match.index).split("\n").length,
+  }));
+}
+
+if (import.meta.main) {
+  const { SCENARIO_NAMES } = await import("../simulator/scenario-names.ts");
+  const breaches = checkDocs(join(import.meta.dirname, ".."), SCENARIO_NAMES);
+  for (const breach of breaches) console.error(breach);
+  if (breaches.length > 0) process.exitCode = 1;
+}

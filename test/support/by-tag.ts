@@ -1,0 +1,34 @@
+/** A shared store whose calls about records may name partitions of several tags: one call a tag, answers in the order asked. */
+import type { PartitionIndex } from "../../cluster/ports/record-store.ts";
+import type { SharedStore } from "../../cluster/ports/shared-store.ts";
+
+export function byTag<Store extends SharedStore>(store: Store): Store {
+  const spread = async <Part, Answer>(
+    parts: readonly Part[],
+    partitionOf: (part: Part) => PartitionIndex,
+    call: (parts: readonly Part[]) => Promise<Answer[]>,
+  ): Promise<Answer[]> => {
+    const answers: Answer[] = [];
+    const places = Map.groupBy(parts.keys(), (place) => partitionOf(parts[place]) % store.tagsCount);
+    for (const own of places.values()) {
+      const answered = await call(own.map((place) => parts[place]));
+      for (const [index, place] of own.entries()) answers[place] = answered[index];
+    }
+    return answers;
+  };
+  const itself = (partition: PartitionIndex): PartitionIndex => partition;
+  const named = ({ partition }: { readonly partition: PartitionIndex }): PartitionIndex => partition;
+  const calls: Pick<SharedStore, "standing" | "take" | "raise" | "append"> = {
+    standing: (run, partitions) => spread(partitions, itself, (own) => store.standing(run, own)),
+    take: (run, partitions, ...rest) => spread(partitions, itself, (own) => store.take(run, own, ...rest)),
+    raise: (run, claims, epoch) => spread(claims, named, (own) => store.raise(run, own, epoch)),
+    append: (run, appends) => spread(appends, named, (own) => store.append(run, own)),
+  };
+  return new Proxy(store, {
+    get(target, name) {
+      if (name in calls) return calls[name as keyof typeof calls];
+      const value: unknown = Reflect.get(target, name, target);
+      return typeof value === "function" ? value.bind(target) : value;
+    },
+  });
+}
