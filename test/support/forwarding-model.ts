@@ -265,6 +265,7 @@ export class ModelNode {
   private call(to: string, body: Uint8Array, timeoutMs: number): Promise<Uint8Array> {
     const { model, view } = this;
     const { promise, resolve, reject } = Promise.withResolvers<Uint8Array>();
+    if (this.isDead) return promise;
     const peer = model.nodes.find(({ incarnation }) => incarnation === to) as ModelNode;
     const what = `${isFrameOf("fates", body) ? "fates" : "a batch"} to ${to}`;
     this.calls.set(what, (this.calls.get(what) ?? 0) + 1);
