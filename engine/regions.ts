@@ -27,6 +27,13 @@ export function regionOf(code: string): number {
   return NUMBERS[slotOf(first, second)];
 }
 
+/** Both letters of each region's code in one number, the first one lower: how a region is written in messages. */
+export const REGION_LETTERS = Uint16Array.from(REGIONS, (code) => code.charCodeAt(0) | (code.charCodeAt(1) << 8));
+
+/** Region number by these letters, -1 where there is none. */
+export const REGION_BY_LETTERS = new Int16Array(1 << 16).fill(-1);
+for (const [region, letters] of REGION_LETTERS.entries()) REGION_BY_LETTERS[letters] = region;
+
 function slotOf(first: number, second: number): number {
   return ((first | 0x20) - 97) * 26 + (second | 0x20) - 97;
 }

@@ -34,6 +34,9 @@ export const SCENARIO_NAMES = [
   "two nodes that cannot hear each other",
   "a lone slow survivor buries the dead",
   "a removal and its echo",
+  "a store that takes its time over each append",
+  "a step of an owner's clock under forwarded reports",
+  "a holder that is superseded with rows that it took in",
 ] as const;
 
 export type ScenarioName = (typeof SCENARIO_NAMES)[number];

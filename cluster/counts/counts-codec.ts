@@ -17,7 +17,7 @@ import type { Ranked } from "../../engine/board.ts";
 import { checksum } from "../../engine/checksum.ts";
 import { MalformedMessageError } from "../../engine/codec.ts";
 import { isModeName } from "../../engine/modes.ts";
-import { REGIONS } from "../../engine/regions.ts";
+import { REGION_BY_LETTERS, REGION_LETTERS, REGIONS } from "../../engine/regions.ts";
 
 /** One partition's counts for one region owner, or only how far they are. */
 export interface TallyEntry {
@@ -108,11 +108,6 @@ const VERSION = 1;
 const KINDS = ["tell", "told", "flush", "flushed", "ask", "asked"] as const;
 const [WHOLE, DOUBTFUL, UNSURE] = [1, 2, 4];
 const [STALE, COMPLETE, WITH_COUNTS] = [1, 2, 4];
-
-/** Both letters of each region's code, and the region by them: -1 where there is none. */
-const LETTERS = Uint16Array.from(REGIONS, (code) => code.charCodeAt(0) | (code.charCodeAt(1) << 8));
-const REGION_BY_LETTERS = new Int16Array(1 << 16).fill(-1);
-for (const [region, letters] of LETTERS.entries()) REGION_BY_LETTERS[letters] = region;
 
 export function encodeCounts(message: CountsMessage): Uint8Array {
   const writer = new Writer();
@@ -276,8 +271,8 @@ class Writer {
   }
 
   region(region: number): void {
-    this.byte(LETTERS[region] & 0xff);
-    this.byte(LETTERS[region] >>> 8);
+    this.byte(REGION_LETTERS[region] & 0xff);
+    this.byte(REGION_LETTERS[region] >>> 8);
   }
 
   name(name: string): void {

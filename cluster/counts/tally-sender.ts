@@ -8,6 +8,7 @@
 import type { Engine } from "../../engine/engine.ts";
 import { MODE_BITS } from "../../engine/modes.ts";
 import type { Tallies, TallyEntry } from "./counts-codec.ts";
+import { Names } from "../ports/names.ts";
 
 /** What is to be said of a partition that is held here. */
 export interface Speech {
@@ -164,7 +165,7 @@ export class TallySender {
 
   private parcel(destination: Destination, partitions: Iterable<number>, isConfirmed: boolean): Parcel {
     const to = ++this.messages;
-    const modes = new Dictionary(this.engine.modes.names);
+    const modes = new Names();
     const entries: TallyEntry[] = [];
     let room = MESSAGE_CELLS_MAX;
     for (const partition of partitions) {
@@ -181,15 +182,16 @@ export class TallySender {
       entries.push({ partition, term, from, to: isDirty ? to : from, isWhole, isDoubtful, isUnsure, cells });
       room -= cells.length / 3;
     }
-    return { destination, tallies: { modes: modes.names, entries } };
+    return { destination, tallies: { modes: modes.list, entries } };
   }
 
-  private cellsOf(partition: number, destination: Destination, outbox: Outbox, modes: Dictionary): number[] {
+  private cellsOf(partition: number, destination: Destination, outbox: Outbox, modes: Names): number[] {
     const { tally } = this.engine.partitions[partition];
     const cells: number[] = [];
     const add = (cell: number, players: number): void => {
       const region = cell >>> MODE_BITS;
-      if (this.owners[region] === destination) cells.push(region, modes.indexOf(cell & MODE_MASK), players);
+      if (this.owners[region] === destination)
+        cells.push(region, modes.numberOf(this.engine.modes.names[cell & MODE_MASK]), players);
     };
     if (outbox.wholeDueAt === NOT_DUE) for (const cell of outbox.cells.keys()) add(cell, tally.players(cell));
     else for (const [cell, players] of tally.cells()) add(cell, players);
@@ -226,26 +228,6 @@ export class TallySender {
     if (outbox.wholeDueAt < to) outbox.wholeDueAt = NOT_DUE;
     for (const [cell, notedAt] of outbox.cells) if (notedAt < to) outbox.cells.delete(cell);
     if (outbox.cells.size === 0 && outbox.wholeDueAt === NOT_DUE) dirty.delete(partition);
-  }
-}
-
-/** Numbers the modes of one message as they are first met. */
-class Dictionary {
-  readonly names: string[] = [];
-  private readonly indexes = new Map<number, number>();
-  private readonly modeNames: readonly string[];
-
-  constructor(modeNames: readonly string[]) {
-    this.modeNames = modeNames;
-  }
-
-  indexOf(mode: number): number {
-    let index = this.indexes.get(mode);
-    if (index === undefined) {
-      index = this.names.push(this.modeNames[mode]) - 1;
-      this.indexes.set(mode, index);
-    }
-    return index;
   }
 }
 

@@ -1,18 +1,20 @@
 /**
  * R17: what is around every message between nodes: who sent it to whom, under which epoch, and when. Little-endian:
  *
- *   0  u8   protocol version, 1          8  f64  epoch of the sender's view
- *   1  u8   1 request, 2 answer         16  f64  sent at, the sender's clock, ms (answers: 0)
+ *   0  u8   protocol version, 2          8  f64  epoch of the sender's view
+ *   1  u8   1 request, 2 answer         16  f64  the stamp: sent at, the sender's clock, ms
  *   2  u8   verdict of an answer        24  2 u32  the mark of the cluster
  *   3  u8   0                           32  36 letters  the sender's incarnation
  *   4  u32  bytes of the view           68  36 letters  the receiver's
- * 104  the view as JSON (0 bytes: none), zeros up to a multiple of 8, the body
+ * 104  f64  the echo: the newest stamp that the sender had heard from the receiver, 0 none
+ * 112  the view as JSON (0 bytes: none), zeros up to a multiple of 8, the body
  */
 import { MalformedMessageError } from "../../engine/codec.ts";
 import { PeerError, PROTOCOL } from "../ports/transport.ts";
 import { isIncarnation, type View, viewOf } from "../ports/view.ts";
 
-const HEAD_BYTES = 104;
+const HEAD_BYTES = 112;
+const ECHO_AT = 104;
 const KINDS = { request: 1, answer: 2 } as const;
 const VERDICTS = ["done", "stranger"] as const;
 
@@ -30,6 +32,8 @@ export interface Envelope {
   readonly verdict: Verdict;
   readonly epoch: number;
   readonly sentAtMs: number;
+  /** R19: by the receiver's clock: the message was sent after the receiver had sent this stamp. */
+  readonly echoMs: number;
   readonly from: string;
   readonly to: string;
   readonly view: View | undefined;
@@ -54,7 +58,8 @@ export function seal(envelope: Envelope, mark: ClusterMark): Uint8Array {
   head.setUint32(24, mark[0], true);
   head.setUint32(28, mark[1], true);
   encoder.encodeInto(envelope.from, bytes.subarray(32, 68));
-  encoder.encodeInto(envelope.to, bytes.subarray(68, HEAD_BYTES));
+  encoder.encodeInto(envelope.to, bytes.subarray(68, ECHO_AT));
+  head.setFloat64(ECHO_AT, envelope.echoMs, true);
   bytes.set(view, HEAD_BYTES);
   bytes.set(envelope.body, bodyAt);
   return bytes;
@@ -75,15 +80,20 @@ export function unseal(kind: Envelope["kind"], bytes: Uint8Array, mark: ClusterM
   const viewBytes = head.getUint32(4, true);
   const bodyAt = HEAD_BYTES + Math.ceil(viewBytes / 8) * 8;
   require(bodyAt <= bytes.length, 4, "a view that ends within the message");
-  const [epoch, sentAtMs] = [head.getFloat64(8, true), head.getFloat64(16, true)];
+  const [epoch, sentAtMs, echoMs] = [
+    head.getFloat64(8, true),
+    head.getFloat64(16, true),
+    head.getFloat64(ECHO_AT, true),
+  ];
   require(Number.isSafeInteger(epoch) && epoch >= 0, 8, "a whole epoch");
   require(Number.isFinite(sentAtMs), 16, "a finite time of sending");
+  require(Number.isFinite(echoMs), ECHO_AT, "a finite echo");
   const from = decoder.decode(bytes.subarray(32, 68));
-  const to = decoder.decode(bytes.subarray(68, HEAD_BYTES));
+  const to = decoder.decode(bytes.subarray(68, ECHO_AT));
   require(isIncarnation(from) && isIncarnation(to), 32, "two incarnations");
   const view = viewBytes === 0 ? undefined : viewOf(decoder.decode(bytes.subarray(HEAD_BYTES, HEAD_BYTES + viewBytes)));
   require(viewBytes === 0 || view !== undefined, HEAD_BYTES, "a view");
-  return { kind, verdict: VERDICTS[bytes[2]], epoch, sentAtMs, from, to, view, body: bytes.subarray(bodyAt) };
+  return { kind, verdict: VERDICTS[bytes[2]], epoch, sentAtMs, echoMs, from, to, view, body: bytes.subarray(bodyAt) };
 }
 
 function require(holds: boolean, offset: number, rule: string): asserts holds {

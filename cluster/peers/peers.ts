@@ -1,6 +1,6 @@
 /**
  * The other nodes, as this one hears them: calls with an envelope around them (R17), the spread of views, who was
- * heard of when (R10, R25), and how long a message was under way (R19).
+ * heard of when (R10, R25), and how old a message is at the most (R19).
  */
 import { type ClusterMark, type Envelope, seal, unseal, type Verdict } from "./envelope.ts";
 import { type Lane, PeerError, type Transport } from "../ports/transport.ts";
@@ -19,7 +19,8 @@ export interface PeersPorts {
 /**
  * Handles a request on a lane.
  * @param epoch of the sender's view
- * @param delayMs how long it was under way beyond the smallest delay seen from that sender
+ * @param delayMs R19: how old the message is at the most, by causality: rows count on it. Counts, which want to know how
+ *   fresh they are, get less where by the clocks it was on its way for less: the bound alone is a beat too loose
  */
 export type Handler = (from: string, epoch: number, delayMs: number, body: Uint8Array) => Promise<Uint8Array>;
 
@@ -28,6 +29,8 @@ interface Peer {
   heardAtMs: number;
   /** Epoch of the newest view it is known to have. */
   knownEpoch: number;
+  /** R19: the newest stamp heard from it, by its clock: what we send it now is sent after that. 0: none. */
+  stampMs: number;
   /** Smallest difference between our clock and its clock at sending, seen in this window and in the one before. */
   smallestMs: number;
   smallestBeforeMs: number;
@@ -72,10 +75,11 @@ export class Peers {
     if (answer.view !== undefined) this.note(answer.view);
     if (answer.from !== incarnation || answer.to !== me || answer.verdict === "stranger") {
       this.refused.add(incarnation); // as good as a port where nobody listens
-      throw new PeerError(`${member.peerUrl} is not ${incarnation} any more`, false);
+      throw new PeerError(`${member.peerUrl} is not ${incarnation} any more`, false, true);
     }
     peer.heardAtMs = ports.nowMs();
     peer.knownEpoch = Math.max(peer.knownEpoch, answer.epoch);
+    peer.stampMs = Math.max(peer.stampMs, answer.sentAtMs);
     return answer.body;
   }
 
@@ -88,7 +92,9 @@ export class Peers {
     const nowMs = this.ports.nowMs();
     peer.heardAtMs = nowMs;
     peer.knownEpoch = Math.max(peer.knownEpoch, request.epoch);
-    const delayMs = delayOf(peer, nowMs, request.sentAtMs);
+    peer.stampMs = Math.max(peer.stampMs, request.sentAtMs);
+    const ageMaxMs = Math.max(0, nowMs - request.echoMs);
+    const delayMs = lane === "counts" ? Math.min(ageMaxMs, delayOf(peer, nowMs, request.sentAtMs)) : ageMaxMs;
     return this.answer(request, "done", await this.handlers[lane](request.from, request.epoch, delayMs, request.body));
   }
 
@@ -139,22 +145,23 @@ export class Peers {
     body: Uint8Array,
   ): Uint8Array {
     const { ports } = this;
-    const sentAtMs = kind === "request" ? ports.nowMs() : 0;
-    return seal({ kind, verdict, epoch: ports.view().epoch, sentAtMs, from: ports.me(), to, view, body }, ports.mark);
+    const [epoch, sentAtMs, echoMs] = [ports.view().epoch, ports.nowMs(), this.peers.get(to)?.stampMs ?? 0];
+    return seal({ kind, verdict, epoch, sentAtMs, echoMs, from: ports.me(), to, view, body }, ports.mark);
   }
 
   private peerOf(incarnation: string): Peer {
     let peer = this.peers.get(incarnation);
     if (peer === undefined) {
       const heardAtMs = this.ports.nowMs();
-      peer = { heardAtMs, knownEpoch: 0, smallestMs: Infinity, smallestBeforeMs: Infinity, windowEndsMs: -Infinity };
+      const smallest = { smallestMs: Infinity, smallestBeforeMs: Infinity, windowEndsMs: -Infinity };
+      peer = { heardAtMs, knownEpoch: 0, stampMs: 0, ...smallest };
       this.peers.set(incarnation, peer);
     }
     return peer;
   }
 }
 
-/** R19: how long a message was under way beyond the smallest delay seen lately. */
+/** How long a message was under way beyond the smallest delay seen lately. */
 function delayOf(peer: Peer, nowMs: number, sentAtMs: number): number {
   if (nowMs >= peer.windowEndsMs) {
     peer.smallestBeforeMs = peer.smallestMs;

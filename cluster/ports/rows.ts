@@ -1,4 +1,5 @@
 /** What is asked about one player, and what became of it: the rows that nodes forward to each other. */
+import { NO_SEQ } from "../../engine/partition.ts";
 import type { PartitionIndex } from "./record-store.ts";
 
 export type Operation = "report" | "renew" | "remove" | "find";
@@ -18,7 +19,7 @@ export interface Row {
   readonly mode: string;
   /** 0 … 2^32 - 1, or NO_SEQ. */
   readonly seq: number;
-  /** By this node's clock: nobody waits for an answer after this. */
+  /** By this node's clock: nobody waits for an answer after this, perhaps sooner where the row came from a peer. */
   readonly untilMs: number;
 }
 
@@ -50,6 +51,16 @@ export interface Refused {
   readonly reason: "overloaded" | "no room for the mode" | "no room for the player" | "no owner";
 }
 
+/**
+ * R18: whether a row that an owner may have applied already may be applied once more, perhaps by another owner.
+ * A look-up changes nothing, and a heartbeat only makes a session longer, by the deadline at most; neither can undo what
+ * came since. A report with `seq` is ignored where a newer one stands. A report without it would undo a newer one, and so
+ * would a removal, whose `seq` nobody compares: it would disconnect a player who has come back since.
+ */
+export function mayRepeat({ operation, seq }: Row): boolean {
+  return operation === "find" || operation === "renew" || (operation === "report" && seq !== NO_SEQ);
+}
+
 /** R18: told to the entry, which tries again elsewhere or later. `holder`: who has it, as far as is known. */
 export interface Elsewhere {
   readonly kind: "elsewhere";
@@ -64,8 +75,9 @@ export type Outcome = Done | Refused;
 /** The owner's side on this node, as forwarding sees it. */
 export interface RowHandler {
   /**
-   * Applies a row, or says why not; nothing changed then. Applied at once, in the order of calls; `settle` is called
-   * once, perhaps at once, when it may be answered (R5).
+   * Applies a row, or says why not. Applied at once, in the order of calls; `settle` is called once, perhaps at once,
+   * when it may be answered (R5). `elsewhere` that is told before the call returns means that nothing changed; told
+   * later, that the row had been applied and nobody knows whether that stays (R18).
    * @param epoch under which it was sent (R17)
    */
   apply(row: Row, epoch: number, settle: (outcome: RowOutcome) => void): void;

@@ -1,7 +1,7 @@
 /** How nodes reach each other: one message to a peer, one answer back. */
 
 /** Of the messages between nodes; a node speaks this one, and reads no other. */
-export const PROTOCOL = 1;
+export const PROTOCOL = 2;
 
 /** `counts` (tallies, views) has a way of its own, so that no queue of rows holds it up (R20). */
 export type Lane = "rows" | "counts" | "control";
@@ -19,8 +19,11 @@ export class PeerError extends Error {
   override readonly name = "PeerError";
   /** R10: nobody listens there; the message has not arrived. */
   readonly isRefused: boolean;
-  constructor(message: string, isRefused: boolean) {
+  /** R18: another incarnation answers there: the one that was called never will again. */
+  readonly isAnother: boolean;
+  constructor(message: string, isRefused: boolean, isAnother = false) {
     super(message);
     this.isRefused = isRefused;
+    this.isAnother = isAnother;
   }
 }

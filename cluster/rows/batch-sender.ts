@@ -1,45 +1,69 @@
 /**
- * Batches of rows to peers: one under way per peer, the next fills meanwhile and leaves at the end of a turn of the
- * event loop. So batches grow with load by themselves, and no timer is involved.
+ * The entry's side of forwarding (R18, R19): batches of rows to peers, and what became of each row. One batch without an
+ * answer per peer; the next fills meanwhile and leaves at the end of a turn of the event loop. So batches grow with load
+ * by themselves, and no timer is involved.
+ *
+ * An answer says which rows were taken in; their fates come later, in messages of their own. A batch whose call was lost
+ * is sent again under its number until somebody answers it, so nothing is applied twice, or until its peer is lost.
  */
 import { MalformedMessageError } from "../../engine/codec.ts";
+import type { Row } from "../ports/rows.ts";
+import { PeerError } from "../ports/transport.ts";
+import { type Answer, decodeAnswers, decodeFates, LOST } from "./answer-codec.ts";
 import type { Entry, PartitionQueue } from "./partition-queue.ts";
-import { type Answer, decodeAnswers, encodeBatch, OUT_OF_TURN } from "./row-codec.ts";
+import { encodeBatch } from "./row-codec.ts";
 import { BATCH_ROWS_MAX } from "./row-frame.ts";
 
 export interface BatchSenderPorts {
   nowMs(): number;
+  me(): string;
   /** Runs a task when all that is ready now has been handled. */
   atTurnEnd(task: () => void): void;
-  /** Sends a batch to a peer's `RowReceiver`. Rejects with `PeerError` where no answer came in time. */
+  /** Sends a message to a peer's `Forwarder`. Rejects with `PeerError` where no answer came in time. */
   call(incarnation: string, body: Uint8Array, timeoutMs: number): Promise<Uint8Array>;
   isListed(incarnation: string): boolean;
 }
 
 export interface BatchSenderFigures {
+  /** Peers with a batch that is not answered. */
   peersInFlight: number;
   batches: number;
   batchRows: number;
-  /** Batches of which nobody knows what became. */
+  /** Calls without an answer: their batches went again, or were given up. */
   batchesUnheard: number;
 }
+
+/** What became of a row, as far as the entry knows. `unheard`: it did not arrive. */
+export type Answered = Answer | { readonly kind: "unheard" };
 
 interface Peer {
   readonly incarnation: string;
   /** Partitions with rows for its next batch. */
   ready: PartitionQueue[];
-  batch: BatchUnderWay | undefined;
+  /** The batch that has no answer. */
+  batch: Batch | undefined;
+  /** By number: that one, and those with rows that were taken in and have no fate. */
+  readonly open: Map<number, Batch>;
   /** Pause after the last failure; 0 after a success. */
   backoffMs: number;
   pausedUntilMs: number;
 }
 
-interface BatchUnderWay {
+interface Batch {
   readonly number: number;
-  readonly entries: readonly Entry[];
+  /** This node's incarnation: under another the peer would not know the batch again. */
+  readonly from: string;
+  readonly rows: readonly Row[];
+  /** By place in the batch; `undefined` where the row has its fate, or its time is over. */
+  readonly entries: (Entry | undefined)[];
+  openCount: number;
   readonly sentAtMs: number;
+  isCalling: boolean;
+  /** False while each call failed because nobody listens there. */
+  mayHaveArrived: boolean;
 }
 
+const UNHEARD = { kind: "unheard" } as const;
 const BACKOFF_FIRST_MS = 20;
 const BACKOFF_LAST_MS = 200;
 /** A call without an answer is given up early enough to try twice more. */
@@ -48,7 +72,7 @@ const CALLS_IN_DEADLINE = 3;
 export class BatchSender {
   readonly figures: BatchSenderFigures = { peersInFlight: 0, batches: 0, batchRows: 0, batchesUnheard: 0 };
   private readonly ports: BatchSenderPorts;
-  private readonly onAnswer: (entry: Entry, answer: Answer, incarnation: string) => void;
+  private readonly onAnswer: (entry: Entry, answer: Answered) => void;
   private readonly callMs: number;
   private readonly rowsMax: number;
   private readonly peers = new Map<string, Peer>();
@@ -58,12 +82,12 @@ export class BatchSender {
 
   /**
    * @param rowsMax of a batch
-   * @param onAnswer told for each row of a batch what became of it; `out of turn` also where nobody knows
+   * @param onAnswer told of each row what its owner answered, and its fate where it was only taken in
    */
   constructor(
     ports: BatchSenderPorts,
     options: { readonly deadlineMs: number; readonly rowsMax: number },
-    onAnswer: (entry: Entry, answer: Answer, incarnation: string) => void,
+    onAnswer: (entry: Entry, answer: Answered) => void,
   ) {
     this.ports = ports;
     this.callMs = options.deadlineMs / CALLS_IN_DEADLINE;
@@ -71,59 +95,105 @@ export class BatchSender {
     this.onAnswer = onAnswer;
   }
 
-  /** Has the next batches to `incarnation` take what waits in a queue. */
-  add(queue: PartitionQueue, incarnation: string): void {
-    queue.state = "ready";
-    queue.target = incarnation;
-    this.peerOf(incarnation).ready.push(queue);
+  /** Has the next batches to a queue's target take what waits in it. */
+  add(queue: PartitionQueue, target: string): void {
+    this.peerOf(target).ready.push(queue);
     this.planFlush();
   }
 
-  /** Sends each peer that has no batch under way its next one, when the turn ends. */
+  /** Sends each peer that has answered the last batch its next one, when the turn ends, and repeats what was lost. */
   planFlush(): void {
     if (this.isFlushPlanned) return;
     this.isFlushPlanned = true;
     this.ports.atTurnEnd(() => {
       this.isFlushPlanned = false;
       const nowMs = this.ports.nowMs();
-      for (const peer of this.peers.values())
-        if (peer.batch === undefined && peer.ready.length > 0 && nowMs >= peer.pausedUntilMs) this.send(peer, nowMs);
+      for (const peer of this.peers.values()) if (nowMs >= peer.pausedUntilMs) this.flush(peer, nowMs);
     });
   }
 
+  /** Takes what became of rows that a peer had taken in. Fates that are known already change nothing. */
+  takeFates(from: string, body: Uint8Array): void {
+    const fates = decodeFates(body);
+    const peer = this.peers.get(from);
+    if (peer === undefined) return;
+    const nowMs = this.ports.nowMs();
+    for (const { batch: number, index, answer } of fates) {
+      const batch = peer.open.get(number);
+      if (batch !== undefined) this.endRow(peer, batch, index, aged(answer, nowMs - batch.sentAtMs));
+    }
+    this.planFlush();
+  }
+
   /**
-   * A newer view is known: nobody pauses any more, and who is not listed any more will not answer. Queues that were
-   * ready are to be added again.
+   * A newer view is known: nobody pauses any more, and who is not listed any more is lost. Queues that were ready are to
+   * be added again.
    */
   onView(): void {
-    const gone = [...this.peers.values()].filter(({ incarnation }) => !this.ports.isListed(incarnation));
-    for (const { incarnation } of gone) this.peers.delete(incarnation);
+    const me = this.ports.me();
     for (const peer of this.peers.values()) {
       peer.ready = [];
       peer.backoffMs = 0;
       peer.pausedUntilMs = -Infinity;
     }
-    for (const peer of gone) if (peer.batch !== undefined) this.giveUp(peer, peer.batch);
+    for (const peer of this.peers.values()) {
+      const isListed = this.ports.isListed(peer.incarnation);
+      if (!isListed) this.peers.delete(peer.incarnation);
+      if (!isListed || [...peer.open.values()].some(({ from }) => from !== me)) this.lose(peer);
+    }
+    this.planFlush();
   }
 
-  /** Rows under way to peers. */
-  *underWay(): Generator<Entry> {
-    for (const { batch } of this.peers.values()) if (batch !== undefined) yield* batch.entries;
+  /** Takes out the rows in flight that are over: nobody waits for their fate any more. */
+  expire(isOver: (entry: Entry) => boolean): Entry[] {
+    const over: Entry[] = [];
+    for (const peer of this.peers.values())
+      for (const batch of peer.open.values())
+        for (const [index, entry] of batch.entries.entries()) {
+          if (entry === undefined || !isOver(entry)) continue;
+          this.takeOut(peer, batch, index);
+          over.push(entry);
+        }
+    return over;
   }
 
-  private send(peer: Peer, sentAtMs: number): void {
+  private flush(peer: Peer, nowMs: number): void {
+    const { batch: unanswered } = peer;
+    if (unanswered?.isCalling === true) return;
+    if (unanswered !== undefined)
+      return unanswered.from === this.ports.me() ? this.send(peer, unanswered, nowMs) : this.lose(peer);
     const entries = this.takeReady(peer);
     if (entries.length === 0) return;
-    const batch = { number: ++this.batches, entries, sentAtMs };
+    const batch: Batch = {
+      number: ++this.batches,
+      from: this.ports.me(),
+      rows: entries.map(({ row }) => row),
+      entries,
+      openCount: entries.length,
+      sentAtMs: nowMs,
+      isCalling: false,
+      mayHaveArrived: false,
+    };
     peer.batch = batch;
+    peer.open.set(batch.number, batch);
     this.figures.peersInFlight++;
     this.figures.batches++;
     this.figures.batchRows += entries.length;
-    const leftMs = entries.reduce((most, { row }) => Math.max(most, row.untilMs - sentAtMs), 1);
-    const body = encodeBatch(batch.number, entries, sentAtMs);
+    this.send(peer, batch, nowMs);
+  }
+
+  private send(peer: Peer, batch: Batch, nowMs: number): void {
+    batch.isCalling = true;
+    let leftMs = 1;
+    for (const entry of batch.entries) if (entry !== undefined) leftMs = Math.max(leftMs, entry.row.untilMs - nowMs);
+    // A row that is over stays in its place, with no time left.
+    const rows = batch.rows.map((row, index) =>
+      batch.entries[index] === undefined ? { ...row, untilMs: nowMs } : row,
+    );
+    const body = encodeBatch(batch.number, rows, nowMs);
     void this.ports.call(peer.incarnation, body, Math.min(leftMs, this.callMs)).then(
       (bytes) => this.onBytes(peer, batch, bytes),
-      () => this.giveUp(peer, batch),
+      (error: unknown) => this.onFailed(peer, batch, error),
     );
   }
 
@@ -133,53 +203,86 @@ export class BatchSender {
     while (peer.ready.length > 0 && entries.length < this.rowsMax) {
       const queue = peer.ready.shift() as PartitionQueue;
       if (queue.state !== "ready" || queue.target !== peer.incarnation) continue; // it went elsewhere, or nobody waits
-      const taken = queue.waiting.splice(0, this.rowsMax - entries.length);
-      queue.depart(peer.incarnation, taken.length);
-      for (const entry of taken) entries.push(entry);
+      for (const entry of queue.depart(this.rowsMax - entries.length)) entries.push(entry);
     }
     return entries;
   }
 
-  private onBytes(peer: Peer, batch: BatchUnderWay, bytes: Uint8Array): void {
+  private onBytes(peer: Peer, batch: Batch, bytes: Uint8Array): void {
     if (peer.batch !== batch) return; // given up since
     const answers = answersOf(batch, bytes);
-    if (answers === undefined) return this.giveUp(peer, batch);
+    if (answers === undefined) return this.onFailed(peer, batch, undefined);
     const underWayMs = this.ports.nowMs() - batch.sentAtMs;
-    this.end(peer, answers[0].kind === "out of turn");
-    for (const [index, entry] of batch.entries.entries())
-      this.onAnswer(entry, aged(answers[index], underWayMs), peer.incarnation);
+    this.close(peer, batch);
+    peer.backoffMs = 0;
+    for (const [index, answer] of answers.entries()) {
+      const entry = batch.entries[index];
+      if (answer.kind !== "taken in") this.endRow(peer, batch, index, aged(answer, underWayMs));
+      else if (entry !== undefined) this.onAnswer(entry, answer);
+    }
+    this.planFlush();
   }
 
-  /** Nobody knows what became of these rows. */
-  private giveUp(peer: Peer, batch: BatchUnderWay): void {
+  private onFailed(peer: Peer, batch: Batch, error: unknown): void {
     if (peer.batch !== batch) return;
     this.figures.batchesUnheard++;
-    this.end(peer, true);
-    for (const entry of batch.entries) this.onAnswer(entry, OUT_OF_TURN, peer.incarnation);
+    batch.isCalling = false;
+    const failure = error instanceof PeerError ? error : undefined;
+    if (failure?.isRefused !== true) batch.mayHaveArrived = true;
+    peer.backoffMs = Math.min(BACKOFF_LAST_MS, Math.max(BACKOFF_FIRST_MS, peer.backoffMs * 2));
+    peer.pausedUntilMs = this.ports.nowMs() + peer.backoffMs;
+    if (failure?.isAnother === true) this.lose(peer);
+    else if (!batch.mayHaveArrived) this.giveUp(peer, batch);
+    else if (batch.openCount === 0) this.close(peer, batch);
+    this.planFlush();
   }
 
-  private end(peer: Peer, isFailed: boolean): void {
+  /** Nobody will tell any more what became of the rows at this peer. */
+  private lose(peer: Peer): void {
+    for (const batch of peer.open.values()) this.giveUp(peer, batch);
+  }
+
+  private giveUp(peer: Peer, batch: Batch): void {
+    const hasArrived = batch.mayHaveArrived || batch.isCalling || peer.batch !== batch;
+    this.close(peer, batch);
+    for (const index of batch.entries.keys()) this.endRow(peer, batch, index, hasArrived ? LOST : UNHEARD);
+  }
+
+  private endRow(peer: Peer, batch: Batch, index: number, answer: Answered): void {
+    const entry = batch.entries[index];
+    if (entry === undefined) return;
+    this.takeOut(peer, batch, index);
+    this.onAnswer(entry, answer);
+  }
+
+  private takeOut(peer: Peer, batch: Batch, index: number): void {
+    batch.entries[index] = undefined;
+    if (--batch.openCount > 0) return;
+    if (peer.batch !== batch) peer.open.delete(batch.number);
+    else if (!batch.isCalling) this.close(peer, batch);
+  }
+
+  /** The batch has its answer, or needs none any more: the next may go. */
+  private close(peer: Peer, batch: Batch): void {
+    if (batch.openCount === 0) peer.open.delete(batch.number);
+    if (peer.batch !== batch) return;
     peer.batch = undefined;
     this.figures.peersInFlight--;
-    const backoffMs = Math.min(BACKOFF_LAST_MS, Math.max(BACKOFF_FIRST_MS, peer.backoffMs * 2));
-    peer.backoffMs = isFailed ? backoffMs : 0;
-    peer.pausedUntilMs = isFailed ? this.ports.nowMs() + backoffMs : -Infinity;
-    this.planFlush();
   }
 
   private peerOf(incarnation: string): Peer {
     let peer = this.peers.get(incarnation);
     if (peer === undefined) {
-      peer = { incarnation, ready: [], batch: undefined, backoffMs: 0, pausedUntilMs: -Infinity };
+      peer = { incarnation, ready: [], batch: undefined, open: new Map(), backoffMs: 0, pausedUntilMs: -Infinity };
       this.peers.set(incarnation, peer);
     }
     return peer;
   }
 }
 
-function answersOf(batch: BatchUnderWay, bytes: Uint8Array): Answer[] | undefined {
+function answersOf(batch: Batch, bytes: Uint8Array): Answer[] | undefined {
   try {
-    return decodeAnswers(bytes, batch.number, batch.entries.length);
+    return decodeAnswers(bytes, batch.number, batch.rows.length);
   } catch (error) {
     if (error instanceof MalformedMessageError) return undefined;
     throw error;
@@ -187,7 +290,7 @@ function answersOf(batch: BatchUnderWay, bytes: Uint8Array): Answer[] | undefine
 }
 
 /** A place is older by what the answer may have been on its way. */
-function aged(answer: Answer, underWayMs: number): Answer {
+function aged<Told extends Answer>(answer: Told, underWayMs: number): Told {
   if (answer.kind !== "done" || answer.place === undefined) return answer;
   return { ...answer, place: { ...answer.place, ageMs: answer.place.ageMs + underWayMs } };
 }

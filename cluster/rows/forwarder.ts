@@ -1,22 +1,21 @@
 /**
  * Forwarding (R17 to R19). At the entry: hands each row to the owner of its partition, a function call where that is this
- * node, else in the next batch to that peer, until somebody has answered it or its time is over. At the owner: see
+ * node, else in the next batch to that peer, until its fate is known or its time is over. At the owner: see
  * row-receiver.ts.
  *
- * A row is at one place at a time: in its partition's queue, in the one batch under way to a peer, or at this node's
- * own handler. One that comes back goes to the head of its queue.
+ * A row is at one place at a time: in its partition's queue, in flight to a peer, or at this node's own handler. One that
+ * comes back goes to the head of its queue. One that may have been applied goes again only where that undoes nothing.
  */
-import { BatchSender, type BatchSenderFigures, type BatchSenderPorts } from "./batch-sender.ts";
-import { type Entry, PartitionQueue } from "./partition-queue.ts";
-import { type Answer, EXPIRED, type Expired, OUT_OF_TURN, type OutOfTurn } from "./row-codec.ts";
-import { BATCH_ROWS_MAX } from "./row-frame.ts";
+import { FATE_GRACE_MS, LOST } from "./answer-codec.ts";
+import { type Answered, BatchSender, type BatchSenderFigures, type BatchSenderPorts } from "./batch-sender.ts";
+import { type Entry, PartitionQueue, type Return } from "./partition-queue.ts";
+import { BATCH_ROWS_MAX, isFrameOf } from "./row-frame.ts";
 import { RowReceiver, type RowReceiverFigures } from "./row-receiver.ts";
-import type { Elsewhere, Outcome, Refused, Row, RowHandler } from "../ports/rows.ts";
+import { type Elsewhere, mayRepeat, type Outcome, type Refused, type Row, type RowHandler } from "../ports/rows.ts";
 
 export interface ForwarderPorts extends BatchSenderPorts {
   /** This node's own side as an owner. */
   readonly handler: RowHandler;
-  me(): string;
   /** Of the newest view. */
   epoch(): number;
   /** By the newest view; `undefined`: nobody. */
@@ -27,36 +26,37 @@ export interface ForwarderOptions {
   readonly partitions: number;
   /** The longest that a row waits; each brings the end of its own time. */
   readonly deadlineMs: number;
-  /** Rows that may be queued or under way to peers. */
+  /** Rows that may be queued or in flight to peers; and, by itself, rows of peers that may be without a fate here. */
   readonly rowsMax?: number;
   readonly batchRowsMax?: number;
 }
 
 /** What forwarding did since it was made, and what it has at hand, for metrics. */
 export interface ForwarderFigures {
-  /** Rows queued or under way to peers, as of now. */
+  /** Rows queued or in flight to peers, as of now. */
   rowsQueued: number;
-  /** Times a row had to go again, by what was said. */
-  readonly rowsRetried: Record<Elsewhere["reason"] | "unheard", number>;
+  /** Times a row had to go again, by why. */
+  readonly rowsRetried: Record<Elsewhere["reason"] | Exclude<Return, Elsewhere>["kind"], number>;
   /** Rows refused in the end, by this node or the owner. */
   readonly rowsRefused: Record<Refused["reason"], number>;
   /** Rows that found nobody in time: they are told `no owner`. */
   rowsExpired: number;
+  /** Rows that were applied by an owner that was lost then, and may not be repeated: they are told `no owner`. */
+  rowsLost: number;
   readonly sent: Readonly<BatchSenderFigures>;
   readonly received: Readonly<RowReceiverFigures>;
 }
 
-type FinalAnswer = Outcome | Expired;
-
 const ROWS_MAX = 65_536;
 /** Of the room for rows, what those that come many at once may take: the rest is kept for single reports. */
 const BATCHES_SHARE = 0.75;
-const REFUSALS_AT_ONCE = 2; // `moved`, then `held by`; a third says that views differ, and asking faster changes nothing
-const REFUSED_PAUSE_MS = 20;
-const LOADING_PAUSE_MS = 10;
+const NOBODY_PAUSE_MS = 20;
+/** A message of fates without an answer is given up early enough to try twice more. */
+const CALLS_IN_DEADLINE = 3;
 
 const NO_OWNER: Refused = { kind: "refused", reason: "no owner" };
 const OVERLOADED: Refused = { kind: "refused", reason: "overloaded" };
+const NO_BYTES = new Uint8Array(0);
 
 export class Forwarder {
   readonly figures: ForwarderFigures;
@@ -68,23 +68,26 @@ export class Forwarder {
   /** Rows that had waited and are at this node's own handler now. */
   private readonly here = new Set<Entry>();
   private rows = 0;
-  /** No row that waits or is under way ends its time before this. */
+  /** No row that waits or is in flight ends its time before this. */
   private earliestUntilMs = Infinity;
+  private readonly targetOf = ({ hint, partition }: PartitionQueue): string | undefined =>
+    hint !== undefined && this.ports.isListed(hint) ? hint : this.ports.ownerOf(partition);
 
   constructor(ports: ForwarderPorts, options: ForwarderOptions) {
     const { partitions, deadlineMs, rowsMax = ROWS_MAX, batchRowsMax = BATCH_ROWS_MAX } = options;
     this.ports = ports;
     this.rowsMax = rowsMax;
     this.queues = Array.from({ length: partitions }, (_, partition) => new PartitionQueue(partition));
-    this.sender = new BatchSender(ports, { deadlineMs, rowsMax: batchRowsMax }, (entry, answer, incarnation) =>
-      this.onPeerAnswer(entry, answer, incarnation),
+    this.sender = new BatchSender(ports, { deadlineMs, rowsMax: batchRowsMax }, (entry, answer) =>
+      this.onAnswer(entry, answer),
     );
-    this.receiver = new RowReceiver(ports, partitions);
+    this.receiver = new RowReceiver(ports, { partitions, rowsMax, callMs: deadlineMs / CALLS_IN_DEADLINE });
     this.figures = {
       rowsQueued: 0,
-      rowsRetried: { moved: 0, "held by": 0, loading: 0, unheard: 0 },
+      rowsRetried: { moved: 0, "held by": 0, loading: 0, lost: 0, "out of date": 0, unheard: 0 },
       rowsRefused: { overloaded: 0, "no room for the mode": 0, "no room for the player": 0, "no owner": 0 },
       rowsExpired: 0,
+      rowsLost: 0,
       sent: this.sender.figures,
       received: this.receiver.figures,
     };
@@ -101,185 +104,173 @@ export class Forwarder {
     const me = this.ports.me();
     if (queue.isOpenTo(me) && this.targetOf(queue) === me) return this.applyAtOnce(queue, row, number, settle);
     if (!this.hasRoom(isBatch)) return this.tell(OVERLOADED, settle);
-    this.figures.rowsQueued++;
-    this.earliestUntilMs = Math.min(this.earliestUntilMs, row.untilMs);
-    queue.waiting.push({ number, row, settle, isSettled: false });
-    if (queue.state === "idle") this.route(queue);
+    queue.add(this.keep({ number, row, settle, state: "waiting" }));
+    this.route(queue);
   }
 
   /**
-   * Handles a peer's batch and answers it when every row has settled.
+   * Handles a peer's message: a batch, answered when each row has its fate or was taken in, or fates.
    * @param epoch of the sender's view
-   * @param delayMs how long it was under way beyond the smallest delay seen from that sender
+   * @param ageMs how long ago it was sent at the most
    * @throws {MalformedMessageError} (rejects) before anything is applied
    */
-  receive(from: string, epoch: number, delayMs: number, body: Uint8Array): Promise<Uint8Array> {
-    return this.receiver.receive(from, epoch, delayMs, body);
+  async receive(from: string, epoch: number, ageMs: number, body: Uint8Array): Promise<Uint8Array> {
+    if (!isFrameOf("fates", body)) return this.receiver.receive(from, epoch, ageMs, body);
+    this.sender.takeFates(from, body);
+    return NO_BYTES;
   }
 
   /** Lets time pass: rows past their time are refused, what paused is tried again. To be called some 50 times a second. */
   tick(): void {
+    this.receiver.tick();
     if (this.figures.rowsQueued === 0) return;
     const nowMs = this.ports.nowMs();
     this.expire(nowMs);
-    for (const queue of this.queues) if (queue.state === "pausing" && nowMs >= queue.pausedUntilMs) this.route(queue);
+    for (const queue of this.queues) {
+      if (queue.state !== "pausing") continue;
+      queue.wake(nowMs);
+      this.route(queue);
+    }
     this.sender.planFlush();
   }
 
   /** A newer view is known, here and to the handler: hints are forgotten, and what waits is tried again at once. */
   onView(): void {
-    const held = this.queues.filter(({ state }) => state === "ready" || state === "pausing");
-    for (const queue of held) queue.state = "idle";
-    for (const queue of this.queues) {
-      queue.hint = undefined;
-      queue.refusals = 0;
-      queue.isViewNewer = true;
-    }
+    for (const queue of this.queues) queue.onView();
     this.sender.onView();
-    for (const queue of held) if (queue.state === "idle") this.route(queue);
+    for (const queue of this.queues) this.route(queue);
   }
 
   private hasRoom(isBatch: boolean): boolean {
     return this.figures.rowsQueued < (isBatch ? this.rowsMax * BATCHES_SHARE : this.rowsMax);
   }
 
-  private targetOf({ hint, partition }: PartitionQueue): string | undefined {
-    return hint !== undefined && this.ports.isListed(hint) ? hint : this.ports.ownerOf(partition);
+  private keep(entry: Entry): Entry {
+    this.figures.rowsQueued++;
+    this.earliestUntilMs = Math.min(this.earliestUntilMs, entry.row.untilMs);
+    return entry;
   }
 
-  /** Sends what waits on its way. */
+  /** Sends what waits on its way, where it may go. */
   private route(queue: PartitionQueue): void {
-    queue.state = "idle";
-    if (queue.waiting.length === 0) return;
+    if (!queue.isWaiting) return;
     const target = this.targetOf(queue);
-    if (target === undefined) this.pause(queue, REFUSED_PAUSE_MS);
+    if (!queue.mayGo(target)) return;
+    if (target === undefined) queue.pause(this.ports.nowMs() + NOBODY_PAUSE_MS);
     else if (target === this.ports.me()) this.applyWaiting(queue);
-    else this.sender.add(queue, target);
-  }
-
-  private pause(queue: PartitionQueue, pauseMs: number): void {
-    queue.state = "pausing";
-    queue.pausedUntilMs = this.ports.nowMs() + pauseMs;
+    else {
+      queue.ready(target);
+      this.sender.add(queue, target);
+    }
   }
 
   /** The short way of a row to this node itself: no queue and no entry, unless it comes back. */
   private applyAtOnce(queue: PartitionQueue, row: Row, number: number, settle: (outcome: Outcome) => void): void {
-    queue.depart(this.ports.me(), 1);
+    let isTakenIn = false;
+    queue.departHere(this.ports.me());
     this.ports.handler.apply(row, this.ports.epoch(), (outcome) => {
-      const isFinal = isFinalOf(queue, number, outcome);
-      const isQueued = !isFinal && this.hasRoom(false);
-      if (isQueued) {
-        this.figures.rowsQueued++;
-        this.earliestUntilMs = Math.min(this.earliestUntilMs, row.untilMs);
-        this.giveBack(queue, { number, row, settle, isSettled: false }, outcome);
-      }
-      this.arrive(queue);
-      if (isFinal) this.tell(outcome, settle);
-      else if (!isQueued) this.tell(OVERLOADED, settle);
+      const reason = outcome.kind === "elsewhere" && isTakenIn ? LOST : outcome;
+      const isToReturn = reason.kind === "elsewhere" || (reason.kind === "lost" && mayRepeat(row));
+      if (isToReturn && this.hasRoom(false))
+        return this.giveBack(queue, this.keep({ number, row, settle, state: "here" }), reason);
+      queue.settleHere();
+      this.onEnd(queue);
+      if (isToReturn) this.tell(OVERLOADED, settle);
+      else this.tell(reason.kind === "lost" ? this.lost() : reason, settle);
     });
+    isTakenIn = true;
   }
 
   /** Applies all that waits at this node itself, up to the first that is refused. */
   private applyWaiting(queue: PartitionQueue): void {
-    const entries = queue.waiting.slice(); // they stay in `waiting` until all are applied, so that none overtakes them
-    queue.depart(this.ports.me(), entries.length + 1);
-    for (const entry of entries) {
-      if (queue.isBehindReturned(entry.number)) {
-        this.onAnswer(queue, entry, queue.refusal ?? OUT_OF_TURN);
-        continue;
-      }
-      this.here.add(entry);
-      this.ports.handler.apply(entry.row, this.ports.epoch(), (outcome) => {
-        this.here.delete(entry);
-        this.onAnswer(queue, entry, outcome);
-      });
+    for (const entry of queue.beginApplying(this.ports.me())) {
+      const reason = queue.reasonToReturn;
+      if (reason === undefined) this.applyEntry(entry);
+      else this.giveBack(queue, entry, reason);
     }
-    queue.waiting = queue.waiting.slice(entries.length);
-    this.arrive(queue);
+    queue.endApplying();
+    this.onEnd(queue);
   }
 
-  private onPeerAnswer(entry: Entry, answer: Answer, incarnation: string): void {
-    const queue = this.queues[entry.row.partition];
-    if (answer.kind === "out of turn" && queue.hint === incarnation) queue.hint = undefined;
-    this.onAnswer(queue, entry, answer);
+  private applyEntry(entry: Entry): void {
+    let isTakenIn = false;
+    this.here.add(entry);
+    this.ports.handler.apply(entry.row, this.ports.epoch(), (outcome) => {
+      if (!this.here.delete(entry)) return; // its time was over
+      this.onAnswer(entry, outcome.kind === "elsewhere" && isTakenIn ? LOST : outcome);
+    });
+    isTakenIn = true;
   }
 
   /** What became of a row that had waited. */
-  private onAnswer(queue: PartitionQueue, entry: Entry, answer: Answer): void {
-    const isFinal = isFinalOf(queue, entry.number, answer);
-    if (!isFinal && !entry.isSettled) this.giveBack(queue, entry, answer);
-    this.arrive(queue);
-    if (isFinal) this.settle(entry, answer);
+  private onAnswer(entry: Entry, answer: Answered): void {
+    const queue = this.queues[entry.row.partition];
+    switch (answer.kind) {
+      case "taken in":
+        queue.takenIn(entry);
+        return this.route(queue);
+      case "done":
+      case "refused":
+        return this.settle(queue, entry, answer);
+      case "expired":
+        this.figures.rowsExpired++;
+        return this.settle(queue, entry, NO_OWNER);
+      case "lost":
+      case "out of turn":
+        return mayRepeat(entry.row) ? this.giveBack(queue, entry, LOST) : this.settle(queue, entry, this.lost());
+      default:
+        this.giveBack(queue, entry, answer);
+    }
   }
 
-  private giveBack(queue: PartitionQueue, entry: Entry, answer: Answer): void {
-    const refusal = answer.kind === "elsewhere" ? answer : queue.refusal;
-    this.figures.rowsRetried[refusal?.reason ?? "unheard"]++;
-    queue.giveBack(entry, refusal);
+  private giveBack(queue: PartitionQueue, entry: Entry, reason: Return): void {
+    this.figures.rowsRetried[reason.kind === "elsewhere" ? reason.reason : reason.kind]++;
+    queue.giveBack(entry, reason);
+    this.onEnd(queue);
   }
 
-  /** A row is no longer under way; after the last one, what came back or waits meanwhile goes on. */
-  private arrive(queue: PartitionQueue): void {
-    if (--queue.underWay > 0) return;
-    const { refusal } = queue;
-    queue.takeBack();
-    queue.state = "idle";
-    const pauseMs = this.pauseAfter(queue, refusal);
-    if (pauseMs > 0 && queue.waiting.length > 0) this.pause(queue, pauseMs);
+  private settle(queue: PartitionQueue, entry: Entry, outcome: Outcome): void {
+    queue.settle(entry);
+    this.figures.rowsQueued--;
+    this.onEnd(queue);
+    this.tell(outcome, entry.settle);
+  }
+
+  /** A row is no longer in flight: what came back or waits meanwhile may go on. */
+  private onEnd(queue: PartitionQueue): void {
+    if (queue.state !== "idle") return this.route(queue);
+    const pauseMs = queue.pauseAfterReturn(this.targetOf);
+    if (pauseMs > 0 && queue.isWaiting) queue.pause(this.ports.nowMs() + pauseMs);
     else this.route(queue);
   }
 
-  /** R18: notes where to go after a refusal; how long to pause before. */
-  private pauseAfter(queue: PartitionQueue, refusal: Elsewhere | undefined): number {
-    queue.refusals = refusal === undefined ? 0 : queue.refusals + 1;
-    if (refusal === undefined) return 0;
-    const { reason, holder } = refusal;
-    if (reason === "loading") return LOADING_PAUSE_MS;
-    queue.hint = reason === "held by" ? holder : undefined;
-    const isSameAgain = this.targetOf(queue) === queue.target && !queue.isViewNewer;
-    return isSameAgain || queue.refusals > REFUSALS_AT_ONCE ? REFUSED_PAUSE_MS : 0;
-  }
-
-  /** Refuses every row whose time is over, wherever it is. */
+  /** Refuses every row whose time is over, wherever it is: nobody waits for its fate any more. */
   private expire(nowMs: number): void {
     if (nowMs < this.earliestUntilMs) return;
     this.earliestUntilMs = Infinity;
-    const isOver = ({ row, isSettled }: Entry): boolean => {
-      if (isSettled) return false;
-      if (row.untilMs > nowMs) this.earliestUntilMs = Math.min(this.earliestUntilMs, row.untilMs);
-      return row.untilMs <= nowMs;
+    const isOver = ({ row, state }: Entry): boolean => {
+      const untilMs = state === "taken in" ? row.untilMs + FATE_GRACE_MS : row.untilMs;
+      if (untilMs > nowMs) this.earliestUntilMs = Math.min(this.earliestUntilMs, untilMs);
+      return untilMs <= nowMs;
     };
-    const over = [...this.here, ...this.sender.underWay()].filter(isOver);
-    for (const queue of this.queues) {
-      const late = queue.waiting.filter(isOver);
-      if (late.length === 0) continue;
-      for (const entry of late) over.push(entry);
-      queue.waiting = queue.waiting.filter((entry) => !isOver(entry));
-      if (queue.waiting.length === 0 && queue.state !== "under way") queue.state = "idle";
+    const waited = this.queues.flatMap((queue) => queue.expire(isOver));
+    const inFlight = [...[...this.here].filter(isOver), ...this.sender.expire(isOver)];
+    this.figures.rowsExpired += waited.length + inFlight.length;
+    this.figures.rowsQueued -= waited.length;
+    for (const entry of waited) this.tell(NO_OWNER, entry.settle);
+    for (const entry of inFlight) {
+      this.here.delete(entry);
+      this.settle(this.queues[entry.row.partition], entry, NO_OWNER);
     }
-    for (const entry of over) this.settle(entry, EXPIRED);
   }
 
-  private settle(entry: Entry, answer: FinalAnswer): void {
-    if (entry.isSettled) return;
-    entry.isSettled = true;
-    this.figures.rowsQueued--;
-    if (answer.kind === "expired") this.figures.rowsExpired++;
-    this.tell(answer.kind === "expired" ? NO_OWNER : answer, entry.settle);
+  private lost(): Refused {
+    this.figures.rowsLost++;
+    return NO_OWNER;
   }
 
   private tell(outcome: Outcome, settle: (outcome: Outcome) => void): void {
     if (outcome.kind === "refused") this.figures.rowsRefused[outcome.reason]++;
     settle(outcome);
   }
-}
-
-/** R19: false where a row has to go again: it is elsewhere, nobody knows, or an older one of its partition has to. */
-function isFinalOf<Told extends Answer>(
-  queue: PartitionQueue,
-  number: number,
-  answer: Told,
-): answer is Exclude<Told, Elsewhere | OutOfTurn> {
-  if (answer.kind === "elsewhere" || answer.kind === "out of turn") return false;
-  return answer.kind !== "done" || !queue.isBehindReturned(number);
 }

@@ -1,84 +1,276 @@
-/** R19: what an entry has of one partition: rows that wait, rows under way to one node, and what that node said last. */
+/**
+ * R19: what an entry has of one partition: rows that wait, rows in flight to one node, and rows that came back from there.
+ *
+ *   verb            from                                             to
+ *   ready           idle; under way to that node, all taken in       ready
+ *   unready         ready                                            idle; under way, where some are in flight
+ *   depart          ready                                            under way
+ *   departHere      idle; under way here                             under way
+ *   beginApplying   idle; under way here                             applying
+ *   endApplying     applying                                         under way; returning, where some came back
+ *   giveBack        any in which rows are in flight                  returning; applying stays
+ *   settle          any in which rows are in flight                  the same
+ *   pause           idle                                             pausing
+ *   wake            pausing                                          idle
+ *
+ * `under way` and `returning` turn to `idle` when nothing is in flight any more.
+ */
+import { invariant } from "../../engine/invariant.ts";
 import type { Elsewhere, Outcome, Row } from "../ports/rows.ts";
+import type { Lost, OutOfDate } from "./answer-codec.ts";
 
-/** A row that waits at its entry or is under way to its owner. */
+/** A row that waits at its entry or is in flight to its owner. */
 export interface Entry {
   /** Rises with every row submitted: the order in which rows of a partition take effect. */
   readonly number: number;
   readonly row: Row;
   readonly settle: (outcome: Outcome) => void;
-  isSettled: boolean;
+  /**
+   * `sent`: in a batch without an answer, so nobody knows whether it arrived. `taken in`: its owner has applied it, and it
+   * has no fate yet. `here`: at this node's own handler. `returned`: came back, and waits for what is still in flight.
+   */
+  state: "waiting" | "sent" | "taken in" | "here" | "returned" | "settled";
 }
 
 /**
- * `idle`: nothing waits, nothing is under way. `ready`: rows wait for the next batch to `target`. `under way`: rows are
- * at `target`, perhaps this node itself, and others may wait behind them. `pausing`: rows wait until `pausedUntilMs`.
+ * `idle`: nothing waits, or what waits is about to go; nothing is in flight. `ready`: rows wait for the next batch to
+ * `target`; others may be in flight there. `applying`: what waited is being handed to this node's own handler.
+ * `under way`: rows are in flight to `target`; others may wait. `returning`: some came back, so nothing leaves before the
+ * others have a fate. `pausing`: rows wait until a time.
  */
-export type QueueState = "idle" | "ready" | "under way" | "pausing";
+export type QueueState = "idle" | "ready" | "applying" | "under way" | "returning" | "pausing";
+
+/** Why a row came back. `unheard`: it did not arrive. */
+export type Return = Elsewhere | Lost | OutOfDate | { readonly kind: "unheard" };
+
+const REFUSALS_AT_ONCE = 2; // `moved`, then `held by`; a third says that views differ, and asking faster changes nothing
+const REFUSED_PAUSE_MS = 20;
+const LOADING_PAUSE_MS = 10;
 
 export class PartitionQueue {
-  state: QueueState = "idle";
-  /** The node that rows are ready for or under way to; `undefined` where there is none. */
-  target: string | undefined;
-  /** R18: who has the partition, as another node said. */
-  hint: string | undefined;
-  pausedUntilMs = 0;
-  /** Refusals in a row: after a few the queue pauses between them. */
-  refusals = 0;
-  /** Rows under way. */
-  underWay = 0;
-  /** Whether a newer view came since the first of them left. */
-  isViewNewer = false;
-  /** Rows that wait, oldest first; all of them are younger than those under way. */
-  waiting: Entry[] = [];
-  /** What the node said to the oldest row that came back. */
-  refusal: Elsewhere | undefined;
   readonly partition: number;
-  /** Rows that came back of those under way. */
+  private current: QueueState = "idle";
+  /** The node that rows are ready for or in flight to; `undefined` where there is none. */
+  private node: string | undefined;
+  /** Rows that wait, oldest first; all of them are younger than those in flight. */
+  private waiting: Entry[] = [];
   private returned: Entry[] = [];
-  private returnedFrom = Infinity;
+  private oldestReturned = Infinity;
+  /** Why that one came back. */
+  private reason: Return | undefined;
+  private inFlight = 0;
+  /** Of those in flight, rows in a batch without an answer. */
+  private sent = 0;
+  private pausedUntilMs = 0;
+  /** R18: who has the partition, as another node said. */
+  private heldBy: string | undefined;
+  /** Refusals in a row: after a few the queue pauses between them. */
+  private refusals = 0;
+  /** Whether a newer view came since the first of those in flight left. */
+  private isViewNewer = false;
 
   constructor(partition: number) {
     this.partition = partition;
   }
 
-  /** Whether a row may go to `target` at once, behind those that are on the way there. */
-  isOpenTo(target: string): boolean {
-    if (this.waiting.length > 0 || this.returned.length > 0) return false;
-    return this.state === "idle" || (this.state === "under way" && this.target === target);
+  get state(): QueueState {
+    return this.current;
   }
 
-  /** Notes that rows are on their way to `target`. */
-  depart(target: string, rows: number): void {
-    if (this.underWay === 0) this.isViewNewer = false;
-    this.state = "under way";
-    this.target = target;
-    this.underWay += rows;
+  get target(): string | undefined {
+    return this.node;
+  }
+
+  get hint(): string | undefined {
+    return this.heldBy;
+  }
+
+  /** Whether a row may be applied at this node itself at once, behind those that are in flight here. */
+  isOpenTo(me: string): boolean {
+    if (this.waiting.length > 0) return false;
+    return this.current === "idle" || (this.current === "under way" && this.node === me);
   }
 
   /**
-   * R19: whether an older row came back. Then a younger one goes again behind it, even where it was applied: reports
-   * set where a player is, so what counts is who comes last.
+   * Whether what waits may go to `target` now. Rows are in flight to one node at a time; to that one the next may follow
+   * once the former have been taken in.
    */
-  isBehindReturned(number: number): boolean {
-    return number > this.returnedFrom;
+  mayGo(target: string | undefined): boolean {
+    if (this.waiting.length === 0) return false;
+    return this.current === "idle" || (this.current === "under way" && this.node === target && this.sent === 0);
   }
 
-  /** Notes that a row under way came back; `refusal` where the node said why. */
-  giveBack(entry: Entry, refusal: Elsewhere | undefined): void {
+  add(entry: Entry): void {
+    invariant(entry.state === "waiting", "a row that is added to a queue waits");
+    this.waiting.push(entry);
+  }
+
+  /** What waits is for the next batch to `target`. */
+  ready(target: string): void {
+    invariant(this.mayGo(target), `rows may go to ${target}`);
+    this.current = "ready";
+    this.node = target;
+  }
+
+  /** It is not, because a newer view is known or nothing waits any more. */
+  unready(): void {
+    invariant(this.current === "ready", "a queue that is unreadied is ready");
+    this.current = this.inFlight > 0 ? "under way" : "idle";
+  }
+
+  /** Takes rows for a batch to `target`. */
+  depart(countMax: number): Entry[] {
+    invariant(this.current === "ready", "rows depart that are ready");
+    const entries = this.waiting.splice(0, countMax);
+    for (const entry of entries) entry.state = "sent";
+    this.sent += entries.length;
+    this.leave(entries.length);
+    return entries;
+  }
+
+  /** Takes all that waits, to be handed to this node's own handler one after another. */
+  beginApplying(me: string): Entry[] {
+    invariant(this.mayGo(me), "rows may be applied here");
+    const entries = this.waiting;
+    this.waiting = [];
+    for (const entry of entries) entry.state = "here";
+    this.node = me;
+    this.leave(entries.length);
+    this.current = "applying";
+    return entries;
+  }
+
+  endApplying(): void {
+    invariant(this.current === "applying", "a queue ends applying that has begun");
+    this.current = this.returned.length > 0 ? "returning" : "under way";
+    this.land();
+  }
+
+  /** One row, that never waited, is handed to this node's own handler. */
+  departHere(me: string): void {
+    invariant(this.isOpenTo(me), "a row may be applied here");
+    this.node = me;
+    this.leave(1);
+  }
+
+  /** Its owner has applied it. */
+  takenIn(entry: Entry): void {
+    invariant(entry.state === "sent", "a row is taken in that was sent");
+    entry.state = "taken in";
+    this.sent--;
+  }
+
+  /** A row in flight comes back, to go again with all younger ones behind it. */
+  giveBack(entry: Entry, reason: Return): void {
+    this.end(entry);
+    entry.state = "returned";
     this.returned.push(entry);
-    if (entry.number >= this.returnedFrom) return;
-    this.returnedFrom = entry.number;
-    this.refusal = refusal;
+    if (entry.number < this.oldestReturned) {
+      this.oldestReturned = entry.number;
+      this.reason = reason;
+    }
+    if (this.current !== "applying") this.current = "returning";
+    this.land();
   }
 
-  /** Puts what came back at the head, in the order in which it was submitted. To be called with nothing under way. */
-  takeBack(): void {
+  /** A row in flight has its fate, or its time is over. */
+  settle(entry: Entry): void {
+    this.end(entry);
+    entry.state = "settled";
+    this.land();
+  }
+
+  /** The same for a row that never waited. */
+  settleHere(): void {
+    this.inFlight--;
+    this.land();
+  }
+
+  /** R19: why an older row came back, where one did: the younger ones must not overtake it. */
+  get reasonToReturn(): Return | undefined {
+    return this.returned.length > 0 ? this.reason : undefined;
+  }
+
+  get isWaiting(): boolean {
+    return this.waiting.length > 0;
+  }
+
+  /** What waits does so until then. */
+  pause(untilMs: number): void {
+    invariant(this.current === "idle" && this.waiting.length > 0, "rows pause that wait");
+    this.current = "pausing";
+    this.pausedUntilMs = untilMs;
+  }
+
+  /** Ends a pause that is over. */
+  wake(nowMs: number): void {
+    if (this.current === "pausing" && nowMs >= this.pausedUntilMs) this.current = "idle";
+  }
+
+  /** A newer view is known: hints are forgotten, and what waits may go elsewhere. */
+  onView(): void {
+    this.heldBy = undefined;
+    this.refusals = 0;
+    this.isViewNewer = true;
+    if (this.current === "ready") this.unready();
+    this.wake(Infinity);
+  }
+
+  /** Takes out those that wait and are over. */
+  expire(isOver: (entry: Entry) => boolean): Entry[] {
+    const over = [...this.waiting, ...this.returned].filter(isOver);
+    if (over.length === 0) return over;
+    for (const entry of over) entry.state = "settled";
+    this.waiting = this.waiting.filter(({ state }) => state === "waiting");
+    this.returned = this.returned.filter(({ state }) => state === "returned");
+    if (this.waiting.length > 0) return over;
+    if (this.current === "ready") this.unready();
+    this.wake(Infinity);
+    return over;
+  }
+
+  /**
+   * R18: how long to pause before what came back goes again, and where to, as far as that was said. To be called when all
+   * have come back, once.
+   * @param targetOf the node to go to, by hint and view
+   */
+  pauseAfterReturn(targetOf: (queue: PartitionQueue) => string | undefined): number {
+    const { reason } = this;
+    this.reason = undefined;
+    if (reason === undefined || reason.kind === "out of date" || reason.kind === "unheard") {
+      this.refusals = 0;
+      if (reason?.kind === "unheard" && this.heldBy === this.node) this.heldBy = undefined;
+      return 0;
+    }
+    this.refusals++;
+    if (reason.kind === "elsewhere" && reason.reason === "loading") return LOADING_PAUSE_MS;
+    this.heldBy = reason.kind === "elsewhere" && reason.reason === "held by" ? reason.holder : undefined;
+    const isSameAgain = targetOf(this) === this.node && !this.isViewNewer;
+    return isSameAgain || this.refusals > REFUSALS_AT_ONCE ? REFUSED_PAUSE_MS : 0;
+  }
+
+  private leave(rows: number): void {
+    if (this.inFlight === 0) this.isViewNewer = false;
+    this.current = "under way";
+    this.inFlight += rows;
+  }
+
+  private end(entry: Entry): void {
+    const { state } = entry;
+    invariant(state === "sent" || state === "taken in" || state === "here", "a row in flight comes to an end");
+    if (entry.state === "sent") this.sent--;
+    this.inFlight--;
+  }
+
+  /** When nothing is in flight any more, what came back is the first to go, in the order in which it was submitted. */
+  private land(): void {
+    if (this.inFlight > 0 || (this.current !== "under way" && this.current !== "returning")) return;
+    this.current = "idle";
     if (this.returned.length === 0) return;
-    const rows = this.returned.filter(({ isSettled }) => !isSettled).sort((one, other) => one.number - other.number);
+    const rows = this.returned.sort((one, other) => one.number - other.number);
+    for (const entry of rows) entry.state = "waiting";
     this.waiting = rows.concat(this.waiting);
     this.returned = [];
-    this.returnedFrom = Infinity;
-    this.refusal = undefined;
+    this.oldestReturned = Infinity;
   }
 }

@@ -1,22 +1,24 @@
 /**
- * What batches of rows and their answers have in common as bytes. Little-endian, a multiple of 4 bytes long.
+ * What batches of rows, their answers and their fates have in common as bytes. Little-endian, a multiple of 4 bytes long.
  *
- *   0  u8   version, 1                  16  f64  number of the batch
- *   1  u8   kind: 1 batch, 2 answers    24  names, u8 length and ASCII letters each,
- *   2  u16  names                           zeros up to a multiple of 4
- *   4  u32  rows                            words, see row-codec.ts
+ *   0  u8   version, 2                  16  f64  number of the batch, or of the message of fates
+ *   1  u8   kind: 1 batch, 2 answers,   24  names, u8 length and ASCII letters each,
+ *           3 fates                         zeros up to a multiple of 4
+ *   2  u16  names                           words, see row-codec.ts and answer-codec.ts
+ *   4  u32  rows
  *   8  u32  words                     end - 4  u32  CRC-32 of all before
  *  12  u32  bytes in all
  */
 import { checksum } from "../../engine/checksum.ts";
 import { MalformedMessageError } from "../../engine/codec.ts";
+import type { Names } from "../ports/names.ts";
 
-const VERSION = 1;
+const VERSION = 2;
 const HEAD_BYTES = 24;
 /** Rows of a batch at the most: with a name each, 64 letters long, still below 1 MiB. */
 export const BATCH_ROWS_MAX = 8192;
 
-export const FRAME = { batch: 1, answers: 2 } as const;
+export const FRAME = { batch: 1, answers: 2, fates: 3 } as const;
 export type FrameKind = keyof typeof FRAME;
 
 /** A frame in the making: `words` is part of `bytes`. */
@@ -34,52 +36,34 @@ export interface Frame {
   readonly wordsAt: number;
 }
 
-/** Numbers names as they are first met. */
-export class Names {
-  private readonly numbers = new Map<string, number>();
-  private lettersLength = 0;
-
-  numberOf(name: string): number {
-    const known = this.numbers.get(name);
-    if (known !== undefined) return known;
-    const number = this.numbers.size;
-    this.numbers.set(name, number);
-    this.lettersLength += name.length;
-    return number;
-  }
-
-  get count(): number {
-    return this.numbers.size;
-  }
-
-  /** Bytes they take, with the zeros behind them. */
-  get bytes(): number {
-    return (this.lettersLength + this.numbers.size + 3) & ~3;
-  }
-
-  write(bytes: Uint8Array): void {
-    let at = HEAD_BYTES;
-    for (const name of this.numbers.keys()) {
-      bytes[at++] = name.length;
-      for (let index = 0; index < name.length; index++) bytes[at++] = name.charCodeAt(index);
-    }
-  }
-}
-
 /** A frame with all but its words, to be filled in, and its checksum. */
 export function openFrame(kind: FrameKind, number: number, names: Names, rows: number, words: number): OpenFrame {
-  const length = HEAD_BYTES + names.bytes + words * 4 + 4;
+  const namesBytes = names.list.reduce((bytes, name) => bytes + 1 + name.length, 3) & ~3;
+  const length = HEAD_BYTES + namesBytes + words * 4 + 4;
   const bytes = new Uint8Array(length);
   const head = new DataView(bytes.buffer);
   bytes[0] = VERSION;
   bytes[1] = FRAME[kind];
-  head.setUint16(2, names.count, true);
+  head.setUint16(2, names.list.length, true);
   head.setUint32(4, rows, true);
   head.setUint32(8, words, true);
   head.setUint32(12, length, true);
   head.setFloat64(16, number, true);
-  names.write(bytes);
-  return { bytes, words: new Int32Array(bytes.buffer, HEAD_BYTES + names.bytes, words) };
+  writeNames(bytes, names);
+  return { bytes, words: new Int32Array(bytes.buffer, HEAD_BYTES + namesBytes, words) };
+}
+
+function writeNames(bytes: Uint8Array, { list }: Names): void {
+  let at = HEAD_BYTES;
+  for (const name of list) {
+    bytes[at++] = name.length;
+    for (let index = 0; index < name.length; index++) bytes[at++] = name.charCodeAt(index);
+  }
+}
+
+/** Whether a message looks like one of this kind; `readFrame` then says whether it is sound. */
+export function isFrameOf(kind: FrameKind, bytes: Uint8Array): boolean {
+  return bytes[1] === FRAME[kind];
 }
 
 export function closeFrame({ bytes }: OpenFrame): Uint8Array {
@@ -99,7 +83,7 @@ export function readFrame(kind: FrameKind, bytes: Uint8Array): Frame {
   const [nameCount, rows, wordCount] = [head.getUint16(2, true), head.getUint32(4, true), head.getUint32(8, true)];
   require(rows >= 1 && rows <= BATCH_ROWS_MAX, 4, `1 to ${BATCH_ROWS_MAX} rows`);
   const number = head.getFloat64(16, true);
-  require(Number.isSafeInteger(number) && number > 0, 16, "a whole number of the batch, above 0");
+  require(Number.isSafeInteger(number) && number > 0, 16, "a whole number above 0");
   const { names, wordsAt } = readNames(bytes, nameCount, end);
   require(wordsAt + wordCount * 4 === end, 8, `${wordCount} words end where the checksum begins`);
   const words = new Int32Array(wordCount);

@@ -1,127 +1,198 @@
 /**
- * The owner's side of forwarding (R17 to R19): applies the rows of a peer's batch in their order and answers when every
- * one has settled. A row that is not at home here is refused, never forwarded again.
+ * The owner's side of forwarding (R17 to R19): applies the rows of a peer's batch in their order, and answers when every
+ * one has its fate or after a short time: what has none then was taken in, and its fate follows. So a store that is fast
+ * costs one answer a batch, and one that is slow holds up no batch. A row that is not at home here is refused, never
+ * forwarded again.
  */
-import { type Answer, decodeBatch, encodeAnswers, EXPIRED, OUT_OF_TURN } from "./row-codec.ts";
-import type { Elsewhere, Row, RowHandler } from "../ports/rows.ts";
+import {
+  type Answer,
+  encodeAnswers,
+  EXPIRED,
+  type Fate,
+  FATE_GRACE_MS,
+  LOST,
+  OUT_OF_DATE,
+  OUT_OF_TURN,
+  TAKEN_IN,
+} from "./answer-codec.ts";
+import { FateSender, type FateSenderFigures, type FateSenderPorts } from "./fate-sender.ts";
+import { decodeBatch } from "./row-codec.ts";
+import type { Refused, Row, RowHandler } from "../ports/rows.ts";
 
-export interface RowReceiverPorts {
-  nowMs(): number;
+export interface RowReceiverPorts extends FateSenderPorts {
   readonly handler: RowHandler;
   isListed(incarnation: string): boolean;
 }
 
-export interface RowReceiverFigures {
+export interface RowReceiverOptions {
+  readonly partitions: number;
+  /** A message of fates is given up after so long. */
+  readonly callMs: number;
+  /** R18: rows of peers that may be without a fate that its entry has acknowledged. */
+  readonly rowsMax?: number;
+}
+
+export interface RowReceiverFigures extends FateSenderFigures {
   batches: number;
   rows: number;
+  /** Rows of peers without a fate, as of now. */
+  rowsOpen: number;
+  /** Rows whose batch was answered before they had a fate. */
+  rowsTakenIn: number;
   /** Rows dropped because nobody waits for them any more. */
   rowsExpired: number;
-  /** Batches that came after a later one of their sender. */
+  /** Rows sent back because they may be too old, by what is known of their message's age. */
+  rowsOutOfDate: number;
+  /** Batches that came after a later one of their sender, or again. */
   batchesOutOfTurn: number;
 }
 
-interface NewestBatch {
+/** The newest batch of a sender. */
+interface Batch {
+  readonly from: string;
   readonly number: number;
-  /** While rows of it are open. */
-  answers: Promise<readonly Answer[]> | undefined;
+  readonly untilMs: readonly number[];
+  /** Why nothing more of a partition is applied in this batch. */
+  readonly refusals: Map<number, Answer>;
+  readonly answers: Answer[];
+  openCount: number;
+  /** Whether an answer left while rows were open. */
+  isAnswered: boolean;
+  /** Calls that wait for the answer, and since when. */
+  waiting: { readonly sinceMs: number; readonly resolve: () => void }[];
 }
 
 /** Senders whose last batch is remembered. */
 const SENDERS_MAX = 1024;
+/** A batch is answered at the first tick after this; a fast store's append has landed by then. */
+const TAKEN_IN_MS = 10;
+const ROWS_MAX = 65_536;
+const OVERLOADED: Refused = { kind: "refused", reason: "overloaded" };
 
 export class RowReceiver {
-  readonly figures: RowReceiverFigures = { batches: 0, rows: 0, rowsExpired: 0, batchesOutOfTurn: 0 };
+  readonly figures: RowReceiverFigures;
   private readonly ports: RowReceiverPorts;
   private readonly partitions: number;
+  private readonly rowsMax: number;
+  private readonly fates: FateSender;
   /** The newest batch by sender; who was heard last is last. */
-  private readonly newest = new Map<string, NewestBatch>();
+  private readonly newest = new Map<string, Batch>();
+  private readonly unanswered = new Set<Batch>();
 
-  constructor(ports: RowReceiverPorts, partitions: number) {
+  constructor(ports: RowReceiverPorts, { partitions, callMs, rowsMax = ROWS_MAX }: RowReceiverOptions) {
     this.ports = ports;
     this.partitions = partitions;
+    this.rowsMax = rowsMax;
+    this.fates = new FateSender(ports, callMs);
+    const figures = { batches: 0, rows: 0, rowsOpen: 0, rowsTakenIn: 0, rowsExpired: 0, rowsOutOfDate: 0 };
+    this.figures = Object.assign(this.fates.figures, figures, { batchesOutOfTurn: 0 });
   }
 
   /**
    * Handles a batch.
    * @param epoch of the sender's view
-   * @param delayMs how long it was under way beyond the smallest delay seen from that sender
+   * @param ageMs how long ago it was sent at the most
    * @throws {MalformedMessageError} (rejects) before anything is applied
    */
-  async receive(from: string, epoch: number, delayMs: number, body: Uint8Array): Promise<Uint8Array> {
+  async receive(from: string, epoch: number, ageMs: number, body: Uint8Array): Promise<Uint8Array> {
     const nowMs = this.ports.nowMs();
-    const { number, rows } = decodeBatch(body, this.partitions, nowMs - Math.max(0, delayMs));
+    const { number, rows } = decodeBatch(body, this.partitions, nowMs);
     const newest = this.newest.get(from);
-    if (newest !== undefined && number <= newest.number) return this.answerLate(newest, number, rows.length);
+    if (newest !== undefined && number <= newest.number) return this.answerAgain(newest, number, rows.length);
+    if (newest !== undefined) this.answer(newest);
     this.figures.batches++;
     this.figures.rows += rows.length;
-    const batch: NewestBatch = { number, answers: undefined };
-    this.remember(from, batch); // before a row is applied: what that sets off may bring the next
-    batch.answers = this.applyAll(rows, epoch, nowMs);
-    const answers = await batch.answers;
-    batch.answers = undefined;
-    return encodeAnswers(number, answers);
+    const untilMs = rows.map((row) => row.untilMs);
+    const answers = new Array<Answer>(rows.length).fill(TAKEN_IN);
+    const batch = { from, number, untilMs, refusals: new Map(), answers, openCount: 0, isAnswered: false, waiting: [] };
+    this.remember(batch); // before a row is applied: what that sets off may bring the next
+    for (const [index, row] of rows.entries()) this.take(batch, index, row, epoch, nowMs + ageMs);
+    return this.answerOf(batch);
   }
 
-  /** R19: a batch that comes late must not undo what came in a newer one. One that comes again is answered once more. */
-  private async answerLate(newest: NewestBatch, number: number, rows: number): Promise<Uint8Array> {
+  /** Lets time pass. To be called some 50 times a second. */
+  tick(): void {
+    this.fates.tick();
+    const nowMs = this.ports.nowMs();
+    for (const batch of this.unanswered)
+      if (batch.waiting.some(({ sinceMs }) => nowMs - sinceMs >= TAKEN_IN_MS)) this.answer(batch);
+  }
+
+  /**
+   * R19: a batch that comes late must not undo what came in a newer one. The newest, when it comes again, is answered with
+   * what became of its rows: the answer was lost.
+   */
+  private answerAgain(newest: Batch, number: number, rows: number): Promise<Uint8Array> | Uint8Array {
     this.figures.batchesOutOfTurn++;
-    const answers = number === newest.number ? await newest.answers : undefined;
-    return encodeAnswers(number, answers ?? new Array<Answer>(rows).fill(OUT_OF_TURN));
+    if (number === newest.number && rows === newest.answers.length) return this.answerOf(newest);
+    return encodeAnswers(number, new Array<Answer>(rows).fill(OUT_OF_TURN));
   }
 
-  private remember(from: string, batch: NewestBatch): void {
-    this.newest.delete(from);
-    this.newest.set(from, batch);
-    if (this.newest.size > SENDERS_MAX) this.forgetOne();
+  private async answerOf(batch: Batch): Promise<Uint8Array> {
+    if (batch.openCount > 0)
+      await new Promise<void>((resolve) => {
+        batch.waiting.push({ sinceMs: this.ports.nowMs(), resolve });
+        this.unanswered.add(batch);
+      });
+    return encodeAnswers(batch.number, batch.answers);
   }
 
-  private forgetOne(): void {
-    const [...senders] = this.newest.keys();
-    const forgotten = senders.find((sender) => !this.ports.isListed(sender)) ?? senders[0];
-    this.newest.delete(forgotten);
+  /** Answers whoever waits with what is known; the fates of the rows that are open follow. */
+  private answer(batch: Batch): void {
+    this.unanswered.delete(batch);
+    if (batch.openCount > 0 && !batch.isAnswered) {
+      batch.isAnswered = true;
+      this.figures.rowsTakenIn += batch.openCount;
+    }
+    for (const { resolve } of batch.waiting.splice(0)) resolve();
   }
 
-  private applyAll(rows: readonly Row[], epoch: number, nowMs: number): Promise<readonly Answer[]> {
-    const answers: Answer[] = new Array<Answer>(rows.length);
-    /** What was said, by partition. */
-    const refusals = new Map<number, Elsewhere>();
-    return new Promise((resolve) => {
-      let open = rows.length + 1;
-      const close = (): void => {
-        if (--open > 0) return;
-        if (refusals.size > 0) refuseRest(rows, answers);
-        resolve(answers);
-      };
-      for (let index = 0; index < rows.length; index++) {
-        const row = rows[index];
-        const refusal = refusals.size > 0 ? refusals.get(row.partition) : undefined;
-        if (refusal !== undefined || row.untilMs < nowMs) {
-          answers[index] = refusal ?? EXPIRED;
-          if (refusal === undefined) this.figures.rowsExpired++;
-          close();
-          continue;
-        }
-        this.ports.handler.apply(row, epoch, (outcome) => {
-          answers[index] = outcome;
-          if (outcome.kind === "elsewhere") refusals.set(row.partition, outcome);
-          close();
-        });
-      }
-      close();
-    });
-  }
-}
-
-/**
- * R19: once a row of a partition is refused, so is the rest of it. That holds also for rows that were applied before
- * an older one was refused: they go again behind it, and since a row sets where a player is, the order stands.
- */
-function refuseRest(rows: readonly Row[], answers: Answer[]): void {
-  const refusals = new Map<number, Elsewhere>();
-  for (const [index, { partition }] of rows.entries()) {
-    const answer = answers[index];
-    const refusal = refusals.get(partition);
+  /** Applies a row of a batch, or says why not. R19: once a row of a partition was not applied, neither is the rest of it. */
+  private take(batch: Batch, index: number, row: Row, epoch: number, latestMs: number): void {
+    const { answers, refusals } = batch;
+    const refusal = refusals.size > 0 ? refusals.get(row.partition) : undefined;
     if (refusal !== undefined) answers[index] = refusal;
-    else if (answer.kind === "elsewhere") refusals.set(partition, answer);
+    else if (row.untilMs <= this.ports.nowMs()) {
+      answers[index] = EXPIRED;
+      this.figures.rowsExpired++;
+    } else if (row.untilMs <= latestMs) {
+      answers[index] = OUT_OF_DATE;
+      refusals.set(row.partition, OUT_OF_DATE);
+      this.figures.rowsOutOfDate++;
+    } else if (this.figures.rowsOpen + this.figures.fatesWaiting >= this.rowsMax) answers[index] = OVERLOADED;
+    else this.apply(batch, index, row, epoch);
+  }
+
+  private apply(batch: Batch, index: number, row: Row, epoch: number): void {
+    let isTakenIn = false;
+    batch.openCount++;
+    this.figures.rowsOpen++;
+    this.ports.handler.apply(row, epoch, (outcome) => {
+      this.figures.rowsOpen--;
+      batch.openCount--;
+      if (outcome.kind !== "elsewhere") this.note(batch, index, outcome);
+      else if (isTakenIn) this.note(batch, index, LOST);
+      else {
+        batch.answers[index] = outcome;
+        batch.refusals.set(row.partition, outcome);
+      }
+      if (batch.openCount === 0) this.answer(batch);
+    });
+    isTakenIn = true;
+  }
+
+  /** Notes the fate of a row; it follows the answer where that has left. */
+  private note(batch: Batch, index: number, answer: Fate["answer"]): void {
+    batch.answers[index] = answer;
+    if (!batch.isAnswered) return;
+    this.fates.add(batch.from, { batch: batch.number, index, answer, untilMs: batch.untilMs[index] + FATE_GRACE_MS });
+  }
+
+  private remember(batch: Batch): void {
+    this.newest.delete(batch.from);
+    this.newest.set(batch.from, batch);
+    if (this.newest.size <= SENDERS_MAX) return;
+    const [...senders] = this.newest.keys();
+    this.newest.delete(senders.find((sender) => !this.ports.isListed(sender)) ?? senders[0]);
   }
 }

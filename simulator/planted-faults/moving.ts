@@ -138,6 +138,27 @@ export const MOVING_FAULTS: Readonly<Record<string, PlantedFault>> = {
     ],
     scenarios: ["partitions and regions moving while players cross borders"],
   },
+  "a row without a number that was taken in goes again": fault(
+    "R18",
+    "cluster/ports/rows.ts",
+    'return operation === "find" || operation === "renew"',
+    'return operation === "report" || operation === "find" || operation === "renew"',
+    "a holder that is superseded with rows that it took in",
+  ),
+  "a batch is answered only when its rows have landed": fault(
+    "R18",
+    "cluster/rows/row-receiver.ts",
+    "if (batch.waiting.some(({ sinceMs }) => nowMs - sinceMs >= TAKEN_IN_MS)) this.answer(batch);",
+    "if (batch.waiting.some(({ sinceMs }) => nowMs - sinceMs >= 1e9)) this.answer(batch);",
+    "a store that takes its time over each append",
+  ),
+  "a fate that was lost is not told again": fault(
+    "R18",
+    "cluster/rows/fate-sender.ts",
+    "peer.pausedUntilMs = this.ports.nowMs() + peer.backoffMs;",
+    "this.remove(peer, new Set(fates));",
+    "a store that takes its time over each append",
+  ),
   "what came back goes behind what waits": fault(
     "R19",
     "cluster/rows/partition-queue.ts",
@@ -155,8 +176,15 @@ export const MOVING_FAULTS: Readonly<Record<string, PlantedFault>> = {
   "rows past their deadline are applied": fault(
     "R19",
     "cluster/rows/row-receiver.ts",
-    "refusal !== undefined || row.untilMs < nowMs",
-    "refusal !== undefined || row.untilMs < 0",
+    "} else if (row.untilMs <= latestMs) {",
+    "} else if (row.untilMs <= 0) {",
     "a batch that arrives long after its deadline",
+  ),
+  "the age of a message is counted by clocks, not by what it echoes": fault(
+    "R19",
+    "cluster/peers/peers.ts",
+    'lane === "counts" ?',
+    "lane !== undefined ?",
+    "a step of an owner's clock under forwarded reports",
   ),
 };

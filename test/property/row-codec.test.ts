@@ -3,15 +3,8 @@ import { crc32 } from "node:zlib";
 import fc from "fast-check";
 import { expect, test } from "vitest";
 
-import {
-  type Answer,
-  decodeAnswers,
-  decodeBatch,
-  encodeAnswers,
-  encodeBatch,
-  EXPIRED,
-  OUT_OF_TURN,
-} from "../../cluster/rows/row-codec.ts";
+import { type Answer, decodeAnswers, encodeAnswers, EXPIRED, OUT_OF_TURN } from "../../cluster/rows/answer-codec.ts";
+import { decodeBatch, encodeBatch } from "../../cluster/rows/row-codec.ts";
 import type { Place, Row } from "../../cluster/ports/rows.ts";
 import { MalformedMessageError } from "../../engine/codec.ts";
 import { isModeName } from "../../engine/modes.ts";
@@ -66,12 +59,7 @@ const anyAnswer: fc.Arbitrary<Answer> = fc.oneof(
 );
 const anyAnswers = fc.array(anyAnswer, { minLength: 1, maxLength: 20 });
 
-const batchOf = (number: number, rows: readonly Row[]): Uint8Array =>
-  encodeBatch(
-    number,
-    rows.map((row) => ({ row })),
-    0,
-  );
+const batchOf = (number: number, rows: readonly Row[]): Uint8Array => encodeBatch(number, rows, 0);
 /** True where the bytes are refused as they should be, false where they are taken; any other error is thrown on. */
 function isRefused(decode: () => unknown): boolean {
   try {

@@ -1,9 +1,12 @@
 /**
  * Forwarders of several nodes among owners that are told, not elected: partitions move, nodes die, views spread late,
- * messages are lost, late and repeated, rows land late or are dropped with their owner. Virtual time, one seed.
+ * messages are lost, late and repeated, clocks differ and step forward, rows land late or are dropped with their owner.
+ * Virtual time, one seed.
  */
 import { Forwarder } from "../../cluster/rows/forwarder.ts";
+import { isFrameOf } from "../../cluster/rows/row-frame.ts";
 import type { Elsewhere, Outcome, Row, RowOutcome } from "../../cluster/ports/rows.ts";
+import { NO_SEQ } from "../../engine/partition.ts";
 import { PeerError } from "../../cluster/ports/transport.ts";
 import { elsewhere, incarnationOf, reportOf } from "./forwarding.ts";
 import { SeededRandom } from "../../simulator/seeded-random.ts";
@@ -17,6 +20,8 @@ export interface Weather {
   readonly landMsMax: number;
   readonly moves: number;
   readonly deaths: number;
+  /** Times a node's clock steps forward. */
+  readonly steps: number;
   readonly rows: number;
   readonly rowsMax: number;
   readonly batchRowsMax: number;
@@ -48,7 +53,10 @@ interface Truth {
   term: number;
   readyAtMs: number;
   pending: Pending[];
-  /** Players in the order in which their rows landed, repeats included. */
+  /**
+   * Players in the order in which their rows landed. A repeat counts only where it has no seq: with one it is ignored as
+   * late.
+   */
   readonly landed: number[];
 }
 
@@ -61,6 +69,7 @@ const FAULTS_END_MS = 2000;
 /** Rows submitted from then on find everything whole. */
 export const HEALED_AT_MS = 3200;
 const END_MS = 5200;
+const STEP_MS_MAX = 4000;
 
 export class ForwardingModel {
   now = 0;
@@ -144,7 +153,7 @@ export class ForwardingModel {
     const index = truth.pending.indexOf(last);
     if (truth.holder.isDead) return;
     for (const { row, settle } of truth.pending.splice(0, index + 1)) {
-      truth.landed.push(row.id0);
+      if (row.seq === NO_SEQ || !truth.landed.includes(row.id0)) truth.landed.push(row.id0);
       settle({ kind: "done", effect: "moved", isRemembered: true, place: undefined });
     }
   }
@@ -155,6 +164,8 @@ export class ForwardingModel {
       this.at(atMs, () => this.nodes.forEach((node) => node.isDead || node.forwarder.tick()));
     for (let move = 0; move < weather.moves; move++) this.at(random.below(FAULTS_END_MS), () => this.change(false));
     for (let death = 0; death < weather.deaths; death++) this.at(random.below(FAULTS_END_MS), () => this.change(true));
+    for (let step = 0; step < weather.steps; step++)
+      this.at(random.below(FAULTS_END_MS), () => (random.pick(this.nodes).aheadMs += random.below(STEP_MS_MAX)));
     for (let player = 1; player <= weather.rows; player++) {
       const isEarly = random.fraction() < 0.8;
       const atMs = Math.floor((isEarly ? 0 : HEALED_AT_MS) + random.fraction() * (isEarly ? FAULTS_END_MS : 600));
@@ -166,7 +177,8 @@ export class ForwardingModel {
     const partition = this.random.below(BUSY_PARTITIONS);
     const hash = (partition << 28) | player;
     const entry = this.random.pick(this.nodes.filter(({ isDead }) => !isDead));
-    const row = reportOf(0, player, { hash, partition, untilMs: this.now + DEADLINE_MS });
+    const seq = player % 2 === 0 ? NO_SEQ : player;
+    const row = reportOf(0, player, { hash, partition, seq, untilMs: entry.nowMs + DEADLINE_MS });
     const told: Told = { row, entry, submittedAtMs: this.now, outcomes: [], settledAtMs: 0 };
     this.told.push(told);
     const settle = (outcome: Outcome): void => {
@@ -211,16 +223,21 @@ export class ModelNode {
   readonly forwarder: Forwarder;
   isDead = false;
   view: ModelView = { epoch: 0, owners: [], listed: new Set() };
-  /** Calls under way, by peer. */
+  /** How far its clock is before that of the model. */
+  aheadMs: number;
+  /** Calls under way, by what they bring and the peer. */
   readonly calls = new Map<string, number>();
+  /** R19: the newest stamp heard of each peer, by its clock. */
+  private readonly stamps = new Map<string, number>();
   private readonly model: ForwardingModel;
 
   constructor(model: ForwardingModel, incarnation: string) {
     this.model = model;
     this.incarnation = incarnation;
+    this.aheadMs = model.random.below(10_000);
     const { rowsMax, batchRowsMax } = model.weather;
     const ports = {
-      nowMs: () => model.now,
+      nowMs: () => this.nowMs,
       atTurnEnd: (task: () => void) => void model.tasks.push(task),
       handler: {
         apply: (row: Row, epoch: number, settle: (outcome: RowOutcome) => void) =>
@@ -235,6 +252,10 @@ export class ModelNode {
     this.forwarder = new Forwarder(ports, { partitions: PARTITIONS, deadlineMs: DEADLINE_MS, rowsMax, batchRowsMax });
   }
 
+  get nowMs(): number {
+    return this.model.now + this.aheadMs;
+  }
+
   learn(view: ModelView): void {
     if (this.isDead || view.epoch <= this.view.epoch) return;
     this.view = view;
@@ -244,44 +265,54 @@ export class ModelNode {
   private call(to: string, body: Uint8Array, timeoutMs: number): Promise<Uint8Array> {
     const { model, view } = this;
     const { promise, resolve, reject } = Promise.withResolvers<Uint8Array>();
+    if (this.isDead) return promise;
     const peer = model.nodes.find(({ incarnation }) => incarnation === to) as ModelNode;
-    this.calls.set(to, (this.calls.get(to) ?? 0) + 1);
+    const what = `${isFrameOf("fates", body) ? "fates" : "a batch"} to ${to}`;
+    this.calls.set(what, (this.calls.get(what) ?? 0) + 1);
     let isOver = false;
     const end = (settle: () => void): void => {
-      if (!isOver) this.calls.set(to, (this.calls.get(to) as number) - 1);
+      if (!isOver) this.calls.set(what, (this.calls.get(what) as number) - 1);
       isOver = true;
       settle();
     };
     model.at(model.now + timeoutMs, () => end(() => reject(new PeerError("no answer in time", false))));
-    const answer = (bytes: Uint8Array, theirs: ModelView): void => {
+    const answer = (bytes: Uint8Array, theirs: ModelView, stampMs: number): void => {
       if (this.isDead || isOver) return;
       this.learn(theirs);
+      this.note(to, stampMs);
       end(() => resolve(bytes));
     };
     const repeats = model.random.fraction() < model.weather.repeatRatio ? 2 : 1;
     for (let sent = 0; sent < repeats; sent++) {
       if (model.isLost()) continue;
-      const delayMs = model.delay();
-      model.at(model.now + delayMs, () => peer.hear(this.incarnation, view, delayMs, body, answer));
+      const [stampMs, echoMs] = [this.nowMs, this.stamps.get(to) ?? 0];
+      const hear = (): void => peer.hear(this.incarnation, view, stampMs, echoMs, body, answer);
+      model.at(model.now + model.delay(), hear);
     }
     return promise;
+  }
+
+  private note(peer: string, stampMs: number): void {
+    this.stamps.set(peer, Math.max(stampMs, this.stamps.get(peer) ?? 0));
   }
 
   private hear(
     from: string,
     view: ModelView,
-    delayMs: number,
+    stampMs: number,
+    echoMs: number,
     body: Uint8Array,
-    answer: (bytes: Uint8Array, view: ModelView) => void,
+    answer: (bytes: Uint8Array, view: ModelView, stampMs: number) => void,
   ): void {
     if (this.isDead) return;
     this.learn(view);
+    this.note(from, stampMs);
     const { model } = this;
     const send = (bytes: Uint8Array): void => {
-      const mine = this.view;
-      if (!this.isDead && !model.isLost()) model.at(model.now + model.delay(), () => answer(bytes, mine));
+      const [mine, sentAtMs] = [this.view, this.nowMs];
+      if (!this.isDead && !model.isLost()) model.at(model.now + model.delay(), () => answer(bytes, mine, sentAtMs));
     };
-    void this.forwarder.receive(from, view.epoch, delayMs, body).then(send);
+    void this.forwarder.receive(from, view.epoch, Math.max(0, this.nowMs - echoMs), body).then(send);
   }
 }
 

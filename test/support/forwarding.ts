@@ -1,7 +1,8 @@
 /** One entry with everything around it played by the test: clock, turns, peers, views and its own handler. */
 
 import { Forwarder, type ForwarderOptions, type ForwarderPorts } from "../../cluster/rows/forwarder.ts";
-import { type Answer, decodeBatch, encodeAnswers } from "../../cluster/rows/row-codec.ts";
+import { type Answer, encodeAnswers, encodeFates, type Fate } from "../../cluster/rows/answer-codec.ts";
+import { decodeBatch } from "../../cluster/rows/row-codec.ts";
 import type { Done, Elsewhere, Outcome, Row, RowOutcome } from "../../cluster/ports/rows.ts";
 import { PeerError } from "../../cluster/ports/transport.ts";
 
@@ -34,7 +35,12 @@ export interface Call {
   readonly timeoutMs: number;
   answer(...answers: readonly Answer[]): Promise<void>;
   answerBytes(bytes: Uint8Array): Promise<void>;
+  /** No answer comes: nobody knows whether it arrived. */
   fail(): Promise<void>;
+  /** Nobody listens there. */
+  refuse(): Promise<void>;
+  /** Another incarnation answers. */
+  meetAnother(): Promise<void>;
 }
 
 /** A row at this node's own handler. */
@@ -49,6 +55,7 @@ export const [ME, A, B, C] = [0, 1, 2, 3].map(incarnationOf);
 export class TestEntry implements ForwarderPorts {
   readonly forwarder: Forwarder;
   now = 0;
+  incarnation = ME;
   newestEpoch = 1;
   /** Owner of every partition without one of its own here. */
   owner: string | undefined = A;
@@ -74,10 +81,17 @@ export class TestEntry implements ForwarderPorts {
 
   nowMs = (): number => this.now;
   atTurnEnd = (task: () => void): void => void this.tasks.push(task);
-  me = (): string => ME;
+  me = (): string => this.incarnation;
   epoch = (): number => this.newestEpoch;
   ownerOf = (partition: number): string | undefined => this.owners.get(partition) ?? this.owner;
   isListed = (incarnation: string): boolean => this.listed.has(incarnation);
+
+  /** Has fates come from a peer that took rows in; what it is answered. */
+  async hearFates(from: string, ...fates: readonly Fate[]): Promise<Uint8Array> {
+    const answer = await this.forwarder.receive(from, this.newestEpoch, 0, encodeFates(1, fates));
+    await this.endTurn();
+    return answer;
+  }
 
   call = (to: string, body: Uint8Array, timeoutMs: number): Promise<Uint8Array> => {
     const { promise, resolve, reject } = Promise.withResolvers<Uint8Array>();
@@ -91,6 +105,8 @@ export class TestEntry implements ForwarderPorts {
       answerBytes,
       answer: (...answers) => answerBytes(encodeAnswers(number, answers)),
       fail: () => (reject(new PeerError("no answer", false)), this.endTurn()),
+      refuse: () => (reject(new PeerError("nobody listens", true)), this.endTurn()),
+      meetAnother: () => (reject(new PeerError("not that one any more", false, true)), this.endTurn()),
     });
     return promise;
   };

@@ -11,6 +11,7 @@ const envelope: Envelope = {
   verdict: "done",
   epoch: 7,
   sentAtMs: 1234.5,
+  echoMs: 17.25,
   from: incarnationOf(1),
   to: incarnationOf(2),
   view: viewOfMembers(7, [1, 2], { expelled: [incarnationOf(9)] }),
@@ -38,8 +39,8 @@ test("unseal() puts the body where its words are aligned", () => {
 test("unseal() refuses another kind and another protocol version", () => {
   expect(() => unseal("answer", seal(envelope, MARK), MARK)).toThrow(MalformedMessageError);
   const other = seal(envelope, MARK);
-  other[0] = 2;
-  expect(() => unseal("request", other, MARK)).toThrow("must hold: protocol 1, not 2");
+  other[0] = 1;
+  expect(() => unseal("request", other, MARK)).toThrow("must hold: protocol 2, not 1");
 });
 test("unseal() refuses a view that is none", () => {
   const bad = { ...envelope, view: { ...viewOfMembers(1, [1]), members: [memberNumber(1, { weight: 0 })] } };

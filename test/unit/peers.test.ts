@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { seal, unseal } from "../../cluster/peers/envelope.ts";
 import { Peers } from "../../cluster/peers/peers.ts";
-import { PeerError } from "../../cluster/ports/transport.ts";
+import { type Lane, PeerError } from "../../cluster/ports/transport.ts";
 import type { View } from "../../cluster/ports/view.ts";
 import { incarnationOf, viewOfMembers } from "../support/members.ts";
 
@@ -11,6 +11,8 @@ const MARK = [1, 2] as const;
 /** Node 1, whose peers answer as a test says. */
 class Subject {
   nowMs = 1000;
+  /** Its peers' clocks, in the answers that they give. */
+  stampMs = 0;
   view: View = viewOfMembers(5, [1, 2, 3]);
   readonly adopted: View[] = [];
   readonly handled: { from: string; epoch: number; delayMs: number }[] = [];
@@ -22,7 +24,8 @@ class Subject {
         kind: "answer",
         verdict: "done",
         epoch: 5,
-        sentAtMs: 0,
+        sentAtMs: this.stampMs,
+        echoMs: 0,
         from: to,
         to: from,
         view: undefined,
@@ -50,24 +53,25 @@ class Subject {
     },
     {
       rows: (from, epoch, delayMs) => this.handle(from, epoch, delayMs),
-      counts: async () => BODY,
+      counts: (from, epoch, delayMs) => this.handle(from, epoch, delayMs),
       control: async () => BODY,
     },
   );
 
-  receive(changes: Partial<Parameters<typeof seal>[0]>): Promise<Uint8Array> {
+  receive(changes: Partial<Parameters<typeof seal>[0]>, lane: Lane = "rows"): Promise<Uint8Array> {
     const request = {
       kind: "request" as const,
       verdict: "done" as const,
       epoch: 5,
       sentAtMs: 500,
+      echoMs: 0,
       from: incarnationOf(2),
       to: incarnationOf(1),
       view: undefined,
       body: BODY,
       ...changes,
     };
-    return this.peers.receive("rows", seal(request, MARK));
+    return this.peers.receive(lane, seal(request, MARK));
   }
 
   private async handle(from: string, epoch: number, delayMs: number): Promise<Uint8Array> {
@@ -105,22 +109,56 @@ test("R17: the first request to a peer brings the view, later ones do not", asyn
   for (let call = 0; call < 2; call++) await subject.peers.call(incarnationOf(2), "rows", BODY, 100);
   expect(subject.sent.map((message) => unseal("request", message, MARK).view?.epoch)).toEqual([5, undefined]);
 });
-test("R19: a delay counts from the smallest seen, and a clock that went slow counts no longer after two windows", async () => {
+test("R19: a request is as old as the stamp that it echoes, at the most, whatever its sender's clock says", async () => {
   const subject = new Subject();
-  await subject.receive({ sentAtMs: 900 });
-  await subject.receive({ sentAtMs: 950 });
+  await subject.receive({ sentAtMs: 5, echoMs: 940 });
+  await subject.receive({ sentAtMs: 1e9, echoMs: 990 });
+  await subject.receive({ echoMs: 1001 });
+  expect(subject.handled.map(({ delayMs }) => delayMs)).toEqual([60, 10, 0]);
+});
+test("R19: each message echoes the newest stamp of its receiver, from requests and from answers, and none is 0", async () => {
+  const subject = new Subject();
+  const echoes = async (): Promise<[number, number]> => {
+    await subject.peers.call(incarnationOf(2), "rows", BODY, 100);
+    const [sent] = subject.sent.splice(0).map((message) => unseal("request", message, MARK));
+    return [sent.sentAtMs, sent.echoMs];
+  };
+  subject.stampMs = 0;
+  expect(await echoes()).toEqual([1000, 0]);
+  const answer = unseal("answer", await subject.receive({ sentAtMs: 500 }), MARK);
+  expect([answer.sentAtMs, answer.echoMs]).toEqual([1000, 500]);
+  await subject.receive({ sentAtMs: 400 });
+  subject.stampMs = 700;
+  expect(await echoes(), "an older stamp that comes late counts for nothing").toEqual([1000, 500]);
+  expect(await echoes()).toEqual([1000, 700]);
+});
+test("R19: a step of this node's clock makes each peer's messages look old only until the peer has heard of it", async () => {
+  const subject = new Subject();
+  await subject.receive({ echoMs: 998 });
+  subject.nowMs += 4000;
+  const answer = unseal("answer", await subject.receive({ echoMs: 998 }), MARK);
+  await subject.receive({ echoMs: answer.sentAtMs });
+  expect(subject.handled.map(({ delayMs }) => delayMs)).toEqual([2, 4002, 0]);
+});
+test("counts are as old as the smallest delay says, or as the echo does where that is less", async () => {
+  const subject = new Subject();
+  await subject.receive({ sentAtMs: 900, echoMs: 800 }, "counts");
   subject.nowMs = 1200;
-  await subject.receive({ sentAtMs: 1000 });
-  expect(subject.handled.map(({ delayMs }) => delayMs)).toEqual([0, 0, 150]);
-  for (const nowMs of [4000, 7000]) {
-    subject.nowMs = nowMs;
-    await subject.receive({ sentAtMs: nowMs - 3000 });
-  }
-  expect(subject.handled.at(-1)?.delayMs).toBe(0);
+  await subject.receive({ sentAtMs: 1000, echoMs: 800 }, "counts");
+  subject.nowMs = 2200; // a step of the clock
+  await subject.receive({ sentAtMs: 1100, echoMs: 2190 }, "counts");
+  expect(subject.handled.map(({ delayMs }) => delayMs)).toEqual([0, 100, 10]);
 });
 test("R17: a node of another cluster is not listened to, and counts as a port where nobody listens", async () => {
   const subject = new Subject();
-  const envelope = { verdict: "done" as const, epoch: 9, sentAtMs: 0, from: incarnationOf(2), to: incarnationOf(1) };
+  const envelope = {
+    verdict: "done" as const,
+    epoch: 9,
+    sentAtMs: 0,
+    echoMs: 0,
+    from: incarnationOf(2),
+    to: incarnationOf(1),
+  };
   const foreign = { ...envelope, view: viewOfMembers(9, [2]), body: BODY };
   await expect(subject.peers.receive("rows", seal({ kind: "request", ...foreign }, [8, 8]))).rejects.toThrow(PeerError);
   subject.answer = async () => seal({ kind: "answer", ...foreign }, [8, 8]);
@@ -155,6 +193,7 @@ test("R10: a port that refuses, or where another incarnation answers, is named o
         verdict: "stranger",
         epoch: 5,
         sentAtMs: 0,
+        echoMs: 0,
         from: incarnationOf(8),
         to: incarnationOf(1),
         view: undefined,
@@ -162,7 +201,8 @@ test("R10: a port that refuses, or where another incarnation answers, is named o
       },
       MARK,
     );
-  await expect(subject.peers.call(incarnationOf(3), "rows", BODY, 100)).rejects.toThrow("is not");
+  const call = subject.peers.call(incarnationOf(3), "rows", BODY, 100);
+  await expect(call).rejects.toMatchObject({ message: expect.stringContaining("is not"), isAnother: true });
   expect(subject.peers.takeRefused()).toEqual([incarnationOf(2), incarnationOf(3)]);
   expect(subject.peers.takeRefused()).toEqual([]);
 });

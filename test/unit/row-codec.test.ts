@@ -5,12 +5,17 @@ import { expect, test } from "vitest";
 import {
   type Answer,
   decodeAnswers,
-  decodeBatch,
+  decodeFates,
   encodeAnswers,
-  encodeBatch,
+  encodeFates,
   EXPIRED,
+  type Fate,
+  LOST,
+  OUT_OF_DATE,
   OUT_OF_TURN,
-} from "../../cluster/rows/row-codec.ts";
+  TAKEN_IN,
+} from "../../cluster/rows/answer-codec.ts";
+import { decodeBatch, encodeBatch } from "../../cluster/rows/row-codec.ts";
 import type { Row } from "../../cluster/ports/rows.ts";
 import { MalformedMessageError } from "../../engine/codec.ts";
 import { NO_SEQ } from "../../engine/partition.ts";
@@ -40,11 +45,7 @@ const ANSWERS: readonly Answer[] = [
 const [NAMES_AT, ROWS_AT, ANSWERS_AT, PLACES_AT] = [24, 36, 68, 92];
 
 function batch(rows = ROWS): Uint8Array {
-  return encodeBatch(
-    77,
-    rows.map((row) => ({ row })),
-    1000,
-  );
+  return encodeBatch(77, rows, 1000);
 }
 const answers = (): Uint8Array => encodeAnswers(77, ANSWERS);
 
@@ -67,7 +68,7 @@ function refusalOf(decode: () => unknown): string {
 
 test("encodeBatch() lays a batch out as drawn at the top of row-frame.ts and row-codec.ts", () => {
   const bytes = Buffer.from(batch());
-  expect([bytes[0], bytes[1], bytes.readUInt16LE(2)], "version, kind, names").toEqual([1, 1, 2]);
+  expect([bytes[0], bytes[1], bytes.readUInt16LE(2)], "version, kind, names").toEqual([2, 1, 2]);
   expect(
     [4, 8, 12].map((at) => bytes.readUInt32LE(at)),
     "rows, words, bytes",
@@ -130,6 +131,9 @@ test("decodeAnswers() reads what was encoded, every kind of answer", () => {
     elsewhere("loading"),
     elsewhere("held by"),
     OUT_OF_TURN,
+    OUT_OF_DATE,
+    TAKEN_IN,
+    LOST,
   ];
   expect(decodeAnswers(encodeAnswers(1, others), 1, others.length)).toEqual(others);
 });
@@ -140,7 +144,7 @@ test("encodeAnswers() takes a word a row where nothing is to be shown", () => {
 test.each<[what: string, offset: number, rule: string, bytes: Uint8Array]>([
   ["no bytes", 0, "at least 28 bytes", Buffer.alloc(0)],
   ["27 bytes", 27, "at least 28 bytes", Buffer.alloc(27)],
-  ["another version", 0, "version 1, not 2", forged(batch(), (bytes) => (bytes[0] = 2))],
+  ["another version", 0, "version 2, not 1", forged(batch(), (bytes) => (bytes[0] = 1))],
   ["answers", 1, "kind 1 (batch), not 2", answers()],
   ["bytes missing", 12, "232 bytes, not 231", batch().subarray(0, -1)],
   ["a wrong checksum", 228, "the checksum fits", Buffer.from(batch()).fill(0, 228)],
@@ -158,7 +162,7 @@ test.each<[what: string, offset: number, rule: string, bytes: Uint8Array]>([
       [
         `the number ${number}`,
         16,
-        "a whole number of the batch, above 0",
+        "a whole number above 0",
         forged(batch(), (bytes) => bytes.writeDoubleLE(number, 16)),
       ] as [string, number, string, Uint8Array],
   ),
@@ -260,6 +264,32 @@ test.each<[what: string, offset: number, rule: string, change: (bytes: Buffer) =
 ])("decodeAnswers() refuses %s and says where (byte %i)", (_, offset, rule, change) => {
   const bytes = forged(answers(), change);
   expect(refusalOf(() => decodeAnswers(bytes, 77, 6))).toBe(`Malformed message at byte ${offset}: must hold: ${rule}`);
+});
+const FATES: readonly Fate[] = [
+  { batch: 7, index: 3, answer: DONE },
+  {
+    batch: 2 ** 40 + 1,
+    index: 8191,
+    answer: { ...DONE, effect: "found", place: { region: CA, mode: "duo", ageMs: 2 } },
+  },
+  { batch: 2 ** 53 - 1, index: 0, answer: LOST },
+  { batch: 2 ** 31, index: 1, answer: { kind: "refused", reason: "no room for the player" } },
+];
+const fates = (): Uint8Array => encodeFates(9, FATES);
+
+test("decodeFates() reads what was encoded: which row of which batch, and what became of it", () => {
+  expect(decodeFates(fates())).toEqual(FATES);
+  expect(encodeFates(1, FATES.slice(2)).length).toBe(24 + 2 * 16 + 4);
+});
+test.each<[what: string, offset: number, rule: string, bytes: Uint8Array]>([
+  ["a batch", 1, "kind 3 (fates), not 1", batch()],
+  ["fewer words than fates", 8, "4 words a fate", forged(fates(), (bytes) => bytes.writeUInt32LE(5, 4))],
+  ["what is no fate", 28, "done, refused or lost", forged(fates(), (bytes) => bytes.writeUInt32LE(51, 28))],
+  ["no batch", 44, "a whole number of the batch, above 0", forged(fates(), (bytes) => bytes.fill(0, 44, 52))],
+  ["a batch past all", 44, "a whole number of the batch, above 0", forged(fates(), (bytes) => bytes.fill(255, 44, 52))],
+  ["a row past all", 52, "a row of a batch", forged(fates(), (bytes) => bytes.writeUInt32LE(8192, 52))],
+])("decodeFates() refuses %s and says where (byte %i)", (_, offset, rule, bytes) => {
+  expect(refusalOf(() => decodeFates(bytes))).toBe(`Malformed message at byte ${offset}: must hold: ${rule}`);
 });
 test("regions travel as their codes", () => {
   for (const region of REGIONS.keys())
