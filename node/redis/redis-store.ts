@@ -2,7 +2,7 @@
  * What the nodes share, kept in Redis: one server, the master that Sentinel names, or a Redis Cluster.
  *
  * Every change is one Lua script on one hash, so it is done whole or not at all; each says first which run of Redis it
- * believes in (R15). The list of members, appends and bulk reads have connections of their own (R16).
+ * believes in (R15). The list of members, appends, bulk reads, and what is published have connections of their own (R16).
  */
 import {
   type Append,
@@ -14,6 +14,8 @@ import {
 } from "../../cluster/ports/record-store.ts";
 import type {
   ClusterKey,
+  PublishAnswer,
+  PublishedBoard,
   Renewal,
   RenewalAnswer,
   Run,
@@ -85,6 +87,7 @@ export class RedisStore implements SharedStore {
   readonly #leases: Connection;
   readonly #appends: Connection;
   readonly #bulk: Connection;
+  readonly #publishing: Connection;
   /** As the cluster was founded with; until that is known, as it would be founded here. */
   #tagsCount: number;
   /** R12: once known, a record that is not there was lost. */
@@ -103,6 +106,7 @@ export class RedisStore implements SharedStore {
     this.#leases = connect("leases", timeoutMs);
     this.#appends = connect("appends", timeoutMs);
     this.#bulk = connect("bulk", bulkTimeoutMs);
+    this.#publishing = connect("publish", timeoutMs);
   }
 
   /**
@@ -258,20 +262,18 @@ export class RedisStore implements SharedStore {
 
   // For people and dashboards.
 
-  async publish(
-    region: string,
-    term: number,
-    version: number,
-    counts: readonly { readonly mode: string; readonly players: number }[],
-  ): Promise<void> {
+  async publish(region: string, { term, version, modes, since, players, gone }: PublishedBoard): Promise<PublishAnswer> {
     const board = `${this.#prefix}regions:${region}`;
     const guard = `${this.#prefix}published:{${board}}`; // in the board's slot
-    const args = [`${term}`, `${version}`, ...counts.flatMap(({ mode, players }) => [`${players}`, mode])];
-    await this.#bulk.call("publish", SCRIPTS.publish, [board, guard], args);
+    const about = [`${term}`, `${version}`, `${modes}`, since === undefined ? "" : `${since.term} ${since.version}`];
+    const set = players.flatMap((each) => [`${each.players}`, each.mode]);
+    const args = [...about, `${gone.length}`, ...gone, ...set];
+    const answer = await this.#publishing.call("publish", SCRIPTS.publish, [board, guard], args);
+    return (answer as Buffer).toString() as PublishAnswer;
   }
 
   async close(): Promise<void> {
-    for (const connection of [this.#leases, this.#appends, this.#bulk]) connection.close();
+    for (const each of [this.#leases, this.#appends, this.#bulk, this.#publishing]) each.close();
   }
 
   get #membersKey(): string {

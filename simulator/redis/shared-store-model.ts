@@ -17,6 +17,8 @@ import {
 import {
   type ClusterKey,
   OtherRunError,
+  type PublishAnswer,
+  type PublishedBoard,
   type Renewal,
   type RenewalAnswer,
   type Run,
@@ -49,9 +51,9 @@ export interface Step<T> {
 export type Through = <T>(step: Step<T>) => Promise<T>;
 
 interface Published {
-  readonly term: number;
-  readonly version: number;
-  readonly counts: readonly { readonly mode: string; readonly players: number }[];
+  term: number;
+  version: number;
+  readonly players: Map<string, number>;
 }
 
 interface ModelOptions {
@@ -205,11 +207,18 @@ export class SharedStoreModel {
     return snapshotRecord(this.records.get(partition), claim, snapshot);
   }
 
-  publish(region: string, { term, version, counts }: Published): void {
+  publish(region: string, { term, version, modes, since, players, gone }: PublishedBoard): PublishAnswer {
     const standing = this.published.get(region);
-    const isNewer =
-      standing === undefined || term > standing.term || (term === standing.term && version > standing.version);
-    if (isNewer) this.published.set(region, { term, version, counts: structuredClone(counts) });
+    const isOlder = standing !== undefined && (term - standing.term || version - standing.version) < 0;
+    if (isOlder) return "superseded";
+    const isOther = since?.term !== standing?.term || since?.version !== standing?.version;
+    if (since !== undefined && isOther) return "all wanted";
+    const board = since === undefined ? new Map<string, number>() : (standing as Published).players;
+    for (const mode of gone) board.delete(mode);
+    for (const each of players) board.set(each.mode, each.players);
+    if (board.size !== modes) return "all wanted";
+    this.published.set(region, { term, version, players: board });
+    return "published";
   }
 
   #expect(run: Run): void {
@@ -293,13 +302,8 @@ class ModelConnection implements SharedStore {
     return this.#step("snapshot", () => this.#model.snapshot(run, partition, claim, snapshot), tag);
   }
 
-  publish(
-    region: string,
-    term: number,
-    version: number,
-    counts: readonly { readonly mode: string; readonly players: number }[],
-  ): Promise<void> {
-    return this.#step("publish", () => this.#model.publish(region, { term, version, counts }));
+  publish(region: string, board: PublishedBoard): Promise<PublishAnswer> {
+    return this.#step("publish", () => this.#model.publish(region, board));
   }
 
   async close(): Promise<void> {}
