@@ -103,6 +103,8 @@ export class BoardSender {
       } else if (!isHeldBack && !hasNewer(reader, region, term, version)) {
         reader.acknowledged[region * 2] = term;
         reader.acknowledged[region * 2 + 1] = version;
+        const state = this.boards.state(region);
+        if (state !== undefined && isAcknowledged(reader, region, state)) reader.dirty.delete(region);
       }
     }
     if (isList && regions.length === 0) reader.statement = Math.max(reader.statement, statement);

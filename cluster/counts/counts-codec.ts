@@ -149,7 +149,9 @@ export function encodeCounts(message: CountsMessage): Uint8Array {
       break;
     case "told": {
       const { isOtherEpoch, needsTallyList, needsBoardList } = message;
-      writer.byte(bits([isOtherEpoch, OTHER_EPOCH], [needsTallyList, NEEDS_TALLY_LIST], [needsBoardList, NEEDS_BOARD_LIST]));
+      writer.byte(
+        bits([isOtherEpoch, OTHER_EPOCH], [needsTallyList, NEEDS_TALLY_LIST], [needsBoardList, NEEDS_BOARD_LIST]),
+      );
       writer.list(message.partitions, writeNumber);
       writer.list(message.regions, writeRegion);
       break;

@@ -8,7 +8,14 @@ import type { Engine } from "../../engine/engine.ts";
 import { REGIONS } from "../../engine/regions.ts";
 import { BoardPublisher } from "./board-publisher.ts";
 import { BoardSender } from "./board-sender.ts";
-import { type AskedBoard, type CountsMessage, decodeCounts, encodeCounts, NO_TALLIES, type Tell } from "./counts-codec.ts";
+import {
+  type AskedBoard,
+  type CountsMessage,
+  decodeCounts,
+  encodeCounts,
+  NO_TALLIES,
+  type Tell,
+} from "./counts-codec.ts";
 import { CountsLanes, type Lane, type LanePorts } from "./counts-lanes.ts";
 import { FlushRounds } from "./flush-rounds.ts";
 import type { Placement } from "../members/placement.ts";
@@ -153,7 +160,8 @@ export class Counts {
     this.tellMyself(isBeat, nowMs);
     for (const [member, lane] of lanes.all) {
       if (member === this.ports.me()) continue;
-      if (isBeat ? this.isOwed(member, lane, nowMs) : this.isDue(member, lane, nowMs)) void this.tell(member, lane, isBeat);
+      if (isBeat ? this.isOwed(member, lane, nowMs) : this.isDue(member, lane, nowMs))
+        void this.tell(member, lane, isBeat);
     }
     if (isBeat) {
       life.publisher.tick();
@@ -221,7 +229,10 @@ export class Counts {
   private takeParcel(parcel: Parcel | undefined, nowMs: number): void {
     const { sender, boards } = this.life;
     if (parcel === undefined) return;
-    sender.acknowledge(parcel, boards.apply(this.ports.me(), parcel.tallies, nowMs, () => undefined));
+    sender.acknowledge(
+      parcel,
+      boards.apply(this.ports.me(), parcel.tallies, nowMs, () => undefined),
+    );
   }
 
   /** Tells those who send boards which may have changed. To be called right before boards are built, in the same turn. */
@@ -273,7 +284,14 @@ export class Counts {
     switch (message.kind) {
       case "tell":
         if (!isOtherEpoch) return this.takeIn(from, message, this.ports.nowMs() - delayMs);
-        return { kind: "told", isOtherEpoch, needsTallyList: false, needsBoardList: false, partitions: [], regions: [] };
+        return {
+          kind: "told",
+          isOtherEpoch,
+          needsTallyList: false,
+          needsBoardList: false,
+          partitions: [],
+          regions: [],
+        };
       case "flush":
         return this.flushFor(from, epoch, message.partitions, message.statement);
       case "ask":

@@ -327,7 +327,10 @@ export class RegionBoards {
   }
 
   private oldestSpokenEpoch(): number {
-    this.oldestSpoken ??= this.partitions.reduce((oldest, tally) => Math.min(oldest, tally?.spokenEpoch ?? 0), Infinity);
+    this.oldestSpoken ??= this.partitions.reduce(
+      (oldest, tally) => Math.min(oldest, tally?.spokenEpoch ?? 0),
+      Infinity,
+    );
     return this.oldestSpoken;
   }
 

@@ -126,9 +126,10 @@ export class TallySender {
     }
   }
 
-  /** Looks at which cells changed. To be called right before messages are built, in the same turn. */
+  /** Looks at what was taken and which cells changed. To be called right before messages are built, in the same turn. */
   look(): void {
-    for (const partition of this.held.keys()) {
+    for (const [partition, speech] of this.held) {
+      if (speech === undefined) this.speechOf(partition);
       const { tally } = this.engine.partitions[partition];
       if (tally.hasChanges && !tally.drain((cell) => this.note(partition, cell))) this.oweAll(partition);
     }
@@ -219,8 +220,7 @@ export class TallySender {
   /** R20: how far all partitions are, in one number where the destination knows what it stands for. */
   private stated(destination: Destination, known: number): Parcel {
     const changes = known === this.statement ? this.parcel(destination, destination.dirty) : undefined;
-    if (changes?.isCut === false)
-      return { ...changes, tallies: { ...changes.tallies, statement: this.statement } };
+    if (changes?.isCut === false) return { ...changes, tallies: { ...changes.tallies, statement: this.statement } };
     const all = this.parcel(destination, this.held.keys());
     if (all.isCut) return all; // as many as fit, and no statement: what is left out counts as unheard
     const entries = [...all.tallies.entries, ...this.unreadable.map(unreadableEntry)];

@@ -262,7 +262,10 @@ export class RedisStore implements SharedStore {
 
   // For people and dashboards.
 
-  async publish(region: string, { term, version, modes, since, players, gone }: PublishedBoard): Promise<PublishAnswer> {
+  async publish(
+    region: string,
+    { term, version, modes, since, players, gone }: PublishedBoard,
+  ): Promise<PublishAnswer> {
     const board = `${this.#prefix}regions:${region}`;
     const guard = `${this.#prefix}published:{${board}}`; // in the board's slot
     const about = [`${term}`, `${version}`, `${modes}`, since === undefined ? "" : `${since.term} ${since.version}`];
