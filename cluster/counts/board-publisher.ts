@@ -115,7 +115,7 @@ function changeOf(
   { term, version, players }: { term: number; version: number; players: ReadonlyMap<string, number> },
 ): PublishedBoard {
   const known = before?.players;
-  const since = known && { term: before!.term, version: before!.version };
+  const since = before && known && { term: before.term, version: before.version };
   const changed = [...players].filter(([mode, count]) => known?.get(mode) !== count);
   return {
     term,

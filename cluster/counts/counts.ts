@@ -6,18 +6,11 @@
 import { MalformedMessageError } from "../../engine/codec.ts";
 import type { Engine } from "../../engine/engine.ts";
 import { REGIONS } from "../../engine/regions.ts";
+import { type AskedLife, Asking } from "./asking.ts";
 import { BoardPublisher } from "./board-publisher.ts";
 import { BoardSender } from "./board-sender.ts";
-import {
-  type AskedBoard,
-  type CountsMessage,
-  decodeCounts,
-  encodeCounts,
-  NO_TALLIES,
-  type Tell,
-} from "./counts-codec.ts";
+import { type CountsMessage, decodeCounts, encodeCounts, type Tell } from "./counts-codec.ts";
 import { CountsLanes, type Lane, type LanePorts } from "./counts-lanes.ts";
-import { FlushRounds } from "./flush-rounds.ts";
 import type { Placement } from "../members/placement.ts";
 import { ReadViews, type RegionView } from "./read-views.ts";
 import { RegionBoards } from "./region-boards.ts";
@@ -54,29 +47,23 @@ export interface CountsFigures {
 /** R20, R23: looked at every 20 ms, so it comes every 100. */
 export const BEAT_MS = 95;
 const CALL_TIMEOUT_MS = 400;
-/** An owner answers within two rounds (R24), if it can. */
-const ASK_TIMEOUT_MS = 1000;
 
 /** What one incarnation of this node has said and heard. */
-interface Life {
-  readonly sender: TallySender;
-  readonly boards: RegionBoards;
+interface Life extends AskedLife {
   readonly boardSender: BoardSender;
   readonly publisher: BoardPublisher;
-  readonly views: ReadViews;
 }
 
 export class Counts {
   private readonly engine: Engine;
   private readonly ports: CountsPorts;
   private readonly lanes: CountsLanes;
-  private readonly rounds: FlushRounds;
+  private readonly asking: Asking;
   private life: Life;
   private view: View = NO_VIEW;
   private placement: Placement | undefined;
   private beatAtMs = -Infinity;
   private isProving = false;
-  private waiting: (() => void)[] = [];
   private wholesAsked = 0;
   private publishFailures = 0;
 
@@ -88,10 +75,13 @@ export class Counts {
     this.life = this.newLife();
     engine.modesHeld = () => this.life.sender.modes();
     this.lanes = new CountsLanes(ports, { partitions, quietMs });
-    this.rounds = new FlushRounds(partitions, {
+    this.asking = new Asking(partitions, this.lanes, {
       nowMs: () => ports.nowMs(),
-      members: () => this.lanes.members,
-      flush: (member, timeoutMs, spoken) => this.flushFrom(member, timeoutMs, spoken),
+      me: () => ports.me(),
+      confirm: (held) => ports.confirm(held),
+      epoch: () => this.view.epoch,
+      ownerOf: (region) => this.placement?.regionOwner(region),
+      life: () => this.life,
     });
   }
 
@@ -101,14 +91,13 @@ export class Counts {
   }
 
   get figures(): CountsFigures {
-    const { lanes, wholesAsked, rounds, life } = this;
+    const { lanes, wholesAsked, asking, life } = this;
     const nowMs = this.ports.nowMs();
     const staleRegions = [...REGIONS.keys()].filter((region) => life.views.of(region, nowMs).isStale).length;
     return {
       ...lanes.figures,
       wholesAsked,
-      flushRounds: rounds.rounds,
-      flushRoundsIncomplete: rounds.incompleteRounds,
+      ...asking.figures,
       publishFailures: this.publishFailures + life.publisher.failures,
       staleRegions,
     };
@@ -126,7 +115,7 @@ export class Counts {
     life.views.onView(members);
     life.boardSender.onView(members);
     const isMine = (region: number): boolean => isListed && placement.regionOwner(region) === me;
-    if (life.boards.onView(view.epoch, members, isMine)) this.rounds.restart();
+    if (life.boards.onView(view.epoch, members, isMine)) this.asking.restart();
   }
 
   /** R8: what was known and said under another incarnation counts for nothing. */
@@ -134,7 +123,7 @@ export class Counts {
     this.publishFailures += this.life.publisher.failures;
     this.life = this.newLife();
     this.lanes.onView([]);
-    this.rounds.restart();
+    this.asking.restart();
   }
 
   /** R21: I serve a partition now. */
@@ -167,10 +156,7 @@ export class Counts {
       life.publisher.tick();
       void this.prove();
     }
-    this.rounds.tick();
-    const { waiting } = this;
-    this.waiting = [];
-    for (const go of waiting) go();
+    this.asking.tick();
   }
 
   /**
@@ -192,15 +178,7 @@ export class Counts {
    * @returns `undefined` where no owner answered until then
    */
   async askOwner(region: number, untilMs: number): Promise<RegionView | undefined> {
-    for (; this.ports.nowMs() < untilMs; await this.nextTick()) {
-      const owner = this.placement?.regionOwner(region);
-      if (owner === undefined || !this.lanes.has(owner)) continue;
-      const isMine = owner === this.ports.me();
-      const askedAtMs = this.ports.nowMs();
-      const board = isMine ? await this.flushed(region) : await this.ask(owner, region, untilMs);
-      if (board !== undefined) return viewOf(board, askedAtMs);
-    }
-    return undefined;
+    return this.asking.askOwner(region, untilMs);
   }
 
   /** A beat goes to whoever is told something with each; to the others a word now and then. */
@@ -248,7 +226,8 @@ export class Counts {
     const { life } = this;
     const { epoch } = this.view;
     const nowMs = this.ports.nowMs();
-    const parcel = proof ?? (life.sender.build(member, isBeat) as Parcel); // a lane is there for each member
+    const parcel = proof ?? life.sender.build(member, isBeat);
+    if (parcel === undefined) return;
     const boards = life.boardSender.build(member, { isBeat, isStale: life.boards.isStale(nowMs), nowMs });
     const message: Tell = { kind: "tell", tallies: parcel.tallies, boards };
     const told = await this.lanes.tell(member, lane, message, CALL_TIMEOUT_MS);
@@ -293,9 +272,9 @@ export class Counts {
           regions: [],
         };
       case "flush":
-        return this.flushFor(from, epoch, message.partitions, message.statement);
+        return this.asking.flushFor(from, epoch, message);
       case "ask":
-        return { kind: "asked", board: await this.flushed(message.region) };
+        return { kind: "asked", board: await this.asking.boardOf(message.region) };
       default:
         throw new MalformedMessageError(1, `must hold: a request, not ${message.kind}`);
     }
@@ -309,56 +288,6 @@ export class Counts {
     return { kind: "told", isOtherEpoch: false, ...needs, partitions, regions: read.regions };
   }
 
-  /** R24: what this node can say for sure of the partitions it holds. */
-  private async flushFor(
-    from: string,
-    epoch: number,
-    wanted: readonly number[],
-    statement: number,
-  ): Promise<CountsMessage> {
-    const confirmed = await this.ports.confirm(this.life.sender.partitions);
-    const { sender } = this.life;
-    sender.restate();
-    sender.look();
-    const isOtherEpoch = epoch !== this.view.epoch;
-    const tallies = isOtherEpoch ? undefined : sender.answer(from, confirmed, wanted, statement)?.tallies;
-    return { kind: "flushed", isOtherEpoch, tallies: tallies ?? NO_TALLIES };
-  }
-
-  private async flushFrom(member: string, timeoutMs: number, spoken: (partition: number) => void): Promise<void> {
-    const [{ epoch }, { life }, nowMs] = [this.view, this, this.ports.nowMs()];
-    const [partitions, statement] = [life.boards.unspoken, life.boards.statementOf(member)];
-    const isMine = member === this.ports.me();
-    const flushed = isMine
-      ? await this.flushFor(member, epoch, partitions, statement)
-      : await this.lanes.call(member, { kind: "flush", statement, partitions }, timeoutMs);
-    if (flushed?.kind !== "flushed" || flushed.isOtherEpoch) return;
-    if (this.view.epoch === epoch && life === this.life) life.boards.apply(member, flushed.tallies, nowMs, spoken);
-  }
-
-  /** R24: a board of mine after a flush; `undefined` where the region is not mine. */
-  private async flushed(region: number): Promise<AskedBoard | undefined> {
-    if (!this.life.boards.owns(region)) return undefined;
-    const isFlushed = await this.rounds.flush();
-    const { boards, views } = this.life;
-    const state = boards.state(region);
-    if (state === undefined) return undefined;
-    const nowMs = this.ports.nowMs();
-    if (state.isWhole) {
-      const entry = { ...state, region, isComplete: isFlushed && state.isComplete, isHeldBack: false };
-      return { entry, isStale: !isFlushed && boards.isStale(nowMs) };
-    }
-    const { players, top, term, version } = views.of(region, nowMs); // R22: what stood before, marked
-    const entry = { region, term, version, isComplete: false, isHeldBack: false, counts: { players, top } };
-    return { entry, isStale: true };
-  }
-
-  private async ask(owner: string, region: number, untilMs: number): Promise<AskedBoard | undefined> {
-    const leftMs = Math.min(untilMs - this.ports.nowMs(), ASK_TIMEOUT_MS);
-    const asked = await this.lanes.call(owner, { kind: "ask", region }, leftMs);
-    return asked?.kind === "asked" && asked.board?.entry.region === region ? asked.board : undefined;
-  }
-
   private newLife(): Life {
     const { engine, ports } = this;
     const boards = new RegionBoards(engine.partitions.length, engine.hash(SALT_ID));
@@ -370,16 +299,7 @@ export class Counts {
     const sender = new TallySender(engine, ports);
     return { sender, boards, boardSender: new BoardSender(boards, BEAT_MS), publisher, views: new ReadViews() };
   }
-
-  private async nextTick(): Promise<void> {
-    return new Promise((go) => this.waiting.push(go));
-  }
 }
 
 /** Hashed with the cluster's key, it gives a number that nobody outside knows. */
 const SALT_ID = Int32Array.of(1, 2, 3, 4);
-
-function viewOf({ entry, isStale }: AskedBoard, asOfMs: number): RegionView {
-  const { region, term, version, isComplete, counts } = entry;
-  return { region, players: counts?.players ?? 0, top: counts?.top ?? [], isComplete, isStale, term, version, asOfMs };
-}

@@ -6,31 +6,14 @@
  * successor's first message replaces everything it had said, at once. So a failover shows neither a dip nor a double.
  */
 import { Board } from "../../engine/board.ts";
-import { CellCounts } from "../../engine/cell-counts.ts";
-import { invariant } from "../../engine/invariant.ts";
 import { REGIONS } from "../../engine/regions.ts";
 import { CountedModes } from "./counted-modes.ts";
 import { type BoardCounts, type Tallies, type TallyEntry, TOP_MAX } from "./counts-codec.ts";
 import { HeardStatements } from "./heard-statements.ts";
+import { PartitionTally } from "./partition-tally.ts";
 
 /** R20: without a word from a partition for so long, the boards are stale. */
 export const STALE_MS = 300;
-const REGION_BITS = 8; // a cell is mode << REGION_BITS | region
-invariant(REGIONS.length <= 1 << REGION_BITS, "every region has a number");
-
-/** What one partition's claimant said. */
-interface PartitionTally {
-  /** Of its claim. */
-  term: number;
-  version: number;
-  /** The epoch in which it last told all its cells: it has spoken for every region that was taken until then (R22). */
-  spokenEpoch: number;
-  /** R26: its players are in doubt. */
-  isDoubtful: boolean;
-  /** R21: its owner cannot read its record. */
-  isUnreadable: boolean;
-  counts: CellCounts;
-}
 
 interface OwnedRegion {
   /** R22: the epoch under which it was taken. */
@@ -214,15 +197,7 @@ export class RegionBoards {
 
   /** Forgets what was said of regions that are not mine any more, or begin anew. */
   private forget(regions: ReadonlySet<number>): void {
-    for (const tally of this.partitions) {
-      if (tally === undefined) continue;
-      const kept = new CellCounts(this.salt);
-      for (const [cell, players] of tally.counts.entries()) {
-        if (regions.has(regionOf(cell))) this.modes.release(modeOf(cell));
-        else kept.set(cell, players);
-      }
-      tally.counts = kept;
-    }
+    for (const tally of this.partitions) tally?.forget(regions, (mode) => this.modes.release(mode));
     this.modes.sweep(this.modes.names.keys());
   }
 
@@ -243,15 +218,7 @@ export class RegionBoards {
   }
 
   private tallyOf({ partition }: TallyEntry): PartitionTally {
-    const counts = (): CellCounts => new CellCounts(this.salt);
-    return (this.partitions[partition] ??= {
-      term: 0,
-      version: 0,
-      spokenEpoch: 0,
-      isDoubtful: false,
-      isUnreadable: false,
-      counts: counts(),
-    });
+    return (this.partitions[partition] ??= new PartitionTally(this.salt));
   }
 
   private change(tally: PartitionTally, entry: TallyEntry, modes: readonly number[]): void {
@@ -261,28 +228,14 @@ export class RegionBoards {
       this.oldestSpoken = undefined;
     }
     if (isUnreadable) return; // what stands goes on
-    this.setCells(tally, entry, modes);
+    const owns = (region: number): boolean => this.regions.has(region);
+    tally.set(entry, modes, owns, (...count) => this.count(...count));
     this.mark(tally, { isDoubtful });
     tally.term = term;
     tally.version = version;
   }
 
-  private setCells(tally: PartitionTally, { cells, isAllCells }: TallyEntry, modes: readonly number[]): void {
-    const before = tally.counts;
-    if (isAllCells) tally.counts = new CellCounts(this.salt);
-    for (let at = 0; at < cells.length; at += 3) {
-      const [region, mode, players] = [cells[at], modes[cells[at + 1]], cells[at + 2]];
-      if (!this.regions.has(region)) continue;
-      const cell = (mode << REGION_BITS) | region;
-      const known = tally.counts.set(cell, players) + (isAllCells ? before.set(cell, 0) : 0);
-      this.count(cell, known, players);
-    }
-    if (isAllCells) for (const [cell, known] of before.entries()) this.count(cell, known, 0);
-  }
-
-  private count(cell: number, before: number, after: number): void {
-    if (before === after) return;
-    const [mode, region] = [modeOf(cell), regionOf(cell)];
+  private count(region: number, mode: number, before: number, after: number): void {
     if (before === 0) this.modes.retain(mode);
     if (after === 0) this.modes.release(mode);
     const { board } = this.regions.get(region) as OwnedRegion;
@@ -291,10 +244,9 @@ export class RegionBoards {
   }
 
   private mark(tally: PartitionTally, marks: Partial<Pick<PartitionTally, "isDoubtful" | "isUnreadable">>): void {
-    const isIncomplete = ({ isDoubtful, isUnreadable }: PartitionTally): number => Number(isDoubtful || isUnreadable);
-    const before = isIncomplete(tally);
+    const before = Number(tally.isIncomplete);
     Object.assign(tally, marks);
-    this.incomplete += isIncomplete(tally) - before;
+    this.incomplete += Number(tally.isIncomplete) - before;
   }
 
   private hear(partition: number, asOfMs: number, spoken: (partition: number) => void): void {
@@ -345,12 +297,4 @@ export class RegionBoards {
 
 function countsOf(board: Board): BoardCounts {
   return { players: board.players, top: board.top(TOP_MAX) };
-}
-
-function regionOf(cell: number): number {
-  return cell & ((1 << REGION_BITS) - 1);
-}
-
-function modeOf(cell: number): number {
-  return cell >>> REGION_BITS;
 }
