@@ -115,6 +115,7 @@ export class MemberNode {
       graceMs,
       removalMs: 2 * deadlineMs,
       isLogged: durability === "log",
+      hasBoards: false, // the regions' owners keep them
     };
     const onSuperseded = (partition: PartitionIndex): void => this.onSuperseded(partition);
     const placement = (): Placement => this.placement;

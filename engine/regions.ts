@@ -27,6 +27,19 @@ export function regionOf(code: string): number {
   return NUMBERS[slotOf(first, second)];
 }
 
+export interface RegionPlayers {
+  readonly region: string;
+  readonly players: number;
+}
+
+/** Regions with players, most players first, equal ones by code. */
+export function rankRegions(playersOf: (region: number) => number): RegionPlayers[] {
+  const regions = REGIONS.map((region, number) => ({ region, players: playersOf(number) }));
+  return regions
+    .filter(({ players }) => players > 0)
+    .sort((one, other) => other.players - one.players || (one.region < other.region ? -1 : 1));
+}
+
 function slotOf(first: number, second: number): number {
   return ((first | 0x20) - 97) * 26 + (second | 0x20) - 97;
 }
