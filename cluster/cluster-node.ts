@@ -35,10 +35,6 @@ export type ClusterStatus =
   | { readonly kind: "starting" | "draining" | "expelled" | "drained"; readonly reason: string }
   | { readonly kind: "ready" };
 
-/** R23, within limits: where some partition is served by nobody, a node that waited for it would never be ready. */
-const WHOLE_WITHIN_LEASES = 5;
-const WAITED_A_TICK_MAX_MS = 1000;
-
 export class ClusterNode {
   private readonly options: ClusterOptions;
   private readonly ports: ClusterPorts & MemberPorts;
@@ -48,8 +44,6 @@ export class ClusterNode {
   private isDraining = false;
   private isStarted = false;
   private tickedAtMs = -Infinity;
-  /** By ticks, so that a clock that jumps does not count. */
-  private listedForMs = 0;
   private wasListed = false;
   private lastFault: string | undefined;
 
@@ -78,17 +72,13 @@ export class ClusterNode {
   /** Lets time pass. To be called some 50 times a second. */
   tick(): void {
     if (!this.isStarted) return;
-    const nowMs = this.ports.nowMs();
-    const passedMs = Math.min(nowMs - this.tickedAtMs, WAITED_A_TICK_MAX_MS);
-    this.tickedAtMs = nowMs;
+    this.tickedAtMs = this.ports.nowMs();
     if (this.member === undefined) {
       if (!this.isDraining) this.founding.tick();
       return;
     }
     this.member.tick();
-    const { isListed } = this.member.membership;
-    if (isListed) this.wasListed = true;
-    this.listedForMs = isListed ? this.listedForMs + passedMs : 0;
+    if (this.member.membership.isListed) this.wasListed = true;
   }
 
   /** @throws {MalformedMessageError} (rejects) */
@@ -110,9 +100,8 @@ export class ClusterNode {
       return this.wasListed
         ? { kind: "expelled", reason: "the node was expelled and joins anew" }
         : { kind: "starting", reason: member.faultReason ?? "joining the cluster" };
-    const isWaiting = this.listedForMs < WHOLE_WITHIN_LEASES * member.key.leaseMs;
-    if (!member.counts.isWhole && isWaiting)
-      return { kind: "starting", reason: "waiting for the counts of all regions" };
+    // R21, R23: every region's owner says something sooner or later, also where a record cannot be read.
+    if (!member.counts.isWhole) return { kind: "starting", reason: "waiting for the counts of all regions" };
     return { kind: "ready" };
   }
 

@@ -5,7 +5,7 @@
 import { Engine, type TableCopy } from "../engine/engine.ts";
 import { REGIONS } from "../engine/regions.ts";
 import { ClaimRaiser } from "./moves/claim-raiser.ts";
-import { Counts } from "./counts/counts.ts";
+import { Counts, type CountsPorts } from "./counts/counts.ts";
 import { Forwarder } from "./rows/forwarder.ts";
 import { Asking } from "./moves/asking.ts";
 import { HandOff } from "./moves/hand-off.ts";
@@ -71,6 +71,8 @@ const REACH_WITHIN_MS = 500;
 /** Faults that differ are told so often at the most. */
 const FAULT_TOLD_EVERY_MS = 10_000;
 const FAULT_OVER_AFTER_MS = 1000;
+/** A node to which nothing is to be said is sent a word so many times a lease. */
+const QUIET_SHARE = 4;
 
 export class MemberNode {
   readonly engine: Engine;
@@ -117,6 +119,7 @@ export class MemberNode {
       graceMs,
       removalMs: 2 * deadlineMs,
       isLogged: durability === "log",
+      hasBoards: false, // the regions' owners keep them
     };
     const onSuperseded = (partition: PartitionIndex): void => this.onSuperseded(partition);
     const placement = (): Placement => this.placement;
@@ -319,6 +322,7 @@ export class MemberNode {
     this.ports.tell({ kind: "expelled", incarnation: before, partitionsLost });
     for (const partition of holdings.where("serving", "settling", "letting go")) handOff.keep(partition);
     for (const partition of holdings.where("taking", "wanted")) holdings.forget(partition);
+    this.counts.onExpelled();
   }
 
   private async reachesPeers(): Promise<boolean> {
@@ -459,8 +463,8 @@ export class MemberNode {
 
   private makeCounts(): Counts {
     const { store, nowMs } = this.ports;
-    const { holdings, membership, recorder } = this;
-    return new Counts(this.engine, {
+    const { holdings, membership, recorder, takeOver } = this;
+    const ports: CountsPorts = {
       nowMs,
       call: (incarnation, body, timeoutMs) => this.peers.call(incarnation, "counts", body, timeoutMs),
       me: () => membership.me.incarnation,
@@ -470,20 +474,25 @@ export class MemberNode {
         const isLicensed = holdings.isLicensed(partition);
         return { term: serving.record.claim.term, isDoubtful: holdings.isDoubtful(serving), isLicensed };
       },
+      unreadable: () => takeOver.unreadable.keys(),
       confirm: async (partitions) => {
-        const isProven = await Promise.all(
-          partitions.map(async (partition) => {
-            if (holdings.isLicensed(partition)) return true;
-            return new Promise<boolean>((resolve) => {
-              recorder.whenProven(partition, (fate) => resolve(fate === "remembered"));
+        const unlicensed = partitions.filter((partition) => !holdings.isLicensed(partition));
+        if (unlicensed.length === 0) return partitions;
+        const proven = new Set(partitions);
+        const prove = (partition: PartitionIndex): Promise<void> =>
+          new Promise((resolve) => {
+            recorder.whenProven(partition, (fate) => {
+              if (fate !== "remembered") proven.delete(partition);
+              resolve();
             });
-          }),
-        );
-        return partitions.filter((_, index) => isProven[index]);
+          });
+        await Promise.all(unlicensed.map(prove));
+        return [...proven];
       },
-      publish: (region, term, version, counts) => {
-        store.publish(REGIONS[region], term, version, counts).catch((error: unknown) => this.onStoreFault(error));
-      },
-    });
+      mayPublish: () => recorder.aheadCount === 0,
+      publish: (region, board) => store.publish(REGIONS[region], board),
+    };
+    // Who hears nothing for a lease takes this node for dead (R10).
+    return new Counts(this.engine, ports, this.key.leaseMs / QUIET_SHARE);
   }
 }

@@ -63,6 +63,11 @@ export class Board {
     return best;
   }
 
+  /** The modes with players in them, in no order. The board must not change meanwhile. */
+  *entries(): Generator<readonly [mode: string, players: number]> {
+    for (let at = 0; at < this.size; at++) yield [this.names[this.heap[at]], this.counts[this.heap[at]]];
+  }
+
   private addCandidate(candidates: number[], at: number): void {
     let [low, high] = [0, candidates.length];
     while (low < high) {

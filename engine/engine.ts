@@ -6,6 +6,7 @@ import { Boards } from "./boards.ts";
 import { type DecodedRows, encodeRows } from "./codec.ts";
 import { halfSipHash, type HashKey, hashKeyOf } from "./half-sip-hash.ts";
 import { invariant } from "./invariant.ts";
+import { ModePlayers } from "./mode-players.ts";
 import { MODE_BITS, Modes, MODES_MAX } from "./modes.ts";
 import { ObservedTime } from "./observed-time.ts";
 import { Partition, type ReportEffect } from "./partition.ts";
@@ -25,6 +26,8 @@ export interface EngineOptions {
   readonly graceMs: number;
   /** Whether changes are kept for the log. */
   readonly isLogged: boolean;
+  /** False where the boards of the regions are kept elsewhere, from the tallies: a report does not pay for them here. */
+  readonly hasBoards?: boolean;
 }
 
 /** A partition's table as it stood, apart from it. */
@@ -53,10 +56,11 @@ export class Engine {
   readonly modes = new Modes();
   readonly partitions: Partition[];
   readonly time: ObservedTime;
-  readonly boards = new Boards(this.modes.names);
   /** Modes that somebody outside still knows by their numbers, which stay theirs as long. Asked for seldom. */
   modesHeld: () => Iterable<number> = () => [];
   private readonly options: EngineOptions;
+  /** One of the two. */
+  private readonly sums: Boards | ModePlayers;
   private readonly key: HashKey;
   private readonly shift: number;
   private readonly sessionTenths: number;
@@ -71,11 +75,23 @@ export class Engine {
     if (!isPowerOfTwo || partitions < 2 || partitions > 4096)
       throw new RangeError(`Cannot make Engine: partitions must be a power of two from 2 to 4096, got ${partitions}`);
     this.options = options;
+    this.sums = options.hasBoards === false ? new ModePlayers() : new Boards(this.modes.names);
     this.time = new ObservedTime(nowMs);
     this.key = hashKeyOf(options.hashKey);
     this.shift = 32 - Math.log2(partitions);
     this.sessionTenths = Math.ceil(options.sessionMs / 100);
     this.partitions = Array.from({ length: partitions }, () => this.emptyPartition());
+  }
+
+  /** The boards of all regions; only where they are kept. */
+  get boards(): Boards {
+    invariant(this.sums instanceof Boards, "only an engine with boards is asked for them");
+    return this.sums;
+  }
+
+  /** Tells the boards, where they are kept, what changed, of `cellsMax` cells at the most. */
+  settleBoards(cellsMax: number): void {
+    if (this.sums instanceof Boards) this.sums.settle(cellsMax);
   }
 
   /** The keyed hash of an id; its top bits name the partition. */
@@ -239,13 +255,8 @@ export class Engine {
       });
       for (const [cell, players] of partition.tally.cells()) sums.set(cell, (sums.get(cell) ?? 0) + players);
     }
-    for (const [cell, players] of sums)
-      invariant(
-        this.boards.of(cell >>> MODE_BITS).count(cell & MODE_MASK) === players,
-        "a board is the sum of tallies",
-      );
-    const total = [...sums.values()].reduce((sum, players) => sum + players, 0);
-    invariant(total === this.boards.players, "the sum of all counts is the number of players");
+    if (this.sums instanceof Boards) assertBoards(this.sums, sums);
+    else assertModes(this.sums, sums);
   }
 
   private replay(partition: number, decoded: DecodedRows, passedMs: number): void {
@@ -275,15 +286,24 @@ export class Engine {
     const { removalMs, isLogged } = this.options;
     const removalTenths = Math.ceil(removalMs / 100);
     const options = { key: this.key, sessionTenths: this.sessionTenths, removalTenths, isLogged };
-    return new Partition(options, this.boards);
+    return new Partition(options, this.sums);
   }
 
   /** Forgets modes that nobody was in for a session's life. */
   private forgetModes(now: number): void {
     if (now - this.modesSearchedAt < FORGET_PAUSE_TENTHS) return;
     this.modesSearchedAt = now;
+    this.forgetUnused(now - this.sessionTenths);
+  }
+
+  /**
+   * Forgets the modes that nobody used since and nobody is in. The boards must know that they are empty before their
+   * numbers go to other names: else a board would show a new mode's players without having changed.
+   */
+  private forgetUnused(before: number): void {
+    this.settleBoards(Infinity);
     const waiting = this.modesWaiting();
-    this.modes.forget(now - this.sessionTenths, (mode) => !waiting.has(mode) && this.boards.isModeEmpty(mode));
+    this.modes.forget(before, (mode) => !waiting.has(mode) && this.sums.isModeEmpty(mode));
   }
 
   /** The modes of rows that wait for the log, which will need their names, and those held outside. */
@@ -300,10 +320,23 @@ export class Engine {
     const intern = (): number[] => modes.map((name) => this.modes.intern(name, now));
     const numbers = intern();
     if (!numbers.includes(-1)) return numbers;
-    const waiting = this.modesWaiting();
-    this.modes.forget(now, (mode) => !waiting.has(mode) && this.boards.isModeEmpty(mode));
+    this.forgetUnused(now);
     return intern();
   }
+}
+
+function assertBoards(boards: Boards, sums: ReadonlyMap<number, number>): void {
+  for (const [cell, players] of sums)
+    invariant(boards.of(cell >>> MODE_BITS).count(cell & MODE_MASK) === players, "a board is the sum of tallies");
+  const total = [...sums.values()].reduce((sum, players) => sum + players, 0);
+  invariant(total === boards.players, "the sum of all counts is the number of players");
+}
+
+function assertModes(modes: ModePlayers, sums: ReadonlyMap<number, number>): void {
+  const players = new Int32Array(1 << MODE_BITS);
+  for (const [cell, count] of sums) players[cell & MODE_MASK] += count;
+  const isSum = players.every((count, mode) => count === modes.of(mode));
+  invariant(isSum, "a mode's players are the sum of tallies");
 }
 
 const SEEN_MAX = 2 ** 30; // ages beyond three years are all the same, and no sum with them overflows

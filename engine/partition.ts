@@ -2,7 +2,6 @@
  * One partition of the players: who is where (presence), how many are where (tally), what the log has yet to be told.
  * Times are tenths of a second of observed time. A report sets where a player is; counts are derived from that.
  */
-import type { Boards } from "./boards.ts";
 import type { HashKey } from "./half-sip-hash.ts";
 import { invariant } from "./invariant.ts";
 import { CELL, NOWHERE, PresenceTable, ROW_WORDS, SEEN, SEQ } from "./presence-table.ts";
@@ -25,6 +24,11 @@ export interface PartitionOptions {
   readonly isLogged: boolean;
 }
 
+/** Sums over all partitions: of each cell, or of what cells have in common. */
+export interface CellSums {
+  add(cell: number, change: number): void;
+}
+
 export class Partition {
   table: PresenceTable;
   tally: Tally;
@@ -36,12 +40,12 @@ export class Partition {
   graceUntil = 0;
   private sweepAt = 0;
   private readonly options: PartitionOptions;
-  private readonly boards: Boards;
+  private readonly sums: CellSums;
 
-  /** @param boards told of every change to the tally */
-  constructor(options: PartitionOptions, boards: Boards) {
+  /** @param sums told of every change to the tally */
+  constructor(options: PartitionOptions, sums: CellSums) {
     this.options = options;
-    this.boards = boards;
+    this.sums = sums;
     this.table = new PresenceTable(options.key);
     this.tally = new Tally(options.key.high, () => this.cells());
   }
@@ -172,7 +176,7 @@ export class Partition {
 
   /** Forgets everybody, so that nobody of this partition is counted any more. */
   clear(): void {
-    for (const cell of this.cells()) this.boards.add(cell, -1);
+    for (const cell of this.cells()) this.sums.add(cell, -1);
     this.table = new PresenceTable(this.options.key);
     this.tally = new Tally(this.options.key.high, () => this.cells());
     this.unlogged.clear();
@@ -212,12 +216,12 @@ export class Partition {
 
   private enter(cell: number): void {
     this.tally.enter(cell);
-    this.boards.add(cell, 1);
+    this.sums.add(cell, 1);
   }
 
   private leave(cell: number): void {
     this.tally.leave(cell);
-    this.boards.add(cell, -1);
+    this.sums.add(cell, -1);
   }
 
   private log(base: number): void {

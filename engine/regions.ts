@@ -33,6 +33,18 @@ export const REGION_LETTERS = Uint16Array.from(REGIONS, (code) => code.charCodeA
 /** Region number by these letters, -1 where there is none. */
 export const REGION_BY_LETTERS = new Int16Array(1 << 16).fill(-1);
 for (const [region, letters] of REGION_LETTERS.entries()) REGION_BY_LETTERS[letters] = region;
+export interface RegionPlayers {
+  readonly region: string;
+  readonly players: number;
+}
+
+/** Regions with players, most players first, equal ones by code. */
+export function rankRegions(playersOf: (region: number) => number): RegionPlayers[] {
+  const regions = REGIONS.map((region, number) => ({ region, players: playersOf(number) }));
+  return regions
+    .filter(({ players }) => players > 0)
+    .sort((one, other) => other.players - one.players || (one.region < other.region ? -1 : 1));
+}
 
 function slotOf(first: number, second: number): number {
   return ((first | 0x20) - 97) * 26 + (second | 0x20) - 97;

@@ -5,6 +5,7 @@
 import type { Operation, Outcome, Refused } from "../cluster/ports/rows.ts";
 import type { Ranked } from "../engine/board.ts";
 import type { ProfileId } from "../engine/profile-id.ts";
+import type { RegionPlayers } from "../engine/regions.ts";
 
 /** Reports about many players, in the order in which they are to take effect. */
 export interface Reports {
@@ -47,11 +48,6 @@ export interface RegionCounts extends Wholeness {
   top(limit: number): readonly Ranked[];
 }
 
-export interface RegionPlayers {
-  readonly region: string;
-  readonly players: number;
-}
-
 export interface Overview extends Wholeness {
   readonly players: number;
   /** Regions with players, most players first, equal ones by code. */
@@ -81,11 +77,6 @@ export interface Entry {
   overview(): Overview;
   /** Players in all regions. */
   players(): Wholeness & { readonly players: number };
-}
-
-/** Most players first, equal ones by code. */
-export function rankRegions(regions: RegionPlayers[]): RegionPlayers[] {
-  return regions.sort((one, other) => other.players - one.players || (one.region < other.region ? -1 : 1));
 }
 
 /** Reads the profile id of one of many reports into `id`. */

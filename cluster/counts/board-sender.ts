@@ -1,47 +1,139 @@
-/** What each node has been told of the boards of the regions that this node owns, and what it must be told now (R23). */
+/**
+ * What each node has been told of the boards of the regions that this node owns, and what it must be told now (R23).
+ *
+ * A board is pushed when it changes, but to each node at most every 100 ms. A beat says in one number that all other
+ * boards of the last list are as they were (R20).
+ */
 import { REGIONS } from "../../engine/regions.ts";
-import type { BoardEntry } from "./counts-codec.ts";
-import type { RegionBoards } from "./region-boards.ts";
+import { type BoardEntry, type Boards, NO_BOARDS } from "./counts-codec.ts";
+import type { BoardNeeds } from "./read-views.ts";
+import type { BoardState, RegionBoards } from "./region-boards.ts";
+
+/** What one node has. */
+interface Reader {
+  /** Term and version of each region that it said it has; two numbers a region. */
+  readonly acknowledged: Float64Array;
+  /** By region: when its counts were last sent. */
+  readonly pushedAtMs: Float64Array;
+  /** Regions whose board it may not have as it is. */
+  readonly dirty: Set<number>;
+  /** The last list that it has taken in. */
+  statement: number;
+}
 
 export class BoardSender {
   private readonly boards: RegionBoards;
-  /** Term and version of each region that a node said it has; two numbers a region. */
-  private acknowledged = new Map<string, Float64Array>();
+  private readonly pushEveryMs: number;
+  private readers = new Map<string, Reader>();
+  /** The term of each board that can be told: what a list is about. */
+  private readonly listed = new Map<number, number>();
+  /** Of what `listed` is now; 0: nothing was ever listed. */
+  private statement = 0;
 
-  constructor(boards: RegionBoards) {
+  constructor(boards: RegionBoards, pushEveryMs: number) {
     this.boards = boards;
+    this.pushEveryMs = pushEveryMs;
   }
 
   /** Forgets what nodes have that are not listed any more. */
   onView(members: readonly string[]): void {
-    this.acknowledged = new Map(
-      members.map((member) => [member, this.acknowledged.get(member) ?? new Float64Array(REGIONS.length * 2)]),
-    );
+    this.readers = new Map(members.map((member) => [member, this.readers.get(member) ?? this.newReader()]));
   }
 
-  /** All boards of mine that are whole, as of now, with their counts where the node may not have them. */
-  build(member: string, isStale: boolean): BoardEntry[] {
-    const known = this.acknowledged.get(member);
-    const entries: BoardEntry[] = [];
-    for (const region of this.boards.owned) {
+  /** Notes regions whose boards may have changed. */
+  note(regions: readonly number[]): void {
+    for (const region of regions) {
+      for (const { dirty } of this.readers.values()) dirty.add(region);
       const state = this.boards.state(region);
-      if (!state?.isWhole) continue;
-      const { term, version, isComplete } = state;
-      const isKnown = known?.[region * 2] === term && known[region * 2 + 1] === version;
-      entries.push({ region, term, version, isStale, isComplete, counts: isKnown ? undefined : state.counts });
+      const term = state?.isWhole ? state.term : undefined;
+      if (term === this.listed.get(region)) continue;
+      this.statement++;
+      if (term === undefined) this.listed.delete(region);
+      else this.listed.set(region, term);
     }
-    return entries;
   }
 
-  /** @param wanted regions whose counts the node still needs */
-  acknowledge(member: string, entries: readonly BoardEntry[], wanted: readonly number[]): void {
-    const known = this.acknowledged.get(member);
-    if (known === undefined) return;
-    for (const { region, term, version } of entries) {
-      const isOlder = known[region * 2] > term || (known[region * 2] === term && known[region * 2 + 1] > version);
-      if (isOlder && !wanted.includes(region)) continue;
-      known[region * 2] = wanted.includes(region) ? 0 : term;
-      known[region * 2 + 1] = version;
-    }
+  /** Whether a node must be told something at each beat. */
+  get hasBoards(): boolean {
+    return this.listed.size > 0;
   }
+
+  /** Whether some board is to be pushed to a node before the next beat. */
+  isDue(member: string, nowMs: number): boolean {
+    const reader = this.readers.get(member);
+    if (reader === undefined || reader.dirty.size === 0) return false;
+    for (const region of reader.dirty) if (this.listed.has(region) && this.mayPush(reader, region, nowMs)) return true;
+    return false;
+  }
+
+  /**
+   * Boards that are whole, with their counts where the node may not have them.
+   * @param isBeat states how far all boards are, not only those that changed
+   */
+  build(member: string, { isBeat, isStale, nowMs }: { isBeat: boolean; isStale: boolean; nowMs: number }): Boards {
+    const reader = this.readers.get(member);
+    if (reader === undefined) return NO_BOARDS;
+    const isList = isBeat && reader.statement !== this.statement;
+    const entries: BoardEntry[] = [];
+    for (const region of isList ? this.listed.keys() : [...reader.dirty]) {
+      const state = this.boards.state(region);
+      if (!state?.isWhole) reader.dirty.delete(region);
+      else if (reader.dirty.has(region) && !isAcknowledged(reader, region, state)) {
+        const isPushed = this.mayPush(reader, region, nowMs);
+        if (isPushed) reader.pushedAtMs[region] = nowMs;
+        if (isPushed || isBeat) entries.push(entryOf(region, state, isPushed));
+      } else {
+        reader.dirty.delete(region);
+        if (isList) entries.push({ ...entryOf(region, state, false), isHeldBack: false });
+      }
+    }
+    return { statement: isBeat ? this.statement : 0, isList, isStale, entries };
+  }
+
+  /** A node has taken a message in, but for what it needs. */
+  acknowledge(member: string, { statement, isList, entries }: Boards, { regions, needsList }: BoardNeeds): void {
+    const reader = this.readers.get(member);
+    if (reader === undefined) return;
+    const needed = new Set(regions);
+    for (const { region, term, version, isHeldBack } of entries) {
+      if (needed.has(region)) {
+        reader.acknowledged[region * 2] = reader.acknowledged[region * 2 + 1] = 0;
+        reader.pushedAtMs[region] = -Infinity;
+        reader.dirty.add(region);
+      } else if (!isHeldBack && !hasNewer(reader, region, term, version)) {
+        reader.acknowledged[region * 2] = term;
+        reader.acknowledged[region * 2 + 1] = version;
+        const state = this.boards.state(region);
+        if (state !== undefined && isAcknowledged(reader, region, state)) reader.dirty.delete(region);
+      }
+    }
+    if (isList && regions.length === 0) reader.statement = Math.max(reader.statement, statement);
+    if (needsList && reader.statement === statement) reader.statement = 0;
+  }
+
+  private mayPush(reader: Reader, region: number, nowMs: number): boolean {
+    return nowMs - reader.pushedAtMs[region] >= this.pushEveryMs;
+  }
+
+  private newReader(): Reader {
+    return {
+      acknowledged: new Float64Array(REGIONS.length * 2),
+      pushedAtMs: new Float64Array(REGIONS.length).fill(-Infinity),
+      dirty: new Set(this.boards.owned),
+      statement: 0,
+    };
+  }
+}
+
+function entryOf(region: number, { term, version, isComplete, counts }: BoardState, isPushed: boolean): BoardEntry {
+  return { region, term, version, isComplete, isHeldBack: !isPushed, counts: isPushed ? counts : undefined };
+}
+
+function isAcknowledged({ acknowledged }: Reader, region: number, { term, version }: BoardState): boolean {
+  return acknowledged[region * 2] === term && acknowledged[region * 2 + 1] === version;
+}
+
+function hasNewer({ acknowledged }: Reader, region: number, term: number, version: number): boolean {
+  const [knownTerm, knownVersion] = [acknowledged[region * 2], acknowledged[region * 2 + 1]];
+  return knownTerm > term || (knownTerm === term && knownVersion > version);
 }

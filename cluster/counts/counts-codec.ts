@@ -1,46 +1,54 @@
 /**
- * What nodes tell each other about counts (R20 to R24), as bytes:
+ * What nodes tell each other about counts (R20 to R24), as bytes (`bytes.ts`):
  *
- *   0  u8  version, 1
+ *   0  u8  version, 2
  *   1  u8  kind: 1 tell, 2 told, 3 flush, 4 flushed, 5 ask, 6 asked
- *   2      the parts of its kind, see below; numbers in 7 bits a byte, the lowest first, the last byte below 128
- *   end - 4  u32  CRC-32 of all before, little-endian
+ *   2      the parts of its kind, see below
+ *   end - 4  the checksum
  *
- *   tallies   modes, then each: length, letters;  entries, then each: partition, term, from, to - from, flags
- *             (1 whole, 2 in doubt, 4 unsure), cells, then each: region's 2 letters, index into the modes, players
- *   boards    how many, then each: region's 2 letters, term, version, flags (1 stale, 2 complete, 4 with its counts:
- *             players, modes, then each: length, letters, players)
+ *   tallies   statement, flags (1 a list);  modes, then each: name;  entries, then each: partition, term, version, flags
+ *             (1 all cells, 2 in doubt, 4 unsure, 8 unreadable), cells, then each: region, index into the modes, players
+ *   boards    statement, flags (1 a list, 2 stale);  how many, then each: region, term, version, flags (1 complete,
+ *             2 held back, 4 with its counts: players, modes, then each: name, players)
  *
  * Everything is checked before anything is handed out: a malformed message changes nothing.
  */
 import type { Ranked } from "../../engine/board.ts";
-import { checksum } from "../../engine/checksum.ts";
-import { MalformedMessageError } from "../../engine/codec.ts";
-import { isModeName } from "../../engine/modes.ts";
-import { REGION_BY_LETTERS, REGION_LETTERS, REGIONS } from "../../engine/regions.ts";
+import { REGIONS } from "../../engine/regions.ts";
+import { ByteReader, ByteWriter } from "./bytes.ts";
 
 /** One partition's counts for one region owner, or only how far they are. */
 export interface TallyEntry {
   readonly partition: number;
   /** Of its claim. */
   readonly term: number;
-  /** The version that this continues. */
-  readonly from: number;
-  /** The version that this leads to; `from` where nothing changed. */
-  readonly to: number;
+  /** Rises with every change that is told, over all partitions of a sender. */
+  readonly version: number;
   /** R21: these are all its cells in the regions that the receiver owns: whoever is not in them is not there. */
-  readonly isWhole: boolean;
+  readonly isAllCells: boolean;
   /** R26: its players are in doubt. */
   readonly isDoubtful: boolean;
   /** R14: its claimant may not speak for it just now: better than nothing, but it counts as unheard. */
   readonly isUnsure: boolean;
+  /** R21: its record cannot be read, so nobody has anything to say of it: what stands goes on, and is incomplete. */
+  readonly isUnreadable: boolean;
   /** Three numbers a cell: region, index into `modes`, players. */
   readonly cells: readonly number[];
 }
 
-export interface Tallies {
+/**
+ * R20: how far a sender is. With a list, its entries are all that the sender speaks for, and `statement` is the list's
+ * number from then on. Without, nothing changed since that statement but what the entries say. Statement 0 says nothing
+ * of what is not among the entries.
+ */
+interface Stated<Entry> {
+  readonly statement: number;
+  readonly isList: boolean;
+  readonly entries: readonly Entry[];
+}
+
+export interface Tallies extends Stated<TallyEntry> {
   readonly modes: readonly string[];
-  readonly entries: readonly TallyEntry[];
 }
 
 /** A region's players and its best modes. */
@@ -54,24 +62,33 @@ export interface BoardEntry {
   readonly region: number;
   readonly term: number;
   readonly version: number;
-  readonly isStale: boolean;
-  /** False where players are in doubt (R26). */
+  /** False where players are in doubt (R26), or some cannot be read (R21). */
   readonly isComplete: boolean;
+  /** It changed, and its counts come later: it was pushed a moment ago. */
+  readonly isHeldBack: boolean;
   readonly counts: BoardCounts | undefined;
+}
+
+export interface Boards extends Stated<BoardEntry> {
+  /** Some partition was not heard of (R20). */
+  readonly isStale: boolean;
 }
 
 /** Tallies for the regions of the receiver, and boards for its read view. */
 export interface Tell {
   readonly kind: "tell";
   readonly tallies: Tallies;
-  readonly boards: readonly BoardEntry[];
+  readonly boards: Boards;
 }
 /** Of what was not asked for again, all has been taken in. */
 export interface Told {
   readonly kind: "told";
   /** Sent under another epoch than the receiver's: nothing was taken in. */
   readonly isOtherEpoch: boolean;
-  /** Partitions of which the whole is needed. */
+  /** R20: the receiver does not know the statement: it needs the list. */
+  readonly needsTallyList: boolean;
+  readonly needsBoardList: boolean;
+  /** Partitions of which all cells are needed. */
   readonly partitions: readonly number[];
   /** Regions whose counts are needed. */
   readonly regions: readonly number[];
@@ -79,7 +96,9 @@ export interface Told {
 /** R24: asks for all partitions that the receiver holds, now. */
 export interface Flush {
   readonly kind: "flush";
-  /** Those of which the whole is needed. */
+  /** The receiver's last list that the asker knows; 0: none. */
+  readonly statement: number;
+  /** Those of which all cells are needed. */
   readonly partitions: readonly number[];
 }
 export interface Flushed {
@@ -92,10 +111,15 @@ export interface Ask {
   readonly kind: "ask";
   readonly region: number;
 }
+/** A board as it is answered. */
+export interface AskedBoard {
+  readonly entry: BoardEntry;
+  readonly isStale: boolean;
+}
 /** `undefined`: the receiver is not the owner. */
 export interface Asked {
   readonly kind: "asked";
-  readonly board: BoardEntry | undefined;
+  readonly board: AskedBoard | undefined;
 }
 export type CountsMessage = Tell | Told | Flush | Flushed | Ask | Asked;
 
@@ -104,37 +128,48 @@ export const TOP_MAX = 100;
 /** What can be in one partition, and a count's width. */
 const PLAYERS_MAX = 2 ** 31 - 1;
 const TELL_MODES_MAX = 4096;
-const VERSION = 1;
+const VERSION = 2;
 const KINDS = ["tell", "told", "flush", "flushed", "ask", "asked"] as const;
-const [WHOLE, DOUBTFUL, UNSURE] = [1, 2, 4];
-const [STALE, COMPLETE, WITH_COUNTS] = [1, 2, 4];
+const [LIST, STALE] = [1, 2];
+const [ALL_CELLS, DOUBTFUL, UNSURE, UNREADABLE] = [1, 2, 4, 8];
+const [COMPLETE, HELD_BACK, WITH_COUNTS] = [1, 2, 4];
+const [OTHER_EPOCH, NEEDS_TALLY_LIST, NEEDS_BOARD_LIST] = [1, 2, 4];
+
+export const NO_TALLIES: Tallies = { statement: 0, isList: false, modes: [], entries: [] };
+export const NO_BOARDS: Boards = { statement: 0, isList: false, isStale: false, entries: [] };
 
 export function encodeCounts(message: CountsMessage): Uint8Array {
-  const writer = new Writer();
+  const writer = new ByteWriter();
   writer.byte(VERSION);
   writer.byte(KINDS.indexOf(message.kind) + 1);
   switch (message.kind) {
     case "tell":
       writeTallies(writer, message.tallies);
-      writer.list(message.boards, writeBoard);
+      writeBoards(writer, message.boards);
       break;
-    case "told":
-      writer.flag(message.isOtherEpoch);
+    case "told": {
+      const { isOtherEpoch, needsTallyList, needsBoardList } = message;
+      writer.byte(
+        bits([isOtherEpoch, OTHER_EPOCH], [needsTallyList, NEEDS_TALLY_LIST], [needsBoardList, NEEDS_BOARD_LIST]),
+      );
       writer.list(message.partitions, writeNumber);
       writer.list(message.regions, writeRegion);
       break;
+    }
     case "flush":
+      writer.number(message.statement);
       writer.list(message.partitions, writeNumber);
       break;
     case "flushed":
-      writer.flag(message.isOtherEpoch);
+      writer.byte(bits([message.isOtherEpoch, OTHER_EPOCH]));
       writeTallies(writer, message.tallies);
       break;
     case "ask":
       writer.region(message.region);
       break;
     case "asked":
-      writer.list(message.board === undefined ? [] : [message.board], writeBoard);
+      writer.byte(bits([message.board?.isStale ?? false, STALE]));
+      writer.list(message.board === undefined ? [] : [message.board.entry], writeBoard);
   }
   return writer.end();
 }
@@ -145,52 +180,60 @@ export function encodeCounts(message: CountsMessage): Uint8Array {
  * @throws {MalformedMessageError} if it is anything but a whole, sound message
  */
 export function decodeCounts(bytes: Uint8Array, partitions: number): CountsMessage {
-  const reader = new Reader(bytes, partitions);
-  const kind = reader.head();
-  const message = readMessage(reader, kind);
+  const reader = new ByteReader(bytes, partitions);
+  const message = readMessage(reader, reader.head(VERSION, KINDS));
   reader.end();
   return message;
 }
 
-function readMessage(reader: Reader, kind: CountsMessage["kind"]): CountsMessage {
+function readMessage(reader: ByteReader, kind: CountsMessage["kind"]): CountsMessage {
   switch (kind) {
     case "tell":
-      return { kind, tallies: readTallies(reader), boards: reader.list(REGIONS.length, readBoard) };
-    case "told":
+      return { kind, tallies: readTallies(reader), boards: readBoards(reader) };
+    case "told": {
+      const flags = reader.flags(OTHER_EPOCH | NEEDS_TALLY_LIST | NEEDS_BOARD_LIST);
       return {
         kind,
-        isOtherEpoch: reader.flags(1) === 1,
+        isOtherEpoch: (flags & OTHER_EPOCH) !== 0,
+        needsTallyList: (flags & NEEDS_TALLY_LIST) !== 0,
+        needsBoardList: (flags & NEEDS_BOARD_LIST) !== 0,
         partitions: reader.list(reader.partitions, readPartition),
         regions: reader.list(REGIONS.length, readRegion),
       };
+    }
     case "flush":
-      return { kind, partitions: reader.list(reader.partitions, readPartition) };
+      return { kind, statement: reader.number(), partitions: reader.list(reader.partitions, readPartition) };
     case "flushed":
-      return { kind, isOtherEpoch: reader.flags(1) === 1, tallies: readTallies(reader) };
+      return { kind, isOtherEpoch: reader.flags(OTHER_EPOCH) !== 0, tallies: readTallies(reader) };
     case "ask":
       return { kind, region: reader.region() };
-    case "asked":
-      return { kind, board: reader.list(1, readBoard)[0] };
+    case "asked": {
+      const isStale = reader.flags(STALE) !== 0;
+      const [entry] = reader.list(1, readBoard);
+      return { kind, board: entry && { entry, isStale } };
+    }
   }
 }
 
-function writeTallies(writer: Writer, { modes, entries }: Tallies): void {
+function writeTallies(writer: ByteWriter, { statement, isList, modes, entries }: Tallies): void {
+  writer.number(statement);
+  writer.byte(bits([isList, LIST]));
   writer.list(modes, writeName);
   writer.list(entries, writeEntry);
 }
 
-function readTallies(reader: Reader): Tallies {
+function readTallies(reader: ByteReader): Tallies {
+  const [statement, isList] = [reader.number(), reader.flags(LIST) !== 0];
   const modes = reader.list(TELL_MODES_MAX, readMode);
-  return { modes, entries: reader.list(reader.partitions, (each) => readEntry(each, modes.length)) };
+  return { statement, isList, modes, entries: reader.list(reader.partitions, (each) => readEntry(each, modes.length)) };
 }
 
-function writeEntry(writer: Writer, entry: TallyEntry): void {
-  const { cells } = entry;
+function writeEntry(writer: ByteWriter, entry: TallyEntry): void {
+  const { cells, isAllCells, isDoubtful, isUnsure, isUnreadable } = entry;
   writer.number(entry.partition);
   writer.number(entry.term);
-  writer.number(entry.from);
-  writer.number(entry.to - entry.from);
-  writer.byte((entry.isWhole ? WHOLE : 0) | (entry.isDoubtful ? DOUBTFUL : 0) | (entry.isUnsure ? UNSURE : 0));
+  writer.number(entry.version);
+  writer.byte(bits([isAllCells, ALL_CELLS], [isDoubtful, DOUBTFUL], [isUnsure, UNSURE], [isUnreadable, UNREADABLE]));
   writer.number(cells.length / 3);
   for (let at = 0; at < cells.length; at += 3) {
     writer.region(cells[at]);
@@ -199,194 +242,71 @@ function writeEntry(writer: Writer, entry: TallyEntry): void {
   }
 }
 
-function readEntry(reader: Reader, modeCount: number): TallyEntry {
+function readEntry(reader: ByteReader, modeCount: number): TallyEntry {
   const partition = reader.partition();
-  const [term, from, passed] = [reader.number(), reader.number(), reader.number()];
-  const flags = reader.flags(WHOLE | DOUBTFUL | UNSURE);
-  const count = reader.count(Infinity);
+  const [term, version] = [reader.number(), reader.number()];
+  const flags = reader.flags(ALL_CELLS | DOUBTFUL | UNSURE | UNREADABLE);
+  const isUnreadable = (flags & UNREADABLE) !== 0;
+  const count = reader.count(isUnreadable ? 0 : Infinity);
   const cells: number[] = [];
   for (let cell = 0; cell < count; cell++) {
     cells.push(reader.region());
     cells.push(reader.number(modeCount - 1));
     cells.push(reader.number(PLAYERS_MAX));
   }
-  const to = from + passed;
-  reader.require(Number.isSafeInteger(to), "a version that is a whole number");
-  reader.require(count === 0 || passed > 0, "counts under a version of their own");
-  const isWhole = (flags & WHOLE) !== 0;
-  const isDoubtful = (flags & DOUBTFUL) !== 0;
-  return { partition, term, from, to, isWhole, isDoubtful, isUnsure: (flags & UNSURE) !== 0, cells };
+  const [isAllCells, isDoubtful, isUnsure] = [ALL_CELLS, DOUBTFUL, UNSURE].map((flag) => (flags & flag) !== 0);
+  return { partition, term, version, isAllCells, isDoubtful, isUnsure, isUnreadable, cells };
 }
 
-function writeBoard(writer: Writer, { region, term, version, isStale, isComplete, counts }: BoardEntry): void {
+function writeBoards(writer: ByteWriter, { statement, isList, isStale, entries }: Boards): void {
+  writer.number(statement);
+  writer.byte(bits([isList, LIST], [isStale, STALE]));
+  writer.list(entries, writeBoard);
+}
+
+function readBoards(reader: ByteReader): Boards {
+  const [statement, flags] = [reader.number(), reader.flags(LIST | STALE)];
+  const entries = reader.list(REGIONS.length, readBoard);
+  return { statement, isList: (flags & LIST) !== 0, isStale: (flags & STALE) !== 0, entries };
+}
+
+function writeBoard(writer: ByteWriter, { region, term, version, isComplete, isHeldBack, counts }: BoardEntry): void {
   writer.region(region);
   writer.number(term);
   writer.number(version);
-  writer.byte((isStale ? STALE : 0) | (isComplete ? COMPLETE : 0) | (counts === undefined ? 0 : WITH_COUNTS));
+  writer.byte(bits([isComplete, COMPLETE], [isHeldBack, HELD_BACK], [counts !== undefined, WITH_COUNTS]));
   if (counts === undefined) return;
   writer.number(counts.players);
   writer.list(counts.top, writeRanked);
 }
 
-function readBoard(reader: Reader): BoardEntry {
+function readBoard(reader: ByteReader): BoardEntry {
   const [region, term, version] = [reader.region(), reader.number(), reader.number()];
-  const flags = reader.flags(STALE | COMPLETE | WITH_COUNTS);
-  const counts =
-    (flags & WITH_COUNTS) === 0 ? undefined : { players: reader.number(), top: reader.list(TOP_MAX, readRanked) };
-  return { region, term, version, isStale: (flags & STALE) !== 0, isComplete: (flags & COMPLETE) !== 0, counts };
+  const flags = reader.flags(COMPLETE | HELD_BACK | WITH_COUNTS);
+  const isWithCounts = (flags & WITH_COUNTS) !== 0;
+  const counts = isWithCounts ? { players: reader.number(), top: reader.list(TOP_MAX, readRanked) } : undefined;
+  const [isComplete, isHeldBack] = [(flags & COMPLETE) !== 0, (flags & HELD_BACK) !== 0];
+  return { region, term, version, isComplete, isHeldBack, counts };
 }
 
-function writeRanked(writer: Writer, { mode, players }: Ranked): void {
+function writeRanked(writer: ByteWriter, { mode, players }: Ranked): void {
   writer.name(mode);
   writer.number(players);
 }
 
-function readRanked(reader: Reader): Ranked {
+function readRanked(reader: ByteReader): Ranked {
   return { mode: reader.mode(), players: reader.number() };
 }
 
-const writeNumber = (writer: Writer, value: number): void => writer.number(value);
-const writeRegion = (writer: Writer, region: number): void => writer.region(region);
-const writeName = (writer: Writer, name: string): void => writer.name(name);
-const readPartition = (reader: Reader): number => reader.partition();
-const readRegion = (reader: Reader): number => reader.region();
-const readMode = (reader: Reader): string => reader.mode();
-
-class Writer {
-  private bytes = new Uint8Array(512);
-  private at = 0;
-
-  byte(value: number): void {
-    if (this.at === this.bytes.length) this.grow(1);
-    this.bytes[this.at++] = value;
-  }
-
-  flag(isSet: boolean): void {
-    this.byte(isSet ? 1 : 0);
-  }
-
-  number(value: number): void {
-    for (; value > 127; value = Math.floor(value / 128)) this.byte((value % 128) | 128);
-    this.byte(value);
-  }
-
-  region(region: number): void {
-    this.byte(REGION_LETTERS[region] & 0xff);
-    this.byte(REGION_LETTERS[region] >>> 8);
-  }
-
-  name(name: string): void {
-    this.byte(name.length);
-    for (let index = 0; index < name.length; index++) this.byte(name.charCodeAt(index));
-  }
-
-  list<T>(items: readonly T[], write: (writer: Writer, item: T) => void): void {
-    this.number(items.length);
-    for (const item of items) write(this, item);
-  }
-
-  end(): Uint8Array {
-    if (this.at + 4 > this.bytes.length) this.grow(4);
-    const bytes = this.bytes.subarray(0, this.at + 4);
-    new DataView(bytes.buffer).setUint32(this.at, checksum(bytes), true);
-    return bytes;
-  }
-
-  private grow(more: number): void {
-    const bytes = new Uint8Array(this.bytes.length * 2 + more);
-    bytes.set(this.bytes);
-    this.bytes = bytes;
-  }
+function bits(...flags: readonly (readonly [isSet: boolean, bit: number])[]): number {
+  let sum = 0;
+  for (const [isSet, bit] of flags) if (isSet) sum |= bit;
+  return sum;
 }
 
-class Reader {
-  readonly partitions: number;
-  private at = 0;
-  private readonly last: number;
-  private readonly bytes: Uint8Array;
-
-  constructor(bytes: Uint8Array, partitions: number) {
-    this.bytes = bytes;
-    this.partitions = partitions;
-    this.last = bytes.length - 4;
-  }
-
-  head(): CountsMessage["kind"] {
-    const { bytes, last } = this;
-    this.require(last >= 2, "at least 6 bytes");
-    this.require(bytes[0] === VERSION, `version ${VERSION}, not ${bytes[0]}`);
-    const kind = KINDS[bytes[1] - 1];
-    this.require(kind !== undefined, `a known kind, not ${bytes[1]}`);
-    const sum = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength).getUint32(last, true);
-    this.require(sum === checksum(bytes), "the checksum fits");
-    this.at = 2;
-    return kind;
-  }
-
-  end(): void {
-    this.require(this.at === this.last, "nothing before the checksum but the message");
-  }
-
-  byte(): number {
-    this.require(this.at < this.last, "a message that ends with its checksum");
-    return this.bytes[this.at++];
-  }
-
-  flags(known: number): number {
-    const flags = this.byte();
-    this.require((flags & ~known) === 0, "known flags");
-    return flags;
-  }
-
-  number(max = Number.MAX_SAFE_INTEGER): number {
-    let [value, scale, byte] = [0, 1, 0];
-    do {
-      byte = this.byte();
-      value += (byte & 127) * scale;
-      scale *= 128;
-      if (!(value <= max)) this.fail(`a number up to ${max}`); // NaN too: zeros without an end
-    } while (byte > 127);
-    return value;
-  }
-
-  partition(): number {
-    return this.number(this.partitions - 1);
-  }
-
-  region(): number {
-    const letters = this.byte() | (this.byte() << 8);
-    const region = REGION_BY_LETTERS[letters];
-    this.require(region >= 0, "a region's code");
-    return region;
-  }
-
-  mode(): string {
-    const length = this.byte();
-    this.require(this.at + length <= this.last, "a name that ends before the checksum");
-    const name = String.fromCharCode(...this.bytes.subarray(this.at, this.at + length));
-    this.at += length;
-    this.require(isModeName(name), "a mode's name");
-    return name;
-  }
-
-  /** How many items follow; each takes a byte at least. */
-  count(max: number): number {
-    const count = this.number();
-    this.require(count <= max && count <= this.last - this.at, `at most ${max} items, all of them there`);
-    return count;
-  }
-
-  list<T>(max: number, read: (reader: Reader) => T): T[] {
-    const items: T[] = [];
-    for (let left = this.count(max); left > 0; left--) items.push(read(this));
-    return items;
-  }
-
-  require(holds: boolean, rule: string): asserts holds {
-    if (!holds) this.fail(rule);
-  }
-
-  private fail(rule: string): never {
-    throw new MalformedMessageError(this.at, `must hold: ${rule}`);
-  }
-}
+const writeNumber = (writer: ByteWriter, value: number): void => writer.number(value);
+const writeRegion = (writer: ByteWriter, region: number): void => writer.region(region);
+const writeName = (writer: ByteWriter, name: string): void => writer.name(name);
+const readPartition = (reader: ByteReader): number => reader.partition();
+const readRegion = (reader: ByteReader): number => reader.region();
+const readMode = (reader: ByteReader): string => reader.mode();

@@ -3,33 +3,29 @@
  * to everybody (R23), and a region's owner can be asked for an answer that includes all that was acknowledged (R24).
  * This node is a destination like the others, reached by function call.
  */
-import type { Ranked } from "../../engine/board.ts";
 import { MalformedMessageError } from "../../engine/codec.ts";
 import type { Engine } from "../../engine/engine.ts";
 import { REGIONS } from "../../engine/regions.ts";
+import { type AskedLife, Asking } from "./asking.ts";
 import { BoardPublisher } from "./board-publisher.ts";
 import { BoardSender } from "./board-sender.ts";
-import { type BoardEntry, type CountsMessage, decodeCounts, encodeCounts, type Tell } from "./counts-codec.ts";
-import { FlushRounds } from "./flush-rounds.ts";
+import { type CountsMessage, decodeCounts, encodeCounts, type Tell } from "./counts-codec.ts";
+import { CountsLanes, type Lane, type LanePorts } from "./counts-lanes.ts";
 import type { Placement } from "../members/placement.ts";
 import { ReadViews, type RegionView } from "./read-views.ts";
 import { RegionBoards } from "./region-boards.ts";
-import { type Parcel, type Speech, TallySender } from "./tally-sender.ts";
-import { PeerError } from "../ports/transport.ts";
+import type { PublishAnswer, PublishedBoard } from "../ports/shared-store.ts";
+import { type Parcel, type TallyPorts, TallySender } from "./tally-sender.ts";
 import { memberOf, NO_VIEW, type View } from "../ports/view.ts";
 
-export interface CountsPorts {
-  /** A clock that never goes back. */
-  nowMs(): number;
-  /** A call on the lane of counts. Rejects with `PeerError`. */
-  call(incarnation: string, body: Uint8Array, timeoutMs: number): Promise<Uint8Array>;
+export interface CountsPorts extends TallyPorts, LanePorts {
   me(): string;
-  /** Of a partition that is held here; else `undefined`. Asked for each of them at every tick. */
-  speaks(partition: number): Speech | undefined;
   /** R14: which of these may be spoken for as of now, perhaps after writing to prove the claim. */
   confirm(partitions: readonly number[]): Promise<readonly number[]>;
-  /** R23: a board for the sorted set in the store: all modes, most players first. */
-  publish(region: number, term: number, version: number, counts: readonly Ranked[]): void;
+  /** R16: false while some partition is ahead of its record. */
+  mayPublish(): boolean;
+  /** R23: a board for the sorted set in the store. */
+  publish(region: number, board: PublishedBoard): Promise<PublishAnswer>;
 }
 
 /** Since the start, but for `staleRegions` and `bytes`. */
@@ -42,6 +38,8 @@ export interface CountsFigures {
   readonly flushRounds: number;
   /** R24: rounds in which some partition was not spoken for. */
   readonly flushRoundsIncomplete: number;
+  /** R16: boards of which nobody knows whether they were published. */
+  readonly publishFailures: number;
   /** Regions whose read view is stale just now. */
   readonly staleRegions: number;
 }
@@ -49,117 +47,116 @@ export interface CountsFigures {
 /** R20, R23: looked at every 20 ms, so it comes every 100. */
 export const BEAT_MS = 95;
 const CALL_TIMEOUT_MS = 400;
-/** Messages under way to one node; changes alone wait for the one before. */
-const UNDER_WAY_MAX = 4;
-/** An owner answers within two rounds (R24), if it can. */
-const ASK_TIMEOUT_MS = 1000;
 
-/** How messages to a member fare. */
-interface Lane {
-  underWay: number;
-  /** Changes wait for the next beat where a message failed. */
-  isFailing: boolean;
+/** What one incarnation of this node has said and heard. */
+interface Life extends AskedLife {
+  readonly boardSender: BoardSender;
+  readonly publisher: BoardPublisher;
 }
 
 export class Counts {
   private readonly engine: Engine;
   private readonly ports: CountsPorts;
-  private readonly sender: TallySender;
-  private readonly boards: RegionBoards;
-  private readonly boardSender: BoardSender;
-  private readonly publisher: BoardPublisher;
-  private readonly views = new ReadViews();
-  private readonly rounds: FlushRounds;
+  private readonly lanes: CountsLanes;
+  private readonly asking: Asking;
+  private life: Life;
   private view: View = NO_VIEW;
   private placement: Placement | undefined;
-  private lanes = new Map<string, Lane>();
   private beatAtMs = -Infinity;
-  private waiting: (() => void)[] = [];
-  private messages = 0;
-  private messageBytes = 0;
-  private messagesFailed = 0;
+  private isProving = false;
   private wholesAsked = 0;
+  private publishFailures = 0;
 
-  constructor(engine: Engine, ports: CountsPorts) {
+  /** @param quietMs a node to which nothing else is to be said is sent a word so often: it must hear of this one (R10) */
+  constructor(engine: Engine, ports: CountsPorts, quietMs: number) {
     this.engine = engine;
     this.ports = ports;
     const partitions = engine.partitions.length;
-    this.sender = new TallySender(engine, (partition) => ports.speaks(partition));
-    engine.modesHeld = () => this.sender.modes();
-    this.boards = new RegionBoards(partitions, engine.hash(SALT_ID));
-    this.boardSender = new BoardSender(this.boards);
-    this.publisher = new BoardPublisher(this.boards, (...board) => ports.publish(...board));
-    this.rounds = new FlushRounds(partitions, {
+    this.life = this.newLife();
+    engine.modesHeld = () => this.life.sender.modes();
+    this.lanes = new CountsLanes(ports, { partitions, quietMs });
+    this.asking = new Asking(partitions, this.lanes, {
       nowMs: () => ports.nowMs(),
-      members: () => [...this.lanes.keys()],
-      flush: (member, timeoutMs, spoken) => this.flushFrom(member, timeoutMs, spoken),
+      me: () => ports.me(),
+      confirm: (held) => ports.confirm(held),
+      epoch: () => this.view.epoch,
+      ownerOf: (region) => this.placement?.regionOwner(region),
+      life: () => this.life,
     });
   }
 
   /** R23: something is known of every region. */
   get isWhole(): boolean {
-    return this.views.isWhole;
+    return this.life.views.isWhole;
   }
 
   get figures(): CountsFigures {
-    const { messages, messageBytes, messagesFailed, wholesAsked, rounds } = this;
+    const { lanes, wholesAsked, asking, life } = this;
     const nowMs = this.ports.nowMs();
-    const staleRegions = [...REGIONS.keys()].filter((region) => this.views.of(region, nowMs).isStale).length;
-    const flushRoundsIncomplete = rounds.incompleteRounds;
+    const staleRegions = [...REGIONS.keys()].filter((region) => life.views.of(region, nowMs).isStale).length;
     return {
-      messages,
-      messageBytes,
-      messagesFailed,
+      ...lanes.figures,
       wholesAsked,
-      flushRounds: rounds.rounds,
-      flushRoundsIncomplete,
+      ...asking.figures,
+      publishFailures: this.publishFailures + life.publisher.failures,
       staleRegions,
     };
   }
 
   onView(view: View, placement: Placement): void {
+    const { life } = this;
     this.view = view;
     this.placement = placement;
     const me = this.ports.me();
     const isListed = memberOf(view, me) !== undefined;
     const members = isListed ? view.members.map(({ incarnation }) => incarnation) : [];
-    this.lanes = new Map(
-      members.map((member) => [member, this.lanes.get(member) ?? { underWay: 0, isFailing: false }]),
-    );
-    this.sender.onView(members, (region) => placement.regionOwner(region), REGIONS.length);
-    this.boardSender.onView(members);
-    const isTaken = this.boards.onView(view.epoch, (region) => isListed && placement.regionOwner(region) === me);
-    if (isTaken) this.rounds.restart();
+    this.lanes.onView(members);
+    life.sender.onView(members, (region) => placement.regionOwner(region), REGIONS.length);
+    life.views.onView(members);
+    life.boardSender.onView(members);
+    const isMine = (region: number): boolean => isListed && placement.regionOwner(region) === me;
+    if (life.boards.onView(view.epoch, members, isMine)) this.asking.restart();
+  }
+
+  /** R8: what was known and said under another incarnation counts for nothing. */
+  onExpelled(): void {
+    this.publishFailures += this.life.publisher.failures;
+    this.life = this.newLife();
+    this.lanes.onView([]);
+    this.asking.restart();
   }
 
   /** R21: I serve a partition now. */
   onTaken(partition: number): void {
-    this.sender.take(partition);
+    this.life.sender.take(partition);
   }
 
   /** I serve it no longer. */
   onDropped(partition: number): void {
-    this.sender.drop(partition);
+    this.life.sender.drop(partition);
   }
 
   /** To be called some 50 times a second. */
   tick(): void {
+    const { life, lanes } = this;
     const nowMs = this.ports.nowMs();
     const isBeat = nowMs - this.beatAtMs >= BEAT_MS;
-    if (isBeat) this.beatAtMs = nowMs;
-    this.sender.look();
-    this.tellMyself(isBeat, nowMs);
-    const isStale = this.boards.isStale(nowMs);
-    for (const [member, lane] of this.lanes) {
-      if (member === this.ports.me()) continue;
-      if (isBeat ? lane.underWay < UNDER_WAY_MAX : this.mayTell(member, lane))
-        void this.tell(member, lane, isBeat, isStale);
+    if (isBeat) {
+      this.beatAtMs = nowMs;
+      life.sender.restate();
     }
-    if (isBeat && !isStale) this.publisher.publish(nowMs);
-    this.rounds.tick();
-    const { waiting } = this;
-    this.waiting = [];
-    for (const go of waiting) go();
+    life.sender.look();
+    this.tellMyself(isBeat, nowMs);
+    for (const [member, lane] of lanes.all) {
+      if (member === this.ports.me()) continue;
+      if (isBeat ? this.isOwed(member, lane, nowMs) : this.isDue(member, lane, nowMs))
+        void this.tell(member, lane, isBeat);
+    }
+    if (isBeat) {
+      life.publisher.tick();
+      void this.prove();
+    }
+    this.asking.tick();
   }
 
   /**
@@ -173,7 +170,7 @@ export class Counts {
 
   /** From the read view. */
   regionView(region: number): RegionView {
-    return this.views.of(region, this.ports.nowMs());
+    return this.life.views.of(region, this.ports.nowMs());
   }
 
   /**
@@ -181,131 +178,128 @@ export class Counts {
    * @returns `undefined` where no owner answered until then
    */
   async askOwner(region: number, untilMs: number): Promise<RegionView | undefined> {
-    for (; this.ports.nowMs() < untilMs; await this.nextTick()) {
-      const owner = this.placement?.regionOwner(region);
-      if (owner === undefined || !this.lanes.has(owner)) continue;
-      const isMine = owner === this.ports.me();
-      const askedAtMs = this.ports.nowMs();
-      const board = isMine ? await this.flushed(region) : await this.ask(owner, region, untilMs);
-      if (board !== undefined) return viewOf(board, askedAtMs);
-    }
-    return undefined;
+    return this.asking.askOwner(region, untilMs);
   }
 
-  private mayTell(member: string, lane: Lane): boolean {
-    return lane.underWay === 0 && !lane.isFailing && this.sender.isDirty(member);
+  /** A beat goes to whoever is told something with each; to the others a word now and then. */
+  private isOwed(member: string, lane: Lane, nowMs: number): boolean {
+    const { sender, boardSender } = this.life;
+    if (!this.lanes.hasRoom(lane)) return false;
+    return sender.isOwed(member) || boardSender.hasBoards || this.lanes.isQuiet(lane, nowMs);
+  }
+
+  /** Whether there is something that cannot wait for the next beat. */
+  private isDue(member: string, lane: Lane, nowMs: number): boolean {
+    const { sender, boardSender } = this.life;
+    return this.lanes.isFree(lane) && (sender.isDirty(member) || boardSender.isDue(member, nowMs));
   }
 
   private tellMyself(isBeat: boolean, nowMs: number): void {
+    const { sender, boardSender, views } = this.life;
     const me = this.ports.me();
-    const parcel = this.sender.build(me, isBeat);
-    if (parcel === undefined) return;
-    const wanted = this.boards.apply(parcel.tallies, nowMs, () => undefined);
-    this.sender.acknowledge(parcel, wanted);
-    if (!isBeat) return;
-    const boards = this.boardSender.build(me, this.boards.isStale(nowMs));
-    this.boardSender.acknowledge(me, boards, this.views.apply(boards, nowMs));
+    if (isBeat || sender.isDirty(me)) this.takeParcel(sender.build(me, isBeat), nowMs);
+    this.noteBoards();
+    if (!isBeat && !boardSender.isDue(me, nowMs)) return;
+    const boards = boardSender.build(me, { isBeat, isStale: this.life.boards.isStale(nowMs), nowMs });
+    boardSender.acknowledge(me, boards, views.apply(me, boards, nowMs));
   }
 
-  private async tell(member: string, lane: Lane, isBeat: boolean, isStale: boolean): Promise<void> {
-    const parcel = this.sender.build(member, isBeat) as Parcel; // a lane is there for each member
+  private takeParcel(parcel: Parcel | undefined, nowMs: number): void {
+    const { sender, boards } = this.life;
+    if (parcel === undefined) return;
+    sender.acknowledge(
+      parcel,
+      boards.apply(this.ports.me(), parcel.tallies, nowMs, () => undefined),
+    );
+  }
+
+  /** Tells those who send boards which may have changed. To be called right before boards are built, in the same turn. */
+  private noteBoards(): void {
+    const { boards, boardSender, publisher } = this.life;
+    const touched = boards.takeTouched();
+    boardSender.note(touched);
+    publisher.note(touched);
+  }
+
+  /** @param parcel what is to be told; without it all that changed */
+  private async tell(member: string, lane: Lane, isBeat: boolean, proof?: Parcel): Promise<void> {
+    const { life } = this;
     const { epoch } = this.view;
-    const boards = isBeat ? this.boardSender.build(member, isStale) : [];
+    const nowMs = this.ports.nowMs();
+    const parcel = proof ?? life.sender.build(member, isBeat);
+    if (parcel === undefined) return;
+    const boards = life.boardSender.build(member, { isBeat, isStale: life.boards.isStale(nowMs), nowMs });
     const message: Tell = { kind: "tell", tallies: parcel.tallies, boards };
-    lane.underWay++;
-    const told = await this.call(member, message, CALL_TIMEOUT_MS);
-    lane.underWay--;
-    lane.isFailing = told?.kind !== "told";
-    if (told?.kind !== "told" || told.isOtherEpoch) return;
+    const told = await this.lanes.tell(member, lane, message, CALL_TIMEOUT_MS);
+    if (told === undefined || told.isOtherEpoch || life !== this.life) return;
     this.wholesAsked += told.partitions.length;
-    this.sender.acknowledge(parcel, told.partitions);
-    if (this.view.epoch === epoch) this.boardSender.acknowledge(member, boards, told.regions);
+    life.sender.acknowledge(parcel, { partitions: told.partitions, needsList: told.needsTallyList });
+    const needs = { regions: told.regions, needsList: told.needsBoardList };
+    if (this.view.epoch === epoch) life.boardSender.acknowledge(member, boards, needs);
+  }
+
+  /** R13, R14: partitions that this node may not speak for, as those that it serves for another, are proven with each beat. */
+  private async prove(): Promise<void> {
+    const { life } = this;
+    const partitions = life.sender.unlicensed;
+    if (this.isProving || partitions.length === 0) return;
+    this.isProving = true;
+    const proven = await this.ports.confirm(partitions);
+    this.isProving = false;
+    if (life !== this.life || proven.length === 0) return;
+    const nowMs = this.ports.nowMs();
+    life.sender.look();
+    this.takeParcel(life.sender.prove(this.ports.me(), proven), nowMs);
+    this.noteBoards();
+    for (const [member, lane] of this.lanes.all) {
+      if (member === this.ports.me() || !this.lanes.hasRoom(lane)) continue;
+      const proof = life.sender.prove(member, proven);
+      if (proof !== undefined) void this.tell(member, lane, false, proof);
+    }
   }
 
   private async answer(from: string, epoch: number, delayMs: number, message: CountsMessage): Promise<CountsMessage> {
     const isOtherEpoch = epoch !== this.view.epoch;
     switch (message.kind) {
       case "tell":
-        if (isOtherEpoch) return { kind: "told", isOtherEpoch, partitions: [], regions: [] };
-        return this.takeIn(from, message, this.ports.nowMs() - delayMs);
+        if (!isOtherEpoch) return this.takeIn(from, message, this.ports.nowMs() - delayMs);
+        return {
+          kind: "told",
+          isOtherEpoch,
+          needsTallyList: false,
+          needsBoardList: false,
+          partitions: [],
+          regions: [],
+        };
       case "flush":
-        return this.flushFor(from, epoch, message.partitions);
+        return this.asking.flushFor(from, epoch, message);
       case "ask":
-        return { kind: "asked", board: await this.flushed(message.region) };
+        return { kind: "asked", board: await this.asking.boardOf(message.region) };
       default:
         throw new MalformedMessageError(1, `must hold: a request, not ${message.kind}`);
     }
   }
 
   private takeIn(from: string, { tallies, boards }: Tell, asOfMs: number): CountsMessage {
-    const partitions = this.boards.apply(tallies, asOfMs, () => undefined);
-    const theirs = boards.filter(({ region }) => this.placement?.regionOwner(region) === from);
-    return { kind: "told", isOtherEpoch: false, partitions, regions: this.views.apply(theirs, asOfMs) };
+    const { partitions, needsList } = this.life.boards.apply(from, tallies, asOfMs, () => undefined);
+    const theirs = boards.entries.filter(({ region }) => this.placement?.regionOwner(region) === from);
+    const read = this.life.views.apply(from, { ...boards, entries: theirs }, asOfMs);
+    const needs = { needsTallyList: needsList, needsBoardList: read.needsList };
+    return { kind: "told", isOtherEpoch: false, ...needs, partitions, regions: read.regions };
   }
 
-  /** R24: what this node can say for sure of the partitions it holds. */
-  private async flushFor(from: string, epoch: number, wanted: readonly number[]): Promise<CountsMessage> {
-    const confirmed = await this.ports.confirm(this.sender.partitions);
-    this.sender.look();
-    const isOtherEpoch = epoch !== this.view.epoch;
-    const tallies = isOtherEpoch ? { modes: [], entries: [] } : this.sender.answer(from, confirmed, wanted);
-    return { kind: "flushed", isOtherEpoch, tallies };
-  }
-
-  private async flushFrom(member: string, timeoutMs: number, spoken: (partition: number) => void): Promise<void> {
-    const [{ epoch }, nowMs] = [this.view, this.ports.nowMs()];
-    const partitions = this.boards.unspoken;
-    const isMine = member === this.ports.me();
-    const flushed = isMine
-      ? await this.flushFor(member, epoch, partitions)
-      : await this.call(member, { kind: "flush", partitions }, timeoutMs);
-    if (flushed?.kind !== "flushed" || flushed.isOtherEpoch || this.view.epoch !== epoch) return;
-    this.boards.apply(flushed.tallies, nowMs, spoken);
-  }
-
-  /** R24: a board of mine after a flush; `undefined` where the region is not mine. */
-  private async flushed(region: number): Promise<BoardEntry | undefined> {
-    if (!this.boards.owns(region)) return undefined;
-    const isFlushed = await this.rounds.flush();
-    const state = this.boards.state(region);
-    if (state === undefined) return undefined;
-    const nowMs = this.ports.nowMs();
-    if (state.isWhole) {
-      const isComplete = isFlushed && state.isComplete;
-      return { ...state, region, isComplete, isStale: !isFlushed && this.boards.isStale(nowMs) };
-    }
-    const { players, top, term, version } = this.views.of(region, nowMs); // R22: what stood before, marked
-    return { region, term, version, isStale: true, isComplete: false, counts: { players, top } };
-  }
-
-  private async ask(owner: string, region: number, untilMs: number): Promise<BoardEntry | undefined> {
-    const leftMs = Math.min(untilMs - this.ports.nowMs(), ASK_TIMEOUT_MS);
-    const asked = await this.call(owner, { kind: "ask", region }, leftMs);
-    return asked?.kind === "asked" && asked.board?.region === region ? asked.board : undefined;
-  }
-
-  /** @returns the answer, or `undefined` where there is none that can be read */
-  private async call(member: string, message: CountsMessage, timeoutMs: number): Promise<CountsMessage | undefined> {
-    const body = encodeCounts(message);
-    this.messages++;
-    this.messageBytes += body.length;
-    try {
-      return decodeCounts(await this.ports.call(member, body, timeoutMs), this.engine.partitions.length);
-    } catch (error) {
-      if (!(error instanceof PeerError || error instanceof MalformedMessageError)) throw error;
-      this.messagesFailed++;
-      return undefined;
-    }
-  }
-
-  private async nextTick(): Promise<void> {
-    return new Promise((go) => this.waiting.push(go));
+  private newLife(): Life {
+    const { engine, ports } = this;
+    const boards = new RegionBoards(engine.partitions.length, engine.hash(SALT_ID));
+    const publisher = new BoardPublisher(boards, {
+      nowMs: () => ports.nowMs(),
+      mayPublish: () => ports.mayPublish() && !boards.isStale(ports.nowMs()) && boards === this.life.boards,
+      publish: (region, board) => ports.publish(region, board),
+    });
+    const sender = new TallySender(engine, ports);
+    return { sender, boards, boardSender: new BoardSender(boards, BEAT_MS), publisher, views: new ReadViews() };
   }
 }
 
 /** Hashed with the cluster's key, it gives a number that nobody outside knows. */
 const SALT_ID = Int32Array.of(1, 2, 3, 4);
-
-function viewOf({ region, term, version, isComplete, isStale, counts }: BoardEntry, asOfMs: number): RegionView {
-  return { region, players: counts?.players ?? 0, top: counts?.top ?? [], isComplete, isStale, term, version, asOfMs };
-}

@@ -1,6 +1,7 @@
 /**
  * R24: before a region's owner answers for sure, every partition's claimant says how far it is, after the question came.
- * One round asks all members and serves all who wait; who comes while it runs waits for the next one.
+ * One round asks all members and serves all who wait; who comes while it runs, or too soon after it began, waits for the
+ * next one. So reads in a loop cost a bounded number of rounds.
  */
 export interface FlushPorts {
   nowMs(): number;
@@ -15,13 +16,15 @@ interface Round {
   unspoken: number;
   readonly untilMs: number;
   askAgainAtMs: number;
-  readonly settle: (isWhole: boolean) => void;
-  readonly settled: Promise<boolean>;
+  /** Whether every partition was spoken for. */
+  readonly answer: PromiseWithResolvers<boolean>;
 }
 
 /** A round that misses a partition goes on so long: it may be on its way from one node to another, or the message lost. */
 const ROUND_MS = 300;
 const ASK_AGAIN_MS = 100;
+/** At most one round begins in this time. */
+const ROUND_EVERY_MS = 10;
 
 export class FlushRounds {
   rounds = 0;
@@ -31,6 +34,7 @@ export class FlushRounds {
   private readonly partitions: number;
   private running: Round | undefined;
   private next: PromiseWithResolvers<boolean> | undefined;
+  private beganAtMs = -Infinity;
 
   constructor(partitions: number, ports: FlushPorts) {
     this.partitions = partitions;
@@ -42,14 +46,15 @@ export class FlushRounds {
    * @returns whether every partition's claimant spoke in it
    */
   async flush(): Promise<boolean> {
-    if (this.running === undefined) return this.begin(Promise.withResolvers());
     this.next ??= Promise.withResolvers();
-    return this.next.promise;
+    const { promise } = this.next;
+    this.beginNext();
+    return promise;
   }
 
   tick(): void {
     const round = this.running;
-    if (round === undefined) return;
+    if (round === undefined) return this.beginNext();
     const nowMs = this.ports.nowMs();
     if (nowMs >= round.untilMs) this.end(round);
     else if (nowMs >= round.askAgainAtMs) this.ask(round, nowMs);
@@ -62,19 +67,20 @@ export class FlushRounds {
     this.running.unspoken = this.partitions;
   }
 
-  private async begin({ promise, resolve }: PromiseWithResolvers<boolean>): Promise<boolean> {
+  private beginNext(): void {
     const nowMs = this.ports.nowMs();
+    if (this.next === undefined || this.running !== undefined || nowMs - this.beganAtMs < ROUND_EVERY_MS) return;
     const round: Round = {
       isSpoken: new Uint8Array(this.partitions),
       unspoken: this.partitions,
       untilMs: nowMs + ROUND_MS,
       askAgainAtMs: nowMs,
-      settle: resolve,
-      settled: promise,
+      answer: this.next,
     };
+    this.next = undefined;
     this.running = round;
+    this.beganAtMs = nowMs;
     this.ask(round, nowMs);
-    return promise;
   }
 
   private ask(round: Round, nowMs: number): void {
@@ -95,9 +101,7 @@ export class FlushRounds {
     this.running = undefined;
     this.rounds++;
     if (round.unspoken > 0) this.incompleteRounds++;
-    round.settle(round.unspoken === 0);
-    const { next } = this;
-    this.next = undefined;
-    if (next !== undefined) void this.begin(next);
+    round.answer.resolve(round.unspoken === 0);
+    this.beginNext();
   }
 }

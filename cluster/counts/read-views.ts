@@ -4,7 +4,8 @@
  */
 import type { Ranked } from "../../engine/board.ts";
 import { REGIONS } from "../../engine/regions.ts";
-import type { BoardCounts, BoardEntry } from "./counts-codec.ts";
+import type { BoardCounts, BoardEntry, Boards } from "./counts-codec.ts";
+import { HeardStatements } from "./heard-statements.ts";
 import { STALE_MS } from "./region-boards.ts";
 
 /** A region's counts as they are answered. */
@@ -35,10 +36,25 @@ interface Known {
   asOfMs: number;
 }
 
+/** What a node needs of a regions' owner before all that it said counts. */
+export interface BoardNeeds {
+  /** Regions whose counts are needed. */
+  readonly regions: readonly number[];
+  /** True where the statement is not known, so that its list is needed. */
+  readonly needsList: boolean;
+}
+
+/** Of one region in an owner's list. */
+interface Listed {
+  readonly region: number;
+  readonly term: number;
+}
+
 const NOTHING: BoardCounts = { players: 0, top: [] };
 
 export class ReadViews {
   private readonly regions: (Known | undefined)[] = REGIONS.map(() => undefined);
+  private readonly statements = new HeardStatements<Listed>();
   private unknown = REGIONS.length;
 
   /** R23: something is known of every region. */
@@ -46,13 +62,29 @@ export class ReadViews {
     return this.unknown === 0;
   }
 
+  /** Forgets the lists of who is not listed any more. */
+  onView(members: readonly string[]): void {
+    this.statements.keep(members);
+  }
+
   /**
    * Takes in what an owner says of its regions.
    * @param asOfMs when it was so, at the latest, by this node's clock
-   * @returns regions whose counts are needed
    */
-  apply(boards: readonly BoardEntry[], asOfMs: number): number[] {
-    return boards.filter((entry) => !this.applyOne(entry, asOfMs)).map(({ region }) => region);
+  apply(owner: string, { statement, isList, isStale, entries }: Boards, asOfMs: number): BoardNeeds {
+    const regions = entries.filter((entry) => !this.applyOne(entry, isStale, asOfMs)).map(({ region }) => region);
+    if (statement === 0) return { regions, needsList: false };
+    if (isList) {
+      if (regions.length === 0) this.statements.learn(owner, statement, entries.map(listed));
+      return { regions, needsList: false };
+    }
+    const items = this.statements.itemsOf(owner, statement);
+    const named = new Set(entries.map(({ region }) => region));
+    for (const { region, term } of items ?? []) {
+      const known = this.regions[region];
+      if (!named.has(region) && known?.term === term) hear(known, isStale, asOfMs);
+    }
+    return { regions, needsList: items === undefined };
   }
 
   of(region: number, nowMs: number): RegionView {
@@ -65,19 +97,28 @@ export class ReadViews {
   }
 
   /** @returns false where the counts are needed */
-  private applyOne({ region, term, version, isStale, isComplete, counts }: BoardEntry, asOfMs: number): boolean {
+  private applyOne(entry: BoardEntry, isStale: boolean, asOfMs: number): boolean {
+    const { region, term, version, isComplete, isHeldBack, counts } = entry;
     const known = this.regions[region];
+    if (isHeldBack) return known !== undefined;
     if (known !== undefined && isNewer(known, term, version)) return true;
     if (known === undefined || known.term !== term || known.version !== version) {
       if (counts === undefined) return false;
       if (known === undefined) this.unknown--;
       this.regions[region] = { term, version, isComplete, counts, isStale, asOfMs };
-    } else if (asOfMs >= known.asOfMs) {
-      known.isStale = isStale;
-      known.asOfMs = asOfMs;
-    }
+    } else hear(known, isStale, asOfMs);
     return true;
   }
+}
+
+function listed({ region, term }: BoardEntry): Listed {
+  return { region, term };
+}
+
+function hear(known: Known, isStale: boolean, asOfMs: number): void {
+  if (asOfMs < known.asOfMs) return;
+  known.isStale = isStale;
+  known.asOfMs = asOfMs;
 }
 
 function isNewer(known: Known, term: number, version: number): boolean {

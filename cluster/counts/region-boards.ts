@@ -6,28 +6,14 @@
  * successor's first message replaces everything it had said, at once. So a failover shows neither a dip nor a double.
  */
 import { Board } from "../../engine/board.ts";
-import { CellCounts } from "../../engine/cell-counts.ts";
-import { invariant } from "../../engine/invariant.ts";
 import { REGIONS } from "../../engine/regions.ts";
+import { CountedModes } from "./counted-modes.ts";
 import { type BoardCounts, type Tallies, type TallyEntry, TOP_MAX } from "./counts-codec.ts";
+import { HeardStatements } from "./heard-statements.ts";
+import { PartitionTally } from "./partition-tally.ts";
 
 /** R20: without a word from a partition for so long, the boards are stale. */
 export const STALE_MS = 300;
-const REGION_BITS = 8; // a cell is mode << REGION_BITS | region
-invariant(REGIONS.length <= 1 << REGION_BITS, "every region has a number");
-
-/** What one partition's claimant said. */
-interface PartitionTally {
-  /** Of its claim. */
-  term: number;
-  version: number;
-  /** The epoch of its last whole: it has spoken for every region that was taken until then (R22). */
-  wholeEpoch: number;
-  /** As of when it is, by this node's clock. */
-  heardAtMs: number;
-  isDoubtful: boolean;
-  counts: CellCounts;
-}
 
 interface OwnedRegion {
   /** R22: the epoch under which it was taken. */
@@ -44,38 +30,62 @@ export interface BoardState {
   readonly version: number;
   /** R22: every partition has spoken for this term. */
   readonly isWhole: boolean;
-  /** R26: whole, and no partition's players are in doubt. */
+  /** Whole, and no partition's players are in doubt (R26) or unreadable (R21). */
   readonly isComplete: boolean;
   readonly counts: BoardCounts;
 }
 
+/** What a node needs of a sender before all that it said counts. */
+export interface TallyNeeds {
+  /** Partitions of which all cells are needed. */
+  readonly partitions: readonly number[];
+  /** R20: true where the statement is not known, so that its list is needed. */
+  readonly needsList: boolean;
+}
+
+/** Of one partition in a sender's list; `term` is UNREADABLE where the record cannot be read. */
+interface SpokenFor {
+  readonly partition: number;
+  readonly term: number;
+}
+
+/** No claim has such a term. */
+const UNREADABLE = -1;
+
 export class RegionBoards {
   private epoch = 0;
-  private readonly partitionCount: number;
   private readonly salt: number;
   private readonly partitions: (PartitionTally | undefined)[];
+  /** By partition: as of when its tally is, by this node's clock. */
+  private readonly heardAtMs: Float64Array;
+  private readonly statements = new HeardStatements<SpokenFor>();
   private readonly regions = new Map<number, OwnedRegion>();
   /** Of the last state of each region: it never goes back, whoever owned it in between. */
   private readonly versions = new Float64Array(REGIONS.length);
   private readonly modes = new CountedModes();
-  /** The newest region term: wholes of before do not speak for every region. */
+  /** The newest region term: who told all cells before it has not spoken for every region. */
   private newestTerm = 0;
-  private doubtful = 0;
-  /** The oldest `wholeEpoch`; 0 while a partition has not spoken. Undefined: to be looked up. */
-  private wholeEpoch: number | undefined;
+  /** Partitions whose players are in doubt or cannot be read. */
+  private incomplete = 0;
+  /** The oldest `spokenEpoch`; 0 while a partition has not spoken. Undefined: to be looked up. */
+  private oldestSpoken: number | undefined;
+  /** What all states depend on, when it was last looked at. */
+  private known = { oldestSpoken: 0, isComplete: true };
+  /** Regions whose state may be another one than when it was last asked for. */
+  private touched = new Set<number>();
 
   /** @param salt any number nobody outside knows */
   constructor(partitionCount: number, salt: number) {
-    this.partitionCount = partitionCount;
     this.salt = salt;
     this.partitions = Array.from({ length: partitionCount }, () => undefined);
+    this.heardAtMs = new Float64Array(partitionCount).fill(-Infinity);
   }
 
   /**
    * R22: takes the regions that are newly mine, and all of mine anew where an epoch was skipped: others may have had them.
    * @returns whether any was taken
    */
-  onView(epoch: number, isMine: (region: number) => boolean): boolean {
+  onView(epoch: number, members: readonly string[], isMine: (region: number) => boolean): boolean {
     const isSkipped = epoch !== this.epoch && epoch !== this.epoch + 1;
     const emptied = new Set<number>();
     let isTaken = false;
@@ -85,10 +95,13 @@ export class RegionBoards {
       if (isOwned && (isTaking || !isMine(region))) emptied.add(region);
       if (!isMine(region)) this.regions.delete(region);
       if (isTaking) this.take(region, epoch);
+      if (isTaking || emptied.has(region)) this.touched.add(region);
       isTaken ||= isTaking;
     }
     this.epoch = epoch;
     this.newestTerm = Math.max(0, ...[...this.regions.values()].map(({ term }) => term));
+    this.statements.keep(members);
+    if (isTaken) this.statements.clear();
     if (emptied.size > 0) this.forget(emptied);
     return isTaken;
   }
@@ -102,38 +115,58 @@ export class RegionBoards {
     return this.regions.has(region);
   }
 
-  /** Partitions of which the whole is needed: no board is whole without. */
+  /** Partitions of which all cells are needed: no board is whole without. */
   get unspoken(): number[] {
     const { partitions, newestTerm } = this;
-    return [...partitions.keys()].filter((partition) => (partitions[partition]?.wholeEpoch ?? -1) < newestTerm);
+    return [...partitions.keys()].filter((partition) => (partitions[partition]?.spokenEpoch ?? -1) < newestTerm);
+  }
+
+  /** Regions whose state may have changed since this was last asked for, those that were lost too. */
+  takeTouched(): number[] {
+    const touched = [...this.touched];
+    this.touched.clear();
+    return touched;
+  }
+
+  /** R24: the last list of a sender that is known here. */
+  statementOf(sender: string): number {
+    return this.statements.numberOf(sender);
   }
 
   /**
-   * Takes in what a claimant says, sent under this node's epoch. Each partition's as one.
+   * Takes in what a sender says, sent under this node's epoch. Each partition's as one.
    * @param asOfMs when it was so, at the latest, by this node's clock
    * @param spoken is told each partition whose tally is as of then, for sure
-   * @returns partitions of which the whole is needed instead
    */
-  apply({ modes, entries }: Tallies, asOfMs: number, spoken: (partition: number) => void): number[] {
-    const wanted: number[] = [];
+  apply(sender: string, tallies: Tallies, asOfMs: number, spoken: (partition: number) => void): TallyNeeds {
+    const { statement, isList, modes, entries } = tallies;
+    const partitions: number[] = [];
+    const spokenFor: SpokenFor[] = [];
     const numbers = modes.map((name) => this.modes.intern(name));
     for (const entry of entries) {
-      const verdict = this.judge(entry);
-      if (verdict === "whole wanted") wanted.push(entry.partition);
-      if (verdict === "superseded" || verdict === "whole wanted") continue;
+      const verdict = this.judge(entry, statement < this.statements.numberOf(sender));
+      if (verdict === "all cells wanted") partitions.push(entry.partition);
+      if (verdict === "superseded" || verdict === "all cells wanted") continue;
       const tally = this.tallyOf(entry);
-      if (verdict === "news") this.replace(tally, entry, numbers);
+      if (verdict === "news") this.change(tally, entry, numbers);
       if (entry.isUnsure) continue;
-      tally.heardAtMs = Math.max(tally.heardAtMs, asOfMs);
-      spoken(entry.partition);
+      this.mark(tally, { isUnreadable: entry.isUnreadable });
+      this.hear(entry.partition, asOfMs, spoken);
+      spokenFor.push({ partition: entry.partition, term: entry.isUnreadable ? UNREADABLE : entry.term });
     }
     this.modes.sweep(numbers);
-    return wanted;
+    if (isList && statement > 0 && partitions.length === 0) this.statements.learn(sender, statement, spokenFor);
+    const needsList = !isList && statement > 0 && !this.hearUnchanged(sender, tallies, asOfMs, spoken);
+    this.look();
+    return { partitions, needsList };
   }
 
   /** Whether a partition has not been heard of for too long (R20). */
   isStale(nowMs: number): boolean {
-    return this.partitions.some((tally) => tally === undefined || nowMs - tally.heardAtMs > STALE_MS);
+    const { heardAtMs } = this;
+    for (let partition = 0; partition < heardAtMs.length; partition++)
+      if (nowMs - heardAtMs[partition] > STALE_MS) return true;
+    return false;
   }
 
   /** A region's board as of now; `undefined` where another node owns it. */
@@ -141,8 +174,8 @@ export class RegionBoards {
     const owned = this.regions.get(region);
     if (owned === undefined) return undefined;
     const { board, term, state } = owned;
-    const isWhole = this.oldestWhole() >= term;
-    const isComplete = isWhole && this.doubtful === 0;
+    const isWhole = this.oldestSpokenEpoch() >= term;
+    const isComplete = isWhole && this.incomplete === 0;
     if (board.version === owned.boardVersion && isWhole === state.isWhole && isComplete === state.isComplete)
       return state;
     owned.boardVersion = board.version;
@@ -150,9 +183,9 @@ export class RegionBoards {
     return owned.state;
   }
 
-  /** All modes of a region that anybody is in, most players first. */
-  ranking(region: number): BoardCounts["top"] {
-    return this.regions.get(region)?.board.top(Infinity) ?? [];
+  /** The players of each mode of a region that anybody is in, in no order. */
+  playersByMode(region: number): Iterable<readonly [mode: string, players: number]> {
+    return this.regions.get(region)?.board.entries() ?? [];
   }
 
   private take(region: number, term: number): void {
@@ -164,125 +197,104 @@ export class RegionBoards {
 
   /** Forgets what was said of regions that are not mine any more, or begin anew. */
   private forget(regions: ReadonlySet<number>): void {
-    for (const tally of this.partitions) {
-      if (tally === undefined) continue;
-      const kept = new CellCounts(this.salt);
-      for (const [cell, players] of tally.counts.entries()) {
-        if (regions.has(regionOf(cell))) this.modes.release(modeOf(cell));
-        else kept.set(cell, players);
-      }
-      tally.counts = kept;
-    }
+    for (const tally of this.partitions) tally?.forget(regions, (mode) => this.modes.release(mode));
     this.modes.sweep(this.modes.names.keys());
   }
 
-  /** R20, R21: what is to be done with what a claimant says. */
-  private judge({ partition, term, from, to, isWhole }: TallyEntry): "news" | "known" | "superseded" | "whole wanted" {
+  /**
+   * R20, R21: what is to be done with an entry. A change needs no check that it continues what is known: its sender
+   * repeats each cell until a message with it was taken in.
+   * @param isLate a newer list of its sender is known
+   */
+  private judge(entry: TallyEntry, isLate: boolean): "news" | "known" | "superseded" | "all cells wanted" {
+    const { partition, term, version, isAllCells, isUnreadable } = entry;
     const tally = this.partitions[partition];
+    if (isUnreadable) return isLate ? "superseded" : "news";
     if (tally !== undefined && term < tally.term) return "superseded";
-    if (tally === undefined || term > tally.term) return isWhole ? "news" : "whole wanted";
-    if (isWhole && to > tally.version) return "news";
-    if (tally.wholeEpoch < this.newestTerm) return "whole wanted";
-    if (to <= tally.version) return "known";
-    return from <= tally.version ? "news" : "whole wanted";
+    if (tally === undefined || term > tally.term) return isAllCells ? "news" : "all cells wanted";
+    if (isAllCells && version > tally.version) return "news";
+    if (tally.spokenEpoch < this.newestTerm) return "all cells wanted";
+    return version > tally.version ? "news" : "known";
   }
 
-  private tallyOf({ partition, term }: TallyEntry): PartitionTally {
-    let tally = this.partitions[partition];
-    if (tally === undefined) {
-      const counts = new CellCounts(this.salt);
-      tally = { term, version: 0, wholeEpoch: 0, heardAtMs: -Infinity, isDoubtful: false, counts };
-      this.partitions[partition] = tally;
+  private tallyOf({ partition }: TallyEntry): PartitionTally {
+    return (this.partitions[partition] ??= new PartitionTally(this.salt));
+  }
+
+  private change(tally: PartitionTally, entry: TallyEntry, modes: readonly number[]): void {
+    const { term, version, isAllCells, isDoubtful, isUnsure, isUnreadable } = entry;
+    if ((isAllCells || isUnreadable) && !isUnsure) {
+      tally.spokenEpoch = this.epoch;
+      this.oldestSpoken = undefined;
     }
-    return tally;
+    if (isUnreadable) return; // what stands goes on
+    const owns = (region: number): boolean => this.regions.has(region);
+    tally.set(entry, modes, owns, (...count) => this.count(...count));
+    this.mark(tally, { isDoubtful });
+    tally.term = term;
+    tally.version = version;
   }
 
-  private replace(tally: PartitionTally, entry: TallyEntry, modes: readonly number[]): void {
-    const { cells, isWhole } = entry;
-    const before = tally.counts;
-    if (isWhole) tally.counts = new CellCounts(this.salt);
-    for (let at = 0; at < cells.length; at += 3) {
-      const [region, mode, players] = [cells[at], modes[cells[at + 1]], cells[at + 2]];
-      if (!this.regions.has(region)) continue;
-      const cell = (mode << REGION_BITS) | region;
-      const known = tally.counts.set(cell, players) + (isWhole ? before.set(cell, 0) : 0);
-      this.change(cell, known, players);
+  private count(region: number, mode: number, before: number, after: number): void {
+    if (before === 0) this.modes.retain(mode);
+    if (after === 0) this.modes.release(mode);
+    const { board } = this.regions.get(region) as OwnedRegion;
+    board.set(mode, board.count(mode) + after - before);
+    this.touched.add(region);
+  }
+
+  private mark(tally: PartitionTally, marks: Partial<Pick<PartitionTally, "isDoubtful" | "isUnreadable">>): void {
+    const before = Number(tally.isIncomplete);
+    Object.assign(tally, marks);
+    this.incomplete += Number(tally.isIncomplete) - before;
+  }
+
+  private hear(partition: number, asOfMs: number, spoken: (partition: number) => void): void {
+    this.heardAtMs[partition] = Math.max(this.heardAtMs[partition], asOfMs);
+    spoken(partition);
+  }
+
+  /**
+   * R20: a sender says that nothing changed since its last list but what the entries beside it say.
+   * @returns false where its list is needed
+   */
+  private hearUnchanged(
+    sender: string,
+    { statement, entries }: Tallies,
+    asOfMs: number,
+    spoken: (partition: number) => void,
+  ): boolean {
+    const items = this.statements.itemsOf(sender, statement);
+    if (items === undefined) return false;
+    const named = new Set(entries.map(({ partition }) => partition));
+    let isAgreed = true;
+    for (const { partition, term } of items) {
+      const tally = this.partitions[partition] as PartitionTally; // the list made it
+      if (named.has(partition)) continue;
+      if (term !== UNREADABLE && term !== tally.term) continue; // superseded since
+      if (tally.isUnreadable === (term === UNREADABLE)) this.hear(partition, asOfMs, spoken);
+      else isAgreed = false; // a message came that was long under way
     }
-    if (isWhole) {
-      for (const [cell, known] of before.entries()) this.change(cell, known, 0);
-      if (!entry.isUnsure) tally.wholeEpoch = this.epoch;
-      this.wholeEpoch = undefined;
-    }
-    this.doubtful += Number(entry.isDoubtful) - Number(tally.isDoubtful);
-    tally.isDoubtful = entry.isDoubtful;
-    tally.term = entry.term;
-    tally.version = entry.to;
+    return isAgreed;
   }
 
-  private change(cell: number, before: number, after: number): void {
-    const mode = modeOf(cell);
-    if (before === 0 && after > 0) this.modes.retain(mode);
-    if (before > 0 && after === 0) this.modes.release(mode);
-    const { board } = this.regions.get(regionOf(cell)) as OwnedRegion;
-    if (before !== after) board.set(mode, board.count(mode) + after - before);
+  private oldestSpokenEpoch(): number {
+    this.oldestSpoken ??= this.partitions.reduce(
+      (oldest, tally) => Math.min(oldest, tally?.spokenEpoch ?? 0),
+      Infinity,
+    );
+    return this.oldestSpoken;
   }
 
-  private oldestWhole(): number {
-    if (this.wholeEpoch === undefined) {
-      this.wholeEpoch = Infinity;
-      for (let partition = 0; partition < this.partitionCount; partition++)
-        this.wholeEpoch = Math.min(this.wholeEpoch, this.partitions[partition]?.wholeEpoch ?? 0);
-    }
-    return this.wholeEpoch;
-  }
-}
-
-/** Names of modes by numbers of this node's own, each as long as a tally has players in it. */
-class CountedModes {
-  readonly names: string[] = [];
-  private readonly numbers = new Map<string, number>();
-  private readonly free: number[] = [];
-  /** How many cells there are of each. */
-  private readonly cells: number[] = [];
-
-  /** The number of a mode: its own until `sweep` finds it unused. */
-  intern(name: string): number {
-    const known = this.numbers.get(name);
-    if (known !== undefined) return known;
-    const number = this.free.pop() ?? this.names.length;
-    this.names[number] = name;
-    this.cells[number] = 0;
-    this.numbers.set(name, number);
-    return number;
-  }
-
-  retain(number: number): void {
-    this.cells[number]++;
-  }
-
-  release(number: number): void {
-    this.cells[number]--;
-  }
-
-  /** Forgets those of these numbers that nobody is in. */
-  sweep(numbers: Iterable<number>): void {
-    for (const number of numbers) {
-      if (this.cells[number] > 0 || this.names[number] === "") continue;
-      this.numbers.delete(this.names[number]);
-      this.names[number] = "";
-      this.free.push(number);
-    }
+  /** All boards change where one becomes whole, or complete. */
+  private look(): void {
+    const [oldestSpoken, isComplete] = [this.oldestSpokenEpoch(), this.incomplete === 0];
+    if (oldestSpoken === this.known.oldestSpoken && isComplete === this.known.isComplete) return;
+    this.known = { oldestSpoken, isComplete };
+    for (const region of this.regions.keys()) this.touched.add(region);
   }
 }
 
 function countsOf(board: Board): BoardCounts {
   return { players: board.players, top: board.top(TOP_MAX) };
-}
-
-function regionOf(cell: number): number {
-  return cell & ((1 << REGION_BITS) - 1);
-}
-
-function modeOf(cell: number): number {
-  return cell >>> REGION_BITS;
 }

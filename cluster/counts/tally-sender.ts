@@ -4,11 +4,15 @@
  * Counts travel as absolute numbers. A cell that changed is sent, with every other one that changed, until a message that
  * has it is acknowledged: so any message can be lost, late or repeated, and several may be under way. Versions are
  * numbers of messages, drawn from one counter that never falls while the process lives.
+ *
+ * What this node speaks for is one statement, the same for all: a list of its partitions with term and marks. Who has
+ * taken the list in is told only its number (R20).
  */
 import type { Engine } from "../../engine/engine.ts";
 import { MODE_BITS } from "../../engine/modes.ts";
-import type { Tallies, TallyEntry } from "./counts-codec.ts";
 import { Names } from "../ports/names.ts";
+import { NO_TALLIES, type Tallies, type TallyEntry } from "./counts-codec.ts";
+import type { TallyNeeds } from "./region-boards.ts";
 
 /** What is to be said of a partition that is held here. */
 export interface Speech {
@@ -20,12 +24,19 @@ export interface Speech {
   readonly isLicensed: boolean;
 }
 
+export interface TallyPorts {
+  /** Of a partition that is held here; else `undefined`. */
+  speaks(partition: number): Speech | undefined;
+  /** R21: partitions of this node whose record cannot be read. */
+  unreadable(): Iterable<number>;
+}
+
 /** What one owner of regions has of one partition. */
 interface Outbox {
   /** The last version it acknowledged. */
   acknowledged: number;
-  /** The number of the last message built when the whole became due; NOT_DUE where it is not. */
-  wholeDueAt: number;
+  /** The number of the last message built when all cells became due; NOT_DUE where they are not. */
+  allDueAt: number;
   /** Cells that changed, each with the number of the last message that was built before it did. */
   readonly cells: Map<number, number>;
 }
@@ -35,16 +46,20 @@ interface Destination {
   /** Partitions of which something has not been acknowledged. */
   readonly dirty: Set<number>;
   regions: number;
+  /** The last list that it has taken in. */
+  statement: number;
 }
 
 /** One message to one destination. */
 export interface Parcel {
   readonly tallies: Tallies;
   readonly destination: Destination;
+  /** Partitions were left out for want of room. */
+  readonly isCut: boolean;
 }
 
 const NOT_DUE = -1;
-/** More changed cells than this are sent as a whole. */
+/** Of more changed cells than this, all cells are sent. */
 const OUTBOX_CELLS_MAX = 4096;
 /** Cells a message, but for the partition that exceeds it: some 20 KB, so that rows get through between two. */
 const MESSAGE_CELLS_MAX = 4000;
@@ -52,22 +67,30 @@ const MODE_MASK = (1 << MODE_BITS) - 1;
 
 export class TallySender {
   private readonly engine: Engine;
-  private readonly speaks: (partition: number) => Speech | undefined;
+  private readonly ports: TallyPorts;
   /** Partitions that are served here, and what may be said of each just now. */
   private readonly held = new Map<number, Speech | undefined>();
+  private unreadable: readonly number[] = [];
   private destinations = new Map<string, Destination>();
   /** By region. */
   private owners: (Destination | undefined)[] = [];
   private messages = 0;
+  /** The number of what `held` and `unreadable` say. */
+  private statement = 1;
 
-  constructor(engine: Engine, speaks: (partition: number) => Speech | undefined) {
+  constructor(engine: Engine, ports: TallyPorts) {
     this.engine = engine;
-    this.speaks = speaks;
+    this.ports = ports;
   }
 
   /** Partitions that are served here. */
   get partitions(): number[] {
     return [...this.held.keys()];
+  }
+
+  /** R14: partitions that are served here and that this node may not speak for without a proof. */
+  get unlicensed(): number[] {
+    return this.partitions.filter((partition) => this.held.get(partition)?.isLicensed === false);
   }
 
   /** R21: from now on this node speaks for a partition; every owner of regions will be told all of it. */
@@ -77,6 +100,7 @@ export class TallySender {
   }
 
   drop(partition: number): void {
+    this.statement++;
     this.held.delete(partition);
     for (const { outboxes, dirty } of this.destinations.values()) {
       outboxes.delete(partition);
@@ -103,20 +127,31 @@ export class TallySender {
     }
   }
 
-  /** Looks at what changed and at what may be said. To be called right before messages are built, in the same turn. */
+  /** Looks at what was taken and which cells changed. To be called right before messages are built, in the same turn. */
   look(): void {
-    for (const [partition, before] of this.held) {
+    for (const [partition, speech] of this.held) {
+      if (speech === undefined) this.speechOf(partition);
       const { tally } = this.engine.partitions[partition];
-      if (tally.hasChanges && !tally.drain((cell) => this.note(partition, cell))) this.oweWhole(partition);
-      const speech = this.speaks(partition);
-      this.held.set(partition, speech);
-      if (speech?.term !== before?.term || speech?.isDoubtful !== before?.isDoubtful) this.oweWhole(partition);
+      if (tally.hasChanges && !tally.drain((cell) => this.note(partition, cell))) this.oweAll(partition);
     }
+  }
+
+  /** R20: looks at what may be said of all partitions. To be called right before a beat is built, in the same turn. */
+  restate(): void {
+    for (const partition of this.held.keys()) this.speechOf(partition);
+    const unreadable = [...this.ports.unreadable()].filter((partition) => !this.held.has(partition));
+    if (unreadable.join() !== this.unreadable.join()) this.statement++;
+    this.unreadable = unreadable;
   }
 
   /** Whether there is something that a member has not acknowledged. */
   isDirty(member: string): boolean {
     return (this.destinations.get(member)?.dirty.size ?? 0) > 0;
+  }
+
+  /** Whether a member must be told something at each beat. */
+  isOwed(member: string): boolean {
+    return (this.destinations.get(member)?.regions ?? 0) > 0 && this.held.size + this.unreadable.length > 0;
   }
 
   /**
@@ -126,34 +161,43 @@ export class TallySender {
   build(member: string, isBeat: boolean): Parcel | undefined {
     const destination = this.destinations.get(member);
     if (destination === undefined) return undefined;
-    const isAll = isBeat && destination.regions > 0;
-    return this.parcel(destination, isAll ? this.held.keys() : destination.dirty, false);
+    if (!isBeat || destination.regions === 0) return this.parcel(destination, destination.dirty);
+    return this.stated(destination, destination.statement);
   }
 
   /**
-   * R24: what a member is told of partitions because it asks. It may not arrive, so it counts for nothing here.
-   * @param partitions those that this node may speak for
-   * @param wanted those of which the member needs the whole
+   * R24: what a member is told because it asks. It may not arrive, so it counts for nothing here.
+   * @param proven partitions for which this node may speak
+   * @param wanted those of which the member needs all cells
+   * @param statement the last list that the member knows
    */
-  answer(member: string, partitions: readonly number[], wanted: readonly number[]): Tallies {
+  answer(member: string, proven: readonly number[], wanted: readonly number[], statement: number): Parcel | undefined {
     const destination = this.destinations.get(member);
-    if (destination === undefined || destination.regions === 0) return { modes: [], entries: [] };
+    if (destination === undefined || destination.regions === 0) return undefined;
     for (const partition of wanted) if (this.held.has(partition)) this.owe(destination, partition);
-    return this.parcel(destination, partitions, true).tallies;
+    const isAll = proven.length === this.held.size && this.unlicensed.length === 0;
+    return isAll ? this.stated(destination, statement) : this.prove(member, proven);
   }
 
-  /**
-   * A member has taken a message in.
-   * @param wanted partitions of which it needs the whole instead
-   */
-  acknowledge({ destination, tallies }: Parcel, wanted: readonly number[]): void {
-    const isWanted = new Set(wanted);
-    for (const entry of tallies.entries) {
+  /** R13, R14: what a member is told of partitions for which this node has just proven its claims. */
+  prove(member: string, proven: readonly number[]): Parcel | undefined {
+    const destination = this.destinations.get(member);
+    if (destination === undefined || destination.regions === 0) return undefined;
+    return this.parcel(destination, proven, new Set(proven));
+  }
+
+  /** A member has taken a message in, but for what it needs. */
+  acknowledge({ destination, tallies }: Parcel, { partitions, needsList }: TallyNeeds): void {
+    const { statement, isList, entries } = tallies;
+    const isWanted = new Set(partitions);
+    for (const entry of entries) {
       const outbox = destination.outboxes.get(entry.partition);
       if (outbox === undefined || this.held.get(entry.partition)?.term !== entry.term) continue;
       if (!isWanted.has(entry.partition)) this.settle(destination, outbox, entry);
-      else if (outbox.wholeDueAt === NOT_DUE) this.owe(destination, entry.partition);
+      else if (outbox.allDueAt === NOT_DUE) this.owe(destination, entry.partition);
     }
+    if (isList && partitions.length === 0) destination.statement = Math.max(destination.statement, statement);
+    if (needsList && destination.statement === statement) destination.statement = 0;
   }
 
   /** Modes that messages to come will name, by the engine's numbers. */
@@ -163,26 +207,54 @@ export class TallySender {
       for (const { cells } of outboxes.values()) for (const cell of cells.keys()) yield cell & MODE_MASK;
   }
 
-  private parcel(destination: Destination, partitions: Iterable<number>, isConfirmed: boolean): Parcel {
-    const to = ++this.messages;
+  /** What may be said of a partition just now; a change of it is a change of the statement. */
+  private speechOf(partition: number): Speech | undefined {
+    const before = this.held.get(partition);
+    const speech = this.ports.speaks(partition);
+    if (speech?.term !== before?.term || speech?.isDoubtful !== before?.isDoubtful) this.oweAll(partition);
+    else if (speech?.isLicensed === before?.isLicensed) return speech;
+    this.statement++;
+    this.held.set(partition, speech);
+    return speech;
+  }
+
+  /** R20: how far all partitions are, in one number where the destination knows what it stands for. */
+  private stated(destination: Destination, known: number): Parcel {
+    const changes = known === this.statement ? this.parcel(destination, destination.dirty) : undefined;
+    if (changes?.isCut === false) return { ...changes, tallies: { ...changes.tallies, statement: this.statement } };
+    const all = this.parcel(destination, this.held.keys());
+    if (all.isCut) return all; // as many as fit, and no statement: what is left out counts as unheard
+    const entries = [...all.tallies.entries, ...this.unreadable.map(unreadableEntry)];
+    return { ...all, tallies: { ...all.tallies, statement: this.statement, isList: true, entries } };
+  }
+
+  private parcel(destination: Destination, partitions: Iterable<number>, isProven = NONE): Parcel {
+    const version = ++this.messages;
     const modes = new Names();
     const entries: TallyEntry[] = [];
-    let room = MESSAGE_CELLS_MAX;
+    let [room, isCut] = [MESSAGE_CELLS_MAX, false];
     for (const partition of partitions) {
-      const speech = this.held.get(partition);
+      const speech = this.speechOf(partition);
       const outbox = destination.outboxes.get(partition);
       if (speech === undefined || outbox === undefined) continue;
       const isDirty = destination.dirty.has(partition);
+      isCut ||= isDirty && room <= 0;
       if (isDirty && room <= 0) continue;
-      const { term, isDoubtful } = speech;
-      const from = outbox.acknowledged;
-      const isWhole = outbox.wholeDueAt !== NOT_DUE;
+      const { term, isDoubtful, isLicensed } = speech;
       const cells = isDirty ? this.cellsOf(partition, destination, outbox, modes) : [];
-      const isUnsure = !speech.isLicensed && !isConfirmed;
-      entries.push({ partition, term, from, to: isDirty ? to : from, isWhole, isDoubtful, isUnsure, cells });
+      entries.push({
+        partition,
+        term,
+        version: isDirty ? version : outbox.acknowledged,
+        isAllCells: outbox.allDueAt !== NOT_DUE,
+        isDoubtful,
+        isUnsure: !isLicensed && !isProven.has(partition),
+        isUnreadable: false,
+        cells,
+      });
       room -= cells.length / 3;
     }
-    return { destination, tallies: { modes: modes.list, entries } };
+    return { destination, tallies: { ...NO_TALLIES, modes: modes.list, entries }, isCut };
   }
 
   private cellsOf(partition: number, destination: Destination, outbox: Outbox, modes: Names): number[] {
@@ -193,7 +265,7 @@ export class TallySender {
       if (this.owners[region] === destination)
         cells.push(region, modes.numberOf(this.engine.modes.names[cell & MODE_MASK]), players);
     };
-    if (outbox.wholeDueAt === NOT_DUE) for (const cell of outbox.cells.keys()) add(cell, tally.players(cell));
+    if (outbox.allDueAt === NOT_DUE) for (const cell of outbox.cells.keys()) add(cell, tally.players(cell));
     else for (const [cell, players] of tally.cells()) add(cell, players);
     return cells;
   }
@@ -207,35 +279,51 @@ export class TallySender {
     if (outbox.cells.size > OUTBOX_CELLS_MAX) this.owe(destination, partition);
   }
 
-  private oweWhole(partition: number): void {
+  private oweAll(partition: number): void {
     for (const destination of this.destinations.values()) if (destination.regions > 0) this.owe(destination, partition);
   }
 
-  /** The whole of a partition is due. */
+  /** All cells of a partition are due. */
   private owe(destination: Destination, partition: number): void {
     const outbox = destination.outboxes.get(partition);
     destination.dirty.add(partition);
     if (outbox === undefined)
-      destination.outboxes.set(partition, { acknowledged: 0, wholeDueAt: this.messages, cells: new Map() });
+      destination.outboxes.set(partition, { acknowledged: 0, allDueAt: this.messages, cells: new Map() });
     else {
-      outbox.wholeDueAt = this.messages;
+      outbox.allDueAt = this.messages;
       outbox.cells.clear();
     }
   }
 
-  private settle({ dirty }: Destination, outbox: Outbox, { partition, to }: TallyEntry): void {
-    outbox.acknowledged = Math.max(outbox.acknowledged, to);
-    if (outbox.wholeDueAt < to) outbox.wholeDueAt = NOT_DUE;
-    for (const [cell, notedAt] of outbox.cells) if (notedAt < to) outbox.cells.delete(cell);
-    if (outbox.cells.size === 0 && outbox.wholeDueAt === NOT_DUE) dirty.delete(partition);
+  private settle({ dirty }: Destination, outbox: Outbox, { partition, version }: TallyEntry): void {
+    outbox.acknowledged = Math.max(outbox.acknowledged, version);
+    if (outbox.allDueAt < version) outbox.allDueAt = NOT_DUE;
+    for (const [cell, notedAt] of outbox.cells) if (notedAt < version) outbox.cells.delete(cell);
+    if (outbox.cells.size === 0 && outbox.allDueAt === NOT_DUE) dirty.delete(partition);
   }
 }
 
+const NONE: ReadonlySet<number> = new Set();
+
+function unreadableEntry(partition: number): TallyEntry {
+  return {
+    partition,
+    term: 0,
+    version: 0,
+    isAllCells: false,
+    isDoubtful: false,
+    isUnsure: false,
+    isUnreadable: true,
+    cells: [],
+  };
+}
+
 function newDestination(): Destination {
-  return { outboxes: new Map(), dirty: new Set(), regions: 0 };
+  return { outboxes: new Map(), dirty: new Set(), regions: 0, statement: 0 };
 }
 
 function clear(destination: Destination): void {
   destination.outboxes.clear();
   destination.dirty.clear();
+  destination.statement = 0;
 }

@@ -5,6 +5,9 @@
  * first node that has room, where room is its weight's share plus a tenth. Source: Mirrokni, Thorup, Zadimoghaddam,
  * Consistent Hashing with Bounded Loads, 2016.
  *
+ * Every member owns partitions. Regions lie on some of them only, so that messages about counts grow with the members
+ * and not with their square.
+ *
  * A member's points come from its id, not from its incarnation: a node that restarts gets its old slice back. Where
  * several incarnations of one id are listed (the dead one's lease still runs), they are numbered in the order of their
  * incarnations and the number belongs to the name.
@@ -14,7 +17,13 @@ import { REGIONS } from "../../engine/regions.ts";
 import type { Member, View } from "../ports/view.ts";
 
 /** To be raised with every change of the answers: nodes of one cluster must place alike (R12, what must agree). */
-export const PLACEMENT_RULE = 1;
+export const PLACEMENT_RULE = 2;
+
+/**
+ * At most so many members own regions: those whose names' hashes lie next to one point of the ring, so that a join moves
+ * few regions, and most joins none.
+ */
+export const REGION_OWNERS_MAX = 16;
 
 /**
  * Hashes per heaviest node; each gives four points. With bounds the points no longer decide the balance, and what a join
@@ -115,18 +124,17 @@ function placesOf(members: readonly Member[]): Place[] {
 
 function slicesOf(places: readonly Place[], partitions: number): Slices {
   const ring = ringOf(places);
-  return {
-    partitions: distribute(
-      ring,
-      places,
-      Array.from({ length: partitions }, (_, partition) => `partition ${partition}`),
-    ),
-    regions: distribute(
-      ring,
-      places,
-      REGIONS.map((region) => `region ${region}`),
-    ),
-  };
+  const keys = Array.from({ length: partitions }, (_, partition) => `partition ${partition}`);
+  return { partitions: distribute(ring, places, keys), regions: regionSlices(ring, places) };
+}
+
+function regionSlices(ring: HashRing, places: readonly Place[]): Int32Array {
+  const keys = REGIONS.map((region) => `region ${region}`);
+  if (places.length <= REGION_OWNERS_MAX) return distribute(ring, places, keys);
+  const names = new Set(ring.range("owners of regions", REGION_OWNERS_MAX));
+  const indexes = [...places.keys()].filter((index) => names.has(places[index].name));
+  const owners = indexes.map((index) => places[index]);
+  return distribute(ringOf(owners), owners, keys).map((owner) => indexes[owner]);
 }
 
 /** Places must come sorted: two points may coincide, and then the first that was added wins. */

@@ -100,6 +100,23 @@ export type RenewalAnswer =
   | (Runs & { readonly kind: "gone" })
   | { readonly kind: "other key"; readonly run: Run; readonly key: ClusterKey };
 
+/** A region's board for the sorted set: all of it, or what changed since another version of it. */
+export interface PublishedBoard {
+  /** Of the region (R22). */
+  readonly term: number;
+  readonly version: number;
+  /** How many modes it has. */
+  readonly modes: number;
+  /** What this changes; `undefined`: `players` is all of it. */
+  readonly since: { readonly term: number; readonly version: number } | undefined;
+  readonly players: readonly { readonly mode: string; readonly players: number }[];
+  /** Modes that nobody is in any more. */
+  readonly gone: readonly string[];
+}
+
+/** `superseded`: a newer (region term, version) stands. `all wanted`: something else stands than what this changes. */
+export type PublishAnswer = "published" | "superseded" | "all wanted";
+
 export interface SharedStore extends SharedRecords {
   // The list of members (R7 to R11). Asks every master which run it is (R15), then runs one script.
 
@@ -129,12 +146,7 @@ export interface SharedStore extends SharedRecords {
 
   // For people and dashboards.
 
-  /** Publishes a region's board as a sorted set, unless a newer (region term, version) stands (R23). */
-  publish(
-    region: string,
-    term: number,
-    version: number,
-    counts: readonly { readonly mode: string; readonly players: number }[],
-  ): Promise<void>;
+  /** R16, R23: publishes a region's board as a sorted set, unless a newer one stands. */
+  publish(region: string, board: PublishedBoard): Promise<PublishAnswer>;
   close(): Promise<void>;
 }

@@ -6,7 +6,6 @@ import type { Engine, Presence } from "../../engine/engine.ts";
 import type { ReportEffect } from "../../engine/partition.ts";
 import { NO_SEQ } from "../../engine/partition.ts";
 import type { ProfileId } from "../../engine/profile-id.ts";
-import { REGIONS } from "../../engine/regions.ts";
 import type { Fate, Recorder, Remembrance } from "./recorder.ts";
 
 export { NO_SEQ };
@@ -17,11 +16,6 @@ export type ReportOutcome =
   | "overloaded"
   | "no room for the mode"
   | "no room for the player";
-
-export interface RegionPlayers {
-  readonly region: string;
-  readonly players: number;
-}
 
 /** Rows looked at in one tick at the least: 0.2 ms, or 1 ms where all of them are forgotten. */
 export const SWEEP_BUDGET_MIN = 32_768;
@@ -102,16 +96,6 @@ export class Owner {
       });
   }
 
-  /** Regions with players, most players first, equal ones by code. */
-  regions(): RegionPlayers[] {
-    const regions: RegionPlayers[] = [];
-    for (const [number, region] of REGIONS.entries()) {
-      const { players } = this.engine.boards.of(number);
-      if (players > 0) regions.push({ region, players });
-    }
-    return regions.sort((one, other) => other.players - one.players || (one.region < other.region ? -1 : 1));
-  }
-
   /**
    * Lets time pass. To be called some 50 times a second.
    * @param isHeld R25: nobody ages meanwhile
@@ -119,7 +103,7 @@ export class Owner {
   tick(nowMs: number, isHeld = false): void {
     const rows = this.engine.tableBytes / ROW_BYTES;
     this.engine.sweep(nowMs, Math.max(SWEEP_BUDGET_MIN, rows / SWEEP_TICKS), isHeld);
-    this.engine.boards.settle(SETTLED_CELLS_MAX);
+    this.engine.settleBoards(SETTLED_CELLS_MAX);
     this.recorder?.tick();
   }
 }

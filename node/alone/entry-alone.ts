@@ -3,6 +3,7 @@ import type { Owner, ReportOutcome } from "../../cluster/records/owner.ts";
 import type { Done, Operation, Outcome, Place, Refused } from "../../cluster/ports/rows.ts";
 import type { Ranked } from "../../engine/board.ts";
 import type { ProfileId } from "../../engine/profile-id.ts";
+import { rankRegions } from "../../engine/regions.ts";
 import {
   type Entry,
   type Overview,
@@ -80,7 +81,8 @@ export class EntryAlone implements Entry {
   }
 
   overview(): Overview {
-    return { ...this.players(), regions: this.owner.regions() };
+    const { boards } = this.owner.engine;
+    return { ...this.players(), regions: rankRegions((region) => boards.of(region).players) };
   }
 
   players(): Wholeness & { readonly players: number } {

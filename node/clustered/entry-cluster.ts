@@ -2,14 +2,12 @@
 import type { ClusterNode, RegionView } from "../../cluster/cluster-node.ts";
 import type { Operation, Outcome, Refused } from "../../cluster/ports/rows.ts";
 import type { ProfileId } from "../../engine/profile-id.ts";
-import { REGIONS } from "../../engine/regions.ts";
+import { rankRegions, REGIONS } from "../../engine/regions.ts";
 import {
   type Entry,
   type Overview,
-  rankRegions,
   readId,
   type RegionCounts,
-  type RegionPlayers,
   type Reports,
   type ReportsOutcome,
   type Wholeness,
@@ -54,12 +52,7 @@ export class EntryCluster implements Entry {
   }
 
   overview(): Overview {
-    const regions: RegionPlayers[] = [];
-    for (const [number, region] of REGIONS.entries()) {
-      const { players } = this.cluster.regionView(number);
-      if (players > 0) regions.push({ region, players });
-    }
-    return { ...this.players(), regions: rankRegions(regions) };
+    return { ...this.players(), regions: rankRegions((region) => this.cluster.regionView(region).players) };
   }
 
   players(): Wholeness & { readonly players: number } {

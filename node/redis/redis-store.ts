@@ -2,7 +2,7 @@
  * What the nodes share, kept in Redis: one server, the master that Sentinel names, or a Redis Cluster.
  *
  * Every change is one Lua script on one hash, so it is done whole or not at all; each says first which run of Redis it
- * believes in (R15). The list of members, appends and bulk reads have connections of their own (R16).
+ * believes in (R15). The list of members, appends, bulk reads, and what is published have connections of their own (R16).
  */
 import type {
   Append,
@@ -17,6 +17,8 @@ import {
   type ClusterKey,
   type Look,
   OtherRunError,
+  type PublishAnswer,
+  type PublishedBoard,
   type Renewal,
   type RenewalAnswer,
   type SharedStore,
@@ -85,6 +87,7 @@ export class RedisStore implements SharedStore {
   readonly #bulk: Connection;
   readonly #shelf: KeyShelf;
   readonly #masters: MasterRuns;
+  readonly #publishing: Connection;
 
   private constructor({ url, cluster, timeoutMs, bulkTimeoutMs = 5 * timeoutMs, clockMs }: RedisStoreOptions) {
     const parsed = parseRedisUrl(url);
@@ -109,6 +112,7 @@ export class RedisStore implements SharedStore {
     this.#masters = new MasterRuns(this.#leases, this.#membersKey, () =>
       Array.from({ length: this.#shelf.tagsCount }, (_, tag) => this.#recordsKey(tag)),
     );
+    this.#publishing = connect("publish", timeoutMs);
   }
 
   /**
@@ -270,18 +274,19 @@ export class RedisStore implements SharedStore {
 
   async publish(
     region: string,
-    term: number,
-    version: number,
-    counts: readonly { readonly mode: string; readonly players: number }[],
-  ): Promise<void> {
+    { term, version, modes, since, players, gone }: PublishedBoard,
+  ): Promise<PublishAnswer> {
     const board = `${this.#prefix}regions:${region}`;
     const guard = `${this.#prefix}published:{${board}}`; // in the board's slot
-    const args = [`${term}`, `${version}`, ...counts.flatMap(({ mode, players }) => [`${players}`, mode])];
-    await this.#bulk.call("publish", SCRIPTS.publish, [board, guard], args);
+    const about = [`${term}`, `${version}`, `${modes}`, since === undefined ? "" : `${since.term} ${since.version}`];
+    const set = players.flatMap((each) => [`${each.players}`, each.mode]);
+    const args = [...about, `${gone.length}`, ...gone, ...set];
+    const answer = await this.#publishing.call("publish", SCRIPTS.publish, [board, guard], args);
+    return (answer as Buffer).toString() as PublishAnswer;
   }
 
   async close(): Promise<void> {
-    for (const connection of [this.#leases, this.#appends, this.#bulk]) connection.close();
+    for (const each of [this.#leases, this.#appends, this.#bulk, this.#publishing]) each.close();
   }
 
   get #membersKey(): string {

@@ -2,34 +2,24 @@
 import { fault, type PlantedFault } from "./planted-fault.ts";
 
 export const COUNT_FAULTS: Readonly<Record<string, PlantedFault>> = {
-  "a gap in the tallies goes unnoticed": {
-    ...fault(
-      "R20",
-      "cluster/counts/region-boards.ts",
-      'return from <= tally.version ? "news" : "whole wanted";',
-      'return from <= tally.version ? "news" : "news";',
-    ),
-    scenarios: ["the last push before silence lost"],
-    harmless: "a cell that changed is sent again until a message that has it is acknowledged, so there are no gaps",
-  },
   "a change that was lost is not sent again": fault(
     "R20",
     "cluster/counts/tally-sender.ts",
     "if (this.owners[region] === destination) cells.push(region, modes.indexOf(cell & MODE_MASK), players);",
-    "if (this.owners[region] === destination) cells.push(region, modes.indexOf(cell & MODE_MASK), players);\n      if (outbox.wholeDueAt === NOT_DUE) outbox.cells.delete(cell);",
+    "if (this.owners[region] === destination) cells.push(region, modes.indexOf(cell & MODE_MASK), players);\n      if (outbox.allDueAt === NOT_DUE) outbox.cells.delete(cell);",
     "the last push before silence lost",
   ),
   "boards without a word from a partition are not stale": fault(
     "R20",
     "cluster/counts/region-boards.ts",
-    "tally === undefined || nowMs - tally.heardAtMs > STALE_MS",
-    "tally === undefined",
+    "if (nowMs - heardAtMs[partition] > STALE_MS) return true;",
+    "if (heardAtMs[partition] === -Infinity) return true;",
     "one-way cuts",
   ),
   "a whole without its empty cells": fault(
     "R21",
-    "cluster/counts/region-boards.ts",
-    "for (const [cell, known] of before.entries()) this.change(cell, known, 0);",
+    "cluster/counts/partition-tally.ts",
+    "if (isAllCells) for (const [cell, known] of before.entries()) onCount(regionOf(cell), modeOf(cell), known, 0);",
     "",
     "a region that empties during a failover",
   ),
@@ -51,8 +41,8 @@ export const COUNT_FAULTS: Readonly<Record<string, PlantedFault>> = {
   "a board complete too soon": fault(
     "R22",
     "cluster/counts/region-boards.ts",
-    "const isWhole = this.oldestWhole() >= term;",
-    "const isWhole = this.oldestWhole() >= -1;",
+    "const isWhole = this.oldestSpokenEpoch() >= term;",
+    "const isWhole = this.oldestSpokenEpoch() >= -1;",
     "partitions and regions moving while players cross borders",
   ),
   "a region after a skipped epoch goes on": {
@@ -80,15 +70,15 @@ export const COUNT_FAULTS: Readonly<Record<string, PlantedFault>> = {
   ),
   "no flush before an authoritative answer": fault(
     "R24",
-    "cluster/counts/counts.ts",
+    "cluster/counts/asking.ts",
     "const isFlushed = await this.rounds.flush();",
     "const isFlushed = await Promise.resolve(true);",
   ),
   "a flush that began before the question": fault(
     "R24",
     "cluster/counts/flush-rounds.ts",
-    "return this.next.promise;",
-    "return this.running.settled;",
+    "const { promise } = this.next;",
+    "const { promise } = this.running?.answer ?? this.next;",
     "asked while another answer is being gathered",
   ),
   "a flush of owners without proof": {

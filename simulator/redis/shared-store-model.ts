@@ -19,6 +19,8 @@ import {
   type Look,
   OtherKeyError,
   OtherRunError,
+  type PublishAnswer,
+  type PublishedBoard,
   type Renewal,
   type RenewalAnswer,
   type SharedStore,
@@ -51,9 +53,9 @@ export type Through = <T>(step: Step<T>) => Promise<T>;
 type FoundedAppend = Append & { readonly claim: FoundedClaim };
 
 interface Published {
-  readonly term: number;
-  readonly version: number;
-  readonly counts: readonly { readonly mode: string; readonly players: number }[];
+  term: number;
+  version: number;
+  readonly players: Map<string, number>;
 }
 
 /** A key as it lies beside the list, or beside a tag's records. */
@@ -257,11 +259,18 @@ export class SharedStoreModel {
     return snapshotRecord(this.records.get(partition), claim, snapshot);
   }
 
-  publish(region: string, { term, version, counts }: Published): void {
+  publish(region: string, { term, version, modes, since, players, gone }: PublishedBoard): PublishAnswer {
     const standing = this.published.get(region);
-    const isNewer =
-      standing === undefined || term > standing.term || (term === standing.term && version > standing.version);
-    if (isNewer) this.published.set(region, { term, version, counts: structuredClone(counts) });
+    const isOlder = standing !== undefined && (term - standing.term || version - standing.version) < 0;
+    if (isOlder) return "superseded";
+    const isOther = since?.term !== standing?.term || since?.version !== standing?.version;
+    if (since !== undefined && isOther) return "all wanted";
+    const board = since === undefined ? new Map<string, number>() : (standing as Published).players;
+    for (const mode of gone) board.delete(mode);
+    for (const each of players) board.set(each.mode, each.players);
+    if (board.size !== modes) return "all wanted";
+    this.published.set(region, { term, version, players: board });
+    return "published";
   }
 
   runOf(mark: string, history = this.history, master = this.master): Run {
@@ -416,13 +425,8 @@ class ModelConnection implements SharedStore {
     return this.#atTag("snapshot", [partition], () => this.#model.snapshot(run, partition, claim, snapshot));
   }
 
-  publish(
-    region: string,
-    term: number,
-    version: number,
-    counts: readonly { readonly mode: string; readonly players: number }[],
-  ): Promise<void> {
-    return this.#step("publish", () => this.#model.publish(region, { term, version, counts }));
+  publish(region: string, board: PublishedBoard): Promise<PublishAnswer> {
+    return this.#step("publish", () => this.#model.publish(region, board));
   }
 
   async close(): Promise<void> {}

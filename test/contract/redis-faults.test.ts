@@ -187,7 +187,9 @@ describe.skipIf(!hasRedis)("RedisStore", () => {
       await redis.ask((direct) => direct.config("SET", "maxmemory", "2mb"));
       expect(await store.memoryUsedRatio()).toBeGreaterThan(1);
       await expect(store.append(run, append(0, "a"))).rejects.toThrow("Cannot append: Redis is full (maxmemory)");
-      await expect(store.publish("CA", 1, 1, [{ mode: "a", players: 1 }])).rejects.toThrow(StoreUnavailableError);
+      const players = [{ mode: "a", players: 1 }];
+      const board = { term: 1, version: 1, modes: 1, since: undefined, players, gone: [] };
+      await expect(store.publish("CA", board)).rejects.toThrow(StoreUnavailableError);
       expect(await store.renew(renewalOf("bea"), LEASE_MS)).toMatchObject({ kind: "renewed" });
       await store.raiseEpoch(run, 5, "fresh");
       await store.leave(run, "bea", "left");

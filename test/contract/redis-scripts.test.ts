@@ -83,7 +83,8 @@ describe.skipIf(!hasRedis)("RedisStore at size", () => {
     const cluster = await open();
     await store.renew(renewalOf("alice"), 3000);
     await store.take(run, [0], ALICE, false);
-    await store.publish("CA", 1, 1, [{ mode: "a", players: 1 }]);
+    const players = [{ mode: "a", players: 1 }];
+    await store.publish("CA", { term: 1, version: 1, modes: 1, since: undefined, players, gone: [] });
     const keys = await redis.ask((direct) => direct.keys("*"));
     expect(keys.filter((key) => key.includes(cluster)).toSorted()).toEqual([
       `headcount:${cluster}:members`,

@@ -6,6 +6,13 @@ import { SharedStoreModel, type Through } from "../../simulator/redis/shared-sto
 import { recordStoreContract } from "./record-store.ts";
 import { sharedStoreContract } from "./shared-store.ts";
 
+/** As `ZREVRANGE` gives a sorted set: equal scores by name, the last first. */
+function rankingOf(players: ReadonlyMap<string, number>): { mode: string; players: number }[] {
+  return [...players]
+    .map(([mode, count]) => ({ mode, players: count }))
+    .sort((one, other) => other.players - one.players || (one.mode < other.mode ? 1 : -1));
+}
+
 for (const tagsCount of [1, 16]) {
   recordStoreContract(`SharedStoreModel of ${tagsCount} tags`, async () => {
     const model = new SharedStoreModel({ tagsCount });
@@ -23,7 +30,7 @@ for (const tagsCount of [1, 16]) {
         model.tagKeys.delete(model.tagOf(partition));
       },
       loseList: async () => model.forgetList(),
-      board: async (region) => model.published.get(region)?.counts ?? [],
+      board: async (region) => rankingOf(model.published.get(region)?.players ?? new Map()),
       discard: async () => {},
     };
   });

@@ -15,24 +15,22 @@ const anyCell = (modes: number): fc.Arbitrary<number[]> =>
   fc.tuple(anyRegion, fc.nat(modes - 1), fc.nat(2 ** 31 - 1)).map((cell) => [...cell]);
 const anyTallies = fc.uniqueArray(anyMode, { minLength: 1, maxLength: 6 }).chain((modes) =>
   fc.record({
+    statement: anyNumber,
+    isList: fc.boolean(),
     modes: fc.constant(modes),
     entries: fc.array(
       fc
         .record({
           partition: anyPartition,
           term: anyNumber,
-          versions: fc.tuple(fc.nat(2 ** 40), fc.integer({ min: 1, max: 2 ** 40 })),
-          isWhole: fc.boolean(),
+          version: anyNumber,
+          isAllCells: fc.boolean(),
           isDoubtful: fc.boolean(),
           isUnsure: fc.boolean(),
+          isUnreadable: fc.boolean(),
           cells: fc.array(anyCell(modes.length)),
         })
-        .map(({ versions: [from, passed], cells, ...entry }) => ({
-          ...entry,
-          from,
-          to: cells.length > 0 ? from + passed : from,
-          cells: cells.flat(),
-        })),
+        .map(({ cells, ...entry }) => ({ ...entry, cells: entry.isUnreadable ? [] : cells.flat() })),
       { maxLength: 8 },
     ),
   }),
@@ -41,8 +39,8 @@ const anyBoard = fc.record({
   region: anyRegion,
   term: anyNumber,
   version: anyNumber,
-  isStale: fc.boolean(),
   isComplete: fc.boolean(),
+  isHeldBack: fc.boolean(),
   counts: fc.option(
     fc.record({
       players: anyNumber,
@@ -53,17 +51,31 @@ const anyBoard = fc.record({
 });
 const kind = <const K extends string>(name: K): fc.Arbitrary<K> => fc.constant(name);
 const anyMessage: fc.Arbitrary<CountsMessage> = fc.oneof(
-  fc.record({ kind: kind("tell"), tallies: anyTallies, boards: fc.array(anyBoard, { maxLength: 5 }) }),
+  fc.record({
+    kind: kind("tell"),
+    tallies: anyTallies,
+    boards: fc.record({
+      statement: anyNumber,
+      isList: fc.boolean(),
+      isStale: fc.boolean(),
+      entries: fc.array(anyBoard, { maxLength: 5 }),
+    }),
+  }),
   fc.record({
     kind: kind("told"),
     isOtherEpoch: fc.boolean(),
+    needsTallyList: fc.boolean(),
+    needsBoardList: fc.boolean(),
     partitions: fc.array(anyPartition, { maxLength: 9 }),
     regions: fc.array(anyRegion, { maxLength: 9 }),
   }),
-  fc.record({ kind: kind("flush"), partitions: fc.array(anyPartition, { maxLength: 9 }) }),
+  fc.record({ kind: kind("flush"), statement: anyNumber, partitions: fc.array(anyPartition, { maxLength: 9 }) }),
   fc.record({ kind: kind("flushed"), isOtherEpoch: fc.boolean(), tallies: anyTallies }),
   fc.record({ kind: kind("ask"), region: anyRegion }),
-  fc.record({ kind: kind("asked"), board: fc.option(anyBoard, { nil: undefined }) }),
+  fc.record({
+    kind: kind("asked"),
+    board: fc.option(fc.record({ entry: anyBoard, isStale: fc.boolean() }), { nil: undefined }),
+  }),
 );
 
 test("decodeCounts() gives back whatever encodeCounts() was given", () => {

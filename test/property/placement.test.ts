@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
 
-import { type Placement, PLACEMENT_RULE, placementOf } from "../../cluster/members/placement.ts";
+import { type Placement, PLACEMENT_RULE, placementOf, REGION_OWNERS_MAX } from "../../cluster/members/placement.ts";
 import { type Member, NO_VIEW, type View } from "../../cluster/ports/view.ts";
 import { REGIONS } from "../../engine/regions.ts";
 
@@ -118,11 +118,17 @@ test("placementOf() gives nobody more than its weight's share and a tenth, round
     fc.property(anyMembers, anyPartitions, (members, partitions) => {
       const placement = placementOf(viewOf(members), partitions);
       const staying = members.filter(({ isLeaving }) => !isLeaving);
-      const weights = staying.reduce((sum, { weight }) => sum + weight, 0);
+      const weightOf = (some: readonly Member[]): number => some.reduce((sum, { weight }) => sum + weight, 0);
+      const most = (keys: number, weight: number, weights: number): number =>
+        Math.ceil(((keys * weight) / weights) * 1.1 + 1e-9);
+      const ownersOfRegions = staying.filter(({ incarnation }) => placement.regionsOf(incarnation).length > 0);
       for (const { incarnation, weight } of staying) {
-        const owned = [placement.partitionsOf(incarnation).length, placement.regionsOf(incarnation).length];
-        for (const [kind, keys] of [partitions, REGIONS.length].entries())
-          expect(owned[kind]).toBeLessThanOrEqual(Math.ceil(((keys * weight) / weights) * 1.1 + 1e-9));
+        const [own, regions] = [placement.partitionsOf(incarnation).length, placement.regionsOf(incarnation).length];
+        expect(own).toBeLessThanOrEqual(most(partitions, weight, weightOf(staying)));
+        // A small weight among great ones may own no region though it is one of those that could.
+        const isAll = staying.length <= REGION_OWNERS_MAX;
+        const weights = isAll ? weightOf(staying) : weightOf(ownersOfRegions);
+        expect(regions).toBeLessThanOrEqual(most(REGIONS.length, weight, weights));
       }
     }),
   );
@@ -183,6 +189,35 @@ test.each(SIZES)(
     expect(aside / SEEDS).toBeLessThanOrEqual(0.8 * share + 2);
   },
 );
+test("placementOf() puts regions on 16 members at most, on all of them where they are fewer, in even shares", () => {
+  for (const count of [1, 3, 10, 15, 16, 17, 20, 50, 100]) {
+    const members = nodes(count, count);
+    const placement = placementOf(viewOf(members), 1024);
+    const owned = members.map(({ incarnation }) => placement.regionsOf(incarnation).length);
+    const owners = owned.filter((regions) => regions > 0);
+    expect(owners.length).toBe(Math.min(count, REGION_OWNERS_MAX));
+    expect(Math.max(...owned)).toBeLessThanOrEqual(Math.ceil((REGIONS.length / owners.length) * 1.1));
+    expect(owned.reduce((sum, regions) => sum + regions, 0)).toBe(REGIONS.length);
+    for (const { incarnation } of members) expect(placement.partitionsOf(incarnation).length).toBeGreaterThan(0);
+  }
+});
+test("placementOf() moves no region by the join of a member that owns none, and few by another's", () => {
+  let [joins, silent] = [0, 0];
+  for (let count = 16; count < 50; count++) {
+    const members = nodes(count + 1, 7);
+    const { incarnation } = members[count];
+    const [without, joined] = [members.slice(0, count), members].map((some) => placementOf(viewOf(some), 16));
+    const moved = REGIONS.filter((_, region) => without.regionOwner(region) !== joined.regionOwner(region)).length;
+    joins++;
+    if (joined.regionsOf(incarnation).length === 0) {
+      silent++;
+      expect(moved).toBe(0);
+    }
+    // The newcomer's share, that of the owner in whose place it comes, and what those without room push on.
+    expect(moved).toBeLessThanOrEqual(3 * (REGIONS.length / REGION_OWNERS_MAX));
+  }
+  expect(silent / joins, "many joins beyond 16 are such").toBeGreaterThan(0.3);
+});
 test("placementOf() follows the weights: a node of twice the weight owns about twice as much", () => {
   for (const [index, heavy] of [2, 4, 10].entries()) {
     const members = nodes(6, index).map((member, at) => ({ ...member, weight: at === 0 ? heavy : 1 }));
@@ -206,5 +241,9 @@ test("placementOf() answers as its rule's number promises: nodes of one cluster 
   const members = nodes(3).map((member, index) => ({ ...member, weight: index + 1 }));
   const owners = ownersOf(placementOf(viewOf(members), 64), 64).map((owner) => owner!.slice(2));
   const sum = owners.reduce((hash, owner) => (hash * 31 + Number(owner)) % 1_000_003, 7);
-  expect({ rule: PLACEMENT_RULE, sum }).toEqual({ rule: 1, sum: 762_588 });
+  expect({ rule: PLACEMENT_RULE, sum }).toEqual({ rule: 2, sum: 762_588 });
+  const many = placementOf(viewOf(nodes(40)), 64);
+  const regions = REGIONS.map((_, region) => Number(many.regionOwner(region)!.slice(2)));
+  const sumOfMany = regions.reduce((hash, owner) => (hash * 31 + owner) % 1_000_003, 7);
+  expect({ rule: PLACEMENT_RULE, sumOfMany }).toEqual({ rule: 2, sumOfMany: 146_756 });
 });

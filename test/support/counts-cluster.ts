@@ -2,7 +2,7 @@
  * Several nodes' counts over a network that loses, delays, repeats and reorders, in virtual time. Who holds a partition
  * and who is listed is set by the test; players are known to it one by one.
  */
-import { Counts } from "../../cluster/counts/counts.ts";
+import { Counts, type CountsPorts } from "../../cluster/counts/counts.ts";
 import { placementOf } from "../../cluster/members/placement.ts";
 import { PeerError } from "../../cluster/ports/transport.ts";
 import type { Member, View } from "../../cluster/ports/view.ts";
@@ -27,7 +27,6 @@ export interface Published {
   readonly region: number;
   readonly term: number;
   readonly version: number;
-  readonly players: number;
 }
 
 interface NetworkEvent {
@@ -37,6 +36,7 @@ interface NetworkEvent {
 
 export const PARTITIONS = 4;
 const TICK_MS = 20;
+const QUIET_MS = 750;
 
 export class CountsNode {
   readonly engine: Engine;
@@ -46,7 +46,12 @@ export class CountsNode {
   /** Terms of the partitions it believes to hold. */
   readonly terms = new Map<number, number>();
   readonly doubtful = new Set<number>();
+  /** R21: partitions of its own whose record it cannot read. */
+  readonly unreadable = new Set<number>();
+  mayPublish = true;
   isLicensed = true;
+  /** R14: whether its claims can be proven where it has no licence. */
+  isProvable = false;
   readonly published: Published[] = [];
 
   constructor(cluster: CountsCluster, incarnation: string) {
@@ -60,7 +65,7 @@ export class CountsNode {
       isLogged: false,
     };
     this.engine = new Engine(options, 0);
-    this.counts = new Counts(this.engine, {
+    const ports: CountsPorts = {
       nowMs: () => cluster.nowMs,
       me: () => incarnation,
       call: (to, body, timeoutMs) => cluster.call(this, to, body, timeoutMs),
@@ -70,12 +75,17 @@ export class CountsNode {
         return term === undefined ? undefined : { term, isDoubtful: this.doubtful.has(partition), isLicensed };
       },
       confirm: async (partitions) =>
-        partitions.filter((partition) => this.isLicensed && cluster.holders.get(partition) === this),
-      publish: (region, term, version, counts) => {
-        const players = counts.reduce((sum, each) => sum + each.players, 0);
-        this.published.push({ region, term, version, players });
+        partitions.filter(
+          (partition) => (this.isLicensed || this.isProvable) && cluster.holders.get(partition) === this,
+        ),
+      unreadable: () => this.unreadable,
+      mayPublish: () => this.mayPublish,
+      publish: async (region, { term, version }) => {
+        this.published.push({ region, term, version });
+        return "published";
       },
-    });
+    };
+    this.counts = new Counts(this.engine, ports, QUIET_MS);
   }
 
   adopt(view: View): void {

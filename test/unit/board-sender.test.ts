@@ -1,90 +1,159 @@
 import { expect, test } from "vitest";
 
 import { BoardSender } from "../../cluster/counts/board-sender.ts";
+import { type Boards, NO_TALLIES } from "../../cluster/counts/counts-codec.ts";
+import type { BoardNeeds } from "../../cluster/counts/read-views.ts";
 import { RegionBoards } from "../../cluster/counts/region-boards.ts";
 import { regionOf } from "../../engine/regions.ts";
 
 const [CA, US] = [regionOf("CA"), regionOf("US")];
+const PUSH_EVERY_MS = 100;
+const NOTHING_NEEDED: BoardNeeds = { regions: [], needsList: false };
 
 /** A node that owns CA and US, with one partition. */
 class Subject {
+  nowMs = 0;
   readonly boards = new RegionBoards(1, 77);
-  readonly sender = new BoardSender(this.boards);
+  readonly sender = new BoardSender(this.boards, PUSH_EVERY_MS);
   private version = 0;
 
   constructor() {
-    this.boards.onView(1, (region) => region === CA || region === US);
+    this.view(1, [CA, US]);
     this.sender.onView(["one", "two"]);
   }
 
-  say(players: number): void {
-    const entry = {
-      partition: 0,
-      term: 1,
-      from: 0,
-      to: ++this.version,
-      isWhole: true,
-      isDoubtful: false,
-      isUnsure: false,
-    };
-    this.boards.apply({ modes: ["GM01"], entries: [{ ...entry, cells: [CA, 0, players] }] }, 0, () => undefined);
+  view(epoch: number, mine: readonly number[]): void {
+    this.boards.onView(epoch, ["one", "two"], (region) => mine.includes(region));
   }
-  /** Regions told, with "counts" where they are in it; acknowledged but for `wanted`. */
-  tell(member: string, wanted: readonly number[] = []): string[] {
-    const entries = this.sender.build(member, false);
-    this.sender.acknowledge(member, entries, wanted);
-    return entries.map(({ region, counts }) => (region === CA ? "CA" : "US") + (counts === undefined ? "" : " counts"));
+
+  say(players: number): void {
+    const marks = { isAllCells: true, isDoubtful: false, isUnsure: false, isUnreadable: false };
+    const entry = { partition: 0, term: 1, version: ++this.version, ...marks, cells: [CA, 0, players] };
+    this.boards.apply("me", { ...NO_TALLIES, modes: ["GM01"], entries: [entry] }, 0, () => undefined);
+  }
+
+  build(member: string, isBeat = true, isStale = false): Boards {
+    this.sender.note(this.boards.takeTouched());
+    return this.sender.build(member, { isBeat, isStale, nowMs: this.nowMs });
+  }
+
+  /** What a node is told, 100 ms later each time, and takes in but for what it needs. */
+  tell(member: string, needs = NOTHING_NEEDED, isBeat = true): string[] {
+    this.nowMs += PUSH_EVERY_MS;
+    const boards = this.build(member, isBeat);
+    this.sender.acknowledge(member, boards, needs);
+    return said(boards);
+  }
+
+  isDue(member: string): boolean {
+    this.sender.note(this.boards.takeTouched());
+    return this.sender.isDue(member, this.nowMs);
   }
 }
 
+/** "list", "number" or neither, then the regions, with "counts" or "later". */
+function said({ statement, isList, entries }: Boards): string[] {
+  const head = statement === 0 ? [] : [isList ? "list" : "number"];
+  const tails = entries.map(({ region, counts, isHeldBack }) => {
+    const name = region === CA ? "CA" : "US";
+    return counts === undefined ? name + (isHeldBack ? " later" : "") : `${name} counts`;
+  });
+  return [...head, ...tails];
+}
+
 test("BoardSender says nothing of a board that is not whole (R22)", () => {
-  expect(new Subject().tell("one")).toEqual([]);
+  const subject = new Subject();
+  expect([subject.tell("one"), subject.sender.hasBoards, subject.isDue("one")]).toEqual([[], false, false]);
+  subject.say(3);
+  subject.tell("one");
+  expect(subject.sender.hasBoards).toBe(true);
 });
-test("BoardSender sends counts until they are acknowledged, then only how far each board is (R23)", () => {
+test("BoardSender lists all boards with their counts until they are acknowledged, then says one number (R20, R23)", () => {
   const subject = new Subject();
   subject.say(3);
-  subject.sender.build("one", false);
-  expect(subject.tell("one")).toEqual(["CA counts", "US counts"]);
-  expect(subject.tell("one")).toEqual(["CA", "US"]);
+  subject.build("one");
+  expect(subject.tell("one")).toEqual(["list", "CA counts", "US counts"]);
+  expect([subject.tell("one"), subject.tell("one")]).toEqual([["number"], ["number"]]);
   subject.say(4);
-  expect([subject.tell("one"), subject.tell("one")]).toEqual([
-    ["CA counts", "US"],
-    ["CA", "US"],
-  ]);
-  expect(subject.tell("two"), "each node by itself").toEqual(["CA counts", "US counts"]);
+  expect([subject.tell("one"), subject.tell("one")]).toEqual([["number", "CA counts"], ["number"]]);
+  expect(subject.tell("two"), "each node by itself").toEqual(["list", "CA counts", "US counts"]);
 });
-test("BoardSender sends the counts again to who asks for them", () => {
+test("BoardSender pushes a board as soon as it changes, and at most every 100 ms (R23)", () => {
   const subject = new Subject();
   subject.say(3);
   subject.tell("one");
-  expect(subject.tell("one", [US])).toEqual(["CA", "US"]);
-  expect(subject.tell("one")).toEqual(["CA", "US counts"]);
+  subject.nowMs += PUSH_EVERY_MS;
+  expect(subject.isDue("one"), "nothing changed").toBe(false);
+  subject.say(4);
+  expect(subject.isDue("one")).toBe(true);
+  expect(said(subject.build("one", false))).toEqual(["CA counts"]);
+  subject.nowMs += PUSH_EVERY_MS - 1;
+  subject.say(5);
+  expect([subject.isDue("one"), said(subject.build("one", false))]).toEqual([false, []]);
+  expect(said(subject.build("one")), "a beat must not say that it is as it was").toEqual(["number", "CA later"]);
+  subject.nowMs += 1;
+  expect([subject.isDue("one"), said(subject.build("one", false))]).toEqual([true, ["CA counts"]]);
+});
+test("BoardSender sends the counts again to who asks for them, at once", () => {
+  const subject = new Subject();
+  subject.say(3);
+  subject.tell("one");
+  expect(subject.tell("one", { regions: [US], needsList: false })).toEqual(["number"]);
+  expect(said(subject.build("one")), "US was not in that message").toEqual(["number"]);
+  subject.say(4);
+  expect(subject.tell("one", { regions: [CA], needsList: false })).toEqual(["number", "CA counts"]);
+  expect(said(subject.build("one", false))).toEqual(["CA counts"]);
+});
+test("BoardSender lists all boards to who does not know the number, or needs counts of the list (R20)", () => {
+  const subject = new Subject();
+  subject.say(3);
+  subject.tell("one");
+  subject.tell("one", { regions: [], needsList: true });
+  expect(subject.tell("one", { regions: [US], needsList: false })).toEqual(["list", "CA", "US"]);
+  expect(subject.tell("one")).toEqual(["list", "CA", "US counts"]);
+  expect(subject.tell("one")).toEqual(["number"]);
+});
+test("BoardSender lists all boards anew when one becomes another's (R20)", () => {
+  const subject = new Subject();
+  subject.say(3);
+  subject.tell("one");
+  subject.view(2, [CA]);
+  expect([subject.tell("one"), subject.tell("one")]).toEqual([["list", "CA"], ["number"]]);
 });
 test("BoardSender: an acknowledgement that comes late takes nothing back", () => {
   const subject = new Subject();
   subject.say(3);
-  const first = subject.sender.build("one", false);
+  const first = subject.build("one");
   subject.say(4);
   subject.tell("one");
-  subject.sender.acknowledge("one", first, []);
-  expect(subject.tell("one")).toEqual(["CA", "US"]);
+  subject.sender.acknowledge("one", first, NOTHING_NEEDED);
+  expect(subject.tell("one")).toEqual(["number"]);
+});
+test("BoardSender: a message that is lost is followed by another one", () => {
+  const subject = new Subject();
+  subject.say(3);
+  subject.tell("one");
+  subject.say(4);
+  expect(said(subject.build("one", false))).toEqual([]);
+  subject.nowMs += PUSH_EVERY_MS;
+  expect(said(subject.build("one", false))).toEqual(["CA counts"]);
+  expect(subject.tell("one")).toEqual(["number", "CA counts"]);
 });
 test("BoardSender forgets nodes that are not listed", () => {
   const subject = new Subject();
   subject.say(3);
-  const entries = subject.sender.build("one", false);
+  const boards = subject.build("one");
   subject.tell("two");
   subject.sender.onView(["two"]);
-  subject.sender.acknowledge("one", entries, []);
+  expect([said(subject.build("one")), subject.isDue("one")]).toEqual([[], false]);
+  subject.sender.acknowledge("one", boards, NOTHING_NEEDED);
   subject.sender.onView(["one", "two"]);
-  expect([subject.tell("one"), subject.tell("two")]).toEqual([
-    ["CA counts", "US counts"],
-    ["CA", "US"],
-  ]);
+  expect([subject.tell("one"), subject.tell("two")]).toEqual([["list", "CA counts", "US counts"], ["number"]]);
 });
 test("BoardSender says whether the boards are stale and complete", () => {
   const subject = new Subject();
   subject.say(3);
-  expect(subject.sender.build("one", true)[0]).toMatchObject({ term: 1, isStale: true, isComplete: true });
-  expect(subject.sender.build("one", false)[0]).toMatchObject({ isStale: false, counts: { players: 3 } });
+  const boards = subject.build("one", true, true);
+  expect([boards.isStale, boards.entries[0]]).toMatchObject([true, { term: 1, isComplete: true }]);
+  expect(subject.build("two")).toMatchObject({ isStale: false, entries: [{ counts: { players: 3 } }, {}] });
 });

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 
-import { encodeCounts, decodeCounts } from "../../cluster/counts/counts-codec.ts";
+import { decodeCounts, encodeCounts, NO_BOARDS, NO_TALLIES } from "../../cluster/counts/counts-codec.ts";
 import { MalformedMessageError } from "../../engine/codec.ts";
 import { REGIONS, regionOf } from "../../engine/regions.ts";
 import { CountsCluster, type CountsNode, incarnationOf, PARTITIONS } from "../support/counts-cluster.ts";
@@ -134,13 +134,15 @@ test("Counts: an owner that skipped an epoch takes its regions anew, so that its
 test("Counts.receive() takes in nothing that was sent under another epoch, and says so (R20)", async () => {
   const cluster = await settledCluster();
   const owner = cluster.node(cluster.ownerOf(CA));
-  const entry = { partition: 0, term: 99, from: 0, to: 1, isWhole: true, isDoubtful: false, isUnsure: false };
-  const tallies = { modes: ["x"], entries: [{ ...entry, cells: [CA, 0, 500] }] };
+  const marks = { isAllCells: true, isDoubtful: false, isUnsure: false, isUnreadable: false };
+  const entry = { partition: 0, term: 99, version: 1, ...marks, cells: [CA, 0, 500] };
+  const tallies = { ...NO_TALLIES, modes: ["x"], entries: [entry] };
   const send = async (node: CountsNode, epoch: number, message: Parameters<typeof encodeCounts>[0]) =>
     decodeCounts(await node.counts.receive(incarnationOf("9"), epoch, 0, encodeCounts(message)), PARTITIONS);
-  const told = await send(owner, cluster.epoch + 1, { kind: "tell", tallies, boards: [] });
-  expect(told).toEqual({ kind: "told", isOtherEpoch: true, partitions: [], regions: [] });
-  expect(await send(owner, cluster.epoch - 1, { kind: "flush", partitions: [] })).toMatchObject({ isOtherEpoch: true });
+  const told = await send(owner, cluster.epoch + 1, { kind: "tell", tallies, boards: NO_BOARDS });
+  expect(told).toMatchObject({ kind: "told", isOtherEpoch: true, partitions: [], regions: [] });
+  const flush = { kind: "flush", statement: 0, partitions: [] } as const;
+  expect(await send(owner, cluster.epoch - 1, flush)).toMatchObject({ isOtherEpoch: true });
   await cluster.pass(200);
   expect(owner.counts.regionView(CA).players).toBe(20);
 });
@@ -148,8 +150,8 @@ test("Counts.receive() takes a region's board from its owner alone (R23)", async
   const cluster = await settledCluster();
   const [owner, reader] = [cluster.ownerOf(CA), cluster.node(otherThan(cluster.ownerOf(CA)))];
   const counts = { players: 7, top: [{ mode: "x", players: 7 }] };
-  const board = { region: CA, term: 99, version: 1, isStale: false, isComplete: true, counts };
-  const message = encodeCounts({ kind: "tell", tallies: { modes: [], entries: [] }, boards: [board] });
+  const board = { region: CA, term: 99, version: 1, isComplete: true, isHeldBack: false, counts };
+  const message = encodeCounts({ kind: "tell", tallies: NO_TALLIES, boards: { ...NO_BOARDS, entries: [board] } });
   await reader.counts.receive(incarnationOf(otherThan(owner)), cluster.epoch, 0, message);
   expect(reader.counts.regionView(CA).players).toBe(20);
   await reader.counts.receive(incarnationOf(owner), cluster.epoch, 0, message);
@@ -158,7 +160,8 @@ test("Counts.receive() takes a region's board from its owner alone (R23)", async
 test("Counts.receive() refuses what is no message, and answers that nobody asked for", async () => {
   const { counts } = (await settledCluster()).node("1");
   await expect(counts.receive(incarnationOf("2"), 1, 0, new Uint8Array(9))).rejects.toThrow(MalformedMessageError);
-  const told = encodeCounts({ kind: "told", isOtherEpoch: false, partitions: [], regions: [] });
+  const needs = { needsTallyList: false, needsBoardList: false, partitions: [], regions: [] };
+  const told = encodeCounts({ kind: "told", isOtherEpoch: false, ...needs });
   await expect(counts.receive(incarnationOf("2"), 1, 0, told)).rejects.toThrow("a request, not told");
 });
 test.each(NAMES)("Counts.askOwner() at node %s includes all that was reported before (R24)", async (name) => {
@@ -256,9 +259,97 @@ test("Counts.publish() gets each board that is whole, from its owner alone (R23)
     for (const region of REGIONS.keys())
       expect(published.some((each) => each.region === region)).toBe(cluster.ownerOf(region) === name);
   const { published, counts } = cluster.node(cluster.ownerOf(CA));
-  const { term, version, players } = published.findLast(({ region }) => region === CA)!;
-  expect({ term, version, players }).toMatchObject({ term: counts.regionView(CA).term, players: 20 });
+  const { term, version } = published.findLast(({ region }) => region === CA)!;
+  expect({ term, version }).toMatchObject({ term: counts.regionView(CA).term });
   expect(version).toBe(counts.regionView(CA).version);
+});
+test("Counts publishes nothing while something is ahead (R16)", async () => {
+  const cluster = new CountsCluster(1);
+  cluster.list(["1"]);
+  cluster.node("1").mayPublish = false;
+  for (let partition = 0; partition < PARTITIONS; partition++) cluster.take("1", partition);
+  await cluster.pass(500);
+  expect(cluster.node("1").published).toEqual([]);
+  cluster.node("1").mayPublish = true;
+  await cluster.pass(200);
+  expect(cluster.node("1").published).toHaveLength(REGIONS.length);
+});
+test("Counts: where nothing changes a beat is one number, whatever is held and owned (R20)", async () => {
+  const cluster = await settledCluster();
+  await cluster.pass(300);
+  const before = cluster.node("1").counts.figures;
+  await cluster.pass(2000);
+  const { messages, messageBytes } = cluster.node("1").counts.figures;
+  expect(messages - before.messages).toBeLessThanOrEqual(2 * 21);
+  expect((messageBytes - before.messageBytes) / (messages - before.messages)).toBeLessThan(24);
+});
+test("Counts: messages grow with the nodes, not with their square: two that own no regions hardly speak (R20)", async () => {
+  const names = Array.from({ length: 20 }, (_, index) => `${index + 1}`);
+  const cluster = await settledCluster(names);
+  for (const view of viewsOf(cluster, CA))
+    expect(view).toMatchObject({ players: 20, isStale: false, isComplete: true });
+  const owners = new Set([...REGIONS.keys()].map((region) => cluster.ownerOf(region)));
+  const others = names.filter((name) => !owners.has(name));
+  expect([owners.size, others.length]).toEqual([16, 4]);
+  const silent = others.find((name) => heldBy(cluster, name).length === 0) ?? others[0];
+  const { messages } = cluster.node(silent).counts.figures;
+  await cluster.pass(3000);
+  const sent = cluster.node(silent).counts.figures.messages - messages;
+  const beats = 3000 / 100;
+  expect(
+    sent,
+    "to owners with each beat, if it holds partitions; to the others a word now and then",
+  ).toBeLessThanOrEqual((heldBy(cluster, silent).length > 0 ? 16 * (beats + 2) : 16 * 5) + 3 * 5);
+  expect(sent, "they must hear that it lives (R10)").toBeGreaterThanOrEqual(19 * 4);
+});
+test("Counts: a change reaches every node within three ticks, where the region was quiet (R23)", async () => {
+  const cluster = await settledCluster();
+  for (let change = 0; change < 10; change++) {
+    await cluster.pass(137);
+    cluster.report(100 + change, { region: CA, mode: "new" });
+    await cluster.pass(66);
+    for (const view of viewsOf(cluster, CA)) expect(view.players).toBe(21 + change);
+  }
+});
+test("Counts: a record that cannot be read leaves all boards whole and incomplete, so that nobody waits (R21, R23)", async () => {
+  const cluster = new CountsCluster(1);
+  cluster.list(NAMES);
+  for (let partition = 1; partition < PARTITIONS; partition++) cluster.take("1", partition);
+  cluster.node("2").unreadable.add(0);
+  await cluster.pass(300);
+  for (const { counts } of cluster.nodes.values()) expect(counts.isWhole).toBe(true);
+  for (const view of viewsOf(cluster, CA)) expect(view).toMatchObject({ isComplete: false, isStale: false });
+  const asked = cluster.node("3").counts.askOwner(CA, cluster.nowMs + 1000);
+  await cluster.pass(60);
+  expect(await asked, "no round waits for it").toMatchObject({ isComplete: false, isStale: false });
+  cluster.node("2").unreadable.clear();
+  cluster.take("2", 0);
+  await cluster.pass(300);
+  for (const view of viewsOf(cluster, CA)) expect(view).toMatchObject({ isComplete: true, isStale: false });
+});
+test("Counts: what a node serves for another is proven with each beat, and makes no board stale (R13, R14)", async () => {
+  const cluster = await settledCluster();
+  const holder = cluster.node("1");
+  holder.isLicensed = false;
+  holder.isProvable = true;
+  for (let time = 0; time < 10; time++) {
+    await cluster.pass(100);
+    for (const view of viewsOf(cluster, CA)) expect(view).toMatchObject({ players: 20, isStale: false });
+  }
+});
+test("Counts: an expelled node knows nothing of its former life, and all is said to it again (R8)", async () => {
+  const cluster = await settledCluster();
+  const { counts } = cluster.node("1");
+  for (const partition of heldBy(cluster, "1")) cluster.take("2", partition);
+  counts.onExpelled();
+  expect([counts.isWhole, counts.regionView(CA)]).toMatchObject([false, { players: 0, isStale: true, term: 0 }]);
+  cluster.list(["2", "3"]);
+  await cluster.pass(100);
+  cluster.list(NAMES);
+  await cluster.pass(500);
+  expect(counts.isWhole).toBe(true);
+  for (const view of viewsOf(cluster, CA))
+    expect(view).toMatchObject({ players: 20, isStale: false, isComplete: true });
 });
 test("Counts says nothing once it is not listed", async () => {
   const cluster = await settledCluster();

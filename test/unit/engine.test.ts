@@ -539,3 +539,44 @@ test.each(Object.entries(planted))("Engine.assertSound() stops on a planted faul
   plant(subject.engine);
   expect(() => subject.engine.assertSound()).toThrow(new InvariantError(`Broken invariant: ${rule}`));
 });
+test("Engine: a mode's number that goes to another name within one tick makes another version of its board", () => {
+  const subject = new Subject({ isLogged: false });
+  for (let mode = 1; mode < MODES_MAX; mode++) subject.engine.admitMode(`m${mode}`);
+  subject.report(1, CA, "old");
+  subject.engine.boards.settle();
+  const { version } = subject.engine.boards.of(CA);
+  for (let passed = 0; passed < 3 * OPTIONS.sessionMs; passed += 1000) {
+    subject.pass(1000);
+    subject.renew(1);
+  }
+  const number = subject.engine.modes.find("old", 0);
+  subject.remove(1);
+  subject.report(2, CA, "new");
+  expect(subject.engine.modes.find("new", 0), "it is the same number").toBe(number);
+  const board = subject.engine.boards.of(CA);
+  expect(board.top(5)).toEqual([{ mode: "new", players: 1 }]);
+  expect(board.version).toBeGreaterThan(version);
+});
+test("Engine without boards counts the same, forgets modes as ever, and is asked for no board", () => {
+  const subject = new Subject({ hasBoards: false, isLogged: false });
+  subject.report(1, CA, "kept");
+  subject.report(2, CA, "left");
+  subject.report(2, US, "kept");
+  for (let mode = 2; mode < MODES_MAX; mode++) subject.engine.admitMode(`m${mode}`);
+  subject.pass(5000);
+  subject.renew(1);
+  subject.renew(2);
+  subject.pass(9000);
+  expect(subject.engine.admitMode("new"), "the modes that nobody is in make room").toBeGreaterThanOrEqual(0);
+  expect([subject.engine.modes.find("kept", 0), subject.engine.modes.find("left", 0)]).toEqual([0, -1]);
+  subject.engine.settleBoards(Infinity);
+  subject.engine.assertSound();
+  expect(() => subject.engine.boards).toThrow("only an engine with boards is asked for them");
+  const { tally } = subject.engine.partitions[subject.partitionOf(1)];
+  expect(tally.players((CA << 12) | 0)).toBe(1);
+  subject.engine.partitions[0].clear();
+  subject.report(3, CA, "kept");
+  const { sums } = subject.engine as unknown as { sums: { add(cell: number, change: number): void } };
+  sums.add(CA << 12, 1);
+  expect(() => subject.engine.assertSound()).toThrow("a mode's players are the sum of tallies");
+});

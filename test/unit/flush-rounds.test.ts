@@ -57,6 +57,7 @@ test("FlushRounds.flush() while a round runs waits for the next one, which serve
   const ends: string[] = [];
   const later = [subject.rounds.flush(), subject.rounds.flush()];
   void later[0].then(() => ends.push("later"));
+  subject.nowMs = 10;
   await subject.answer("one", [0, 1, 2]);
   expect(await first).toBe(true);
   expect([ends, subject.members]).toEqual([[], ["two", "one", "two"]]);
@@ -70,6 +71,7 @@ test("FlushRounds: what an earlier round is told late counts for nothing in the 
   const subject = new Subject();
   const first = subject.rounds.flush();
   const second = subject.rounds.flush();
+  subject.nowMs = 10;
   await subject.answer("one", [0, 1, 2]);
   expect(await first).toBe(true);
   await subject.answer("two", [0, 1, 2]);
@@ -119,4 +121,31 @@ test("FlushRounds.restart() makes the round begin anew: what was said is not eno
   expect(await flushed).toBe(true);
   subject.rounds.restart();
   expect(subject.members, "no round runs").toEqual(["two"]);
+});
+test("FlushRounds begins at most one round every 10 ms, however many ask (R24)", async () => {
+  const subject = new Subject();
+  const first = subject.rounds.flush();
+  await subject.answer("one", [0, 1, 2]);
+  expect(await first).toBe(true);
+  subject.asked.length = 0;
+  subject.tickAt(9);
+  const waiting = [subject.rounds.flush(), subject.rounds.flush()];
+  expect(subject.members, "too soon").toEqual([]);
+  subject.nowMs = 10;
+  waiting.push(subject.rounds.flush());
+  expect(subject.members, "one round for all three").toEqual(["one", "two"]);
+  await subject.answer("one", [0, 1, 2]);
+  expect(await Promise.all(waiting)).toEqual([true, true, true]);
+  expect(subject.rounds.rounds).toBe(2);
+});
+test("FlushRounds: who had to wait is served by a tick (R24)", async () => {
+  const subject = new Subject();
+  void subject.rounds.flush();
+  await subject.answer("one", [0, 1, 2]);
+  subject.asked.length = 0;
+  const waiting = subject.rounds.flush();
+  subject.tickAt(20);
+  expect(subject.members).toEqual(["one", "two"]);
+  await subject.answer("two", [0, 1, 2]);
+  expect(await waiting).toBe(true);
 });

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 
-import type { TallyEntry } from "../../cluster/counts/counts-codec.ts";
+import { NO_TALLIES, type Tallies, type TallyEntry } from "../../cluster/counts/counts-codec.ts";
 import { RegionBoards } from "../../cluster/counts/region-boards.ts";
 import { regionOf } from "../../engine/regions.ts";
 
@@ -12,6 +12,12 @@ interface Said extends Partial<Omit<TallyEntry, "cells">> {
   readonly cells?: readonly (readonly [region: number, mode: number, players: number])[];
 }
 
+const REST = { partition: 0, term: 1, version: 1, isAllCells: true, isDoubtful: false, isUnsure: false };
+
+function entryOf(said: Said): TallyEntry {
+  return { ...REST, isUnreadable: false, ...said, cells: (said.cells ?? []).flat() };
+}
+
 /** The boards of two partitions, at a node that owns CA and US since epoch 1. */
 class Subject {
   readonly boards = new RegionBoards(2, 77);
@@ -21,17 +27,24 @@ class Subject {
   }
 
   view(epoch: number, mine: readonly number[]): boolean {
-    return this.boards.onView(epoch, (region) => mine.includes(region));
+    return this.boards.onView(epoch, ["one", "two"], (region) => mine.includes(region));
   }
 
   /** @returns partitions of which the whole is wanted, then those that spoke */
   say(said: Said, asOfMs = 0, modes: readonly string[] = MODES): [number[], number[]] {
+    return this.tell({ entries: [said], modes }, asOfMs).slice(0, 2) as [number[], number[]];
+  }
+
+  /** @returns partitions of which all cells are wanted, those that spoke, and whether the list is needed */
+  tell(
+    { entries, ...stated }: Partial<Omit<Tallies, "entries">> & { entries: readonly Said[] },
+    asOfMs = 0,
+    from = "one",
+  ): [number[], number[], boolean] {
     const spoken: number[] = [];
-    const [from, isWhole] = [said.from ?? 0, said.isWhole ?? true];
-    const rest = { partition: 0, term: 1, to: 1, isDoubtful: false, isUnsure: false };
-    const entry = { ...rest, ...said, from, isWhole, cells: (said.cells ?? []).flat() };
-    const wanted = this.boards.apply({ modes, entries: [entry] }, asOfMs, (partition) => spoken.push(partition));
-    return [wanted, spoken];
+    const tallies = { ...NO_TALLIES, modes: MODES, ...stated, entries: entries.map(entryOf) };
+    const needs = this.boards.apply(from, tallies, asOfMs, (partition) => spoken.push(partition));
+    return [[...needs.partitions], spoken, needs.needsList];
   }
 
   top(region: number): Record<string, number> | undefined {
@@ -52,10 +65,13 @@ test("RegionBoards sums the tallies of all partitions", () => {
   });
   subject.say({ partition: 1, cells: [[CA, GM02, 4]] });
   expect([subject.top(CA), subject.top(US)]).toEqual([{ GM02: 5, GM01: 3 }, { GM01: 9 }]);
-  expect(subject.boards.ranking(CA)).toEqual([
-    { mode: "GM02", players: 5 },
-    { mode: "GM01", players: 3 },
-  ]);
+  expect(new Map(subject.boards.playersByMode(CA))).toEqual(
+    new Map([
+      ["GM02", 5],
+      ["GM01", 3],
+    ]),
+  );
+  expect([...subject.boards.playersByMode(regionOf("JP"))], "it is another's").toEqual([]);
 });
 test("RegionBoards: a board is whole when all partitions have spoken, those without players too (R21, R22)", () => {
   const subject = new Subject();
@@ -67,33 +83,30 @@ test("RegionBoards: a board is whole when all partitions have spoken, those with
   expect(subject.boards.state(CA)).toMatchObject({ isWhole: true, isComplete: true, counts: { players: 0, top: [] } });
   expect(subject.boards.unspoken).toEqual([]);
 });
-test("RegionBoards: a change continues what is known, a gap asks for the whole (R20)", () => {
+test("RegionBoards: changes are taken in as they come, the newest of each cell counts (R20)", () => {
   const subject = new Subject();
-  subject.say({ to: 4, cells: [[CA, GM01, 3]] });
+  subject.say({ version: 4, cells: [[CA, GM01, 3]] });
   expect(
     subject.say({
-      isWhole: false,
-      from: 4,
-      to: 6,
+      isAllCells: false,
+      version: 6,
       cells: [
         [CA, GM01, 2],
         [CA, GM02, 1],
       ],
     }),
   ).toEqual([[], [0]]);
-  expect(subject.say({ isWhole: false, from: 7, to: 8, cells: [[CA, GM01, 9]] }), "7 is not known").toEqual([[0], []]);
-  expect(subject.say({ isWhole: false, from: 7, to: 7 }), "nor in a beat").toEqual([[0], []]);
-  expect(subject.top(CA)).toEqual({ GM01: 2, GM02: 1 });
-  expect(subject.say({ isWhole: false, from: 5, to: 7, cells: [[CA, GM02, 5]] }), "6 has all of 5").toEqual([[], [0]]);
+  expect(subject.say({ isAllCells: false, version: 5, cells: [[CA, GM01, 9]] }), "it was overtaken").toEqual([[], [0]]);
+  expect(subject.say({ isAllCells: false, version: 8, cells: [[CA, GM02, 5]] })).toEqual([[], [0]]);
   expect(subject.top(CA)).toEqual({ GM01: 2, GM02: 5 });
 });
 test.each([
-  ["change", { isWhole: false, from: 1, to: 3 }],
-  ["repeated change", { isWhole: false, from: 1, to: 4 }],
-  ["whole", { isWhole: true, to: 4 }],
+  ["change", { isAllCells: false, version: 3 }],
+  ["repeated change", { isAllCells: false, version: 4 }],
+  ["whole", { isAllCells: true, version: 4 }],
 ])("RegionBoards: an older %s changes nothing (R20)", (_, older) => {
   const subject = new Subject();
-  subject.say({ to: 4, cells: [[CA, GM01, 3]] });
+  subject.say({ version: 4, cells: [[CA, GM01, 3]] });
   expect(subject.say({ ...older, cells: [[CA, GM01, 8]] })).toEqual([[], [0]]);
   expect(subject.top(CA)).toEqual({ GM01: 3 });
 });
@@ -101,44 +114,44 @@ test("RegionBoards: a whole replaces all that the partition had said, and nothin
   const subject = new Subject();
   subject.say({ partition: 1, cells: [[CA, GM02, 1]] });
   subject.say({
-    to: 4,
+    version: 4,
     cells: [
       [CA, GM01, 3],
       [CA, GM02, 2],
       [US, GM01, 1],
     ],
   });
-  subject.say({ to: 5, cells: [[CA, GM01, 4]] });
+  subject.say({ version: 5, cells: [[CA, GM01, 4]] });
   expect([subject.top(CA), subject.top(US)]).toEqual([{ GM01: 4, GM02: 1 }, {}]);
-  subject.say({ to: 6 });
+  subject.say({ version: 6 });
   expect(subject.top(CA)).toEqual({ GM02: 1 });
 });
 test("RegionBoards: the first message of a higher term replaces everything, and must be whole (R21)", () => {
   const subject = new Subject();
   subject.say({
     term: 1,
-    to: 90,
+    version: 90,
     cells: [
       [CA, GM01, 3],
       [US, GM01, 1],
     ],
   });
-  expect(subject.say({ term: 2, isWhole: false, from: 90, to: 91, cells: [[CA, GM01, 9]] })).toEqual([[0], []]);
+  expect(subject.say({ term: 2, isAllCells: false, version: 91, cells: [[CA, GM01, 9]] })).toEqual([[0], []]);
   expect(subject.top(CA), "the dead owner's tally stands").toEqual({ GM01: 3 });
-  expect(subject.say({ term: 2, to: 1, cells: [[CA, GM01, 2]] })).toEqual([[], [0]]);
+  expect(subject.say({ term: 2, version: 1, cells: [[CA, GM01, 2]] })).toEqual([[], [0]]);
   expect([subject.top(CA), subject.top(US)]).toEqual([{ GM01: 2 }, {}]);
 });
 test("RegionBoards: a lower term is ignored, and does not count as heard (R21)", () => {
   const subject = new Subject();
   subject.say({ term: 2, cells: [[CA, GM01, 2]] });
-  expect(subject.say({ term: 1, to: 99, cells: [[CA, GM01, 7]] }, 500)).toEqual([[], []]);
+  expect(subject.say({ term: 1, version: 99, cells: [[CA, GM01, 7]] }, 500)).toEqual([[], []]);
   expect([subject.top(CA), subject.boards.isStale(301)]).toEqual([{ GM01: 2 }, true]);
 });
 test("RegionBoards: a cell that a whole names twice counts once, as named last", () => {
   const subject = new Subject();
-  subject.say({ to: 1, cells: [[CA, GM01, 5]] });
+  subject.say({ version: 1, cells: [[CA, GM01, 5]] });
   subject.say({
-    to: 2,
+    version: 2,
     cells: [
       [CA, GM01, 2],
       [CA, GM01, 3],
@@ -152,8 +165,8 @@ test("RegionBoards.isStale() where a partition was not heard of for 300 ms (R20)
   expect(subject.boards.isStale(100), "partition 1 was never heard of").toBe(true);
   subject.say({ partition: 1 }, 200);
   expect([subject.boards.isStale(400), subject.boards.isStale(401)]).toEqual([false, true]);
-  subject.say({ partition: 0, isWhole: false, from: 1, to: 1 }, 300);
-  subject.say({ partition: 0, isWhole: false, from: 1, to: 1 }, 250);
+  subject.say({ partition: 0, isAllCells: false, version: 1 }, 300);
+  subject.say({ partition: 0, isAllCells: false, version: 1 }, 250);
   expect([subject.boards.isStale(500), subject.boards.isStale(501)]).toEqual([false, true]);
 });
 test("RegionBoards: who may not speak is counted, but has not spoken (R14)", () => {
@@ -165,8 +178,8 @@ test("RegionBoards: who may not speak is counted, but has not spoken (R14)", () 
     false,
     true,
   ]);
-  subject.say({ partition: 0, to: 2, cells: [[CA, GM01, 3]] });
-  subject.say({ partition: 0, isWhole: false, isUnsure: true, from: 2, to: 3, cells: [[CA, GM01, 4]] }, 250);
+  subject.say({ partition: 0, version: 2, cells: [[CA, GM01, 3]] });
+  subject.say({ partition: 0, isAllCells: false, isUnsure: true, version: 3, cells: [[CA, GM01, 4]] }, 250);
   expect([subject.top(CA), subject.boards.state(CA)?.isWhole, subject.boards.isStale(301)]).toEqual([
     { GM01: 4 },
     true,
@@ -178,8 +191,8 @@ test("RegionBoards: players in doubt leave the board whole and not complete (R26
   subject.say({ partition: 0 });
   subject.say({ partition: 1, isDoubtful: true });
   expect(subject.boards.state(CA)).toMatchObject({ isWhole: true, isComplete: false });
-  subject.say({ partition: 1, to: 2, isDoubtful: true });
-  subject.say({ partition: 1, to: 3 });
+  subject.say({ partition: 1, version: 2, isDoubtful: true });
+  subject.say({ partition: 1, version: 3 });
   expect(subject.boards.state(CA)).toMatchObject({ isWhole: true, isComplete: true });
 });
 test("RegionBoards.state() rises its version with each change of players, order or completeness, and only then (R23)", () => {
@@ -195,12 +208,12 @@ test("RegionBoards.state() rises its version with each change of players, order 
     ],
   });
   next({ partition: 1 });
-  next({ partition: 1, to: 2, isDoubtful: true });
+  next({ partition: 1, version: 2, isDoubtful: true });
   for (let at = 1; at < versions.length; at++) expect(versions[at]).toBeGreaterThan(versions[at - 1]);
   const before = versions.at(-1);
   next({
     partition: 0,
-    to: 2,
+    version: 2,
     cells: [
       [CA, GM01, 3],
       [US, GM01, 8],
@@ -221,17 +234,17 @@ test("RegionBoards takes a region under the epoch of the view that gives it, and
   expect(subject.view(3, [CA, US])).toBe(true);
   expect(subject.boards.state(US)).toMatchObject({ term: 3, isWhole: false });
   expect(subject.boards.state(CA), "CA was mine all the time").toMatchObject({ term: 1, isWhole: true });
-  expect(subject.say({ partition: 0, isWhole: false, from: 1, to: 2, cells: [[CA, GM01, 4]] })).toEqual([[0], []]);
+  expect(subject.say({ partition: 0, isAllCells: false, version: 2, cells: [[CA, GM01, 4]] })).toEqual([[0], []]);
   subject.say({
     partition: 0,
-    to: 3,
+    version: 3,
     cells: [
       [CA, GM01, 4],
       [US, GM02, 1],
     ],
   });
   expect([subject.boards.state(US)?.isWhole, subject.top(US)]).toEqual([false, { GM02: 1 }]);
-  subject.say({ partition: 1, to: 2 });
+  subject.say({ partition: 1, version: 2 });
   expect([subject.boards.state(US)?.isWhole, subject.boards.state(CA)?.isWhole]).toEqual([true, true]);
 });
 test("RegionBoards takes all its regions anew where an epoch was skipped: empty, under a term of their own (R22)", () => {
@@ -242,8 +255,8 @@ test("RegionBoards takes all its regions anew where an epoch was skipped: empty,
   expect(subject.view(3, [CA, US])).toBe(true);
   expect(subject.boards.state(CA)).toMatchObject({ term: 3, isWhole: false, counts: { players: 0, top: [] } });
   expect(subject.boards.state(CA)?.version).toBeGreaterThan(before?.version as number);
-  subject.say({ partition: 0, to: 2, cells: [[CA, GM01, 3]] });
-  subject.say({ partition: 1, to: 2 });
+  subject.say({ partition: 0, version: 2, cells: [[CA, GM01, 3]] });
+  subject.say({ partition: 1, version: 2 });
   expect([subject.top(CA), subject.boards.state(CA)?.isWhole]).toEqual([{ GM01: 3 }, true]);
 });
 test("RegionBoards keeps its regions under a view that it has already", () => {
@@ -264,7 +277,7 @@ test("RegionBoards forgets what was said of regions that it lost", () => {
   subject.view(2, [CA]);
   subject.view(3, [CA, US]);
   expect([subject.top(CA), subject.top(US)]).toEqual([{ GM01: 3 }, {}]);
-  subject.say({ partition: 0, to: 2, cells: [[CA, GM01, 3]] });
+  subject.say({ partition: 0, version: 2, cells: [[CA, GM01, 3]] });
   expect(subject.top(US)).toEqual({});
 });
 test("RegionBoards gives the number of a mode that nobody is in to another", () => {
@@ -272,7 +285,7 @@ test("RegionBoards gives the number of a mode that nobody is in to another", () 
   for (let version = 1; version < 50; version++)
     subject.say(
       {
-        to: version,
+        version,
         cells: [
           [CA, 0, 2],
           [US, 1, 0],
@@ -284,9 +297,8 @@ test("RegionBoards gives the number of a mode that nobody is in to another", () 
   expect(subject.top(CA)).toEqual({ "mode-49": 2 });
   subject.say(
     {
-      isWhole: false,
-      from: 49,
-      to: 50,
+      isAllCells: false,
+      version: 50,
       cells: [
         [CA, 0, 0],
         [US, 1, 1],
@@ -295,6 +307,121 @@ test("RegionBoards gives the number of a mode that nobody is in to another", () 
     0,
     ["mode-49", "new"],
   );
-  subject.say({ isWhole: false, from: 50, to: 51, cells: [[CA, 0, 7]] }, 0, ["newer"]);
+  subject.say({ isAllCells: false, version: 51, cells: [[CA, 0, 7]] }, 0, ["newer"]);
   expect([subject.top(CA), subject.top(US)]).toEqual([{ newer: 7 }, { new: 1 }]);
+});
+test("RegionBoards never shows one mode's players under another's name, and never under the same version", () => {
+  const subject = new Subject();
+  subject.say({ partition: 1 });
+  subject.say({ version: 1, cells: [[CA, 0, 1]] }, 0, ["old"]);
+  const before = subject.boards.state(CA);
+  subject.say({ isAllCells: false, version: 2, cells: [[CA, 0, 0]] }, 0, ["old"]);
+  subject.say({ isAllCells: false, version: 3, cells: [[CA, 0, 1]] }, 0, ["new"]); // under the number that "old" had
+  const after = subject.boards.state(CA);
+  expect([before?.counts.top, after?.counts.top]).toEqual([
+    [{ mode: "old", players: 1 }],
+    [{ mode: "new", players: 1 }],
+  ]);
+  expect(after?.version).toBeGreaterThan(before?.version as number);
+});
+test("RegionBoards: a statement's number stands for its list, as of when it was said (R20)", () => {
+  const subject = new Subject();
+  expect(subject.tell({ statement: 5, entries: [] }), "its list never came").toEqual([[], [], true]);
+  const list = [{ partition: 0 }, { partition: 1 }];
+  expect(subject.tell({ statement: 5, isList: true, entries: list })).toEqual([[], [0, 1], false]);
+  expect(subject.tell({ statement: 5, entries: [] }, 200)).toEqual([[], [0, 1], false]);
+  expect([subject.boards.isStale(500), subject.boards.isStale(501)]).toEqual([false, true]);
+  expect(subject.tell({ statement: 4, entries: [] }, 400), "an older one").toEqual([[], [], true]);
+  expect(subject.tell({ statement: 5, entries: [] }, 400, "two"), "another's").toEqual([[], [], true]);
+  expect(subject.boards.statementOf("one")).toBe(5);
+});
+test("RegionBoards: what an entry says goes before what the statement beside it says (R20)", () => {
+  const subject = new Subject();
+  subject.tell({ statement: 5, isList: true, entries: [{ partition: 0 }, { partition: 1 }] });
+  const doubt = { partition: 0, isAllCells: false, isUnsure: true, version: 2, cells: [[CA, GM01, 1]] as const };
+  expect(subject.tell({ statement: 5, entries: [doubt] }, 200)).toEqual([[], [1], false]);
+  expect([subject.boards.isStale(301), subject.top(CA)]).toEqual([true, { GM01: 1 }]);
+});
+test("RegionBoards: a number speaks for nothing that was unsure, or that another claimed since (R14, R20)", () => {
+  const subject = new Subject();
+  subject.tell({ statement: 5, isList: true, entries: [{ partition: 0, isUnsure: true }, { partition: 1 }] });
+  expect(subject.tell({ statement: 5, entries: [] }, 100)).toEqual([[], [1], false]);
+  subject.tell({ statement: 9, isList: true, entries: [{ partition: 1, term: 2 }] }, 0, "two");
+  expect(subject.tell({ statement: 5, entries: [] }, 200)).toEqual([[], [], false]);
+  expect(subject.tell({ statement: 9, entries: [] }, 200, "two")).toEqual([[], [1], false]);
+});
+test("RegionBoards: a list of which something is needed is not known, nor one that came late (R20)", () => {
+  const subject = new Subject();
+  const list = [{ partition: 0, isAllCells: false }, { partition: 1 }];
+  expect(subject.tell({ statement: 5, isList: true, entries: list })).toEqual([[0], [1], false]);
+  expect(subject.tell({ statement: 5, entries: [] })).toEqual([[], [], true]);
+  subject.tell({ statement: 7, isList: true, entries: [{ partition: 0 }, { partition: 1 }] });
+  subject.tell({ statement: 6, isList: true, entries: [{ partition: 1 }] });
+  expect(subject.tell({ statement: 7, entries: [] })).toEqual([[], [0, 1], false]);
+});
+test("RegionBoards needs all lists again when it takes a region, and none of who is not listed (R20, R21)", () => {
+  const subject = new Subject();
+  const list = { statement: 5, isList: true, entries: [{ partition: 0 }, { partition: 1 }] };
+  subject.tell(list);
+  subject.view(2, [CA]);
+  expect(subject.tell({ statement: 5, entries: [] })[2], "nothing was taken").toBe(false);
+  subject.view(3, [CA, US]);
+  expect(subject.tell({ statement: 5, entries: [] })).toEqual([[], [], true]);
+  expect(subject.tell({ ...list, entries: [{ partition: 0, isAllCells: false }] })).toEqual([[0], [], false]);
+  subject.tell({ ...list, entries: [{ partition: 0, version: 2 }] }, 0, "three");
+  subject.view(4, [CA, US]);
+  expect(subject.boards.statementOf("three")).toBe(0);
+});
+test("RegionBoards: a record that cannot be read leaves boards whole and incomplete, and what stood stands (R21)", () => {
+  const subject = new Subject();
+  const unreadable = { partition: 1, term: 0, version: 0, isAllCells: false, isUnreadable: true };
+  expect(subject.tell({ statement: 5, isList: true, entries: [{ partition: 0 }, unreadable] })).toEqual([
+    [],
+    [0, 1],
+    false,
+  ]);
+  expect(subject.boards.state(CA)).toMatchObject({ isWhole: true, isComplete: false });
+  expect([subject.boards.unspoken, subject.boards.isStale(300)]).toEqual([[], false]);
+  expect(subject.tell({ statement: 5, entries: [] }, 300), "so does its number").toEqual([[], [0, 1], false]);
+  expect([subject.boards.isStale(600), subject.boards.state(CA)?.isComplete]).toEqual([false, false]);
+  subject.say({ partition: 1, term: 3, cells: [[CA, GM01, 4]] });
+  expect(subject.boards.state(CA)).toMatchObject({ isComplete: true, counts: { players: 4 } });
+  subject.tell({ statement: 9, isList: true, entries: [{ partition: 0 }, unreadable] });
+  expect(subject.boards.state(CA)).toMatchObject({ isComplete: false, counts: { players: 4 } });
+});
+test("RegionBoards: that a record cannot be read counts for nothing once a newer list was heard (R21)", () => {
+  const subject = new Subject();
+  const unreadable = { partition: 1, term: 0, version: 0, isAllCells: false, isUnreadable: true };
+  const entries = [{ partition: 0 }, { partition: 1, term: 3 }];
+  subject.tell({ statement: 6, isList: true, entries });
+  subject.tell({ statement: 5, isList: true, entries: [{ partition: 0 }, unreadable] });
+  expect(subject.boards.state(CA)).toMatchObject({ isWhole: true, isComplete: true });
+  expect(subject.tell({ statement: 6, entries: [] })).toEqual([[], [0, 1], false]);
+});
+test("RegionBoards asks for the list where a message that was long under way contradicts it (R21)", () => {
+  const subject = new Subject();
+  const unreadable = { partition: 1, term: 0, version: 0, isAllCells: false, isUnreadable: true };
+  subject.say({ partition: 1, term: 3 });
+  const list = { statement: 6, isList: true, entries: [{ partition: 0 }, unreadable] };
+  subject.tell(list);
+  subject.tell({ entries: [{ partition: 1, term: 3 }] }); // from before
+  expect(subject.boards.state(CA)?.isComplete).toBe(true);
+  expect(subject.tell({ statement: 6, entries: [] }, 100)).toEqual([[], [0], true]);
+  subject.tell(list);
+  expect(subject.boards.state(CA)?.isComplete).toBe(false);
+  expect(subject.tell({ statement: 6, entries: [] }, 100)).toEqual([[], [0, 1], false]);
+});
+test("RegionBoards.takeTouched() names each region whose state may have changed, once", () => {
+  const subject = new Subject();
+  expect(new Set(subject.boards.takeTouched()), "they were taken").toEqual(new Set([CA, US]));
+  subject.say({ partition: 0, cells: [[CA, GM01, 3]] });
+  expect([subject.boards.takeTouched(), subject.boards.takeTouched()]).toEqual([[CA], []]);
+  subject.say({ partition: 1 });
+  expect(subject.boards.takeTouched(), "all are whole now").toHaveLength(2);
+  subject.say({ partition: 1, version: 2, isDoubtful: true });
+  expect(subject.boards.takeTouched(), "and incomplete").toHaveLength(2);
+  subject.say({ partition: 1, isAllCells: false, version: 3, isDoubtful: true });
+  expect(subject.boards.takeTouched()).toEqual([]);
+  subject.view(2, [CA]);
+  expect(subject.boards.takeTouched(), "it was lost").toEqual([US]);
 });

@@ -1,7 +1,10 @@
 /** A record whose bytes are damaged: told, waited for, and on request done without. */
 import { expect, test } from "vitest";
+import { ClusterNode } from "../../cluster/cluster-node.ts";
 import { readRecord } from "../../cluster/records/recovery.ts";
 import { encodeRows } from "../../engine/codec.ts";
+import { REGIONS } from "../../engine/regions.ts";
+import { USUAL, World } from "../../simulator/world.ts";
 
 const rows = { words: new Int32Array(0), count: 0, modeNames: [], now: 0, writtenAtMs: 5 };
 const snapshot = encodeRows("snapshot", rows);
@@ -24,4 +27,23 @@ test("readRecord() names a snapshot that cannot be decompressed", async () => {
   const broken = (): Promise<Uint8Array> => Promise.reject(new Error("Unknown frame descriptor"));
   const { messages, damage } = await readRecord({ snapshot, log: [] }, broken);
   expect([messages.length, damage?.message]).toEqual([0, "its snapshot: Unknown frame descriptor"]);
+});
+
+test("A newcomer is ready within a second although a record cannot be read, and says that it is not complete (R21, R23)", async () => {
+  const world = new World(1, ClusterNode, false, { ...USUAL, tickMs: 20 });
+  const [first] = [world.start(), world.start()];
+  await world.until("both are ready", () => world.areReady && world.areAllServed, 20_000);
+  const [partition] = first.node.parts?.holdings.where("serving") ?? [];
+  world.kill(first);
+  Object.assign(world.store.model.records.get(partition)!, { snapshot: garbage, log: [] });
+  const [left] = world.nodes;
+  await world.until("the heir cannot read it", () => left.node.parts!.takeOver.unreadable.has(partition), 10_000);
+  const newcomer = world.start();
+  await world.until("it is listed", () => newcomer.node.parts?.membership.isListed ?? false, 10_000);
+  const waitedMs = await world.until("it is ready", () => newcomer.node.status.kind === "ready", 5000);
+  expect(waitedMs).toBeLessThanOrEqual(1000);
+  for (const { node } of world.nodes)
+    for (const region of REGIONS.keys()) expect(node.regionView(region).isComplete).toBe(false);
+  await world.run(1500);
+  expect(newcomer.node.regionView(0)).toMatchObject({ isComplete: false, isStale: false });
 });

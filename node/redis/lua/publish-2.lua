@@ -1,19 +1,34 @@
 #!lua
---[[ node/redis/lua/publish-2.lua: replace a region's published board, unless a newer one stands (R23). O(modes log modes).
+--[[ node/redis/lua/publish-2.lua: publish a region's board, all of it or what changed, unless a newer one stands (R16, R23).
+  O(modes log modes) of those named.
   KEYS[1] the board (sorted set)   [2] 'term version' of what is published (string); both in one slot
-  ARGV[1] region term   [2] version   then of each mode: players, mode   Clock: none
-  Returns 1 where it was replaced, else 0.                                                                           ]]
-local term, version = tonumber(ARGV[1]), tonumber(ARGV[2])
+  ARGV[1] region term   [2] version   [3] how many modes the board then has   [4] 'term version' that this changes, ''
+  where it is all   [5] how many modes are gone, n   then n modes   then of each that is set: players, mode   Clock: none
+  Returns 'published', 'superseded' (a newer one stands), or 'all wanted': something else stands than what this changes. ]]
+local term, version, modes = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
+local since, gone = ARGV[4], tonumber(ARGV[5])
 local standing = redis.call('GET', KEYS[2])
 if standing then
   local standingTerm, standingVersion = string.match(standing, '^(%d+) (%d+)$')
   standingTerm, standingVersion = tonumber(standingTerm), tonumber(standingVersion)
-  if term < standingTerm or (term == standingTerm and version <= standingVersion) then return 0 end
+  if term < standingTerm or (term == standingTerm and version < standingVersion) then return 'superseded' end
 end
-redis.call('DEL', KEYS[1])
+if since == '' then
+  redis.call('DEL', KEYS[1])
+elseif standing ~= since then
+  return 'all wanted'
+end
 local ARGUMENTS_MAX = 4000 -- unpack() gives some 8,000 values at most
-for from = 3, #ARGV, ARGUMENTS_MAX do
-  redis.call('ZADD', KEYS[1], unpack(ARGV, from, math.min(from + ARGUMENTS_MAX - 1, #ARGV)))
+local FIRST = 6
+local function each(command, from, last)
+  for at = from, last, ARGUMENTS_MAX do
+    redis.call(command, KEYS[1], unpack(ARGV, at, math.min(at + ARGUMENTS_MAX - 1, last)))
+  end
+end
+each('ZREM', FIRST, FIRST + gone - 1)
+each('ZADD', FIRST + gone, #ARGV)
+if redis.call('ZCARD', KEYS[1]) ~= modes then -- somebody else wrote there: the guard stays, so all of it comes next
+  return 'all wanted'
 end
 redis.call('SET', KEYS[2], ARGV[1] .. ' ' .. ARGV[2])
-return 1
+return 'published'

@@ -1,0 +1,100 @@
+/** The ways to the other members on which counts travel: how messages fare, how many are under way, and their figures. */
+import { MalformedMessageError } from "../../engine/codec.ts";
+import { type CountsMessage, decodeCounts, encodeCounts, type Tell, type Told } from "./counts-codec.ts";
+import { PeerError } from "../ports/transport.ts";
+
+export interface LanePorts {
+  /** A clock that never goes back. */
+  nowMs(): number;
+  /** A call on the lane of counts. Rejects with `PeerError`. */
+  call(incarnation: string, body: Uint8Array, timeoutMs: number): Promise<Uint8Array>;
+}
+
+/** How messages to a member fare. */
+export interface Lane {
+  underWay: number;
+  /** Changes wait for the next beat where a message failed. */
+  isFailing: boolean;
+  /** When the last message went. */
+  saidAtMs: number;
+}
+
+/** Messages under way to one node; changes alone wait for the one before. */
+const UNDER_WAY_MAX = 4;
+
+export class CountsLanes {
+  private readonly ports: LanePorts;
+  private readonly partitions: number;
+  private readonly quietMs: number;
+  private lanes = new Map<string, Lane>();
+  private messages = 0;
+  private messageBytes = 0;
+  private messagesFailed = 0;
+
+  constructor(ports: LanePorts, { partitions, quietMs }: { partitions: number; quietMs: number }) {
+    this.ports = ports;
+    this.partitions = partitions;
+    this.quietMs = quietMs;
+  }
+
+  get members(): string[] {
+    return [...this.lanes.keys()];
+  }
+
+  get all(): Iterable<readonly [member: string, lane: Lane]> {
+    return this.lanes;
+  }
+
+  get figures() {
+    const { messages, messageBytes, messagesFailed } = this;
+    return { messages, messageBytes, messagesFailed };
+  }
+
+  onView(members: readonly string[]): void {
+    const fresh = (): Lane => ({ underWay: 0, isFailing: false, saidAtMs: -Infinity });
+    this.lanes = new Map(members.map((member) => [member, this.lanes.get(member) ?? fresh()]));
+  }
+
+  has(member: string): boolean {
+    return this.lanes.has(member);
+  }
+
+  /** Whether a beat may go. */
+  hasRoom({ underWay }: Lane): boolean {
+    return underWay < UNDER_WAY_MAX;
+  }
+
+  /** Whether changes may go. */
+  isFree({ underWay, isFailing }: Lane): boolean {
+    return underWay === 0 && !isFailing;
+  }
+
+  /** Whether nothing was said for so long that the member may think this node dead. */
+  isQuiet({ saidAtMs }: Lane, nowMs: number): boolean {
+    return nowMs - saidAtMs >= this.quietMs;
+  }
+
+  /** @returns what the member says to it, or `undefined` where nothing can be read */
+  async tell(member: string, lane: Lane, message: Tell, timeoutMs: number): Promise<Told | undefined> {
+    lane.underWay++;
+    lane.saidAtMs = this.ports.nowMs();
+    const told = await this.call(member, message, timeoutMs);
+    lane.underWay--;
+    lane.isFailing = told?.kind !== "told";
+    return told?.kind === "told" ? told : undefined;
+  }
+
+  /** @returns the answer, or `undefined` where there is none that can be read */
+  async call(member: string, message: CountsMessage, timeoutMs: number): Promise<CountsMessage | undefined> {
+    const body = encodeCounts(message);
+    this.messages++;
+    this.messageBytes += body.length;
+    try {
+      return decodeCounts(await this.ports.call(member, body, timeoutMs), this.partitions);
+    } catch (error) {
+      if (!(error instanceof PeerError || error instanceof MalformedMessageError)) throw error;
+      this.messagesFailed++;
+      return undefined;
+    }
+  }
+}

@@ -1,0 +1,75 @@
+/** What one partition's claimant said of its players in the regions of this node, under (claim's term, version). */
+import { CellCounts } from "../../engine/cell-counts.ts";
+import { invariant } from "../../engine/invariant.ts";
+import { REGIONS } from "../../engine/regions.ts";
+import type { TallyEntry } from "./counts-codec.ts";
+
+const REGION_BITS = 8; // a cell is mode << REGION_BITS | region
+invariant(REGIONS.length <= 1 << REGION_BITS, "every region has a number");
+
+/** Told of each count that changed. Modes by the numbers of `CountedModes`. */
+export type OnCount = (region: number, mode: number, before: number, after: number) => void;
+
+export class PartitionTally {
+  /** Of the claim; 0 before one has spoken. */
+  term = 0;
+  version = 0;
+  /** The epoch in which it last told all its cells: it has spoken for every region that was taken until then (R22). */
+  spokenEpoch = 0;
+  /** R26: its players are in doubt. */
+  isDoubtful = false;
+  /** R21: its owner cannot read its record. */
+  isUnreadable = false;
+  private counts: CellCounts;
+  private readonly salt: number;
+
+  /** @param salt any number nobody outside knows */
+  constructor(salt: number) {
+    this.salt = salt;
+    this.counts = new CellCounts(salt);
+  }
+
+  get isIncomplete(): boolean {
+    return this.isDoubtful || this.isUnreadable;
+  }
+
+  /**
+   * Sets the cells that an entry names; where those are all, nobody is in the others.
+   * @param modes the number of each mode that the entry's message names
+   */
+  set(
+    { cells, isAllCells }: TallyEntry,
+    modes: readonly number[],
+    owns: (region: number) => boolean,
+    onCount: OnCount,
+  ) {
+    const before = this.counts;
+    if (isAllCells) this.counts = new CellCounts(this.salt);
+    for (let at = 0; at < cells.length; at += 3) {
+      const [region, mode, players] = [cells[at], modes[cells[at + 1]], cells[at + 2]];
+      if (!owns(region)) continue;
+      const cell = (mode << REGION_BITS) | region;
+      const known = this.counts.set(cell, players) + (isAllCells ? before.set(cell, 0) : 0);
+      if (known !== players) onCount(region, mode, known, players);
+    }
+    if (isAllCells) for (const [cell, known] of before.entries()) onCount(regionOf(cell), modeOf(cell), known, 0);
+  }
+
+  /** Forgets what was said of these regions; tells the mode of each cell. */
+  forget(regions: ReadonlySet<number>, onForgotten: (mode: number) => void): void {
+    const kept = new CellCounts(this.salt);
+    for (const [cell, players] of this.counts.entries()) {
+      if (regions.has(regionOf(cell))) onForgotten(modeOf(cell));
+      else kept.set(cell, players);
+    }
+    this.counts = kept;
+  }
+}
+
+function regionOf(cell: number): number {
+  return cell & ((1 << REGION_BITS) - 1);
+}
+
+function modeOf(cell: number): number {
+  return cell >>> REGION_BITS;
+}

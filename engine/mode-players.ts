@@ -1,0 +1,22 @@
+/** Players by mode in all regions together: what is left of the boards where other nodes keep them. */
+import { MODE_BITS } from "./modes.ts";
+
+const MODE_MASK = (1 << MODE_BITS) - 1;
+
+export class ModePlayers {
+  private readonly players = new Int32Array(1 << MODE_BITS);
+
+  /** Adds `change` to the players of a cell. */
+  add(cell: number, change: number): void {
+    this.players[cell & MODE_MASK] += change;
+  }
+
+  of(mode: number): number {
+    return this.players[mode];
+  }
+
+  /** Whether nobody in any region is in a mode. */
+  isModeEmpty(mode: number): boolean {
+    return this.players[mode] === 0;
+  }
+}
