@@ -34,6 +34,11 @@ export const SCENARIO_NAMES = [
   "two nodes that cannot hear each other",
   "a lone slow survivor buries the dead",
   "a removal and its echo",
+  "the store back empty while its members cannot reach it, and a founder there first",
+  "one suspended node comes back to a living cluster of another key",
+  "two founders at once",
+  "the list lost while the records stay, and everybody restarted",
+  "the list written back, and whoever wrote it dies",
 ] as const;
 
 export type ScenarioName = (typeof SCENARIO_NAMES)[number];

@@ -59,6 +59,7 @@ class Subject {
         onView: () => this.events.push(`view of ${this.membership.view.members.length}`),
         onRun: (before) => this.events.push(`run after ${before?.split(" ")[0]}`),
         onList: () => undefined,
+        onOtherKey: async () => void this.events.push("other key"),
         onExpelled: () => this.events.push("expelled"),
         reachesPeers: async () => this.canReachPeers,
         onFault: () => this.events.push("fault"),
