@@ -38,6 +38,7 @@ export const SCENARIO_NAMES = [
   "one suspended node comes back to a living cluster of another key",
   "two founders at once",
   "the list lost while the records stay, and everybody restarted",
+  "the list lost under the same run",
   "the list written back, and whoever wrote it dies",
 ] as const;
 

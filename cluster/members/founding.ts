@@ -84,7 +84,10 @@ export class Founding {
     if (known === undefined && bareMs() - this.missingSinceMs < WAITED_LEASES * this.proposal.leaseMs) return;
     const chosen = known ?? this.proposal;
     const from = key === undefined && copy !== undefined ? "a copy" : "anew";
-    if (disagreementOf(chosen, this.proposal) === undefined && !(await store.found(run, chosen, from, this.ports.randomId())))
+    if (
+      disagreementOf(chosen, this.proposal) === undefined &&
+      !(await store.found(run, chosen, from, this.ports.randomId()))
+    )
       return; // another key stands since
     this.agree(chosen, view);
   }
