@@ -28,7 +28,8 @@ interface Waiting {
 
 const PLAYERS_A_TICK = 1000;
 const IN_FLIGHT_MAX = 4000;
-const TRIES_MAX = 10;
+/** Each may take a request's deadline, so that an outage of a minute costs nobody. */
+const TRIES_MAX = 30;
 const RETRY_MS = 500;
 
 export class Rekeying {

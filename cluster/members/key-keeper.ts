@@ -32,8 +32,9 @@ const RETRY_MS = 200;
 export class KeyKeeper {
   private readonly ports: KeyKeeperPorts;
   private readonly key: ClusterKey;
-  /** Since when another key has stood. */
-  private askingSinceMs: number | undefined;
+  /** Since when this member has asked for its key without a break, and when it last did. */
+  private askingSinceMs = -Infinity;
+  private askedAtMs = -Infinity;
   private isLost = false;
   /** Under a new run nobody knows which key lies in which tag. */
   private isAdoptionDue = false;
@@ -53,7 +54,6 @@ export class KeyKeeper {
   }
 
   onRun(): void {
-    this.askingSinceMs = undefined;
     this.isAdoptionDue = true;
   }
 
@@ -64,26 +64,33 @@ export class KeyKeeper {
 
   /** A renewal was answered with another key. */
   async onOtherKey(run: Run, standing: ClusterKey): Promise<void> {
-    const { store, membership, bareMs, randomId } = this.ports;
+    const { store, membership, randomId } = this.ports;
     const { view, me } = membership;
     if (this.isLost) return;
     if (memberOf(view, me.incarnation) === undefined) return this.lose(standing); // nothing is held here
-    this.askingSinceMs ??= bareMs();
     const vote = { incarnation: me.incarnation, view, key: this.key, freshNonce: randomId() };
     switch (await store.vote(run, vote, this.key.leaseMs)) {
       case "outnumbered":
         return this.lose(standing);
       case "counted":
+        this.noteAsked();
         return this.isHopeless ? this.lose(standing) : undefined;
       default:
         membership.renewNow();
     }
   }
 
+  private noteAsked(): void {
+    const nowMs = this.ports.bareMs();
+    // Who was suspended, or could not reach the store, has not asked meanwhile.
+    if (nowMs - this.askedAtMs > this.key.leaseMs) this.askingSinceMs = nowMs;
+    this.askedAtMs = nowMs;
+  }
+
   /** Asked long enough, and those who could ask as well are not there. */
   private get isHopeless(): boolean {
-    const { membership, bareMs, heardCount } = this.ports;
-    const askedMs = bareMs() - (this.askingSinceMs ?? bareMs());
+    const { membership, heardCount } = this.ports;
+    const askedMs = this.askedAtMs - this.askingSinceMs;
     return askedMs >= ASKED_LEASES * this.key.leaseMs && (heardCount() + 1) * 2 <= membership.view.members.length;
   }
 

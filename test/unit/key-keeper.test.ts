@@ -118,6 +118,18 @@ describe("R12: KeyKeeper", () => {
     await pass(4000, one);
     expect([standing(), one.lost]).toEqual([OTHER_KEY, [OTHER_KEY]]);
   });
+  test("who could not ask for a while begins anew", async () => {
+    await refounded(1);
+    const [one] = subjects;
+    await pass(1500, one);
+    world.isStoreAway = true;
+    await pass(2 * leaseMs, one);
+    world.isStoreAway = false;
+    await pass(1500, one);
+    expect(one.lost).toEqual([]);
+    await pass(2 * leaseMs, one);
+    expect(one.lost).toEqual([OTHER_KEY]);
+  });
   test("who hears most of its peers waits for them to ask as well", async () => {
     await refounded(1);
     const [one, other] = subjects;

@@ -97,7 +97,7 @@ test("R12: whom nobody takes is tried again, and counted in the end", () => {
   let refusals = 0;
   subject.outcome = (number) => (number === 1 || refusals++ < 3 ? REFUSED : MOVED);
   subject.begin();
-  for (let step = 0; step < 20; step++) {
+  for (let step = 0; step < 40; step++) {
     subject.tick();
     subject.nowMs += 500;
   }
