@@ -1,11 +1,12 @@
 /** A node of a cluster, as the process sees it: finds or founds the cluster, joins, serves, leaves. */
 import type { ProfileId } from "../engine/profile-id.ts";
-import { type DisagreementError, Founding } from "./members/founding.ts";
+import { type DisagreementError, disagreementOf, Founding } from "./members/founding.ts";
 import { type ClusterEvent, MemberNode, type MemberPorts } from "./member-node.ts";
 import type { RegionView } from "./counts/read-views.ts";
 import type { Operation, Outcome, Row } from "./ports/rows.ts";
 import type { ClusterKey } from "./ports/shared-store.ts";
 import type { Lane } from "./ports/transport.ts";
+import { Rekeying } from "./rekeying.ts";
 import { wakefulClock } from "./members/wakeful-clock.ts";
 import { NO_VIEW, type View } from "./ports/view.ts";
 
@@ -26,7 +27,7 @@ export interface ClusterOptions {
 }
 
 /** `nowMs` is the bare monotonic clock. */
-export interface ClusterPorts extends Omit<MemberPorts, "bareMs"> {
+export interface ClusterPorts extends Omit<MemberPorts, "bareMs" | "onKeyLost"> {
   /** This node must not join: what it brings differs from what the cluster was founded with. */
   readonly onFatal: (error: DisagreementError) => void;
 }
@@ -41,6 +42,11 @@ export class ClusterNode {
   private readonly founding: Founding;
   private readonly startIncarnation: string;
   private member: MemberNode | undefined;
+  /** R12: a member under a key that was given up: who still waits for it is told when the time is over. */
+  private former: MemberNode | undefined;
+  private formerUntilMs = -Infinity;
+  /** R12: players that are reported to their new owners; the first one's are under way. */
+  private rekeyings: Rekeying[] = [];
   private isDraining = false;
   private isStarted = false;
   private tickedAtMs = -Infinity;
@@ -49,7 +55,12 @@ export class ClusterNode {
 
   constructor(options: ClusterOptions, ports: ClusterPorts) {
     this.options = options;
-    this.ports = { ...ports, bareMs: ports.nowMs, nowMs: wakefulClock(ports.nowMs, ports.wallMs) };
+    this.ports = {
+      ...ports,
+      bareMs: ports.nowMs,
+      nowMs: wakefulClock(ports.nowMs, ports.wallMs),
+      onKeyLost: (standing) => this.rekey(standing),
+    };
     this.startIncarnation = ports.randomId();
     const { store, randomId } = ports;
     const { key } = options;
@@ -78,6 +89,7 @@ export class ClusterNode {
       return;
     }
     this.member.tick();
+    this.tickRekeying();
     if (this.member.membership.isListed) this.wasListed = true;
   }
 
@@ -198,14 +210,45 @@ export class ClusterNode {
   drain(): void {
     if (this.isDraining) return;
     this.isDraining = true;
-    this.member?.leave();
+    if (this.rekeyings.length === 0) this.member?.leave(); // else when its players are reported
   }
 
   private join(key: ClusterKey, view: View): void {
-    if (this.isDraining) return;
+    if (this.isDraining && this.rekeyings.length === 0) return;
     const { id, url, peerUrl, weight, snapshotMs, isRepair = false } = this.options;
     this.member = new MemberNode(key, { id, url, peerUrl, weight }, { snapshotMs, isRepair }, this.ports);
     this.member.membership.join(view);
+  }
+
+  /** R12: joins under the key that stands, and reports the players that it has to their owners there. */
+  private rekey(standing: ClusterKey): void {
+    const { member, ports } = this;
+    const disagreement = disagreementOf(standing, this.options.key);
+    if (disagreement !== undefined) return ports.onFatal(disagreement);
+    if (member === undefined) return;
+    ports.tell({ kind: "other key" });
+    const rekeying = new Rekeying(member.engine, member.abandon(), {
+      nowMs: ports.nowMs,
+      submit: (operation, { id, region, mode, seq }, settle) =>
+        this.submit(operation, id, region, mode, seq, settle, true),
+      onOver: (players, failed) => ports.tell({ kind: "rekeyed", players, failed }),
+    });
+    this.rekeyings.push(rekeying);
+    this.former = member;
+    this.formerUntilMs = ports.nowMs() + this.options.key.deadlineMs;
+    this.wasListed = false;
+    this.join(standing, NO_VIEW);
+  }
+
+  private tickRekeying(): void {
+    this.former?.forwarder.tick();
+    if (this.tickedAtMs > this.formerUntilMs) this.former = undefined;
+    const [rekeying] = this.rekeyings;
+    if (rekeying === undefined || this.member?.membership.isListed !== true) return;
+    rekeying.tick();
+    if (!rekeying.isOver) return;
+    this.rekeyings.shift();
+    if (this.isDraining && this.rekeyings.length === 0) this.member.leave();
   }
 
   private noteFault(error: unknown): void {

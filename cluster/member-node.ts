@@ -13,6 +13,7 @@ import { encodeRequest } from "./moves/hand-off-codec.ts";
 import { Holdings } from "./moves/holdings.ts";
 import { ServedNotices } from "./moves/served-notices.ts";
 import { TakeBack, type TakeBackEvent } from "./moves/take-back.ts";
+import { KeyKeeper } from "./members/key-keeper.ts";
 import { Membership } from "./members/membership.ts";
 import { Owner } from "./records/owner.ts";
 import { Peers } from "./peers/peers.ts";
@@ -40,6 +41,9 @@ export type ClusterEvent =
   | { readonly kind: "other run"; readonly tags: readonly number[]; readonly tagsCount: number }
   /** R8. `partitionsLost`: what was acknowledged there no record is known to have; its table is kept for a while. */
   | { readonly kind: "expelled"; readonly incarnation: string; readonly partitionsLost: number }
+  | { readonly kind: "other key" }
+  | { readonly kind: "dropped records of another key"; readonly tags: number }
+  | { readonly kind: "rekeyed"; readonly players: number; readonly failed: number }
   | { readonly kind: "superseded"; readonly partition: PartitionIndex }
   | { readonly kind: "store fault"; readonly reason: string; readonly partitionsAhead: number }
   | { readonly kind: "store healed" };
@@ -57,6 +61,8 @@ export interface MemberPorts {
   readonly decompress: (snapshot: Uint8Array) => Promise<Uint8Array>;
   readonly atTurnEnd: (task: () => void) => void;
   readonly tell: (event: ClusterEvent) => void;
+  /** R12: this member's key is given up for the one that stands; it does nothing more. */
+  readonly onKeyLost: (standing: ClusterKey) => void;
 }
 
 export interface MemberOptions {
@@ -96,6 +102,7 @@ export class MemberNode {
   private readonly takeBack: TakeBack;
   private readonly notices: ServedNotices;
   private readonly raiser: ClaimRaiser;
+  private readonly keeper: KeyKeeper;
   private isLeaving = false;
   /** R11: partitions that were made due for a last snapshot. */
   private readonly hurried = new Set<PartitionIndex>();
@@ -129,6 +136,7 @@ export class MemberNode {
     const { engine, guard, membership } = this;
     this.placement = placementOf(membership.view, partitions);
     this.peers = this.makePeers();
+    this.keeper = this.makeKeeper();
     this.holdings = new Holdings(partitions, {
       membership,
       placement,
@@ -201,6 +209,7 @@ export class MemberNode {
   tick(): void {
     if (this.hasLeft) return this.forwarder.tick(); // who still waits here is told when the time is over
     this.membership.tick();
+    this.keeper.tick();
     this.takeOver.tick();
     this.raiser.tick();
     this.takeBack.tick();
@@ -217,6 +226,19 @@ export class MemberNode {
   leave(): void {
     this.isLeaving = true;
     this.membership.beginLeaving();
+  }
+
+  /**
+   * R12: writes and answers nothing more.
+   * @returns the partitions whose players are best known here
+   */
+  abandon(): PartitionIndex[] {
+    const held = this.holdings.where("serving", "settling", "letting go");
+    for (const partition of this.engine.partitions.keys()) {
+      this.recorder.drop(partition);
+      this.holdings.forget(partition);
+    }
+    return held;
   }
 
   /** For metrics: plain numbers, since the start or as of now. */
@@ -269,7 +291,10 @@ export class MemberNode {
     const { guard, membership, recorder } = this;
     const isNews = runs.some((run, tag) => guard.runOf(tag) !== run);
     const changed = guard.learn(runs);
-    if (isNews) membership.renewNow(); // what is held is named under these runs
+    if (isNews) {
+      membership.renewNow(); // what is held is named under these runs
+      this.keeper.onRun();
+    }
     if (changed.length === 0) return;
     const isOf = (partition: PartitionIndex): boolean => changed.includes(guard.tagOf(partition));
     this.takeOver.onRun(isOf);
@@ -362,6 +387,7 @@ export class MemberNode {
   }
 
   private onStoreFault(error: unknown): void {
+    this.keeper.onFault(error);
     const [reason, nowMs] = [error instanceof Error ? error.message : String(error), this.ports.nowMs()];
     const isNews = reason !== this.faultReason && nowMs - this.faultToldAtMs > FAULT_TOLD_EVERY_MS;
     if (isNews) this.ports.tell({ kind: "store fault", reason, partitionsAhead: this.recorder.aheadCount });
@@ -392,11 +418,28 @@ export class MemberNode {
       onView: () => this.onView(),
       onTagRuns: (runs: readonly Run[]) => this.onTagRuns(runs),
       onList: (list: MemberList) => this.onList(list),
+      onOtherKey: (run: Run, standing: ClusterKey) => this.keeper.onOtherKey(run, standing),
       onExpelled: (before: string) => this.onExpelled(before),
       reachesPeers: () => this.reachesPeers(),
       onFault: (error: unknown) => this.onStoreFault(error),
     };
     return new Membership(ports, { member, key: this.key });
+  }
+
+  private makeKeeper(): KeyKeeper {
+    const { store, bareMs, randomId, tell, onKeyLost } = this.ports;
+    const { membership, peers, key } = this;
+    const ports = {
+      store,
+      membership,
+      bareMs,
+      randomId,
+      heardCount: () => membership.view.members.length - 1 - peers.unheard(key.leaseMs).length,
+      onLost: onKeyLost,
+      onTagsAdopted: (tags: number) => tell({ kind: "dropped records of another key", tags }),
+      onFault: (error: unknown) => this.onStoreFault(error),
+    };
+    return new KeyKeeper(ports, key);
   }
 
   private makePeers(): Peers {

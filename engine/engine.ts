@@ -9,8 +9,8 @@ import { invariant } from "./invariant.ts";
 import { ModePlayers } from "./mode-players.ts";
 import { MODE_BITS, Modes, MODES_MAX } from "./modes.ts";
 import { ObservedTime } from "./observed-time.ts";
-import { Partition, type ReportEffect } from "./partition.ts";
-import { CELL, NOWHERE, ROW_WORDS } from "./presence-table.ts";
+import { NO_SEQ, Partition, type ReportEffect } from "./partition.ts";
+import { CELL, NOWHERE, ROW_WORDS, SEEN, SEQ } from "./presence-table.ts";
 import type { ProfileId } from "./profile-id.ts";
 
 export interface EngineOptions {
@@ -46,6 +46,13 @@ export interface Presence {
   readonly mode: string;
   /** The player was heard of at this reading of the clock or later. */
   readonly seenMs: number;
+}
+
+/** A player with all that is known of one. */
+export interface KnownPlayer extends Presence {
+  readonly id: ProfileId;
+  /** Newest applied, or NO_SEQ. */
+  readonly seq: number;
 }
 
 const MODE_MASK = (1 << MODE_BITS) - 1;
@@ -154,6 +161,22 @@ export class Engine {
     const seenMs = this.time.clockMs(partition.seenAt(base));
     if (cell === NOWHERE) return { region: -1, mode: "", seenMs };
     return { region: cell >>> MODE_BITS, mode: this.modes.names[cell & MODE_MASK], seenMs };
+  }
+
+  /** Everybody in a partition who is not overdue, removed players too. Nothing may change meanwhile. */
+  *players(partition: number): Generator<KnownPlayer> {
+    const { table } = this.partitions[partition];
+    for (const base of this.partitions[partition].liveRows(this.time.tenths)) {
+      const [cell, seq] = [table.rows[base + CELL], table.rows[base + SEQ] >>> 0];
+      const isRemoved = cell === NOWHERE;
+      yield {
+        id: table.rows.slice(base, base + 4),
+        region: isRemoved ? -1 : cell >>> MODE_BITS,
+        mode: isRemoved ? "" : this.modes.names[cell & MODE_MASK],
+        seenMs: this.time.clockMs(table.rows[base + SEEN]),
+        seq: seq === 0 ? NO_SEQ : seq,
+      };
+    }
   }
 
   /** Bytes of all rows and indexes. */

@@ -129,6 +129,13 @@ export class Partition {
     return this.table.rows[base + SEEN];
   }
 
+  /** Where the row of each player begins who is not overdue, removed ones included. Nothing may change meanwhile. */
+  *liveRows(now: number): Generator<number> {
+    const { rows } = this.table;
+    for (let base = 0; base < rows.length; base += ROW_WORDS)
+      if (!this.table.isFree(base) && !this.isOverdue(base, now)) yield base;
+  }
+
   /** The cell of each player who is connected. */
   *cells(): Generator<number> {
     const { rows } = this.table;

@@ -37,6 +37,12 @@ export const SCENARIO_NAMES = [
   "a store that takes its time over each append",
   "a step of an owner's clock under forwarded reports",
   "a holder that is superseded with rows that it took in",
+  "the store back empty while its members cannot reach it, and a founder there first",
+  "one suspended node comes back to a living cluster of another key",
+  "two founders at once",
+  "the list lost while the records stay, and everybody restarted",
+  "the list lost under the same run",
+  "the list written back, and whoever wrote it dies",
 ] as const;
 
 export type ScenarioName = (typeof SCENARIO_NAMES)[number];

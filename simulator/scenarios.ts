@@ -1,9 +1,16 @@
 /** The named scenarios. */
 import type { ScenarioName } from "./scenario-names.ts";
 import { FAILING } from "./scenarios/failing.ts";
+import { FOUNDING } from "./scenarios/founding.ts";
 import { MOVING } from "./scenarios/moving.ts";
 import { ROWS } from "./scenarios/rows.ts";
 import type { Scenario } from "./scenarios/scenario.ts";
 import { STORE } from "./scenarios/store.ts";
 
-export const SCENARIOS: Readonly<Record<ScenarioName, Scenario>> = { ...MOVING, ...STORE, ...FAILING, ...ROWS };
+export const SCENARIOS: Readonly<Record<ScenarioName, Scenario>> = {
+  ...MOVING,
+  ...STORE,
+  ...FAILING,
+  ...ROWS,
+  ...FOUNDING,
+};

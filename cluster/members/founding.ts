@@ -20,6 +20,14 @@ export class DisagreementError extends Error {
   }
 }
 
+/** What a node brings that differs from what stands, but for the hash key; undefined where nothing does. */
+export function disagreementOf(standing: ClusterKey, brought: ClusterKey): DisagreementError | undefined {
+  for (const field of Object.keys(brought) as (keyof ClusterKey)[])
+    if (field !== "hashKey" && standing[field] !== brought[field])
+      return new DisagreementError(field, standing[field], brought[field]);
+  return undefined;
+}
+
 export interface FoundingPorts {
   readonly store: SharedStore;
   /** The bare monotonic clock: a founder waits at least so long. */
@@ -76,21 +84,17 @@ export class Founding {
     if (known === undefined && bareMs() - this.missingSinceMs < WAITED_LEASES * this.proposal.leaseMs) return;
     const chosen = known ?? this.proposal;
     const from = key === undefined && copy !== undefined ? "a copy" : "anew";
-    if (this.disagreementOf(chosen) === undefined && !(await store.found(run, chosen, from, this.ports.randomId())))
+    if (
+      disagreementOf(chosen, this.proposal) === undefined &&
+      !(await store.found(run, chosen, from, this.ports.randomId()))
+    )
       return; // another key stands since
     this.agree(chosen, view);
   }
 
-  private disagreementOf(standing: ClusterKey): DisagreementError | undefined {
-    for (const field of Object.keys(this.proposal) as (keyof ClusterKey)[])
-      if (field !== "hashKey" && standing[field] !== this.proposal[field])
-        return new DisagreementError(field, standing[field], this.proposal[field]);
-    return undefined;
-  }
-
   private agree(standing: ClusterKey, view: View): void {
     this.isOver = true;
-    const disagreement = this.disagreementOf(standing);
+    const disagreement = disagreementOf(standing, this.proposal);
     if (disagreement === undefined) this.ports.onFound(standing, view);
     else this.ports.onDisagreement(disagreement);
   }

@@ -6,7 +6,6 @@ import { markOf } from "../ports/mark.ts";
 import {
   type ClusterKey,
   type MemberList,
-  OtherKeyError,
   type RenewalAnswer,
   type Run,
   type SharedStore,
@@ -32,6 +31,8 @@ export interface MembershipPorts {
   readonly onTagRuns: (runs: readonly Run[]) => void;
   /** An answer brought the list, or confirmed the one known. */
   readonly onList: (list: MemberList) => void;
+  /** R12: another key stands than this node's; nothing was renewed. */
+  readonly onOtherKey: (run: Run, standing: ClusterKey) => Promise<void>;
   /** R8: this incarnation was named expelled; a new one has taken its place. */
   readonly onExpelled: (before: string) => void;
   /** Whether at least half of the other members that are listed answer this node. */
@@ -187,7 +188,7 @@ export class Membership {
   }
 
   private async take(answer: RenewalAnswer, answered: Answered): Promise<void> {
-    if (answer.kind === "other key") throw new OtherKeyError("Cannot renew the lease: the cluster has another key");
+    if (answer.kind === "other key") return this.ports.onOtherKey(answer.run, answer.key);
     if (answer.run !== this.run) {
       this.run = answer.run;
       this.list = undefined; // revisions begin anew

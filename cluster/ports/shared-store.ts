@@ -114,6 +114,23 @@ export interface PublishedBoard {
   readonly gone: readonly string[];
 }
 
+/** R12: a member asks for its own key in the place of another that stands. */
+export interface Vote {
+  readonly incarnation: string;
+  /** What the caller knows, itself in it: the list that is to be written back. */
+  readonly view: View;
+  readonly key: ClusterKey;
+  /** Begins the new history; without spaces. */
+  readonly freshNonce: string;
+}
+
+/**
+ * `replaced`: more than half of the view's members asked within a lease, and more than live under the other key.
+ * `counted`: not yet so many. `outnumbered`: as many live under the other key as the view has members, so that it stays.
+ * `not needed`: no other key stands any more.
+ */
+export type VoteAnswer = "replaced" | "counted" | "outnumbered" | "not needed";
+
 /** `superseded`: a newer (region term, version) stands. `all wanted`: something else stands than what this changes. */
 export type PublishAnswer = "published" | "superseded" | "all wanted";
 
@@ -143,6 +160,17 @@ export interface SharedStore extends SharedRecords {
    * @returns false where another key stands
    */
   found(run: Run, key: ClusterKey, from: "anew" | "a copy", freshNonce: string): Promise<boolean>;
+  /**
+   * Asks that this key replace the one that stands. When enough members have, key and list are replaced in one script,
+   * under an epoch above both. A vote holds for a lease, so that who voted and died, or gave up, is not counted.
+   */
+  vote(run: Run, vote: Vote, leaseMs: number): Promise<VoteAnswer>;
+  /**
+   * Brings each tag to the key that stands beside the list, under which the caller has renewed. A tag with a key of a lower
+   * generation loses its records: they name players of other partitions. Rejects where a tag has a newer key.
+   * @returns how many tags lost records
+   */
+  adoptTags(run: Run): Promise<number>;
 
   // For people and dashboards.
 

@@ -18,6 +18,9 @@ const TOLD: Readonly<Record<ClusterEvent["kind"], readonly [level: Level, messag
   expelled: ["warn", "was expelled: answers for nothing any more and joins anew"],
   "other run": ["warn", "Redis restarted, failed over or is another: its partitions are stored again"],
   "takes back": ["info", "all members have seen the new Redis: takes partitions again, with their tables"],
+  "other key": ["error", "the cluster was founded anew with another key: joins it, and reports its players there"],
+  "dropped records of another key": ["warn", "dropped records that were written under a key that was replaced"],
+  rekeyed: ["warn", "reported its players under the cluster's key"],
   "store fault": ["error", "Redis does not do what it should: reports to partitions that are ahead get 202"],
   "store healed": ["info", "Redis is well again, everything is stored: reports get 200"],
 };

@@ -2,13 +2,13 @@
  * The cluster's key in Redis (R12): beside the list of members, with a copy beside each tag's records. Remembers the keys
  * that it has met, so that scripts which write them get their text and their generation.
  */
-import type { ClusterKey, Look, Run } from "../../cluster/ports/shared-store.ts";
+import type { ClusterKey, Look, Run, Vote, VoteAnswer } from "../../cluster/ports/shared-store.ts";
 import { markOf } from "../../cluster/ports/mark.ts";
 import { NO_VIEW } from "../../cluster/ports/view.ts";
 import type { Connection } from "./connection.ts";
-import { encodeRun, generationOf, mastersOf, UNKNOWN } from "./run.ts";
+import { encodeRun, generationOf, markOfRun, mastersOf, UNKNOWN } from "./run.ts";
 import { scriptNamed } from "./scripts.ts";
-import { decodeKey, decodeList, encodeKey } from "./wire.ts";
+import { decodeKey, decodeList, encodeExpelled, encodeKey, encodeMembers } from "./wire.ts";
 
 export interface KeyShelfPorts {
   readonly leases: Connection;
@@ -33,6 +33,8 @@ const SCRIPTS = {
   readCopy: scriptNamed("read-copy"),
   found: scriptNamed("found"),
   createRecords: scriptNamed("create-records"),
+  vote: scriptNamed("vote"),
+  adoptTag: scriptNamed("adopt-tag"),
 };
 const NOT_MET: Kept = { text: "", generation: 1 };
 
@@ -110,6 +112,27 @@ export class KeyShelf {
     });
     await allSettled(made);
     return true;
+  }
+
+  async vote(run: Run, { incarnation, view, key, freshNonce }: Vote, leaseMs: number): Promise<VoteAnswer> {
+    const { leases, membersKey, clock } = this.ports;
+    const { text, generation } = this.keep(key);
+    const args = [encodeRun(mastersOf(run), UNKNOWN, markOf(key.hashKey)), `${leaseMs}`, incarnation];
+    const about = [`${view.epoch}`, freshNonce, encodeExpelled(view), clock(), text, `${generation}`];
+    const all = [...args, ...about, ...encodeMembers(view)];
+    return String(await leases.call("ask for the key", SCRIPTS.vote, [membersKey], all)) as VoteAnswer;
+  }
+
+  async adoptTags(run: Run): Promise<number> {
+    const { leases, recordsKey } = this.ports;
+    const { text, generation } = this.keptAs(markOfRun(run));
+    if (text === "") return 0;
+    const args = [encodeRun(await this.ports.readMasters(), this.history, markOfRun(run)), text, `${generation}`];
+    const tags = Array.from({ length: this.tagsCount }, (_, tag) => tag);
+    const adopted = await allSettled(
+      tags.map((tag) => leases.call("bring a tag to the key", SCRIPTS.adoptTag, [recordsKey(tag)], args)),
+    );
+    return adopted.filter((dropped) => Number(dropped) === 1).length;
   }
 
   /** The key of the highest generation that lies beside any tag's records. */

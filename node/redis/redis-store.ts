@@ -22,6 +22,8 @@ import {
   type Renewal,
   type RenewalAnswer,
   type SharedStore,
+  type Vote,
+  type VoteAnswer,
 } from "../../cluster/ports/shared-store.ts";
 import type { View } from "../../cluster/ports/view.ts";
 import { Connection } from "./connection.ts";
@@ -40,7 +42,9 @@ import {
   decodeTaken,
   decodeTakenBack,
   encodeClaim,
+  encodeExpelled,
   encodeMember,
+  encodeMembers,
 } from "./wire.ts";
 
 export interface RedisStoreOptions {
@@ -58,7 +62,6 @@ export interface RedisStoreOptions {
 
 /** Of a Redis Cluster: enough to spread the records evenly, few enough for one call each. */
 const CLUSTER_TAGS_COUNT = 16;
-const EXPELLED_MAX = 256;
 /** R9: a renewal that names an old history is answered with the present one, and sent again. */
 const HISTORIES_MAX = 3;
 
@@ -176,10 +179,8 @@ export class RedisStore implements SharedStore {
 
   async restore(run: Run, view: View, key: ClusterKey, freshNonce: string, leaseMs: number): Promise<void> {
     const { text, generation } = this.#shelf.keep(key);
-    const expelled = view.expelled.slice(-EXPELLED_MAX).map((name) => `${name} `);
-    const members = view.members.flatMap((member) => [member.incarnation, encodeMember(member)]);
-    const about = [`${leaseMs}`, `${view.epoch}`, view.nonce, freshNonce, expelled.join(""), this.#clock()];
-    const args = [run, ...about, text, `${generation}`, ...members];
+    const about = [`${leaseMs}`, `${view.epoch}`, view.nonce, freshNonce, encodeExpelled(view), this.#clock()];
+    const args = [run, ...about, text, `${generation}`, ...encodeMembers(view)];
     await this.#leases.call("write the view back", SCRIPTS.restore, [this.#membersKey], args);
   }
 
@@ -199,6 +200,14 @@ export class RedisStore implements SharedStore {
 
   found(run: Run, key: ClusterKey, from: "anew" | "a copy", freshNonce: string): Promise<boolean> {
     return this.#shelf.found(run, key, from, freshNonce);
+  }
+
+  vote(run: Run, vote: Vote, leaseMs: number): Promise<VoteAnswer> {
+    return this.#shelf.vote(run, vote, leaseMs);
+  }
+
+  adoptTags(run: Run): Promise<number> {
+    return this.#shelf.adoptTags(run);
   }
 
   // Records: all partitions of a call are of one tag.

@@ -2,7 +2,7 @@
 import type { AppendAnswer, FoundedClaim, PartitionRecord, SnapshotAnswer } from "../../cluster/ports/record-store.ts";
 import type { Standing, TakenAnswer, TakenBackAnswer } from "../../cluster/ports/shared-records.ts";
 import type { ClusterKey, Listed, MemberList } from "../../cluster/ports/shared-store.ts";
-import type { Member } from "../../cluster/ports/view.ts";
+import { EXPELLED_MAX, type Member, type View } from "../../cluster/ports/view.ts";
 
 const ANSWERS = { L: "landed", S: "superseded", B: "behind" } as const;
 
@@ -28,6 +28,19 @@ export function decodeKey(bytes: Buffer): KeptKey {
 export function encodeMember(member: Member): string {
   const { incarnation, id, url, peerUrl, weight, isLeaving } = member;
   return JSON.stringify({ incarnation, id, url, peerUrl, weight, isLeaving });
+}
+
+/** Of each member: incarnation, JSON. */
+export function encodeMembers({ members }: View): string[] {
+  return members.flatMap((member) => [member.incarnation, encodeMember(member)]);
+}
+
+/** R8: as the list has them, the newest only. */
+export function encodeExpelled({ expelled }: View): string {
+  return expelled
+    .slice(-EXPELLED_MAX)
+    .map((name) => `${name} `)
+    .join("");
 }
 
 /** Of answerList(): revision, epoch, nonce, expelled, then JSON, run and held of each member. */

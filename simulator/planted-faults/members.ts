@@ -1,5 +1,5 @@
 /** Breaches of R7 to R12: membership. */
-import { fault, LIST, type PlantedFault } from "./planted-fault.ts";
+import { fault, KEYS, LIST, type PlantedFault } from "./planted-fault.ts";
 
 export const MEMBER_FAULTS: Readonly<Record<string, PlantedFault>> = {
   "leases by the store's bare clock": {
@@ -37,6 +37,20 @@ export const MEMBER_FAULTS: Readonly<Record<string, PlantedFault>> = {
     "",
     "the store back as another while all owners live",
   ),
+  "the list is written back without the key": fault(
+    "R9",
+    KEYS,
+    "if (isWritten) this.#keep(",
+    'if (isWritten && freshNonce === "") this.#keep(',
+    "the list written back, and whoever wrote it dies",
+  ),
+  "a list written back is no new run": fault(
+    "R9",
+    KEYS,
+    "    this.history = `${generation}.${nonce}`;\n",
+    "    this.history = `${generation}.1`;\n",
+    "the list lost under the same run",
+  ),
   "two lists under one number are not told apart": {
     ...fault("R9", LIST, "if (isForked) raise(standing, standing.epoch + 1, freshNonce);", ""),
     scenarios: ["the store back as another, views that differ and a newcomer"],
@@ -70,7 +84,63 @@ export const MEMBER_FAULTS: Readonly<Record<string, PlantedFault>> = {
     "cluster/members/founding.ts",
     "WAITED_LEASES = 2",
     "WAITED_LEASES = 0",
+    "the store back empty while its members cannot reach it, and a founder there first",
     "the store back as another, views that differ and a newcomer",
     "the store back as another while all owners live",
+  ),
+  "a founder does not look for copies": fault(
+    "R12",
+    "cluster/members/founding.ts",
+    "const known = key ?? copy;",
+    "const known = key;",
+    "the list lost while the records stay, and everybody restarted",
+  ),
+  "a key is replaced by one vote": fault(
+    "R12",
+    KEYS,
+    'if (asked * 2 <= names.size || asked <= living) return "counted";',
+    "",
+    "one suspended node comes back to a living cluster of another key",
+  ),
+  "a key replaces that of a cluster as large": fault(
+    "R12",
+    KEYS,
+    'if (view.members.length <= living) return "outnumbered";',
+    "",
+    "the store back empty while its members cannot reach it, and a founder there first",
+  ),
+  "a renewal does not name its key": fault(
+    "R12",
+    KEYS,
+    "if (kept !== undefined && kept.mark !== renewal.mark)",
+    "if (kept === undefined)",
+    "the store back empty while its members cannot reach it, and a founder there first",
+  ),
+  "claims and appends are taken under another key": {
+    ...fault("R12", KEYS, "if (kept !== undefined && kept.mark !== mark) throw", 'if (mark === "") throw'),
+    scenarios: ["the store back empty while its members cannot reach it, and a founder there first"],
+    harmless:
+      "the list that replaces another has a higher epoch, so claims under the other key are lower (R1), but for a claim and an append that are both under way when the tag is brought to the key",
+  },
+  "records of another key stay": fault(
+    "R12",
+    "simulator/redis/shared-store-model.ts",
+    "if (!this.adopt(run, tag, kept)) return false;",
+    "if (!this.adopt(run, tag, kept) || tag >= 0) return false;",
+    "the store back empty while its members cannot reach it, and a founder there first",
+  ),
+  "who gives its key up reports nobody": fault(
+    "R12",
+    "cluster/cluster-node.ts",
+    "new Rekeying(member.engine, member.abandon(), {",
+    "new Rekeying(member.engine, member.abandon().slice(0, 0), {",
+    "the store back empty while its members cannot reach it, and a founder there first",
+  ),
+  "what a founder began is not gone on with": fault(
+    "R12",
+    "cluster/members/founding.ts",
+    "if (key !== undefined && view.epoch > 0) return",
+    "if (key !== undefined && view.epoch >= 0) return",
+    "two founders at once",
   ),
 };

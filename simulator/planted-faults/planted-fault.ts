@@ -23,4 +23,5 @@ export function fault(
 
 /** What the Lua scripts do, as plain code: both are held to one suite. */
 export const RECORD = "simulator/redis/record-model.ts";
+export const KEYS = "simulator/redis/key-model.ts";
 export const LIST = "simulator/redis/member-list-model.ts";

@@ -115,6 +115,14 @@ export class MemberListModel {
     return true;
   }
 
+  /** Lets time pass. @returns how many leases have not lapsed, and the observed clock */
+  observe(leaseMs: number, nowMs: number): { readonly living: number; readonly clockMs: number } {
+    const list = this.#list;
+    if (list === undefined) return { living: 0, clockMs: 0 };
+    observe(list, leaseMs, nowMs);
+    return { living: list.entries.filter((entry) => entry.leaseMs >= list.clockMs).length, clockMs: list.clockMs };
+  }
+
   /** Writes a view in the place of what stands, with fresh leases. */
   replace(view: View, leaseMs: number, nowMs: number): void {
     const list = this.#list ?? emptyList(nowMs);

@@ -13,21 +13,20 @@ import {
   type Snapshot,
   type SnapshotAnswer,
 } from "../../cluster/ports/record-store.ts";
-import { markOf } from "../../cluster/ports/mark.ts";
 import {
   type ClusterKey,
   type Look,
-  OtherKeyError,
-  OtherRunError,
   type PublishAnswer,
   type PublishedBoard,
   type Renewal,
   type RenewalAnswer,
   type SharedStore,
+  type Vote,
+  type VoteAnswer,
 } from "../../cluster/ports/shared-store.ts";
 import type { Run, Standing, TakenAnswer, TakenBackAnswer, TakingBack } from "../../cluster/ports/shared-records.ts";
-import { NO_VIEW, type View } from "../../cluster/ports/view.ts";
-import { MemberListModel } from "./member-list-model.ts";
+import type { View } from "../../cluster/ports/view.ts";
+import { type KeptKey, KeyModel, KeysMet, renamed } from "./key-model.ts";
 import {
   type RecordModel,
   appendToRecord,
@@ -58,14 +57,6 @@ interface Published {
   readonly players: Map<string, number>;
 }
 
-/** A key as it lies beside the list, or beside a tag's records. */
-interface KeptKey {
-  readonly key: ClusterKey;
-  readonly mark: string;
-  /** Rises each time that a key replaces another. */
-  readonly generation: number;
-}
-
 interface ModelOptions {
   /** The store's own clock; it may jump. */
   readonly clockMs?: () => number;
@@ -73,27 +64,13 @@ interface ModelOptions {
   readonly tagsCount?: number;
 }
 
-export class SharedStoreModel {
-  /** R15: the master's name: set it whenever the store restarts, fails over or is another. Without spaces. */
-  master = "run-1";
-  /** Of the tags that another master has. */
-  readonly tagMasters = new Map<number, string>();
-  readonly tagsCount: number;
+export class SharedStoreModel extends KeyModel {
   /** To be looked at; changed by steps only. */
   records = new Map<PartitionIndex, RecordModel>();
-  readonly members = new MemberListModel();
   published = new Map<string, Published>();
-  /** R12: what lies beside the list. */
-  kept: KeptKey | undefined;
-  /** R9: another with each founding and each time that the list is written back. */
-  history = UNKNOWN;
-  /** R12: beside the records, by tag: a copy of the cluster's key. */
-  tagKeys = new Map<number, KeptKey>();
-  readonly #clockMs: () => number;
 
   constructor({ clockMs = () => 0, tagsCount = 1 }: ModelOptions = {}) {
-    this.#clockMs = clockMs;
-    this.tagsCount = tagsCount;
+    super(clockMs, tagsCount);
   }
 
   /** A node's way to the store; by default every step is done at once. */
@@ -101,26 +78,12 @@ export class SharedStoreModel {
     return new ModelConnection(this, through);
   }
 
-  tagOf(partition: PartitionIndex): number {
-    return partition % this.tagsCount;
-  }
-
-  get key(): ClusterKey | undefined {
-    return this.kept?.key;
-  }
-
-  /** What stands. */
-  get run(): Run {
-    const masters = [...new Set([this.master, ...this.tagMasters.values()])].toSorted().join(",");
-    return this.runOf(this.kept?.mark ?? UNKNOWN, this.history, masters);
-  }
-
   // The faults. Each is a new history of the store: who plays it sets another `master` with it.
 
   /** All that is stored as of now, for `load()`: the store comes back older, or without its tail. */
   save(): unknown {
-    const { records, published, kept, history, tagKeys } = this;
-    return structuredClone({ records, published, kept, history, tagKeys, list: this.members.save() });
+    const { records, published } = this;
+    return structuredClone({ records, published, ...this.saveKeys() });
   }
 
   load(saved: unknown): void {
@@ -135,73 +98,19 @@ export class SharedStoreModel {
     this.forgetList();
   }
 
-  /** The list is lost, and the key with it; the records stay. */
-  forgetList(): void {
-    this.members.load(undefined);
-    Object.assign(this, { kept: undefined, history: UNKNOWN });
-  }
-
   // The steps.
 
-  renew(renewal: Renewal, leaseMs: number): RenewalAnswer {
-    const { kept } = this;
-    if (kept !== undefined && kept.mark !== renewal.mark)
-      return { kind: "other key", run: this.runOf(UNKNOWN, UNKNOWN), key: structuredClone(kept.key) };
-    const answer = this.members.renew(renewal, leaseMs, this.runOf(renewal.mark), this.#clockMs());
-    return answer.kind === "other key" ? answer : { ...answer, tagRuns: this.tagRuns(renewal.mark) };
-  }
-
-  restore(run: Run, view: View, kept: KeptKey, freshNonce: string, leaseMs: number): void {
-    this.#expect(run);
-    const isWritten = this.members.restore(view, freshNonce, leaseMs, this.#clockMs());
-    if (isWritten) this.#keep(kept, Math.max(kept.generation, this.kept?.generation ?? 0), freshNonce);
-  }
-
-  raiseEpoch(run: Run, above: number, freshNonce: string): void {
-    this.#expect(run);
-    this.members.raiseEpoch(above, freshNonce);
-  }
-
-  leave(run: Run, incarnation: string, freshNonce: string): void {
-    this.#expect(run);
-    this.members.leave(incarnation, freshNonce);
-  }
-
-  /** Without the copies. */
-  look(): Look {
-    return structuredClone({
-      run: this.run,
-      key: this.key,
-      copy: undefined,
-      view: this.members.peek()?.view ?? NO_VIEW,
-    });
-  }
-
-  readCopy(run: Run, tag: number): KeptKey | undefined {
-    this.#expectMaster(run, tag);
-    return structuredClone(this.tagKeys.get(tag));
-  }
-
-  /** First step of the founding. @returns whether that key stands, founded now or before */
-  found(run: Run, kept: KeptKey, epoch: number, freshNonce: string): boolean {
-    this.#expectMaster(run);
-    if (this.kept !== undefined) return this.kept.mark === kept.mark;
-    this.members.found(epoch, freshNonce, this.#clockMs());
-    this.#keep(kept, kept.generation, freshNonce);
-    return true;
-  }
-
-  /** Second step, for every tag: the records that are not there, empty. */
+  /** Second step of the founding, for every tag: the records that are not there, empty. */
   createRecords(run: Run, tag: number, kept: KeptKey): void {
-    this.#expect(run, tag);
-    this.#copy(tag, kept);
+    this.expect(run, tag);
+    this.copy(tag, kept);
     for (let partition = tag; partition < kept.key.partitions; partition += this.tagsCount) {
       if (!this.records.has(partition)) this.records.set(partition, emptyRecord());
     }
   }
 
   standing(run: Run, partitions: readonly PartitionIndex[]): Standing[] {
-    this.#expectAt(run, partitions);
+    this.expectAt(run, partitions);
     return partitions.map((partition) => standingOf(this.records.get(partition)));
   }
 
@@ -213,8 +122,8 @@ export class SharedStoreModel {
     isLoaded: boolean,
     kept: KeptKey | undefined,
   ): TakenAnswer[] {
-    this.#expectAt(run, partitions);
-    if (kept !== undefined) for (const partition of partitions) this.#copy(this.tagOf(partition), kept);
+    this.expectAt(run, partitions);
+    if (kept !== undefined) for (const partition of partitions) this.copy(this.tagOf(partition), kept);
     return partitions.map((partition) => {
       const standing = this.records.get(partition);
       const record = standing ?? emptyRecord();
@@ -225,8 +134,8 @@ export class SharedStoreModel {
 
   takeBack(run: Run, taking: TakingBack, kept: KeptKey | undefined): TakenBackAnswer {
     const { partition } = taking;
-    this.#expectAt(run, [partition]);
-    if (kept !== undefined) this.#copy(this.tagOf(partition), kept);
+    this.expectAt(run, [partition]);
+    if (kept !== undefined) this.copy(this.tagOf(partition), kept);
     const found = this.records.get(partition);
     const record = found ?? emptyRecord();
     const answer = takeBackRecord(record, found, taking);
@@ -234,12 +143,19 @@ export class SharedStoreModel {
     return answer;
   }
 
+  /** @returns whether records of another key were dropped */
+  adoptTag(run: Run, tag: number, kept: KeptKey): boolean {
+    if (!this.adopt(run, tag, kept)) return false;
+    for (const partition of [...this.records.keys()]) if (this.tagOf(partition) === tag) this.records.delete(partition);
+    return true;
+  }
+
   raise(
     run: Run,
     claims: readonly { readonly partition: PartitionIndex; readonly claim: FoundedClaim }[],
     epoch: number,
   ): AppendAnswer[] {
-    this.#expectAt(
+    this.expectAt(
       run,
       claims.map(({ partition }) => partition),
     );
@@ -247,7 +163,7 @@ export class SharedStoreModel {
   }
 
   append(run: Run, appends: readonly FoundedAppend[]): AppendAnswer[] {
-    this.#expectAt(
+    this.expectAt(
       run,
       appends.map(({ partition }) => partition),
     );
@@ -255,7 +171,7 @@ export class SharedStoreModel {
   }
 
   snapshot(run: Run, partition: PartitionIndex, claim: FoundedClaim, snapshot: Snapshot): SnapshotAnswer {
-    this.#expectAt(run, [partition]);
+    this.expectAt(run, [partition]);
     return snapshotRecord(this.records.get(partition), claim, snapshot);
   }
 
@@ -272,65 +188,13 @@ export class SharedStoreModel {
     this.published.set(region, { term, version, players: board });
     return "published";
   }
-
-  runOf(mark: string, history = this.history, master = this.master): Run {
-    return `${master} ${history} ${mark}`;
-  }
-
-  masterOf(tag: number): string {
-    return this.tagMasters.get(tag) ?? this.master;
-  }
-
-  /** R15: the runs of all tags, for who holds this key. */
-  tagRuns(mark: string): Run[] {
-    return Array.from({ length: this.tagsCount }, (_, tag) => this.runOf(mark, this.history, this.masterOf(tag)));
-  }
-
-  #keep(kept: KeptKey, generation: number, nonce: string): void {
-    this.kept = structuredClone({ ...kept, generation });
-    this.history = `${generation}.${nonce}`;
-  }
-
-  #copy(tag: number, kept: KeptKey): void {
-    if (!this.tagKeys.has(tag)) this.tagKeys.set(tag, structuredClone(kept));
-  }
-
-  #expectMaster(run: Run, tag?: number): void {
-    const { master } = partsOf(run);
-    const standing = tag === undefined ? this.master : this.masterOf(tag);
-    if (!master.split(",").includes(standing))
-      throw new OtherRunError(`The store's master is ${standing}, not ${master}`);
-  }
-
-  /** R9, R12: of the list, or of a tag, which has no history. */
-  #expect(run: Run, tag?: number): void {
-    const { history, mark } = partsOf(run);
-    this.#expectMaster(run, tag);
-    const kept = tag === undefined ? this.kept : this.tagKeys.get(tag);
-    if (kept !== undefined && kept.mark !== mark) throw new OtherKeyError(`The mark is ${kept.mark}, not ${mark}`);
-    const isKnown = this.history !== UNKNOWN && history !== UNKNOWN;
-    if (tag === undefined && isKnown && history !== this.history)
-      throw new OtherRunError(`The history is ${this.history}, not ${history}`);
-  }
-
-  #expectAt(run: Run, partitions: readonly PartitionIndex[]): void {
-    for (const tag of new Set(partitions.map((partition) => this.tagOf(partition)))) this.#expect(run, tag);
-  }
-}
-
-/** In the place of a history or a mark that is not known, or not there. */
-const UNKNOWN = "-";
-
-function partsOf(run: Run): { master: string; history: string; mark: string } {
-  const [, master, history, mark] = /^(\S+) (.*) (\S+)$/.exec(run) ?? [run, run, UNKNOWN, UNKNOWN];
-  return { master, history, mark };
 }
 
 class ModelConnection implements SharedStore {
   readonly #model: SharedStoreModel;
   readonly #through: Through;
   /** R12: the keys that it has met, by mark, with the highest generation. */
-  readonly #met = new Map<string, KeptKey>();
+  readonly #met = new KeysMet();
 
   constructor(model: SharedStoreModel, through: Through) {
     this.#model = model;
@@ -339,12 +203,12 @@ class ModelConnection implements SharedStore {
 
   async renew(renewal: Renewal, leaseMs: number): Promise<RenewalAnswer> {
     const answer = await this.#step("renew", () => this.#model.renew(renewal, leaseMs));
-    this.#hear(answer.run);
+    this.#met.hear(answer.run);
     return answer;
   }
 
   restore(run: Run, view: View, key: ClusterKey, freshNonce: string, leaseMs: number): Promise<void> {
-    const kept = this.#meet(key);
+    const kept = this.#met.meet(key);
     return this.#step("restore", () => this.#model.restore(run, view, kept, freshNonce, leaseMs));
   }
 
@@ -358,8 +222,8 @@ class ModelConnection implements SharedStore {
 
   async look(): Promise<Look> {
     const look = await this.#step("look", () => this.#model.look());
-    if (look.key !== undefined) this.#meet(look.key);
-    this.#hear(look.run);
+    if (look.key !== undefined) this.#met.meet(look.key);
+    this.#met.hear(look.run);
     if (look.key !== undefined) return look;
     const tags = Array.from({ length: this.#model.tagsCount }, (_, tag) => tag);
     const read = await Promise.all(
@@ -367,17 +231,16 @@ class ModelConnection implements SharedStore {
     );
     const copies = read.filter((copy) => copy !== undefined);
     const [newest] = copies.toSorted((one, other) => other.generation - one.generation);
-    if (newest !== undefined) this.#meet(newest.key, newest.generation);
+    if (newest !== undefined) this.#met.meet(newest.key, newest.generation);
     return { ...look, copy: newest?.key };
   }
 
   async found(run: Run, key: ClusterKey, from: "anew" | "a copy", freshNonce: string): Promise<boolean> {
-    const kept = this.#meet(key);
+    const kept = this.#met.meet(key);
     const epoch = from === "anew" ? 0 : 1;
     const isFounded = await this.#step("found", () => this.#model.found(run, kept, epoch, freshNonce));
     if (!isFounded || from === "a copy") return isFounded;
-    const { master } = partsOf(run);
-    const under = `${master} ${UNKNOWN} ${kept.mark}`;
+    const under = renamed(run, kept.mark);
     const tags = Array.from({ length: Math.min(this.#model.tagsCount, key.partitions) }, (_, tag) => tag);
     const created = tags.map((tag) => this.#step("found", () => this.#model.createRecords(under, tag, kept), tag));
     for (const answer of await Promise.allSettled(created)) if (answer.status === "rejected") throw answer.reason;
@@ -398,13 +261,32 @@ class ModelConnection implements SharedStore {
     claim: FoundedClaim,
     isLoaded: boolean,
   ): Promise<TakenAnswer[]> {
-    const kept = this.#met.get(partsOf(run).mark);
+    const kept = this.#met.of(run);
     return this.#atTag("take", partitions, () => this.#model.take(run, partitions, claim, isLoaded, kept));
   }
 
   takeBack(run: Run, taking: TakingBack): Promise<TakenBackAnswer> {
-    const kept = this.#met.get(partsOf(run).mark);
+    const kept = this.#met.of(run);
     return this.#atTag("takeBack", [taking.partition], () => this.#model.takeBack(run, taking, kept));
+  }
+
+  async vote(run: Run, vote: Vote, leaseMs: number): Promise<VoteAnswer> {
+    const kept = this.#met.meet(vote.key);
+    return this.#step("vote", () => this.#model.vote(renamed(run, kept.mark), vote, kept, leaseMs));
+  }
+
+  async adoptTags(run: Run): Promise<number> {
+    const kept = this.#met.of(run);
+    if (kept === undefined) return 0;
+    const runs = this.#model.tagRuns(kept.mark);
+    const tags = Array.from({ length: this.#model.tagsCount }, (_, tag) => tag);
+    const adopted = tags.map((tag) => this.#step("adoptTags", () => this.#model.adoptTag(runs[tag], tag, kept), tag));
+    let count = 0;
+    for (const answer of await Promise.allSettled(adopted)) {
+      if (answer.status === "rejected") throw answer.reason;
+      count += answer.value ? 1 : 0;
+    }
+    return count;
   }
 
   raise(
@@ -430,20 +312,6 @@ class ModelConnection implements SharedStore {
   }
 
   async close(): Promise<void> {}
-
-  #meet(key: ClusterKey, generation = 1): KeptKey {
-    const mark = markOf(key.hashKey);
-    const kept = { key, mark, generation: Math.max(generation, this.#met.get(mark)?.generation ?? 0) };
-    this.#met.set(mark, kept);
-    return kept;
-  }
-
-  /** R9: a history begins with the generation of the key. */
-  #hear(run: Run): void {
-    const { history, mark } = partsOf(run);
-    const kept = this.#met.get(mark);
-    if (kept !== undefined && history !== UNKNOWN) this.#meet(kept.key, Number.parseInt(history, 10) || 1);
-  }
 
   #step<T>(call: keyof SharedStore, apply: () => T, tag?: number): Promise<T> {
     return this.#through({ call, tag, apply });

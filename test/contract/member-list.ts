@@ -323,6 +323,84 @@ export function memberListContract(
     });
   });
 
+  describe("R12 vote()", () => {
+    const key = { ...KEY, hashKey: new Uint8Array(8).fill(9) };
+    const mark = markOf(key.hashKey);
+    const members = ["gus", "hal", "ida"].map(memberNamed);
+    const view: View = { epoch: 7, nonce: "seven", members, expelled: ["zoe"] };
+    const voteOf = (incarnation: string, rest: object = {}) => ({
+      incarnation,
+      view,
+      key,
+      freshNonce: "voted",
+      ...rest,
+    });
+    const vote = (store: SharedStore, run: Run, incarnation: string, rest: object = {}) =>
+      store.vote(run, voteOf(incarnation, rest), LEASE_MS);
+
+    test("replaces key and list when more than half of the view's members asked, under an epoch above both", async () => {
+      const { store, run } = await listOf("ann");
+      expect(await vote(store, run, "gus")).toBe("counted");
+      expect(await vote(store, run, "gus"), "once each").toBe("counted");
+      expect(await store.look()).toMatchObject({ run, key: KEY });
+      expect(await vote(store, run, "ida")).toBe("replaced");
+      const look = await store.look();
+      expect(look).toMatchObject({ key, view: { ...view, epoch: 8, nonce: "voted" } });
+      expect(look.run).not.toBe(run);
+      expect(await vote(store, run, "hal")).toBe("not needed");
+      expect(await store.renew(renewalOf("ann"), LEASE_MS)).toMatchObject({ kind: "other key", key });
+      const renewed = await store.renew(renewalOf("hal", { mark, epoch: 7, nonce: "seven" }), LEASE_MS);
+      expect(renewed).toMatchObject({ kind: "renewed", run: look.run, list: { view: { epoch: 8 } } });
+    });
+    test("counts only members of the view", async () => {
+      const { store, run } = await listOf("ann");
+      await vote(store, run, "zoe");
+      expect(await vote(store, run, "gus")).toBe("counted");
+    });
+    test("replaces nothing where as many live under the other key, however many asked", async () => {
+      const { store, run } = await listOf("ann", "bea", "cleo");
+      for (const { incarnation } of members) expect(await vote(store, run, incarnation)).toBe("outnumbered");
+      expect(await store.look()).toMatchObject({ run, key: KEY });
+    });
+    test("needs more votes than live under the other key", async () => {
+      const { store, run } = await listOf("ann", "bea");
+      expect(await vote(store, run, "gus")).toBe("counted");
+      expect(await vote(store, run, "hal")).toBe("counted");
+      expect(await vote(store, run, "ida")).toBe("replaced");
+    });
+    test("does not count the dead of the other key, by observed time", async () => {
+      const { store, run } = await listOf("ann", "bea", "cleo", "dora");
+      expect(await vote(store, run, "gus")).toBe("outnumbered");
+      for (let count = 0; count < 4; count += 1) {
+        clock.nowMs += LEASE_MS / 3;
+        await vote(store, run, "gus");
+      }
+      expect(await vote(store, run, "hal")).toBe("replaced");
+    });
+    test("a vote lapses with a lease", async () => {
+      const { store, run, pass } = await listOf("ann");
+      expect(await vote(store, run, "gus")).toBe("counted");
+      await pass(4, "ann");
+      expect(await vote(store, run, "hal")).toBe("counted");
+      expect(await vote(store, run, "gus")).toBe("replaced");
+    });
+    test("adoptTags() drops the records of a key that was replaced, once, and refuses the key of before", async () => {
+      const { store, run } = await listOf("ann");
+      const claim = { term: 1, incarnation: "ann", founding: "f" };
+      await store.take(run, [3], claim, false);
+      for (const name of ["gus", "hal"]) await vote(store, run, name);
+      const after = (await store.look()).run;
+      await expect(store.take(after, [3], { ...claim, term: 9 }, false)).rejects.toThrow(OtherKeyError);
+      expect(await store.adoptTags(after)).toBeGreaterThan(0);
+      expect(await store.adoptTags(after)).toBe(0);
+      const taken = await store.take(after, [3], { term: 9, incarnation: "gus", founding: "f" }, true);
+      expect(taken).toMatchObject([{ kind: "claimed", before: { claim: undefined }, isLost: true }]);
+      await expect(store.take(run, [3], { ...claim, term: 10 }, false)).rejects.toThrow(OtherKeyError);
+      await expect(store.adoptTags(run)).rejects.toThrow(OtherKeyError);
+      expect(await store.standing(after, [3])).toMatchObject([{ claim: { term: 9 } }]);
+    });
+  });
+
   describe("R1 raiseEpoch()", () => {
     test("raises above a number, never lowers, and makes no list", async () => {
       const empty = await openEmpty();

@@ -152,7 +152,7 @@ describe.skipIf(!hasRedis)("RedisStore", () => {
       );
       await redis.start();
       await until("the store is back", () => store.check().then(() => true));
-      expect(await store.renew(renewalOf("alice"), LEASE_MS)).toMatchObject({ kind: "renewed" });
+      expect(await store.renew(renewalOf("alice"), LEASE_MS)).toMatchObject({ kind: "gone" });
     });
 
     test("not there from the start, says so, and connects when it comes", async () => {

@@ -38,6 +38,8 @@ describe("node/redis/lua", () => {
       ["look-1.lua", MASTER_CHECK],
       ["read-copy-1.lua", MASTER_CHECK],
       ["found-1.lua", MASTER_CHECK],
+      ["vote-1.lua", MASTER_CHECK],
+      ["adopt-tag-1.lua", MASTER_CHECK],
       ["renew-1.lua", ["local news = newsFor(KEYS[1], ARGV[1])", "if news then return news end"]],
     ]);
     for (const file of scriptFiles) {

@@ -1,7 +1,7 @@
 /** Random calls for a shared store and the model beside it: a few members, a clock that jumps, a few records. */
 import fc from "fast-check";
 import { expect } from "vitest";
-import type { FoundedClaim, Snapshot } from "../../cluster/ports/record-store.ts";
+import { type FoundedClaim, type Snapshot, StoreUnavailableError } from "../../cluster/ports/record-store.ts";
 import type { RenewalAnswer, Run, SharedStore } from "../../cluster/ports/shared-store.ts";
 import { KEY } from "./bound-store.ts";
 import { byTag } from "./by-tag.ts";
@@ -48,6 +48,15 @@ const anyCall = fc.oneof(
   fc.record({ kind: fc.constant("raiseEpoch" as const), knowledge: anyKnowledge }),
   fc.record({ kind: fc.constant("leave" as const), name: anyName }),
   fc.record({ kind: fc.constant("found" as const), isOther: fc.boolean(), isCopy: fc.boolean() }),
+  fc.record({
+    kind: fc.constant("vote" as const),
+    name: anyName,
+    names: anyNames,
+    knowledge: anyKnowledge,
+    isOther: fc.boolean(),
+    passedMs: fc.integer({ min: 0, max: 1500 }),
+  }),
+  fc.record({ kind: fc.constant("adoptTags" as const) }),
   fc.record({ kind: fc.constant("take" as const), partitions: anyPartitions, claim: anyClaim, isLoaded: fc.boolean() }),
   fc.record({
     kind: fc.constant("takeBack" as const),
@@ -81,6 +90,16 @@ const anyCall = fc.oneof(
 export type Step = typeof anyStep extends fc.Arbitrary<infer T> ? T : never;
 export const anyStep = fc.oneof({ weight: 1, arbitrary: RENEW }, { weight: 1, arbitrary: anyCall });
 
+/** What a call came to; a call that is refused as a whole names only the kind of the refusal. */
+async function outcomeOf(call: Promise<unknown>): Promise<unknown> {
+  try {
+    return await call;
+  } catch (error) {
+    if (error instanceof StoreUnavailableError) return error.constructor.name;
+    throw error;
+  }
+}
+
 /** Makes the same calls on both and compares the answers. */
 export class Script {
   readonly #stores: readonly [SharedStore, SharedStore];
@@ -100,7 +119,7 @@ export class Script {
   async take(step: Step): Promise<void> {
     this.#count += 1;
     this.#run = this.#model.run;
-    if (step.kind === "renew") this.#clock.nowMs += step.passedMs;
+    if ("passedMs" in step) this.#clock.nowMs += step.passedMs;
     await this.#same((store) => this.#call(store, step));
   }
 
@@ -119,9 +138,10 @@ export class Script {
   async #same(call: (store: SharedStore) => Promise<unknown>): Promise<void> {
     const [store, model] = this.#stores;
     const standing = this.#model.members.peek();
-    const actual = await call(store);
+    const actual = await outcomeOf(call(store));
     expect(this.#model.members.peek()).toEqual(standing);
-    expect(withoutRuns(actual)).toEqual(withoutRuns(await call(model)));
+    expect(withoutRuns(actual)).toEqual(withoutRuns(await outcomeOf(call(model))));
+    expect(withoutRuns(actual)).toEqual(withoutRuns(await outcomeOf(call(model))));
   }
 
   #call(store: SharedStore, step: Step): Promise<unknown> {
@@ -138,7 +158,7 @@ export class Script {
         return store.restore(
           run,
           { ...this.#known(step.knowledge), members, expelled: step.expelled },
-          KEY,
+          this.#model.key ?? KEY,
           this.#fresh,
           LEASE_MS,
         );
@@ -154,6 +174,14 @@ export class Script {
           step.isCopy ? "a copy" : "anew",
           `found ${this.#count}`,
         );
+      case "vote": {
+        const { name, names, knowledge, isOther } = step;
+        const view = { ...this.#known(knowledge), members: names.map(memberNamed), expelled: [] };
+        const vote = { incarnation: name, view, key: isOther ? OTHER_KEY : KEY, freshNonce: this.#fresh };
+        return store.vote(run, vote, LEASE_MS);
+      }
+      case "adoptTags":
+        return store.adoptTags(run);
       case "take":
         return store.take(run, step.partitions, step.claim, step.isLoaded);
       case "takeBack": {

@@ -64,6 +64,7 @@ class Subject {
           this.tagRun = run;
         },
         onList: () => undefined,
+        onOtherKey: async () => void this.events.push("other key"),
         onExpelled: () => this.events.push("expelled"),
         reachesPeers: async () => this.canReachPeers,
         onFault: () => this.events.push("fault"),
