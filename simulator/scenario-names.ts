@@ -35,6 +35,7 @@ export const SCENARIO_NAMES = [
   "a lone slow survivor buries the dead",
   "a removal and its echo",
   "a store that takes its time over each append",
+  "fates that are lost on their way",
   "a step of an owner's clock under forwarded reports",
   "a holder that is superseded with rows that it took in",
   "the store back empty while its members cannot reach it, and a founder there first",

@@ -138,13 +138,17 @@ export const MOVING_FAULTS: Readonly<Record<string, PlantedFault>> = {
     ],
     scenarios: ["partitions and regions moving while players cross borders"],
   },
-  "a row without a number that was taken in goes again": fault(
-    "R18",
-    "cluster/ports/rows.ts",
-    'return operation === "find" || operation === "renew"',
-    'return operation === "report" || operation === "find" || operation === "renew"',
-    "a holder that is superseded with rows that it took in",
-  ),
+  "a row without a number that was taken in goes again": {
+    ...fault(
+      "R18",
+      "cluster/ports/rows.ts",
+      'return operation === "find" || operation === "renew"',
+      'return operation === "report" || operation === "find" || operation === "renew"',
+    ),
+    scenarios: ["a holder that is superseded with rows that it took in"],
+    harmless:
+      "a report may take effect at any time until it is answered; that none does so twice is what the property of forwarding checks",
+  },
   "a batch is answered only when its rows have landed": fault(
     "R18",
     "cluster/rows/row-receiver.ts",
@@ -157,7 +161,7 @@ export const MOVING_FAULTS: Readonly<Record<string, PlantedFault>> = {
     "cluster/rows/fate-sender.ts",
     "peer.pausedUntilMs = this.ports.nowMs() + peer.backoffMs;",
     "this.remove(peer, new Set(fates));",
-    "a store that takes its time over each append",
+    "fates that are lost on their way",
   ),
   "what came back goes behind what waits": fault(
     "R19",
@@ -180,11 +184,11 @@ export const MOVING_FAULTS: Readonly<Record<string, PlantedFault>> = {
     "} else if (row.untilMs <= 0) {",
     "a batch that arrives long after its deadline",
   ),
-  "the age of a message is counted by clocks, not by what it echoes": fault(
+  "what may be too old is dropped, and not sent back": fault(
     "R19",
-    "cluster/peers/peers.ts",
-    'lane === "counts" ?',
-    "lane !== undefined ?",
+    "cluster/rows/row-receiver.ts",
+    "answers[index] = OUT_OF_DATE;",
+    "answers[index] = EXPIRED;",
     "a step of an owner's clock under forwarded reports",
   ),
 };

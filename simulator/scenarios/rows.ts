@@ -31,6 +31,32 @@ export const ROWS = {
     await settle(world);
   },
 
+  async "fates that are lost on their way"(world) {
+    await begin(world, 3);
+    const { crowd, network, random, tally } = world;
+    const entry = aNode(world);
+    const { refusals } = tally;
+    const lostBefore = new Set<string>();
+    // Nobody else is an entry, so what the others ask it on this lane are fates. Never two in a row, which would take too long.
+    network.loses = (from, to, lane) => {
+      if (lane !== "rows" || to !== entry || lostBefore.delete(from.name) || random.fraction() < 0.5) return false;
+      return lostBefore.add(from.name).size > 0;
+    };
+    for (let round = 0; round < 10; round++) {
+      for (let passedMs = 0; passedMs < 350; passedMs += 50) {
+        for (const player of random.shuffled(crowd.players.filter(({ underWay }) => underWay === 0)).slice(0, 4))
+          crowd.send([crowd.report(player, crowd.anyPlace())], entry);
+        await world.run(50);
+      }
+      await letAppendsGo(world);
+    }
+    world.store.release();
+    await world.run(3000);
+    if (tally.refusals > refusals) world.fail(`${tally.refusals - refusals} reports were refused`);
+    network.mend();
+    await settle(world);
+  },
+
   async "a step of an owner's clock under forwarded reports"(world) {
     await begin(world, 3);
     const { crowd, random, tally } = world;
