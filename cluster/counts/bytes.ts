@@ -13,7 +13,7 @@ const LETTERS = Uint16Array.from(REGIONS, (code) => code.charCodeAt(0) | (code.c
 const REGION_BY_LETTERS = new Int16Array(1 << 16).fill(-1);
 for (const [region, letters] of LETTERS.entries()) REGION_BY_LETTERS[letters] = region;
 
-const BYTES_FIRST = 512;
+const BYTES_FIRST = 64; // a beat where nothing changed
 const CHECKSUM_BYTES = 4;
 const HEAD_BYTES = 2;
 
