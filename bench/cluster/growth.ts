@@ -1,5 +1,5 @@
 /** Goal 4: what the protocols cost as a cluster grows, counted in simulated clusters and from the placement alone. */
-import { placementOf } from "../../cluster/members/placement.ts";
+import { placementOf, REGION_OWNERS_MAX } from "../../cluster/members/placement.ts";
 import type { View } from "../../cluster/ports/view.ts";
 import type { GrowthResult, GrowthSize, PlacementSize } from "./results.ts";
 import type { GrowthSettings, GrowthSizeSettings } from "./settings.ts";
@@ -129,8 +129,11 @@ export const PAPER = {
     const rowsMeanwhile = (reportsPerSecond / 1000 / nodes ** 2) * wayMs;
     return rowsMeanwhile + Math.exp(-rowsMeanwhile);
   },
-  /** Each node tells each other one ten times a second, a message and its answer. */
-  idleMessagesPerSecond: (nodes: number): number => 2 * 10 * nodes * (nodes - 1),
+  /** Each owner of regions and each other node tell each other ten times a second, a message and its answer. */
+  idleMessagesPerSecond: (nodes: number): number => {
+    const without = Math.max(0, nodes - REGION_OWNERS_MAX); // they hardly speak to each other
+    return 2 * 10 * (nodes * (nodes - 1) - without * (without - 1));
+  },
   /** Counts that changed are told at every tick, 50 a second. */
   busyMessagesPerSecond: (nodes: number): number => 2 * 50 * nodes * (nodes - 1),
   movedPerJoin: (nodes: number): number => 1 / (nodes + 1),

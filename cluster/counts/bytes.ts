@@ -8,7 +8,7 @@ import { MalformedMessageError } from "../../engine/codec.ts";
 import { isModeName } from "../../engine/modes.ts";
 import { REGION_BY_LETTERS, REGION_LETTERS } from "../../engine/regions.ts";
 
-const BYTES_FIRST = 512;
+const BYTES_FIRST = 64; // a beat where nothing changed
 const CHECKSUM_BYTES = 4;
 const HEAD_BYTES = 2;
 

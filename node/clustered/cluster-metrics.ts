@@ -91,6 +91,11 @@ const COUNTERS: readonly Value[] = [
   ],
   ["counts_flush_rounds_total", "Rounds for reads with no-cache", ({ counts }) => counts.flushRounds],
   [
+    "boards_publish_failures_total",
+    "Boards of which nobody knows whether they were published",
+    ({ counts }) => counts.publishFailures,
+  ],
+  [
     "counts_flush_rounds_incomplete_total",
     "Rounds in which some partition was not spoken for",
     ({ counts }) => counts.flushRoundsIncomplete,

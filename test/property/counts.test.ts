@@ -19,6 +19,7 @@ type Step =
   | { readonly kind: "list"; readonly names: readonly string[]; readonly told: readonly string[] }
   | { readonly kind: "ask"; readonly name: string; readonly region: number }
   | { readonly kind: "licence"; readonly name: string; readonly isLicensed: boolean }
+  | { readonly kind: "unreadable"; readonly name: string; readonly partition: number; readonly isUnreadable: boolean }
   | { readonly kind: "cut"; readonly names: readonly [string, string]; readonly isCut: boolean }
   | { readonly kind: "pass"; readonly ms: number };
 
@@ -57,6 +58,15 @@ const anyStep: fc.Arbitrary<Step> = fc.oneof(
   },
   { weight: 3, arbitrary: fc.record({ kind: kind("ask"), name: anyName, region: fc.constantFrom(...REGION_NUMBERS) }) },
   { weight: 1, arbitrary: fc.record({ kind: kind("licence"), name: anyName, isLicensed: fc.boolean() }) },
+  {
+    weight: 2,
+    arbitrary: fc.record({
+      kind: kind("unreadable"),
+      name: anyName,
+      partition: anyPartition,
+      isUnreadable: fc.boolean(),
+    }),
+  },
   { weight: 1, arbitrary: fc.record({ kind: kind("cut"), names: fc.tuple(anyName, anyName), isCut: fc.boolean() }) },
   { weight: 8, arbitrary: fc.record({ kind: kind("pass"), ms: fc.integer({ min: 1, max: 200 }) }) },
 );
@@ -134,6 +144,10 @@ function run(cluster: CountsCluster, step: Exclude<Step, { kind: "pass" | "ask" 
     case "licence":
       if (cluster.nodes.has(step.name)) cluster.node(step.name).isLicensed = step.isLicensed;
       return;
+    case "unreadable":
+      if (step.isUnreadable) cluster.nodes.get(step.name)?.unreadable.add(step.partition);
+      else cluster.nodes.get(step.name)?.unreadable.delete(step.partition);
+      return;
     case "cut": {
       const [from, to] = step.names.map((name) => cluster.nodes.get(name)?.incarnation);
       if (step.isCut) cluster.cut.add(`${from} ${to}`);
@@ -149,6 +163,7 @@ async function heal(cluster: CountsCluster, witness: Witness): Promise<void> {
   cluster.list(NAMES);
   for (const [name, node] of cluster.nodes) {
     node.isLicensed = true;
+    node.unreadable.clear();
     for (const partition of node.terms.keys())
       if (cluster.holders.get(partition) !== node) cluster.drop(name, partition);
   }

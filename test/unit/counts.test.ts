@@ -283,24 +283,19 @@ test("Counts: where nothing changes a beat is one number, whatever is held and o
   expect(messages - before.messages).toBeLessThanOrEqual(2 * 21);
   expect((messageBytes - before.messageBytes) / (messages - before.messages)).toBeLessThan(24);
 });
-test("Counts: messages grow with the nodes, not with their square: two that own no regions hardly speak (R20)", async () => {
-  const names = Array.from({ length: 20 }, (_, index) => `${index + 1}`);
+test("Counts: messages grow with the nodes, not with their square: who owns and holds nothing hardly speaks (R20)", async () => {
+  const names = Array.from({ length: 18 }, (_, index) => `${index + 1}`);
   const cluster = await settledCluster(names);
   for (const view of viewsOf(cluster, CA))
     expect(view).toMatchObject({ players: 20, isStale: false, isComplete: true });
   const owners = new Set([...REGIONS.keys()].map((region) => cluster.ownerOf(region)));
-  const others = names.filter((name) => !owners.has(name));
-  expect([owners.size, others.length]).toEqual([16, 4]);
-  const silent = others.find((name) => heldBy(cluster, name).length === 0) ?? others[0];
-  const { messages } = cluster.node(silent).counts.figures;
-  await cluster.pass(3000);
-  const sent = cluster.node(silent).counts.figures.messages - messages;
-  const beats = 3000 / 100;
-  expect(
-    sent,
-    "to owners with each beat, if it holds partitions; to the others a word now and then",
-  ).toBeLessThanOrEqual((heldBy(cluster, silent).length > 0 ? 16 * (beats + 2) : 16 * 5) + 3 * 5);
-  expect(sent, "they must hear that it lives (R10)").toBeGreaterThanOrEqual(19 * 4);
+  expect(owners.size).toBe(16);
+  const silent = names.find((name) => !owners.has(name) && heldBy(cluster, name).length === 0) as string;
+  const before = cluster.node(silent).counts.figures.messages;
+  await cluster.pass(1600);
+  const words = (cluster.node(silent).counts.figures.messages - before) / (names.length - 1);
+  expect(words, "a word now and then: the others must hear that it lives (R10)").toBeGreaterThanOrEqual(1);
+  expect(words).toBeLessThanOrEqual(3);
 });
 test("Counts: a change reaches every node within three ticks, where the region was quiet (R23)", async () => {
   const cluster = await settledCluster();
