@@ -146,7 +146,7 @@ export class SharedStoreModel extends KeyModel {
   /** @returns whether records of another key were dropped */
   adoptTag(run: Run, tag: number, kept: KeptKey): boolean {
     if (!this.adopt(run, tag, kept)) return false;
-    for (const partition of [...this.records.keys()]) if (this.tagOf(partition) === tag) this.records.delete(partition);
+    for (const partition of this.records.keys()) if (this.tagOf(partition) === tag) this.records.delete(partition);
     return true;
   }
 

@@ -53,8 +53,8 @@ export const FOUNDING = {
       world.run(3000),
     ]);
     world.thaw(suspended);
-    for (let step = 0; step < 60; step++) {
-      await world.run(200);
+    for (let second = 0; second < 12; second++) {
+      await beating(world, 1000, world.crowd.players, living);
       if (world.store.model.key?.hashKey.join() !== key?.hashKey.join())
         world.fail("the key of a living cluster was replaced because one node asked for it");
     }
