@@ -11,6 +11,7 @@ import type { ClusterKey } from "../../cluster/ports/shared-store.ts";
 import { type Lane, PeerError } from "../../cluster/ports/transport.ts";
 import type { Member } from "../../cluster/ports/view.ts";
 import { MODES_MAX } from "../../engine/modes.ts";
+import { askPeers } from "./ask-peers.ts";
 import { logEvent } from "./cluster-log.ts";
 import { registerCluster } from "./cluster-metrics.ts";
 import { decompressSnapshot, SnapshotEncoder } from "../encoder.ts";
@@ -19,7 +20,7 @@ import { LoadMeter } from "../load-meter.ts";
 import { MemoryAlarm } from "./memory-alarm.ts";
 import type { Metrics } from "../metrics.ts";
 import { Pace } from "../pace.ts";
-import { askWhyNot } from "../peers/peer-hello.ts";
+import { sayHello } from "../peers/peer-hello.ts";
 import { PeerPort } from "../peers/peer-port.ts";
 import { PeerTransport } from "../peers/peer-transport.ts";
 import { listenFailure, nodeName, reachableUrl } from "../place.ts";
@@ -194,14 +195,19 @@ export class ServiceCluster implements Service {
 
   /** Before it joins: nodes that do not let each other in would only hinder the cluster. */
   private async askPeers(addresses: Addresses): Promise<void> {
-    const { cluster, peerSecret: secret } = this.settings;
-    const members = await this.listed(addresses);
-    await Promise.all(
-      members.map(async ({ peerUrl }) => {
-        const reason = await askWhyNot(peerUrl, { cluster, secret });
-        if (reason !== undefined) throw new SettingError(`${reason} (says the node at ${peerUrl})`);
-      }),
-    );
+    const { cluster, peerSecret: secret, leaseMs } = this.settings;
+    const { log } = this;
+    const ports = {
+      listed: () => this.listed(addresses),
+      sayHello: (peerUrl: string) => sayHello(peerUrl, { cluster, secret }),
+      pause: (ms: number) => pause(ms),
+      onStranger: (peerUrl: string, status: number) =>
+        log.info({ peerUrl, status }, "something else answers at a listed member's address: it is ignored"),
+      onRefusal: (peerUrl: string, reason: string) =>
+        log.warn({ peerUrl, reason }, "a node refuses this one: waits whether it is still a member"),
+    };
+    const refusal = await askPeers(ports, leaseMs);
+    if (refusal !== undefined) throw new SettingError(refusal);
   }
 
   /** A renewal by somebody who does not ask to be listed changes nothing and tells who is. */

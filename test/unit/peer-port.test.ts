@@ -6,7 +6,7 @@ import { afterEach, describe, expect, test } from "vitest";
 import { type Lane, PeerError } from "../../cluster/ports/transport.ts";
 import { MalformedMessageError } from "../../engine/codec.ts";
 import type { PeerCredentials } from "../../node/peers/peer-door.ts";
-import { askWhyNot } from "../../node/peers/peer-hello.ts";
+import { sayHello } from "../../node/peers/peer-hello.ts";
 import { LANE_BYTES_MAX, PEER_PORT_LIMITS, PeerPort, type PeerPortLimits } from "../../node/peers/peer-port.ts";
 import { PeerTransport } from "../../node/peers/peer-transport.ts";
 import { rawRequest } from "../support/http.ts";
@@ -14,6 +14,7 @@ import { until } from "../support/until.ts";
 
 const INCARNATION = "6f0e4b1c-94a0-4c2e-8d55-0b9f3a7c1e21";
 const US: PeerCredentials = { cluster: "default", secret: "a secret that nobody knows" };
+const WELCOME = { kind: "welcome" };
 const endings: (() => unknown)[] = [];
 afterEach(async () => {
   for (const end of endings.splice(0).toReversed()) await end();
@@ -148,17 +149,20 @@ describe("PeerTransport.call()", () => {
 });
 
 describe("PeerPort", () => {
-  const refused = (credentials: PeerCredentials) => openPort().then(({ url }) => askWhyNot(url, credentials));
+  const refused = (credentials: PeerCredentials) => openPort().then(({ url }) => sayHello(url, credentials));
 
   test("lets a node in that knows the secret", async () => {
-    expect(await refused(US)).toBeUndefined();
+    expect(await refused(US)).toEqual(WELCOME);
   });
 
   test("without a secret lets in whoever has none, and nobody who has one", async () => {
     const { url } = await openPort(echo, { ...US, secret: undefined });
-    expect(await askWhyNot(url, { ...US, secret: undefined })).toBeUndefined();
+    expect(await sayHello(url, { ...US, secret: undefined })).toEqual(WELCOME);
     expect(await transportOf({ ...US, secret: undefined }).call(url, "rows", bytesOf(8), 5000)).toHaveLength(8);
-    expect(await askWhyNot(url, US)).toContain("HEADCOUNT_PEER_SECRET");
+    expect(await sayHello(url, US)).toMatchObject({
+      kind: "refused",
+      reason: expect.stringContaining("HEADCOUNT_PEER_SECRET"),
+    });
   });
 
   test.each([
@@ -166,9 +170,9 @@ describe("PeerPort", () => {
     [{ ...US, secret: undefined }, /HEADCOUNT_PEER_SECRET/],
     [{ ...US, cluster: "other" }, /HEADCOUNT_CLUSTER must be "default", got "other"/],
   ])("tells %j plainly why not", async (credentials, expected) => {
-    const reason = await refused(credentials);
-    expect(reason).toMatch(expected);
-    expect(reason).not.toContain(US.secret);
+    const answer = await refused(credentials);
+    expect(answer).toEqual({ kind: "refused", reason: expect.stringMatching(expected) });
+    expect(JSON.stringify(answer)).not.toContain(US.secret);
   });
 
   test("tells a node of another protocol plainly why not", async () => {
@@ -293,7 +297,7 @@ describe("PeerPort, strangers", () => {
     expect(strangers.slice(12).some(({ hasEnded }) => hasEnded())).toBe(false);
     expect(await transport.call(url, "rows", bytesOf(8), 5000)).toHaveLength(8);
     expect(await transport.call(url, "control", bytesOf(8), 5000)).toHaveLength(8);
-    expect(await askWhyNot(url, US)).toBeUndefined();
+    expect(await sayHello(url, US)).toEqual(WELCOME);
   });
 
   test("are told by every answer that this is Headcount", async () => {
