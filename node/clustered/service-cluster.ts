@@ -20,6 +20,7 @@ import { LoadMeter } from "../load-meter.ts";
 import { MemoryAlarm } from "./memory-alarm.ts";
 import type { Metrics } from "../metrics.ts";
 import { Pace } from "../pace.ts";
+import { classOf, PacedLog } from "../paced-log.ts";
 import { sayHello } from "../peers/peer-hello.ts";
 import { PeerPort } from "../peers/peer-port.ts";
 import { PeerTransport } from "../peers/peer-transport.ts";
@@ -51,6 +52,7 @@ export class ServiceCluster implements Service {
   id = "";
   entry: EntryCluster | undefined;
   private readonly log: Logger;
+  private readonly paced: PacedLog;
   private readonly store: RedisStore;
   private readonly transport: PeerTransport;
   private readonly peerPort: PeerPort;
@@ -68,6 +70,7 @@ export class ServiceCluster implements Service {
     const failing = Promise.withResolvers<Error>();
     this.settings = settings;
     this.log = log;
+    this.paced = new PacedLog(log, () => performance.now());
     this.failure = failing.promise;
     this.fail = failing.resolve;
     this.pace = new Pace(sessionMs);
@@ -80,7 +83,8 @@ export class ServiceCluster implements Service {
       secret,
       incarnation: () => this.incarnation,
       receive: (lane, message) => this.receive(lane, message),
-      onError: (error) => log.error({ err: error }, "a peer's message could not be handled"),
+      onError: (error) =>
+        this.paced.write("error", classOf(String(error)), { err: error }, "a peer's message could not be handled"),
     });
   }
 
@@ -179,7 +183,7 @@ export class ServiceCluster implements Service {
 
   /** Tries again and again where Redis is away: it may come later than its nodes. */
   private async whenStored(task: () => Promise<void>): Promise<void> {
-    for (let told = ""; !this.isDraining; await pause(RETRY_MS)) {
+    for (; !this.isDraining; await pause(RETRY_MS)) {
       try {
         return await task();
       } catch (error) {
@@ -187,8 +191,9 @@ export class ServiceCluster implements Service {
           throw new SettingError(`HEADCOUNT_REDIS_URL must name a Redis that can keep a cluster: ${error.message}`);
         if (!(error instanceof StoreUnavailableError)) throw error;
         this.startingReason = error.message;
-        if (told !== error.message) this.log.warn({ reason: error.message }, "waiting for Redis");
-        told = error.message;
+        const { message: reason } = error;
+        this.paced.write("warn", classOf(reason), { reason }, "waiting for Redis");
+        this.paced.tick();
       }
     }
   }
@@ -220,7 +225,7 @@ export class ServiceCluster implements Service {
   }
 
   private join(addresses: Addresses): void {
-    const { settings, store, transport, encoder, log } = this;
+    const { settings, store, transport, encoder, log, paced } = this;
     const options = {
       ...addresses,
       weight: settings.weight,
@@ -237,7 +242,7 @@ export class ServiceCluster implements Service {
       encode: (copy) => encoder.encode(copy),
       decompress: decompressSnapshot,
       atTurnEnd: setImmediate,
-      tell: (event) => logEvent(log, event),
+      tell: (event) => logEvent(log, paced, event),
       onFatal: (error) => this.fail(disagreement(error)),
     });
     this.cluster = cluster;
@@ -247,6 +252,7 @@ export class ServiceCluster implements Service {
 
   private tick(cluster: ClusterNode): void {
     cluster.tick();
+    this.paced.tick();
     this.load.tick(performance.now());
     this.memory.tick(performance.now());
     if (this.entry === undefined && cluster.status.kind === "ready") this.entry = new EntryCluster(cluster);
