@@ -75,7 +75,12 @@ export class ServiceCluster implements Service {
     this.fail = failing.resolve;
     this.pace = new Pace(sessionMs);
     this.load = new LoadMeter(this.pace);
-    this.store = RedisStore.connect({ url: redisUrl, cluster, timeoutMs: Math.min(deadlineMs, leaseMs / 2) });
+    const login = {
+      username: settings.redisUsername,
+      password: settings.redisPassword,
+      sentinelPassword: settings.redisSentinelPassword,
+    };
+    this.store = RedisStore.connect({ url: redisUrl, login, cluster, timeoutMs: Math.min(deadlineMs, leaseMs / 2) });
     this.memory = new MemoryAlarm(() => this.store.memoryUsedRatio(), log);
     this.transport = new PeerTransport({ cluster, secret });
     this.peerPort = new PeerPort({

@@ -10,12 +10,23 @@ export class UnfitRedisError extends Error {
 const REASONS: readonly (readonly [RegExp, string])[] = [
   [/^OOM\b/, "Redis is full (maxmemory)"],
   [/^LOADING\b/, "Redis is still loading its data"],
-  [/^READONLY\b/, "this Redis is a replica just now"],
+  [/^(READONLY|MASTERDOWN)\b/, "this Redis is a replica just now"],
   [/^NOREPLICAS\b/, "Redis has too few replicas (min-replicas-to-write)"],
   [/^MISCONF\b/, "Redis cannot save to its disk"],
   [/^BUSY\b/, "Redis is busy with a script"],
+  [/sentinels? .*\b(NOAUTH|WRONGPASS)\b/, "Sentinel does not accept the password (HEADCOUNT_REDIS_SENTINEL_PASSWORD)"],
+  [/sentinels? .*\bNOPERM\b/, "Sentinel lacks a right for its user (deploy/README.md has all that it needs)"],
   [/^(NOAUTH|WRONGPASS)\b/, "Redis does not accept the user or the password"],
-  [/^NOPERM\b/, "Redis does not permit this user the command"],
+  [/\bNOPERM\b|ACL failure in script/, "Redis' user lacks a right (deploy/README.md has all that it needs)"],
+  [/altnames/, "the certificate of Redis names another host than it is reached by"],
+  [
+    /certificate|self.signed/,
+    "the certificate of Redis is not trusted here (NODE_EXTRA_CA_CERTS names more authorities)",
+  ],
+  [
+    /SSL routines|wrong version number|TLS connection was established/,
+    "Redis does not speak TLS there (rediss:// is with TLS, redis:// without)",
+  ],
   [/^CLUSTERDOWN\b/, "a part of the Redis Cluster has no master"],
   [/cluster support disabled/, "it is no Redis Cluster: name one address alone"],
   [/Command timed out|Socket timeout/, "Redis has not answered in time"],
@@ -24,6 +35,11 @@ const REASONS: readonly (readonly [RegExp, string])[] = [
   [/isn't writeable|isn't ready|is closed|slots cache|startup nodes/, "Redis cannot be reached"],
   [/ECONN|EHOST|ENET|ENOTFOUND|EPIPE|ETIMEDOUT/, "Redis cannot be reached"],
 ];
+/** By this answer whoever gave it is no master: what we want is somewhere else by now. */
+export function isOfReplica(message: string): boolean {
+  return /^(READONLY|MASTERDOWN)\b/.test(message);
+}
+
 /** That there is no connection, not why. */
 const DISCONNECTED = /isn't writeable|isn't ready|is closed|slots cache|startup nodes/;
 

@@ -24,7 +24,13 @@ export class RedisUrlError extends TypeError {
 
 export type RedisUrl = Credentials & { readonly isEncrypted: boolean } & (
     | { readonly kind: "standalone"; readonly address: Address; readonly database: number }
-    | { readonly kind: "sentinel"; readonly sentinels: readonly Address[]; readonly master: string }
+    | {
+        readonly kind: "sentinel";
+        readonly sentinels: readonly Address[];
+        readonly master: string;
+        /** Where Sentinel has one of its own; else the password is tried there too. */
+        readonly sentinelPassword?: string | undefined;
+      }
     | { readonly kind: "cluster"; readonly addresses: readonly Address[] }
   );
 
@@ -59,6 +65,22 @@ export function parseRedisUrl(url: string): RedisUrl {
   return parts.length > 1
     ? { ...common, kind: "cluster", addresses }
     : { ...common, kind: "standalone", address: addresses[0], database: Number(first["database"] ?? 0) };
+}
+
+/** What may be said beside the URL. */
+export interface Login extends Credentials {
+  readonly sentinelPassword: string | undefined;
+}
+
+/** What the login says goes before what the URL carries. */
+export function withLogin(url: RedisUrl, { username, password, sentinelPassword }: Login): RedisUrl {
+  const common = { username: username ?? url.username, password: password ?? url.password };
+  return url.kind === "sentinel" ? { ...url, ...common, sentinelPassword } : { ...url, ...common };
+}
+
+export function hostsOf(url: RedisUrl): string[] {
+  const addresses = url.kind === "standalone" ? [url.address] : url.kind === "cluster" ? url.addresses : url.sentinels;
+  return addresses.map(({ host }) => host);
 }
 
 /**
