@@ -47,7 +47,7 @@ export class Connection {
     if (this.#client.status === "ready") return;
     const { promise, resolve, reject } = Promise.withResolvers<void>();
     const timer = setTimeout(() => {
-      reject(unavailable("connect", new Error("Connection is closed."), this.#lastError));
+      reject(this.#unavailable("connect", new Error("Connection is closed.")));
     }, this.#timeoutMs);
     this.#client.once("ready", resolve);
     try {
@@ -64,12 +64,13 @@ export class Connection {
     try {
       return await this.#client.callBuffer("evalsha", script.sha, ...rest);
     } catch (error) {
-      if (!(error instanceof Error && error.message.startsWith("NOSCRIPT"))) throw this.#unavailable(action, error);
+      if (!(error instanceof Error && error.message.startsWith("NOSCRIPT")))
+        throw this.#unavailable(action, error, script);
     }
     try {
       return await this.#client.callBuffer("eval", script.source, ...rest);
     } catch (error) {
-      throw this.#unavailable(action, error);
+      throw this.#unavailable(action, error, script);
     }
   }
 
@@ -140,9 +141,9 @@ export class Connection {
     });
   }
 
-  #unavailable(action: string, error: unknown): StoreUnavailableError {
+  #unavailable(action: string, error: unknown, script?: Script): StoreUnavailableError {
     if (error instanceof Error && isOfReplica(error.message)) this.#onReplica();
-    return unavailable(action, error, this.#lastError);
+    return unavailable(action, error, { connectionError: this.#lastError, script });
   }
 }
 

@@ -1,6 +1,7 @@
 /** What goes wrong with Redis, in plain words. */
 import { StoreUnavailableError } from "../../cluster/ports/record-store.ts";
 import { OtherRunError } from "../../cluster/ports/shared-store.ts";
+import { commandNamedIn, type Script } from "./scripts.ts";
 
 /** This Redis may not be used, now or later, until somebody changes how it is set up. */
 export class UnfitRedisError extends Error {
@@ -17,7 +18,10 @@ const REASONS: readonly (readonly [RegExp, string])[] = [
   [/sentinels? .*\b(NOAUTH|WRONGPASS)\b/, "Sentinel does not accept the password (HEADCOUNT_REDIS_SENTINEL_PASSWORD)"],
   [/sentinels? .*\bNOPERM\b/, "Sentinel lacks a right for its user (deploy/README.md has all that it needs)"],
   [/^(NOAUTH|WRONGPASS)\b/, "Redis does not accept the user or the password"],
-  [/\bNOPERM\b|ACL failure in script/, "Redis' user lacks a right (deploy/README.md has all that it needs)"],
+  [
+    /\bNOPERM\b|ACL failure in script|^ERR The user executing the script can't/,
+    "Redis' user lacks a right (deploy/README.md has all that it needs)",
+  ],
   [/altnames/, "the certificate of Redis names another host than it is reached by"],
   [
     /certificate|self.signed/,
@@ -43,13 +47,22 @@ export function isOfReplica(message: string): boolean {
 /** That there is no connection, not why. */
 const DISCONNECTED = /isn't writeable|isn't ready|is closed|slots cache|startup nodes/;
 
-/** @param connectionError the last one of the connection: why it is not there */
-export function unavailable(action: string, error: unknown, connectionError: Error | undefined): StoreUnavailableError {
+export interface About {
+  /** The last error of the connection: why it is not there. */
+  readonly connectionError: Error | undefined;
+  /** What was called. */
+  readonly script?: Script | undefined;
+}
+
+/** @param action what could not be done, for the message */
+export function unavailable(action: string, error: unknown, { connectionError, script }: About): StoreUnavailableError {
   if (error instanceof StoreUnavailableError) return error;
   const message = rootOf(error, connectionError);
   if (message.startsWith("RUN ")) return new OtherRunError(`Cannot ${action}: Redis restarted or failed over`);
   const reason = REASONS.find(([pattern]) => pattern.test(message))?.[1];
-  return new StoreUnavailableError(`Cannot ${action}: ${reason === undefined ? "" : `${reason}: `}${message}`);
+  const command = script === undefined ? undefined : commandNamedIn(script, message);
+  const told = command === undefined ? message : `${message} (the command '${command}')`;
+  return new StoreUnavailableError(`Cannot ${action}: ${reason === undefined ? "" : `${reason}: `}${told}`);
 }
 
 function rootOf(error: unknown, connectionError: Error | undefined): string {

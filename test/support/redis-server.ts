@@ -96,6 +96,7 @@ export interface SentinelSetUp extends AsyncDisposable {
   readonly url: string;
   readonly master: RedisServer;
   readonly replica: RedisServer;
+  readonly sentinel: RedisServer;
 }
 
 /** A master with one replica, and one Sentinel that promotes the replica when the master is silent for 0.3 s. */
@@ -132,6 +133,7 @@ export async function startSentinel(): Promise<SentinelSetUp> {
     url: `redis+sentinel://${HOST}:${port}/${MASTER_NAME}`,
     master,
     replica,
+    sentinel,
     [Symbol.asyncDispose]: () => stack.disposeAsync(),
   };
 }
