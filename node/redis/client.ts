@@ -1,9 +1,8 @@
-/** Makes the client of ioredis for a URL: one server, the master that Sentinel names, or a Redis Cluster; and its TLS. */
-import { isIP } from "node:net";
-import { checkServerIdentity, type ConnectionOptions } from "node:tls";
+/** Makes the client of ioredis for a URL: one server, the master that Sentinel names, or a Redis Cluster. */
 import { Cluster, Redis, type RedisOptions } from "ioredis";
 import { isOfReplica } from "./redis-errors.ts";
-import { hostsOf, type RedisUrl } from "./redis-url.ts";
+import type { RedisUrl } from "./redis-url.ts";
+import { identityOf, tlsOptions } from "./tls.ts";
 
 export interface ClientOptions {
   /** For `CLIENT LIST`. */
@@ -25,7 +24,7 @@ export function openClient(url: RedisUrl, { name, timeoutMs }: ClientOptions): R
   const common: CommonOptions = {
     connectionName: name,
     ...loginOf(url),
-    ...(url.isEncrypted && { tls: tlsFor(url) }),
+    ...tlsOptions(url),
     commandTimeout: timeoutMs,
     connectTimeout: Math.max(timeoutMs, 1000),
     socketTimeout: 2 * timeoutMs,
@@ -49,7 +48,7 @@ function openRedis(url: RedisUrl & { readonly kind: "standalone" | "sentinel" },
     sentinelRetryStrategy: reconnectDelayMs,
     sentinelCommandTimeout: common.commandTimeout,
     ...(sentinelPassword !== undefined && { sentinelUsername: USER_BY_DEFAULT, sentinelPassword }),
-    ...(url.isEncrypted && { enableTLSForSentinelMode: true, sentinelTLS: tlsFor(url) }),
+    ...(url.isEncrypted && { enableTLSForSentinelMode: true, sentinelTLS: identityOf(url) }),
   });
 }
 
@@ -80,21 +79,6 @@ function openCluster(url: RedisUrl & { readonly kind: "cluster" }, common: Commo
 function loginOf({ username, password }: RedisUrl): CommonOptions {
   if (username === undefined && password === undefined) return {};
   return { username: username ?? USER_BY_DEFAULT, password: password ?? "" };
-}
-
-/**
- * Certificates are verified against the host that is connected to. A node that Redis Cluster or Sentinel tells by its
- * address may also show a certificate for a name of the URL: that the operator wrote.
- */
-function tlsFor(url: RedisUrl): ConnectionOptions {
-  const names = hostsOf(url).filter((host) => isIP(host) === 0);
-  return {
-    checkServerIdentity: (host, certificate) => {
-      const error = checkServerIdentity(host, certificate);
-      if (error === undefined || isIP(host) === 0) return error;
-      return names.some((name) => checkServerIdentity(name, certificate) === undefined) ? undefined : error;
-    },
-  };
 }
 
 function reconnectDelayMs(times: number): number {

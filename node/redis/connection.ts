@@ -7,7 +7,7 @@ import type { Cluster } from "ioredis";
 import { StoreUnavailableError } from "../../cluster/ports/record-store.ts";
 import { type ClientOptions, openClient, RECONNECT_LAST_MS } from "./client.ts";
 import { refuseDatabase } from "./fitness.ts";
-import { isOfReplica, unavailable } from "./redis-errors.ts";
+import { isDisconnection, isOfReplica, unavailable } from "./redis-errors.ts";
 import type { RedisUrl } from "./redis-url.ts";
 import type { Script } from "./scripts.ts";
 
@@ -37,7 +37,8 @@ export class Connection {
     this.#timeoutMs = options.timeoutMs;
     this.#onReplica = onReplica;
     this.#client = openClient(url, options);
-    this.#client.on("error", (error: Error) => (this.#lastError = error));
+    this.#client.on("error", (error: Error) => this.#note(error));
+    this.#client.on("node error", (error: Error) => this.#note(error));
     this.#client.on("ready", () => (this.#lastError = undefined));
     this.#client.on("end", () => this.#reopen());
   }
@@ -118,6 +119,13 @@ export class Connection {
     this.#isClosed = true;
     clearTimeout(this.#reopening);
     this.#client.disconnect();
+  }
+
+  /** Of a Redis Cluster several are told for one fault, and not all of them say why: "failed to refresh slots cache". */
+  #note(error: Error): void {
+    const { lastNodeError = error } = error as Error & { readonly lastNodeError?: Error | null };
+    const cause = lastNodeError ?? error;
+    if (this.#lastError === undefined || !isDisconnection(cause.message)) this.#lastError = cause;
   }
 
   /** The client reconnects by itself, but for a few faults after which it gives up. */

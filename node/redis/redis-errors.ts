@@ -44,7 +44,6 @@ export function isOfReplica(message: string): boolean {
   return /^(READONLY|MASTERDOWN)\b/.test(message);
 }
 
-/** That there is no connection, not why. */
 const DISCONNECTED = /isn't writeable|isn't ready|is closed|slots cache|startup nodes/;
 
 export interface About {
@@ -65,10 +64,12 @@ export function unavailable(action: string, error: unknown, { connectionError, s
   return new StoreUnavailableError(`Cannot ${action}: ${reason === undefined ? "" : `${reason}: `}${told}`);
 }
 
+/** Whether it says only that there is no connection, and not why. */
+export function isDisconnection(message: string): boolean {
+  return DISCONNECTED.test(message);
+}
+
 function rootOf(error: unknown, connectionError: Error | undefined): string {
   const message = error instanceof Error ? error.message : String(error);
-  if (connectionError === undefined || !DISCONNECTED.test(message)) return message;
-  // Of a Redis Cluster: "Failed to refresh slots cache", and this is why.
-  const { lastNodeError } = connectionError as Error & { readonly lastNodeError?: Error };
-  return (lastNodeError ?? connectionError).message;
+  return connectionError !== undefined && isDisconnection(message) ? connectionError.message : message;
 }
