@@ -152,7 +152,8 @@ const SETTINGS = {
   peerUrl: {
     ...optional("HEADCOUNT_PEER_URL", "http://host:port", PEER_URL),
     parse: (value) => (PEER_URL.test(value) && URL.canParse(value) ? value : undefined),
-    about: "how the other nodes reach that listener; without it made from its address",
+    about:
+      "how the other nodes reach that listener; without it its address, or that by which this machine reaches Redis",
   },
   peerSecret: {
     ...confidential("HEADCOUNT_PEER_SECRET", `${SECRET_LENGTH_MIN} to 256 printable characters without spaces`, WORD),

@@ -13,6 +13,7 @@ import type { Member } from "../../cluster/ports/view.ts";
 import { MODES_MAX } from "../../engine/modes.ts";
 import { askPeers } from "./ask-peers.ts";
 import { logEvent } from "./cluster-log.ts";
+import { peerUrlOf } from "./peer-address.ts";
 import { registerCluster } from "./cluster-metrics.ts";
 import { decompressSnapshot, SnapshotEncoder } from "../encoder.ts";
 import { EntryCluster } from "./entry-cluster.ts";
@@ -24,7 +25,7 @@ import { classOf, PacedLog } from "../paced-log.ts";
 import { sayHello } from "../peers/peer-hello.ts";
 import { PeerPort } from "../peers/peer-port.ts";
 import { PeerTransport } from "../peers/peer-transport.ts";
-import { listenFailure, nodeName, reachableUrl } from "../place.ts";
+import { addressOf, listenFailure, nodeName, ownAddresses } from "../place.ts";
 import { UnfitRedisError } from "../redis/redis-errors.ts";
 import { RedisStore } from "../redis/redis-store.ts";
 import { registerRecorder } from "../recorder-metrics.ts";
@@ -135,9 +136,11 @@ export class ServiceCluster implements Service {
    * @throws {SettingError} (rejects) where the peer listener, Redis or the other nodes do not agree with the settings
    */
   async start(port: number, url: string): Promise<void> {
-    const addresses = { id: nodeName(this.settings, port), url, peerUrl: await this.listen() };
-    this.id = addresses.id;
+    this.id = nodeName(this.settings, port);
+    await this.listen();
     await this.whenStored(() => this.store.check());
+    if (this.isDraining) return;
+    const addresses = { id: this.id, url, peerUrl: this.peerUrl() };
     this.startingReason = "asking the other nodes";
     await this.whenStored(() => this.askPeers(addresses));
     if (this.isDraining) return;
@@ -175,15 +178,20 @@ export class ServiceCluster implements Service {
     return this.cluster.receive(lane, message);
   }
 
-  /** @returns how peers reach the listener */
-  private async listen(): Promise<string> {
-    const { peerHost, peerPort, peerUrl } = this.settings;
+  private async listen(): Promise<void> {
+    const { peerHost, peerPort } = this.settings;
     try {
       await this.peerPort.listen(peerHost, peerPort);
     } catch (error) {
       throw listenFailure(error, "HEADCOUNT_PEER", peerHost, peerPort);
     }
-    return peerUrl ?? reachableUrl(this.peerPort.server);
+  }
+
+  /** How peers reach the listener. */
+  private peerUrl(): string {
+    const { peerHost: host, peerUrl: url } = this.settings;
+    const { address, port } = addressOf(this.peerPort.server);
+    return peerUrlOf({ address, port, host, url, ends: this.store.ends, own: ownAddresses() });
   }
 
   /** Tries again and again where Redis is away: it may come later than its nodes. */

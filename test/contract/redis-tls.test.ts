@@ -128,10 +128,11 @@ describe.skipIf(!hasRedis || !hasOpenssl)("TLS", () => {
     await using master = await startTls(LOCALHOST, { "tls-replication": "yes" });
     const port = await freePort();
     const settings = { "tls-port": `${port}`, "tls-replication": "yes", ...authority.certify(LOCALHOST) };
-    await using _sentinel = await startSentinelFor(
+    await using sentinel = await startSentinelFor(
       master.tlsPort,
       Object.entries(settings).map(([name, value]) => `${name} ${value}`),
     );
+    await sentinel.ask((direct) => direct.call("SENTINEL", "MASTER", "headcount"));
     await using store = connect(`rediss+sentinel://localhost:${port}/headcount`);
     await use(store);
   });
