@@ -44,7 +44,8 @@ export function listenFailure(error: unknown, prefix: string, host: string, port
   return new SettingError(`${name} must be ${form}, got "${value}" (${code})`);
 }
 
-function addressOf(server: Server): AddressInfo {
+/** What a listener listens on. */
+export function addressOf(server: Server): AddressInfo {
   const address = server.address();
   if (address === null || typeof address === "string") throw new Error("Cannot read the listener's address");
   return address;
@@ -54,8 +55,16 @@ function urlOf(address: string, port: number): string {
   return `http://${address.includes(":") ? `[${address}]` : address}:${port}`;
 }
 
+/** All addresses of this machine. */
+export function ownAddresses(): string[] {
+  return interfaces().map(({ address }) => address);
+}
+
+function interfaces() {
+  return Object.values(networkInterfaces()).flatMap((addresses) => addresses ?? []);
+}
+
 function firstAddress(): string | undefined {
-  const all = Object.values(networkInterfaces()).flatMap((addresses) => addresses ?? []);
-  const outside = all.filter(({ internal }) => !internal);
+  const outside = interfaces().filter(({ internal }) => !internal);
   return (outside.find(({ family }) => family === "IPv4") ?? outside[0])?.address;
 }

@@ -1,7 +1,11 @@
 /** The settings, from the environment, read once: what each may be, what it is without being set, and `--help`. */
 import { parseArgs } from "node:util";
 import type { DisagreementError } from "../cluster/cluster-node.ts";
-import { parseRedisUrl } from "./redis/redis-url.ts";
+import { type Environment, fileVariable, settingsIn, withSecretsRead } from "./environment.ts";
+import { parseRedisUrl, redactRedisUrl, RedisUrlError } from "./redis/redis-url.ts";
+import { SettingError } from "./setting-error.ts";
+
+export { SettingError };
 
 export interface Settings {
   readonly host: string;
@@ -21,19 +25,17 @@ export interface Settings {
   readonly id: string | undefined;
   /** Where the cluster is kept; without it the node is alone. */
   readonly redisUrl: string | undefined;
+  /** Beside what the URL carries. */
+  readonly redisUsername: string | undefined;
+  readonly redisPassword: string | undefined;
+  /** Sentinel's, where it is not Redis'. */
+  readonly redisSentinelPassword: string | undefined;
   readonly peerHost: string;
   readonly peerPort: number;
   readonly peerUrl: string | undefined;
   readonly peerSecret: string | undefined;
   readonly weight: number;
 }
-
-/** A setting that stops the start; its message is one line that says which, what it may be, and what came. */
-export class SettingError extends Error {
-  override readonly name = "SettingError";
-}
-
-type Environment = Readonly<Record<string, string | undefined>>;
 
 /** Reads a value; `undefined` where it is not of the form. */
 type Parse<T> = (text: string) => T | undefined;
@@ -47,6 +49,10 @@ interface Setting<T> {
   readonly about: string;
   /** A bad value as it may be shown. */
   readonly show?: (value: string) => string;
+  /** What is wrong with a bad value, where more can be said than the form. */
+  readonly why?: (value: string) => string;
+  /** May be given as a file: in the variable of that name and `_FILE`. */
+  readonly isSecret?: boolean;
 }
 
 const LOG_LEVELS = ["trace", "debug", "info", "warn", "error", "fatal", "silent"] as const;
@@ -57,6 +63,8 @@ const SHOWN_MAX = 64;
 const SECRET_LENGTH_MIN = 16;
 const HOST = /^[\w.:-]+$/;
 const LOOPBACK = /^(localhost|127(\.\d{1,3}){3}|::1)$/;
+const TEXT = /^[^\p{Cc}]{1,1024}$/u;
+const WORD = /^[\x21-\x7e]{1,256}$/;
 /** A place to connect to: a name, an IPv4 address, or an IPv6 address in brackets. */
 const PLACE = String.raw`(?:[\w.-]+|\[[\da-fA-F:.]+\])`;
 const PEER_URL = new RegExp(`^https?://${PLACE}(?::\\d{1,5})?/?$`);
@@ -119,27 +127,37 @@ const SETTINGS = {
   },
   redisUrl: {
     name: "HEADCOUNT_REDIS_URL",
-    form: "redis://, rediss://, or redis+sentinel://host:port,host:port/master-name",
+    form: "redis://, rediss://, or redis+sentinel:// or rediss+sentinel://host:port,host:port/master-name",
     standard: undefined,
-    parse: (value) => (isRedisUrl(value) ? value : undefined),
+    parse: (value) => (whyNoRedisUrl(value) === undefined ? value : undefined),
     about: "makes the node one of a cluster, kept in this Redis; several, comma-separated, for Redis Cluster",
-    show: (value) => shown(value.replace(/^([a-z+]*:\/\/)?.*@/s, "$1***@")),
+    show: (value) => shown(redactRedisUrl(value)),
+    why: (value) => whyNoRedisUrl(value) ?? "",
+    isSecret: true,
+  },
+  redisUsername: {
+    ...optional("HEADCOUNT_REDIS_USERNAME", "1 to 256 characters", TEXT),
+    about: "the user at Redis, beside or instead of the URL's; deploy/README.md has the least rights it needs",
+  },
+  redisPassword: {
+    ...confidential("HEADCOUNT_REDIS_PASSWORD", "1 to 1024 characters", TEXT),
+    about: "the password at Redis, and at Sentinel where that has none of its own",
+  },
+  redisSentinelPassword: {
+    ...confidential("HEADCOUNT_REDIS_SENTINEL_PASSWORD", "1 to 1024 characters", TEXT),
+    about: "the password at Sentinel",
   },
   peerHost: text("HEADCOUNT_PEER_HOST", "127.0.0.1", "an address or host name", HOST, "listener for the other nodes"),
   peerPort: whole("HEADCOUNT_PEER_PORT", "0", 0, 65_535, "listener for the other nodes; 0 picks a free port"),
   peerUrl: {
     ...optional("HEADCOUNT_PEER_URL", "http://host:port", PEER_URL),
     parse: (value) => (PEER_URL.test(value) && URL.canParse(value) ? value : undefined),
-    about: "how the other nodes reach that listener; without it made from its address",
+    about:
+      "how the other nodes reach that listener; without it its address, or that by which this machine reaches Redis",
   },
   peerSecret: {
-    ...optional(
-      "HEADCOUNT_PEER_SECRET",
-      `${SECRET_LENGTH_MIN} to 256 printable characters without spaces`,
-      /^[\x21-\x7e]{1,256}$/,
-    ),
+    ...confidential("HEADCOUNT_PEER_SECRET", `${SECRET_LENGTH_MIN} to 256 printable characters without spaces`, WORD),
     about: "what the nodes of a cluster authenticate with; required where that listener is beyond loopback",
-    show: (value) => `${value.length} characters`,
   },
   weight: whole("HEADCOUNT_WEIGHT", "1", 1, 100, "the node's share of the work compared to the others'"),
 } satisfies { readonly [Key in keyof Settings]: Setting<Settings[Key]> };
@@ -154,9 +172,14 @@ const AGREED: Readonly<Partial<Record<DisagreementError["field"], string>>> = {
   durability: SETTINGS.durability.name,
 };
 
+const ALL: readonly Setting<unknown>[] = Object.values(SETTINGS);
+const SECRETS = ALL.filter(({ isSecret }) => isSecret === true).map(({ name }) => name);
+
 /** @throws {SettingError} for the first setting that is unknown or not of its form */
-export function readSettings(environment: Environment): Settings {
-  refuseUnknown(environment);
+export function readSettings(everything: Environment): Settings {
+  const given = settingsIn(everything);
+  refuseUnknown(given);
+  const environment = withSecretsRead(given, SECRETS);
   const [sessionMs, leaseMs] = [read(SETTINGS.sessionMs, environment), read(SETTINGS.leaseMs, environment)];
   const deadlineMs = read(SETTINGS.deadlineMs, environment);
   const redisUrl = read(SETTINGS.redisUrl, environment);
@@ -177,6 +200,7 @@ export function readSettings(environment: Environment): Settings {
     isRepair: read(SETTINGS.isRepair, environment),
     id: read(SETTINGS.id, environment),
     redisUrl,
+    ...readRedisLogin(redisUrl, environment),
     peerHost: read(SETTINGS.peerHost, environment),
     peerPort: read(SETTINGS.peerPort, environment),
     peerUrl: read(SETTINGS.peerUrl, environment),
@@ -205,10 +229,10 @@ export function readArguments(args: readonly string[]): "run" | "help" | "versio
 }
 
 export function helpText(): string {
-  const lines = Object.values(SETTINGS).map(
-    ({ name, standard, form, about }) =>
-      `  ${name.padEnd(30)} ${about}\n${" ".repeat(33)}${form}; default ${standard ?? "none"}\n`,
-  );
+  const lines = ALL.map(({ name, standard, form, about, isSecret }) => {
+    const file = isSecret === true ? `; or ${fileVariable(name)}, a file that holds it` : "";
+    return `  ${name.padEnd(34)} ${about}\n${" ".repeat(37)}${form}; default ${standard ?? "none"}${file}\n`;
+  });
   return `Usage: headcount [--help] [--version]
 
 Headcount tells a mobile game's players which game modes people in their country are playing right now.
@@ -218,27 +242,57 @@ ${lines.join("")}`;
 }
 
 function refuseUnknown(environment: Environment): void {
-  const known = new Set<string>(Object.values(SETTINGS).map(({ name }) => name));
+  const known = new Set([...ALL.map(({ name }) => name), ...SECRETS.map(fileVariable)]);
   for (const name of Object.keys(environment)) {
-    if (!name.startsWith("HEADCOUNT_") || known.has(name)) continue;
+    if (known.has(name)) continue;
     throw new SettingError(`${shown(name)} must be one of the settings that --help lists, got an unknown name`);
   }
 }
 
 /** A node without peers that is told of them was meant to be one of a cluster. */
 function refuseWithoutCluster(environment: Environment): void {
-  const { peerHost, peerPort, peerUrl, peerSecret, weight } = SETTINGS;
-  for (const { name } of [peerHost, peerPort, peerUrl, peerSecret, weight])
-    if (environment[name] !== undefined)
-      throw new SettingError(`${name} must not be set without ${SETTINGS.redisUrl.name}: a node alone has no peers`);
+  const { peerHost, peerPort, peerUrl, peerSecret, weight, redisUsername, redisPassword } = SETTINGS;
+  const refuse = (settings: readonly { name: string }[], why: string): void => {
+    for (const { name } of settings)
+      if (environment[name] !== undefined)
+        throw new SettingError(`${name} must not be set without ${SETTINGS.redisUrl.name}: a node alone ${why}`);
+  };
+  refuse([peerHost, peerPort, peerUrl, peerSecret, weight], "has no peers");
+  refuse([redisUsername, redisPassword, SETTINGS.redisSentinelPassword], "keeps nothing in Redis");
+}
+
+/** The URL may carry a login too: where it does, both must say the same. */
+function readRedisLogin(
+  url: string | undefined,
+  environment: Environment,
+): Pick<Settings, "redisUsername" | "redisPassword" | "redisSentinelPassword"> {
+  const login = {
+    redisUsername: read(SETTINGS.redisUsername, environment),
+    redisPassword: read(SETTINGS.redisPassword, environment),
+    redisSentinelPassword: read(SETTINGS.redisSentinelPassword, environment),
+  };
+  if (url === undefined) return login;
+  const { kind, username, password } = parseRedisUrl(url);
+  const refuse = (name: string, what: string): never => {
+    throw new SettingError(`${name} must not be set ${what}`);
+  };
+  const differs = `where ${SETTINGS.redisUrl.name} carries another (user:password@, or a password alone before the @)`;
+  const isOther = (said: string | undefined, carried: string | undefined): boolean =>
+    said !== undefined && carried !== undefined && said !== carried;
+  if (isOther(login.redisUsername, username)) refuse(SETTINGS.redisUsername.name, differs);
+  if (isOther(login.redisPassword, password)) refuse(SETTINGS.redisPassword.name, differs);
+  if (login.redisSentinelPassword !== undefined && kind !== "sentinel")
+    refuse(SETTINGS.redisSentinelPassword.name, `where ${SETTINGS.redisUrl.name} names no Sentinel`);
+  return login;
 }
 
 function read<T>(setting: Setting<T>, environment: Environment): T {
   const value = environment[setting.name] ?? setting.standard;
   if (value === undefined) return undefined as T; // its type says that it may be left out
   const parsed = setting.parse(value);
-  const { name, form, show = shown } = setting;
-  if (parsed === undefined) throw new SettingError(`${name} must be ${form}, got ${show(value)}`);
+  const { name, form, show = shown, why } = setting;
+  if (parsed === undefined)
+    throw new SettingError(`${name} must be ${form}, got ${show(value)}${why === undefined ? "" : `: ${why(value)}`}`);
   return parsed;
 }
 
@@ -248,7 +302,7 @@ function readSecret(environment: Environment): string | undefined {
   const host = read(SETTINGS.peerHost, environment);
   if (LOOPBACK.test(host) || (secret !== undefined && secret.length >= SECRET_LENGTH_MIN)) return secret;
   const { name, form } = SETTINGS.peerSecret;
-  const got = secret === undefined ? "nothing" : SETTINGS.peerSecret.show(secret);
+  const got = secret === undefined ? "nothing" : lengthOf(secret);
   throw new SettingError(`${name} must be ${form} where ${SETTINGS.peerHost.name} is ${shown(host)}, got ${got}`);
 }
 
@@ -273,13 +327,23 @@ function text(name: string, standard: string, form: string, pattern: RegExp, abo
   return { name, form, standard, about, parse: (value) => (pattern.test(value) ? value : undefined) };
 }
 
-function isRedisUrl(value: string): boolean {
+/** What is wrong with it; `undefined` where nothing is. */
+function whyNoRedisUrl(value: string): string | undefined {
   try {
     parseRedisUrl(value);
-    return true;
-  } catch {
-    return false;
+    return undefined;
+  } catch (error) {
+    return error instanceof RedisUrlError ? error.reason : String(error);
   }
+}
+
+/** One that may be left out, may come as a file, and is never shown. */
+function confidential(name: string, form: string, pattern: RegExp) {
+  return { ...optional(name, form, pattern), show: lengthOf, isSecret: true };
+}
+
+function lengthOf(value: string): string {
+  return `${value.length} characters`;
 }
 
 /** One that may be left out. */

@@ -1,8 +1,7 @@
 /** What happened to the cluster, as lines of the log for operators. */
 import type { Logger } from "pino";
 import type { ClusterEvent } from "../../cluster/cluster-node.ts";
-
-type Level = "info" | "warn" | "error";
+import { classOf, type Level, type PacedLog } from "../paced-log.ts";
 
 /** A new event cannot compile untold. */
 const TOLD: Readonly<Record<ClusterEvent["kind"], readonly [level: Level, message: string]>> = {
@@ -25,7 +24,20 @@ const TOLD: Readonly<Record<ClusterEvent["kind"], readonly [level: Level, messag
   "store healed": ["info", "Redis is well again, everything is stored: reports get 200"],
 };
 
-export function logEvent(log: Logger, { kind, ...fields }: ClusterEvent): void {
+/** What goes on while something else is broken. The others happen once, or each says what no other line says. */
+const REPEATED: ReadonlySet<ClusterEvent["kind"]> = new Set([
+  "could not take",
+  "superseded",
+  "expelled",
+  "other run",
+  "takes back",
+  "store fault",
+  "store healed",
+]);
+
+export function logEvent(log: Logger, paced: PacedLog, { kind, ...fields }: ClusterEvent): void {
   const [level, message] = TOLD[kind];
-  log[level](fields, message);
+  if (!REPEATED.has(kind)) return log[level](fields, message);
+  const reason = "reason" in fields ? classOf(fields.reason) : "";
+  paced.write(level, `${kind} ${reason}`, fields, message);
 }

@@ -6,11 +6,15 @@ import { randomBytes, randomUUID } from "node:crypto";
 import { setTimeout as pause } from "node:timers/promises";
 import type { Logger } from "pino";
 import { ClusterNode, PLACEMENT_RULE } from "../../cluster/cluster-node.ts";
+import { markOf } from "../../cluster/ports/mark.ts";
 import { StoreUnavailableError } from "../../cluster/ports/record-store.ts";
 import type { ClusterKey } from "../../cluster/ports/shared-store.ts";
 import { type Lane, PeerError } from "../../cluster/ports/transport.ts";
+import type { Member } from "../../cluster/ports/view.ts";
 import { MODES_MAX } from "../../engine/modes.ts";
+import { askPeers } from "./ask-peers.ts";
 import { logEvent } from "./cluster-log.ts";
+import { peerUrlOf } from "./peer-address.ts";
 import { registerCluster } from "./cluster-metrics.ts";
 import { decompressSnapshot, SnapshotEncoder } from "../encoder.ts";
 import { EntryCluster } from "./entry-cluster.ts";
@@ -18,10 +22,11 @@ import { LoadMeter } from "../load-meter.ts";
 import { MemoryAlarm } from "./memory-alarm.ts";
 import type { Metrics } from "../metrics.ts";
 import { Pace } from "../pace.ts";
-import { askWhyNot } from "../peers/peer-hello.ts";
+import { classOf, PacedLog } from "../paced-log.ts";
+import { sayHello } from "../peers/peer-hello.ts";
 import { PeerPort } from "../peers/peer-port.ts";
 import { PeerTransport } from "../peers/peer-transport.ts";
-import { listenFailure, nodeName, reachableUrl } from "../place.ts";
+import { addressOf, listenFailure, nodeName, ownAddresses } from "../place.ts";
 import { UnfitRedisError } from "../redis/redis-errors.ts";
 import { RedisStore } from "../redis/redis-store.ts";
 import { registerRecorder } from "../recorder-metrics.ts";
@@ -49,6 +54,7 @@ export class ServiceCluster implements Service {
   id = "";
   entry: EntryCluster | undefined;
   private readonly log: Logger;
+  private readonly paced: PacedLog;
   private readonly store: RedisStore;
   private readonly transport: PeerTransport;
   private readonly peerPort: PeerPort;
@@ -66,11 +72,17 @@ export class ServiceCluster implements Service {
     const failing = Promise.withResolvers<Error>();
     this.settings = settings;
     this.log = log;
+    this.paced = new PacedLog(log, () => performance.now());
     this.failure = failing.promise;
     this.fail = failing.resolve;
     this.pace = new Pace(sessionMs);
     this.load = new LoadMeter(this.pace);
-    this.store = RedisStore.connect({ url: redisUrl, cluster, timeoutMs: Math.min(deadlineMs, leaseMs / 2) });
+    const login = {
+      username: settings.redisUsername,
+      password: settings.redisPassword,
+      sentinelPassword: settings.redisSentinelPassword,
+    };
+    this.store = RedisStore.connect({ url: redisUrl, login, cluster, timeoutMs: Math.min(deadlineMs, leaseMs / 2) });
     this.memory = new MemoryAlarm(() => this.store.memoryUsedRatio(), log);
     this.transport = new PeerTransport({ cluster, secret });
     this.peerPort = new PeerPort({
@@ -78,7 +90,8 @@ export class ServiceCluster implements Service {
       secret,
       incarnation: () => this.incarnation,
       receive: (lane, message) => this.receive(lane, message),
-      onError: (error) => log.error({ err: error }, "a peer's message could not be handled"),
+      onError: (error) =>
+        this.paced.write("error", classOf(String(error)), { err: error }, "a peer's message could not be handled"),
     });
   }
 
@@ -124,11 +137,13 @@ export class ServiceCluster implements Service {
    * @throws {SettingError} (rejects) where the peer listener, Redis or the other nodes do not agree with the settings
    */
   async start(port: number, url: string): Promise<void> {
-    const addresses = { id: nodeName(this.settings, port), url, peerUrl: await this.listen() };
-    this.id = addresses.id;
+    this.id = nodeName(this.settings, port);
+    await this.listen();
     await this.whenStored(() => this.store.check());
+    if (this.isDraining) return;
+    const addresses = { id: this.id, url, peerUrl: this.peerUrl() };
     this.startingReason = "asking the other nodes";
-    await this.whenStored(() => this.askPeers());
+    await this.whenStored(() => this.askPeers(addresses));
     if (this.isDraining) return;
     this.join(addresses);
     const hasStarted = this.until(() => this.status.kind === "ready" || this.isDraining);
@@ -164,20 +179,25 @@ export class ServiceCluster implements Service {
     return this.cluster.receive(lane, message);
   }
 
-  /** @returns how peers reach the listener */
-  private async listen(): Promise<string> {
-    const { peerHost, peerPort, peerUrl } = this.settings;
+  private async listen(): Promise<void> {
+    const { peerHost, peerPort } = this.settings;
     try {
       await this.peerPort.listen(peerHost, peerPort);
     } catch (error) {
       throw listenFailure(error, "HEADCOUNT_PEER", peerHost, peerPort);
     }
-    return peerUrl ?? reachableUrl(this.peerPort.server);
+  }
+
+  /** How peers reach the listener. */
+  private peerUrl(): string {
+    const { peerHost: host, peerUrl: url } = this.settings;
+    const { address, port } = addressOf(this.peerPort.server);
+    return peerUrlOf({ address, port, host, url, ends: this.store.ends, own: ownAddresses() });
   }
 
   /** Tries again and again where Redis is away: it may come later than its nodes. */
   private async whenStored(task: () => Promise<void>): Promise<void> {
-    for (let told = ""; !this.isDraining; await pause(RETRY_MS)) {
+    for (; !this.isDraining; await pause(RETRY_MS)) {
       try {
         return await task();
       } catch (error) {
@@ -185,26 +205,44 @@ export class ServiceCluster implements Service {
           throw new SettingError(`HEADCOUNT_REDIS_URL must name a Redis that can keep a cluster: ${error.message}`);
         if (!(error instanceof StoreUnavailableError)) throw error;
         this.startingReason = error.message;
-        if (told !== error.message) this.log.warn({ reason: error.message }, "waiting for Redis");
-        told = error.message;
+        const { message: reason } = error;
+        this.paced.write("warn", classOf(reason), { reason }, "waiting for Redis");
+        this.paced.tick();
       }
     }
   }
 
   /** Before it joins: nodes that do not let each other in would only hinder the cluster. */
-  private async askPeers(): Promise<void> {
-    const { cluster, peerSecret: secret } = this.settings;
-    const { members } = (await this.store.look()).view;
-    await Promise.all(
-      members.map(async ({ peerUrl }) => {
-        const reason = await askWhyNot(peerUrl, { cluster, secret });
-        if (reason !== undefined) throw new SettingError(`${reason} (says the node at ${peerUrl})`);
-      }),
-    );
+  private async askPeers(addresses: Addresses): Promise<void> {
+    const { cluster, peerSecret: secret, leaseMs } = this.settings;
+    const { log } = this;
+    const ports = {
+      listed: () => this.listed(addresses),
+      sayHello: (peerUrl: string) => sayHello(peerUrl, { cluster, secret }),
+      pause: (ms: number) => pause(ms),
+      onStranger: (peerUrl: string, status: number) =>
+        log.info({ peerUrl, status }, "something else answers at a listed member's address: it is ignored"),
+      onRefusal: (peerUrl: string, reason: string) =>
+        log.warn({ peerUrl, reason }, "a node refuses this one: waits whether it is still a member"),
+    };
+    const refusal = await askPeers(ports, leaseMs);
+    if (refusal !== undefined) throw new SettingError(refusal);
+  }
+
+  /** A renewal by somebody who does not ask to be listed tells who is, and lets the list forget the dead. */
+  private async listed(addresses: Addresses): Promise<readonly Member[]> {
+    const { store, settings } = this;
+    const { key, view } = await store.look();
+    if (key === undefined) return view.members;
+    const member = { ...addresses, incarnation: randomUUID(), weight: settings.weight, isLeaving: false };
+    const about = { isJoining: false, epoch: 0, nonce: "", freshNonce: randomUUID(), revision: 0 };
+    const renewal = { member, mark: markOf(key.hashKey), ...about, accused: [], refused: [], held: "" };
+    const answer = await store.renew(renewal, settings.leaseMs);
+    return "list" in answer ? (answer.list?.view.members ?? []) : [];
   }
 
   private join(addresses: Addresses): void {
-    const { settings, store, transport, encoder, log } = this;
+    const { settings, store, transport, encoder, log, paced } = this;
     const options = {
       ...addresses,
       weight: settings.weight,
@@ -221,7 +259,7 @@ export class ServiceCluster implements Service {
       encode: (copy) => encoder.encode(copy),
       decompress: decompressSnapshot,
       atTurnEnd: setImmediate,
-      tell: (event) => logEvent(log, event),
+      tell: (event) => logEvent(log, paced, event),
       onFatal: (error) => this.fail(disagreement(error)),
     });
     this.cluster = cluster;
@@ -231,6 +269,7 @@ export class ServiceCluster implements Service {
 
   private tick(cluster: ClusterNode): void {
     cluster.tick();
+    this.paced.tick();
     this.load.tick(performance.now());
     this.memory.tick(performance.now());
     if (this.entry === undefined && cluster.status.kind === "ready") this.entry = new EntryCluster(cluster);

@@ -107,6 +107,12 @@ export function registerBodyParser(app: FastifyInstance): void {
   });
 }
 
+/** For the routes of this scope: whatever comes in the body, of whatever type, is as if it had not come. */
+export function ignoreBodies(app: FastifyInstance): void {
+  app.removeAllContentTypeParsers();
+  app.addContentTypeParser("*", { parseAs: "buffer" }, (_request, _body, done) => done(null));
+}
+
 interface HttpError {
   readonly statusCode?: number;
   readonly code?: string;

@@ -23,6 +23,9 @@ const CLUSTER_HEADER = "headcount-cluster";
 const NO_SECRET = "";
 const PROTOCOL_HEADER = "headcount-protocol";
 
+/** In every answer of the peer port, so that nobody takes a stranger's answer for a node's. */
+export const DOOR_MARK: Readonly<Record<string, string>> = { [PROTOCOL_HEADER]: String(PROTOCOL) };
+
 /** What a node says of itself to a peer. */
 export function doorHeaders({ cluster, secret }: PeerCredentials): Record<string, string> {
   const about = { [CLUSTER_HEADER]: cluster, [PROTOCOL_HEADER]: String(PROTOCOL) };

@@ -1,38 +1,76 @@
 /** Asks a peer whether this node may join, before it joins: whoever may not is told why. */
-import { request as requestHttp } from "node:http";
+import { type IncomingMessage, request as requestHttp } from "node:http";
 import { request as requestHttps } from "node:https";
-import { text } from "node:stream/consumers";
-import { doorHeaders, type PeerCredentials } from "./peer-door.ts";
+import { DOOR_MARK, doorHeaders, type PeerCredentials } from "./peer-door.ts";
+
+/**
+ * Whoever lets this node in, or refuses it, says in Headcount's own form that it is a node. Anything else that answers is a
+ * stranger: addresses in the list of members outlive their nodes, and a proxy or another service may answer there now.
+ */
+export type HelloAnswer =
+  | { readonly kind: "welcome" | "silent" }
+  | { readonly kind: "refused"; readonly reason: string }
+  | { readonly kind: "stranger"; readonly status: number };
 
 const ANSWER_WITHIN_MS = 1000;
+const BODY_BYTES_MAX = 4096;
+const REASON_CHARACTERS_MAX = 256;
+const REFUSALS = [401, 409, 426];
 
-/** Why the peer does not let this node in; `undefined` where it does, or where it does not answer: it may be dead. */
-export async function askWhyNot(peerUrl: string, credentials: PeerCredentials): Promise<string | undefined> {
+/** A node that does not answer may be dead: that is `silent`, and no reason not to join. */
+export async function sayHello(peerUrl: string, credentials: PeerCredentials): Promise<HelloAnswer> {
   try {
-    const { status, body } = await hello(peerUrl, credentials);
-    return status === 200 ? undefined : messageOf(body);
+    const { status, isMarked, body } = await ask(new URL("/peer/hello", peerUrl), credentials);
+    if (isMarked && status === 200) return { kind: "welcome" };
+    const reason = isMarked && REFUSALS.includes(status) ? messageOf(body) : undefined;
+    return reason === undefined ? { kind: "stranger", status } : { kind: "refused", reason };
   } catch {
-    return undefined;
+    return { kind: "silent" };
   }
 }
 
-function hello(peerUrl: string, credentials: PeerCredentials): Promise<{ status: number; body: string }> {
+interface Heard {
+  readonly status: number;
+  readonly isMarked: boolean;
+  readonly body: string;
+}
+
+function ask(url: URL, credentials: PeerCredentials): Promise<Heard> {
   return new Promise((resolve, reject) => {
-    const url = new URL("/peer/hello", peerUrl);
     const signal = AbortSignal.timeout(ANSWER_WITHIN_MS);
     const options = { agent: false, headers: doorHeaders(credentials), signal };
     const request = (url.protocol === "https:" ? requestHttps : requestHttp)(url, options, (response) => {
-      text(response).then((body) => resolve({ status: response.statusCode ?? 0, body }), reject);
+      const isMarked = Object.keys(DOOR_MARK).every((name) => response.headers[name] !== undefined);
+      const status = response.statusCode ?? 0;
+      bodyOf(response).then((body) => resolve({ status, isMarked, body }), reject);
+    });
+    // A stranger may speak of something else altogether, and then offer to upgrade to it.
+    request.on("upgrade", (response, socket) => {
+      socket.destroy();
+      resolve({ status: response.statusCode ?? 0, isMarked: false, body: "" });
     });
     request.on("error", reject);
     request.end();
   });
 }
 
-function messageOf(body: string): string {
+/** The beginning of it: a stranger's may never end. */
+async function bodyOf(response: IncomingMessage): Promise<string> {
+  const pieces: Buffer[] = [];
+  let bytes = 0;
+  for await (const piece of response as AsyncIterable<Buffer>) {
+    pieces.push(piece);
+    if ((bytes += piece.length) > BODY_BYTES_MAX) break; // which destroys the response
+  }
+  return Buffer.concat(pieces).toString();
+}
+
+function messageOf(body: string): string | undefined {
   try {
-    return String((JSON.parse(body) as { message?: unknown }).message);
+    const { message } = JSON.parse(body) as { message?: unknown };
+    if (typeof message !== "string") return undefined;
+    return message.replaceAll(/[^\x20-\x7e]/g, "?").slice(0, REASON_CHARACTERS_MAX);
   } catch {
-    return "it is no node of Headcount";
+    return undefined;
   }
 }

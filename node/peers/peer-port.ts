@@ -8,7 +8,8 @@ import type { Socket } from "node:net";
 import { type Lane, PeerError, PROTOCOL } from "../../cluster/ports/transport.ts";
 import { MalformedMessageError } from "../../engine/codec.ts";
 import { JSON_TYPE, refusalBody } from "../http/http.ts";
-import { Door, type PeerCredentials } from "./peer-door.ts";
+import { Newcomers } from "./newcomers.ts";
+import { Door, DOOR_MARK, type PeerCredentials } from "./peer-door.ts";
 import { FRAME_KINDS, type FrameKind, FrameReader, writeFrame } from "./peer-frame.ts";
 import { shown } from "../values.ts";
 
@@ -18,7 +19,18 @@ export interface PeerPortOptions extends PeerCredentials {
   receive(lane: Lane, message: Uint8Array): Promise<Uint8Array>;
   /** Told of what must not happen. */
   onError(error: unknown): void;
+  readonly limits?: PeerPortLimits;
 }
+
+/** On connections that are no peer's yet: before the head of the request is read and the secret in it is checked. */
+export interface PeerPortLimits {
+  /** How many there may be; one more, and the oldest is dropped. */
+  readonly newcomersMax: number;
+  /** How long one may take to become a peer's. */
+  readonly newcomerWithinMs: number;
+}
+
+export const PEER_PORT_LIMITS: PeerPortLimits = { newcomersMax: 256, newcomerWithinMs: 4000 };
 
 /** What is said in words of the upgraded connection. */
 export const FRAMES = "headcount-frames";
@@ -31,12 +43,16 @@ export const LANE_BYTES_MAX: Readonly<Record<Lane, number>> = {
 /** Requests of one connection that may wait for their answers; past it the connection is not read. */
 const REQUESTS_AT_ONCE = 64;
 const HEADERS_WITHIN_MS = 2000;
-const CONNECTIONS_MAX = 4096;
+/** Peers' connections: some 1,000 peers with a connection a lane. Newcomers have a bound of their own. */
+const PEER_CONNECTIONS_MAX = 4096;
+
+const KEEP_ALIVE_AFTER_MS = 10_000;
 
 export class PeerPort {
   readonly server: Server;
   private readonly options: PeerPortOptions;
   private readonly door: Door;
+  private readonly newcomers: Newcomers;
   private readonly upgraded = new Set<Duplex>();
   /** What is still under way then cannot be answered, so it does not matter how it ends. */
   private isClosed = false;
@@ -48,7 +64,10 @@ export class PeerPort {
       { headersTimeout: HEADERS_WITHIN_MS, requestTimeout: HEADERS_WITHIN_MS, connectionsCheckingInterval: 1000 },
       (request, response) => this.answer(request, response),
     );
-    this.server.maxConnections = CONNECTIONS_MAX;
+    const { newcomersMax, newcomerWithinMs } = options.limits ?? PEER_PORT_LIMITS;
+    this.newcomers = new Newcomers({ countMax: newcomersMax, withinMs: newcomerWithinMs });
+    this.server.maxConnections = PEER_CONNECTIONS_MAX + newcomersMax;
+    this.server.on("connection", (socket: Socket) => this.newcomers.add(socket));
     this.server.on("upgrade", (request: IncomingMessage, socket: Socket, head: Buffer) =>
       this.upgrade(request, socket, head),
     );
@@ -68,6 +87,7 @@ export class PeerPort {
   close(): Promise<void> {
     this.isClosed = true;
     for (const socket of this.upgraded) socket.destroy();
+    this.newcomers.close();
     this.server.closeAllConnections();
     return new Promise((resolve) => this.server.close(() => resolve()));
   }
@@ -76,7 +96,8 @@ export class PeerPort {
     request.resume();
     const [status, body] = this.answerOf(request);
     const length = Buffer.byteLength(body);
-    response.writeHead(status, { "content-type": JSON_TYPE, "content-length": length, connection: "close" }).end(body);
+    const headers = { ...DOOR_MARK, "content-type": JSON_TYPE, "content-length": length, connection: "close" };
+    response.writeHead(status, headers).end(body);
   }
 
   private answerOf(request: IncomingMessage): [status: number, body: string] {
@@ -94,20 +115,26 @@ export class PeerPort {
     socket.on("error", () => socket.destroy());
     const lane = laneOf(request.url);
     if (lane === undefined || request.headers.upgrade !== FRAMES || this.door.refusal(request.headers) !== undefined) {
-      const [status, body] = this.answerOf(request);
-      socket.end(
-        `HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\ncontent-type: ${JSON_TYPE}\r\n` +
-          `content-length: ${Buffer.byteLength(body)}\r\nconnection: close\r\n\r\n${body}`,
-      );
+      this.refuse(socket, ...this.answerOf(request));
       return;
     }
+    this.newcomers.admit(socket);
     socket.write(`HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: ${FRAMES}\r\n\r\n`);
     this.serve(lane, socket, head);
+  }
+
+  /** After the answer the connection is closed from this side: the other may keep its own open for ever. */
+  private refuse(socket: Socket, status: number, body: string): void {
+    const headers = { ...DOOR_MARK, "content-type": JSON_TYPE, "content-length": Buffer.byteLength(body) };
+    const lines = Object.entries({ ...headers, connection: "close" }).map(([name, value]) => `${name}: ${value}\r\n`);
+    socket.end(`HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\n${lines.join("")}\r\n${body}`);
+    socket.destroySoon();
   }
 
   private serve(lane: Lane, socket: Socket, head: Buffer): void {
     socket.setTimeout(0);
     socket.setNoDelay(true);
+    socket.setKeepAlive(true, KEEP_ALIVE_AFTER_MS); // a machine that lost its power never says that it is gone
     this.upgraded.add(socket);
     socket.once("close", () => this.upgraded.delete(socket));
     let waiting = 0;

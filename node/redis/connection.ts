@@ -2,53 +2,42 @@
  * A way to Redis: one server, the master that Sentinel names, or the masters of a Redis Cluster. Every call is bounded in
  * time; nothing waits for a connection to come back and nothing is sent twice: what failed is the caller's to repeat.
  */
-import { Cluster, Command, Redis, type RedisOptions } from "ioredis";
+import { type Cluster, Command, Redis } from "ioredis";
 import { StoreUnavailableError } from "../../cluster/ports/record-store.ts";
+import { type ClientOptions, openClient, RECONNECT_LAST_MS } from "./client.ts";
 import { refuseDatabase } from "./fitness.ts";
-import { unavailable } from "./redis-errors.ts";
+import { isDisconnection, isOfReplica, unavailable } from "./redis-errors.ts";
 import type { RedisUrl } from "./redis-url.ts";
 import type { Script } from "./scripts.ts";
 
-export interface ConnectionOptions {
-  /** For `CLIENT LIST`. */
-  readonly name: string;
-  /** Longest wait for an answer. */
-  readonly timeoutMs: number;
+export interface ConnectionOptions extends ClientOptions {
+  /** Told of every answer by which whoever is on the other side is no master, or not any more. */
+  readonly onReplica: () => void;
+}
+
+/** Both ends of a connection that stands, as addresses. */
+export interface Ends {
+  readonly local: string;
+  readonly remote: string;
 }
 
 type Argument = string | Buffer;
-type CommonOptions = Omit<RedisOptions, "replyMapping">;
-
-const RECONNECT_FIRST_MS = 50;
-const RECONNECT_LAST_MS = 500;
-const SLOTS_REFRESH_MS = 1000;
-const REDIRECTIONS_MAX = 4;
 
 export class Connection {
   readonly #client: Redis | Cluster;
   readonly #timeoutMs: number;
+  readonly #onReplica: () => void;
   /** Why it is not there, or was not lately. */
   #lastError: Error | undefined;
   #isClosed = false;
   #reopening: NodeJS.Timeout | undefined;
 
-  constructor(url: RedisUrl, { name, timeoutMs }: ConnectionOptions) {
-    this.#timeoutMs = timeoutMs;
-    const options: CommonOptions = {
-      connectionName: name,
-      ...(url.username !== undefined && { username: url.username }),
-      ...(url.password !== undefined && { password: url.password }),
-      ...(url.isEncrypted && { tls: {} }),
-      commandTimeout: timeoutMs,
-      connectTimeout: Math.max(timeoutMs, 1000),
-      socketTimeout: 2 * timeoutMs,
-      maxRetriesPerRequest: 0,
-      autoResendUnfulfilledCommands: false,
-      // A master that became a replica: look again who the master is. The command is not sent again.
-      reconnectOnError: (error) => error.message.startsWith("READONLY"),
-    };
-    this.#client = url.kind === "cluster" ? openCluster(url, options) : openRedis(url, options);
-    this.#client.on("error", (error: Error) => (this.#lastError = error));
+  constructor(url: RedisUrl, { onReplica, ...options }: ConnectionOptions) {
+    this.#timeoutMs = options.timeoutMs;
+    this.#onReplica = onReplica;
+    this.#client = openClient(url, options);
+    this.#client.on("error", (error: Error) => this.#note(error));
+    this.#client.on("node error", (error: Error) => this.#note(error));
     this.#client.on("ready", () => (this.#lastError = undefined));
     this.#client.on("end", () => this.#reopen());
   }
@@ -58,7 +47,7 @@ export class Connection {
     if (this.#client.status === "ready") return;
     const { promise, resolve, reject } = Promise.withResolvers<void>();
     const timer = setTimeout(() => {
-      reject(unavailable("connect", new Error("Connection is closed."), this.#lastError));
+      reject(this.#unavailable("connect", new Error("Connection is closed.")));
     }, this.#timeoutMs);
     this.#client.once("ready", resolve);
     try {
@@ -75,12 +64,13 @@ export class Connection {
     try {
       return await this.#client.callBuffer("evalsha", script.sha, ...rest);
     } catch (error) {
-      if (!(error instanceof Error && error.message.startsWith("NOSCRIPT"))) throw this.#unavailable(action, error);
+      if (!(error instanceof Error && error.message.startsWith("NOSCRIPT")))
+        throw this.#unavailable(action, error, script);
     }
     try {
       return await this.#client.callBuffer("eval", script.source, ...rest);
     } catch (error) {
-      throw this.#unavailable(action, error);
+      throw this.#unavailable(action, error, script);
     }
   }
 
@@ -101,7 +91,9 @@ export class Connection {
   /** A section of INFO of every master. */
   async info(action: string, section: string): Promise<string[]> {
     try {
-      return await Promise.all(this.#masters().map((master) => master.info(section)));
+      const texts = await Promise.all(this.#masters().map((master) => master.info(section)));
+      if (texts.some((text) => /^role:slave/m.test(text))) this.#onReplica();
+      return texts;
     } catch (error) {
       throw this.#unavailable(action, error);
     }
@@ -122,16 +114,39 @@ export class Connection {
       const info = await this.#masterAt(address).info("replication");
       const id = /^master_replid:(?<id>[\da-f]+)/m.exec(info)?.groups?.["id"];
       if (id !== undefined && /^role:master/m.test(info)) return id;
+      this.#onReplica();
     } catch (error) {
       throw this.#unavailable(action, error);
     }
     throw new StoreUnavailableError(`Cannot ${action}: this Redis is a replica just now`);
   }
 
+  /** Looks again where the master is: asks Sentinel, or resolves the name and connects to the address anew. */
+  reconnect(): void {
+    // A Redis Cluster tells by itself who is the master now.
+    if (this.#client instanceof Redis && this.#client.status === "ready") this.#client.disconnect(true);
+  }
+
+  /** Of what is connected just now: of a Redis Cluster, to all masters. */
+  get ends(): Ends[] {
+    const clients = this.#client instanceof Redis ? [this.#client] : this.#client.nodes("master");
+    return clients.flatMap(({ status, stream }) => {
+      const { localAddress: local, remoteAddress: remote } = stream ?? {};
+      return status === "ready" && local !== undefined && remote !== undefined ? [{ local, remote }] : [];
+    });
+  }
+
   close(): void {
     this.#isClosed = true;
     clearTimeout(this.#reopening);
     this.#client.disconnect();
+  }
+
+  /** Of a Redis Cluster several are told for one fault, and not all of them say why: "failed to refresh slots cache". */
+  #note(error: Error): void {
+    const { lastNodeError = error } = error as Error & { readonly lastNodeError?: Error | null };
+    const cause = lastNodeError ?? error;
+    if (this.#lastError === undefined || !isDisconnection(cause.message)) this.#lastError = cause;
   }
 
   /** The client reconnects by itself, but for a few faults after which it gives up. */
@@ -162,8 +177,9 @@ export class Connection {
     return node;
   }
 
-  #unavailable(action: string, error: unknown): StoreUnavailableError {
-    return unavailable(action, error, this.#lastError);
+  #unavailable(action: string, error: unknown, script?: Script): StoreUnavailableError {
+    if (error instanceof Error && isOfReplica(error.message)) this.#onReplica();
+    return unavailable(action, error, { connectionError: this.#lastError, script });
   }
 }
 
@@ -171,41 +187,3 @@ const SLOTS_COUNT = 16_384;
 
 /** The only master there is, but in a Redis Cluster. */
 const HOME = "";
-
-function reconnectDelayMs(times: number): number {
-  return Math.min(RECONNECT_FIRST_MS * times, RECONNECT_LAST_MS);
-}
-
-function openRedis(url: RedisUrl & { readonly kind: "standalone" | "sentinel" }, common: CommonOptions): Redis {
-  const options: CommonOptions = { ...common, enableOfflineQueue: false, retryStrategy: reconnectDelayMs };
-  if (url.kind === "standalone") return new Redis({ ...options, ...url.address, db: url.database });
-  return new Redis({
-    ...options,
-    sentinels: url.sentinels.map((address) => ({ ...address })),
-    name: url.master,
-    role: "master",
-    sentinelRetryStrategy: reconnectDelayMs,
-    sentinelCommandTimeout: common.commandTimeout,
-    ...(url.password !== undefined && { sentinelPassword: url.password }),
-  });
-}
-
-function openCluster(url: RedisUrl & { readonly kind: "cluster" }, redisOptions: CommonOptions): Cluster {
-  const cluster = new Cluster(
-    url.addresses.map((address) => ({ ...address })),
-    {
-      redisOptions,
-      enableOfflineQueue: false,
-      clusterRetryStrategy: reconnectDelayMs,
-      clusterNodeRetryStrategy: reconnectDelayMs,
-      slotsRefreshInterval: SLOTS_REFRESH_MS,
-      maxRedirections: REDIRECTIONS_MAX,
-      // Nobody knows whether a command landed whose connection broke: it is not sent again.
-      retryDelayOnFailover: 0,
-      retryDelayOnClusterDown: 0,
-    },
-  );
-  // Without a queue, a connection that is only being made refuses every call but the first.
-  cluster.on("+node", (node: Redis) => void node.connect().catch(() => {}));
-  return cluster;
-}

@@ -1,6 +1,7 @@
 /** What goes wrong with Redis, in plain words. */
-import { StoreUnavailableError } from "../../cluster/ports/record-store.ts";
+import { StoreFullError, StoreUnavailableError } from "../../cluster/ports/record-store.ts";
 import { OtherKeyError, OtherRunError } from "../../cluster/ports/shared-store.ts";
+import { commandNamedIn, type Script } from "./scripts.ts";
 
 /** This Redis may not be used, now or later, until somebody changes how it is set up. */
 export class UnfitRedisError extends Error {
@@ -8,14 +9,27 @@ export class UnfitRedisError extends Error {
 }
 
 const REASONS: readonly (readonly [RegExp, string])[] = [
-  [/^OOM\b/, "Redis is full (maxmemory)"],
   [/^LOADING\b/, "Redis is still loading its data"],
-  [/^READONLY\b/, "this Redis is a replica just now"],
+  [/^(READONLY|MASTERDOWN)\b/, "this Redis is a replica just now"],
   [/^NOREPLICAS\b/, "Redis has too few replicas (min-replicas-to-write)"],
   [/^MISCONF\b/, "Redis cannot save to its disk"],
   [/^BUSY\b/, "Redis is busy with a script"],
+  [/sentinels? .*\b(NOAUTH|WRONGPASS)\b/, "Sentinel does not accept the password (HEADCOUNT_REDIS_SENTINEL_PASSWORD)"],
+  [/sentinels? .*\bNOPERM\b/, "Sentinel lacks a right for its user (deploy/README.md has all that it needs)"],
   [/^(NOAUTH|WRONGPASS)\b/, "Redis does not accept the user or the password"],
-  [/^NOPERM\b/, "Redis does not permit this user the command"],
+  [
+    /\bNOPERM\b|ACL failure in script|^ERR The user executing the script can't/,
+    "Redis' user lacks a right (deploy/README.md has all that it needs)",
+  ],
+  [/altnames/, "the certificate of Redis names another host than it is reached by"],
+  [
+    /certificate|self.signed/,
+    "the certificate of Redis is not trusted here (NODE_EXTRA_CA_CERTS names more authorities)",
+  ],
+  [
+    /SSL routines|wrong version number|TLS connection was established/,
+    "Redis does not speak TLS there (rediss:// is with TLS, redis:// without)",
+  ],
   [/^CLUSTERDOWN\b/, "a part of the Redis Cluster has no master"],
   [/cluster support disabled/, "it is no Redis Cluster: name one address alone"],
   [/Command timed out|Socket timeout/, "Redis has not answered in time"],
@@ -24,23 +38,39 @@ const REASONS: readonly (readonly [RegExp, string])[] = [
   [/isn't writeable|isn't ready|is closed|slots cache|startup nodes/, "Redis cannot be reached"],
   [/ECONN|EHOST|ENET|ENOTFOUND|EPIPE|ETIMEDOUT/, "Redis cannot be reached"],
 ];
-/** That there is no connection, not why. */
+/** By this answer whoever gave it is no master: what we want is somewhere else by now. */
+export function isOfReplica(message: string): boolean {
+  return /^(READONLY|MASTERDOWN)\b/.test(message);
+}
+
 const DISCONNECTED = /isn't writeable|isn't ready|is closed|slots cache|startup nodes/;
 
-/** @param connectionError the last one of the connection: why it is not there */
-export function unavailable(action: string, error: unknown, connectionError: Error | undefined): StoreUnavailableError {
+export interface About {
+  /** The last error of the connection: why it is not there. */
+  readonly connectionError: Error | undefined;
+  /** What was called. */
+  readonly script?: Script | undefined;
+}
+
+/** @param action what could not be done, for the message */
+export function unavailable(action: string, error: unknown, { connectionError, script }: About): StoreUnavailableError {
   if (error instanceof StoreUnavailableError) return error;
   const message = rootOf(error, connectionError);
   if (message.startsWith("RUN ")) return new OtherRunError(`Cannot ${action}: Redis restarted or failed over`);
   if (message.startsWith("KEY ")) return new OtherKeyError(`Cannot ${action}: the cluster has another key`);
+  if (message.startsWith("OOM ")) return new StoreFullError(`Cannot ${action}: Redis is full (maxmemory): ${message}`);
   const reason = REASONS.find(([pattern]) => pattern.test(message))?.[1];
-  return new StoreUnavailableError(`Cannot ${action}: ${reason === undefined ? "" : `${reason}: `}${message}`);
+  const command = script === undefined ? undefined : commandNamedIn(script, message);
+  const told = command === undefined ? message : `${message} (the command '${command}')`;
+  return new StoreUnavailableError(`Cannot ${action}: ${reason === undefined ? "" : `${reason}: `}${told}`);
+}
+
+/** Whether it says only that there is no connection, and not why. */
+export function isDisconnection(message: string): boolean {
+  return DISCONNECTED.test(message);
 }
 
 function rootOf(error: unknown, connectionError: Error | undefined): string {
   const message = error instanceof Error ? error.message : String(error);
-  if (connectionError === undefined || !DISCONNECTED.test(message)) return message;
-  // Of a Redis Cluster: "Failed to refresh slots cache", and this is why.
-  const { lastNodeError } = connectionError as Error & { readonly lastNodeError?: Error };
-  return (lastNodeError ?? connectionError).message;
+  return connectionError !== undefined && isDisconnection(message) ? connectionError.message : message;
 }

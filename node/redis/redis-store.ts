@@ -26,11 +26,12 @@ import {
   type VoteAnswer,
 } from "../../cluster/ports/shared-store.ts";
 import type { View } from "../../cluster/ports/view.ts";
-import { Connection } from "./connection.ts";
+import type { Connection, Ends } from "./connection.ts";
+import { Fleet } from "./fleet.ts";
 import { memoryRatio, refuseUnfit } from "./fitness.ts";
 import { KeyShelf } from "./key-shelf.ts";
 import { MasterRuns } from "./master-runs.ts";
-import { parseRedisUrl } from "./redis-url.ts";
+import { type Login, parseRedisUrl, withLogin } from "./redis-url.ts";
 import { encodeRun, markOfRun } from "./run.ts";
 import { scriptNamed } from "./scripts.ts";
 import {
@@ -50,6 +51,8 @@ import {
 export interface RedisStoreOptions {
   /** As `parseRedisUrl()` reads it. */
   readonly url: string;
+  /** Said beside the URL. */
+  readonly login?: Login;
   /** The cluster's name: all keys begin with `headcount:<cluster>:`. */
   readonly cluster: string;
   /** Longest wait for a renewal, a claim or an append. */
@@ -85,6 +88,7 @@ export class RedisStore implements SharedStore {
   readonly #isRedisCluster: boolean;
   readonly #database: number;
   readonly #clockMs: (() => number) | undefined;
+  readonly #connections = new Fleet();
   readonly #leases: Connection;
   readonly #appends: Connection;
   readonly #bulk: Connection;
@@ -92,15 +96,15 @@ export class RedisStore implements SharedStore {
   readonly #masters: MasterRuns;
   readonly #publishing: Connection;
 
-  private constructor({ url, cluster, timeoutMs, bulkTimeoutMs = 5 * timeoutMs, clockMs }: RedisStoreOptions) {
-    const parsed = parseRedisUrl(url);
+  private constructor({ url, login, cluster, timeoutMs, bulkTimeoutMs = 5 * timeoutMs, clockMs }: RedisStoreOptions) {
+    const parsed = login === undefined ? parseRedisUrl(url) : withLogin(parseRedisUrl(url), login);
     this.#prefix = `headcount:${cluster}:`;
     this.#cluster = cluster;
     this.#isRedisCluster = parsed.kind === "cluster";
     this.#database = parsed.kind === "standalone" ? parsed.database : 0;
     this.#clockMs = clockMs;
     const connect = (name: string, limitMs: number): Connection =>
-      new Connection(parsed, { name: `headcount-${cluster}-${name}`, timeoutMs: limitMs });
+      this.#connections.open(parsed, { name: `headcount-${cluster}-${name}`, timeoutMs: limitMs });
     this.#leases = connect("leases", timeoutMs);
     this.#appends = connect("appends", timeoutMs);
     this.#bulk = connect("bulk", bulkTimeoutMs);
@@ -132,13 +136,18 @@ export class RedisStore implements SharedStore {
    * @throws {UnfitRedisError} (rejects) too old, may evict, of another kind than the URL says, or without that database
    */
   async check(): Promise<void> {
-    await Promise.all([this.#leases, this.#appends, this.#bulk].map((connection) => connection.untilReady()));
+    await this.#connections.untilReady();
     await this.#leases.select(this.#database);
     const [servers, memories] = await Promise.all([
       this.#leases.info("look at Redis", "server"),
       this.#leases.info("look at Redis", "memory"),
     ]);
     refuseUnfit(servers, memories, this.#isRedisCluster);
+  }
+
+  /** By which addresses this machine and Redis reach each other just now. */
+  get ends(): Ends[] {
+    return this.#leases.ends;
   }
 
   /** R16: memory used of what Redis may use, 0 to 1 and a little more, of its fullest master; 0 without a limit. */
@@ -295,7 +304,7 @@ export class RedisStore implements SharedStore {
   }
 
   async close(): Promise<void> {
-    for (const each of [this.#leases, this.#appends, this.#bulk, this.#publishing]) each.close();
+    this.#connections.close();
   }
 
   get #membersKey(): string {

@@ -5,29 +5,52 @@ export interface Address {
   readonly port: number;
 }
 
-interface Credentials {
+export interface Credentials {
   readonly username: string | undefined;
   readonly password: string | undefined;
 }
 
+/** Where the URL is none of the forms; the message shows no secret. */
+export class RedisUrlError extends TypeError {
+  override readonly name = "RedisUrlError";
+  /** What is wrong, without the URL and its forms. */
+  readonly reason: string;
+
+  constructor(url: string, reason: string) {
+    super(`Cannot read the Redis URL ${redactRedisUrl(url)}: ${reason}. It may be ${FORMS}`);
+    this.reason = reason;
+  }
+}
+
 export type RedisUrl = Credentials & { readonly isEncrypted: boolean } & (
     | { readonly kind: "standalone"; readonly address: Address; readonly database: number }
-    | { readonly kind: "sentinel"; readonly sentinels: readonly Address[]; readonly master: string }
+    | {
+        readonly kind: "sentinel";
+        readonly sentinels: readonly Address[];
+        readonly master: string;
+        /** Where Sentinel has one of its own; else the password is tried there too. */
+        readonly sentinelPassword?: string | undefined;
+      }
     | { readonly kind: "cluster"; readonly addresses: readonly Address[] }
   );
 
 const FORMS =
-  "redis://[user:password@]host[:port][/database], rediss:// for TLS, several separated by commas for Redis Cluster, " +
-  "or redis+sentinel://[user:password@]host:port,host:port/master-name";
+  "redis://[user:password@]host[:port][/database], several separated by commas for Redis Cluster, " +
+  "or redis+sentinel://[user:password@]host:port,host:port/master-name; rediss:// and rediss+sentinel:// for TLS";
 const ADDRESS = /^(?<host>[\w.-]+|\[[\da-fA-F:.]+\])(?::(?<port>\d{1,5}))?$/;
-const SENTINEL = /^redis\+sentinel:\/\/(?:(?<login>[^@/]*)@)?(?<places>[^/@]+)\/(?<master>[\w.-]+)$/;
+const SENTINEL = /^(?<scheme>rediss?)\+sentinel:\/\/(?:(?<login>[^@/]*)@)?(?<places>[^/@]+)\/(?<master>[\w.-]+)$/;
 const PLACE = /^(?:(?<scheme>rediss?):\/\/)?(?:(?<login>[^@/]*)@)?(?<address>[^/@]+)(?:\/(?<database>\d{1,3}))?$/;
+/** Also where an @ in it makes it look like a part of the login. */
+const LOGIN_QUERY = /[?&](?:user|pass|auth)\w*=/i;
 const REDIS_PORT = 6379;
 const SENTINEL_PORT = 26379;
 
-/** @throws {TypeError} where it is none of the forms; the message shows no secret */
+/** @throws {RedisUrlError} where it is none of the forms */
 export function parseRedisUrl(url: string): RedisUrl {
-  if (url.startsWith("redis+sentinel:")) return parseSentinel(url);
+  // Other programs take `?password=`; passed over, it would be a login without a password that nobody understands.
+  if (/[?#]/.test(afterLogin(url)) || LOGIN_QUERY.test(url))
+    refuse(url, "it must not have a query: user and password go before the host, with an @");
+  if (/^rediss?\+sentinel:/.test(url)) return parseSentinel(url);
   const parts = url.split(",").map((part) => PLACE.exec(part)?.groups ?? refuse(url, "it is none of the forms"));
   const [first] = parts;
   if (first["scheme"] === undefined) refuse(url, "it does not begin with redis:// or rediss://");
@@ -44,15 +67,36 @@ export function parseRedisUrl(url: string): RedisUrl {
     : { ...common, kind: "standalone", address: addresses[0], database: Number(first["database"] ?? 0) };
 }
 
-/** The URL without anything that may be secret, for messages: all up to the last @ goes. */
+/** What may be said beside the URL. */
+export interface Login extends Credentials {
+  readonly sentinelPassword: string | undefined;
+}
+
+/** What the login says goes before what the URL carries. */
+export function withLogin(url: RedisUrl, { username, password, sentinelPassword }: Login): RedisUrl {
+  const common = { username: username ?? url.username, password: password ?? url.password };
+  return url.kind === "sentinel" ? { ...url, ...common, sentinelPassword } : { ...url, ...common };
+}
+
+export function hostsOf(url: RedisUrl): string[] {
+  const addresses = url.kind === "standalone" ? [url.address] : url.kind === "cluster" ? url.addresses : url.sentinels;
+  return addresses.map(({ host }) => host);
+}
+
+/**
+ * The URL without anything that may be secret, for messages: all up to the last @ goes, and so does a query. Where the two
+ * cannot be told apart (a ? before an @), all but the scheme goes.
+ */
 export function redactRedisUrl(url: string): string {
-  return url.replace(/^([a-z+]*:\/\/)?.*@/s, "$1***@");
+  const [, scheme, rest] = /^([a-z+]*:\/\/)?(.*)$/s.exec(url)!;
+  const visible = (scheme ?? "") + rest.replace(/^.*(?:@|%40)/s, "***@");
+  return /[?#].*(?:@|%40)/s.test(rest) ? `${scheme ?? ""}***` : visible.replace(/[?#].*$/s, "?***");
 }
 
 function parseSentinel(url: string): RedisUrl {
   const groups = SENTINEL.exec(url)?.groups ?? refuse(url, "Sentinel needs its addresses and the master's name");
   const sentinels = groups["places"].split(",").map((place) => addressOf(url, place, SENTINEL_PORT));
-  const common = { ...credentialsOf(url, groups["login"]), isEncrypted: false };
+  const common = { ...credentialsOf(url, groups["login"]), isEncrypted: groups["scheme"] === "rediss" };
   return { ...common, kind: "sentinel", sentinels, master: groups["master"] };
 }
 
@@ -75,9 +119,15 @@ function credentialsOf(url: string, login: string | undefined): Credentials {
     }
   };
   if (rest.length === 0) return { username: undefined, password: decode(name) };
-  return { username: name === "" ? undefined : decode(name), password: decode(rest.join(":")) };
+  const [username, password] = [decode(name), decode(rest.join(":"))].map((text) => (text === "" ? undefined : text));
+  return { username, password };
+}
+
+/** What comes after the last @: a ? in a password is part of it. */
+function afterLogin(url: string): string {
+  return url.slice(url.lastIndexOf("@") + 1);
 }
 
 function refuse(url: string, reason: string): never {
-  throw new TypeError(`Cannot read the Redis URL ${redactRedisUrl(url)}: ${reason}. It may be ${FORMS}`);
+  throw new RedisUrlError(url, reason);
 }

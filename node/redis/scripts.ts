@@ -29,6 +29,16 @@ export function scriptNamed(name: string): Script {
   return script;
 }
 
+/**
+ * The command that a script calls in the line which an error of Redis names (`@user_script:24`): where the user may not
+ * run it, Redis 7.0 says the line only.
+ */
+export function commandNamedIn({ source }: Script, message: string): string | undefined {
+  const line = /@user_script:\s*(?<line>\d+)/.exec(message)?.groups?.["line"];
+  const text = line === undefined ? "" : (source.split("\n")[Number(line) - 1] ?? "");
+  return /redis\.p?call\(['"](?<command>\w+)/.exec(text)?.groups?.["command"]?.toLowerCase();
+}
+
 function load(file: string, name: string, keysCount: number): Script {
   const text = readFileSync(join(FOLDER, file), "utf8");
   const shared = WITH.exec(text)?.groups?.["parts"].split(" ") ?? [];

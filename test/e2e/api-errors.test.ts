@@ -127,6 +127,39 @@ describe("415", () => {
   });
 });
 
+describe("a call without a body", () => {
+  const bodies = ["", "x", "{", "{}", "null", "a=b", '{"__proto__":1}', "\u0000", "x".repeat(1024)];
+  const types = [
+    "application/json",
+    "application/json; charset=utf-8",
+    "application/x-www-form-urlencoded",
+    "application/octet-stream",
+    "text/plain; charset=utf-8",
+    "*/*",
+    undefined,
+  ];
+  test.each(types)("takes what comes as %s, and ignores it", async (type) => {
+    for (const body of bodies) {
+      const player = freshPlayer();
+      const options = { body, headers: type === undefined ? {} : { "content-type": type } };
+      expect((await post(gamemodePath(player), REPORT)).status).toBe(200);
+      const heartbeat = await shared.http.request("PUT", `/v1/profiles/${player}/heartbeat`, options);
+      expect(heartbeat.status, body).toBe(204);
+      expect((await shared.http.request("DELETE", gamemodePath(player), options)).status, body).toBe(204);
+    }
+  });
+
+  test("takes no large one", async () => {
+    const player = freshPlayer();
+    const options = { body: "x".repeat(1025), headers: { "content-type": "text/plain" } };
+    for (const [method, path] of [
+      ["PUT", `/v1/profiles/${player}/heartbeat`],
+      ["DELETE", gamemodePath(player)],
+    ])
+      expectError(await shared.http.request(method, path, options), 413, /1024/);
+  });
+});
+
 describe("400", () => {
   const broken = [
     "",

@@ -96,6 +96,26 @@ export interface SentinelSetUp extends AsyncDisposable {
   readonly url: string;
   readonly master: RedisServer;
   readonly replica: RedisServer;
+  readonly sentinel: RedisServer;
+}
+
+/** A Sentinel for a master that is there, at a port of its own. @param more lines of its sentinel.conf */
+export async function startSentinelFor(masterPort: number, more: readonly string[] = []): Promise<RedisServer> {
+  const port = await freePort();
+  const folder = await temporaryFolder();
+  const config = join(folder.path, "sentinel.conf");
+  const lines = [
+    `port ${port}`,
+    `bind ${HOST}`,
+    ...more,
+    `sentinel monitor ${MASTER_NAME} ${HOST} ${masterPort} 1`,
+    `sentinel down-after-milliseconds ${MASTER_NAME} 300`,
+    `sentinel failover-timeout ${MASTER_NAME} 3000`,
+  ];
+  await writeFile(config, `${lines.join("\n")}\n`);
+  const sentinel = new RedisServer(port, folder, [config, "--sentinel"]);
+  await sentinel.start();
+  return sentinel;
 }
 
 /** A master with one replica, and one Sentinel that promotes the replica when the master is silent for 0.3 s. */
@@ -108,19 +128,7 @@ export async function startSentinel(): Promise<SentinelSetUp> {
   await until("the replica follows", () =>
     replica.ask(async (redis) => (await redis.info("replication")).includes("master_link_status:up")),
   );
-  const port = await freePort();
-  const folder = await temporaryFolder();
-  const config = join(folder.path, "sentinel.conf");
-  const lines = [
-    `port ${port}`,
-    `bind ${HOST}`,
-    `sentinel monitor ${MASTER_NAME} ${HOST} ${master.port} 1`,
-    `sentinel down-after-milliseconds ${MASTER_NAME} 300`,
-    `sentinel failover-timeout ${MASTER_NAME} 3000`,
-  ];
-  await writeFile(config, `${lines.join("\n")}\n`);
-  const sentinel = servers.use(new RedisServer(port, folder, [config, "--sentinel"]));
-  await sentinel.start();
+  const sentinel = servers.use(await startSentinelFor(master.port));
   await until("Sentinel knows the replica", () =>
     sentinel.ask(async (redis) => {
       const replicas = (await redis.call("SENTINEL", "REPLICAS", MASTER_NAME)) as unknown[];
@@ -129,9 +137,10 @@ export async function startSentinel(): Promise<SentinelSetUp> {
   );
   const stack = servers.move();
   return {
-    url: `redis+sentinel://${HOST}:${port}/${MASTER_NAME}`,
+    url: `redis+sentinel://${HOST}:${sentinel.port}/${MASTER_NAME}`,
     master,
     replica,
+    sentinel,
     [Symbol.asyncDispose]: () => stack.disposeAsync(),
   };
 }
@@ -141,8 +150,8 @@ export interface RedisCluster extends AsyncDisposable {
   readonly masters: readonly RedisServer[];
 }
 
-/** Three masters that share the slots, without replicas. */
-export async function startRedisCluster(): Promise<RedisCluster> {
+/** Three masters that share the slots, without replicas. @param more settings of each, on top */
+export async function startRedisCluster(more: () => Settings | Promise<Settings> = () => ({})): Promise<RedisCluster> {
   await using servers = new AsyncDisposableStack();
   const masters: RedisServer[] = [];
   const busPorts: number[] = [];
@@ -150,7 +159,9 @@ export async function startRedisCluster(): Promise<RedisCluster> {
     const busPort = await freePort();
     busPorts.push(busPort);
     const settings = { "cluster-enabled": "yes", "cluster-port": `${busPort}`, "cluster-node-timeout": "1000" };
-    masters.push(servers.use(await startRedis({ ...settings, "cluster-require-full-coverage": "no" })));
+    masters.push(
+      servers.use(await startRedis({ ...settings, "cluster-require-full-coverage": "no", ...(await more()) })),
+    );
   }
   for (const [index, master] of masters.entries()) {
     const [from, to] = [index, index + 1].map((part) => Math.floor((part * SLOTS_COUNT) / masters.length));

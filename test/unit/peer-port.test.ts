@@ -6,14 +6,15 @@ import { afterEach, describe, expect, test } from "vitest";
 import { type Lane, PeerError } from "../../cluster/ports/transport.ts";
 import { MalformedMessageError } from "../../engine/codec.ts";
 import type { PeerCredentials } from "../../node/peers/peer-door.ts";
-import { askWhyNot } from "../../node/peers/peer-hello.ts";
-import { LANE_BYTES_MAX, PeerPort } from "../../node/peers/peer-port.ts";
+import { sayHello } from "../../node/peers/peer-hello.ts";
+import { LANE_BYTES_MAX, PEER_PORT_LIMITS, PeerPort, type PeerPortLimits } from "../../node/peers/peer-port.ts";
 import { PeerTransport } from "../../node/peers/peer-transport.ts";
 import { rawRequest } from "../support/http.ts";
 import { until } from "../support/until.ts";
 
 const INCARNATION = "6f0e4b1c-94a0-4c2e-8d55-0b9f3a7c1e21";
 const US: PeerCredentials = { cluster: "default", secret: "a secret that nobody knows" };
+const WELCOME = { kind: "welcome" };
 const endings: (() => unknown)[] = [];
 afterEach(async () => {
   for (const end of endings.splice(0).toReversed()) await end();
@@ -25,6 +26,7 @@ const echo: Receive = (_lane, message) => Promise.resolve(message);
 async function openPort(
   receive: Receive = echo,
   credentials = US,
+  limits: PeerPortLimits = PEER_PORT_LIMITS,
 ): Promise<{ port: PeerPort; url: string; errors: unknown[] }> {
   const errors: unknown[] = [];
   const port = new PeerPort({
@@ -32,6 +34,7 @@ async function openPort(
     incarnation: () => INCARNATION,
     receive,
     onError: (error) => errors.push(error),
+    limits,
   });
   await port.listen("127.0.0.1", 0);
   endings.push(() => port.close());
@@ -146,17 +149,20 @@ describe("PeerTransport.call()", () => {
 });
 
 describe("PeerPort", () => {
-  const refused = (credentials: PeerCredentials) => openPort().then(({ url }) => askWhyNot(url, credentials));
+  const refused = (credentials: PeerCredentials) => openPort().then(({ url }) => sayHello(url, credentials));
 
   test("lets a node in that knows the secret", async () => {
-    expect(await refused(US)).toBeUndefined();
+    expect(await refused(US)).toEqual(WELCOME);
   });
 
   test("without a secret lets in whoever has none, and nobody who has one", async () => {
     const { url } = await openPort(echo, { ...US, secret: undefined });
-    expect(await askWhyNot(url, { ...US, secret: undefined })).toBeUndefined();
+    expect(await sayHello(url, { ...US, secret: undefined })).toEqual(WELCOME);
     expect(await transportOf({ ...US, secret: undefined }).call(url, "rows", bytesOf(8), 5000)).toHaveLength(8);
-    expect(await askWhyNot(url, US)).toContain("HEADCOUNT_PEER_SECRET");
+    expect(await sayHello(url, US)).toMatchObject({
+      kind: "refused",
+      reason: expect.stringContaining("HEADCOUNT_PEER_SECRET"),
+    });
   });
 
   test.each([
@@ -164,9 +170,9 @@ describe("PeerPort", () => {
     [{ ...US, secret: undefined }, /HEADCOUNT_PEER_SECRET/],
     [{ ...US, cluster: "other" }, /HEADCOUNT_CLUSTER must be "default", got "other"/],
   ])("tells %j plainly why not", async (credentials, expected) => {
-    const reason = await refused(credentials);
-    expect(reason).toMatch(expected);
-    expect(reason).not.toContain(US.secret);
+    const answer = await refused(credentials);
+    expect(answer).toEqual({ kind: "refused", reason: expect.stringMatching(expected) });
+    expect(JSON.stringify(answer)).not.toContain(US.secret);
   });
 
   test("tells a node of another protocol plainly why not", async () => {
@@ -248,6 +254,77 @@ describe("PeerPort", () => {
     await until("all are answered", () => asked === requests);
   });
 });
+
+describe("PeerPort, strangers", () => {
+  const UPGRADE = "GET /peer/rows HTTP/1.1\r\nhost: x\r\nconnection: upgrade\r\nupgrade: headcount-frames\r\n";
+
+  test.each([
+    ["an upgrade with another secret", `${UPGRADE}authorization: Bearer wrong\r\n\r\n`],
+    ["an upgrade to something else", "GET / HTTP/1.1\r\nhost: x\r\nconnection: upgrade\r\nupgrade: websocket\r\n\r\n"],
+    ["a question without the secret", "GET /peer/hello HTTP/1.1\r\nhost: x\r\n\r\n"],
+  ])("are answered, and their connection is closed at once even where they keep it open: %s", async (_what, text) => {
+    const { port, url } = await openPort();
+    const strangers = Array.from({ length: 20 }, () => stranger(url, text));
+    await until("all are answered", () => strangers.every(({ heard }) => /^HTTP\/1\.1 4\d\d /.test(heard())));
+    await until("none is open", async () => (await openAt(port)) === 0, { limitMs: 1500 });
+  });
+
+  test.each([
+    ["says nothing", undefined],
+    ["never ends its head", `${UPGRADE}x: `],
+    ["never ends its body", "POST /peer/rows HTTP/1.1\r\nhost: x\r\ncontent-length: 1000000\r\n\r\nx"],
+  ])("are hung up on after a while: one that %s", async (_what, text) => {
+    const { port, url } = await openPort(echo, US, { newcomersMax: 256, newcomerWithinMs: 300 });
+    let connections = 0;
+    port.server.on("connection", () => connections++);
+    const { socket } = stranger(url, text ?? "");
+    const dripping = setInterval(() => text !== undefined && socket.write("x"), 50);
+    endings.push(() => clearInterval(dripping));
+    await until("it is connected", () => connections === 1);
+    await until("it is hung up on", async () => (await openAt(port)) === 0, { limitMs: 1500 });
+  });
+
+  test("cannot use up what peers need: the oldest of them goes, and no peer", async () => {
+    const { port, url } = await openPort(echo, US, { newcomersMax: 8, newcomerWithinMs: 60_000 });
+    const transport = transportOf();
+    await transport.call(url, "rows", bytesOf(8), 5000);
+    const strangers: { hasEnded: () => boolean }[] = [];
+    for (let count = 1; count <= 20; count++) {
+      strangers.push(stranger(url, ""));
+      await until("it is connected or an older one gone", async () => (await openAt(port)) === 1 + Math.min(count, 8));
+    }
+    await until("the oldest are gone", () => strangers.slice(0, 12).every(({ hasEnded }) => hasEnded()));
+    expect(strangers.slice(12).some(({ hasEnded }) => hasEnded())).toBe(false);
+    expect(await transport.call(url, "rows", bytesOf(8), 5000)).toHaveLength(8);
+    expect(await transport.call(url, "control", bytesOf(8), 5000)).toHaveLength(8);
+    expect(await sayHello(url, US)).toEqual(WELCOME);
+  });
+
+  test("are told by every answer that this is Headcount", async () => {
+    const { url } = await openPort();
+    for (const path of ["/peer/hello", "/peer/rows", "/"]) {
+      const answer = await rawRequest(url, `GET ${path} HTTP/1.1\r\nhost: x\r\n\r\n`);
+      expect(answer?.headers["headcount-protocol"], path).toBe("1");
+    }
+    expect((await rawRequest(url, `${UPGRADE}\r\n`))?.headers["headcount-protocol"]).toBe("1");
+  });
+});
+
+/** Somebody who keeps its side of the connection open, whatever is said. */
+function stranger(url: string, text: string): { socket: Socket; heard: () => string; hasEnded: () => boolean } {
+  const socket = connect({ port: Number(new URL(url).port), host: "127.0.0.1", allowHalfOpen: true });
+  let [heard, hasEnded] = ["", false];
+  socket.on("error", () => (hasEnded = true));
+  socket.on("end", () => (hasEnded = true));
+  socket.on("data", (bytes) => (heard += String(bytes)));
+  socket.write(text);
+  endings.push(() => socket.destroy());
+  return { socket, heard: () => heard, hasEnded: () => hasEnded };
+}
+
+function openAt(port: PeerPort): Promise<number> {
+  return new Promise((resolve) => port.server.getConnections((_error, count) => resolve(count)));
+}
 
 /** A connection on which frames are spoken. */
 async function upgraded(url: string): Promise<Socket> {

@@ -47,6 +47,25 @@ test.each([
       master: "my-master.1",
     },
   ],
+  [
+    "rediss+sentinel://ann:secret@a/m",
+    {
+      username: "ann",
+      password: "secret",
+      isEncrypted: true,
+      kind: "sentinel",
+      sentinels: [{ host: "a", port: 26379 }],
+      master: "m",
+    },
+  ],
+  [
+    "redis://ann:@a",
+    { ...nobody, username: "ann", kind: "standalone", address: { host: "a", port: 6379 }, database: 0 },
+  ],
+  [
+    "redis://:is?it@a",
+    { ...nobody, password: "is?it", kind: "standalone", address: { host: "a", port: 6379 }, database: 0 },
+  ],
 ])("parseRedisUrl(%j)", (url, expected) => {
   expect(parseRedisUrl(url)).toEqual(expected);
 });
@@ -62,6 +81,12 @@ test.each([
   ["redis://:hush@a,redis://:other@b", "all must have one password"],
   ["redis://:hush@a/1,b", "Redis Cluster has no databases"],
   ["redis://:hu%sh@a", "must be written as %25"],
+  ["redis://a?password=hush", "it must not have a query"],
+  ["redis://a:1/2?password=hush&username=ann", "it must not have a query"],
+  ["redis://a?password=hush@hush", "it must not have a query"],
+  ["redis://a,redis://b?password=hush", "it must not have a query"],
+  ["redis+sentinel://a/m?sentinelPassword=hush", "it must not have a query"],
+  ["redis://a#hush", "it must not have a query"],
   ["redis+sentinel://a:26379", "Sentinel needs its addresses and the master's name"],
   ["redis+sentinel://hush@a:26379/", "Sentinel needs its addresses and the master's name"],
 ])("parseRedisUrl(%j) says what is wrong, and no secret", (url, reason) => {
@@ -74,6 +99,12 @@ test.each([
   ["redis://:s@a,redis://:s@b", "redis://***@b"],
   ["redis+sentinel://secret@a,b/m", "redis+sentinel://***@a,b/m"],
   ["redis://a:1", "redis://a:1"],
+  ["redis://a:1/2?password=secret", "redis://a:1/2?***"],
+  ["redis://ann:secret@a:1?password=secret#secret", "redis://***@a:1?***"],
+  ["redis://a?password=se@cret", "redis://***"],
+  ["redis://ann:se?cret@a", "redis://***"],
+  ["redis://ann%3Asecret%40a", "redis://***@a"],
+  ["a?password=secret", "a?***"],
   ["ann:secret@a", "***@a"],
   ["redis://ann:se@cret,with/all@a", "redis://***@a"],
 ])("redactRedisUrl(%j)", (url, redacted) => {

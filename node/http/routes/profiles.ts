@@ -8,7 +8,7 @@ import { MODES_MAX } from "../../../engine/modes.ts";
 import { parseProfileId } from "../../../engine/profile-id.ts";
 import { REGIONS, regionOf } from "../../../engine/regions.ts";
 import { ErrorAnswer, Nothing, ProfileAnswer, ReportAnswer } from "../answers.ts";
-import { Answers, type Context } from "../http.ts";
+import { Answers, type Context, ignoreBodies } from "../http.ts";
 import type { Service } from "../../service.ts";
 import { ProfileParams, refusal, ReportBody } from "../../values.ts";
 
@@ -25,6 +25,7 @@ export const REFUSALS = {
 
 const REPORT_ROUTE = "/v1/profiles/:profileId/gamemode";
 const HEARTBEAT_ROUTE = "/v1/profiles/:profileId/heartbeat";
+const IGNORED_BYTES_MAX = 1024;
 type Params = { Params: Static<typeof ProfileParams> };
 type Report = Params & { Body: Static<typeof ReportBody> };
 
@@ -43,12 +44,23 @@ export function registerProfiles(app: FastifyInstance, context: Context): void {
   app.get<Params>(REPORT_ROUTE, { schema: FIND_SCHEMA }, (request, reply) => {
     find(context, toFind, request.params.profileId, reply);
   });
+  void app.register((bodiless, _options, done) => {
+    registerBodiless(bodiless, context);
+    done();
+  });
+}
+
+/** Calls that need no body. Libraries name a content type all the same, or send one: both are ignored. */
+function registerBodiless(app: FastifyInstance, context: Context): void {
+  const answersOf = (call: string): Answers => new Answers(context.metrics, call);
+  ignoreBodies(app);
+  const bodyLimit = IGNORED_BYTES_MAX;
   const toRenew = answersOf(`PUT ${HEARTBEAT_ROUTE}`);
-  app.put<Params>(HEARTBEAT_ROUTE, { schema: HEARTBEAT_SCHEMA }, (request, reply) => {
+  app.put<Params>(HEARTBEAT_ROUTE, { schema: HEARTBEAT_SCHEMA, bodyLimit }, (request, reply) => {
     renew(context, toRenew, request.params.profileId, reply);
   });
   const toRemove = answersOf(`DELETE ${REPORT_ROUTE}`);
-  app.delete<Params>(REPORT_ROUTE, { schema: REMOVE_SCHEMA }, (request, reply) => {
+  app.delete<Params>(REPORT_ROUTE, { schema: REMOVE_SCHEMA, bodyLimit }, (request, reply) => {
     remove(context, toRemove, request.params.profileId, reply);
   });
 }
@@ -162,10 +174,10 @@ const FIND_SCHEMA = {
 const HEARTBEAT_SCHEMA = {
   ...COMMON,
   summary: "Renew a player's session",
-  response: { 204: Nothing, 404: ErrorAnswer, ...NOT_NOW },
+  response: { 204: Nothing, 404: ErrorAnswer, 413: ErrorAnswer, ...NOT_NOW },
 };
 const REMOVE_SCHEMA = {
   ...COMMON,
   summary: "Disconnect a player",
-  response: { 202: Nothing, 204: Nothing, ...NOT_NOW },
+  response: { 202: Nothing, 204: Nothing, 413: ErrorAnswer, ...NOT_NOW },
 };

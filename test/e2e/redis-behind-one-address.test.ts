@@ -1,0 +1,47 @@
+/**
+ * Redis behind one address: a cloud's primary endpoint, a balancer, a name. The replica is promoted, the old master becomes
+ * its replica and keeps its connections. Every connection of the node must find the new master.
+ */
+import { expect, test } from "vitest";
+
+import { startBalancer } from "../support/balancer.ts";
+import { HttpClient } from "../support/http.ts";
+import { startNode } from "../support/node-process.ts";
+import { hasRedis, startRedis } from "../support/redis-server.ts";
+import { until } from "../support/until.ts";
+
+const ID = "6f0e4b1c-94a0-4c2e-8d55-0b9f3a7c1e21";
+
+test.skipIf(!hasRedis)(
+  "a failover behind one address: 202 for a moment, then 200, and again on the way back",
+  async () => {
+    await using one = await startRedis();
+    await using other = await startRedis({ replicaof: `127.0.0.1 ${one.port}`, "repl-diskless-sync-delay": "0" });
+    await until("the replica follows", () =>
+      other.ask(async (redis) => (await redis.info("replication")).includes("master_link_status:up")),
+    );
+    await using balancer = await startBalancer(one.port);
+    const env = { HEADCOUNT_REDIS_URL: `redis://127.0.0.1:${balancer.port}`, HEADCOUNT_LEASE_MS: "1000" };
+    await using node = await startNode({ env });
+    await using client = new HttpClient(node.url);
+    const report = async (mode: string) => (await client.report(ID, { region: "CA", gamemode: mode })).status;
+    expect(await report("GM01")).toBe(200);
+
+    for (const [from, to] of [
+      [one, other],
+      [other, one],
+    ]) {
+      await to.ask((redis) => redis.call("REPLICAOF", "NO", "ONE"));
+      await from.ask((redis) => redis.call("REPLICAOF", "127.0.0.1", to.port));
+      balancer.target = to.port;
+      await until("reports are remembered again", async () => (await report(`GM${Date.now() % 10}`)) === 200, {
+        limitMs: 10_000,
+      });
+      const clients = await from.ask(async (redis) => String(await redis.client("LIST")));
+      expect(clients.match(/name=headcount\S*/g), "no connection stays at the old master").toBeNull();
+      await until("the replica follows", () =>
+        from.ask(async (redis) => (await redis.info("replication")).includes("master_link_status:up")),
+      );
+    }
+  },
+);
