@@ -11,7 +11,6 @@ import {
   nameOfPlace,
   placeOf,
   type Player,
-  REGION_NUMBERS,
   regionOfPlace,
   type Request,
 } from "./crowd.ts";
@@ -172,7 +171,7 @@ export class Checker {
     const isLongReady = node.readySinceMs !== undefined && node.readySinceMs < sinceMs - 1000;
     const isJudged = isLongReady && world.nowMs - sinceMs < JUDGED_MS;
     const old = isJudged ? this.bounds(sinceMs - 1500, world.nowMs) : undefined;
-    for (const region of REGION_NUMBERS) {
+    for (const region of world.crowd.regions) {
       const view = node.node.regionView(region);
       const by = `${node.name}'s view of`;
       this.checkForm(view, region, by);
@@ -240,11 +239,13 @@ export class Checker {
 
   private bounds(fromMs: number, untilMs: number): Bounds {
     const [must, may] = [new Map<number, number>(), new Map<number, number>()];
+    const { lifeMs } = this.world;
     for (const { ledger } of this.world.crowd.players) {
-      for (const place of ledger.possible(fromMs, untilMs))
-        if (place !== NOWHERE) may.set(place, (may.get(place) ?? 0) + 1);
-      const place = ledger.certain(fromMs, untilMs, this.world.lifeMs);
+      const place = ledger.certain(fromMs, untilMs, lifeMs);
       if (place !== undefined && place !== NOWHERE) must.set(place, (must.get(place) ?? 0) + 1);
+      const only = place ?? ledger.onlySince(fromMs);
+      const places = only === undefined ? ledger.possible(fromMs, untilMs) : [only];
+      for (const one of places) if (one !== NOWHERE) may.set(one, (may.get(one) ?? 0) + 1);
     }
     return { must, may };
   }
