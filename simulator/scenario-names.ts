@@ -34,6 +34,18 @@ export const SCENARIO_NAMES = [
   "two nodes that cannot hear each other",
   "a lone slow survivor buries the dead",
   "a removal and its echo",
+  "the store back empty while a taker decompresses",
+  "the store back while a table is kept for its taker, after many snapshots",
+  "a full store takes snapshots and no appends",
+  "one tag's master back as another while all owners live",
+  "one tag's master away",
+  "a wall clock steps forward while a taker waits for the holder's licence to end",
+  "a store that stalls",
+  "connections that end, and ports that refuse, of nodes that live",
+  "read views do not outlive an expulsion",
+  "a node expelled by accusation",
+  "the last one leaves while another comes",
+  "everybody moves while the store is slow to append and tables are slow to be read",
 ] as const;
 
 export type ScenarioName = (typeof SCENARIO_NAMES)[number];

@@ -2,7 +2,15 @@
 import type { ScenarioName } from "./scenario-names.ts";
 import { FAILING } from "./scenarios/failing.ts";
 import { MOVING } from "./scenarios/moving.ts";
+import { RECORDS } from "./scenarios/records.ts";
 import type { Scenario } from "./scenarios/scenario.ts";
 import { STORE } from "./scenarios/store.ts";
+import { WORLD } from "./scenarios/world.ts";
 
-export const SCENARIOS: Readonly<Record<ScenarioName, Scenario>> = { ...MOVING, ...STORE, ...FAILING };
+export const SCENARIOS: Readonly<Record<ScenarioName, Scenario>> = {
+  ...MOVING,
+  ...STORE,
+  ...FAILING,
+  ...RECORDS,
+  ...WORLD,
+};

@@ -49,6 +49,8 @@ export class SimulatedNode {
   private standstillMs = 0;
   private freezeKind: FreezeKind = "process";
   private held: (() => void)[] = [];
+  private isWorkerHeld = false;
+  private heldWork: (() => void)[] = [];
   private incarnation = "";
 
   constructor(world: World, name: string, peerUrl: string, nodeClass: NodeClass, weight: number) {
@@ -105,8 +107,15 @@ export class SimulatedNode {
     for (const client of this.clients) this.world.time.after(CLOSED_AFTER_MS, () => client.onClosed());
   }
 
+  /** For scenarios: what is given to the worker waits until it is released. */
+  holdWorker(): void {
+    this.isWorkerHeld = true;
+  }
+
   /** Its worker has nothing else to do any more. */
   unburden(): void {
+    this.isWorkerHeld = false;
+    for (const finish of this.heldWork.splice(0)) this.world.time.after(0, finish);
     this.encodingMs = ENCODING_MS;
     this.decompressingMs = DECOMPRESSING_MS;
     this.msAKib = MS_A_KIB;
@@ -167,6 +176,10 @@ export class SimulatedNode {
   /** What the worker makes comes after it has waited for the worker, and after what its bytes take. */
   private work(waitMs: number, bytes: Uint8Array): Promise<Uint8Array> {
     const takesMs = waitMs + (bytes.length / 1024) * this.msAKib;
-    return new Promise((resolve) => this.world.time.after(takesMs, () => this.deliver(() => resolve(bytes))));
+    return new Promise((resolve) => {
+      const finish = (): void => this.deliver(() => resolve(bytes));
+      if (this.isWorkerHeld) this.heldWork.push(finish);
+      else this.world.time.after(takesMs, finish);
+    });
   }
 }
