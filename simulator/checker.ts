@@ -34,12 +34,14 @@ interface Bounds {
 export class Checker {
   private readonly world: World;
   private readonly records = new Records();
-  private readonly byPartition = new Map<number, Player[]>();
+  private byPartition: Player[][] = [];
   /** False while the store is known to have less, and somebody else knows it all. */
   areRecordsChecked = true;
   private hashed: (player: Player) => number = () => 0;
   private indexedKey: ClusterKey | undefined;
   private indexedCount = 0;
+  /** The bounds that were asked for last: many are, at the end of a run, at one moment. */
+  private known: { readonly fromMs: number; readonly untilMs: number; readonly bounds: Bounds } | undefined;
   private readonly newest = new Map<string, { term: number; version: number }>();
 
   constructor(world: World) {
@@ -55,11 +57,8 @@ export class Checker {
     this.indexedCount = length;
     const of = partitionOf(key.hashKey, key.partitions);
     this.hashed = ({ id }) => of(id);
-    this.byPartition.clear();
-    for (const player of this.world.crowd.players) {
-      const partition = this.hashed(player);
-      this.byPartition.set(partition, [...(this.byPartition.get(partition) ?? []), player]);
-    }
+    this.byPartition = Array.from({ length: key.partitions }, () => []);
+    for (const player of this.world.crowd.players) this.byPartition[this.hashed(player)].push(player);
   }
 
   partitionOf(player: Player): number {
@@ -133,8 +132,9 @@ export class Checker {
   onStoreStep(tag: number): void {
     this.index();
     const { tagsCount, records } = this.world.store.model;
-    for (const [partition, players] of this.byPartition) {
-      if (partition % tagsCount !== tag || this.records.isKnown(partition, records.get(partition))) continue;
+    for (let partition = tag; partition < this.byPartition.length; partition += tagsCount) {
+      const players = this.byPartition[partition];
+      if (players.length === 0 || this.records.isKnown(partition, records.get(partition))) continue;
       for (const player of players) this.checkRecord(player, "a step of the store");
     }
   }
@@ -238,6 +238,19 @@ export class Checker {
   }
 
   private bounds(fromMs: number, untilMs: number): Bounds {
+    const { known } = this;
+    if (known?.fromMs === fromMs && known.untilMs === untilMs) return known.bounds;
+    const bounds = this.boundsAnew(fromMs, untilMs);
+    this.known = { fromMs, untilMs, bounds };
+    return bounds;
+  }
+
+  /** A ledger says something else now. */
+  onLedger(): void {
+    this.known = undefined;
+  }
+
+  private boundsAnew(fromMs: number, untilMs: number): Bounds {
     const [must, may] = [new Map<number, number>(), new Map<number, number>()];
     const { lifeMs } = this.world;
     for (const { ledger } of this.world.crowd.players) {

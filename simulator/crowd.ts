@@ -90,7 +90,11 @@ export class Crowd {
     const number = this.players.length + 1;
     const player: Player = {
       id: playerId(number),
-      ledger: new Ledger(`player ${number}`, () => this.world.frozenSinceMs),
+      ledger: new Ledger(
+        `player ${number}`,
+        () => this.world.frozenSinceMs,
+        () => this.world.checker.onLedger(),
+      ),
       seq: isSequenced ? 0 : undefined,
       place: this.anyPlace(),
       isActive: true,

@@ -52,11 +52,16 @@ export class Ledger {
   private lostMs = -Infinity;
 
   private readonly frozenSinceMs: () => number;
+  private readonly onChange: () => void;
 
-  /** @param frozenSinceMs since when a process has been frozen that still is; Infinity where none is */
-  constructor(name: string, frozenSinceMs: () => number) {
+  /**
+   * @param frozenSinceMs since when a process has been frozen that still is; Infinity where none is
+   * @param onChange told whenever other places are possible, or certain
+   */
+  constructor(name: string, frozenSinceMs: () => number, onChange: () => void) {
     this.name = name;
     this.frozenSinceMs = frozenSinceMs;
+    this.onChange = onChange;
   }
 
   /** A change is sent. Its effect may come until `settle` or `giveUp` says more. */
@@ -105,6 +110,7 @@ export class Ledger {
   renew(sentMs: number, nowMs: number): void {
     this.renewedMs = Math.max(this.renewedMs, sentMs);
     this.heard(nowMs);
+    this.onChange();
   }
 
   /** A process thawed that had been frozen since then: what was under way may have waited in it. */
@@ -189,6 +195,7 @@ export class Ledger {
   }
 
   private note(atMs: number): void {
+    this.onChange();
     const places = new Set(this.base);
     for (const change of this.changes) places.add(change.place);
     const last = this.moments[this.moments.length - 1];

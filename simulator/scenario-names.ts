@@ -46,6 +46,9 @@ export const SCENARIO_NAMES = [
   "a node expelled by accusation",
   "the last one leaves while another comes",
   "everybody moves while the store is slow to append and tables are slow to be read",
+  "two thousand players on ten nodes, one of which dies",
+  "batches of rows past the most that one holds",
+  "tallies past the cells that one message holds",
 ] as const;
 
 export type ScenarioName = (typeof SCENARIO_NAMES)[number];

@@ -1,6 +1,7 @@
 /** The named scenarios. */
 import type { ScenarioName } from "./scenario-names.ts";
 import { FAILING } from "./scenarios/failing.ts";
+import { LARGE_RUNS } from "./scenarios/large.ts";
 import { MOVING } from "./scenarios/moving.ts";
 import { RECORDS } from "./scenarios/records.ts";
 import type { Scenario } from "./scenarios/scenario.ts";
@@ -13,4 +14,5 @@ export const SCENARIOS: Readonly<Record<ScenarioName, Scenario>> = {
   ...FAILING,
   ...RECORDS,
   ...WORLD,
+  ...LARGE_RUNS,
 };
