@@ -5,15 +5,7 @@
 import type { RegionView } from "../cluster/cluster-node.ts";
 import type { ClusterKey } from "../cluster/ports/shared-store.ts";
 import type { Done, Outcome, Place } from "../cluster/ports/rows.ts";
-import {
-  describe,
-  type End,
-  nameOfPlace,
-  placeOf,
-  type Player,
-  regionOfPlace,
-  type Request,
-} from "./crowd.ts";
+import { describe, type End, nameOfPlace, placeOf, type Player, regionOfPlace, type Request } from "./crowd.ts";
 import { type Change, NOWHERE } from "./ledger.ts";
 import { partitionOf, Records } from "./records.ts";
 import type { SimulatedNode } from "./simulated-node.ts";

@@ -15,7 +15,9 @@ import type { World } from "./world.ts";
 const MODES: readonly string[] = Array.from({ length: 99 }, (_, index) => `GM${String(index + 1).padStart(2, "0")}`);
 const MODE_INDEXES: ReadonlyMap<string, number> = new Map(MODES.map((mode, index) => [mode, index]));
 /** The first of them are those of small worlds. */
-const REGION_NUMBERS: readonly number[] = [...new Set(["US", "CA", "GB", "AQ", ...REGIONS])].map((code) => regionOf(code));
+const REGION_NUMBERS: readonly number[] = [...new Set(["US", "CA", "GB", "AQ", ...REGIONS])].map((code) =>
+  regionOf(code),
+);
 const MODE_BITS = 7;
 
 /** A region and a mode as one number. */

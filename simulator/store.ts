@@ -8,7 +8,6 @@ import type { SharedStore } from "../cluster/ports/shared-store.ts";
 import type { RecordModel } from "./redis/record-model.ts";
 import { SharedStoreModel, type Step } from "./redis/shared-store-model.ts";
 import type { SimulatedNode } from "./simulated-node.ts";
-import type { Planned } from "./virtual-time.ts";
 import type { World } from "./world.ts";
 
 export type StoreCall = keyof SharedStore;
@@ -119,7 +118,8 @@ export class Store {
     const own = (partitions: Iterable<number>): number[] => [...partitions].filter((one) => model.tagOf(one) === tag);
     if (how !== "intact" && (how === "empty" || kept !== undefined)) {
       for (const partition of own(model.records.keys())) model.records.delete(partition);
-      for (const partition of own(kept?.keys() ?? [])) model.records.set(partition, kept?.get(partition) as RecordModel);
+      for (const partition of own(kept?.keys() ?? []))
+        model.records.set(partition, kept?.get(partition) as RecordModel);
       if (how === "empty") model.tagKeys.delete(tag);
       this.saved.length = 0;
     }
@@ -189,7 +189,6 @@ export class Store {
     world.tally.storeSteps++;
     return new Promise((resolve, reject) => {
       let isSettled = false;
-      let limit: Planned | undefined;
       const settle = (answer: () => void): void => {
         node.deliver(() => {
           if (isSettled) return;
@@ -210,7 +209,8 @@ export class Store {
         if (world.nowMs < this.stalledUntilMs) return void world.time.at(this.stalledUntilMs, () => arrive(wasHeld));
         if (node.state === "gone" && !wasHeld && world.random.fraction() < 0.5) return; // it was still in the socket
         if (this.isUnreachable(node, step.tag)) return this.turnAway(fail);
-        if (this.isFull && step.call === "append") return fail("OOM command not allowed when used memory > 'maxmemory'");
+        if (this.isFull && step.call === "append")
+          return fail("OOM command not allowed when used memory > 'maxmemory'");
         if (world.random.fraction() < weather.failureRatio) {
           world.noteFault("store call fails");
           return fail("told to fail");
@@ -218,7 +218,9 @@ export class Store {
         this.apply(step, weather, resolve, reject, settle, hangsFirst ? 0 : hangsMs);
       };
       world.time.after(this.delayMs(weather) + weather.takesMs + (hangsFirst ? hangsMs : 0), () => arrive());
-      limit = world.time.after(BULK.includes(step.call) ? BULK_GIVEN_UP_MS : GIVEN_UP_MS, () => fail("no answer"));
+      const limit = world.time.after(BULK.includes(step.call) ? BULK_GIVEN_UP_MS : GIVEN_UP_MS, () =>
+        fail("no answer"),
+      );
       if (isHanging) this.hanging.add(() => fail("the connection was closed"));
     });
   }
@@ -228,7 +230,8 @@ export class Store {
     const { weather, callWeather, tagWeather } = this;
     if (callWeather.size + tagWeather.size === 0) return weather;
     const parts = [callWeather.get(call), tag === undefined ? undefined : tagWeather.get(tag)];
-    const sum = (of: "takesMs" | "delayMs"): number => parts.reduce((all, part) => all + (part?.[of] ?? 0), weather[of]);
+    const sum = (of: "takesMs" | "delayMs"): number =>
+      parts.reduce((all, part) => all + (part?.[of] ?? 0), weather[of]);
     const worst = (of: "failureRatio" | "answerLossRatio" | "hangingRatio"): number =>
       Math.max(weather[of], ...parts.map((part) => part?.[of] ?? 0));
     return {

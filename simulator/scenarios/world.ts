@@ -1,4 +1,5 @@
 /** Scenarios of what the world does: tags apart, stalls, clocks, resets that lie, lives that end. The seed chooses the moments. */
+import type { Player } from "../crowd.ts";
 import { loseTag, resetLying, stallStore } from "../faults.ts";
 import { live } from "../life.ts";
 import {
@@ -27,18 +28,18 @@ export const WORLD = {
     const lost = seed % 4;
     loseTag(world, lost, seed % 2 === 0);
     const { crowd, checker, store } = world;
-    const isHealthy = (one: (typeof crowd.players)[number]): boolean =>
-      store.model.tagOf(checker.partitionOf(one)) !== lost;
+    const isHealthy = (one: Player): boolean => store.model.tagOf(checker.partitionOf(one)) !== lost;
+    const report = async (player: Player, owner: SimulatedNode): Promise<void> => {
+      const sentMs = world.nowMs;
+      const isTold = await told(world, player, crowd.anyPlace(), owner);
+      const tookMs = world.nowMs - sentMs;
+      if (isHealthy(player) && !(isTold && tookMs <= HEALTHY_MS))
+        world.fail(`a report to a healthy tag ${isTold ? "was" : "was not"} stored after ${tookMs.toFixed(0)} ms`);
+    };
     for (let passedMs = 0; passedMs < OUTAGE_MS; passedMs += 100) {
       for (const player of crowd.players) {
         const owner = ownerOf(world, player);
-        if (player.underWay > 0 || owner === undefined) continue;
-        const sentMs = world.nowMs;
-        void told(world, player, crowd.anyPlace(), owner).then((isTold) => {
-          const tookMs = world.nowMs - sentMs;
-          if (isHealthy(player) && !(isTold && tookMs <= HEALTHY_MS))
-            world.fail(`a report to a healthy tag ${isTold ? "was" : "was not"} stored after ${tookMs.toFixed(0)} ms`);
-        });
+        if (player.underWay === 0 && owner !== undefined) void report(player, owner);
       }
       await world.run(100);
     }
