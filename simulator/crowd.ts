@@ -287,7 +287,7 @@ class Pending {
     world.time.cancel(this.watched);
     if (++this.settledCount > 1) return world.fail(`${this.node.name} answered ${this.text} twice`);
     if (this.node.state !== "up") throw new Error("A process that does not run answered");
-    this.trace(describe(outcome));
+    if (world.isTraced) this.trace(describe(outcome));
     if (this.isOver) {
       // Too late for the client; what was done may stand before or after what it did since.
       if (change !== undefined && change.untilMs === Infinity)
@@ -299,7 +299,7 @@ class Pending {
   }
 
   private trace(what: string): void {
-    this.world.trace(this.node.name, `${this.text}: ${what}`);
+    if (this.world.isTraced) this.world.trace(this.node.name, `${this.text}: ${what}`);
   }
 
   private get text(): string {

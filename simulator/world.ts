@@ -94,7 +94,7 @@ export class World {
   /** Since when something has been disturbed; Infinity where nothing is. */
   disturbedSinceMs = 0;
   private faultEndsMs = 0;
-  private readonly isTraced: boolean;
+  readonly isTraced: boolean;
   private readonly nodeClass: NodeClass;
   private failure: BrokenPromise | undefined;
   private started = 0;
