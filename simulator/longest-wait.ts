@@ -26,11 +26,6 @@ const ANSWERED_WITHIN_MS = 15_000;
 /** What the action meets is under way already. */
 const WARM_MS = 500;
 
-/** The longest wait of a client through an action, in milliseconds of virtual time. */
-export async function longestWait(world: World, action: () => unknown, options?: WaitsOptions): Promise<number> {
-  return (await waitsThrough(world, action, options)).longestMs;
-}
-
 /** Use a world with the tick of a real process (`PRODUCTION_TICK_MS`), and enough players that some are idle. */
 export async function waitsThrough(
   world: World,
@@ -67,6 +62,11 @@ export async function waitsThrough(
     refused: world.tally.refusals - refusals,
     counted: world.tally.counted - counted,
   };
+}
+
+/** The longest wait of a client through an action, in milliseconds of virtual time. */
+export async function longestWait(world: World, action: () => unknown, options?: WaitsOptions): Promise<number> {
+  return (await waitsThrough(world, action, options)).longestMs;
 }
 
 /** A node as a load balancer chooses it: one that says that it is ready. */

@@ -49,6 +49,8 @@ export const SCENARIO_NAMES = [
   "two thousand players on ten nodes, one of which dies",
   "batches of rows past the most that one holds",
   "tallies past the cells that one message holds",
+  "the longest wait through a crash",
+  "the longest wait through a join and a drain",
 ] as const;
 
 export type ScenarioName = (typeof SCENARIO_NAMES)[number];

@@ -6,6 +6,7 @@ import { MOVING } from "./scenarios/moving.ts";
 import { RECORDS } from "./scenarios/records.ts";
 import type { Scenario } from "./scenarios/scenario.ts";
 import { STORE } from "./scenarios/store.ts";
+import { WAITING } from "./scenarios/waiting.ts";
 import { WORLD } from "./scenarios/world.ts";
 
 export const SCENARIOS: Readonly<Record<ScenarioName, Scenario>> = {
@@ -15,4 +16,5 @@ export const SCENARIOS: Readonly<Record<ScenarioName, Scenario>> = {
   ...RECORDS,
   ...WORLD,
   ...LARGE_RUNS,
+  ...WAITING,
 };

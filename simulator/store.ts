@@ -172,7 +172,7 @@ export class Store {
     this.release();
   }
 
-  /** R15. The model has one run for all its tags. */
+  /** R15. The model has one run for all its tags, so that one tag's new master is a new run of all. */
   private beginRun(): void {
     this.model.run = `run ${++this.runs}`;
   }

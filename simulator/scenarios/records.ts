@@ -23,8 +23,10 @@ export const RECORDS = {
       [...model.records.values()].some(({ claim }) => claim?.incarnation === taker.node.incarnation);
     await world.until("the taker has claimed something", isClaimed, 8000);
     await world.run(world.random.below(10)); // the claim is answered, and what came with it is being read
+    const runOf = (): string | undefined => taker.node.parts?.membership.run;
+    const before = runOf();
     world.restartStore("empty");
-    const isHeard = (): boolean => taker.node.parts?.membership.run === model.run;
+    const isHeard = (): boolean => runOf() !== before;
     await world.until("the taker has heard of the new run", isHeard, 5000);
     await world.run(seed % 4 === 0 ? world.random.below(2500) : 0); // after all may write again, or while nobody may
     taker.unburden();
