@@ -5,16 +5,7 @@
 import type { RegionView } from "../cluster/cluster-node.ts";
 import type { ClusterKey } from "../cluster/ports/shared-store.ts";
 import type { Done, Outcome, Place } from "../cluster/ports/rows.ts";
-import {
-  describe,
-  type End,
-  nameOfPlace,
-  placeOf,
-  type Player,
-  REGION_NUMBERS,
-  regionOfPlace,
-  type Request,
-} from "./crowd.ts";
+import { describe, type End, nameOfPlace, placeOf, type Player, regionOfPlace, type Request } from "./crowd.ts";
 import { type Change, NOWHERE } from "./ledger.ts";
 import { partitionOf, Records } from "./records.ts";
 import type { SimulatedNode } from "./simulated-node.ts";
@@ -35,12 +26,14 @@ interface Bounds {
 export class Checker {
   private readonly world: World;
   private readonly records = new Records();
-  private readonly byPartition = new Map<number, Player[]>();
+  private byPartition: Player[][] = [];
   /** False while the store is known to have less, and somebody else knows it all. */
   areRecordsChecked = true;
   private hashed: (player: Player) => number = () => 0;
   private indexedKey: ClusterKey | undefined;
   private indexedCount = 0;
+  /** The bounds that were asked for last: many are, at the end of a run, at one moment. */
+  private known: { readonly fromMs: number; readonly untilMs: number; readonly bounds: Bounds } | undefined;
   private readonly newest = new Map<string, { term: number; version: number }>();
 
   constructor(world: World) {
@@ -56,11 +49,8 @@ export class Checker {
     this.indexedCount = length;
     const of = partitionOf(key.hashKey, key.partitions);
     this.hashed = ({ id }) => of(id);
-    this.byPartition.clear();
-    for (const player of this.world.crowd.players) {
-      const partition = this.hashed(player);
-      this.byPartition.set(partition, [...(this.byPartition.get(partition) ?? []), player]);
-    }
+    this.byPartition = Array.from({ length: key.partitions }, () => []);
+    for (const player of this.world.crowd.players) this.byPartition[this.hashed(player)].push(player);
   }
 
   partitionOf(player: Player): number {
@@ -134,8 +124,9 @@ export class Checker {
   onStoreStep(tag: number): void {
     this.index();
     const { tagsCount, records } = this.world.store.model;
-    for (const [partition, players] of this.byPartition) {
-      if (partition % tagsCount !== tag || this.records.isKnown(partition, records.get(partition))) continue;
+    for (let partition = tag; partition < this.byPartition.length; partition += tagsCount) {
+      const players = this.byPartition[partition];
+      if (players.length === 0 || this.records.isKnown(partition, records.get(partition))) continue;
       for (const player of players) this.checkRecord(player, "a step of the store");
     }
   }
@@ -172,7 +163,7 @@ export class Checker {
     const isLongReady = node.readySinceMs !== undefined && node.readySinceMs < sinceMs - 1000;
     const isJudged = isLongReady && world.nowMs - sinceMs < JUDGED_MS;
     const old = isJudged ? this.bounds(sinceMs - 1500, world.nowMs) : undefined;
-    for (const region of REGION_NUMBERS) {
+    for (const region of world.crowd.regions) {
       const view = node.node.regionView(region);
       const by = `${node.name}'s view of`;
       this.checkForm(view, region, by);
@@ -239,12 +230,27 @@ export class Checker {
   }
 
   private bounds(fromMs: number, untilMs: number): Bounds {
+    const { known } = this;
+    if (known?.fromMs === fromMs && known.untilMs === untilMs) return known.bounds;
+    const bounds = this.boundsAnew(fromMs, untilMs);
+    this.known = { fromMs, untilMs, bounds };
+    return bounds;
+  }
+
+  /** A ledger says something else now. */
+  onLedger(): void {
+    this.known = undefined;
+  }
+
+  private boundsAnew(fromMs: number, untilMs: number): Bounds {
     const [must, may] = [new Map<number, number>(), new Map<number, number>()];
+    const { lifeMs } = this.world;
     for (const { ledger } of this.world.crowd.players) {
-      for (const place of ledger.possible(fromMs, untilMs))
-        if (place !== NOWHERE) may.set(place, (may.get(place) ?? 0) + 1);
-      const place = ledger.certain(fromMs, untilMs, this.world.lifeMs);
+      const place = ledger.certain(fromMs, untilMs, lifeMs);
       if (place !== undefined && place !== NOWHERE) must.set(place, (must.get(place) ?? 0) + 1);
+      const only = place ?? ledger.onlySince(fromMs);
+      const places = only === undefined ? ledger.possible(fromMs, untilMs) : [only];
+      for (const one of places) if (one !== NOWHERE) may.set(one, (may.get(one) ?? 0) + 1);
     }
     return { must, may };
   }

@@ -3,22 +3,27 @@
  * they happen on, alone and in batches, and try elsewhere when they are refused or hear nothing.
  */
 import type { Operation, Outcome } from "../cluster/ports/rows.ts";
-import { regionOf } from "../engine/regions.ts";
+import { regionOf, REGIONS } from "../engine/regions.ts";
 import { NO_SEQ } from "../engine/partition.ts";
 import { playerId } from "./players.ts";
 import type { ProfileId } from "../engine/profile-id.ts";
 import { type Change, Ledger, NOWHERE } from "./ledger.ts";
 import type { SimulatedNode } from "./simulated-node.ts";
+import type { Planned } from "./virtual-time.ts";
 import type { World } from "./world.ts";
 
-const MODES = ["GM01", "GM02", "GM03"];
-export const REGION_NUMBERS: readonly number[] = ["US", "CA", "GB", "AQ"].map((code) => regionOf(code));
-const MODE_BITS = 4;
+const MODES: readonly string[] = Array.from({ length: 99 }, (_, index) => `GM${String(index + 1).padStart(2, "0")}`);
+const MODE_INDEXES: ReadonlyMap<string, number> = new Map(MODES.map((mode, index) => [mode, index]));
+/** The first of them are those of small worlds. */
+const REGION_NUMBERS: readonly number[] = [...new Set(["US", "CA", "GB", "AQ", ...REGIONS])].map((code) =>
+  regionOf(code),
+);
+const MODE_BITS = 7;
 
 /** A region and a mode as one number. */
 export function placeOf(region: number, mode: string): number {
-  const index = MODES.indexOf(mode);
-  if (index < 0) throw new Error(`Nobody was ever sent to the mode "${mode}"`);
+  const index = MODE_INDEXES.get(mode);
+  if (index === undefined) throw new Error(`Nobody was ever sent to the mode "${mode}"`);
   return (region << MODE_BITS) | index;
 }
 
@@ -54,6 +59,8 @@ export interface Request {
   readonly seq: number;
   /** Sent again so often, at other nodes, until it is acknowledged. */
   readonly retries: number;
+  /** Pause before that; some 50 to 300 ms where it is not said. */
+  readonly pauseMs?: number;
   /** Told of the end: whether it was acknowledged as remembered. */
   readonly onEnd?: ((isAcknowledged: boolean) => void) | undefined;
 }
@@ -68,19 +75,28 @@ const LATE_MS = 1500;
 
 export class Crowd {
   readonly players: Player[] = [];
+  /** Where players may be. */
+  readonly regions: readonly number[];
+  readonly modes: readonly string[];
   /** Clients also ask nodes that say that they are not ready. */
   asksAnybody = false;
   private readonly world: World;
 
   constructor(world: World) {
     this.world = world;
+    this.regions = REGION_NUMBERS.slice(0, world.settings.regionsCount);
+    this.modes = MODES.slice(0, world.settings.modesCount);
   }
 
   add(isSequenced: boolean): Player {
     const number = this.players.length + 1;
     const player: Player = {
       id: playerId(number),
-      ledger: new Ledger(`player ${number}`, () => this.world.frozenSinceMs),
+      ledger: new Ledger(
+        `player ${number}`,
+        () => this.world.frozenSinceMs,
+        () => this.world.checker.onLedger(),
+      ),
       seq: isSequenced ? 0 : undefined,
       place: this.anyPlace(),
       isActive: true,
@@ -91,12 +107,12 @@ export class Crowd {
   }
 
   anyRegion(): number {
-    return this.world.random.pick(REGION_NUMBERS);
+    return this.world.random.pick(this.regions);
   }
 
   anyPlace(): number {
     const { random } = this.world;
-    return placeOf(random.pick(REGION_NUMBERS), random.pick(MODES));
+    return placeOf(random.pick(this.regions), random.pick(this.modes));
   }
 
   /** Lets every player act by itself, every `pauseMs` or so, until `world.areClientsActive` ends. */
@@ -142,7 +158,7 @@ export class Crowd {
     const { world } = this;
     const { player, retries, onEnd } = request;
     if (end === "again" && retries > 0) {
-      world.time.after(50 + world.random.fraction() * 250, () => {
+      world.time.after(request.pauseMs ?? 50 + world.random.fraction() * 250, () => {
         player.underWay--;
         this.send([{ ...request, retries: retries - 1 }]);
       });
@@ -184,6 +200,8 @@ class Pending {
   private readonly sentMs: number;
   private readonly onEnd: (end: End) => void;
   private readonly change: Change | undefined;
+  private readonly patience: Planned;
+  private watched: Planned | undefined;
   private submittedMs: number | undefined;
   private isOver = false;
   private settledCount = 0;
@@ -200,7 +218,8 @@ class Pending {
     const seq = Math.max(0, request.seq);
     this.change = isChange ? ledger.send(request.place, seq, node.name, sentMs, world.lifeMs) : undefined;
     if (request.operation === "renew") ledger.heard(sentMs + world.settings.clusterKey.deadlineMs + LATE_MS);
-    world.time.after(world.settings.clusterKey.deadlineMs + PATIENCE_MS, () => this.giveUp());
+    this.patience = world.time.after(world.settings.clusterKey.deadlineMs + PATIENCE_MS, () => this.giveUp());
+    node.clients.add(this);
   }
 
   submit(): void {
@@ -216,14 +235,24 @@ class Pending {
     this.watch();
   }
 
-  /** The client waits no longer. */
-  giveUp(): void {
+  /** The process ended, and with it the connection: the client waits no longer. */
+  onClosed(): void {
+    this.giveUp();
+  }
+
+  private giveUp(): void {
     if (this.isOver) return;
-    this.isOver = true;
+    this.end();
     const { world, change } = this;
     if (change !== undefined) this.request.player.ledger.giveUp(change, this.latestEffectMs(), world.nowMs);
     this.trace("gave up");
     this.onEnd("again");
+  }
+
+  private end(): void {
+    this.isOver = true;
+    this.world.time.cancel(this.patience);
+    this.node.clients.delete(this);
   }
 
   private latestEffectMs(): number {
@@ -237,7 +266,7 @@ class Pending {
       if (this.change !== undefined) this.change.untilMs = this.world.nowMs;
       return;
     }
-    this.isOver = true;
+    this.end();
     if (this.change !== undefined) this.request.player.ledger.cancel(this.change, this.world.nowMs);
     this.onEnd("again");
   }
@@ -246,7 +275,7 @@ class Pending {
   private watch(): void {
     const { world, node } = this;
     const { deadlineMs } = world.settings.clusterKey;
-    world.time.after(deadlineMs + 2.5 * world.settings.tickMs, () => {
+    this.watched = world.time.after(deadlineMs + 2.5 * world.settings.tickMs, () => {
       const wasStill = node.state !== "up" || node.thawedMs >= (this.submittedMs as number);
       if (this.settledCount === 0 && !wasStill)
         world.fail(`${node.name} did not answer ${this.text} within the deadline of ${deadlineMs} ms`);
@@ -255,21 +284,22 @@ class Pending {
 
   private settle(outcome: Outcome): void {
     const { world, change, request } = this;
+    world.time.cancel(this.watched);
     if (++this.settledCount > 1) return world.fail(`${this.node.name} answered ${this.text} twice`);
     if (this.node.state !== "up") throw new Error("A process that does not run answered");
-    this.trace(describe(outcome));
+    if (world.isTraced) this.trace(describe(outcome));
     if (this.isOver) {
       // Too late for the client; what was done may stand before or after what it did since.
       if (change !== undefined && change.untilMs === Infinity)
         request.player.ledger.giveUp(change, world.nowMs + LATE_MS, world.nowMs);
       return;
     }
-    this.isOver = true;
+    this.end();
     this.onEnd(world.checker.onOutcome(request, change, this.sentMs, this.latestEffectMs(), outcome, this.node.name));
   }
 
   private trace(what: string): void {
-    this.world.trace(this.node.name, `${this.text}: ${what}`);
+    if (this.world.isTraced) this.world.trace(this.node.name, `${this.text}: ${what}`);
   }
 
   private get text(): string {

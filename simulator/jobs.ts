@@ -2,8 +2,9 @@
 import { makeRandomWorld, runRandom } from "./random-run.ts";
 import type { ScenarioName } from "./scenario-names.ts";
 import { SCENARIOS } from "./scenarios.ts";
+import type { Scenario } from "./scenarios/scenario.ts";
 import type { NodeClass } from "./simulated-node.ts";
-import { BrokenPromise, type Tally, USUAL, World } from "./world.ts";
+import { BrokenPromise, type Tally, USUAL, World, type WorldSettings } from "./world.ts";
 
 export interface Job {
   readonly seed: number;
@@ -43,7 +44,7 @@ export async function runJob(job: Job, nodeClass: NodeClass, isTraced: boolean):
   const world =
     scenario === undefined
       ? makeRandomWorld(seed, nodeClass, isTraced)
-      : new World(seed, nodeClass, isTraced, { ...USUAL, tagsCount: seed % 2 === 0 ? 1 : 4 });
+      : new World(seed, nodeClass, isTraced, settingsOf(SCENARIOS[scenario], seed));
   current = world;
   let failure: string | undefined;
   try {
@@ -61,4 +62,8 @@ export async function runJob(job: Job, nodeClass: NodeClass, isTraced: boolean):
     faults: Object.fromEntries(faults),
   };
   return { job, failure: failure ?? stray, totals, lines: world.lines };
+}
+
+function settingsOf({ settings }: Scenario, seed: number): WorldSettings {
+  return { ...USUAL, tagsCount: seed % 2 === 0 ? 1 : 4, ...settings };
 }

@@ -52,11 +52,16 @@ export class Ledger {
   private lostMs = -Infinity;
 
   private readonly frozenSinceMs: () => number;
+  private readonly onChange: () => void;
 
-  /** @param frozenSinceMs since when a process has been frozen that still is; Infinity where none is */
-  constructor(name: string, frozenSinceMs: () => number) {
+  /**
+   * @param frozenSinceMs since when a process has been frozen that still is; Infinity where none is
+   * @param onChange told whenever other places are possible, or certain
+   */
+  constructor(name: string, frozenSinceMs: () => number, onChange: () => void) {
     this.name = name;
     this.frozenSinceMs = frozenSinceMs;
+    this.onChange = onChange;
   }
 
   /** A change is sent. Its effect may come until `settle` or `giveUp` says more. */
@@ -105,6 +110,7 @@ export class Ledger {
   renew(sentMs: number, nowMs: number): void {
     this.renewedMs = Math.max(this.renewedMs, sentMs);
     this.heard(nowMs);
+    this.onChange();
   }
 
   /** A process thawed that had been frozen since then: what was under way may have waited in it. */
@@ -160,12 +166,16 @@ export class Ledger {
     return places;
   }
 
+  /** The only place possible since then; `undefined` where there are several. */
+  onlySince(fromMs: number): number | undefined {
+    const { atMs, places } = this.moments[this.moments.length - 1];
+    return atMs <= fromMs && places.length === 1 ? places[0] : undefined;
+  }
+
   /** The place where the player certainly was from `fromMs` until `untilMs`; `undefined` where nobody can tell. */
   certain(fromMs: number, untilMs: number, lifeMs: number): number | undefined {
-    const places = this.possible(fromMs, untilMs);
-    const [place] = places;
-    if (places.size !== 1 || (place !== NOWHERE && untilMs > this.renewedMs + lifeMs)) return undefined;
-    return place;
+    const place = this.onlySince(fromMs) ?? only(this.possible(fromMs, untilMs));
+    return place !== NOWHERE && untilMs > this.renewedMs + lifeMs ? undefined : place;
   }
 
   /** Whoever was not heard of for so long, whatever happened to what was sent, is certainly gone. */
@@ -185,10 +195,12 @@ export class Ledger {
   }
 
   private note(atMs: number): void {
+    this.onChange();
     const places = new Set(this.base);
     for (const change of this.changes) places.add(change.place);
-    const last = this.moments.at(-1) as Moment;
-    this.moments.push({ atMs: Math.max(atMs, last.atMs), places: [...places] });
+    const last = this.moments[this.moments.length - 1];
+    const isSame = last.places.length === places.size && last.places.every((place) => places.has(place));
+    if (!isSame) this.moments.push({ atMs: Math.max(atMs, last.atMs), places: [...places] });
     this.retire(atMs);
   }
 
@@ -214,6 +226,11 @@ export class Ledger {
     if (other.seq > 0 && acknowledged.seq > 0 && other.seq <= acknowledged.seq) return false;
     return !this.isOver(other, acknowledged.sentMs);
   }
+}
+
+function only(places: ReadonlySet<number>): number | undefined {
+  const [place] = places;
+  return places.size === 1 ? place : undefined;
 }
 
 /** Whether `change` takes effect after `last` where both do. */

@@ -4,6 +4,7 @@
  */
 import { type Lane, PeerError, type Transport } from "../cluster/ports/transport.ts";
 import type { SimulatedNode } from "./simulated-node.ts";
+import type { Planned } from "./virtual-time.ts";
 import type { World } from "./world.ts";
 
 /** What the network does to each message, until told otherwise. */
@@ -26,6 +27,7 @@ interface Call {
   readonly from: SimulatedNode;
   readonly to: SimulatedNode;
   isSettled: boolean;
+  limit: Planned | undefined;
   readonly settle: (answer: Uint8Array | PeerError) => void;
 }
 
@@ -35,7 +37,11 @@ export class Network {
   holds: (from: SimulatedNode, to: SimulatedNode, lane: Lane) => boolean = () => false;
   /** For scenarios: requests that are lost. */
   loses: (from: SimulatedNode, to: SimulatedNode, lane: Lane) => boolean = () => false;
+  /** The longest message of each lane so far: so a run can tell whether what is split was long enough for it. */
+  readonly longestBytes: Record<Lane, number> = { rows: 0, counts: 0, control: 0 };
   private readonly world: World;
+  /** Nodes whose port refuses although they live, and until when. */
+  private readonly refusingUntilMs = new Map<SimulatedNode, number>();
   /** `from>to`, by name. */
   private readonly cuts = new Set<string>();
   private readonly byUrl = new Map<string, SimulatedNode>();
@@ -76,6 +82,7 @@ export class Network {
 
   mend(): void {
     this.cuts.clear();
+    this.refusingUntilMs.clear();
     this.loses = () => false;
     this.clearUp();
   }
@@ -92,9 +99,22 @@ export class Network {
   /** A process ended: its port refuses, and who waits for an answer sees the connection close. */
   onGone(node: SimulatedNode): void {
     if (this.byUrl.get(node.peerUrl) === node) this.byUrl.delete(node.peerUrl);
+    this.endConnections(node);
+  }
+
+  /** R10: a node's connections end, and for a while its port refuses, although it lives: what a crash looks like. */
+  resetLying(node: SimulatedNode, refusesMs: number): void {
+    this.refusingUntilMs.set(node, this.world.nowMs + refusesMs);
+    this.endConnections(node);
+  }
+
+  /** Whoever is connected to the node sees that end. */
+  private endConnections(node: SimulatedNode): void {
     for (const call of this.underWay)
       if (call.to === node) this.answer(call, new PeerError("The connection was closed", false));
-      else if (call.from === node) this.underWay.delete(call);
+      else if (call.from === node && node.state === "gone") this.forget(call);
+      else if (call.from === node)
+        node.deliver(() => this.settle(call, new PeerError("The connection was closed", false)));
   }
 
   connect(from: SimulatedNode): Transport {
@@ -105,16 +125,18 @@ export class Network {
     return new Promise<Uint8Array>((resolve, reject: (error: PeerError) => void) => {
       const to = this.byUrl.get(peerUrl);
       this.world.tally.messages++;
+      this.longestBytes[lane] = Math.max(this.longestBytes[lane], message.length);
       if (to === undefined || !this.reaches(to, peerUrl)) return this.refuse(from, peerUrl, reject);
       const call: Call = {
         from,
         to,
         isSettled: false,
+        limit: undefined,
         settle: (answer) => (answer instanceof PeerError ? reject(answer) : resolve(answer)),
       };
       this.underWay.add(call);
       const { weather, world } = this;
-      world.time.after(timeoutMs, () => {
+      call.limit = world.time.after(timeoutMs, () => {
         if (!call.isSettled)
           from.deliver(() => this.settle(call, new PeerError(`No answer in ${timeoutMs} ms`, false)));
       });
@@ -128,7 +150,8 @@ export class Network {
   }
 
   private reaches(to: SimulatedNode, peerUrl: string): boolean {
-    return to.state !== "gone" && this.byUrl.get(peerUrl) === to;
+    const isRefusing = this.world.nowMs < (this.refusingUntilMs.get(to) ?? -Infinity);
+    return to.state !== "gone" && this.byUrl.get(peerUrl) === to && !isRefusing;
   }
 
   private refuse(from: SimulatedNode, peerUrl: string, reject: (error: PeerError) => void): void {
@@ -169,8 +192,13 @@ export class Network {
   private settle(call: Call, answer: Uint8Array | PeerError): void {
     if (call.isSettled) return;
     call.isSettled = true;
-    this.underWay.delete(call);
+    this.forget(call);
     call.settle(answer);
+  }
+
+  private forget(call: Call): void {
+    this.underWay.delete(call);
+    this.world.time.cancel(call.limit);
   }
 
   private delayMs(): number {

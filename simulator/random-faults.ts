@@ -1,8 +1,10 @@
 /** What may go wrong, at random: each fault begins, and ends after a while; two and three fall inside one recovery. */
+import { fillStore, foundMeanwhile, loseTag, resetLying, restartTag, stallStore, worsenStore } from "./faults.ts";
 import type { SimulatedNode } from "./simulated-node.ts";
+import type { StoreCall } from "./store.ts";
 import type { World } from "./world.ts";
 
-type Fault = (world: World) => void;
+export type Fault = (world: World) => void;
 
 /** Nodes at the most. */
 const NODES_MAX = 5;
@@ -83,16 +85,73 @@ function badNetwork(world: World): void {
   later(world, lasting(world, 300, 6000), () => world.network.clearUp());
 }
 
+/** Which calls a bad store is bad to; none: all. */
+const BAD_TO: readonly (readonly StoreCall[])[] = [
+  [],
+  [],
+  ["append"],
+  ["append"],
+  ["renew"],
+  ["snapshot"],
+  ["take", "standing"],
+  ["append", "snapshot"],
+];
+
 function badStore(world: World): void {
   const { random } = world;
-  world.disturb("store bad", "the store is slow and fails");
-  world.store.weather = {
+  const weather = {
     delayMs: random.fraction() < 0.6 ? lasting(world, 5, 1500) : 0,
     failureRatio: random.fraction() < 0.5 ? lasting(world, 0.02, 0.4) : 0,
     answerLossRatio: random.fraction() < 0.6 ? lasting(world, 0.02, 0.4) : 0,
     hangingRatio: random.fraction() < 0.4 ? lasting(world, 0.02, 0.3) : 0,
   };
+  worsenStore(world, weather, ...random.pick(BAD_TO));
   later(world, lasting(world, 300, 6000), () => world.store.clearUp());
+}
+
+/** It is well, and each call takes long. */
+function slowStore(world: World): void {
+  const { random, settings, store } = world;
+  const weather = { takesMs: lasting(world, 50, 2000) };
+  if (settings.tagsCount === 1 || random.fraction() < 0.6) worsenStore(world, weather, ...random.pick(BAD_TO));
+  else {
+    const tag = random.below(settings.tagsCount);
+    world.disturb("tag slow", `the master of tag ${tag} takes ${weather.takesMs.toFixed(0)} ms`);
+    store.tagWeather.set(tag, weather);
+  }
+  later(world, lasting(world, 300, 6000), () => store.clearUp());
+}
+
+function stalls(world: World): void {
+  const times = world.random.pick([1, 1, 3]);
+  for (let time = 0; time < times; time++)
+    later(world, time * 1500, () => stallStore(world, 200 + world.random.fraction() * 800));
+}
+
+function fullStore(world: World): void {
+  fillStore(world);
+  later(world, lasting(world, 300, 8000), () => (world.store.isFull = false));
+}
+
+/** One master is away while the others are well, and comes back, perhaps as another; with a single one it is the store. */
+function tagAway(world: World): void {
+  const { random, settings, store } = world;
+  if (settings.tagsCount === 1) return random.fraction() < 0.5 ? storeAway(world) : storeReturns(world);
+  const tag = random.below(settings.tagsCount);
+  const how = random.pick(["same", "same", "same", "intact", "without its tail", "older", "empty"] as const);
+  loseTag(world, tag, random.fraction() < 0.5);
+  later(world, lasting(world, 100, 9000), () => {
+    store.awayTags.delete(tag);
+    if (how !== "same") restartTag(world, tag, how, how === "older" ? lasting(world, 1000, 15_000) : 0);
+  });
+}
+
+function reset(world: World, node: SimulatedNode): void {
+  resetLying(world, node, lasting(world, 5, 900));
+}
+
+function foundApart(world: World): void {
+  if (world.nodes.length < NODES_MAX) foundMeanwhile(world, lasting(world, 500, 12_000));
 }
 
 function storeAway(world: World): void {
@@ -131,9 +190,17 @@ function wallJump(world: World, node: SimulatedNode): void {
 }
 
 function slowWorker(world: World, node: SimulatedNode): void {
-  world.disturb("snapshots slow", `${node.name}'s snapshots wait for its worker`);
-  node.encodingMs = lasting(world, 200, 5000);
-  later(world, lasting(world, 500, 6000), () => (node.encodingMs = 5));
+  const { random } = world;
+  world.disturb("worker slow", `${node.name}'s snapshots and tables wait for its worker`);
+  const isSlow = random.pick([
+    [true, true],
+    [true, false],
+    [false, true],
+  ]);
+  if (isSlow[0]) node.encodingMs = lasting(world, 200, 5000);
+  if (isSlow[1]) node.decompressingMs = lasting(world, 20, 3000);
+  if (random.fraction() < 0.3) node.msAKib = lasting(world, 10, 1000);
+  later(world, lasting(world, 500, 6000), () => node.unburden());
 }
 
 function join(world: World): void {
@@ -149,31 +216,50 @@ function killAll(world: World): void {
   for (const node of world.nodes) kill(world, node);
 }
 
+/** Weights are shares of the hundred or so that they add up to. */
 const FAULTS: readonly (readonly [weight: number, fault: Fault])[] = [
-  [6, onNode(kill)],
-  [6, onNode(freeze)],
-  [4, join],
-  [4, onNode(drain)],
-  [5, onNode(cutNode)],
-  [3, onNode(cutFromStore)],
-  [5, badNetwork],
-  [5, badStore],
-  [3, storeAway],
-  [3, storeReturns],
-  [1, clockJump],
-  [1, onNode(wallJump)],
-  [2, onNode(slowWorker)],
-  [1, killAll],
+  [12, onNode(kill)],
+  [12, onNode(freeze)],
+  [8, join],
+  [8, onNode(drain)],
+  [10, onNode(cutNode)],
+  [6, onNode(cutFromStore)],
+  [10, badNetwork],
+  [8, badStore],
+  [5, slowStore],
+  [4, stalls],
+  [2, fullStore],
+  [6, storeAway],
+  [6, storeReturns],
+  [5, tagAway],
+  [2, clockJump],
+  [2, onNode(wallJump)],
+  [6, onNode(slowWorker)],
+  [4, onNode(reset)],
+  [1, foundApart],
+  [2, killAll],
 ];
+/** After these the store may have less than before, so copies of it are kept. */
+const LOSING: ReadonlySet<Fault> = new Set([storeReturns, tagAway]);
 
-/** Plans the faults of a run, from now for `forMs`; about one run in twenty has none. */
-export function planFaults(world: World, forMs: number): void {
+/** The faults of a run; about one run in twenty has none. */
+export function drawFaults(world: World): Fault[] {
   const { random } = world;
   const count = random.fraction() < 0.05 ? 0 : 1 + random.below(6);
+  return Array.from({ length: count }, () => anyFault(world));
+}
+
+export function mayStoreLose(faults: readonly Fault[]): boolean {
+  return faults.some((fault) => LOSING.has(fault));
+}
+
+/** Plans faults from now on, for `forMs`: close together or apart. */
+export function planFaults(world: World, faults: readonly Fault[], forMs: number): void {
+  const { random } = world;
   const endMs = world.nowMs + forMs;
   let atMs = world.nowMs + random.fraction() * 3000;
-  for (let planned = 0; planned < count && atMs < endMs; planned++) {
-    const fault = anyFault(world);
+  for (const fault of faults) {
+    if (atMs >= endMs) return;
     world.time.at(atMs, () => {
       if (world.areFaultsActive) fault(world);
     });
@@ -181,8 +267,10 @@ export function planFaults(world: World, forMs: number): void {
   }
 }
 
+const WEIGHTS_SUM = FAULTS.reduce((sum, [weight]) => sum + weight, 0);
+
 function anyFault({ random }: World): Fault {
-  let chance = random.below(FAULTS.reduce((sum, [weight]) => sum + weight, 0));
+  let chance = random.below(WEIGHTS_SUM);
   for (const [weight, fault] of FAULTS) {
     if (chance < weight) return fault;
     chance -= weight;

@@ -1,6 +1,6 @@
 /** One seed: a cluster founded, players, faults, an end to all faults; then everybody must serve, and every count fit. */
 import { live } from "./life.ts";
-import { planFaults } from "./random-faults.ts";
+import { drawFaults, mayStoreLose, planFaults } from "./random-faults.ts";
 import { settle } from "./settle.ts";
 import type { NodeClass } from "./simulated-node.ts";
 import { USUAL, World } from "./world.ts";
@@ -17,6 +17,7 @@ export function makeRandomWorld(seed: number, nodeClass: NodeClass, isTraced: bo
 
 export async function runRandom(world: World, seed: number): Promise<void> {
   const { random, crowd, time } = world;
+  const faults = drawFaults(world);
   const playersCount = 16 + random.below(30);
   for (let number = 0; number < playersCount; number++) crowd.add(random.fraction() < 0.4);
   const nodesCount = random.pick([2, 3, 3, 3, 4, 5]);
@@ -26,11 +27,11 @@ export async function runRandom(world: World, seed: number): Promise<void> {
     world.store.save();
     if (world.areFaultsActive) time.after(3000, saveStore);
   };
-  time.after(5000, saveStore);
-  await world.until("the first nodes are ready", () => world.nodes.length > 0 && world.areReady, 20_000);
+  if (mayStoreLose(faults)) time.after(5000, saveStore);
+  await world.until("the first nodes are ready", () => world.areReady, 20_000);
   live(world, 600 + random.below(1200));
   if (random.fraction() < 0.3) await world.run(5000); // else faults fall into the first steps
-  planFaults(world, DISTURBED_MS);
+  planFaults(world, faults, DISTURBED_MS);
   await world.run(DISTURBED_MS * (0.4 + 0.6 * random.fraction()));
   await settle(world, seed % SILENCE_EVERY === 0);
 }

@@ -18,18 +18,18 @@ interface Read {
 }
 
 export class Records {
-  private readonly read = new Map<number, Read>();
+  private readonly read: (Read | undefined)[] = [];
 
   /** Whether a record is as it was when it was last read. */
   isKnown(partition: number, record: RecordModel | undefined): boolean {
-    const known = this.read.get(partition);
+    const known = this.read[partition];
     const isSame = known?.snapshot === record?.snapshot && known?.first === record?.log.at(0)?.bytes;
     return known !== undefined && isSame && known.count === record?.log.length;
   }
 
   /** Where everybody is, by this record. */
   placesOf(partition: number, record: RecordModel): Places {
-    const known = this.read.get(partition);
+    const known = this.read[partition];
     const first = record.log.at(0)?.bytes;
     const isGrown =
       known !== undefined &&
@@ -39,7 +39,7 @@ export class Records {
     const places: Places = isGrown ? known.places : new Map<number, number>();
     if (!isGrown && record.snapshot !== undefined) replay(places, "snapshot", record.snapshot);
     for (const { bytes } of record.log.slice(isGrown ? known.count : 0)) replay(places, "log", bytes);
-    this.read.set(partition, { snapshot: record.snapshot, first, count: record.log.length, places });
+    this.read[partition] = { snapshot: record.snapshot, first, count: record.log.length, places };
     return places;
   }
 }

@@ -44,6 +44,23 @@ export const SCENARIO_NAMES = [
   "the list lost while the records stay, and everybody restarted",
   "the list lost under the same run",
   "the list written back, and whoever wrote it dies",
+  "the store back empty while a taker decompresses",
+  "the store back while a table is kept for its taker, after many snapshots",
+  "a full store takes snapshots and no appends",
+  "one tag's master back as another while all owners live",
+  "one tag's master away",
+  "a wall clock steps forward while a taker waits for the holder's licence to end",
+  "a store that stalls",
+  "connections that end, and ports that refuse, of nodes that live",
+  "read views do not outlive an expulsion",
+  "a node expelled by accusation",
+  "the last one leaves while another comes",
+  "everybody moves while the store is slow to append and tables are slow to be read",
+  "two thousand players on ten nodes, one of which dies",
+  "batches of rows past the most that one holds",
+  "tallies past the cells that one message holds",
+  "the longest wait through a crash",
+  "the longest wait through a join and a drain",
 ] as const;
 
 export type ScenarioName = (typeof SCENARIO_NAMES)[number];

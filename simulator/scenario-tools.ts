@@ -13,12 +13,19 @@ export async function begin(world: World, nodesCount: number, playersCount = 24)
 }
 
 /** Everybody reports from some place and is acknowledged. */
-export async function everybody(world: World, place?: () => number): Promise<void> {
+export async function everybody(world: World, placeOf?: (player: Player) => number): Promise<void> {
   const { crowd } = world;
   await Promise.all([
-    ...crowd.players.map((player) => told(world, player, place?.() ?? crowd.anyPlace())),
+    ...crowd.players.map((player) => told(world, player, placeOf?.(player) ?? crowd.anyPlace())),
     world.until("everybody is acknowledged", () => crowd.players.every(({ underWay }) => underWay === 0), 15_000),
   ]);
+}
+
+/** `kill -9` of all: what the store has outlives them. */
+export async function killAndRestartAll(world: World, nodesCount = 3): Promise<void> {
+  for (const node of world.nodes) world.kill(node);
+  for (let number = 0; number < nodesCount; number++) world.start();
+  await world.run(9000);
 }
 
 /** Some place where the player is not. */
@@ -36,10 +43,13 @@ export function told(world: World, player: Player, place: number, node?: Simulat
   });
 }
 
-/** The node that serves a player's partition. */
+/** The node that serves a player's partition; the first where one does not know yet that another does. */
 export function ownerOf(world: World, player: Player): SimulatedNode | undefined {
-  const partition = world.checker.partitionOf(player);
-  return world.nodes.find(({ node }) => node.parts?.holdings.servingOf(partition) !== undefined);
+  return world.nodes.find((node) => doesServe(world, node, player));
+}
+
+export function doesServe(world: World, { node }: SimulatedNode, player: Player): boolean {
+  return node.parts?.holdings.servingOf(world.checker.partitionOf(player)) !== undefined;
 }
 
 export function playersOf(world: World, node: SimulatedNode): Player[] {

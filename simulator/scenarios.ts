@@ -4,8 +4,12 @@ import { FAILING } from "./scenarios/failing.ts";
 import { FOUNDING } from "./scenarios/founding.ts";
 import { MOVING } from "./scenarios/moving.ts";
 import { ROWS } from "./scenarios/rows.ts";
+import { LARGE_RUNS } from "./scenarios/large.ts";
+import { RECORDS } from "./scenarios/records.ts";
 import type { Scenario } from "./scenarios/scenario.ts";
 import { STORE } from "./scenarios/store.ts";
+import { WAITING } from "./scenarios/waiting.ts";
+import { WORLD } from "./scenarios/world.ts";
 
 export const SCENARIOS: Readonly<Record<ScenarioName, Scenario>> = {
   ...MOVING,
@@ -13,4 +17,8 @@ export const SCENARIOS: Readonly<Record<ScenarioName, Scenario>> = {
   ...FAILING,
   ...ROWS,
   ...FOUNDING,
+  ...RECORDS,
+  ...WORLD,
+  ...LARGE_RUNS,
+  ...WAITING,
 };

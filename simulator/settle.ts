@@ -1,5 +1,4 @@
 /** The end of every run: the faults are over, so the cluster must settle, and what it says must be exact. */
-import { REGION_NUMBERS } from "./crowd.ts";
 import type { SimulatedNode } from "./simulated-node.ts";
 import type { World } from "./world.ts";
 
@@ -40,7 +39,7 @@ async function untilWhole(world: World, untilMs: number): Promise<void> {
 async function whyNotWhole(world: World): Promise<string | undefined> {
   const reasons: string[] = [];
   for (const node of world.nodes)
-    for (const region of REGION_NUMBERS) {
+    for (const region of world.crowd.regions) {
       const label = `region ${region} through ${node.name}`;
       const view = node.node.regionView(region);
       if (!view.isComplete || view.isStale) reasons.push(`${label}: the view is not whole`);
@@ -76,7 +75,7 @@ async function becomeCertain(world: World): Promise<void> {
 export async function expectExact(world: World): Promise<void> {
   let waiting = 0;
   for (const node of world.nodes)
-    for (const region of REGION_NUMBERS) {
+    for (const region of world.crowd.regions) {
       expectView(world, node, region);
       waiting++;
       world.checker.askOwner(node, region, (view) => {

@@ -13,7 +13,12 @@ export type NodeClass = new (options: ClusterOptions, ports: ClusterPorts) => Cl
 /** `process`: as SIGSTOP does. `machine`: a paused virtual machine, whose monotonic clock stands still too. */
 export type FreezeKind = "process" | "machine";
 
+/** How long the worker of a node that has nothing else to do takes: to begin, and for each KiB. */
 const ENCODING_MS = 5;
+const DECOMPRESSING_MS = 1;
+const MS_A_KIB = 0.03;
+/** A client learns so soon that the process at the other end is gone. */
+const CLOSED_AFTER_MS = 1;
 
 export class SimulatedNode {
   readonly name: string;
@@ -30,13 +35,22 @@ export class SimulatedNode {
   frozenSinceMs = Infinity;
   /** A jump of its wall clock, in milliseconds. */
   wallSkewMs = 0;
-  /** Snapshots wait so long for the worker. */
+  /** Snapshots wait so long for the worker, and tables that come here do. */
   encodingMs = ENCODING_MS;
+  decompressingMs = DECOMPRESSING_MS;
+  /** What each KiB of them takes. */
+  msAKib = MS_A_KIB;
+  /** Who waits for an answer of it. */
+  readonly clients = new Set<{ readonly onClosed: () => void }>();
+  /** It was told to leave. */
+  isLeaving = false;
   private readonly world: World;
   private readonly clockOffsetMs: number;
   private standstillMs = 0;
   private freezeKind: FreezeKind = "process";
   private held: (() => void)[] = [];
+  private isWorkerHeld = false;
+  private heldWork: (() => void)[] = [];
   private incarnation = "";
 
   constructor(world: World, name: string, peerUrl: string, nodeClass: NodeClass, weight: number) {
@@ -90,6 +104,26 @@ export class SimulatedNode {
     this.frozenSinceMs = Infinity;
     this.readySinceMs = undefined;
     this.world.onGone(this);
+    for (const client of this.clients) this.world.time.after(CLOSED_AFTER_MS, () => client.onClosed());
+  }
+
+  /** For scenarios: what is given to the worker waits until it is released. */
+  holdWorker(): void {
+    this.isWorkerHeld = true;
+  }
+
+  /** Its worker has nothing else to do any more. */
+  unburden(): void {
+    this.isWorkerHeld = false;
+    for (const finish of this.heldWork.splice(0)) this.world.time.after(0, finish);
+    this.encodingMs = ENCODING_MS;
+    this.decompressingMs = DECOMPRESSING_MS;
+    this.msAKib = MS_A_KIB;
+  }
+
+  drain(): void {
+    this.isLeaving = true;
+    this.deliver(() => this.node.drain());
   }
 
   private planTick(delayMs: number): void {
@@ -127,7 +161,7 @@ export class SimulatedNode {
       wallMs: () => world.wallMs + this.wallSkewMs,
       randomId: () => world.randomId(),
       encode: (copy) => this.encode(copy),
-      decompress: (snapshot) => Promise.resolve(snapshot.slice()),
+      decompress: (snapshot) => this.work(this.decompressingMs, snapshot.slice()),
       atTurnEnd: (task) => world.time.atTurnEnd(() => this.deliver(task)),
       tell: (event) => world.onEvent(this, event),
       onFatal: (error) => world.fail(`${this.name} ends: ${error.message}`),
@@ -136,6 +170,16 @@ export class SimulatedNode {
 
   private encode(copy: TableCopy): Promise<Uint8Array> {
     const bytes = encodeRows("snapshot", { ...copy, ...takenRows(copy.words) });
-    return new Promise((resolve) => this.world.time.after(this.encodingMs, () => this.deliver(() => resolve(bytes))));
+    return this.work(this.encodingMs, bytes);
+  }
+
+  /** What the worker makes comes after it has waited for the worker, and after what its bytes take. */
+  private work(waitMs: number, bytes: Uint8Array): Promise<Uint8Array> {
+    const takesMs = waitMs + (bytes.length / 1024) * this.msAKib;
+    return new Promise((resolve) => {
+      const finish = (): void => this.deliver(() => resolve(bytes));
+      if (this.isWorkerHeld) this.heldWork.push(finish);
+      else this.world.time.after(takesMs, finish);
+    });
   }
 }

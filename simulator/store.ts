@@ -1,16 +1,22 @@
 /**
- * The way from each node to the shared store: steps are delayed, fail before or after they landed, hang; the store is
- * away for a while, or comes back as another: intact, without its tail, older, or empty, and under a new run (R15).
+ * The way from each node to the shared store: steps are delayed, fail before or after they landed, hang; the store
+ * stalls, is full, is away for a while, all of it or one tag's master; or comes back as another: intact, without its
+ * tail, older, or empty, and under a new run (R15).
  */
 import { StoreUnavailableError } from "../cluster/ports/record-store.ts";
 import type { SharedStore } from "../cluster/ports/shared-store.ts";
+import type { RecordModel } from "./redis/record-model.ts";
 import { SharedStoreModel, type Step } from "./redis/shared-store-model.ts";
 import type { SimulatedNode } from "./simulated-node.ts";
 import type { World } from "./world.ts";
 
+export type StoreCall = keyof SharedStore;
+
 /** What happens to each step, until told otherwise. */
 export interface StoreWeather {
-  /** Added to the usual delay: up to so much. */
+  /** Each step is done so much later: a store that is slow and well. */
+  takesMs: number;
+  /** Added to the usual delay of each way, there and back: up to so much. */
   delayMs: number;
   /** Share of the steps that fail and are not done. */
   failureRatio: number;
@@ -23,28 +29,54 @@ export interface StoreWeather {
 /** What the store still has when it comes back under a new run. */
 export type Return = "intact" | "without its tail" | "older" | "empty";
 
-export const FAIR_STORE: StoreWeather = { delayMs: 0, failureRatio: 0, answerLossRatio: 0, hangingRatio: 0 };
+export const FAIR_STORE: StoreWeather = {
+  takesMs: 0,
+  delayMs: 0,
+  failureRatio: 0,
+  answerLossRatio: 0,
+  hangingRatio: 0,
+};
 const DELAY_MIN_MS = 0.2;
 const DELAY_MAX_MS = 1.5;
 const HANGING_MS = 6000;
+/** Whoever connects to a master that is away learns it after so long. */
+const REFUSED_AFTER_MS = 20;
 /** A call is given up after so long, as the connections to Redis do; bulk reads and writes later. */
 const GIVEN_UP_MS = 1500;
 const BULK_GIVEN_UP_MS = 7500;
-const BULK: readonly (keyof SharedStore)[] = ["take", "snapshot", "standing", "found"];
+const BULK: readonly StoreCall[] = ["take", "snapshot", "standing", "found"];
+const COPIES_MAX = 40;
+
+/** What of a saved copy can be given back by tag. */
+interface Saved {
+  readonly records: ReadonlyMap<number, RecordModel>;
+}
 
 export class Store {
   readonly model: SharedStoreModel;
   weather: StoreWeather = { ...FAIR_STORE };
+  /** Beside it, the weather of some calls only. */
+  readonly callWeather = new Map<StoreCall, Partial<StoreWeather>>();
+  /** Beside it, the weather of one master of a Redis Cluster. */
+  readonly tagWeather = new Map<number, Partial<StoreWeather>>();
   isAway = false;
+  /** Tags whose master is away while the others are well. */
+  readonly awayTags = new Set<number>();
+  /** What is away answers nothing at all; else it refuses connections. */
+  isAwaySilent = false;
+  /** No room for appends; whatever may write past the memory limit still passes (R16). */
+  isFull = false;
   /** Nodes that cannot reach it. */
   readonly cutOff = new Set<string>();
   /** Its own clock runs so far ahead. */
   clockJumpMs = 0;
   /** Called after every step that touched a record, with its partitions' tag. */
-  onStep: (tag: number, call: keyof SharedStore) => void = () => undefined;
+  onStep: (tag: number, call: StoreCall) => void = () => undefined;
   /** Steps of these calls hang until `release()`: for scenarios. */
-  private holding: ((node: SimulatedNode, call: keyof SharedStore) => boolean) | undefined;
+  private holding: ((node: SimulatedNode, call: StoreCall) => boolean) | undefined;
   private heldSteps: (() => void)[] = [];
+  /** Until then nothing is done, and then everything at once. */
+  private stalledUntilMs = -Infinity;
   /** Ends the calls that hang. */
   private readonly hanging = new Set<() => void>();
   private readonly world: World;
@@ -66,20 +98,41 @@ export class Store {
   /** Keeps a copy that it may come back with. */
   save(): void {
     this.saved.push({ atMs: this.world.nowMs, copy: this.model.save() });
-    if (this.saved.length > 40) this.saved.shift();
+    if (this.saved.length > COPIES_MAX) this.saved.shift();
   }
 
   /** It comes back under a new run, with a part of what it held. `olderMs`: how old a copy it comes back with. */
   restart(how: Return, olderMs = 0, isSameRun = false): void {
-    const kept = this.saved.findLast(({ atMs }) => atMs <= this.world.nowMs - olderMs) ?? this.saved[0];
+    const copy = this.copyOf(olderMs);
     if (how === "empty") this.model.forgetAll();
-    else if (how !== "intact" && kept !== undefined) this.model.load(kept.copy);
-    if (!isSameRun) this.model.master = `run-${++this.runs}`;
+    else if (how !== "intact" && copy !== undefined) this.model.load(copy);
+    if (!isSameRun) this.beginRun();
     if (how !== "intact") this.saved.length = 0;
   }
 
+  /** One tag's master comes back as another: the records of its partitions, and nothing else, are what it then has. */
+  restartTag(tag: number, how: Return, olderMs = 0): void {
+    const { model } = this;
+    const copy = how === "empty" ? undefined : (this.copyOf(olderMs) as Saved | undefined);
+    const kept = structuredClone(copy)?.records;
+    const own = (partitions: Iterable<number>): number[] => [...partitions].filter((one) => model.tagOf(one) === tag);
+    if (how !== "intact" && (how === "empty" || kept !== undefined)) {
+      for (const partition of own(model.records.keys())) model.records.delete(partition);
+      for (const partition of own(kept?.keys() ?? []))
+        model.records.set(partition, kept?.get(partition) as RecordModel);
+      if (how === "empty") model.tagKeys.delete(tag);
+      this.saved.length = 0;
+    }
+    this.beginRun(tag);
+  }
+
+  /** Does nothing for so long, as while it forks or waits for its disk, and then everything that came at once. */
+  stall(forMs: number): void {
+    this.stalledUntilMs = Math.max(this.stalledUntilMs, this.world.nowMs + forMs);
+  }
+
   /** Steps that match hang before they are done, until others are named or `release()`. */
-  hold(matches: (node: SimulatedNode, call: keyof SharedStore) => boolean): void {
+  hold(matches: (node: SimulatedNode, call: StoreCall) => boolean): void {
     this.release();
     this.holding = matches;
   }
@@ -96,26 +149,48 @@ export class Store {
   }
 
   get isDisturbed(): boolean {
-    const { delayMs, failureRatio, answerLossRatio, hangingRatio } = this.weather;
-    const isFair = delayMs + failureRatio + answerLossRatio + hangingRatio === 0;
-    return !isFair || this.isAway || this.cutOff.size > 0 || this.holding !== undefined;
+    const { takesMs, delayMs, failureRatio, answerLossRatio, hangingRatio } = this.weather;
+    const isFair = takesMs + delayMs + failureRatio + answerLossRatio + hangingRatio === 0;
+    const isFairInParts = this.callWeather.size + this.tagWeather.size === 0 && !this.isFull;
+    const isThere = !this.isAway && this.awayTags.size === 0 && this.cutOff.size === 0 && this.holding === undefined;
+    return !isFair || !isFairInParts || !isThere || this.world.nowMs < this.stalledUntilMs;
   }
 
   clearUp(): void {
     this.weather = { ...FAIR_STORE };
+    this.callWeather.clear();
+    this.tagWeather.clear();
   }
 
   heal(): void {
     this.clearUp();
     for (const end of this.hanging) end();
     this.hanging.clear();
-    this.isAway = false;
+    this.isAway = this.isAwaySilent = this.isFull = false;
+    this.awayTags.clear();
     this.cutOff.clear();
     this.release();
   }
 
+  /** R15. @param tag whose master comes back; undefined: the masters of all of them */
+  private beginRun(tag?: number): void {
+    const master = `run-${++this.runs}`;
+    if (tag !== undefined) this.model.tagMasters.set(tag, master);
+    else {
+      this.model.master = master;
+      this.model.tagMasters.clear();
+    }
+  }
+
+  /** The newest copy that is so old, or the oldest there is. */
+  private copyOf(olderMs: number): unknown {
+    const kept = this.saved.findLast(({ atMs }) => atMs <= this.world.nowMs - olderMs) ?? this.saved[0];
+    return kept?.copy;
+  }
+
   private through<T>(node: SimulatedNode, step: Step<T>): Promise<T> {
-    const { world, weather } = this;
+    const { world } = this;
+    const weather = this.weatherOf(step);
     world.tally.storeSteps++;
     return new Promise((resolve, reject) => {
       let isSettled = false;
@@ -123,6 +198,7 @@ export class Store {
         node.deliver(() => {
           if (isSettled) return;
           isSettled = true;
+          world.time.cancel(limit);
           answer();
         });
       };
@@ -135,18 +211,49 @@ export class Store {
       if (isHanging) world.noteFault("store call hangs");
       const arrive = (wasHeld = false): void => {
         if (this.holding?.(node, step.call) === true) return void this.heldSteps.push(() => arrive(true));
+        if (world.nowMs < this.stalledUntilMs) return void world.time.at(this.stalledUntilMs, () => arrive(wasHeld));
         if (node.state === "gone" && !wasHeld && world.random.fraction() < 0.5) return; // it was still in the socket
-        if (this.isAway || this.cutOff.has(node.name)) return world.time.after(20, () => fail("the store is away"));
+        if (this.isUnreachable(node, step.tag)) return this.turnAway(fail);
+        if (this.isFull && step.call === "append")
+          return fail("OOM command not allowed when used memory > 'maxmemory'");
         if (world.random.fraction() < weather.failureRatio) {
           world.noteFault("store call fails");
           return fail("told to fail");
         }
-        this.apply(step, resolve, reject, settle, hangsFirst ? 0 : hangsMs);
+        this.apply(step, weather, resolve, reject, settle, hangsFirst ? 0 : hangsMs);
       };
-      world.time.after(this.delayMs() + (hangsFirst ? hangsMs : 0), () => arrive());
-      world.time.after(BULK.includes(step.call) ? BULK_GIVEN_UP_MS : GIVEN_UP_MS, () => fail("no answer"));
+      world.time.after(this.delayMs(weather) + weather.takesMs + (hangsFirst ? hangsMs : 0), () => arrive());
+      const limit = world.time.after(BULK.includes(step.call) ? BULK_GIVEN_UP_MS : GIVEN_UP_MS, () =>
+        fail("no answer"),
+      );
       if (isHanging) this.hanging.add(() => fail("the connection was closed"));
     });
+  }
+
+  /** All that applies to a step: what takes time adds up, and of each ratio the worst counts. */
+  private weatherOf({ call, tag }: Pick<Step<unknown>, "call" | "tag">): StoreWeather {
+    const { weather, callWeather, tagWeather } = this;
+    if (callWeather.size + tagWeather.size === 0) return weather;
+    const parts = [callWeather.get(call), tag === undefined ? undefined : tagWeather.get(tag)];
+    const sum = (of: "takesMs" | "delayMs"): number =>
+      parts.reduce((all, part) => all + (part?.[of] ?? 0), weather[of]);
+    const worst = (of: "failureRatio" | "answerLossRatio" | "hangingRatio"): number =>
+      Math.max(weather[of], ...parts.map((part) => part?.[of] ?? 0));
+    return {
+      takesMs: sum("takesMs"),
+      delayMs: sum("delayMs"),
+      failureRatio: worst("failureRatio"),
+      answerLossRatio: worst("answerLossRatio"),
+      hangingRatio: worst("hangingRatio"),
+    };
+  }
+
+  private isUnreachable({ name }: SimulatedNode, tag: number | undefined): boolean {
+    return this.isAway || this.cutOff.has(name) || (tag !== undefined && this.awayTags.has(tag));
+  }
+
+  private turnAway(fail: (why: string) => void): void {
+    if (!this.isAwaySilent) this.world.time.after(REFUSED_AFTER_MS, () => fail("the store is away"));
   }
 
   /** Boards for dashboards are of no interest here: their copies would cost more than all else. */
@@ -156,6 +263,7 @@ export class Store {
 
   private apply<T>(
     step: Step<T>,
+    weather: StoreWeather,
     resolve: (answer: T) => void,
     reject: (error: Error) => void,
     settle: (answer: () => void) => void,
@@ -170,17 +278,17 @@ export class Store {
       answer = () => reject(error as Error);
     }
     if (step.tag !== undefined) this.onStep(step.tag, step.call);
-    const isLost = world.random.fraction() < this.weather.answerLossRatio;
+    const isLost = world.random.fraction() < weather.answerLossRatio;
     if (isLost) {
       world.noteFault("store answer lost");
       answer = () => reject(new StoreUnavailableError(`Cannot ${step.call}: the connection was closed`));
     }
-    world.time.after(this.delayMs() + hangsMs, () => settle(answer));
+    world.time.after(this.delayMs(weather) + hangsMs, () => settle(answer));
   }
 
-  private delayMs(): number {
+  private delayMs(weather: StoreWeather): number {
     const { random } = this.world;
     const usual = DELAY_MIN_MS + random.fraction() * (DELAY_MAX_MS - DELAY_MIN_MS);
-    return this.weather.delayMs === 0 ? usual : usual + random.fraction() ** 2 * this.weather.delayMs;
+    return weather.delayMs === 0 ? usual : usual + random.fraction() ** 2 * weather.delayMs;
   }
 }

@@ -21,6 +21,9 @@ export interface WorldSettings {
   readonly tickMs: number;
   /** 1: one Redis; more: a Redis Cluster. */
   readonly tagsCount: number;
+  /** Where players may be: in so many regions, 99 modes in each at the most. */
+  readonly regionsCount: number;
+  readonly modesCount: number;
 }
 
 export const USUAL: WorldSettings = {
@@ -37,7 +40,12 @@ export const USUAL: WorldSettings = {
   snapshotMs: 1500,
   tickMs: 60,
   tagsCount: 1,
+  regionsCount: 4,
+  modesCount: 3,
 };
+
+/** As often as a process calls it: for runs that are about time. */
+export const PRODUCTION_TICK_MS = 20;
 
 /** What was done and checked in a run, for the report. */
 export interface Tally {
@@ -86,7 +94,7 @@ export class World {
   /** Since when something has been disturbed; Infinity where nothing is. */
   disturbedSinceMs = 0;
   private faultEndsMs = 0;
-  private readonly isTraced: boolean;
+  readonly isTraced: boolean;
   private readonly nodeClass: NodeClass;
   private failure: BrokenPromise | undefined;
   private started = 0;
@@ -159,7 +167,7 @@ export class World {
 
   drain(node: SimulatedNode): void {
     this.disturb("node drained", `${node.name} drains`);
-    node.deliver(() => node.node.drain());
+    node.drain();
   }
 
   cut(from: string, to: string): void {
@@ -171,10 +179,14 @@ export class World {
   restartStore(how: Return, olderMs = 0): void {
     this.disturb(`store back ${how}`, `the store is back ${how}${how === "older" ? ` by ${olderMs} ms` : ""}`);
     this.store.restart(how, olderMs);
-    if (how === "intact") return;
-    // An owner that has not heard of it yet answers what writes nothing: it knows more than the store (R14).
+    if (how !== "intact") this.loseKnowledge(() => true);
+  }
+
+  /** The store lost a part. An owner that has not heard of it yet answers what writes nothing: it knows more (R14). */
+  loseKnowledge(isLost: (partition: number) => boolean): void {
     const unheardUntilMs = this.nowMs + this.settings.clusterKey.leaseMs / 2;
-    for (const { ledger } of this.crowd.players) ledger.lose(unheardUntilMs, this.nowMs);
+    for (const player of this.crowd.players)
+      if (isLost(this.checker.partitionOf(player))) player.ledger.lose(unheardUntilMs, this.nowMs);
   }
 
   /** All faults end. */
@@ -183,10 +195,10 @@ export class World {
     this.network.mend();
     this.store.heal();
     for (const node of this.nodes) {
-      node.encodingMs = 5;
+      node.unburden();
       this.thaw(node);
     }
-    if (this.nodes.length === 0) this.start();
+    if (this.nodes.every((node) => node.isLeaving)) this.start(); // else nobody would be left to serve
   }
 
   // Time.
@@ -206,13 +218,8 @@ export class World {
     return this.nowMs - beganMs;
   }
 
-  untilReady(withinMs: number): Promise<number> {
-    const why = (): string => this.nodes.map(({ name, node }) => `${name} ${node.status.kind}`).join(", ");
-    return this.until(`all are ready (${why()})`, () => this.areReady, withinMs);
-  }
-
   get areReady(): boolean {
-    return this.nodes.every((node) => node.isUp && node.node.status.kind === "ready");
+    return this.nodes.length > 0 && this.nodes.every((node) => node.isUp && node.node.status.kind === "ready");
   }
 
   /** Every partition is served by exactly one who may. */
