@@ -25,7 +25,8 @@ export interface ClusterOptions {
   readonly isRepair?: boolean;
 }
 
-export interface ClusterPorts extends MemberPorts {
+/** `nowMs` is the bare monotonic clock; the node makes the wakeful one of it. */
+export interface ClusterPorts extends Omit<MemberPorts, "bareMs"> {
   /** This node must not join: what it brings differs from what the cluster was founded with. */
   readonly onFatal: (error: DisagreementError) => void;
 }
@@ -40,7 +41,7 @@ const WAITED_A_TICK_MAX_MS = 1000;
 
 export class ClusterNode {
   private readonly options: ClusterOptions;
-  private readonly ports: ClusterPorts;
+  private readonly ports: ClusterPorts & MemberPorts;
   private readonly founding: Founding;
   private readonly startIncarnation: string;
   private member: MemberNode | undefined;
@@ -54,7 +55,7 @@ export class ClusterNode {
 
   constructor(options: ClusterOptions, ports: ClusterPorts) {
     this.options = options;
-    this.ports = { ...ports, nowMs: wakefulClock(ports.nowMs, ports.wallMs) };
+    this.ports = { ...ports, nowMs: wakefulClock(ports.nowMs, ports.wallMs), bareMs: ports.nowMs };
     this.startIncarnation = ports.randomId();
     const { store, randomId } = ports;
     const { nowMs } = this.ports;
@@ -111,6 +112,7 @@ export class ClusterNode {
       return this.wasListed
         ? { kind: "expelled", reason: "the node was expelled and joins anew" }
         : { kind: "starting", reason: member.faultReason ?? "joining the cluster" };
+    if (member.membership.isAwaitingCalls) return { kind: "starting", reason: this.whyNotCalledBack(member) };
     const isWaiting = this.listedForMs < WHOLE_WITHIN_LEASES * member.key.leaseMs;
     if (!member.counts.isWhole && isWaiting)
       return { kind: "starting", reason: "waiting for the counts of all regions" };
@@ -126,7 +128,7 @@ export class ClusterNode {
     const [unreadable] = member.takeOver.unreadable;
     if (unreadable !== undefined)
       return `the record of partition ${unreadable[0]} cannot be read (${unreadable[1]}): its players get 503`;
-    return member.membership.isLicensed ? undefined : (member.faultReason ?? "the lease is not renewed");
+    return member.membership.isLicensed ? undefined : (member.faultReason ?? member.membership.whyUnlicensed);
   }
 
   /** Changes when the node joins anew. */
@@ -211,6 +213,13 @@ export class ClusterNode {
     if (this.isDraining) return;
     this.isDraining = true;
     this.member?.leave();
+  }
+
+  private whyNotCalledBack({ membership, key }: MemberNode): string {
+    const isLong = this.ports.nowMs() - membership.listedAtMs > key.leaseMs;
+    if (!isLong) return "waiting for a call from the other nodes";
+    const { peerUrl } = membership.me;
+    return `the other nodes cannot reach this node at ${peerUrl}: fewer than half of them have called it back`;
   }
 
   private join(key: ClusterKey, view: View): void {

@@ -8,7 +8,6 @@ import { ClaimRaiser } from "./moves/claim-raiser.ts";
 import { Counts } from "./counts/counts.ts";
 import { Forwarder } from "./rows/forwarder.ts";
 import { HandOff } from "./moves/hand-off.ts";
-import { encodeRequest } from "./moves/hand-off-codec.ts";
 import { Holdings } from "./moves/holdings.ts";
 import { Membership } from "./members/membership.ts";
 import { Owner } from "./records/owner.ts";
@@ -18,7 +17,7 @@ import type { PartitionIndex } from "./ports/record-store.ts";
 import { Recorder } from "./records/recorder.ts";
 import type { Durability } from "./records/record-state.ts";
 import { RowApplier } from "./rows/row-applier.ts";
-import { heldText, RunGuard } from "./records/run-guard.ts";
+import { RunGuard } from "./records/run-guard.ts";
 import type { ClusterKey, MemberList, Run, SharedStore } from "./ports/shared-store.ts";
 import { TakeOver, type TakeOverEvent } from "./moves/take-over.ts";
 import type { Transport } from "./ports/transport.ts";
@@ -32,6 +31,7 @@ export type ClusterEvent =
   | { readonly kind: "view"; readonly epoch: number; readonly members: number; readonly partitions: number }
   | { readonly kind: "other run"; readonly before: Run; readonly run: Run }
   | { readonly kind: "expelled"; readonly incarnation: string }
+  | { readonly kind: "not called back"; readonly peerUrl: string }
   | { readonly kind: "superseded"; readonly partition: PartitionIndex }
   | { readonly kind: "store fault"; readonly reason: string; readonly partitionsAhead: number }
   | { readonly kind: "store healed" };
@@ -39,7 +39,10 @@ export type ClusterEvent =
 export interface MemberPorts {
   readonly store: SharedStore;
   readonly transport: Transport;
+  /** Goes on while the machine stands still: for what lasts at most so long. */
   readonly nowMs: () => number;
+  /** The bare monotonic clock: for what lasts at least so long. */
+  readonly bareMs: () => number;
   readonly wallMs: () => number;
   readonly randomId: () => string;
   readonly encode: (copy: TableCopy) => Promise<Uint8Array>;
@@ -94,6 +97,8 @@ export class MemberNode {
   /** R11: partitions that were made due for a last snapshot. */
   private readonly hurried = new Set<PartitionIndex>();
   private isGoing = false;
+  /** The incarnation of which it was told. */
+  private toldNotCalledBack: string | undefined;
 
   constructor(
     key: ClusterKey,
@@ -146,6 +151,7 @@ export class MemberNode {
         mayAsk: () => this.counts.isWhole || nowMs() - membership.listedAtMs > leaseMs / 5,
         decompress: ports.decompress,
         nowMs,
+        bareMs: ports.bareMs,
         wallMs,
         writeBack: (partition) => this.writeBack.add(partition),
         tell: ports.tell,
@@ -169,7 +175,9 @@ export class MemberNode {
   /** Lets time pass. To be called some 50 times a second. */
   tick(): void {
     if (this.hasLeft) return this.forwarder.tick(); // who still waits here is told when the time is over
+    this.peers.tick(this.key.leaseMs);
     this.membership.tick();
+    this.tellNotCalledBack();
     this.takeOver.tick();
     this.raiser.tick();
     this.writeBack.tick();
@@ -177,7 +185,8 @@ export class MemberNode {
     // Only when the list stands again: who finds the key without a list would found one of its own (R9).
     if (this.isKeyInDoubt && this.membership.list !== undefined) void this.restoreKey();
     this.lookForHealing();
-    this.owner.tick(this.ports.nowMs(), this.isDeaf());
+    // R25: an owner that hears fewer than half of its peers may miss the reports that others get.
+    this.owner.tick(this.ports.nowMs(), this.membership.isAlone);
     this.counts.tick();
     this.forwarder.tick();
     if (this.isLeaving) this.goOnLeaving();
@@ -215,10 +224,14 @@ export class MemberNode {
     };
   }
 
-  /** R25: an owner that hears fewer than half of its peers may miss the reports that others get. */
-  private isDeaf(): boolean {
-    const peers = this.membership.view.members.length - 1;
-    return this.peers.unheard(this.key.leaseMs).length * 2 > peers;
+  /** Told once in each incarnation, after a lease. */
+  private tellNotCalledBack(): void {
+    const { membership, ports, key } = this;
+    const { incarnation, peerUrl } = membership.me;
+    const isLong = membership.isAwaitingCalls && ports.nowMs() - membership.listedAtMs > key.leaseMs;
+    if (!isLong || this.toldNotCalledBack === incarnation) return;
+    this.toldNotCalledBack = incarnation;
+    ports.tell({ kind: "not called back", peerUrl });
   }
 
   private onView(): void {
@@ -299,20 +312,11 @@ export class MemberNode {
     }
   }
 
-  private async reachesPeers(): Promise<boolean> {
-    const { view, me } = this.membership;
-    const others = view.members.filter(({ incarnation }) => incarnation !== me.incarnation);
-    const nothing = encodeRequest({ kind: "served", partitions: [], terms: [] });
-    const asked = others.map(({ incarnation }) => this.peers.call(incarnation, "control", nothing, REACH_WITHIN_MS));
-    const answered = (await Promise.allSettled(asked)).filter(({ status }) => status === "fulfilled");
-    return answered.length * 2 >= others.length;
-  }
-
   private goOnLeaving(): void {
     const { holdings, membership, recorder, handOff } = this;
     const { view, me } = membership;
     const isAnybodyStaying = view.members.some(
-      ({ incarnation, isLeaving }) => incarnation !== me.incarnation && !isLeaving,
+      ({ incarnation, isLeaving, isJoining }) => incarnation !== me.incarnation && !isLeaving && isJoining !== true,
     );
     const held = holdings.where("serving", "settling", "taking", "letting go").length;
     if (isAnybodyStaying) this.hurried.clear();
@@ -354,21 +358,23 @@ export class MemberNode {
   }
 
   private makeMembership(member: Omit<Member, "incarnation" | "isLeaving">, leaseMs: number): Membership {
-    const { store, nowMs, wallMs, randomId } = this.ports;
+    const { store, nowMs, bareMs, wallMs, randomId } = this.ports;
     const ports = {
       store,
       nowMs,
+      bareMs,
       wallMs,
       randomId,
-      unheard: () => this.peers.unheard(leaseMs),
-      takeRefused: () => this.peers.takeRefused(),
-      held: () => heldText(this.membership.run, this.held()),
+      accused: () => this.peers.accused(leaseMs),
+      called: () => this.peers.called(),
+      isAlone: () => this.peers.isAlone(leaseMs),
+      held: (named: string | undefined) => this.guard.naming(this.membership.run, this.held(), named),
       onView: () => this.onView(),
       onRun: (before: Run | undefined) => this.onRun(before),
       onList: (list: MemberList) => this.onList(list),
       onRestored: () => this.onRestored(),
       onExpelled: (before: string) => this.onExpelled(before),
-      reachesPeers: () => this.reachesPeers(),
+      reachesPeers: () => this.peers.reachesHalf(REACH_WITHIN_MS),
       onFault: (error: unknown) => this.onStoreFault(error),
     };
     return new Membership(ports, { member, leaseMs });
@@ -385,6 +391,7 @@ export class MemberNode {
         me: () => membership.me.incarnation,
         view: () => membership.view,
         adopt: (view) => membership.adopt(view),
+        onClosed: (incarnation) => membership.noteClosed(incarnation),
       },
       {
         rows: (from, epoch, delayMs, body) => this.forwarder.receive(from, epoch, delayMs, body),
@@ -453,7 +460,7 @@ export class MemberNode {
           partitions.map(async (partition) => {
             if (holdings.isLicensed(partition)) return true;
             return new Promise<boolean>((resolve) => {
-              recorder.whenProven(partition, (fate) => resolve(fate === "remembered"));
+              recorder.whenProven(partition, (fate) => resolve(fate === "remembered" && !membership.isAlone));
             });
           }),
         );

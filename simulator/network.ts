@@ -35,6 +35,9 @@ export class Network {
   holds: (from: SimulatedNode, to: SimulatedNode, lane: Lane) => boolean = () => false;
   /** For scenarios: requests that are lost. */
   loses: (from: SimulatedNode, to: SimulatedNode, lane: Lane) => boolean = () => false;
+  /** For scenarios: connections that are refused, as by a box on the way, although somebody listens. */
+  refuses: (from: SimulatedNode, to: SimulatedNode) => boolean = () => false;
+  private readonly transports = new Map<SimulatedNode, Transport>();
   private readonly world: World;
   /** `from>to`, by name. */
   private readonly cuts = new Set<string>();
@@ -77,6 +80,7 @@ export class Network {
   mend(): void {
     this.cuts.clear();
     this.loses = () => false;
+    this.refuses = () => false;
     this.clearUp();
   }
 
@@ -89,23 +93,42 @@ export class Network {
     return this.cuts.has(`${from}>${to}`);
   }
 
-  /** A process ended: its port refuses, and who waits for an answer sees the connection close. */
+  /** A process ended: its port refuses, who waits for an answer sees the connection close, and so do all who have one (R10). */
   onGone(node: SimulatedNode): void {
     if (this.byUrl.get(node.peerUrl) === node) this.byUrl.delete(node.peerUrl);
     for (const call of this.underWay)
       if (call.to === node) this.answer(call, new PeerError("The connection was closed", false));
       else if (call.from === node) this.underWay.delete(call);
+    for (const [peer, transport] of this.transports) {
+      if (peer === node) this.transports.delete(peer);
+      else if (!this.isCut(node.name, peer.name)) this.end(peer, transport, node.peerUrl);
+    }
+  }
+
+  /** The connections of a node to an address end, as when a process dies there, or a box on the way resets them. */
+  reset(from: SimulatedNode, peerUrl: string): void {
+    const transport = this.transports.get(from);
+    if (transport !== undefined) this.end(from, transport, peerUrl);
   }
 
   connect(from: SimulatedNode): Transport {
-    return { call: (peerUrl, lane, message, timeoutMs) => this.call(from, peerUrl, lane, message.slice(), timeoutMs) };
+    const transport: Transport = {
+      call: (peerUrl, lane, message, timeoutMs) => this.call(from, peerUrl, lane, message.slice(), timeoutMs),
+      onEnded: () => undefined,
+    };
+    this.transports.set(from, transport);
+    return transport;
+  }
+
+  private end(node: SimulatedNode, transport: Transport, peerUrl: string): void {
+    this.world.time.after(this.delayMs(), () => node.deliver(() => transport.onEnded(peerUrl)));
   }
 
   private call(from: SimulatedNode, peerUrl: string, lane: Lane, message: Uint8Array, timeoutMs: number) {
     return new Promise<Uint8Array>((resolve, reject: (error: PeerError) => void) => {
       const to = this.byUrl.get(peerUrl);
       this.world.tally.messages++;
-      if (to === undefined || !this.reaches(to, peerUrl)) return this.refuse(from, peerUrl, reject);
+      if (to === undefined || !this.reaches(to, peerUrl) || this.refuses(from, to)) return this.refuse(from, peerUrl, reject);
       const call: Call = {
         from,
         to,

@@ -87,9 +87,12 @@ export class Founding {
       nonce: "",
       freshNonce: this.ports.randomId(),
       revision: 0,
+      licenceMs: 0,
       accused: [],
-      refused: [],
-      held: "",
+      closed: [],
+      closedStill: [],
+      called: [],
+      held: undefined,
     };
     return this.ports.store.renew(renewal, this.proposal.leaseMs);
   }

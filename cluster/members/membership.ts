@@ -2,22 +2,33 @@
  * A node's place in the cluster (R7 to R11) and its licence (R14): joins, renews its lease, follows the view, leaves.
  * A state machine over the shared store; it acts when `tick` is called and when answers come.
  */
-import type { MemberList, RenewalAnswer, Run, SharedStore } from "../ports/shared-store.ts";
+import { invariant } from "../../engine/invariant.ts";
+import type { MemberList, Renewal, RenewalAnswer, Run, SharedStore } from "../ports/shared-store.ts";
 import { isNewer, type Member, memberOf, NO_VIEW, type View } from "../ports/view.ts";
+import { ClosedPorts, type ClosedWords } from "./closed-ports.ts";
+import { LicencePace } from "./licence.ts";
 
 export interface MembershipPorts {
   readonly store: SharedStore;
+  /** Goes on while the machine stands still: for what lasts at most so long. */
   readonly nowMs: () => number;
+  /** The bare monotonic clock: for what lasts at least so long. */
+  readonly bareMs: () => number;
   /** Milliseconds since 1970. */
   readonly wallMs: () => number;
   /** A UUID nobody used before. */
   readonly randomId: () => string;
-  /** R10: peers unheard for a lease. */
-  readonly unheard: () => string[];
-  /** R10: peers whose port refused a connection since this was last asked. */
-  readonly takeRefused: () => string[];
-  /** R15: what this node holds, for the others to read. */
-  readonly held: () => string;
+  /** R10: members unheard for a lease, or that have not answered for one. */
+  readonly accused: () => string[];
+  /** Joiners who answered at the address that they give. */
+  readonly called: () => string[];
+  /** Whether this node has not heard half of the other members for a lease. */
+  readonly isAlone: () => boolean;
+  /**
+   * R15: what this node holds, for the others to read; undefined where it need not be said again.
+   * @param named what it said last under this run of the store; undefined: nothing, or it is asked for
+   */
+  readonly held: (named: string | undefined) => string | undefined;
   /** The view is another one now. */
   readonly onView: () => void;
   /** R15: the store is of another run than before; undefined before: the first. */
@@ -28,65 +39,123 @@ export interface MembershipPorts {
   readonly onRestored: () => void;
   /** R8: this incarnation was named expelled; a new one has taken its place. */
   readonly onExpelled: (before: string) => void;
-  /** Whether at least half of the other members that are listed answer this node. */
+  /** Whether half of the other members that are listed, and one at least, answer this node. */
   readonly reachesPeers: () => Promise<boolean>;
   readonly onFault: (error: unknown) => void;
 }
 
 export interface MembershipOptions {
-  readonly member: Omit<Member, "incarnation" | "isLeaving">;
+  readonly member: Omit<Member, "incarnation" | "isLeaving" | "isJoining">;
   readonly leaseMs: number;
 }
 
-/** A lease is renewed so many times in its length. */
-export const RENEWALS_A_LEASE = 3;
-/** After a renewal that failed the next comes so much sooner. */
-const RETRIES_A_RENEWAL = 4;
+/**
+ * `resting`: before it joins. `joining`: asks to be listed. `listed`: renews. `accused`: listed and marked (R10), so it
+ * answers nothing unlogged. `reaching`: it was expelled and joins only when its peers answer, or else it would take its
+ * share and be expelled in a loop. `leaving`: goes off the list, and does not join again. `gone`: is off the list.
+ */
+export type MembershipState = "resting" | "joining" | "listed" | "accused" | "reaching" | "leaving" | "gone";
 
-interface Answered {
-  /** When the newest renewal that was answered had been sent, by both clocks. */
-  readonly sentAtMs: number;
-  readonly sentAtWallMs: number;
+/** Which states each may come from. */
+const FROM: Readonly<Record<MembershipState, readonly MembershipState[]>> = {
+  resting: [],
+  joining: ["resting", "joining", "listed", "accused", "reaching"],
+  listed: ["joining", "listed", "accused"],
+  accused: ["joining", "listed", "accused"],
+  reaching: ["joining", "listed", "accused", "reaching"],
+  leaving: ["joining", "listed", "accused", "reaching", "leaving"],
+  gone: ["leaving"],
+};
+
+/** The longest pause after a renewal that failed. */
+const RETRY_MS = 100;
+
+/** A renewal on its way. */
+interface Sent {
+  readonly number: number;
+  readonly renewal: Renewal;
+  /** R15: the run that this node believed in. */
+  readonly run: Run | undefined;
+  readonly atMs: number;
+  readonly atWallMs: number;
+  readonly atBareMs: number;
+  /** R14: the licence that its answer gives; it may name a longer one. */
+  readonly licenceMs: number;
+  readonly words: ClosedWords;
 }
 
 export class Membership {
   view: View = NO_VIEW;
+  /** When the view was learnt, by the bare clock: whoever takes over waits from then on for the licence of the holder. */
+  viewLearntAtBareMs = -Infinity;
   /** R15: the run of the store that this node believes in; undefined before the first answer. */
   run: Run | undefined;
   list: MemberList | undefined;
   me: Member;
-  /** Whether this incarnation is in the list, as far as it knows. */
-  isListed = false;
+  state: MembershipState = "resting";
   listedAtMs = -Infinity;
   /** Times this node was expelled. */
   expulsions = 0;
+  /** It has not heard half of the others for a lease: the Redis that it reaches may be the master no more. */
+  isAlone = false;
   private readonly ports: MembershipPorts;
-  private readonly options: MembershipOptions;
-  private isActive = false;
-  private isJoining = true;
-  private isRenewing = false;
-  /**
-   * After an expulsion: who reaches the store but not its peers would join, take its share, and be expelled again, for ever.
-   */
-  private mustReachPeers = false;
+  private readonly leaseMs: number;
+  private readonly pace: LicencePace;
+  private readonly closedPorts = new ClosedPorts();
+  /** This node as the view has it. */
+  private place: Member | undefined;
   private isReaching = false;
-  private isGone = false;
   private dueAtMs = -Infinity;
-  private answered: Answered | undefined;
+  private readonly underWay = new Set<Sent>();
+  private lastNumber = 0;
+  /** Of the newest renewal whose answer was taken: older ones that come late count no more. */
+  private takenNumber = 0;
+  /** R14: the newest renewal that was answered, and not as accused. */
+  private answered: Sent | undefined;
+  /** R15: what this incarnation named last under this run, as far as the store has said. */
+  private named: string | undefined;
 
-  constructor(ports: MembershipPorts, options: MembershipOptions) {
+  constructor(ports: MembershipPorts, { member, leaseMs }: MembershipOptions) {
     this.ports = ports;
-    this.options = options;
-    this.me = { ...options.member, incarnation: ports.randomId(), isLeaving: false };
+    this.leaseMs = leaseMs;
+    this.pace = new LicencePace(leaseMs);
+    this.me = { ...member, incarnation: ports.randomId(), isLeaving: false };
   }
 
-  /** R14: whether the last renewal that was answered is fresh by both clocks, and no newer view is known than it brought. */
+  /** Whether this incarnation is in the list, as far as it knows. */
+  get isListed(): boolean {
+    return this.place !== undefined;
+  }
+
+  /** It is listed, and owns nothing until the others have called it back. */
+  get isAwaitingCalls(): boolean {
+    return this.place?.isJoining === true;
+  }
+
+  /**
+   * R14: whether what writes nothing may be answered: the last renewal that was answered had been sent less than its
+   * licence ago, by both clocks, no newer view is known than it brought, and the peers are heard.
+   */
   get isLicensed(): boolean {
-    if (this.answered === undefined || this.list === undefined || this.list.view.epoch < this.view.epoch) return false;
-    const halfLeaseMs = this.options.leaseMs / 2;
-    const { sentAtMs, sentAtWallMs } = this.answered;
-    const isFresh = this.ports.nowMs() - sentAtMs < halfLeaseMs && this.ports.wallMs() - sentAtWallMs < halfLeaseMs;
-    return isFresh && this.isListed;
+    const { answered, list, ports } = this;
+    if (this.state !== "listed" || !this.isListed || this.isAlone || answered === undefined) return false;
+    if (list === undefined || list.view.epoch < this.view.epoch) return false;
+    const { licenceMs, atMs, atWallMs } = answered;
+    return ports.nowMs() - atMs < licenceMs && ports.wallMs() - atWallMs < licenceMs;
+  }
+
+  /** Why there is no licence, for people. */
+  get whyUnlicensed(): string {
+    if (this.state === "accused") return "most of the other nodes cannot hear this one, or cannot reach it";
+    return this.isAlone ? "fewer than half of the other nodes are heard" : "the lease is not renewed";
+  }
+
+  /** R14: how long a member may still answer unlogged that had not learnt the present view. */
+  licenceOf(incarnation: string): number {
+    const { list } = this;
+    const isCurrent = list !== undefined && list.view.epoch >= this.view.epoch;
+    const listed = isCurrent ? list.listed.find(({ member }) => member.incarnation === incarnation) : undefined;
+    return listed === undefined || listed.licenceMs === 0 ? this.leaseMs / 2 : listed.licenceMs;
   }
 
   /**
@@ -94,19 +163,26 @@ export class Membership {
    * @param view the newest one known: where the store lost it meanwhile, it is written back first (R9)
    */
   join(view: View = NO_VIEW): void {
-    this.isActive = true;
-    this.isJoining = true;
+    this.become("joining");
     this.follow(view);
     this.renewNow();
   }
 
   tick(): void {
-    if (this.isActive && !this.isRenewing && this.ports.nowMs() >= this.dueAtMs) void this.renew();
+    if (!this.isActive) return;
+    this.isAlone = this.ports.isAlone();
+    if (this.closedPorts.isDue(this.ports.bareMs())) this.renewNow();
+    if (this.ports.nowMs() >= this.dueAtMs && this.maySend()) void this.renew();
   }
 
   /** The next renewal comes at the next tick. */
   renewNow(): void {
     this.dueAtMs = -Infinity;
+  }
+
+  /** R10: a peer's connection ended and its port refuses, or another incarnation answers there. */
+  noteClosed(incarnation: string): void {
+    this.closedPorts.note(incarnation);
   }
 
   /** A view came from a peer (R17): followed where it is newer; what the store says of it is asked at once. */
@@ -133,10 +209,19 @@ export class Membership {
   async leave(): Promise<boolean> {
     if (this.run === undefined) return true;
     const { incarnation } = this.me;
-    this.isGone = true; // a renewal that finds it absent since must not join again
+    this.become("leaving");
     const hasLeft = await this.attempt(this.ports.store.leave(this.run, incarnation, this.ports.randomId()));
-    if (hasLeft) this.isActive = false;
+    if (hasLeft) this.become("gone");
     return hasLeft;
+  }
+
+  private get isActive(): boolean {
+    return this.state !== "resting" && this.state !== "gone";
+  }
+
+  private become(state: MembershipState): void {
+    invariant(FROM[state].includes(this.state), `a member may become ${state}, was ${this.state}`);
+    this.state = state;
   }
 
   private async attempt(call: Promise<void>): Promise<boolean> {
@@ -149,65 +234,112 @@ export class Membership {
     }
   }
 
+  /**
+   * R14: one renewal at a time, but a second while the first is slow: a store that takes longer than a third of the
+   * longest licence would else end it. Renewals may overtake each other, so only where both say the same.
+   */
+  private maySend(): boolean {
+    const [first, second] = this.underWay;
+    if (first === undefined) return true;
+    const isPlain = this.state === "listed" && first.renewal.held === undefined && first.renewal.member === this.me;
+    const nowMs = this.ports.nowMs();
+    return second === undefined && isPlain && nowMs - first.atMs >= this.pace.renewalMs(nowMs);
+  }
+
   private async renew(): Promise<void> {
-    const { ports, view, me } = this;
-    this.isRenewing = true;
-    const [sentAtMs, sentAtWallMs] = [ports.nowMs(), ports.wallMs()];
-    const renewalMs = this.options.leaseMs / RENEWALS_A_LEASE;
-    this.dueAtMs = sentAtMs + renewalMs;
+    const { ports } = this;
+    const sent = this.nextRenewal();
+    const { renewal } = sent;
+    this.underWay.add(sent);
+    const renewalMs = this.pace.renewalMs(sent.atMs);
+    this.dueAtMs = sent.atMs + renewalMs;
     try {
-      const renewal = {
-        member: me,
-        isJoining: this.isJoining && !this.mustReachPeers && !this.isGone,
-        epoch: view.epoch,
-        nonce: view.nonce,
-        freshNonce: ports.randomId(),
-        revision: this.list?.revision ?? 0,
-        accused: ports.unheard(),
-        refused: ports.takeRefused(),
-        held: ports.held(),
-      };
-      const answer = await ports.store.renew(renewal, this.options.leaseMs);
-      if (this.isActive && me.incarnation === this.me.incarnation) await this.take(answer, { sentAtMs, sentAtWallMs });
+      const answer = await ports.store.renew(renewal, this.leaseMs);
+      this.pace.note(ports.nowMs(), ports.nowMs() - sent.atMs);
+      const isMine = renewal.member.incarnation === this.me.incarnation;
+      if (this.isActive && isMine && sent.number > this.takenNumber) await this.take(answer, sent);
     } catch (error) {
-      this.dueAtMs = Math.min(this.dueAtMs, ports.nowMs() + renewalMs / RETRIES_A_RENEWAL);
+      this.dueAtMs = Math.min(this.dueAtMs, ports.nowMs() + Math.min(RETRY_MS, renewalMs));
       ports.onFault(error);
     } finally {
-      this.isRenewing = false;
+      this.underWay.delete(sent);
     }
   }
 
-  private async take(answer: RenewalAnswer, answered: Answered): Promise<void> {
-    if (answer.run !== this.run) {
-      const before = this.run;
-      this.run = answer.run;
-      this.list = undefined; // revisions begin anew
-      this.renewNow(); // what is held is named under this run (R15)
-      this.ports.onRun(before);
-    }
+  private nextRenewal(): Sent {
+    const { ports, view, me, run } = this;
+    const [atMs, atWallMs, atBareMs] = [ports.nowMs(), ports.wallMs(), ports.bareMs()];
+    const licenceMs = this.pace.licenceMs(atMs);
+    const words = this.closedPorts.words(atBareMs);
+    // The licence of a renewal before may still count, where this one's answer is lost.
+    const before = [...this.underWay, ...(this.answered === undefined ? [] : [this.answered])];
+    const renewal = {
+      member: me,
+      isJoining: this.state === "joining",
+      epoch: view.epoch,
+      nonce: view.nonce,
+      freshNonce: ports.randomId(),
+      revision: this.list?.revision ?? 0,
+      licenceMs: Math.max(licenceMs, ...before.map((each) => each.licenceMs)),
+      accused: ports.accused(),
+      ...words,
+      called: ports.called(),
+      held: ports.held(this.named),
+    };
+    return { number: ++this.lastNumber, renewal, run, atMs, atWallMs, atBareMs, licenceMs, words };
+  }
+
+  private async take(answer: RenewalAnswer, sent: Sent): Promise<void> {
+    this.takenNumber = sent.number;
+    if (answer.run !== this.run) this.enterRun(answer.run);
     switch (answer.kind) {
       case "gone":
         return this.restore(answer.run);
       case "expelled":
         return this.rejoin(isNewer(this.view, answer.list.view) ? this.view : answer.list.view);
       case "absent":
-        this.isJoining = true;
         this.list = answer.list;
+        this.named = undefined;
         this.follow(answer.list.view);
-        return this.mustReachPeers ? this.reachPeers() : this.isGone ? undefined : this.renewNow();
+        if (this.state === "reaching") return this.reachPeers();
+        if (this.state === "leaving") return;
+        this.become("joining");
+        return this.renewNow();
       case "renewed":
-        this.isJoining = false;
-        this.answered = answered;
+      case "accused":
+        if (this.state !== "leaving") this.become(answer.kind === "renewed" ? "listed" : "accused");
+        if (answer.kind === "renewed") this.answered = sent;
+        this.noteNamed(answer.mustName, sent);
         this.learn(answer.list);
+        this.closedPorts.onAnswered(sent.words, sent.atBareMs, this.ports.bareMs(), (name) => this.licenceOf(name));
     }
   }
 
+  /** R15: nobody knows what the store still has, nor what it has heard. */
+  private enterRun(run: Run): void {
+    const before = this.run;
+    this.run = run;
+    this.list = this.named = undefined; // revisions begin anew
+    this.closedPorts.clear();
+    this.renewNow(); // what is held is named under this run
+    this.ports.onRun(before);
+  }
+
+  private noteNamed(mustName: boolean, { renewal, run }: Sent): void {
+    if (mustName) this.named = undefined;
+    else if (renewal.held !== undefined && run === this.run) this.named = renewal.held;
+    if (mustName) this.renewNow();
+  }
+
+  /** R8. */
   private async reachPeers(): Promise<void> {
     if (this.isReaching) return;
     this.isReaching = true;
-    this.mustReachPeers = !(await this.ports.reachesPeers());
+    const isReached = await this.ports.reachesPeers();
     this.isReaching = false;
-    if (!this.mustReachPeers) this.renewNow();
+    if (!isReached || this.state !== "reaching") return;
+    this.become("joining");
+    this.renewNow();
   }
 
   private learn(list: MemberList | undefined): void {
@@ -221,9 +353,9 @@ export class Membership {
 
   /** R9: the list is gone or older than what this node knows: the newest view the members know is written back. */
   private async restore(run: Run): Promise<void> {
-    this.list = undefined; // revisions begin anew
+    this.list = this.named = undefined; // revisions begin anew
     this.ports.onRestored();
-    await this.ports.store.restore(run, this.view, this.ports.randomId(), this.options.leaseMs);
+    await this.ports.store.restore(run, this.view, this.ports.randomId(), this.leaseMs);
     this.renewNow();
   }
 
@@ -232,11 +364,17 @@ export class Membership {
     const isOther = view.epoch === this.view.epoch && view.nonce !== this.view.nonce;
     if (!isNewer(view, this.view) && !isOther) return;
     if (view.expelled.includes(this.me.incarnation)) return this.rejoin(view);
-    this.view = view;
-    const isListed = memberOf(view, this.me.incarnation) !== undefined;
-    if (isListed && !this.isListed) this.listedAtMs = this.ports.nowMs();
-    this.isListed = isListed;
+    this.see(view);
     this.ports.onView();
+  }
+
+  private see(view: View): void {
+    const { ports, isListed } = this;
+    this.view = view;
+    this.viewLearntAtBareMs = ports.bareMs();
+    this.place = memberOf(view, this.me.incarnation);
+    if (this.isListed && !isListed) this.listedAtMs = ports.nowMs();
+    this.closedPorts.keep((incarnation) => memberOf(view, incarnation) !== undefined);
   }
 
   /** R8: named expelled, so everything is dropped, and a new incarnation joins. */
@@ -244,12 +382,9 @@ export class Membership {
     this.expulsions++;
     const before = this.me.incarnation;
     this.me = { ...this.me, incarnation: this.ports.randomId() };
-    this.view = view;
-    this.isListed = false;
-    this.list = undefined;
-    this.answered = undefined;
-    this.isJoining = true;
-    this.mustReachPeers = true;
+    this.list = this.answered = this.named = undefined;
+    if (this.state !== "leaving") this.become("reaching");
+    this.see(view);
     this.ports.onExpelled(before);
     this.ports.onView();
     this.renewNow();

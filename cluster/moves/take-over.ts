@@ -12,6 +12,7 @@ import {
   type HandOffAnswer,
 } from "./hand-off-codec.ts";
 import { ELSEWHERE, type Holding, type Holdings, type Serving, servingIn } from "./holdings.ts";
+import { LICENCE_MARGIN_MS } from "../members/closed-ports.ts";
 import type { Membership } from "../members/membership.ts";
 import type { Claim, PartitionIndex, PartitionRecord } from "../ports/record-store.ts";
 import type { Recorder } from "../records/recorder.ts";
@@ -32,6 +33,8 @@ export interface TakeOverPorts {
   readonly mayAsk: () => boolean;
   readonly decompress: (snapshot: Uint8Array) => Promise<Uint8Array>;
   readonly nowMs: () => number;
+  /** The bare monotonic clock: a step of the wall clock must not cut the settling short. */
+  readonly bareMs: () => number;
   readonly wallMs: () => number;
   /** R15: the table kept here is newer than the record. */
   readonly writeBack: (partition: PartitionIndex) => void;
@@ -69,9 +72,11 @@ const SERVED_WITHIN_MS = 1000;
 /** How a partition is taken: with the table that its holder handed over, or from its record. */
 interface Plan {
   readonly partition: PartitionIndex;
+  /** Who was asked for it; "": nobody. */
+  readonly asked: string;
   readonly previous: Holding;
   readonly handedOver?: HandedOver;
-  /** R13: the holder did not let go, so half a lease passes before this node serves. */
+  /** R13: the holder did not let go, so its licence must be over before this node serves. */
   readonly isSettling?: boolean;
 }
 
@@ -255,7 +260,7 @@ export class TakeOver {
     previous: readonly Holding[],
   ): Promise<Plan[]> {
     const { view, me } = this.ports.membership;
-    const plans = partitions.map((partition, index): Plan => ({ partition, previous: previous[index] }));
+    const plans = partitions.map((partition, index): Plan => ({ partition, asked: holder, previous: previous[index] }));
     if (holder === "" || view.expelled.includes(holder)) return plans; // nobody to ask
     // Where it is this node, the answer to its claim was lost, and nobody knows who had it before.
     const isSilent = holder === me.incarnation || memberOf(view, holder) === undefined;
@@ -410,25 +415,26 @@ export class TakeOver {
 
   /** @param isAhead R4: the table knows more than the record */
   private serve(serving: Serving, plan: Plan, before: Standing, isAhead = false): void {
-    const { recorder, holdings, nowMs } = this.ports;
+    const { recorder, holdings, membership } = this.ports;
     const { partition } = plan;
     recorder.adopt(partition, serving.claim, isAhead ? 1 : 0);
     this.standings.delete(partition);
     this.notBeforeMs.delete(partition);
     this.unreadable.delete(partition);
-    const untilMs = nowMs() + this.options.leaseMs / 2;
-    holdings.set(partition, plan.isSettling === true ? { kind: "settling", serving, untilMs } : serving);
     const holder = before.claim?.incarnation;
+    const licencesMs = [holder ?? "", plan.asked || holder || ""].map((incarnation) => membership.licenceOf(incarnation));
+    const untilMs = membership.viewLearntAtBareMs + Math.max(...licencesMs) + LICENCE_MARGIN_MS;
+    holdings.set(partition, plan.isSettling === true ? { kind: "settling", serving, untilMs } : serving);
     if (holder === undefined || holder === serving.claim.incarnation) return;
     if (!this.toTell.has(holder)) this.toTell.set(holder, new Map());
     this.toTell.get(holder)?.set(partition, serving.claim.term);
   }
 
   private serveSettled(): void {
-    const { holdings, nowMs } = this.ports;
+    const { holdings, bareMs } = this.ports;
     for (const partition of holdings.where("settling")) {
       const holding = holdings.get(partition);
-      if (holding.kind === "settling" && nowMs() >= holding.untilMs) holdings.set(partition, holding.serving);
+      if (holding.kind === "settling" && bareMs() >= holding.untilMs) holdings.set(partition, holding.serving);
     }
   }
 

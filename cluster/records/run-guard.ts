@@ -77,6 +77,20 @@ export class RunGuard implements RecorderStore {
     return this.namedByAll().get(incarnation)?.get(partition)?.isAhead ?? false;
   }
 
+  /**
+   * R15: what a member must name of what it holds: all of it under a new run, while not everybody has named it, where it is
+   * asked, and where other partitions are ahead than it said (R4); else nothing, since it costs the store more than a lease.
+   * @param named what it named last; undefined: nothing, or it is asked
+   */
+  naming(
+    run: Run | undefined,
+    held: Iterable<readonly [partition: PartitionIndex, term: number, isAhead?: boolean]>,
+    named: string | undefined,
+  ): string | undefined {
+    const text = heldText(run, held);
+    return named !== undefined && this.isOpen && aheadIn(named) === aheadIn(text) ? undefined : text;
+  }
+
   append(appends: readonly Append[]): Promise<SharedAppendAnswer[]> {
     return this.guarded((run) => this.store.append(run, appends));
   }
@@ -126,6 +140,11 @@ export function heldText(
 ): string {
   if (run === undefined) return "";
   return `${run}\n${Array.from(held, ([partition, term, isAhead]) => `${partition}:${term}${isAhead ? "+" : ""}`).join(",")}`;
+}
+
+/** The partitions that are named as ahead. */
+function aheadIn(held: string): string {
+  return Array.from(held.matchAll(/(\d+):\d+\+/g), ([, partition]) => partition).join();
 }
 
 function isNamedUnder(held: string, run: Run): boolean {

@@ -16,6 +16,10 @@ const TOLD: Readonly<Record<ClusterEvent["kind"], readonly [level: Level, messag
   ],
   superseded: ["warn", "another node took a partition over"],
   expelled: ["warn", "was expelled: drops everything and joins anew"],
+  "not called back": [
+    "error",
+    "the other nodes cannot reach this node at its peer address: it gets no players until they do; is HEADCOUNT_PEER_URL right?",
+  ],
   "other run": ["warn", "Redis restarted, failed over or is another: everything is stored again"],
   "writes back": ["info", "all members have seen the new Redis: writes its partitions back"],
   "store fault": ["error", "Redis does not do what it should: reports to partitions that are ahead get 202"],

@@ -208,8 +208,9 @@ export class ServiceCluster implements Service {
   private async listed(addresses: Addresses): Promise<readonly Member[]> {
     const { store, settings } = this;
     const member = { ...addresses, incarnation: randomUUID(), weight: settings.weight, isLeaving: false };
-    const about = { isJoining: false, epoch: 0, nonce: "", freshNonce: randomUUID(), revision: 0 };
-    const answer = await store.renew({ member, ...about, accused: [], refused: [], held: "" }, settings.leaseMs);
+    const about = { isJoining: false, epoch: 0, nonce: "", freshNonce: randomUUID(), revision: 0, licenceMs: 0 };
+    const named = { accused: [], closed: [], closedStill: [], called: [], held: undefined };
+    const answer = await store.renew({ member, ...about, ...named }, settings.leaseMs);
     return answer.kind === "gone" ? [] : (answer.list?.view.members ?? []);
   }
 

@@ -137,22 +137,25 @@ export class RedisStore implements SharedStore {
 
   async renew(renewal: Renewal, leaseMs: number): Promise<RenewalAnswer> {
     const run = await this.#readRun();
-    const { member, isJoining, epoch, nonce, freshNonce, revision, accused, refused, held } = renewal;
-    const args = [
-      run,
-      `${leaseMs}`,
-      member.incarnation,
-      encodeMember(member),
-      isJoining ? "1" : "0",
-      `${epoch}`,
-      nonce,
-    ];
-    const told = [freshNonce, `${revision}`, held, accused.join(" "), refused.join(" "), this.#clock()];
-    const answer = await this.#leases.call("renew the lease", SCRIPTS.renew, [this.#membersKey], [...args, ...told]);
-    const [kind, ...list] = answer as Buffer[];
+    const { member, isJoining, epoch, nonce, freshNonce, revision, licenceMs, held } = renewal;
+    const { accused, closed, closedStill, called } = renewal;
+    const about = [member.incarnation, encodeMember(member), isJoining ? "1" : "0", `${epoch}`, nonce, freshNonce];
+    const named = [accused, closed, closedStill, called].map((incarnations) => incarnations.join(" "));
+    const args = [run, `${leaseMs}`, ...about, `${revision}`, `${licenceMs}`, ...named, this.#clock()];
+    if (held !== undefined) args.push(held);
+    const answer = await this.#leases.call("renew the lease", SCRIPTS.renew, [this.#membersKey], args);
+    const [kind, mustName, ...list] = (answer as Buffer[]) as [Buffer, Buffer | undefined, ...Buffer[]];
     switch (kind.toString()) {
       case "renewed":
-        return { kind: "renewed", run, list: list.length === 0 ? undefined : decodeList(list) };
+      case "accused": {
+        const told = list.length === 0 ? undefined : decodeList(list);
+        return {
+          kind: kind.toString() as "renewed" | "accused",
+          run,
+          mustName: mustName?.toString() === "1",
+          list: told,
+        };
+      }
       case "gone":
         return { kind: "gone", run };
       default:
@@ -162,7 +165,9 @@ export class RedisStore implements SharedStore {
 
   async restore(run: Run, view: View, freshNonce: string, leaseMs: number): Promise<void> {
     const expelled = view.expelled.slice(-EXPELLED_MAX).map((name) => `${name} `);
-    const members = view.members.flatMap((member) => [member.incarnation, encodeMember(member)]);
+    const members = view.members.flatMap((member) => {
+      return [member.incarnation, encodeMember(member), member.isJoining === true ? "1" : "0"];
+    });
     const about = [`${leaseMs}`, `${view.epoch}`, view.nonce, freshNonce, expelled.join(""), this.#clock()];
     await this.#leases.call("write the view back", SCRIPTS.restore, [this.#membersKey], [run, ...about, ...members]);
   }

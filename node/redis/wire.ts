@@ -29,12 +29,19 @@ export function encodeMember(member: Member): string {
   return JSON.stringify({ incarnation, id, url, peerUrl, weight, isLeaving });
 }
 
-/** Of answerList(): revision, epoch, nonce, expelled, then JSON, run and held of each member. */
+/** Of answerList(), from the revision on: epoch, nonce, expelled, joiners, then JSON, run, held and lease of each member. */
 export function decodeList(values: readonly Buffer[]): MemberList {
-  const [revision, epoch, nonce, expelled, ...rest] = values.map(String);
+  const [revision, epoch, nonce, expelled, joiners, ...rest] = values.map(String);
+  const areJoining = new Set(joiners.split(" "));
   const listed: Listed[] = [];
-  for (let at = 0; at < rest.length; at += 3) {
-    listed.push({ member: JSON.parse(rest[at]) as Member, run: rest[at + 1], held: rest[at + 2] });
+  for (let at = 0; at < rest.length; at += 4) {
+    const member = JSON.parse(rest[at]) as Member;
+    listed.push({
+      member: areJoining.has(member.incarnation) ? { ...member, isJoining: true } : member,
+      run: rest[at + 1],
+      held: rest[at + 2],
+      licenceMs: Number(rest[at + 3].split(" ")[2]),
+    });
   }
   listed.sort((one, other) => (one.member.incarnation < other.member.incarnation ? -1 : 1));
   return {

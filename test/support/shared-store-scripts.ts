@@ -11,6 +11,7 @@ import type { SharedStoreModel } from "../../simulator/redis/shared-store-model.
 const anyKnowledge = fc.constantFrom("current", "current", "current", "nothing", "older", "newer", "forked");
 const anyName = fc.constantFrom("ann", "bea", "cleo", "dora", "edna");
 const anyNames = fc.uniqueArray(anyName, { maxLength: 3 });
+const anyFew = fc.oneof({ weight: 4, arbitrary: fc.constant([]) }, { weight: 1, arbitrary: anyNames });
 const anyPartition = fc.nat({ max: 3 });
 const anyPartitions = fc.uniqueArray(anyPartition);
 const anyClaim: fc.Arbitrary<Claim> = fc.record({ term: fc.integer({ min: 1, max: 5 }), incarnation: anyName });
@@ -22,6 +23,7 @@ const anySnapshot: fc.Arbitrary<Snapshot> = fc.record({
   bytes: fc.uint8Array({ maxLength: 4 }),
 });
 
+const JOINING = { isJoining: true };
 const RENEW = fc.record({
   kind: fc.constant("renew" as const),
   name: anyName,
@@ -30,8 +32,11 @@ const RENEW = fc.record({
   knowledge: anyKnowledge,
   knowsRevision: fc.boolean(),
   accused: anyNames,
-  refused: fc.oneof({ weight: 4, arbitrary: fc.constant([]) }, { weight: 1, arbitrary: anyNames }),
-  held: fc.constantFrom("", "3:1"),
+  closed: anyFew,
+  closedStill: anyFew,
+  called: anyNames,
+  licenceMs: fc.constantFrom(400, 1500),
+  held: fc.constantFrom(undefined, "", "3:1"),
   passedMs: fc.oneof(
     { weight: 6, arbitrary: fc.integer({ min: 0, max: 1500 }) },
     { weight: 1, arbitrary: fc.integer({ min: -100_000, max: 100_000 }) },
@@ -115,7 +120,7 @@ export class Script {
         return this.#renew(store, name, { ...rest, ...this.#known(knowledge), member, revision });
       }
       case "restore": {
-        const members = step.names.map(memberNamed);
+        const members = step.names.map((name, number) => ({ ...memberNamed(name), ...(number === 1 && JOINING) }));
         return store.restore(
           run,
           { ...this.#known(step.knowledge), members, expelled: step.expelled },
@@ -148,8 +153,9 @@ export class Script {
   }
 
   #renew(store: SharedStore, name: string, rest: object): Promise<RenewalAnswer> {
-    const known = { epoch: 0, nonce: "", freshNonce: this.#fresh, revision: 0, accused: [], refused: [], held: "" };
-    return store.renew({ member: memberNamed(name), isJoining: false, ...known, ...rest }, LEASE_MS);
+    const known = { epoch: 0, nonce: "", freshNonce: this.#fresh, revision: 0, licenceMs: 400 };
+    const named = { accused: [], closed: [], closedStill: [], called: [], held: "" };
+    return store.renew({ member: memberNamed(name), isJoining: false, ...known, ...named, ...rest }, LEASE_MS);
   }
 
   get #fresh(): string {

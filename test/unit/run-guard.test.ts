@@ -10,7 +10,7 @@ const CLAIM = { term: 3, incarnation: memberNumber(1).incarnation };
 
 function listOf(...held: string[]): MemberList {
   const numbers = held.map((_, index) => index + 1);
-  const listed = held.map((text, index) => ({ member: memberNumber(index + 1), run: RUN, held: text }));
+  const listed = held.map((text, index) => ({ member: memberNumber(index + 1), run: RUN, held: text, licenceMs: 400 }));
   return { view: viewOfMembers(3, numbers), listed, revision: 1 };
 }
 

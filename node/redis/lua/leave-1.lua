@@ -5,8 +5,8 @@
   Returns nothing.                                                                                                   ]]
 -- with run members
 if isOtherRun(ARGV[1]) then return OTHER_RUN end
-local list = readList(KEYS[1])
+local list = readList(KEYS[1], '')
 if list and takeOff(list, { [ARGV[2]] = true }) then
   raiseTo(list, list.epoch + 1, ARGV[3])
-  writeList(KEYS[1], list)
+  writeList(list)
 end
