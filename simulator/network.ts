@@ -22,6 +22,8 @@ const DELAY_MIN_MS = 0.2;
 export const DELAY_MAX_MS = 2;
 const REPEATED_WITHIN_MS = 3000;
 
+const NONE = (): boolean => false;
+
 interface Call {
   readonly from: SimulatedNode;
   readonly to: SimulatedNode;
@@ -36,7 +38,7 @@ export class Network {
   /** For scenarios: requests that are lost. */
   loses: (from: SimulatedNode, to: SimulatedNode, lane: Lane) => boolean = () => false;
   /** For scenarios: connections that are refused, as by a box on the way, although somebody listens. */
-  refuses: (from: SimulatedNode, to: SimulatedNode) => boolean = () => false;
+  refuses: (from: SimulatedNode, to: SimulatedNode) => boolean = NONE;
   private readonly transports = new Map<SimulatedNode, Transport>();
   private readonly world: World;
   /** `from>to`, by name. */
@@ -80,13 +82,13 @@ export class Network {
   mend(): void {
     this.cuts.clear();
     this.loses = () => false;
-    this.refuses = () => false;
+    this.refuses = NONE;
     this.clearUp();
   }
 
   get isDisturbed(): boolean {
     const { delayMs, requestLossRatio, answerLossRatio, repeatRatio } = this.weather;
-    return this.cuts.size > 0 || delayMs + requestLossRatio + answerLossRatio + repeatRatio > 0;
+    return this.cuts.size > 0 || this.refuses !== NONE || delayMs + requestLossRatio + answerLossRatio + repeatRatio > 0;
   }
 
   isCut(from: string, to: string): boolean {

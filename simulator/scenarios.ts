@@ -1,8 +1,9 @@
 /** The named scenarios. */
 import type { ScenarioName } from "./scenario-names.ts";
+import { CRASHES } from "./scenarios/crashes.ts";
 import { FAILING } from "./scenarios/failing.ts";
 import { MOVING } from "./scenarios/moving.ts";
 import type { Scenario } from "./scenarios/scenario.ts";
 import { STORE } from "./scenarios/store.ts";
 
-export const SCENARIOS: Readonly<Record<ScenarioName, Scenario>> = { ...MOVING, ...STORE, ...FAILING };
+export const SCENARIOS: Readonly<Record<ScenarioName, Scenario>> = { ...MOVING, ...STORE, ...FAILING, ...CRASHES };
