@@ -88,7 +88,9 @@ export class Network {
 
   get isDisturbed(): boolean {
     const { delayMs, requestLossRatio, answerLossRatio, repeatRatio } = this.weather;
-    return this.cuts.size > 0 || this.refuses !== NONE || delayMs + requestLossRatio + answerLossRatio + repeatRatio > 0;
+    return (
+      this.cuts.size > 0 || this.refuses !== NONE || delayMs + requestLossRatio + answerLossRatio + repeatRatio > 0
+    );
   }
 
   isCut(from: string, to: string): boolean {
@@ -130,7 +132,8 @@ export class Network {
     return new Promise<Uint8Array>((resolve, reject: (error: PeerError) => void) => {
       const to = this.byUrl.get(peerUrl);
       this.world.tally.messages++;
-      if (to === undefined || !this.reaches(to, peerUrl) || this.refuses(from, to)) return this.refuse(from, peerUrl, reject);
+      if (to === undefined || !this.reaches(to, peerUrl) || this.refuses(from, to))
+        return this.refuse(from, peerUrl, reject);
       const call: Call = {
         from,
         to,

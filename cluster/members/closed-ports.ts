@@ -35,8 +35,7 @@ export class ClosedPorts {
 
   /** Whoever is not listed any more needs no accusing. */
   keep(isListed: (incarnation: string) => boolean): void {
-    for (const incarnation of this.accusations.keys())
-      if (!isListed(incarnation)) this.accusations.delete(incarnation);
+    for (const incarnation of this.accusations.keys()) if (!isListed(incarnation)) this.accusations.delete(incarnation);
   }
 
   /** The store is of another run: nobody knows what it has heard. */

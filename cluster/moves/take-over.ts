@@ -422,7 +422,9 @@ export class TakeOver {
     this.notBeforeMs.delete(partition);
     this.unreadable.delete(partition);
     const holder = before.claim?.incarnation;
-    const licencesMs = [holder ?? "", plan.asked || holder || ""].map((incarnation) => membership.licenceOf(incarnation));
+    const licencesMs = [holder ?? "", plan.asked || holder || ""].map((incarnation) =>
+      membership.licenceOf(incarnation),
+    );
     const untilMs = membership.viewLearntAtBareMs + Math.max(...licencesMs) + LICENCE_MARGIN_MS;
     holdings.set(partition, plan.isSettling === true ? { kind: "settling", serving, untilMs } : serving);
     if (holder === undefined || holder === serving.claim.incarnation) return;

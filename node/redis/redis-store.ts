@@ -144,7 +144,7 @@ export class RedisStore implements SharedStore {
     const args = [run, `${leaseMs}`, ...about, `${revision}`, `${licenceMs}`, ...named, this.#clock()];
     if (held !== undefined) args.push(held);
     const answer = await this.#leases.call("renew the lease", SCRIPTS.renew, [this.#membersKey], args);
-    const [kind, mustName, ...list] = (answer as Buffer[]) as [Buffer, Buffer | undefined, ...Buffer[]];
+    const [kind, mustName, ...list] = answer as Buffer[] as [Buffer, Buffer | undefined, ...Buffer[]];
     switch (kind.toString()) {
       case "renewed":
       case "accused": {

@@ -203,8 +203,7 @@ function noteClosed(list: List, own: string, closed: readonly string[], run: Run
 /** R10: and said again, under the same run: whoever has not renewed in between is dead. */
 function stillClosed(list: List, own: string, closedStill: readonly string[], run: Run): Entry[] {
   return list.entries.filter(
-    ({ member, closed }) =>
-      closedStill.includes(member.incarnation) && closed.run === run && closed.by.includes(own),
+    ({ member, closed }) => closedStill.includes(member.incarnation) && closed.run === run && closed.by.includes(own),
   );
 }
 

@@ -218,7 +218,8 @@ export function memberListContract(
   });
 
   describe("who joins", () => {
-    const joiners = (view: View) => view.members.filter(({ isJoining }) => isJoining).map(({ incarnation }) => incarnation);
+    const joiners = (view: View) =>
+      view.members.filter(({ isJoining }) => isJoining).map(({ incarnation }) => incarnation);
     test("is in at once where nobody else is", async () => {
       const { store } = await listOf("ann");
       expect(joiners(await viewOf(store))).toEqual([]);
@@ -309,7 +310,11 @@ export function memberListContract(
       expect(await namesNow()).toEqual(["ann", "bea", "cleo"]);
     });
     test("leaves the eldest of members that all fail to hear each other, also of two", async () => {
-      for (const names of [["zoe", "ann"], ["cleo", "ann", "bea"], ["dora", "cleo", "ann", "bea"]]) {
+      for (const names of [
+        ["zoe", "ann"],
+        ["cleo", "ann", "bea"],
+        ["dora", "cleo", "ann", "bea"],
+      ]) {
         const { renew, namesNow } = await listOf(...names);
         for (let count = 0; count < 6; count += 1) {
           for (const name of names) await renew(name, { accused: names.filter((other) => other !== name) });

@@ -258,17 +258,20 @@ test("R14: a licence lasts 400 ms from the sending of the last renewal that was 
   expect(world.nowMs - fromMs).toBeGreaterThan(200);
   expect(world.nowMs - fromMs).toBeLessThanOrEqual(400);
 });
-test.each([50, 120, 300, 600, 1000])("R14: with a store that takes %i ms a licence is kept by its pace", async (storeMs) => {
-  const [world, one] = await joined(1);
-  world.storeMs = storeMs;
-  await one.pass(4 * storeMs + 3000);
-  for (let step = 0; step < 150; step++) {
-    await one.pass(20);
-    expect(one.membership.isLicensed, `at ${world.nowMs}`).toBe(true);
-  }
-  const licenceMs = Math.min(LEASE_MS / 2, Math.max(400, 4 * storeMs));
-  expect(Math.abs(world.licenceNamedBy(one) - licenceMs)).toBeLessThan(100);
-});
+test.each([50, 120, 300, 600, 1000])(
+  "R14: with a store that takes %i ms a licence is kept by its pace",
+  async (storeMs) => {
+    const [world, one] = await joined(1);
+    world.storeMs = storeMs;
+    await one.pass(4 * storeMs + 3000);
+    for (let step = 0; step < 150; step++) {
+      await one.pass(20);
+      expect(one.membership.isLicensed, `at ${world.nowMs}`).toBe(true);
+    }
+    const licenceMs = Math.min(LEASE_MS / 2, Math.max(400, 4 * storeMs));
+    expect(Math.abs(world.licenceNamedBy(one) - licenceMs)).toBeLessThan(100);
+  },
+);
 test("R14: a shorter licence is named only once the longer one is replaced, since an answer may be lost", async () => {
   const [world, one] = await joined(1);
   world.storeMs = 300;

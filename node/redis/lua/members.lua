@@ -77,7 +77,7 @@ local function readList(key, own)
   if not found[1] then return nil end
   return {
     key = key, epoch = tonumber(found[1]), nonce = found[2], revision = tonumber(found[3]), clock = tonumber(found[4]),
-    time = tonumber(found[5]), earliest = tonumber(found[6]), earliestBefore = found[6], joiners = found[7],
+    time = tonumber(found[5]), earliest = tonumber(found[6]), joiners = found[7],
     accusers = found[8], joinersBefore = found[7], accusersBefore = found[8], gone = {},
     own = found[9] and entryOf(own, found[9]) or nil, ownMember = found[10], ownRun = found[11], ownClosed = found[12],
   }
@@ -98,6 +98,17 @@ local function readEntries(list)
   return list.entries
 end
 
+local function leaseOf(entry)
+  return text(entry.lease) .. (entry.isExcused and ' 1 ' or ' 0 ') .. entry.licence
+end
+
+-- What is usual: one lease is renewed, and nothing else has changed.
+local function writeLease(list)
+  local key, own, clock, time = list.key, list.own, text(list.clock), text(list.time)
+  redis.call('HSET', key, 'clock', clock, 'time', time, 'l:' .. own.name, leaseOf(own))
+  if own.lease < list.earliest then redis.call('HSET', key, 'earliest', text(own.lease)) end
+end
+
 local function writeList(list)
   local key, fields = list.key, { 'clock', text(list.clock), 'time', text(list.time) }
   local function add(field, value) fields[#fields + 1], fields[#fields + 2] = field, value end
@@ -108,20 +119,17 @@ local function writeList(list)
   end
   if list.joiners ~= list.joinersBefore then add('joiners', list.joiners) end
   if list.accusers ~= list.accusersBefore then add('accusers', list.accusers) end
-  local earliest, names = list.earliest, {}
-  if list.entries then earliest = NEVER end
+  local earliest, names = list.entries and NEVER or list.earliest, {}
   for place, entry in ipairs(list.entries or { list.own }) do
     earliest = math.min(earliest, entry.lease)
     names[place] = entry.name .. ' '
-    if entry.isTouched then
-      add('l:' .. entry.name, text(entry.lease) .. (entry.isExcused and ' 1 ' or ' 0 ') .. entry.licence)
-    end
+    if entry.isTouched then add('l:' .. entry.name, leaseOf(entry)) end
     if #fields >= FIELDS_MAX - 4 then
       redis.call('HSET', key, unpack(fields))
       fields = { 'clock', text(list.clock) }
     end
   end
-  if text(earliest) ~= list.earliestBefore then add('earliest', text(earliest)) end
+  add('earliest', text(earliest))
   if list.entries then
     local named = table.concat(names)
     if named ~= list.namesBefore then add('names', named) end

@@ -166,7 +166,8 @@ if isChanged then
 elseif isNamed then
   list.revision, list.isRaised = list.revision + 1, true
 end
-writeList(list)
+local isUsual = not list.entries and not list.isRaised and list.accusers == list.accusersBefore
+if isUsual then writeLease(list) else writeList(list) end
 local kind, mustName = isMarked and 'accused' or 'renewed', not held and list.ownRun ~= run
 -- Whoever accuses waits for the licence that the accused named last, so it is told the list (R10, R14).
 if isKnown and not isChanged and not isNamed and closed == '' then return { kind, mustName and '1' or '0' } end
