@@ -3,19 +3,13 @@
  * A state machine over the shared store; it acts when `tick` is called and when answers come.
  */
 import { invariant } from "../../engine/invariant.ts";
-import type { MemberList, Renewal, RenewalAnswer, Run, SharedStore } from "../ports/shared-store.ts";
+import type { MemberList, RenewalAnswer, Run, SharedStore } from "../ports/shared-store.ts";
 import { isNewer, type Member, memberOf, NO_VIEW, type View } from "../ports/view.ts";
-import { ClosedPorts, type ClosedWords } from "./closed-ports.ts";
-import { LicencePace } from "./licence.ts";
+import { ClosedPorts } from "./closed-ports.ts";
+import { type Clocks, Renewals, type Sent } from "./renewals.ts";
 
-export interface MembershipPorts {
+export interface MembershipPorts extends Clocks {
   readonly store: SharedStore;
-  /** Goes on while the machine stands still: for what lasts at most so long. */
-  readonly nowMs: () => number;
-  /** The bare monotonic clock: for what lasts at least so long. */
-  readonly bareMs: () => number;
-  /** Milliseconds since 1970. */
-  readonly wallMs: () => number;
   /** A UUID nobody used before. */
   readonly randomId: () => string;
   /** R10: members unheard for a lease, or that have not answered for one. */
@@ -67,23 +61,6 @@ const FROM: Readonly<Record<MembershipState, readonly MembershipState[]>> = {
   gone: ["leaving"],
 };
 
-/** The longest pause after a renewal that failed. */
-const RETRY_MS = 100;
-
-/** A renewal on its way. */
-interface Sent {
-  readonly number: number;
-  readonly renewal: Renewal;
-  /** R15: the run that this node believed in. */
-  readonly run: Run | undefined;
-  readonly atMs: number;
-  readonly atWallMs: number;
-  readonly atBareMs: number;
-  /** R14: the licence that its answer gives; it may name a longer one. */
-  readonly licenceMs: number;
-  readonly words: ClosedWords;
-}
-
 export class Membership {
   view: View = NO_VIEW;
   /** When the view was learnt, by the bare clock: whoever takes over waits from then on for the licence of the holder. */
@@ -100,25 +77,18 @@ export class Membership {
   isAlone = false;
   private readonly ports: MembershipPorts;
   private readonly leaseMs: number;
-  private readonly pace: LicencePace;
+  private readonly renewals: Renewals;
   private readonly closedPorts = new ClosedPorts();
   /** This node as the view has it. */
   private place: Member | undefined;
   private isReaching = false;
-  private dueAtMs = -Infinity;
-  private readonly underWay = new Set<Sent>();
-  private lastNumber = 0;
-  /** Of the newest renewal whose answer was taken: older ones that come late count no more. */
-  private takenNumber = 0;
-  /** R14: the newest renewal that was answered, and not as accused. */
-  private answered: Sent | undefined;
   /** R15: what this incarnation named last under this run, as far as the store has said. */
   private named: string | undefined;
 
   constructor(ports: MembershipPorts, { member, leaseMs }: MembershipOptions) {
     this.ports = ports;
     this.leaseMs = leaseMs;
-    this.pace = new LicencePace(leaseMs);
+    this.renewals = new Renewals(ports, leaseMs);
     this.me = { ...member, incarnation: ports.randomId(), isLeaving: false };
   }
 
@@ -134,14 +104,12 @@ export class Membership {
 
   /**
    * R14: whether what writes nothing may be answered: the last renewal that was answered had been sent less than its
-   * licence ago, by both clocks, no newer view is known than it brought, and the peers are heard.
+   * licence ago, no newer view is known than it brought, and the peers are heard.
    */
   get isLicensed(): boolean {
-    const { answered, list, ports } = this;
-    if (this.state !== "listed" || !this.isListed || this.isAlone || answered === undefined) return false;
-    if (list === undefined || list.view.epoch < this.view.epoch) return false;
-    const { licenceMs, atMs, atWallMs } = answered;
-    return ports.nowMs() - atMs < licenceMs && ports.wallMs() - atWallMs < licenceMs;
+    const { list, view, renewals } = this;
+    if (this.state !== "listed" || !this.isListed || this.isAlone) return false;
+    return list !== undefined && list.view.epoch >= view.epoch && renewals.isLicensed;
   }
 
   /** Why there is no licence, for people. */
@@ -150,8 +118,8 @@ export class Membership {
     return this.isAlone ? "fewer than half of the other nodes are heard" : "the lease is not renewed";
   }
 
-  /** R14: how long a member may still answer unlogged that had not learnt the present view. */
-  licenceOf(incarnation: string): number {
+  /** R14: how long a member may still answer unlogged that had not learnt the present view; half a lease where it is not known. */
+  licenceOf(incarnation: string | undefined): number {
     const { list } = this;
     const isCurrent = list !== undefined && list.view.epoch >= this.view.epoch;
     const listed = isCurrent ? list.listed.find(({ member }) => member.incarnation === incarnation) : undefined;
@@ -172,12 +140,16 @@ export class Membership {
     if (!this.isActive) return;
     this.isAlone = this.ports.isAlone();
     if (this.closedPorts.isDue(this.ports.bareMs())) this.renewNow();
-    if (this.ports.nowMs() >= this.dueAtMs && this.maySend()) void this.renew();
+    // Renewals may overtake each other where both say the same.
+    const isDue = this.renewals.isDue(({ held, member }) => {
+      return this.state === "listed" && held === undefined && member === this.me;
+    });
+    if (isDue) void this.renew();
   }
 
   /** The next renewal comes at the next tick. */
   renewNow(): void {
-    this.dueAtMs = -Infinity;
+    this.renewals.hurry();
   }
 
   /** R10: a peer's connection ended and its port refuses, or another incarnation answers there. */
@@ -234,45 +206,26 @@ export class Membership {
     }
   }
 
-  /**
-   * R14: one renewal at a time, but a second while the first is slow: a store that takes longer than a third of the
-   * longest licence would else end it. Renewals may overtake each other, so only where both say the same.
-   */
-  private maySend(): boolean {
-    const [first, second] = this.underWay;
-    if (first === undefined) return true;
-    const isPlain = this.state === "listed" && first.renewal.held === undefined && first.renewal.member === this.me;
-    const nowMs = this.ports.nowMs();
-    return second === undefined && isPlain && nowMs - first.atMs >= this.pace.renewalMs(nowMs);
-  }
-
   private async renew(): Promise<void> {
-    const { ports } = this;
+    const { ports, renewals } = this;
     const sent = this.nextRenewal();
-    const { renewal } = sent;
-    this.underWay.add(sent);
-    const renewalMs = this.pace.renewalMs(sent.atMs);
-    this.dueAtMs = sent.atMs + renewalMs;
+    renewals.begin(sent);
     try {
-      const answer = await ports.store.renew(renewal, this.leaseMs);
-      this.pace.note(ports.nowMs(), ports.nowMs() - sent.atMs);
-      const isMine = renewal.member.incarnation === this.me.incarnation;
-      if (this.isActive && isMine && sent.number > this.takenNumber) await this.take(answer, sent);
+      const answer = await ports.store.renew(sent.renewal, this.leaseMs);
+      const isMine = sent.renewal.member.incarnation === this.me.incarnation;
+      if (renewals.onAnswered(sent) && this.isActive && isMine) await this.take(answer, sent);
     } catch (error) {
-      this.dueAtMs = Math.min(this.dueAtMs, ports.nowMs() + Math.min(RETRY_MS, renewalMs));
+      renewals.onFailed();
       ports.onFault(error);
     } finally {
-      this.underWay.delete(sent);
+      renewals.end(sent);
     }
   }
 
   private nextRenewal(): Sent {
     const { ports, view, me, run } = this;
-    const [atMs, atWallMs, atBareMs] = [ports.nowMs(), ports.wallMs(), ports.bareMs()];
-    const licenceMs = this.pace.licenceMs(atMs);
-    const words = this.closedPorts.words(atBareMs);
-    // The licence of a renewal before may still count, where this one's answer is lost.
-    const before = [...this.underWay, ...(this.answered === undefined ? [] : [this.answered])];
+    const stamp = this.renewals.next();
+    const words = this.closedPorts.words(stamp.atBareMs);
     const renewal = {
       member: me,
       isJoining: this.state === "joining",
@@ -280,17 +233,16 @@ export class Membership {
       nonce: view.nonce,
       freshNonce: ports.randomId(),
       revision: this.list?.revision ?? 0,
-      licenceMs: Math.max(licenceMs, ...before.map((each) => each.licenceMs)),
+      licenceMs: stamp.namedMs,
       accused: ports.accused(),
       ...words,
       called: ports.called(),
       held: ports.held(this.named),
     };
-    return { number: ++this.lastNumber, renewal, run, atMs, atWallMs, atBareMs, licenceMs, words };
+    return { stamp, renewal, run, words };
   }
 
   private async take(answer: RenewalAnswer, sent: Sent): Promise<void> {
-    this.takenNumber = sent.number;
     if (answer.run !== this.run) this.enterRun(answer.run);
     switch (answer.kind) {
       case "gone":
@@ -308,10 +260,12 @@ export class Membership {
       case "renewed":
       case "accused":
         if (this.state !== "leaving") this.become(answer.kind === "renewed" ? "listed" : "accused");
-        if (answer.kind === "renewed") this.answered = sent;
+        if (answer.kind === "renewed") this.renewals.license(sent);
         this.noteNamed(answer.mustName, sent);
         this.learn(answer.list);
-        this.closedPorts.onAnswered(sent.words, sent.atBareMs, this.ports.bareMs(), (name) => this.licenceOf(name));
+        this.closedPorts.onAnswered(sent.words, sent.stamp.atBareMs, this.ports.bareMs(), (each) =>
+          this.licenceOf(each),
+        );
     }
   }
 
@@ -382,7 +336,8 @@ export class Membership {
     this.expulsions++;
     const before = this.me.incarnation;
     this.me = { ...this.me, incarnation: this.ports.randomId() };
-    this.list = this.answered = this.named = undefined;
+    this.list = this.named = undefined;
+    this.renewals.endLicence();
     if (this.state !== "leaving") this.become("reaching");
     this.see(view);
     this.ports.onExpelled(before);

@@ -422,14 +422,20 @@ export class TakeOver {
     this.notBeforeMs.delete(partition);
     this.unreadable.delete(partition);
     const holder = before.claim?.incarnation;
-    const licencesMs = [holder ?? "", plan.asked || holder || ""].map((incarnation) =>
-      membership.licenceOf(incarnation),
-    );
-    const untilMs = membership.viewLearntAtBareMs + Math.max(...licencesMs) + LICENCE_MARGIN_MS;
+    const untilMs = membership.viewLearntAtBareMs + this.licenceBefore(plan, holder) + LICENCE_MARGIN_MS;
     holdings.set(partition, plan.isSettling === true ? { kind: "settling", serving, untilMs } : serving);
     if (holder === undefined || holder === serving.claim.incarnation) return;
     if (!this.toTell.has(holder)) this.toTell.set(holder, new Map());
     this.toTell.get(holder)?.set(partition, serving.claim.term);
+  }
+
+  /** R14: so long whoever had it before may answer unlogged after this node learned the view. */
+  private licenceBefore({ asked }: Plan, holder: string | undefined): number {
+    const { membership } = this.ports;
+    const others = [holder, asked].filter((each) => each !== membership.me.incarnation && each !== "");
+    // Where this node's own claim stood, its answer was lost, and nobody knows who had it before.
+    const known = holder === membership.me.incarnation ? [undefined] : others;
+    return Math.max(...known.map((incarnation) => membership.licenceOf(incarnation)));
   }
 
   private serveSettled(): void {

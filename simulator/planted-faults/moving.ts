@@ -26,8 +26,8 @@ export const MOVING_FAULTS: Readonly<Record<string, PlantedFault>> = {
   },
   "no licence": fault(
     "R14",
-    "cluster/members/membership.ts",
-    "return ports.nowMs() - atMs < licenceMs && ports.wallMs() - atWallMs < licenceMs;",
+    "cluster/members/renewals.ts",
+    "return this.clocks.nowMs() - atMs < licenceMs && this.clocks.wallMs() - atWallMs < licenceMs;",
     "return licenceMs + atMs + atWallMs > -Infinity;",
     "moved and dead in one breath",
     "a thawed owner asked only for what writes nothing",
