@@ -3,6 +3,7 @@ import type { ProfileId } from "../engine/profile-id.ts";
 import { type DisagreementError, Founding } from "./members/founding.ts";
 import { type ClusterEvent, MemberNode, type MemberPorts } from "./member-node.ts";
 import type { RegionView } from "./counts/read-views.ts";
+import { whyUnlicensed } from "./members/membership.ts";
 import type { Operation, Outcome, Row } from "./ports/rows.ts";
 import type { ClusterKey } from "./ports/shared-store.ts";
 import type { Lane } from "./ports/transport.ts";
@@ -128,7 +129,7 @@ export class ClusterNode {
     const [unreadable] = member.takeOver.unreadable;
     if (unreadable !== undefined)
       return `the record of partition ${unreadable[0]} cannot be read (${unreadable[1]}): its players get 503`;
-    return member.membership.isLicensed ? undefined : (member.faultReason ?? member.membership.whyUnlicensed);
+    return member.membership.isLicensed ? undefined : (member.faultReason ?? whyUnlicensed(member.membership));
   }
 
   /** Changes when the node joins anew. */

@@ -112,18 +112,9 @@ export class Membership {
     return list !== undefined && list.view.epoch >= view.epoch && renewals.isLicensed;
   }
 
-  /** Why there is no licence, for people. */
-  get whyUnlicensed(): string {
-    if (this.state === "accused") return "most of the other nodes cannot hear this one, or cannot reach it";
-    return this.isAlone ? "fewer than half of the other nodes are heard" : "the lease is not renewed";
-  }
-
   /** R14: how long a member may still answer unlogged that had not learnt the present view; half a lease where it is not known. */
   licenceOf(incarnation: string | undefined): number {
-    const { list } = this;
-    const isCurrent = list !== undefined && list.view.epoch >= this.view.epoch;
-    const listed = isCurrent ? list.listed.find(({ member }) => member.incarnation === incarnation) : undefined;
-    return listed === undefined || listed.licenceMs === 0 ? this.leaseMs / 2 : listed.licenceMs;
+    return licenceIn(this.list, this.view, incarnation) ?? this.leaseMs / 2;
   }
 
   /**
@@ -173,16 +164,17 @@ export class Membership {
   /** R1: the epoch must be above what refused a claim. */
   async raiseEpoch(above: number): Promise<void> {
     if (this.run === undefined) return;
-    await this.attempt(this.ports.store.raiseEpoch(this.run, above, this.ports.randomId()));
+    const { store, randomId, onFault } = this.ports;
+    await isDone(store.raiseEpoch(this.run, above, randomId()), onFault);
     this.renewNow();
   }
 
   /** R11: goes off the list; true once that is done. */
   async leave(): Promise<boolean> {
     if (this.run === undefined) return true;
-    const { incarnation } = this.me;
+    const { store, randomId, onFault } = this.ports;
     this.become("leaving");
-    const hasLeft = await this.attempt(this.ports.store.leave(this.run, incarnation, this.ports.randomId()));
+    const hasLeft = await isDone(store.leave(this.run, this.me.incarnation, randomId()), onFault);
     if (hasLeft) this.become("gone");
     return hasLeft;
   }
@@ -194,16 +186,6 @@ export class Membership {
   private become(state: MembershipState): void {
     invariant(FROM[state].includes(this.state), `a member may become ${state}, was ${this.state}`);
     this.state = state;
-  }
-
-  private async attempt(call: Promise<void>): Promise<boolean> {
-    try {
-      await call;
-      return true;
-    } catch (error) {
-      this.ports.onFault(error);
-      return false;
-    }
   }
 
   private async renew(): Promise<void> {
@@ -343,5 +325,27 @@ export class Membership {
     this.ports.onExpelled(before);
     this.ports.onView();
     this.renewNow();
+  }
+}
+
+/** R14: the licence that a member named last; undefined where it named none, or the list is older than the view. */
+function licenceIn(list: MemberList | undefined, view: View, incarnation: string | undefined): number | undefined {
+  if (list === undefined || list.view.epoch < view.epoch) return undefined;
+  return list.listed.find(({ member }) => member.incarnation === incarnation)?.licenceMs || undefined;
+}
+
+/** Why a member has no licence, for people. */
+export function whyUnlicensed({ state, isAlone }: Membership): string {
+  if (state === "accused") return "most of the other nodes cannot hear this one, or cannot reach it";
+  return isAlone ? "fewer than half of the other nodes are heard" : "the lease is not renewed";
+}
+
+async function isDone(call: Promise<void>, onFault: (error: unknown) => void): Promise<boolean> {
+  try {
+    await call;
+    return true;
+  } catch (error) {
+    onFault(error);
+    return false;
   }
 }
