@@ -64,13 +64,12 @@ export class ClosedPorts {
    * @param licenceOf of a member, as it stood when the renewal was answered
    */
   onAnswered(
-    words: ClosedWords,
-    sentAtBareMs: number,
+    { words, stamp }: { readonly words: ClosedWords; readonly stamp: { readonly atBareMs: number } },
     bareMs: number,
     licenceOf: (incarnation: string) => number,
   ): void {
     for (const [incarnation, accusation] of this.accusations)
-      if (accusation.kind === "said" && sentAtBareMs >= accusation.answeredAtBareMs)
+      if (accusation.kind === "said" && stamp.atBareMs >= accusation.answeredAtBareMs)
         this.accusations.set(incarnation, { ...accusation, renewals: accusation.renewals + 1 });
     for (const incarnation of words.closedStill) this.accusations.delete(incarnation);
     for (const incarnation of words.closed)

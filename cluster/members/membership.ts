@@ -81,7 +81,6 @@ export class Membership {
   private readonly closedPorts = new ClosedPorts();
   /** This node as the view has it. */
   private place: Member | undefined;
-  private isReaching = false;
   /** R15: what this incarnation named last under this run, as far as the store has said. */
   private named: string | undefined;
 
@@ -128,14 +127,10 @@ export class Membership {
   }
 
   tick(): void {
-    if (!this.isActive) return;
+    if (!isActive(this.state)) return;
     this.isAlone = this.ports.isAlone();
     if (this.closedPorts.isDue(this.ports.bareMs())) this.renewNow();
-    // Renewals may overtake each other where both say the same.
-    const isDue = this.renewals.isDue(({ held, member }) => {
-      return this.state === "listed" && held === undefined && member === this.me;
-    });
-    if (isDue) void this.renew();
+    if (this.renewals.isDue(this.state === "listed" ? this.me : undefined)) void this.renew();
   }
 
   /** The next renewal comes at the next tick. */
@@ -150,7 +145,7 @@ export class Membership {
 
   /** A view came from a peer (R17): followed where it is newer; what the store says of it is asked at once. */
   adopt(view: View): void {
-    if (!this.isActive) return;
+    if (!isActive(this.state)) return;
     this.renewNow();
     if (isNewer(view, this.view)) this.follow(view);
   }
@@ -179,10 +174,6 @@ export class Membership {
     return hasLeft;
   }
 
-  private get isActive(): boolean {
-    return this.state !== "resting" && this.state !== "gone";
-  }
-
   private become(state: MembershipState): void {
     invariant(FROM[state].includes(this.state), `a member may become ${state}, was ${this.state}`);
     this.state = state;
@@ -195,7 +186,7 @@ export class Membership {
     try {
       const answer = await ports.store.renew(sent.renewal, this.leaseMs);
       const isMine = sent.renewal.member.incarnation === this.me.incarnation;
-      if (renewals.onAnswered(sent) && this.isActive && isMine) await this.take(answer, sent);
+      if (renewals.onAnswered(sent) && isActive(this.state) && isMine) await this.take(answer, sent);
     } catch (error) {
       renewals.onFailed();
       ports.onFault(error);
@@ -243,11 +234,10 @@ export class Membership {
       case "accused":
         if (this.state !== "leaving") this.become(answer.kind === "renewed" ? "listed" : "accused");
         if (answer.kind === "renewed") this.renewals.license(sent);
-        this.noteNamed(answer.mustName, sent);
+        if (sent.renewal.held !== undefined && sent.run === this.run) this.named = sent.renewal.held;
+        if (answer.mustName) this.nameAgain();
         this.learn(answer.list);
-        this.closedPorts.onAnswered(sent.words, sent.stamp.atBareMs, this.ports.bareMs(), (each) =>
-          this.licenceOf(each),
-        );
+        this.closedPorts.onAnswered(sent, this.ports.bareMs(), (each) => this.licenceOf(each));
     }
   }
 
@@ -261,19 +251,14 @@ export class Membership {
     this.ports.onRun(before);
   }
 
-  private noteNamed(mustName: boolean, { renewal, run }: Sent): void {
-    if (mustName) this.named = undefined;
-    else if (renewal.held !== undefined && run === this.run) this.named = renewal.held;
-    if (mustName) this.renewNow();
+  /** R15: what is held is not known under this run. */
+  private nameAgain(): void {
+    this.named = undefined;
+    this.renewNow();
   }
 
-  /** R8. */
   private async reachPeers(): Promise<void> {
-    if (this.isReaching) return;
-    this.isReaching = true;
-    const isReached = await this.ports.reachesPeers();
-    this.isReaching = false;
-    if (!isReached || this.state !== "reaching") return;
+    if (!(await this.ports.reachesPeers()) || this.state !== "reaching") return;
     this.become("joining");
     this.renewNow();
   }
@@ -297,8 +282,7 @@ export class Membership {
 
   /** Takes over a view, unless an older one. */
   private follow(view: View): void {
-    const isOther = view.epoch === this.view.epoch && view.nonce !== this.view.nonce;
-    if (!isNewer(view, this.view) && !isOther) return;
+    if (!isNewer(view, this.view) && (view.epoch < this.view.epoch || view.nonce === this.view.nonce)) return;
     if (view.expelled.includes(this.me.incarnation)) return this.rejoin(view);
     this.see(view);
     this.ports.onView();
@@ -326,6 +310,10 @@ export class Membership {
     this.ports.onView();
     this.renewNow();
   }
+}
+
+function isActive(state: MembershipState): boolean {
+  return state !== "resting" && state !== "gone";
 }
 
 /** R14: the licence that a member named last; undefined where it named none, or the list is older than the view. */

@@ -1,5 +1,6 @@
 /** R14: a member's renewals under way, when the next is due, and the licence that those give which were answered. */
 import type { Renewal, Run } from "../ports/shared-store.ts";
+import type { Member } from "../ports/view.ts";
 import type { ClosedWords } from "./closed-ports.ts";
 import { LicencePace } from "./licence.ts";
 
@@ -60,15 +61,15 @@ export class Renewals {
   /**
    * One renewal at a time, but a second while the first is slow: a store that takes longer than a third of the longest
    * licence would else end it.
-   * @param mayOvertake whether the two may reach the store in either order
+   * @param member who renews, where two may reach the store in either order: both say the same then
    */
-  isDue(mayOvertake: (first: Renewal) => boolean): boolean {
+  isDue(member: Member | undefined): boolean {
     const nowMs = this.clocks.nowMs();
     if (nowMs < this.dueAtMs) return false;
     const [first, second] = this.underWay;
     if (first === undefined) return true;
     const isSlow = nowMs - first.stamp.atMs >= this.pace.renewalMs(nowMs);
-    return second === undefined && isSlow && mayOvertake(first.renewal);
+    return second === undefined && isSlow && first.renewal.held === undefined && first.renewal.member === member;
   }
 
   /** Stamps the next renewal. */

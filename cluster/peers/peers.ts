@@ -63,6 +63,7 @@ export class Peers {
   private readonly ports: PeersPorts;
   private readonly handlers: Readonly<Record<Lane, Handler>>;
   private readonly peers = new Map<string, Peer>();
+  private reaching: Promise<boolean> | undefined;
 
   constructor(ports: PeersPorts, handlers: Readonly<Record<Lane, Handler>>) {
     this.ports = ports;
@@ -147,8 +148,13 @@ export class Peers {
     return joiners.map(({ incarnation }) => incarnation).filter((each) => this.peerOf(each).hasAnswered);
   }
 
-  /** R8, R10: whether half of the other members, and one at least, answer now; true where there are none. */
-  async reachesHalf(withinMs: number): Promise<boolean> {
+  /** R8, R10: whether half of the other members, and one at least, answer now; true where there are none. One round at a time. */
+  reachesHalf(withinMs: number): Promise<boolean> {
+    this.reaching ??= this.askAll(withinMs).finally(() => (this.reaching = undefined));
+    return this.reaching;
+  }
+
+  private async askAll(withinMs: number): Promise<boolean> {
     const inside = this.inside(() => true);
     const asked = inside.map((incarnation) => this.call(incarnation, "control", NO_BODY, withinMs));
     const answered = (await Promise.allSettled(asked)).filter(({ status }) => status === "fulfilled");

@@ -7,7 +7,7 @@ const NOTHING = { closed: [], closedStill: [] };
 /** Renews at a time: says what is to be said, and is answered at once, or some time later. */
 function renew(ports: ClosedPorts, bareMs: number, answeredAtMs = bareMs): ReturnType<ClosedPorts["words"]> {
   const words = ports.words(bareMs);
-  ports.onAnswered(words, bareMs, answeredAtMs, () => LICENCE_MS);
+  ports.onAnswered({ words, stamp: { atBareMs: bareMs } }, answeredAtMs, () => LICENCE_MS);
   return words;
 }
 
@@ -26,8 +26,8 @@ test("R10: it is not said again before three renewals that were sent since have 
   const ports = new ClosedPorts();
   ports.note("dead");
   const words = ports.words(0);
-  ports.onAnswered(words, 0, 300, () => LICENCE_MS);
-  ports.onAnswered(NOTHING, 200, 310, () => LICENCE_MS); // was sent before the first word was answered
+  ports.onAnswered({ words, stamp: { atBareMs: 0 } }, 300, () => LICENCE_MS);
+  ports.onAnswered({ words: NOTHING, stamp: { atBareMs: 200 } }, 310, () => LICENCE_MS); // was sent before the first word was answered
   for (const bareMs of [400, 2000]) expect(renew(ports, bareMs)).toEqual(NOTHING);
   expect(ports.words(3000)).toEqual(NOTHING);
   expect(renew(ports, 3100)).toEqual(NOTHING);
