@@ -3,6 +3,7 @@ import type { ProfileId } from "../engine/profile-id.ts";
 import { type DisagreementError, disagreementOf, Founding } from "./members/founding.ts";
 import { type ClusterEvent, MemberNode, type MemberPorts } from "./member-node.ts";
 import type { RegionView } from "./counts/read-views.ts";
+import { whyUnlicensed } from "./members/membership.ts";
 import type { Operation, Outcome, Row } from "./ports/rows.ts";
 import type { ClusterKey } from "./ports/shared-store.ts";
 import type { Lane } from "./ports/transport.ts";
@@ -112,6 +113,7 @@ export class ClusterNode {
       return this.wasListed
         ? { kind: "expelled", reason: "the node was expelled and joins anew" }
         : { kind: "starting", reason: member.faultReason ?? "joining the cluster" };
+    if (member.membership.isAwaitingCalls) return { kind: "starting", reason: this.whyNotCalledBack(member) };
     // R21, R23: every region's owner says something sooner or later, also where a record cannot be read.
     if (!member.counts.isWhole) return { kind: "starting", reason: "waiting for the counts of all regions" };
     return { kind: "ready" };
@@ -126,7 +128,7 @@ export class ClusterNode {
     const [unreadable] = member.takeOver.unreadable;
     if (unreadable !== undefined)
       return `the record of partition ${unreadable[0]} cannot be read (${unreadable[1]}): its players get 503`;
-    return member.membership.isLicensed ? undefined : (member.faultReason ?? "the lease is not renewed");
+    return member.membership.isLicensed ? undefined : (member.faultReason ?? whyUnlicensed(member.membership));
   }
 
   /** Changes when the node joins anew. */
@@ -211,6 +213,13 @@ export class ClusterNode {
     if (this.isDraining) return;
     this.isDraining = true;
     if (this.rekeyings.length === 0) this.member?.leave(); // else when its players are reported
+  }
+
+  private whyNotCalledBack({ membership, key }: MemberNode): string {
+    const isLong = this.ports.nowMs() - membership.listedAtMs > key.leaseMs;
+    if (!isLong) return "waiting for a call from the other nodes";
+    const { peerUrl } = membership.me;
+    return `the other nodes cannot reach this node at ${peerUrl}: fewer than half of them have called it back`;
   }
 
   private join(key: ClusterKey, view: View): void {

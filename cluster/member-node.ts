@@ -9,10 +9,10 @@ import { Counts, type CountsPorts } from "./counts/counts.ts";
 import { Forwarder } from "./rows/forwarder.ts";
 import { Asking } from "./moves/asking.ts";
 import { HandOff } from "./moves/hand-off.ts";
-import { encodeRequest } from "./moves/hand-off-codec.ts";
 import { Holdings } from "./moves/holdings.ts";
 import { ServedNotices } from "./moves/served-notices.ts";
 import { TakeBack, type TakeBackEvent } from "./moves/take-back.ts";
+import { LICENCE_MARGIN_MS } from "./members/closed-ports.ts";
 import { KeyKeeper } from "./members/key-keeper.ts";
 import { Membership } from "./members/membership.ts";
 import { Owner } from "./records/owner.ts";
@@ -44,6 +44,7 @@ export type ClusterEvent =
   | { readonly kind: "other key" }
   | { readonly kind: "dropped records of another key"; readonly tags: number }
   | { readonly kind: "rekeyed"; readonly players: number; readonly failed: number }
+  | { readonly kind: "not called back"; readonly peerUrl: string }
   | { readonly kind: "superseded"; readonly partition: PartitionIndex }
   | { readonly kind: "store fault"; readonly reason: string; readonly partitionsAhead: number }
   | { readonly kind: "store healed" };
@@ -107,6 +108,8 @@ export class MemberNode {
   /** R11: partitions that were made due for a last snapshot. */
   private readonly hurried = new Set<PartitionIndex>();
   private isGoing = false;
+  /** The incarnation of which it was told. */
+  private toldNotCalledBack: string | undefined;
 
   constructor(
     key: ClusterKey,
@@ -170,7 +173,7 @@ export class MemberNode {
         randomId,
         nowMs,
         bareMs,
-        settledAtMs: () => bareMs() + leaseMs / 2,
+        settledAtMs: (holders) => this.settledAtMs(holders),
         wallMs,
         takeBack: (partition) => this.takeBack.add(partition),
         onTaken: (holder, partition, term) => this.notices.add(holder, partition, term),
@@ -208,15 +211,18 @@ export class MemberNode {
   /** Lets time pass. To be called some 50 times a second. */
   tick(): void {
     if (this.hasLeft) return this.forwarder.tick(); // who still waits here is told when the time is over
+    this.peers.tick(this.key.leaseMs);
     this.membership.tick();
     this.keeper.tick();
+    this.tellNotCalledBack();
     this.takeOver.tick();
     this.raiser.tick();
     this.takeBack.tick();
     this.notices.tick();
     this.handOff.tick();
     this.lookForHealing();
-    this.owner.tick(this.ports.nowMs(), this.isDeaf());
+    // R25: an owner that hears fewer than half of its peers may miss the reports that others get.
+    this.owner.tick(this.ports.nowMs(), this.membership.isAlone);
     this.counts.tick();
     this.forwarder.tick();
     if (this.isLeaving) this.goOnLeaving();
@@ -267,10 +273,14 @@ export class MemberNode {
     };
   }
 
-  /** R25: an owner that hears fewer than half of its peers may miss the reports that others get. */
-  private isDeaf(): boolean {
-    const peers = this.membership.view.members.length - 1;
-    return this.peers.unheard(this.key.leaseMs).length * 2 > peers;
+  /** Told once in each incarnation, after a lease. */
+  private tellNotCalledBack(): void {
+    const { membership, ports, key } = this;
+    const { incarnation, peerUrl } = membership.me;
+    const isLong = membership.isAwaitingCalls && ports.nowMs() - membership.listedAtMs > key.leaseMs;
+    if (!isLong || this.toldNotCalledBack === incarnation) return;
+    this.toldNotCalledBack = incarnation;
+    ports.tell({ kind: "not called back", peerUrl });
   }
 
   private onView(): void {
@@ -332,6 +342,13 @@ export class MemberNode {
     return false;
   }
 
+  /** R14: when the licences of those who had a partition are over, for who had not learnt the present view. */
+  private settledAtMs(holders: readonly (string | undefined)[]): number {
+    const { membership } = this;
+    const licencesMs = holders.map((holder) => membership.licenceOf(holder));
+    return membership.viewLearntAtBareMs + Math.max(...licencesMs) + LICENCE_MARGIN_MS;
+  }
+
   /** R6. */
   private onSuperseded(partition: PartitionIndex): void {
     this.ports.tell({ kind: "superseded", partition });
@@ -350,20 +367,11 @@ export class MemberNode {
     this.counts.onExpelled();
   }
 
-  private async reachesPeers(): Promise<boolean> {
-    const { view, me } = this.membership;
-    const others = view.members.filter(({ incarnation }) => incarnation !== me.incarnation);
-    const nothing = encodeRequest({ kind: "served", partitions: [], terms: [] });
-    const asked = others.map(({ incarnation }) => this.peers.call(incarnation, "control", nothing, REACH_WITHIN_MS));
-    const answered = (await Promise.allSettled(asked)).filter(({ status }) => status === "fulfilled");
-    return answered.length * 2 >= others.length;
-  }
-
   private goOnLeaving(): void {
     const { holdings, membership, recorder, handOff } = this;
     const { view, me } = membership;
     const isAnybodyStaying = view.members.some(
-      ({ incarnation, isLeaving }) => incarnation !== me.incarnation && !isLeaving,
+      ({ incarnation, isLeaving, isJoining }) => incarnation !== me.incarnation && !isLeaving && isJoining !== true,
     );
     const held = holdings.where("serving", "settling", "taking", "letting go").length;
     if (isAnybodyStaying) this.hurried.clear();
@@ -406,21 +414,26 @@ export class MemberNode {
   }
 
   private makeMembership(member: Omit<Member, "incarnation" | "isLeaving">, leaseMs: number): Membership {
-    const { store, nowMs, wallMs, randomId } = this.ports;
+    const { store, nowMs, bareMs, wallMs, randomId } = this.ports;
     const ports = {
       store,
       nowMs,
+      bareMs,
       wallMs,
       randomId,
-      unheard: () => this.peers.unheard(leaseMs),
-      takeRefused: () => this.peers.takeRefused(),
-      held: () => this.held(),
+      accused: () => this.peers.accused(leaseMs),
+      called: () => this.peers.called(),
+      isAlone: () => this.peers.isAlone(leaseMs),
+      held: (named: string | undefined) => {
+        const text = this.held();
+        return text === named ? undefined : text;
+      },
       onView: () => this.onView(),
       onTagRuns: (runs: readonly Run[]) => this.onTagRuns(runs),
       onList: (list: MemberList) => this.onList(list),
       onOtherKey: (run: Run, standing: ClusterKey) => this.keeper.onOtherKey(run, standing),
       onExpelled: (before: string) => this.onExpelled(before),
-      reachesPeers: () => this.reachesPeers(),
+      reachesPeers: () => this.peers.reachesHalf(REACH_WITHIN_MS),
       onFault: (error: unknown) => this.onStoreFault(error),
     };
     return new Membership(ports, { member, key: this.key });
@@ -434,7 +447,7 @@ export class MemberNode {
       membership,
       bareMs,
       randomId,
-      heardCount: () => membership.view.members.length - 1 - peers.unheard(key.leaseMs).length,
+      heardCount: () => peers.heardCount(key.leaseMs),
       onLost: onKeyLost,
       onTagsAdopted: (tags: number) => tell({ kind: "dropped records of another key", tags }),
       onFault: (error: unknown) => this.onStoreFault(error),
@@ -453,6 +466,7 @@ export class MemberNode {
         me: () => membership.me.incarnation,
         view: () => membership.view,
         adopt: (view) => membership.adopt(view),
+        onClosed: (incarnation) => membership.noteClosed(incarnation),
       },
       {
         rows: (from, epoch, delayMs, body) => this.forwarder.receive(from, epoch, delayMs, body),
@@ -525,7 +539,7 @@ export class MemberNode {
         const prove = (partition: PartitionIndex): Promise<void> =>
           new Promise((resolve) => {
             recorder.whenProven(partition, (fate) => {
-              if (fate !== "remembered") proven.delete(partition);
+              if (fate !== "remembered" || membership.isAlone) proven.delete(partition);
               resolve();
             });
           });

@@ -23,6 +23,8 @@ const DELAY_MIN_MS = 0.2;
 export const DELAY_MAX_MS = 2;
 const REPEATED_WITHIN_MS = 3000;
 
+const NONE = (): boolean => false;
+
 interface Call {
   readonly from: SimulatedNode;
   readonly to: SimulatedNode;
@@ -39,6 +41,9 @@ export class Network {
   loses: (from: SimulatedNode, to: SimulatedNode, lane: Lane) => boolean = () => false;
   /** The longest message of each lane so far: so a run can tell whether what is split was long enough for it. */
   readonly longestBytes: Record<Lane, number> = { rows: 0, counts: 0, control: 0 };
+  /** For scenarios: connections that are refused, as by a box on the way, although somebody listens. */
+  refuses: (from: SimulatedNode, to: SimulatedNode) => boolean = NONE;
+  private readonly transports = new Map<SimulatedNode, Transport>();
   private readonly world: World;
   /** Nodes whose port refuses although they live, and until when. */
   private readonly refusingUntilMs = new Map<SimulatedNode, number>();
@@ -84,19 +89,22 @@ export class Network {
     this.cuts.clear();
     this.refusingUntilMs.clear();
     this.loses = () => false;
+    this.refuses = NONE;
     this.clearUp();
   }
 
   get isDisturbed(): boolean {
     const { delayMs, requestLossRatio, answerLossRatio, repeatRatio } = this.weather;
-    return this.cuts.size > 0 || delayMs + requestLossRatio + answerLossRatio + repeatRatio > 0;
+    return (
+      this.cuts.size > 0 || this.refuses !== NONE || delayMs + requestLossRatio + answerLossRatio + repeatRatio > 0
+    );
   }
 
   isCut(from: string, to: string): boolean {
     return this.cuts.has(`${from}>${to}`);
   }
 
-  /** A process ended: its port refuses, and who waits for an answer sees the connection close. */
+  /** A process ended: its port refuses, who waits for an answer sees the connection close, and so do all who have one (R10). */
   onGone(node: SimulatedNode): void {
     if (this.byUrl.get(node.peerUrl) === node) this.byUrl.delete(node.peerUrl);
     this.endConnections(node);
@@ -115,10 +123,29 @@ export class Network {
       else if (call.from === node && node.state === "gone") this.forget(call);
       else if (call.from === node)
         node.deliver(() => this.settle(call, new PeerError("The connection was closed", false)));
+    for (const [peer, transport] of this.transports) {
+      if (peer === node && node.state === "gone") this.transports.delete(peer);
+      else if (peer !== node && !this.isCut(node.name, peer.name)) this.end(peer, transport, node.peerUrl);
+    }
+  }
+
+  /** The connections of a node to an address end, as when a process dies there, or a box on the way resets them. */
+  reset(from: SimulatedNode, peerUrl: string): void {
+    const transport = this.transports.get(from);
+    if (transport !== undefined) this.end(from, transport, peerUrl);
   }
 
   connect(from: SimulatedNode): Transport {
-    return { call: (peerUrl, lane, message, timeoutMs) => this.call(from, peerUrl, lane, message.slice(), timeoutMs) };
+    const transport: Transport = {
+      call: (peerUrl, lane, message, timeoutMs) => this.call(from, peerUrl, lane, message.slice(), timeoutMs),
+      onEnded: () => undefined,
+    };
+    this.transports.set(from, transport);
+    return transport;
+  }
+
+  private end(node: SimulatedNode, transport: Transport, peerUrl: string): void {
+    this.world.time.after(this.delayMs(), () => node.deliver(() => transport.onEnded(peerUrl)));
   }
 
   private call(from: SimulatedNode, peerUrl: string, lane: Lane, message: Uint8Array, timeoutMs: number) {
@@ -126,7 +153,8 @@ export class Network {
       const to = this.byUrl.get(peerUrl);
       this.world.tally.messages++;
       this.longestBytes[lane] = Math.max(this.longestBytes[lane], message.length);
-      if (to === undefined || !this.reaches(to, peerUrl)) return this.refuse(from, peerUrl, reject);
+      if (to === undefined || !this.reaches(to, peerUrl) || this.refuses(from, to))
+        return this.refuse(from, peerUrl, reject);
       const call: Call = {
         from,
         to,

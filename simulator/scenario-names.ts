@@ -61,6 +61,15 @@ export const SCENARIO_NAMES = [
   "tallies past the cells that one message holds",
   "the longest wait through a crash",
   "the longest wait through a join and a drain",
+  "a killed node is expelled in half a second and served by others soon after",
+  "resets that lie expel nobody",
+  "of members that all fail to hear each other one is left, and the others come back",
+  "a blip that heals costs nobody its place",
+  "two of four that cannot hear each other keep their places",
+  "an expelled node acknowledges nothing that has no effect",
+  "a node that nobody can reach gets nothing, and says so",
+  "a member that nobody reaches any more loses its place until it is reached",
+  "a slow store, and licences that keep its pace",
 ] as const;
 
 export type ScenarioName = (typeof SCENARIO_NAMES)[number];

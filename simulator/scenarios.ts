@@ -1,5 +1,6 @@
 /** The named scenarios. */
 import type { ScenarioName } from "./scenario-names.ts";
+import { CRASHES } from "./scenarios/crashes.ts";
 import { FAILING } from "./scenarios/failing.ts";
 import { FOUNDING } from "./scenarios/founding.ts";
 import { MOVING } from "./scenarios/moving.ts";
@@ -21,4 +22,5 @@ export const SCENARIOS: Readonly<Record<ScenarioName, Scenario>> = {
   ...WORLD,
   ...LARGE_RUNS,
   ...WAITING,
+  ...CRASHES,
 };

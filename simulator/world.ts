@@ -69,7 +69,8 @@ const SETTLED_MS = 2000;
 const WALL_START_MS = Date.UTC(2026, 0, 1);
 
 export class World {
-  readonly settings: WorldSettings;
+  /** A scenario may set others before it begins. */
+  settings: WorldSettings;
   readonly random: SeededRandom;
   readonly time = new VirtualTime();
   readonly network: Network;

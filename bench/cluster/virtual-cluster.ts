@@ -185,6 +185,7 @@ export class VirtualCluster {
         await this.wait(LEG_MS);
         return answer;
       },
+      onEnded: () => undefined,
     };
   }
 

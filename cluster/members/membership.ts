@@ -2,29 +2,28 @@
  * A node's place in the cluster (R7 to R11) and its licence (R14): joins, renews its lease, follows the view, leaves.
  * A state machine over the shared store; it acts when `tick` is called and when answers come.
  */
+import { invariant } from "../../engine/invariant.ts";
 import { markOf } from "../ports/mark.ts";
-import {
-  type ClusterKey,
-  type MemberList,
-  type RenewalAnswer,
-  type Run,
-  type SharedStore,
-} from "../ports/shared-store.ts";
+import type { ClusterKey, MemberList, RenewalAnswer, Run, SharedStore } from "../ports/shared-store.ts";
 import { isNewer, type Member, memberOf, NO_VIEW, type View } from "../ports/view.ts";
+import { ClosedPorts } from "./closed-ports.ts";
+import { type Clocks, Renewals, type Sent } from "./renewals.ts";
 
-export interface MembershipPorts {
+export interface MembershipPorts extends Clocks {
   readonly store: SharedStore;
-  readonly nowMs: () => number;
-  /** Milliseconds since 1970. */
-  readonly wallMs: () => number;
   /** A UUID nobody used before. */
   readonly randomId: () => string;
-  /** R10: peers unheard for a lease. */
-  readonly unheard: () => string[];
-  /** R10: peers whose port refused a connection since this was last asked. */
-  readonly takeRefused: () => string[];
-  /** R15: what this node holds, for the others to read. */
-  readonly held: () => string;
+  /** R10: members unheard for a lease, or that have not answered for one. */
+  readonly accused: () => string[];
+  /** Joiners who answered at the address that they give. */
+  readonly called: () => string[];
+  /** Whether this node has not heard half of the other members for a lease. */
+  readonly isAlone: () => boolean;
+  /**
+   * R15: what this node holds, for the others to read; undefined where it need not be said again.
+   * @param named what it said last under this run of the store; undefined: nothing, or it is asked for
+   */
+  readonly held: (named: string | undefined) => string | undefined;
   /** The view is another one now. */
   readonly onView: () => void;
   /** R15: under which runs the tags are, as of an answer; before anything else that it says. */
@@ -35,67 +34,92 @@ export interface MembershipPorts {
   readonly onOtherKey: (run: Run, standing: ClusterKey) => Promise<void>;
   /** R8: this incarnation was named expelled; a new one has taken its place. */
   readonly onExpelled: (before: string) => void;
-  /** Whether at least half of the other members that are listed answer this node. */
+  /** Whether half of the other members that are listed, and one at least, answer this node. */
   readonly reachesPeers: () => Promise<boolean>;
   readonly onFault: (error: unknown) => void;
 }
 
 export interface MembershipOptions {
-  readonly member: Omit<Member, "incarnation" | "isLeaving">;
+  readonly member: Omit<Member, "incarnation" | "isLeaving" | "isJoining">;
   readonly key: ClusterKey;
 }
 
-/** A lease is renewed so many times in its length. */
-export const RENEWALS_A_LEASE = 3;
-/** After a renewal that failed the next comes so much sooner. */
-const RETRIES_A_RENEWAL = 4;
+/**
+ * `resting`: before it joins. `joining`: asks to be listed. `listed`: renews. `accused`: listed and marked (R10), so it
+ * answers nothing unlogged. `reaching`: it was expelled and joins only when its peers answer, or else it would take its
+ * share and be expelled in a loop. `leaving`: goes off the list, and does not join again. `gone`: is off the list.
+ */
+export type MembershipState = "resting" | "joining" | "listed" | "accused" | "reaching" | "leaving" | "gone";
 
-interface Answered {
-  /** When the newest renewal that was answered had been sent, by both clocks. */
-  readonly sentAtMs: number;
-  readonly sentAtWallMs: number;
-}
+/** Which states each may come from. */
+const FROM: Readonly<Record<MembershipState, readonly MembershipState[]>> = {
+  resting: [],
+  joining: ["resting", "joining", "listed", "accused", "reaching"],
+  listed: ["joining", "listed", "accused"],
+  accused: ["joining", "listed", "accused"],
+  reaching: ["joining", "listed", "accused", "reaching"],
+  leaving: ["joining", "listed", "accused", "reaching", "leaving"],
+  gone: ["leaving"],
+};
 
 export class Membership {
   view: View = NO_VIEW;
+  /** When the view was learnt, by the bare clock: whoever takes over waits from then on for the licence of the holder. */
+  viewLearntAtBareMs = -Infinity;
   /** R15: the run of the store that this node believes in; undefined before the first answer. */
   run: Run | undefined;
   list: MemberList | undefined;
   me: Member;
-  /** Whether this incarnation is in the list, as far as it knows. */
-  isListed = false;
+  state: MembershipState = "resting";
   listedAtMs = -Infinity;
   /** Times this node was expelled. */
   expulsions = 0;
+  /** It has not heard half of the others for a lease: the Redis that it reaches may be the master no more. */
+  isAlone = false;
   private readonly ports: MembershipPorts;
-  private readonly options: MembershipOptions;
+  private readonly key: ClusterKey;
+  /** R12: what a renewal shows of the key. */
   private readonly mark: string;
-  private isActive = false;
-  private isJoining = true;
-  private isRenewing = false;
-  /**
-   * After an expulsion: who reaches the store but not its peers would join, take its share, and be expelled again, for ever.
-   */
-  private mustReachPeers = false;
-  private isReaching = false;
-  private isGone = false;
-  private dueAtMs = -Infinity;
-  private answered: Answered | undefined;
+  private readonly leaseMs: number;
+  private readonly renewals: Renewals;
+  private readonly closedPorts = new ClosedPorts();
+  /** This node as the view has it. */
+  private place: Member | undefined;
+  /** R15: what this incarnation named last under this run, as far as the store has said. */
+  private named: string | undefined;
 
-  constructor(ports: MembershipPorts, options: MembershipOptions) {
+  constructor(ports: MembershipPorts, { member, key }: MembershipOptions) {
     this.ports = ports;
-    this.options = options;
-    this.mark = markOf(options.key.hashKey);
-    this.me = { ...options.member, incarnation: ports.randomId(), isLeaving: false };
+    this.key = key;
+    this.mark = markOf(key.hashKey);
+    this.leaseMs = key.leaseMs;
+    this.renewals = new Renewals(ports, key.leaseMs);
+    this.me = { ...member, incarnation: ports.randomId(), isLeaving: false };
   }
 
-  /** R14: whether the last renewal that was answered is fresh by both clocks, and no newer view is known than it brought. */
+  /** Whether this incarnation is in the list, as far as it knows. */
+  get isListed(): boolean {
+    return this.place !== undefined;
+  }
+
+  /** It is listed, and owns nothing until the others have called it back. */
+  get isAwaitingCalls(): boolean {
+    return this.place?.isJoining === true;
+  }
+
+  /**
+   * R14: whether what writes nothing may be answered: the last renewal that was answered had been sent less than its
+   * licence ago, no newer view is known than it brought, and the peers are heard.
+   */
   get isLicensed(): boolean {
-    if (this.answered === undefined || this.list === undefined || this.list.view.epoch < this.view.epoch) return false;
-    const halfLeaseMs = this.options.key.leaseMs / 2;
-    const { sentAtMs, sentAtWallMs } = this.answered;
-    const isFresh = this.ports.nowMs() - sentAtMs < halfLeaseMs && this.ports.wallMs() - sentAtWallMs < halfLeaseMs;
-    return isFresh && this.isListed;
+    const { list, view, renewals } = this;
+    if (this.state !== "listed" || !this.isListed || this.isAlone) return false;
+    return list !== undefined && list.view.epoch >= view.epoch && renewals.isLicensed;
+  }
+
+  /** R14: how long a member may still answer unlogged that had not learnt the present view; half a lease where it is not known. */
+  licenceOf(incarnation: string | undefined): number {
+    return licenceIn(this.list, this.view, incarnation) ?? this.leaseMs / 2;
   }
 
   /**
@@ -103,24 +127,31 @@ export class Membership {
    * @param view the newest one known: where the store lost it meanwhile, it is written back first (R9)
    */
   join(view: View = NO_VIEW): void {
-    this.isActive = true;
-    this.isJoining = true;
+    this.become("joining");
     this.follow(view);
     this.renewNow();
   }
 
   tick(): void {
-    if (this.isActive && !this.isRenewing && this.ports.nowMs() >= this.dueAtMs) void this.renew();
+    if (!isActive(this.state)) return;
+    this.isAlone = this.ports.isAlone();
+    if (this.closedPorts.isDue(this.ports.bareMs())) this.renewNow();
+    if (this.renewals.isDue(this.state === "listed" ? this.me : undefined)) void this.renew();
   }
 
   /** The next renewal comes at the next tick. */
   renewNow(): void {
-    this.dueAtMs = -Infinity;
+    this.renewals.hurry();
+  }
+
+  /** R10: a peer's connection ended and its port refuses, or another incarnation answers there. */
+  noteClosed(incarnation: string): void {
+    this.closedPorts.note(incarnation);
   }
 
   /** A view came from a peer (R17): followed where it is newer; what the store says of it is asked at once. */
   adopt(view: View): void {
-    if (!this.isActive) return;
+    if (!isActive(this.state)) return;
     this.renewNow();
     if (isNewer(view, this.view)) this.follow(view);
   }
@@ -134,65 +165,66 @@ export class Membership {
   /** R1: the epoch must be above what refused a claim. */
   async raiseEpoch(above: number): Promise<void> {
     if (this.run === undefined) return;
-    await this.attempt(this.ports.store.raiseEpoch(this.run, above, this.ports.randomId()));
+    const { store, randomId, onFault } = this.ports;
+    await isDone(store.raiseEpoch(this.run, above, randomId()), onFault);
     this.renewNow();
   }
 
   /** R11: goes off the list; true once that is done. */
   async leave(): Promise<boolean> {
     if (this.run === undefined) return true;
-    const { incarnation } = this.me;
-    this.isGone = true; // a renewal that finds it absent since must not join again
-    const hasLeft = await this.attempt(this.ports.store.leave(this.run, incarnation, this.ports.randomId()));
-    if (hasLeft) this.isActive = false;
+    const { store, randomId, onFault } = this.ports;
+    this.become("leaving");
+    const hasLeft = await isDone(store.leave(this.run, this.me.incarnation, randomId()), onFault);
+    if (hasLeft) this.become("gone");
     return hasLeft;
   }
 
-  private async attempt(call: Promise<void>): Promise<boolean> {
-    try {
-      await call;
-      return true;
-    } catch (error) {
-      this.ports.onFault(error);
-      return false;
-    }
+  private become(state: MembershipState): void {
+    invariant(FROM[state].includes(this.state), `a member may become ${state}, was ${this.state}`);
+    this.state = state;
   }
 
   private async renew(): Promise<void> {
-    const { ports, view, me } = this;
-    this.isRenewing = true;
-    const [sentAtMs, sentAtWallMs] = [ports.nowMs(), ports.wallMs()];
-    const renewalMs = this.options.key.leaseMs / RENEWALS_A_LEASE;
-    this.dueAtMs = sentAtMs + renewalMs;
+    const { ports, renewals } = this;
+    const sent = this.nextRenewal();
+    renewals.begin(sent);
     try {
-      const renewal = {
-        member: me,
-        mark: this.mark,
-        isJoining: this.isJoining && !this.mustReachPeers && !this.isGone,
-        epoch: view.epoch,
-        nonce: view.nonce,
-        freshNonce: ports.randomId(),
-        revision: this.list?.revision ?? 0,
-        accused: ports.unheard(),
-        refused: ports.takeRefused(),
-        held: ports.held(),
-      };
-      const answer = await ports.store.renew(renewal, this.options.key.leaseMs);
-      if (this.isActive && me.incarnation === this.me.incarnation) await this.take(answer, { sentAtMs, sentAtWallMs });
+      const answer = await ports.store.renew(sent.renewal, this.leaseMs);
+      const isMine = sent.renewal.member.incarnation === this.me.incarnation;
+      if (renewals.onAnswered(sent) && isActive(this.state) && isMine) await this.take(answer, sent);
     } catch (error) {
-      this.dueAtMs = Math.min(this.dueAtMs, ports.nowMs() + renewalMs / RETRIES_A_RENEWAL);
+      renewals.onFailed();
       ports.onFault(error);
     } finally {
-      this.isRenewing = false;
+      renewals.end(sent);
     }
   }
 
-  private async take(answer: RenewalAnswer, answered: Answered): Promise<void> {
+  private nextRenewal(): Sent {
+    const { ports, view, me, run } = this;
+    const stamp = this.renewals.next();
+    const words = this.closedPorts.words(stamp.atBareMs);
+    const renewal = {
+      member: me,
+      mark: this.mark,
+      isJoining: this.state === "joining",
+      epoch: view.epoch,
+      nonce: view.nonce,
+      freshNonce: ports.randomId(),
+      revision: this.list?.revision ?? 0,
+      licenceMs: stamp.namedMs,
+      accused: ports.accused(),
+      ...words,
+      called: ports.called(),
+      held: ports.held(this.named),
+    };
+    return { stamp, renewal, run, words };
+  }
+
+  private async take(answer: RenewalAnswer, sent: Sent): Promise<void> {
     if (answer.kind === "other key") return this.ports.onOtherKey(answer.run, answer.key);
-    if (answer.run !== this.run) {
-      this.run = answer.run;
-      this.list = undefined; // revisions begin anew
-    }
+    if (answer.run !== this.run) this.enterRun(answer.run);
     this.ports.onTagRuns(answer.tagRuns);
     switch (answer.kind) {
       case "gone":
@@ -200,23 +232,42 @@ export class Membership {
       case "expelled":
         return this.rejoin(isNewer(this.view, answer.list.view) ? this.view : answer.list.view);
       case "absent":
-        this.isJoining = true;
         this.list = answer.list;
+        this.named = undefined;
         this.follow(answer.list.view);
-        return this.mustReachPeers ? this.reachPeers() : this.isGone ? undefined : this.renewNow();
+        if (this.state === "reaching") return this.reachPeers();
+        if (this.state === "leaving") return;
+        this.become("joining");
+        return this.renewNow();
       case "renewed":
-        this.isJoining = false;
-        this.answered = answered;
+      case "accused":
+        if (this.state !== "leaving") this.become(answer.kind === "renewed" ? "listed" : "accused");
+        if (answer.kind === "renewed") this.renewals.license(sent);
+        if (sent.renewal.held !== undefined && sent.run === this.run) this.named = sent.renewal.held;
+        if (answer.mustName) this.nameAgain();
         this.learn(answer.list);
+        this.closedPorts.onAnswered(sent, this.ports.bareMs(), (each) => this.licenceOf(each));
     }
   }
 
+  /** R15: nobody knows what the store still has, nor what it has heard. */
+  private enterRun(run: Run): void {
+    this.run = run;
+    this.list = this.named = undefined; // revisions begin anew
+    this.closedPorts.clear();
+    this.renewNow(); // what is held is named under this run
+  }
+
+  /** R15: what is held is not known under this run. */
+  private nameAgain(): void {
+    this.named = undefined;
+    this.renewNow();
+  }
+
   private async reachPeers(): Promise<void> {
-    if (this.isReaching) return;
-    this.isReaching = true;
-    this.mustReachPeers = !(await this.ports.reachesPeers());
-    this.isReaching = false;
-    if (!this.mustReachPeers) this.renewNow();
+    if (!(await this.ports.reachesPeers()) || this.state !== "reaching") return;
+    this.become("joining");
+    this.renewNow();
   }
 
   private learn(list: MemberList | undefined): void {
@@ -228,22 +279,26 @@ export class Membership {
 
   /** R9: the list is gone or older than what this node knows: the newest view the members know is written back. */
   private async restore(run: Run): Promise<void> {
-    this.list = undefined; // revisions begin anew
-    const { key } = this.options;
-    await this.ports.store.restore(run, this.view, key, this.ports.randomId(), key.leaseMs);
+    this.list = this.named = undefined; // revisions begin anew
+    await this.ports.store.restore(run, this.view, this.key, this.ports.randomId(), this.leaseMs);
     this.renewNow();
   }
 
   /** Takes over a view, unless an older one. */
   private follow(view: View): void {
-    const isOther = view.epoch === this.view.epoch && view.nonce !== this.view.nonce;
-    if (!isNewer(view, this.view) && !isOther) return;
+    if (!isNewer(view, this.view) && (view.epoch < this.view.epoch || view.nonce === this.view.nonce)) return;
     if (view.expelled.includes(this.me.incarnation)) return this.rejoin(view);
-    this.view = view;
-    const isListed = memberOf(view, this.me.incarnation) !== undefined;
-    if (isListed && !this.isListed) this.listedAtMs = this.ports.nowMs();
-    this.isListed = isListed;
+    this.see(view);
     this.ports.onView();
+  }
+
+  private see(view: View): void {
+    const { ports, isListed } = this;
+    this.view = view;
+    this.viewLearntAtBareMs = ports.bareMs();
+    this.place = memberOf(view, this.me.incarnation);
+    if (this.isListed && !isListed) this.listedAtMs = ports.nowMs();
+    this.closedPorts.keep((incarnation) => memberOf(view, incarnation) !== undefined);
   }
 
   /** R8: named expelled, so everything is dropped, and a new incarnation joins. */
@@ -251,14 +306,38 @@ export class Membership {
     this.expulsions++;
     const before = this.me.incarnation;
     this.me = { ...this.me, incarnation: this.ports.randomId() };
-    this.view = view;
-    this.isListed = false;
-    this.list = undefined;
-    this.answered = undefined;
-    this.isJoining = true;
-    this.mustReachPeers = true;
+    this.list = this.named = undefined;
+    this.renewals.endLicence();
+    if (this.state !== "leaving") this.become("reaching");
+    this.see(view);
     this.ports.onExpelled(before);
     this.ports.onView();
     this.renewNow();
+  }
+}
+
+function isActive(state: MembershipState): boolean {
+  return state !== "resting" && state !== "gone";
+}
+
+/** R14: the licence that a member named last; undefined where it named none, or the list is older than the view. */
+function licenceIn(list: MemberList | undefined, view: View, incarnation: string | undefined): number | undefined {
+  if (list === undefined || list.view.epoch < view.epoch) return undefined;
+  return list.listed.find(({ member }) => member.incarnation === incarnation)?.licenceMs || undefined;
+}
+
+/** Why a member has no licence, for people. */
+export function whyUnlicensed({ state, isAlone }: Membership): string {
+  if (state === "accused") return "most of the other nodes cannot hear this one, or cannot reach it";
+  return isAlone ? "fewer than half of the other nodes are heard" : "the lease is not renewed";
+}
+
+async function isDone(call: Promise<void>, onFault: (error: unknown) => void): Promise<boolean> {
+  try {
+    await call;
+    return true;
+  } catch (error) {
+    onFault(error);
+    return false;
   }
 }

@@ -107,10 +107,14 @@ export function placementOf(view: View, partitions: number): Placement {
   return new Placement(places, slices);
 }
 
-/** The members on the ring, by name. R11: who leaves is not on it while anybody else is listed. */
+/**
+ * The members on the ring, by name. Who joins is not on it before the others have called it back; R11: who leaves is not
+ * on it while anybody else is.
+ */
 function placesOf(members: readonly Member[]): Place[] {
-  const staying = members.filter(({ isLeaving }) => !isLeaving);
-  const owners = (staying.length > 0 ? staying : [...members]).sort((one, other) =>
+  const inside = members.filter(({ isJoining }) => isJoining !== true);
+  const staying = inside.filter(({ isLeaving }) => !isLeaving);
+  const owners = (staying.length > 0 ? staying : inside).sort((one, other) =>
     compare(one.incarnation, other.incarnation),
   );
   const sameIds = new Map<string, number>();

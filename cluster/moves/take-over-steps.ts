@@ -27,7 +27,7 @@ export interface StepPorts {
   readonly randomId: () => string;
   readonly nowMs: () => number;
   /** By the bare clock: until then a holder that did not let go may answer what writes nothing (R13, R14). */
-  readonly settledAtMs: (holder: string) => number;
+  readonly settledAtMs: (holders: readonly (string | undefined)[]) => number;
   readonly wallMs: () => number;
   /** R15: the table that is here is newer than the record, or its claim was taken under a run that is over. */
   readonly takeBack: (partition: PartitionIndex) => void;
@@ -276,7 +276,7 @@ export class TakeOverSteps {
 
   private serve(
     partition: PartitionIndex,
-    { claim, run }: Claiming,
+    { claim, run, holder: asked }: Claiming,
     before: Standing,
     how: { doubtUntilMs: number; mustSettle: boolean; isAhead: boolean; storedBytes: number },
   ): void {
@@ -295,8 +295,11 @@ export class TakeOverSteps {
     this.unreadable.delete(partition);
     const serving: Serving = { kind: "serving", record, doubtUntilMs: how.doubtUntilMs };
     const holder = before.claim?.incarnation;
-    if (how.mustSettle) holdings.settle(partition, serving, settledAtMs(holder ?? ""));
-    else holdings.serve(partition, serving);
+    if (how.mustSettle) {
+      // Its own claim of a take-over that broke off hides whose table it was.
+      const hidden = holder === undefined || holder === claim.incarnation ? [undefined] : [];
+      holdings.settle(partition, serving, settledAtMs([holder, asked, ...hidden]));
+    } else holdings.serve(partition, serving);
     if (holder !== undefined && holder !== claim.incarnation) this.ports.onTaken(holder, partition, claim.term);
   }
 

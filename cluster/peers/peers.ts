@@ -1,10 +1,10 @@
 /**
  * The other nodes, as this one hears them: calls with an envelope around them (R17), the spread of views, who was
- * heard of when (R10, R25), and how old a message is at the most (R19).
+ * heard of and who answered when, whose port is closed (R10, R25), and how old a message is at the most (R19).
  */
 import { type ClusterMark, type Envelope, seal, unseal, type Verdict } from "./envelope.ts";
 import { type Lane, PeerError, type Transport } from "../ports/transport.ts";
-import { isNewer, memberOf, type View } from "../ports/view.ts";
+import { isNewer, type Member, memberOf, type View } from "../ports/view.ts";
 
 export interface PeersPorts {
   readonly transport: Transport;
@@ -14,6 +14,8 @@ export interface PeersPorts {
   readonly view: () => View;
   /** A view came that is newer than mine, or another one under the same epoch. */
   readonly adopt: (view: View) => void;
+  /** R10: nobody listens any more where a listed peer should, or another incarnation does. Once per connection. */
+  readonly onClosed: (incarnation: string) => void;
 }
 
 /**
@@ -26,7 +28,18 @@ export type Handler = (from: string, epoch: number, delayMs: number, body: Uint8
 
 /** A peer in one of its incarnations. */
 interface Peer {
+  /** R10: when it was heard of, by a request of its own or an answer. A peer listed anew counts as heard, and answered, then. */
   heardAtMs: number;
+  /** R10: when it answered a call at the address that it gives. */
+  answeredAtMs: number;
+  /** Whether it ever did. */
+  hasAnswered: boolean;
+  /** R10: its port was found closed, and that was told. */
+  isClosed: boolean;
+  /** R10: a connection to it ended, and nobody knows yet what that means. */
+  hasEnded: boolean;
+  isProbed: boolean;
+  probedAtMs: number;
   /** Epoch of the newest view it is known to have. */
   knownEpoch: number;
   /** R19: the newest stamp heard from it, by its clock: what we send it now is sent after that. 0: none. */
@@ -42,16 +55,35 @@ const DELAY_WINDOW_MS = 500;
 const NO_BODY = new Uint8Array(0);
 /** Peers beyond those listed that are remembered: those on their way in or out. */
 const STRANGERS_MAX = 64;
+/** A peer that has not answered for this part of a lease is called, with nothing to say; so again and again. */
+const ANSWERS_A_LEASE = 3;
+const PROBES_A_LEASE = 10;
+/** A peer that never answered is called so often: who joins waits for it. */
+const FIRST_PROBES_MS = 100;
+const ENDED_WITHIN_MS = 500;
 
 export class Peers {
   private readonly ports: PeersPorts;
   private readonly handlers: Readonly<Record<Lane, Handler>>;
   private readonly peers = new Map<string, Peer>();
-  private refused = new Set<string>();
+  private reaching: Promise<boolean> | undefined;
 
   constructor(ports: PeersPorts, handlers: Readonly<Record<Lane, Handler>>) {
     this.ports = ports;
     this.handlers = handlers;
+    ports.transport.onEnded = (peerUrl) => this.onEnded(peerUrl);
+  }
+
+  /** Calls who has been quiet, so that each member knows whom it hears and whom it reaches. */
+  tick(leaseMs: number): void {
+    const nowMs = this.ports.nowMs();
+    for (const { incarnation } of this.others()) {
+      const peer = this.peerOf(incarnation);
+      const isQuiet = !peer.hasAnswered || nowMs - peer.answeredAtMs > leaseMs / ANSWERS_A_LEASE;
+      const pauseMs = peer.hasAnswered ? leaseMs / PROBES_A_LEASE : FIRST_PROBES_MS;
+      const isDue = peer.hasEnded || (isQuiet && nowMs - peer.probedAtMs >= pauseMs);
+      if (isDue) void this.probe(incarnation, leaseMs / ANSWERS_A_LEASE);
+    }
   }
 
   /** @throws {PeerError} (rejects) where the peer is not listed or did not answer */
@@ -69,15 +101,17 @@ export class Peers {
     } catch (error) {
       // An address that is none fails in other ways, and must not be this node's end.
       if (!(error instanceof PeerError)) throw new PeerError(`${member.peerUrl}: ${String(error)}`, false);
-      if (error.isRefused) this.refused.add(incarnation);
+      if (error.isRefused) this.noteClosed(incarnation, peer);
       throw error;
     }
     if (answer.view !== undefined) this.note(answer.view);
     if (answer.from !== incarnation || answer.to !== me || answer.verdict === "stranger") {
-      this.refused.add(incarnation); // as good as a port where nobody listens
+      this.noteClosed(incarnation, peer); // as good as a port where nobody listens
       throw new PeerError(`${member.peerUrl} is not ${incarnation} any more`, false, true);
     }
-    peer.heardAtMs = ports.nowMs();
+    peer.heardAtMs = peer.answeredAtMs = ports.nowMs();
+    peer.hasAnswered = true;
+    peer.isClosed = peer.hasEnded = false;
     peer.knownEpoch = Math.max(peer.knownEpoch, answer.epoch);
     peer.stampMs = Math.max(peer.stampMs, answer.sentAtMs);
     return answer.body;
@@ -93,38 +127,95 @@ export class Peers {
     peer.heardAtMs = nowMs;
     peer.knownEpoch = Math.max(peer.knownEpoch, request.epoch);
     peer.stampMs = Math.max(peer.stampMs, request.sentAtMs);
+    if (isNothing(lane, request.body)) return this.answer(request, "done", NO_BODY);
     const ageMaxMs = Math.max(0, nowMs - request.echoMs);
     const delayMs = lane === "counts" ? Math.min(ageMaxMs, delayOf(peer, nowMs, request.sentAtMs)) : ageMaxMs;
     return this.answer(request, "done", await this.handlers[lane](request.from, request.epoch, delayMs, request.body));
   }
 
-  /** R10: listed peers unheard for `withinMs`. */
+  /** R10: other members unheard for `withinMs`; those who are still joining do not count. */
   unheard(withinMs: number): string[] {
-    const nowMs = this.ports.nowMs();
-    return this.others().filter((incarnation) => nowMs - this.peerOf(incarnation).heardAtMs > withinMs);
+    return this.inside((peer, nowMs) => nowMs - peer.heardAtMs > withinMs);
   }
 
-  /** R10: listed peers whose port refused a connection since this was last asked. */
-  takeRefused(): string[] {
-    const refused = this.others().filter((incarnation) => this.refused.has(incarnation));
-    this.refused = new Set();
-    return refused;
+  /** Other members heard of for `withinMs`. */
+  heardCount(withinMs: number): number {
+    return this.inside((peer, nowMs) => nowMs - peer.heardAtMs <= withinMs).length;
+  }
+
+  /** R10: other members unheard for `withinMs`, or that have not answered for so long at the address that they give. */
+  accused(withinMs: number): string[] {
+    return this.inside((peer, nowMs) => nowMs - Math.min(peer.heardAtMs, peer.answeredAtMs) > withinMs);
+  }
+
+  /** R14, R25: whether this node has not heard half of the other members for `withinMs`. */
+  isAlone(withinMs: number): boolean {
+    return 2 * this.unheard(withinMs).length > this.inside(() => true).length;
+  }
+
+  /** Joiners who have answered at the address that they give. */
+  called(): string[] {
+    const joiners = this.others().filter(({ isJoining }) => isJoining === true);
+    return joiners.map(({ incarnation }) => incarnation).filter((each) => this.peerOf(each).hasAnswered);
+  }
+
+  /** R8, R10: whether half of the other members, and one at least, answer now; true where there are none. One round at a time. */
+  reachesHalf(withinMs: number): Promise<boolean> {
+    this.reaching ??= this.askAll(withinMs).finally(() => (this.reaching = undefined));
+    return this.reaching;
+  }
+
+  private async askAll(withinMs: number): Promise<boolean> {
+    const inside = this.inside(() => true);
+    const asked = inside.map((incarnation) => this.call(incarnation, "control", NO_BODY, withinMs));
+    const answered = (await Promise.allSettled(asked)).filter(({ status }) => status === "fulfilled");
+    return 2 * answered.length >= inside.length;
   }
 
   /** Forgets who is not listed any more; a peer listed anew counts as heard of now. To be called for each view. */
   onView(): void {
-    const listed = new Set(this.others());
+    const listed = new Set(this.others().map(({ incarnation }) => incarnation));
     for (const incarnation of listed) this.peerOf(incarnation);
     for (const incarnation of this.peers.keys())
       if (this.peers.size > listed.size + STRANGERS_MAX && !listed.has(incarnation)) this.peers.delete(incarnation);
   }
 
-  private others(): string[] {
+  private others(): Member[] {
     const me = this.ports.me();
-    return this.ports
-      .view()
-      .members.map(({ incarnation }) => incarnation)
-      .filter((incarnation) => incarnation !== me);
+    return this.ports.view().members.filter(({ incarnation }) => incarnation !== me);
+  }
+
+  /** Incarnations of those other members of which something is the case; who joins is not in yet. */
+  private inside(holds: (peer: Peer, nowMs: number) => boolean): string[] {
+    const nowMs = this.ports.nowMs();
+    return this.others()
+      .filter(({ isJoining }) => isJoining !== true)
+      .map(({ incarnation }) => incarnation)
+      .filter((incarnation) => holds(this.peerOf(incarnation), nowMs));
+  }
+
+  /** R10: a process that died closes its connections; whether it did, its port tells. */
+  private onEnded(peerUrl: string): void {
+    for (const { incarnation } of this.others().filter((member) => member.peerUrl === peerUrl)) {
+      this.peerOf(incarnation).hasEnded = true;
+      void this.probe(incarnation, ENDED_WITHIN_MS);
+    }
+  }
+
+  private async probe(incarnation: string, withinMs: number): Promise<void> {
+    const peer = this.peerOf(incarnation);
+    if (peer.isProbed) return;
+    peer.isProbed = true;
+    peer.probedAtMs = this.ports.nowMs();
+    await this.call(incarnation, "control", NO_BODY, withinMs).catch(() => undefined); // what it tells is noted there
+    peer.isProbed = false;
+  }
+
+  private noteClosed(incarnation: string, peer: Peer): void {
+    peer.hasEnded = false;
+    if (peer.isClosed) return;
+    peer.isClosed = true;
+    this.ports.onClosed(incarnation);
   }
 
   private note(view: View): void {
@@ -152,16 +243,33 @@ export class Peers {
   private peerOf(incarnation: string): Peer {
     let peer = this.peers.get(incarnation);
     if (peer === undefined) {
-      const heardAtMs = this.ports.nowMs();
-      const smallest = { smallestMs: Infinity, smallestBeforeMs: Infinity, windowEndsMs: -Infinity };
-      peer = { heardAtMs, knownEpoch: 0, stampMs: 0, ...smallest };
+      const nowMs = this.ports.nowMs();
+      peer = {
+        heardAtMs: nowMs,
+        answeredAtMs: nowMs,
+        hasAnswered: false,
+        isClosed: false,
+        hasEnded: false,
+        isProbed: false,
+        probedAtMs: -Infinity,
+        knownEpoch: 0,
+        stampMs: 0,
+        smallestMs: Infinity,
+        smallestBeforeMs: Infinity,
+        windowEndsMs: -Infinity,
+      };
       this.peers.set(incarnation, peer);
     }
     return peer;
   }
 }
 
-/** How long a message was under way beyond the smallest delay seen lately. */
+/** A call that only asks whether somebody is there. */
+function isNothing(lane: Lane, body: Uint8Array): boolean {
+  return lane === "control" && body.length === 0;
+}
+
+/** R19: how long a message was under way beyond the smallest delay seen lately. */
 function delayOf(peer: Peer, nowMs: number, sentAtMs: number): number {
   if (nowMs >= peer.windowEndsMs) {
     peer.smallestBeforeMs = peer.smallestMs;

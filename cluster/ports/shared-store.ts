@@ -57,27 +57,35 @@ export interface Renewal {
   readonly freshNonce: string;
   /** Of the last answer: the list is not sent again where nothing changed since; 0 for the first. */
   readonly revision: number;
-  /** R10: incarnations unheard for a lease. */
+  /** R14: how long the caller may answer unlogged after it sent this; whoever waits for it waits so long. */
+  readonly licenceMs: number;
+  /** R10: incarnations unheard for a lease, or that do not answer the caller at the address they give. */
   readonly accused: readonly string[];
-  /** R10: incarnations whose port refused a connection since the last renewal. */
-  readonly refused: readonly string[];
-  /** R15: what the caller holds, for the others to read: opaque text, bounded by 64 KiB. */
-  readonly held: string;
+  /** R10: incarnations whose port the caller found closed; said once, then again as `closedStill`. */
+  readonly closed: readonly string[];
+  /** R10: expelled where they have not renewed since this caller named them in `closed`, under the same run. */
+  readonly closedStill: readonly string[];
+  /** Joiners whom the caller has called at the address they give. */
+  readonly called: readonly string[];
+  /** R15: what the caller holds, for the others to read: opaque text, bounded by 64 KiB. `undefined`: as it named last. */
+  readonly held: string | undefined;
 }
 
 /** A member as the list has it. */
 export interface Listed {
   readonly member: Member;
-  /** R15: the run under which it renewed last. */
+  /** R15: the run under which it named what it holds. */
   readonly run: Run;
   readonly held: string;
+  /** R14: the licence that it named with its last renewal as of this list; 0: none yet. */
+  readonly licenceMs: number;
 }
 
 /** The list as of one renewal. `listed` is in the order of `view.members`. */
 export interface MemberList {
   readonly view: View;
   readonly listed: readonly Listed[];
-  /** Rises with every change of the list, of a run or of what is held. */
+  /** Rises with every change of the list, or of what is named as held. */
   readonly revision: number;
 }
 
@@ -90,12 +98,17 @@ export interface Runs {
 }
 
 /**
- * `renewed`: the caller is listed; `list` is absent where nothing changed since `revision`.
+ * `renewed`: the caller is listed; `list` is absent where nothing changed since `revision`. `accused` (R10): it is listed
+ * and marked, and its lease was not lengthened. `mustName` (R15): what it holds is not known under this run.
  * `expelled`, `absent` (R8): the caller is not listed. `gone` (R9): the list is gone, or below the epoch the caller knows.
  * `other key` (R12): this key stands, not the caller's; nothing was done.
  */
 export type RenewalAnswer =
-  | (Runs & { readonly kind: "renewed"; readonly list: MemberList | undefined })
+  | (Runs & {
+      readonly kind: "renewed" | "accused";
+      readonly mustName: boolean;
+      readonly list: MemberList | undefined;
+    })
   | (Runs & { readonly kind: "expelled" | "absent"; readonly list: MemberList })
   | (Runs & { readonly kind: "gone" })
   | { readonly kind: "other key"; readonly run: Run; readonly key: ClusterKey };

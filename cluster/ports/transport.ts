@@ -13,6 +13,11 @@ export interface Transport {
    * @throws {PeerError} (rejects) where no whole answer came in `timeoutMs`; the message may have arrived all the same
    */
   call(peerUrl: string, lane: Lane, message: Uint8Array, timeoutMs: number): Promise<Uint8Array>;
+  /**
+   * R10: told of each connection to a peer that was open and has ended, but for those that this node closed. To be set by
+   * whoever wants to know.
+   */
+  onEnded: (peerUrl: string) => void;
 }
 
 export class PeerError extends Error {

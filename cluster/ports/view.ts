@@ -14,6 +14,8 @@ export interface Member {
   readonly weight: number;
   /** R11: it owns nothing new while others are listed. */
   readonly isLeaving: boolean;
+  /** It owns nothing yet: the store says so until half of the others have called it back at its `peerUrl`. Absent: no. */
+  readonly isJoining?: boolean;
 }
 
 export interface View {
@@ -68,7 +70,9 @@ export function viewOf(json: string): View | undefined {
 
 /** Whether a value has the form of a member. */
 export function isMember(value: unknown): value is Member {
-  const { incarnation, id, url, peerUrl, weight, isLeaving } = (value ?? {}) as Partial<Record<keyof Member, unknown>>;
+  const { incarnation, id, url, peerUrl, weight, isLeaving, isJoining } = (value ?? {}) as Partial<
+    Record<keyof Member, unknown>
+  >;
   const isWeight = isCount(weight) && weight >= 1 && weight <= 100;
   return (
     isIncarnation(incarnation) &&
@@ -76,7 +80,8 @@ export function isMember(value: unknown): value is Member {
     isText(url) &&
     isText(peerUrl) &&
     isWeight &&
-    typeof isLeaving === "boolean"
+    typeof isLeaving === "boolean" &&
+    (isJoining === undefined || typeof isJoining === "boolean")
   );
 }
 

@@ -45,7 +45,8 @@ export class RowApplier implements RowHandler {
 
   private answer(row: Row, outcome: Done, fate: Fate): RowOutcome {
     if (fate === "lost") return MOVED;
-    if (fate === "remembered") return outcome;
+    // R14: who hears no peers may be alone with a Redis that is the master no more.
+    if (fate === "remembered" && !this.ports.membership.isAlone) return outcome;
     // Not known for certain, so neither "not connected" nor a place can be told while there is no licence (R14).
     const isTold = row.operation === "report" || row.operation === "remove" || outcome.effect === "renewed";
     return isTold || this.ports.holdings.isLicensed(row.partition) ? { ...outcome, isRemembered: false } : LOADING;

@@ -15,6 +15,10 @@ const TOLD: Readonly<Record<ClusterEvent["kind"], readonly [level: Level, messag
   ],
   superseded: ["warn", "another node took a partition over"],
   expelled: ["warn", "was expelled: answers for nothing any more and joins anew"],
+  "not called back": [
+    "error",
+    "the other nodes cannot reach this node at its peer address: it gets no players until they do; is HEADCOUNT_PEER_URL right?",
+  ],
   "other run": ["warn", "Redis restarted, failed over or is another: its partitions are stored again"],
   "takes back": ["info", "all members have seen the new Redis: takes partitions again, with their tables"],
   "other key": ["error", "the cluster was founded anew with another key: joins it, and reports its players there"],

@@ -22,7 +22,7 @@ export class PeerConnection {
   usedAtMs = performance.now();
   private readonly peerUrl: string;
   private readonly lane: Lane;
-  private readonly onEnd: () => void;
+  private readonly onEnd: (wasOpen: boolean) => void;
   private readonly calls = new Map<number, Call>();
   private readonly opening: NodeJS.Timeout;
   private readonly request: ClientRequest;
@@ -32,9 +32,13 @@ export class PeerConnection {
   private heardAtMs = -Infinity;
   private lastCall = 0;
   private hasEnded = false;
+  private isClosedHere = false;
 
-  /** @param onEnd told once, before anything is rejected: nothing may be called after */
-  constructor(peerUrl: string, lane: Lane, credentials: PeerCredentials, onEnd: () => void) {
+  /**
+   * @param onEnd told once, before anything is rejected: nothing may be called after. `wasOpen` (R10): the connection was
+   *   open, and it was not this node that closed it
+   */
+  constructor(peerUrl: string, lane: Lane, credentials: PeerCredentials, onEnd: (wasOpen: boolean) => void) {
     this.peerUrl = peerUrl;
     this.lane = lane;
     this.onEnd = onEnd;
@@ -74,6 +78,7 @@ export class PeerConnection {
   }
 
   close(): void {
+    this.isClosedHere = true;
     this.end("is not needed any more");
   }
 
@@ -130,7 +135,7 @@ export class PeerConnection {
     if (this.hasEnded) return;
     this.hasEnded = true;
     clearTimeout(this.opening);
-    this.onEnd();
+    this.onEnd(this.socket !== undefined && !this.isClosedHere);
     this.request.destroy();
     this.socket?.destroy();
     for (const number of this.calls.keys())

@@ -7,6 +7,8 @@ import type { PeerCredentials } from "./peer-door.ts";
 const IDLE_MS = 10_000;
 
 export class PeerTransport implements Transport {
+  /** R10: see `Transport`. */
+  onEnded: (peerUrl: string) => void = () => undefined;
   private readonly credentials: PeerCredentials;
   private readonly connections = new Map<string, PeerConnection>();
   private readonly looking = setInterval(() => this.closeIdle(), IDLE_MS / 2).unref();
@@ -19,8 +21,9 @@ export class PeerTransport implements Transport {
     const key = `${lane} ${peerUrl}`;
     let connection = this.connections.get(key);
     if (connection === undefined) {
-      const opened = new PeerConnection(peerUrl, lane, this.credentials, () => {
+      const opened = new PeerConnection(peerUrl, lane, this.credentials, (wasOpen) => {
         if (this.connections.get(key) === opened) this.connections.delete(key);
+        if (wasOpen) setImmediate(() => this.onEnded(peerUrl));
       });
       this.connections.set(key, (connection = opened));
     }

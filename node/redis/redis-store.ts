@@ -37,7 +37,7 @@ import { scriptNamed } from "./scripts.ts";
 import {
   asBuffer,
   decodeAnswers,
-  decodeList,
+  decodeRenewal,
   decodeSnapshotAnswer,
   decodeStanding,
   decodeTaken,
@@ -159,28 +159,26 @@ export class RedisStore implements SharedStore {
 
   async renew(renewal: Renewal, leaseMs: number): Promise<RenewalAnswer> {
     const masters = await this.#masters.read();
-    const { member, mark, isJoining, epoch, nonce, freshNonce, revision, accused, refused, held } = renewal;
-    const about = [`${leaseMs}`, member.incarnation, encodeMember(member), isJoining ? "1" : "0", `${epoch}`, nonce];
-    const told = [freshNonce, `${revision}`, held, accused.join(" "), refused.join(" "), this.#clock()];
+    const { member, mark, isJoining, epoch, nonce, freshNonce, revision, licenceMs, held } = renewal;
+    const { accused, closed, closedStill, called } = renewal;
+    const about = [member.incarnation, encodeMember(member), isJoining ? "1" : "0", `${epoch}`, nonce, freshNonce];
+    const named = [accused, closed, closedStill, called].map((incarnations) => incarnations.join(" "));
+    const told = [`${leaseMs}`, ...about, `${revision}`, `${licenceMs}`, ...named, this.#clock()];
+    if (held !== undefined) told.push(held);
     for (let count = 0; count < HISTORIES_MAX; count++) {
       const { history } = this.#shelf;
       const run = encodeRun(masters.list, history, mark);
       const runs = { run, tagRuns: masters.tags.map((each) => encodeRun(each, history, mark)) };
-      const args = [run, ...about, ...told];
-      const answer = await this.#leases.call("renew the lease", SCRIPTS.renew, [this.#membersKey], args);
+      const answer = await this.#leases.call("renew the lease", SCRIPTS.renew, [this.#membersKey], [run, ...told]);
       const [kind, ...rest] = answer as Buffer[];
       switch (kind.toString()) {
         case "other history":
           this.#shelf.hear(rest[0].toString(), mark);
           break;
-        case "renewed":
-          return { kind: "renewed", ...runs, list: rest.length === 0 ? undefined : decodeList(rest) };
-        case "gone":
-          return { kind: "gone", ...runs };
         case "other key":
           return { kind: "other key", run: encodeRun(masters.list), key: this.#shelf.learn(rest[0]) };
         default:
-          return { kind: kind.toString() as "expelled" | "absent", ...runs, list: decodeList(rest) };
+          return { ...runs, ...decodeRenewal(kind.toString(), rest) };
       }
     }
     throw new OtherRunError("Cannot renew the lease: the list was written back again and again");

@@ -1,7 +1,7 @@
 /** What the scripts take and answer, as texts and bytes (`lua/` says what they mean). */
 import type { AppendAnswer, FoundedClaim, PartitionRecord, SnapshotAnswer } from "../../cluster/ports/record-store.ts";
 import type { Standing, TakenAnswer, TakenBackAnswer } from "../../cluster/ports/shared-records.ts";
-import type { ClusterKey, Listed, MemberList } from "../../cluster/ports/shared-store.ts";
+import type { ClusterKey, Listed, MemberList, RenewalAnswer, Runs } from "../../cluster/ports/shared-store.ts";
 import { EXPELLED_MAX, type Member, type View } from "../../cluster/ports/view.ts";
 
 const ANSWERS = { L: "landed", S: "superseded", B: "behind" } as const;
@@ -30,9 +30,11 @@ export function encodeMember(member: Member): string {
   return JSON.stringify({ incarnation, id, url, peerUrl, weight, isLeaving });
 }
 
-/** Of each member: incarnation, JSON. */
+/** Of each member: incarnation, JSON, '1' where it joins. */
 export function encodeMembers({ members }: View): string[] {
-  return members.flatMap((member) => [member.incarnation, encodeMember(member)]);
+  return members.flatMap((member) => {
+    return [member.incarnation, encodeMember(member), member.isJoining === true ? "1" : "0"];
+  });
 }
 
 /** R8: as the list has them, the newest only. */
@@ -43,12 +45,19 @@ export function encodeExpelled({ expelled }: View): string {
     .join("");
 }
 
-/** Of answerList(): revision, epoch, nonce, expelled, then JSON, run and held of each member. */
+/** Of answerList(), from the revision on: epoch, nonce, expelled, joiners, then JSON, run, held and lease of each member. */
 export function decodeList(values: readonly Buffer[]): MemberList {
-  const [revision, epoch, nonce, expelled, ...rest] = values.map(String);
+  const [revision, epoch, nonce, expelled, joiners, ...rest] = values.map(String);
+  const areJoining = new Set(joiners.split(" "));
   const listed: Listed[] = [];
-  for (let at = 0; at < rest.length; at += 3) {
-    listed.push({ member: JSON.parse(rest[at]) as Member, run: rest[at + 1], held: rest[at + 2] });
+  for (let at = 0; at < rest.length; at += 4) {
+    const member = JSON.parse(rest[at]) as Member;
+    listed.push({
+      member: areJoining.has(member.incarnation) ? { ...member, isJoining: true } : member,
+      run: rest[at + 1],
+      held: rest[at + 2],
+      licenceMs: Number(rest[at + 3].split(" ")[2]),
+    });
   }
   listed.sort((one, other) => (one.member.incarnation < other.member.incarnation ? -1 : 1));
   return {
@@ -61,6 +70,29 @@ export function decodeList(values: readonly Buffer[]): MemberList {
     listed,
     revision: Number(revision),
   };
+}
+
+type Renewed = Exclude<RenewalAnswer, { readonly kind: "other key" }>;
+
+/** What a renewal was answered but for the runs: whether it must name what it holds, and the list where it is told. */
+export function decodeRenewal(
+  kind: string,
+  [mustName, ...values]: readonly Buffer[],
+): Renewed extends infer Each ? (Each extends Runs ? Omit<Each, keyof Runs> : never) : never {
+  switch (kind) {
+    case "renewed":
+    case "accused":
+      return {
+        kind,
+        mustName: mustName?.toString() === "1",
+        list: values.length === 0 ? undefined : decodeList(values),
+      };
+    case "expelled":
+    case "absent":
+      return { kind, list: decodeList(values) };
+    default:
+      return { kind: "gone" };
+  }
 }
 
 /** Names without spaces. */

@@ -26,12 +26,29 @@ export const MOVING_FAULTS: Readonly<Record<string, PlantedFault>> = {
   },
   "no licence": fault(
     "R14",
-    "cluster/members/membership.ts",
-    "return isFresh && this.isListed;",
-    "return (isFresh || !isFresh) && this.isListed;",
+    "cluster/members/renewals.ts",
+    "return this.clocks.nowMs() - atMs < licenceMs && this.clocks.wallMs() - atWallMs < licenceMs;",
+    "return licenceMs + atMs + atWallMs > -Infinity;",
     "moved and dead in one breath",
     "a thawed owner asked only for what writes nothing",
   ),
+  "a licence that does not keep the store's pace": fault(
+    "R14",
+    "cluster/members/licence.ts",
+    "Math.ceil(RENEWALS_OUTLIVED * slowestMs)",
+    "0 * slowestMs * RENEWALS_OUTLIVED",
+    "a slow store, and licences that keep its pace",
+  ),
+  "alone with a Redis, and tells 200": {
+    ...fault(
+      "R14",
+      "cluster/rows/row-applier.ts",
+      'if (fate === "remembered" && !this.ports.membership.isAlone) return outcome;',
+      'if (fate === "remembered") return outcome;',
+    ),
+    scenarios: ["an expelled node acknowledges nothing that has no effect"],
+    harmless: "the simulator has one Redis; a master that was replaced and goes on is not played",
+  },
   "a licence for claims that are not raised": {
     rule: "R14",
     patches: [

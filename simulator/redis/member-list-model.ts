@@ -13,10 +13,19 @@ interface Entry {
   leaseMs: number;
   /** R7: renewed after a silence of all, and has not renewed itself since. */
   isExcused: boolean;
+  /** R14: the licence that it named last. */
+  licenceMs: number;
+  /** The run under which it named what it holds. */
   run: Run;
   held: string;
+  /** It owns nothing until the others have called it back. */
+  isJoining: boolean;
+  /** Those who did. */
+  callers: readonly string[];
   accused: readonly string[];
   accusedBefore: readonly string[];
+  /** R10: who found its port closed since it renewed last, and under which run. */
+  closed: { readonly run: Run; readonly by: readonly string[] };
 }
 
 interface List {
@@ -62,7 +71,7 @@ export class MemberListModel {
     let entry = find(list, own);
     const isExpelled = list.expelled.includes(own);
     if (entry === undefined && !isExpelled && renewal.isJoining) {
-      entry = { ...FRESH, member: renewal.member };
+      entry = { ...FRESH, member: renewal.member, isJoining: true };
       list.entries.push(entry);
       isChanged = true;
     }
@@ -72,30 +81,29 @@ export class MemberListModel {
     }
 
     const isKnown = list.revision === renewal.revision;
-    const isTold = entry.run !== run || entry.held !== renewal.held;
+    const { held } = renewal;
+    const mustName = held === undefined && entry.run !== run;
+    const isNamed = held !== undefined && (entry.run !== run || entry.held !== held);
     isChanged = !isSameMember(entry.member, renewal.member) || isChanged;
     Object.assign(entry, {
       member: { ...renewal.member },
-      leaseMs: list.clockMs + leaseMs,
-      isExcused: false,
-      run,
-      held: renewal.held,
+      licenceMs: renewal.licenceMs,
       accused: [...renewal.accused],
       accusedBefore: entry.accused,
+      closed: NOBODY,
     });
-    for (const refused of list.entries) {
-      const name = refused.member.incarnation;
-      if (name === own || !renewal.refused.includes(name)) continue;
-      const shortMs = list.clockMs + Math.floor(leaseMs / 2) + Math.floor(leaseMs / 6);
-      refused.leaseMs = Math.min(refused.leaseMs, shortMs);
-    }
-    const condemned = list.entries.filter((target) => isCondemned(list, entry, target));
-    isChanged = expel(list, condemned) || isChanged;
+    if (held !== undefined) Object.assign(entry, { run, held });
+    const isMarked = markedOf(list).includes(entry);
+    if (!isMarked) Object.assign(entry, { leaseMs: list.clockMs + leaseMs, isExcused: false });
+    noteClosed(list, own, renewal.closed, run);
+    isChanged = expel(list, stillClosed(list, own, renewal.closedStill, run)) || isChanged;
+    isChanged = admit(list, own, renewal.called) || isChanged;
 
     if (isChanged) raise(list, list.epoch + 1, renewal.freshNonce);
-    else if (isTold) list.revision += 1;
-    const isLeftOut = isKnown && !isChanged && !isTold;
-    return { kind: "renewed", run, tagRuns: [], list: isLeftOut ? undefined : answered(list) };
+    else if (isNamed) list.revision += 1;
+    const isLeftOut = isKnown && !isChanged && !isNamed && renewal.closed.length === 0;
+    const kind = isMarked ? "accused" : "renewed";
+    return { kind, run, tagRuns: [], mustName, list: isLeftOut ? undefined : answered(list) };
   }
 
   /** R12: an empty list, where none stands. */
@@ -128,9 +136,10 @@ export class MemberListModel {
     const list = this.#list ?? emptyList(nowMs);
     this.#list = list;
     observe(list, leaseMs, nowMs);
-    list.entries = view.members.map((member) => ({
+    list.entries = view.members.map(({ isJoining = false, ...member }) => ({
       ...FRESH,
-      member: { ...member },
+      member,
+      isJoining,
       leaseMs: list.clockMs + leaseMs,
     }));
     list.expelled = view.expelled.slice(-EXPELLED_MAX);
@@ -149,13 +158,25 @@ export class MemberListModel {
   }
 }
 
-const FRESH = { leaseMs: 0, isExcused: false, run: "", held: "", accused: [], accusedBefore: [] };
+const NOBODY = { run: "", by: [] };
+const FRESH = {
+  leaseMs: 0,
+  isExcused: false,
+  licenceMs: 0,
+  run: "",
+  held: "",
+  isJoining: false,
+  callers: [],
+  accused: [],
+  accusedBefore: [],
+  closed: NOBODY,
+};
 
 function emptyList(nowMs: number): List {
   return { epoch: 0, nonce: "", revision: 0, clockMs: 0, timeMs: nowMs, entries: [], expelled: [] };
 }
 
-/** R7: no call moves the clock by more than one renewal interval, and a silence of all is nobody's death. */
+/** R7: no call moves the clock by more than a third of a lease, and a silence of all is nobody's death. */
 function observe(list: List, leaseMs: number, nowMs: number): void {
   const passedMs = nowMs - list.timeMs;
   list.clockMs += Math.min(Math.max(passedMs, 0), Math.floor(leaseMs / 3));
@@ -168,16 +189,58 @@ function observe(list: List, leaseMs: number, nowMs: number): void {
   }
 }
 
-/** R10: more than half of the others name the target in both their last two renewals, and one alone expels nobody. */
-function isCondemned(list: List, accuser: Entry, target: Entry): boolean {
-  const others = list.entries.filter((entry) => entry !== target);
-  const accusers = others.filter((other) => namesTwice(other, target));
-  return accusers.includes(accuser) && accusers.length > 1 && accusers.length > others.length / 2;
+/**
+ * R10: whom more than half of the others name twice running. The youngest are looked at first, and the word of who is
+ * marked does not count, so of members that all fail to hear each other one is left. Who joins is left out.
+ */
+function markedOf(list: List): Entry[] {
+  const marked: Entry[] = [];
+  for (const target of list.entries.toReversed().filter(({ isJoining }) => !isJoining)) {
+    const others = list.entries.filter((entry) => entry !== target && !entry.isJoining && !marked.includes(entry));
+    const accusers = others.filter((other) => namesTwice(other, target));
+    if (accusers.length > others.length / 2) marked.push(target);
+  }
+  return marked;
 }
 
 function namesTwice(entry: Entry, target: Entry): boolean {
   const name = target.member.incarnation;
   return entry.accused.includes(name) && entry.accusedBefore.includes(name);
+}
+
+/** R10: a closed port, said once. Its owner's next renewal takes it back. */
+function noteClosed(list: List, own: string, closed: readonly string[], run: Run): void {
+  for (const entry of list.entries) {
+    const { incarnation } = entry.member;
+    if (incarnation === own || !closed.includes(incarnation)) continue;
+    const by = entry.closed.run === run ? entry.closed.by : [];
+    entry.closed = { run, by: [...by, own] };
+  }
+}
+
+/** R10: and said again, under the same run: whoever has not renewed in between is dead. */
+function stillClosed(list: List, own: string, closedStill: readonly string[], run: Run): Entry[] {
+  return list.entries.filter(
+    ({ member, closed }) => closedStill.includes(member.incarnation) && closed.run === run && closed.by.includes(own),
+  );
+}
+
+/** Who joins is in once half of those who are in have called it back; with nobody else there, at once. */
+function admit(list: List, own: string, called: readonly string[]): boolean {
+  let isAny = false;
+  for (const joiner of list.entries) {
+    const { incarnation } = joiner.member;
+    const isCalled = joiner.isJoining && incarnation !== own && called.includes(incarnation);
+    if (isCalled) joiner.callers = [...joiner.callers, own];
+  }
+  for (const joiner of list.entries.filter(({ isJoining }) => isJoining)) {
+    const inside = list.entries.filter(({ isJoining }) => !isJoining);
+    const callers = inside.filter(({ member }) => joiner.callers.includes(member.incarnation));
+    if (2 * callers.length < inside.length) continue;
+    Object.assign(joiner, { isJoining: false, callers: [] });
+    isAny = true;
+  }
+  return isAny;
 }
 
 /** Whether anybody was. */
@@ -208,7 +271,12 @@ function isSameMember(one: Member, other: Member): boolean {
 
 function answered(list: List): MemberList {
   const entries = list.entries.toSorted((one, other) => (one.member.incarnation < other.member.incarnation ? -1 : 1));
-  const listed: Listed[] = entries.map(({ member, run, held }) => ({ member: { ...member }, run, held }));
+  const listed: Listed[] = entries.map(({ member, isJoining, run, held, licenceMs }) => ({
+    member: isJoining ? { ...member, isJoining } : { ...member },
+    run,
+    held,
+    licenceMs,
+  }));
   return {
     view: {
       epoch: list.epoch,

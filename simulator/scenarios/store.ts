@@ -243,13 +243,23 @@ export const STORE = {
     await settle(world);
   },
 
-  async "two nodes that cannot hear each other"(world) {
+  async "two nodes that cannot hear each other"(world, seed) {
     await begin(world, 2);
     const [one, other] = world.nodes;
     world.cut(one.name, other.name);
     world.cut(other.name, one.name);
-    await world.run(world.settings.clusterKey.sessionMs + 4000);
-    expectNobodyExpelled(world, [one, other]);
+    const isStoreAway = seed % 2 === 0;
+    if (isStoreAway) {
+      // R7, R25: nobody is expelled in an outage, and who hears nobody ages nobody.
+      world.store.isAway = true;
+      await world.run(world.settings.clusterKey.sessionMs + 4000);
+      expectNobodyExpelled(world, [one, other]);
+      world.store.isAway = false;
+    } else {
+      await world.run(9000);
+      const left = [one, other].filter(({ node }) => node.view.members.length === 1 && node.parts?.membership.isListed);
+      if (left.length !== 1) world.fail(`${left.length} of two that cannot hear each other are left`);
+    }
     world.network.mend();
     await world.run(1500);
     await expectFound(world);

@@ -23,12 +23,15 @@ export function memberListContract(
   const restore = async (store: SharedStore, view: View, freshNonce = "restored") =>
     store.restore(await runOf(store), view, KEY, freshNonce, LEASE_MS);
 
-  /** A list of these, and one member's renewals on it. */
+  /** A list of these, all of whom have been called back, and one member's renewals on it. */
   async function listOf(...names: string[]) {
     const { store, run } = await open();
     const renew = (name: string, rest: Parameters<typeof renewalOf>[1] = {}) =>
       store.renew(renewalOf(name, { isJoining: false, ...rest }), LEASE_MS);
-    for (const name of names) await renew(name, { isJoining: true });
+    for (const [number, name] of names.entries()) {
+      await renew(name, { isJoining: true });
+      for (const caller of names.slice(0, number)) await renew(caller, { called: [name] });
+    }
     const namesNow = async () => (await viewOf(store)).members.map(({ incarnation }) => incarnation);
     /** Lets time pass in steps of one renewal interval; those named renew in each. */
     const pass = async (intervals: number, ...living: string[]) => {
@@ -97,14 +100,11 @@ export function memberListContract(
       const { store, run } = await open();
       const list = {
         view: { epoch: 1, nonce: "by ann", members: [memberNamed("ann")], expelled: [] },
-        listed: [{ member: memberNamed("ann"), run, held: "3:1" }],
+        listed: [{ member: memberNamed("ann"), run, held: "3:1", licenceMs: 400 }],
         revision: 1,
       };
-      expect(await store.renew(renewalOf("ann", { held: "3:1" }), LEASE_MS)).toMatchObject({
-        kind: "renewed",
-        run,
-        list,
-      });
+      const answer = await store.renew(renewalOf("ann", { held: "3:1" }), LEASE_MS);
+      expect(answer).toMatchObject({ kind: "renewed", run, mustName: false, list });
     });
     test("R12 of another key is told which stands, and changes nothing", async () => {
       const { store, renew, namesNow } = await listOf("ann");
@@ -158,12 +158,12 @@ export function memberListContract(
   describe("R9 renew()", () => {
     test("raises the epoch under a fresh nonce when the list or a member changes, and only then", async () => {
       const { renew, store } = await listOf("ann", "bea");
-      expect(await viewOf(store)).toMatchObject({ epoch: 2, nonce: "by bea" });
+      expect(await viewOf(store)).toMatchObject({ epoch: 3, nonce: "by ann" });
       await renew("ann", { freshNonce: "unused" });
-      expect(await viewOf(store)).toMatchObject({ epoch: 2, nonce: "by bea" });
+      expect(await viewOf(store)).toMatchObject({ epoch: 3, nonce: "by ann" });
       await renew("ann", { freshNonce: "leaving", member: { ...memberNamed("ann"), isLeaving: true } });
       expect(await viewOf(store)).toMatchObject({
-        epoch: 3,
+        epoch: 4,
         nonce: "leaving",
         members: [{ isLeaving: true }, { isLeaving: false }],
       });
@@ -193,7 +193,7 @@ export function memberListContract(
   describe("the list in an answer", () => {
     test("is left out where nothing changed since the revision that the caller knows", async () => {
       const { renew, run } = await listOf("ann");
-      const unchanged = { kind: "renewed", run, list: undefined };
+      const unchanged = { kind: "renewed", run, mustName: false, list: undefined };
       expect(await renew("ann", { revision: 1 })).toMatchObject(unchanged);
       expect(await renew("ann", { revision: 0 })).toMatchObject({ list: { revision: 1 } });
       await renew("bea", { isJoining: true });
@@ -203,64 +203,204 @@ export function memberListContract(
     test("has a new revision when what a member holds changes, under the same epoch", async () => {
       const { renew } = await listOf("ann", "bea");
       const held = "x".repeat(64 << 10);
-      expect(await renew("bea", { revision: 2, held })).toMatchObject({ list: { revision: 3, view: { epoch: 2 } } });
-      expect(await renew("ann", { revision: 2 })).toMatchObject({
-        list: { listed: [{ held: "" }, { held }], revision: 3 },
+      expect(await renew("bea", { revision: 3, held })).toMatchObject({ list: { revision: 4, view: { epoch: 3 } } });
+      expect(await renew("ann", { revision: 3 })).toMatchObject({
+        list: { listed: [{ held: "" }, { held }], revision: 4 },
       });
-      expect(await renew("bea", { revision: 3, held })).toMatchObject({ list: undefined });
+      expect(await renew("bea", { revision: 4, held })).toMatchObject({ list: undefined });
+    });
+    test("R15 keeps what a member named before where it names nothing, and asks who has not named under this run", async () => {
+      const { store, run, renew } = await listOf("ann");
+      await renew("ann", { held: "3:1" });
+      expect(await renew("ann", { held: undefined })).toMatchObject({
+        mustName: false,
+        list: { listed: [{ run, held: "3:1" }] },
+      });
+      await store.restore(
+        run,
+        { epoch: 9, nonce: "n", members: [memberNamed("ann")], expelled: [] },
+        KEY,
+        "again",
+        LEASE_MS,
+      );
+      const known = { epoch: 9, nonce: "n" };
+      expect(await renew("ann", { ...known, held: undefined })).toMatchObject({
+        mustName: true,
+        list: { listed: [{ run: "", held: "" }] },
+      });
+      expect(await renew("ann", { ...known, held: "3:2" })).toMatchObject({
+        mustName: false,
+        list: { listed: [{ run, held: "3:2" }] },
+      });
+    });
+    test("R14 has each member's licence as it named it last, and no revision of its own for it", async () => {
+      const { renew } = await listOf("ann", "bea");
+      const licences = async () => {
+        const answer = await renew("ann", { licenceMs: 500 });
+        return answer.kind === "renewed" ? answer.list?.listed.map(({ licenceMs }) => licenceMs) : [];
+      };
+      expect(await licences()).toEqual([500, 400]);
+      expect(await renew("bea", { licenceMs: 1500, revision: 3 })).toMatchObject({ list: undefined });
+      expect(await licences()).toEqual([500, 1500]);
     });
   });
 
-  describe("R10 renew()", () => {
+  describe("who joins", () => {
+    const joiners = (view: View) =>
+      view.members.filter(({ isJoining }) => isJoining).map(({ incarnation }) => incarnation);
+    test("is in at once where nobody else is", async () => {
+      const { store } = await listOf("ann");
+      expect(joiners(await viewOf(store))).toEqual([]);
+    });
+    test("is listed, and in once half of those who are in have called it back, under a new epoch", async () => {
+      const { store, renew } = await listOf("ann", "bea", "cleo");
+      expect(await renew("dora", { isJoining: true })).toMatchObject({ list: { view: { epoch: 6 } } });
+      await renew("ann", { called: ["dora"] });
+      expect(joiners(await viewOf(store))).toEqual(["dora"]);
+      await renew("ann", { called: ["dora"] });
+      expect(joiners(await viewOf(store))).toEqual(["dora"]);
+      await renew("bea", { called: ["nobody", "dora"], freshNonce: "in" });
+      expect(await viewOf(store)).toMatchObject({ epoch: 7, nonce: "in" });
+      expect(joiners(await viewOf(store))).toEqual([]);
+    });
+    test("is not called back by itself, nor by others who join", async () => {
+      const { store, renew } = await listOf("ann");
+      for (const name of ["bea", "cleo"]) await renew(name, { isJoining: true });
+      for (const name of ["bea", "cleo"]) await renew(name, { called: ["bea", "cleo"] });
+      expect(joiners(await viewOf(store))).toEqual(["bea", "cleo"]);
+    });
+    test("is in when those who were in are gone", async () => {
+      const { store, run, renew } = await listOf("ann");
+      for (const name of ["bea", "cleo"]) await renew(name, { isJoining: true });
+      await store.leave(run, "ann", "left");
+      await renew("cleo");
+      expect(joiners(await viewOf(store))).toEqual(["cleo"]);
+      await renew("bea", { called: ["cleo"] });
+      expect(joiners(await viewOf(store))).toEqual([]);
+    });
+    test("neither accuses nor is accused", async () => {
+      const { renew, namesNow, pass } = await listOf("ann");
+      await renew("bea", { isJoining: true });
+      for (let count = 0; count < 3; count += 1) {
+        expect(await renew("ann", { accused: ["bea"] })).toMatchObject({ kind: "renewed" });
+        expect(await renew("bea", { accused: ["ann"] })).toMatchObject({ kind: "renewed" });
+      }
+      await pass(1, "ann", "bea");
+      expect(await namesNow()).toEqual(["ann", "bea"]);
+    });
+    test("joins still where the list was written back", async () => {
+      const { store, run } = await open();
+      const members = [memberNamed("ann"), { ...memberNamed("bea"), isJoining: true }];
+      await store.restore(run, { epoch: 7, nonce: "n", members, expelled: [] }, KEY, "again", LEASE_MS);
+      expect(joiners(await viewOf(store))).toEqual(["bea"]);
+    });
+  });
+
+  describe("R10 renew(), unheard", () => {
     const accused = ["dora"];
-    test("expels whom more than half of the others accuse in two renewals running", async () => {
+    test("marks whom more than half of the others accuse in two renewals running, and lengthens its life no more", async () => {
       const { renew, namesNow, store } = await listOf("ann", "bea", "cleo", "dora");
       for (const name of ["ann", "bea", "ann"]) await renew(name, { accused });
-      expect(await namesNow()).toContain("dora");
+      expect(await renew("dora")).toMatchObject({ kind: "renewed" });
       await renew("bea", { accused });
-      expect(await viewOf(store)).toMatchObject({ epoch: 5, nonce: "by bea", expelled: ["dora"] });
-      expect(await namesNow()).toEqual(["ann", "bea", "cleo"]);
+      for (let count = 0; count < 4; count += 1) {
+        expect(await namesNow()).toContain("dora");
+        expect(await renew("dora")).toMatchObject({ kind: "accused" });
+        clock.nowMs += LEASE_MS / 3;
+        for (const name of ["ann", "bea", "cleo"]) await renew(name, { accused });
+      }
+      expect(await renew("dora")).toMatchObject({ kind: "expelled" });
+      expect((await viewOf(store)).expelled).toEqual(["dora"]);
     });
-    test("expels nobody whom half of the others accuse", async () => {
-      const { renew, namesNow } = await listOf("ann", "bea", "cleo", "dora", "edna");
+    test("marks nobody whom half of the others accuse", async () => {
+      const { renew } = await listOf("ann", "bea", "cleo", "dora", "edna");
       for (let count = 0; count < 4; count += 1) for (const name of ["ann", "bea"]) await renew(name, { accused });
-      expect(await namesNow()).toContain("dora");
+      expect(await renew("dora")).toMatchObject({ kind: "renewed" });
     });
-    test("expels nobody whose accusers change their mind in between", async () => {
-      const { renew, namesNow } = await listOf("ann", "bea", "cleo", "dora");
+    test("marks nobody whose accusers change their mind in between", async () => {
+      const { renew } = await listOf("ann", "bea", "cleo", "dora");
       for (let count = 0; count < 3; count += 1) {
         for (const name of ["ann", "bea", "cleo"]) await renew(name, { accused });
+        expect(await renew("dora")).toMatchObject({ kind: "renewed" });
         for (const name of ["ann", "bea", "cleo"]) await renew(name);
       }
-      expect(await namesNow()).toContain("dora");
     });
-    test("expels nobody on one member's word", async () => {
-      const { renew, namesNow } = await listOf("ann", "dora");
-      for (let count = 0; count < 4; count += 1) await renew("ann", { accused });
-      expect(await namesNow()).toEqual(["ann", "dora"]);
-    });
-    test("cuts the lease of who refused a connection to half a lease and a margin", async () => {
+    test("kills nobody by a blip that has healed", async () => {
       const { renew, namesNow, pass } = await listOf("ann", "bea", "cleo");
-      await pass(1, "ann", "bea", "cleo");
-      await renew("ann", { refused: ["bea"] });
-      await pass(2, "ann");
+      for (let count = 0; count < 3; count += 1) {
+        clock.nowMs += LEASE_MS / 3;
+        for (const name of ["ann", "bea"]) await renew(name, { accused: ["cleo"] });
+        await renew("cleo");
+      }
+      await renew("ann");
+      expect(await renew("cleo")).toMatchObject({ kind: "renewed" });
+      await pass(5, "ann", "bea", "cleo");
       expect(await namesNow()).toEqual(["ann", "bea", "cleo"]);
-      await pass(1, "ann");
-      expect(await namesNow()).toEqual(["ann", "cleo"]);
     });
-    test("never lengthens the lease of who refused a connection", async () => {
-      const { renew, namesNow, pass } = await listOf("ann", "bea");
-      await pass(2, "ann");
-      await renew("ann", { refused: ["bea"] });
-      await pass(2, "ann");
+    test("leaves the eldest of members that all fail to hear each other, also of two", async () => {
+      for (const names of [
+        ["zoe", "ann"],
+        ["cleo", "ann", "bea"],
+        ["dora", "cleo", "ann", "bea"],
+      ]) {
+        const { renew, namesNow } = await listOf(...names);
+        for (let count = 0; count < 6; count += 1) {
+          for (const name of names) await renew(name, { accused: names.filter((other) => other !== name) });
+          clock.nowMs += LEASE_MS / 3;
+        }
+        expect(await namesNow()).toEqual([names[0]]);
+      }
+    });
+    test("leaves the larger part of members that are cut in two", async () => {
+      const { renew, namesNow } = await listOf("ann", "bea", "cleo", "dora", "edna");
+      for (let count = 0; count < 6; count += 1) {
+        for (const name of ["ann", "bea"]) await renew(name, { accused: ["cleo", "dora", "edna"] });
+        for (const name of ["cleo", "dora", "edna"]) await renew(name, { accused: ["ann", "bea"] });
+        clock.nowMs += LEASE_MS / 3;
+      }
+      expect(await namesNow()).toEqual(["cleo", "dora", "edna"]);
+    });
+    test("excuses a marked member once in silences of all", async () => {
+      const { renew, namesNow } = await listOf("ann", "bea");
+      for (let count = 0; count < 7; count += 1) {
+        await renew("ann", { accused: ["bea"] });
+        await renew("bea");
+        clock.nowMs += 2 * LEASE_MS;
+      }
+      await renew("ann");
       expect(await namesNow()).toEqual(["ann"]);
     });
-    test("does nothing to who refused a connection and renews", async () => {
-      const { renew, namesNow, pass } = await listOf("ann", "bea");
-      for (let count = 0; count < 5; count += 1) {
-        await renew("ann", { refused: ["bea", "nobody"] });
-        await pass(1, "ann", "bea");
+  });
+
+  describe("R10 renew(), a closed port", () => {
+    test("expels at the second word who has not renewed in between, by one member's word", async () => {
+      const { renew, namesNow, store } = await listOf("ann", "bea");
+      expect(await renew("ann", { closed: ["bea"], revision: 3 })).toMatchObject({ list: { revision: 3 } });
+      expect(await namesNow()).toEqual(["ann", "bea"]);
+      await renew("ann", { closedStill: ["bea"], freshNonce: "dead" });
+      expect(await viewOf(store)).toMatchObject({ epoch: 4, nonce: "dead", expelled: ["bea"] });
+    });
+    test("expels nobody who renews in between, however often it is said", async () => {
+      const { renew, namesNow } = await listOf("ann", "bea", "cleo");
+      for (let count = 0; count < 3; count += 1) {
+        for (const name of ["ann", "cleo"]) await renew(name, { closed: ["bea", "nobody"] });
+        await renew("bea");
+        for (const name of ["ann", "cleo"]) await renew(name, { closedStill: ["bea", "nobody"] });
       }
+      expect(await namesNow()).toEqual(["ann", "bea", "cleo"]);
+    });
+    test("expels nobody by a second word without a first of the same member, nor by one's own", async () => {
+      const { renew, namesNow } = await listOf("ann", "bea", "cleo");
+      await renew("ann", { closed: ["bea", "ann"] });
+      await renew("cleo", { closedStill: ["bea"] });
+      await renew("ann", { closedStill: ["ann"] });
+      expect(await namesNow()).toEqual(["ann", "bea", "cleo"]);
+    });
+    test("is taken back by the renewal of one who is marked, too: it lives", async () => {
+      const { renew, namesNow } = await listOf("ann", "bea");
+      for (let count = 0; count < 2; count += 1) await renew("ann", { accused: ["bea"], closed: ["bea"] });
+      expect(await renew("bea")).toMatchObject({ kind: "accused" });
+      await renew("ann", { closedStill: ["bea"] });
       expect(await namesNow()).toEqual(["ann", "bea"]);
     });
   });
@@ -273,7 +413,7 @@ export function memberListContract(
       expect(await viewOf(store)).toEqual(view);
       const run = await runOf(store);
       const answer = await store.renew(renewalOf("ann", { epoch: 7, nonce: "seven" }), LEASE_MS);
-      expect(answer).toMatchObject({ kind: "renewed", list: { view, listed: [{ run }, { run: "" }] } });
+      expect(answer).toMatchObject({ kind: "renewed", list: { view, listed: [{ run }, { run: "", licenceMs: 0 }] } });
     });
     test("writes it over an older list, whose members are absent then", async () => {
       const { store, renew } = await listOf("cleo");
@@ -424,7 +564,7 @@ export function memberListContract(
       const { store, run, renew, namesNow } = await listOf("ann", "bea");
       await store.leave(run, "bea", "left");
       await store.leave(run, "nobody", "unused");
-      expect(await viewOf(store)).toMatchObject({ epoch: 3, nonce: "left", expelled: [] });
+      expect(await viewOf(store)).toMatchObject({ epoch: 4, nonce: "left", expelled: [] });
       expect(await renew("bea")).toMatchObject({ kind: "absent" });
       await renew("bea", { isJoining: true });
       expect(await namesNow()).toEqual(["ann", "bea"]);

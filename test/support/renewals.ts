@@ -16,7 +16,8 @@ export function memberNamed(incarnation: string): Member {
 export function renewalOf(incarnation: string, rest: Partial<Renewal> = {}): Renewal {
   const member = memberNamed(incarnation);
   const known = { epoch: 0, nonce: "", freshNonce: `by ${incarnation}`, revision: 0 };
-  return { member, mark: MARK, isJoining: true, ...known, accused: [], refused: [], held: "", ...rest };
+  const named = { accused: [], closed: [], closedStill: [], called: [], held: "" };
+  return { member, mark: MARK, isJoining: true, ...known, licenceMs: 400, ...named, ...rest };
 }
 
 /** The store's run under the key that tests found with, from a renewal that changes nothing: the list that it knows is newer than any (R9). */

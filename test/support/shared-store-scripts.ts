@@ -12,6 +12,7 @@ import type { SharedStoreModel } from "../../simulator/redis/shared-store-model.
 const anyKnowledge = fc.constantFrom("current", "current", "current", "nothing", "older", "newer", "forked");
 const anyName = fc.constantFrom("ann", "bea", "cleo", "dora", "edna");
 const anyNames = fc.uniqueArray(anyName, { maxLength: 3 });
+const anyFew = fc.oneof({ weight: 4, arbitrary: fc.constant([]) }, { weight: 1, arbitrary: anyNames });
 const anyPartition = fc.nat({ max: 3 });
 const anyPartitions = fc.uniqueArray(anyPartition);
 const anyClaim: fc.Arbitrary<FoundedClaim> = fc.record({
@@ -28,6 +29,7 @@ const anySnapshot: fc.Arbitrary<Snapshot> = fc.record({
 });
 
 const OTHER_KEY = { ...KEY, hashKey: new Uint8Array(8).fill(9) };
+const JOINING = { isJoining: true };
 const RENEW = fc.record({
   kind: fc.constant("renew" as const),
   name: anyName,
@@ -36,8 +38,11 @@ const RENEW = fc.record({
   knowledge: anyKnowledge,
   knowsRevision: fc.boolean(),
   accused: anyNames,
-  refused: fc.oneof({ weight: 4, arbitrary: fc.constant([]) }, { weight: 1, arbitrary: anyNames }),
-  held: fc.constantFrom("", "3:1"),
+  closed: anyFew,
+  closedStill: anyFew,
+  called: anyNames,
+  licenceMs: fc.constantFrom(400, 1500),
+  held: fc.constantFrom(undefined, "", "3:1"),
   passedMs: fc.oneof(
     { weight: 6, arbitrary: fc.integer({ min: 0, max: 1500 }) },
     { weight: 1, arbitrary: fc.integer({ min: -100_000, max: 100_000 }) },
@@ -153,7 +158,7 @@ export class Script {
         return this.#renew(store, name, { ...rest, ...this.#known(knowledge), member, revision });
       }
       case "restore": {
-        const members = step.names.map(memberNamed);
+        const members = step.names.map((name, number) => ({ ...memberNamed(name), ...(number === 1 && JOINING) }));
         return store.restore(
           run,
           { ...this.#known(step.knowledge), members, expelled: step.expelled },
@@ -204,17 +209,9 @@ export class Script {
   }
 
   #renew(store: SharedStore, name: string, rest: object): Promise<RenewalAnswer> {
-    const known = {
-      epoch: 0,
-      nonce: "",
-      freshNonce: this.#fresh,
-      revision: 0,
-      accused: [],
-      refused: [],
-      held: "",
-      mark: MARK,
-    };
-    return store.renew({ member: memberNamed(name), isJoining: false, ...known, ...rest }, LEASE_MS);
+    const known = { epoch: 0, nonce: "", freshNonce: this.#fresh, revision: 0, licenceMs: 400 };
+    const named = { accused: [], closed: [], closedStill: [], called: [], held: "", mark: MARK };
+    return store.renew({ member: memberNamed(name), isJoining: false, ...known, ...named, ...rest }, LEASE_MS);
   }
 
   get #fresh(): string {

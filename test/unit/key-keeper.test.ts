@@ -40,10 +40,12 @@ class Subject {
       {
         ...shared,
         nowMs: () => world.nowMs,
+        bareMs: () => world.nowMs,
         wallMs: () => world.nowMs,
-        unheard: () => [],
-        takeRefused: () => [],
-        held: () => "",
+        accused: () => [],
+        called: () => [],
+        isAlone: () => false,
+        held: () => undefined,
         onView: () => undefined,
         onTagRuns: ([run]) => {
           if (run !== this.tagRun) this.keeper.onRun();

@@ -129,6 +129,24 @@ describe("PeerTransport.call()", () => {
     expect(await transport.call(url, "rows", bytesOf(8), 5000)).toHaveLength(8);
   });
 
+  test("R10: tells of a connection that was open and has ended, not of one that was refused or that it closed itself", async () => {
+    const { port, url } = await openPort();
+    const transport = transportOf();
+    const ended: string[] = [];
+    transport.onEnded = (peerUrl) => ended.push(peerUrl);
+    for (const lane of ["rows", "control"] as const) await transport.call(url, lane, bytesOf(8), 5000);
+    await port.close();
+    await until("both connections have ended", () => ended.length === 2);
+    expect(ended).toEqual([url, url]);
+    await peerErrorOf(transport.call(url, "rows", bytesOf(8), 5000));
+    const other = await openPort();
+    await transport.call(other.url, "rows", bytesOf(8), 5000);
+    transport.close();
+    await turn();
+    await turn();
+    expect(ended).toEqual([url, url]);
+  });
+
   test("rejects with the reason where the peer has another secret", async () => {
     const { url } = await openPort();
     const error = await peerErrorOf(

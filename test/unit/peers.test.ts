@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { seal, unseal } from "../../cluster/peers/envelope.ts";
 import { Peers } from "../../cluster/peers/peers.ts";
-import { type Lane, PeerError } from "../../cluster/ports/transport.ts";
+import { type Lane, PeerError, type Transport } from "../../cluster/ports/transport.ts";
 import type { View } from "../../cluster/ports/view.ts";
 import { incarnationOf, viewOfMembers } from "../support/members.ts";
 
@@ -17,6 +17,14 @@ class Subject {
   readonly adopted: View[] = [];
   readonly handled: { from: string; epoch: number; delayMs: number }[] = [];
   readonly sent: Uint8Array[] = [];
+  readonly closed: string[] = [];
+  readonly transport: Transport = {
+    call: (_url, _lane, message) => {
+      this.sent.push(message);
+      return this.answer(message);
+    },
+    onEnded: () => undefined,
+  };
   answer: (message: Uint8Array) => Promise<Uint8Array> = async (message) => {
     const { from, to } = unseal("request", message, MARK);
     return seal(
@@ -37,12 +45,7 @@ class Subject {
   readonly peers = new Peers(
     {
       mark: MARK,
-      transport: {
-        call: (_url, _lane, message) => {
-          this.sent.push(message);
-          return this.answer(message);
-        },
-      },
+      transport: this.transport,
       nowMs: () => this.nowMs,
       me: () => incarnationOf(1),
       view: () => this.view,
@@ -50,6 +53,7 @@ class Subject {
         this.adopted.push(view);
         this.view = view;
       },
+      onClosed: (incarnation) => this.closed.push(incarnation),
     },
     {
       rows: (from, epoch, delayMs) => this.handle(from, epoch, delayMs),
@@ -163,7 +167,7 @@ test("R17: a node of another cluster is not listened to, and counts as a port wh
   await expect(subject.peers.receive("rows", seal({ kind: "request", ...foreign }, [8, 8]))).rejects.toThrow(PeerError);
   subject.answer = async () => seal({ kind: "answer", ...foreign }, [8, 8]);
   await expect(subject.peers.call(incarnationOf(2), "rows", BODY, 100)).rejects.toThrow("two clusters");
-  expect([subject.adopted, subject.handled, subject.peers.takeRefused()]).toEqual([[], [], [incarnationOf(2)]]);
+  expect([subject.adopted, subject.handled, subject.closed]).toEqual([[], [], [incarnationOf(2)]]);
 });
 test("R10: who was not heard of for a while is named, who was heard or answered is not", async () => {
   const subject = new Subject();
@@ -180,31 +184,134 @@ test("a member whose address is none is like one that does not answer: call() re
     throw new TypeError("Invalid URL");
   };
   await expect(subject.peers.call(incarnationOf(2), "counts", BODY, 100)).rejects.toThrow(PeerError);
-  expect(subject.peers.takeRefused()).toEqual([]);
+  expect(subject.closed).toEqual([]);
 });
-test("R10: a port that refuses, or where another incarnation answers, is named once", async () => {
+const REFUSING = (): Promise<Uint8Array> => Promise.reject(new PeerError("nobody listens", true));
+const STRANGER = async (): Promise<Uint8Array> =>
+  seal(
+    {
+      kind: "answer",
+      verdict: "stranger",
+      epoch: 5,
+      sentAtMs: 0,
+      echoMs: 0,
+      from: incarnationOf(8),
+      to: incarnationOf(1),
+      view: undefined,
+      body: BODY,
+    },
+    MARK,
+  );
+const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
+
+test("R10: a port that refuses, or where another incarnation answers, is told once until it answers again", async () => {
   const subject = new Subject();
-  subject.answer = () => Promise.reject(new PeerError("nobody listens", true));
-  await expect(subject.peers.call(incarnationOf(2), "rows", BODY, 100)).rejects.toThrow(PeerError);
-  subject.answer = async () =>
-    seal(
-      {
-        kind: "answer",
-        verdict: "stranger",
-        epoch: 5,
-        sentAtMs: 0,
-        echoMs: 0,
-        from: incarnationOf(8),
-        to: incarnationOf(1),
-        view: undefined,
-        body: BODY,
-      },
-      MARK,
-    );
-  const call = subject.peers.call(incarnationOf(3), "rows", BODY, 100);
-  await expect(call).rejects.toMatchObject({ message: expect.stringContaining("is not"), isAnother: true });
-  expect(subject.peers.takeRefused()).toEqual([incarnationOf(2), incarnationOf(3)]);
-  expect(subject.peers.takeRefused()).toEqual([]);
+  const { answer, peers } = subject;
+  const call = async (number: number): Promise<unknown> =>
+    peers.call(incarnationOf(number), "rows", BODY, 100).catch((error: unknown) => error);
+  subject.answer = REFUSING;
+  for (let count = 0; count < 3; count++) await call(2);
+  subject.answer = STRANGER;
+  for (let count = 0; count < 3; count++) await call(3);
+  expect(subject.closed).toEqual([2, 3].map(incarnationOf));
+  subject.answer = answer;
+  await call(2);
+  subject.answer = REFUSING;
+  await call(2);
+  expect(subject.closed).toEqual([2, 3, 2].map(incarnationOf));
+});
+test("R10: where a connection ended the port is asked at once, and again until that tells something", async () => {
+  const subject = new Subject();
+  const { peerUrl } = subject.view.members[1];
+  subject.peers.onView();
+  subject.answer = () => Promise.reject(new PeerError("did not answer", false));
+  subject.transport.onEnded(peerUrl);
+  await turn();
+  expect([subject.sent.length, subject.closed]).toEqual([1, []]);
+  subject.answer = REFUSING;
+  subject.peers.tick(3_000_000);
+  await turn();
+  expect(subject.closed).toContain(incarnationOf(2));
+});
+test("R10: a connection that ended while the peer still answers accuses nobody", async () => {
+  const subject = new Subject();
+  subject.transport.onEnded(subject.view.members[1].peerUrl);
+  subject.transport.onEnded("http://somebody-else:1");
+  await turn();
+  expect([subject.sent.length, subject.closed]).toEqual([1, []]);
+});
+test("R10: who does not answer at its address for a while is accused, although it is heard", async () => {
+  const subject = new Subject();
+  subject.peers.onView();
+  subject.nowMs += 3001;
+  await subject.receive({ from: incarnationOf(2) });
+  await subject.receive({ from: incarnationOf(3) });
+  expect([subject.peers.unheard(3000), subject.peers.accused(3000)]).toEqual([[], [2, 3].map(incarnationOf)]);
+  await subject.peers.call(incarnationOf(3), "rows", BODY, 100);
+  expect(subject.peers.accused(3000)).toEqual([incarnationOf(2)]);
+});
+test("R10: whoever has been quiet is called with nothing to say, which no part of the node needs to handle", async () => {
+  const subject = new Subject();
+  const sentIn = async (ms: number): Promise<number> => {
+    const before = subject.sent.length;
+    subject.nowMs += ms;
+    subject.peers.tick(3000);
+    await turn();
+    return subject.sent.length - before;
+  };
+  expect([await sentIn(0), await sentIn(900), await sentIn(200), await sentIn(200)]).toEqual([2, 0, 2, 0]);
+  const body = new Uint8Array(0);
+  const request = {
+    kind: "request" as const,
+    verdict: "done" as const,
+    epoch: 5,
+    sentAtMs: 0,
+    echoMs: 0,
+    view: undefined,
+    body,
+  };
+  const message = seal({ ...request, from: incarnationOf(2), to: incarnationOf(1) }, MARK);
+  const answer = unseal("answer", await subject.peers.receive("control", message), MARK);
+  expect([answer.verdict, answer.body.length]).toEqual(["done", 0]);
+});
+test("R14: who has not heard half of the others is alone; who joins does not count", async () => {
+  const subject = new Subject();
+  subject.view = viewOfMembers(5, [1, 2, 3, 4]);
+  const joiner = { ...subject.view.members[3], isJoining: true };
+  subject.view = { ...subject.view, members: [...subject.view.members.slice(0, 3), joiner] };
+  subject.peers.onView();
+  subject.nowMs += 3001;
+  expect([subject.peers.isAlone(3000), subject.peers.unheard(3000).length]).toEqual([true, 2]);
+  await subject.receive({ from: incarnationOf(4) });
+  expect(subject.peers.isAlone(3000)).toBe(true);
+  await subject.receive({ from: incarnationOf(2) });
+  expect(subject.peers.isAlone(3000)).toBe(false);
+});
+test("a joiner is called, and counts as called back once it has answered", async () => {
+  const subject = new Subject();
+  const [me, , joiner] = subject.view.members;
+  subject.view = { ...subject.view, members: [me, { ...joiner, isJoining: true }] };
+  const { answer } = subject;
+  subject.answer = REFUSING;
+  subject.peers.tick(3000);
+  await turn();
+  expect(subject.peers.called()).toEqual([]);
+  subject.answer = answer;
+  subject.nowMs += 100;
+  subject.peers.tick(3000);
+  await turn();
+  expect(subject.peers.called()).toEqual([joiner.incarnation]);
+});
+test("R8: reachesHalf() wants half of the others, and one at least; with nobody else it is so", async () => {
+  const subject = new Subject();
+  const { answer } = subject;
+  subject.answer = (message) =>
+    unseal("request", message, MARK).to === incarnationOf(2) ? answer(message) : REFUSING();
+  expect(await subject.peers.reachesHalf(100)).toBe(true);
+  subject.answer = REFUSING;
+  expect(await subject.peers.reachesHalf(100)).toBe(false);
+  subject.view = viewOfMembers(5, [1]);
+  expect(await subject.peers.reachesHalf(100)).toBe(true);
 });
 test("Peers.call() reaches only members that are listed", async () => {
   await expect(new Subject().peers.call(incarnationOf(9), "rows", BODY, 100)).rejects.toThrow(PeerError);

@@ -23,7 +23,7 @@ function naming(run: string, tables: Readonly<Record<number, NamedTable>> = {}, 
 
 function listOf(...held: string[]): MemberList {
   const numbers = held.map((_, index) => index + 1);
-  const listed = held.map((text, index) => ({ member: memberNumber(index + 1), run: "", held: text }));
+  const listed = held.map((text, index) => ({ member: memberNumber(index + 1), run: "", held: text, licenceMs: 400 }));
   return { view: viewOfMembers(3, numbers), listed, revision: 1 };
 }
 

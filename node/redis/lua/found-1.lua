@@ -10,12 +10,12 @@ if isOtherMaster(ARGV[1]) then return OTHER_RUN end
 local key, mark = KEYS[1], markOf(ARGV[1])
 local standing = redis.call('HMGET', key, 'mark', 'history')
 if standing[1] then return standing[1] == mark and standing[2] or false end
-local list = readList(key)
+local list = readList(key, '')
 if list and ARGV[6] ~= '1' then return false end
 if not list then
-  list = emptyList(readClock(ARGV[7]))
-  list.epoch, list.nonce = tonumber(ARGV[4]), ARGV[5]
-  writeList(key, list)
+  list = emptyList(key, readClock(ARGV[7]))
+  raiseTo(list, tonumber(ARGV[4]), ARGV[5])
+  writeList(list)
 end
 writeKey(key, mark, ARGV[2], tonumber(ARGV[3]), ARGV[5])
 return redis.call('HGET', key, 'history')

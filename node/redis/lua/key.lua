@@ -8,22 +8,23 @@ local function writeKey(key, mark, kept, generation, nonce)
 end
 
 -- Writes a list in the place of what stands: these members with fresh leases, none of whom has renewed yet.
--- standing: the list that is replaced, or nil      members: incarnation, JSON of each, from this place on
+-- standing: the list that is replaced, or nil      members: incarnation, JSON, '1' where it joins of each, from this place on
 local function replaceList(key, standing, leaseMs, now, epoch, nonce, expelled, members, from)
-  local list = emptyList(now)
+  local list = emptyList(key, now)
   if standing then
     observe(standing, leaseMs, now)
     list.revision, list.clock, list.time = standing.revision, standing.clock, standing.time
   end
   list.expelled = expelled
   redis.call('DEL', key)
-  for place = from, #members, 2 do
+  for place = from, #members, 3 do
     local name = members[place]
     list.entries[#list.entries + 1] = {
-      name = name, lease = list.clock + leaseMs, isExcused = false, isTouched = true, accused = '', before = '',
+      name = name, lease = list.clock + leaseMs, isExcused = false, isTouched = true, licence = '0',
     }
+    if members[place + 2] == '1' then list.joiners = list.joiners .. name .. ' ' end
     redis.call('HSET', key, 'm:' .. name, members[place + 1], 'r:' .. name, '', 'h:' .. name, '')
   end
   raiseTo(list, epoch, nonce)
-  writeList(key, list)
+  writeList(list)
 end

@@ -6,8 +6,8 @@
 -- with run members
 local other = isOtherRun(KEYS[1], ARGV[1])
 if other then return other end
-local list = readList(KEYS[1])
+local list = readList(KEYS[1], '')
 if list and takeOff(list, { [ARGV[2]] = true }) then
   raiseTo(list, list.epoch + 1, ARGV[3])
-  writeList(KEYS[1], list)
+  writeList(list)
 end

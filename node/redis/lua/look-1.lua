@@ -7,5 +7,5 @@
 if isOtherMaster(ARGV[1]) then return OTHER_RUN end
 local key = KEYS[1]
 local found = redis.call('HMGET', key, 'history', 'mark', 'key')
-local list = readList(key)
-return { found[1], found[2], found[3], list and answerList(key, list, 'look') or {} }
+local list = readList(key, '')
+return { found[1], found[2], found[3], list and answerList(list, 'look', false) or {} }

@@ -4,7 +4,8 @@
   KEYS[1] the list of members (hash, members.lua, key.lua)
   ARGV[1] run: its masters, and the mark asked for, count   [2] lease, ms   [3] who asks, an incarnation
   ARGV[4] epoch of the view to be written back   [5] fresh nonce   [6] expelled, by spaces   [7] a clock for tests, else ''
-  ARGV[8] key   [9] its generation   then of each member of that view: incarnation, JSON   Clock: Redis' own
+  ARGV[8] key   [9] its generation   then of each member of that view: incarnation, JSON, '1' where it joins
+  Clock: Redis' own
   Returns 'replaced', 'counted', 'outnumbered', or 'not needed'.
   votes  of each in lines 'incarnation mark clock', by the observed clock; one lapses with a lease                    ]]
 -- with run members key
@@ -15,14 +16,14 @@ local now = readClock(ARGV[7])
 
 local standing = redis.call('HMGET', key, 'mark', 'generation', 'votes')
 if not standing[1] or standing[1] == mark then return 'not needed' end
-local list = readList(key) or emptyList(now)
+local list = readList(key, '') or emptyList(key, now)
 observe(list, leaseMs, now)
-writeList(key, list)
+if list.epoch > 0 then writeList(list) end
 local living = 0
-for _, entry in ipairs(list.entries) do
+for _, entry in ipairs(readEntries(list)) do
   if entry.lease >= list.clock then living = living + 1 end
 end
-local members = (#ARGV - MEMBERS_FROM + 1) / 2
+local members = (#ARGV - MEMBERS_FROM + 1) / 3
 if members <= living then return 'outnumbered' end
 
 local lines, hasAsked = { own .. ' ' .. mark .. ' ' .. text(list.clock) .. '\n' }, { [own] = true }
@@ -34,7 +35,7 @@ for name, wanted, at in string.gmatch(standing[3] or '', '(%S+) (%S+) (%d+)\n') 
 end
 redis.call('HSET', key, 'votes', table.concat(lines))
 local asked = 0
-for place = MEMBERS_FROM, #ARGV, 2 do
+for place = MEMBERS_FROM, #ARGV, 3 do
   if hasAsked[ARGV[place]] then asked = asked + 1 end
 end
 if asked * 2 <= members or asked <= living then return 'counted' end
