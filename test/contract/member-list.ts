@@ -230,7 +230,7 @@ export function memberListContract(
       });
       expect(await renew("ann", { ...known, held: "3:2" })).toMatchObject({
         mustName: false,
-        list: { listed: [{ run, held: "3:2" }] },
+        list: { listed: [{ run: await runOf(store), held: "3:2" }] },
       });
     });
     test("R14 has each member's licence as it named it last, and no revision of its own for it", async () => {
