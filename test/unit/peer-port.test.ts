@@ -325,9 +325,9 @@ describe("PeerPort, strangers", () => {
     const { url } = await openPort();
     for (const path of ["/peer/hello", "/peer/rows", "/"]) {
       const answer = await rawRequest(url, `GET ${path} HTTP/1.1\r\nhost: x\r\n\r\n`);
-      expect(answer?.headers["headcount-protocol"], path).toBe("1");
+      expect(answer?.headers["headcount-protocol"], path).toBe(String(PROTOCOL));
     }
-    expect((await rawRequest(url, `${UPGRADE}\r\n`))?.headers["headcount-protocol"]).toBe("1");
+    expect((await rawRequest(url, `${UPGRADE}\r\n`))?.headers["headcount-protocol"]).toBe(String(PROTOCOL));
   });
 });
 
