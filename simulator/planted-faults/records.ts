@@ -17,9 +17,7 @@ export const RECORD_FAULTS: Readonly<Record<string, PlantedFault>> = {
     "cluster/moves/take-over-steps.ts",
     "if (!isShort && !(isUnclaimedSince && before.length === said.length)) return false;",
     "",
-    "A to B and back, and A was never told that B served",
-    "A to B to C to B, a death at one step",
-    "two takers at neighbouring epochs, the slower first",
+    "A to B and back, and B claims in between",
   ),
   "append without claim check": fault(
     "R2",
