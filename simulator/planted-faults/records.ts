@@ -74,6 +74,13 @@ export const RECORD_FAULTS: Readonly<Record<string, PlantedFault>> = {
     "unlogged.clear();",
     "rows that come while a snapshot heals",
   ),
+  "ahead ends before the append behind the snapshot has landed": fault(
+    "R4",
+    "cluster/records/tag-recorder.ts",
+    "record.beginProving();",
+    "record.beginProving();\n    return this.level(record);",
+    "a full store takes snapshots and no appends",
+  ),
   "ahead is forgotten": fault(
     "R4",
     "cluster/records/tag-recorder.ts",
