@@ -75,8 +75,6 @@ export interface MemberOptions {
 /** Seen ages are whole tenths as of the last tick, so up to a fifth of a second early: nobody may be disconnected before time. */
 const LATE_MS = 200;
 const REACH_WITHIN_MS = 500;
-/** Faults that differ are told so often at the most. */
-const FAULT_TOLD_EVERY_MS = 10_000;
 const FAULT_OVER_AFTER_MS = 1000;
 /** A node to which nothing is to be said is sent a word so many times a lease. */
 const QUIET_SHARE = 4;
@@ -98,7 +96,6 @@ export class MemberNode {
   hasLeft = false;
   faultReason: string | undefined;
   private faultAtMs = -Infinity;
-  private faultToldAtMs = -Infinity;
   private readonly ports: MemberPorts;
   private readonly takeBack: TakeBack;
   private readonly notices: ServedNotices;
@@ -396,12 +393,11 @@ export class MemberNode {
 
   private onStoreFault(error: unknown): void {
     this.keeper.onFault(error);
-    const [reason, nowMs] = [error instanceof Error ? error.message : String(error), this.ports.nowMs()];
-    const isNews = reason !== this.faultReason && nowMs - this.faultToldAtMs > FAULT_TOLD_EVERY_MS;
-    if (isNews) this.ports.tell({ kind: "store fault", reason, partitionsAhead: this.recorder.aheadCount });
-    if (isNews) this.faultToldAtMs = nowMs;
+    const reason = error instanceof Error ? error.message : String(error);
+    if (reason !== this.faultReason)
+      this.ports.tell({ kind: "store fault", reason, partitionsAhead: this.recorder.aheadCount });
     this.faultReason = reason;
-    this.faultAtMs = nowMs;
+    this.faultAtMs = this.ports.nowMs();
   }
 
   /** The store is well again when nothing is ahead, the lease is renewed, and nothing failed for a while. */

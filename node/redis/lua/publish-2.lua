@@ -20,13 +20,11 @@ elseif standing ~= since then
 end
 local ARGUMENTS_MAX = 4000 -- unpack() gives some 8,000 values at most
 local FIRST = 6
-local function each(command, from, last)
-  for at = from, last, ARGUMENTS_MAX do
-    redis.call(command, KEYS[1], unpack(ARGV, at, math.min(at + ARGUMENTS_MAX - 1, last)))
-  end
+local function each(from, last, call)
+  for at = from, last, ARGUMENTS_MAX do call(unpack(ARGV, at, math.min(at + ARGUMENTS_MAX - 1, last))) end
 end
-each('ZREM', FIRST, FIRST + gone - 1)
-each('ZADD', FIRST + gone, #ARGV)
+each(FIRST, FIRST + gone - 1, function(...) redis.call('ZREM', KEYS[1], ...) end)
+each(FIRST + gone, #ARGV, function(...) redis.call('ZADD', KEYS[1], ...) end)
 if redis.call('ZCARD', KEYS[1]) ~= modes then -- somebody else wrote there: the guard stays, so all of it comes next
   return 'all wanted'
 end
