@@ -55,6 +55,7 @@ export const COUNT_FAULTS: Readonly<Record<string, PlantedFault>> = {
     "cluster/counts/read-views.ts",
     "if (known !== undefined && isNewer(known, term, version)) return true;",
     "",
+    "partitions and regions moving while players cross borders",
   ),
   "views without a beat are not stale": fault(
     "R23",
