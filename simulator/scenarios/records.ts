@@ -18,6 +18,7 @@ export const RECORDS = {
     await world.run(300);
     const [taker, holder] = world.nodes;
     taker.holdWorker();
+    world.network.loses = (from, _, lane) => from === taker && lane === "control"; // so that it reads records
     const { model } = world.store;
     const claimed = (): number =>
       [...model.records.values()].filter(({ claim }) => claim?.incarnation === taker.node.incarnation).length;
@@ -33,6 +34,7 @@ export const RECORDS = {
     await world.until("the taker has heard of the new run", isHeard, 5000);
     await world.run(seed % 4 === 0 ? world.random.below(2500) : 0); // after all may write again, or while nobody may
     taker.unburden();
+    world.network.mend();
     await healed(world);
     await world.run(1500);
     await everybody(world, ({ place }) => place); // each says again where it is
