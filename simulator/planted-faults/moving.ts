@@ -3,12 +3,7 @@ import { fault, KEYS, type PlantedFault } from "./planted-fault.ts";
 
 export const MOVING_FAULTS: Readonly<Record<string, PlantedFault>> = {
   "serves at once when nobody let go": {
-    ...fault(
-      "R13",
-      "cluster/moves/take-over-steps.ts",
-      "if (how.mustSettle) holdings.settle(",
-      "if (how.mustSettle === undefined) holdings.settle(",
-    ),
+    ...fault("R13", "cluster/moves/take-over-steps.ts", "if (how.mustSettle) {", "if (how.mustSettle === undefined) {"),
     scenarios: ["an old holder that has learned nothing goes on", "one-way cuts"],
     harmless:
       "a newcomer asks nobody before all have spoken to it, or for a lease: whoever learned nothing is expelled by then",

@@ -137,14 +137,14 @@ export const MOVING = {
   async "a region that empties during a failover"(world) {
     await begin(world, 3);
     const [empty] = world.crowd.players.map(({ place }) => regionOfPlace(place));
-    const elsewhere = (): number => {
+    const otherPlace = (): number => {
       for (;;) {
         const place = world.crowd.anyPlace();
         if (regionOfPlace(place) !== empty) return place;
       }
     };
     const owner = aNode(world, ({ node }) => node.parts?.placement.regionOwner(empty) === node.incarnation);
-    const moving = everybody(world, elsewhere);
+    const moving = everybody(world, otherPlace);
     await world.run(world.random.below(8));
     world.kill(owner);
     await moving;

@@ -23,7 +23,7 @@ export const RECORDS = {
     const claimed = (): number =>
       [...model.records.values()].filter(({ claim }) => claim?.incarnation === taker.node.incarnation).length;
     const claimedBefore = claimed();
-    holder.kill();
+    world.kill(holder);
     const isClaimed = (): boolean => claimed() > claimedBefore;
     await world.until("the taker has claimed something", isClaimed, 8000);
     await world.run(world.random.below(10)); // the claim is answered, and what came with it is being read
