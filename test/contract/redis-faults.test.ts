@@ -109,13 +109,13 @@ describe.skipIf(!hasRedis)("RedisStore", () => {
       await using cluster = await startRedisCluster();
       await using store = connect(cluster.url);
       await inUse(store);
-      const { run, tagRuns: runs } = await told(store);
+      const { run: listRun, tagRuns: runs } = await told(store);
       expect(new Set(runs).size).toBe(cluster.masters.length);
       // Not the master of the list: where that is lost too, every tag has another run (R9).
       const infos = await Promise.all(
         cluster.masters.map((master) => master.ask((direct) => direct.info("replication"))),
       );
-      const [lost] = cluster.masters.filter((_, index) => !infos[index].includes(run.split(" ")[0]));
+      const [lost] = cluster.masters.filter((_, index) => !infos[index].includes(listRun.split(" ")[0]));
       await lost.kill();
       const partitions = Array.from({ length: 16 }, (_, partition) => partition);
       const raise = (partition: number) => store.raise(runs[partition], [{ partition, claim: ALICE }], 1);
