@@ -50,6 +50,7 @@ export class EntryAlone implements Entry {
         return this.settleDone(hash, owner.remove(hash, id) ? "removed" : "nowhere", undefined, settle);
       case "find": {
         const place = this.placeOf(hash, id);
+        if (place?.region !== undefined && place.region >= 0 && place.mode === RESERVED_NAME) return settle(NOT_KNOWN);
         return this.settleDone(hash, place !== undefined && place.region >= 0 ? "found" : "nowhere", place, settle);
       }
       default:

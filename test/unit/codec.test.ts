@@ -137,7 +137,7 @@ test.each<[what: string, offset: number, rule: string, bytes: Uint8Array]>([
   ["an endless time of writing", 16, "a finite time of writing", forged((bytes) => bytes.writeDoubleLE(Infinity, 16))],
   ["a region that is none", NAMES_AT + 2, "a region's code", forged((bytes) => bytes.write("XX", NAMES_AT + 2))],
   ["a region in lower case", NAMES_AT, "a region's code", forged((bytes) => bytes.write("ca", NAMES_AT))],
-  ["a mode without letters", NAMES_AT + 4, "a mode's name", forged((bytes) => (bytes[NAMES_AT + 4] = 0))],
+  ["letters behind a mode that has none", NAMES_AT + 5, "a mode's name", forged((bytes) => (bytes[NAMES_AT + 4] = 0))],
   ["a mode with a space", NAMES_AT + 4, "a mode's name", forged((bytes) => bytes.write(" ", NAMES_AT + 6))],
   [
     "a mode too long",
