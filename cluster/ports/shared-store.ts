@@ -15,6 +15,7 @@ import {
   type SnapshotAnswer,
   StoreUnavailableError,
 } from "./record-store.ts";
+import type { ModeNameStore } from "./mode-name-store.ts";
 import type { Member, View } from "./view.ts";
 
 /**
@@ -81,7 +82,13 @@ export interface MemberList {
  * `expelled`, `absent` (R8): the caller is not listed. `gone` (R9): the list is gone, or below the epoch the caller knows.
  */
 export type RenewalAnswer =
-  | { readonly kind: "renewed"; readonly run: Run; readonly list: MemberList | undefined }
+  | {
+      readonly kind: "renewed";
+      readonly run: Run;
+      readonly list: MemberList | undefined;
+      /** R28: of the modes' names; absent while there are none. */
+      readonly modesRevision?: number;
+    }
   | { readonly kind: "expelled" | "absent"; readonly run: Run; readonly list: MemberList }
   | { readonly kind: "gone"; readonly run: Run };
 
@@ -111,7 +118,7 @@ export type TakenAnswer =
 /** R2; `unheard`: nobody knows whether it landed (only this part of the call failed). */
 export type SharedAppendAnswer = AppendAnswer | "unheard";
 
-export interface SharedStore {
+export interface SharedStore extends ModeNameStore {
   // The list of members (R7 to R11). Asks every master which run it is (R15), then runs one script.
 
   renew(renewal: Renewal, leaseMs: number): Promise<RenewalAnswer>;

@@ -83,7 +83,13 @@ export class Forwarder {
     this.figures = {
       rowsQueued: 0,
       rowsRetried: { moved: 0, "held by": 0, loading: 0, unheard: 0 },
-      rowsRefused: { overloaded: 0, "no room for the mode": 0, "no room for the player": 0, "no owner": 0 },
+      rowsRefused: {
+        overloaded: 0,
+        "no room for the mode": 0,
+        "no room for the player": 0,
+        "no owner": 0,
+        "mode not known": 0,
+      },
       rowsExpired: 0,
       sent: this.sender.figures,
       received: this.receiver.figures,

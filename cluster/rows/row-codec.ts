@@ -56,7 +56,13 @@ for (const [region, letters] of LETTERS.entries()) REGION_BY_LETTERS[letters] = 
 
 /** What became of a row, as its number on the wire. */
 const DONE = { moved: 0, renewed: 1, late: 2, removed: 3, found: 4, nowhere: 5 } as const;
-const REFUSED = { overloaded: 16, "no room for the mode": 17, "no room for the player": 18, "no owner": 19 } as const;
+const REFUSED = {
+  overloaded: 16,
+  "no room for the mode": 17,
+  "no room for the player": 18,
+  "no owner": 19,
+  "mode not known": 20,
+} as const;
 const ELSEWHERE = { moved: 32, "held by": 33, loading: 34 } as const;
 const EXPIRED_CODE = 48;
 const OUT_OF_TURN_CODE = 49;

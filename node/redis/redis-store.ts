@@ -12,6 +12,7 @@ import {
   type SnapshotAnswer,
   StoreUnavailableError,
 } from "../../cluster/ports/record-store.ts";
+import type { AdmittedModes, AskedModes, ModeNamesAnswer, ToldModes } from "../../cluster/ports/mode-name-store.ts";
 import type {
   ClusterKey,
   Renewal,
@@ -34,12 +35,15 @@ import {
   decodeAnswers,
   decodeKey,
   decodeList,
+  decodeModes,
+  decodeRenewed,
   decodeSnapshotAnswer,
   decodeStanding,
   decodeTaken,
   encodeClaim,
   encodeKey,
   encodeMember,
+  namesIn,
 } from "./wire.ts";
 
 export interface RedisStoreOptions {
@@ -64,6 +68,8 @@ const SCRIPTS = {
   restore: scriptNamed("restore"),
   raiseEpoch: scriptNamed("raise-epoch"),
   leave: scriptNamed("leave"),
+  admitMode: scriptNamed("admit-mode"),
+  tellModes: scriptNamed("tell-modes"),
   readKey: scriptNamed("read-key"),
   proposeKey: scriptNamed("propose-key"),
   createRecords: scriptNamed("create-records"),
@@ -152,7 +158,7 @@ export class RedisStore implements SharedStore {
     const [kind, ...list] = answer as Buffer[];
     switch (kind.toString()) {
       case "renewed":
-        return { kind: "renewed", run, list: list.length === 0 ? undefined : decodeList(list) };
+        return decodeRenewed(run, list);
       case "gone":
         return { kind: "gone", run };
       default:
@@ -173,6 +179,23 @@ export class RedisStore implements SharedStore {
 
   async leave(run: Run, incarnation: string, freshNonce: string): Promise<void> {
     await this.#leases.call("leave", SCRIPTS.leave, [this.#membersKey], [run, incarnation, freshNonce]);
+  }
+
+  // The names of modes (R28).
+
+  async admitModes(run: Run, { names, candidates, modesMax, revision }: AskedModes): Promise<AdmittedModes> {
+    const args = [run, `${modesMax}`, `${revision}`, candidates.join(" "), names.join(" ")];
+    const answer = await this.#leases.call("admit a mode", SCRIPTS.admitMode, [this.#membersKey], args);
+    return { ...decodeModes(answer as Buffer[]), refused: namesIn((answer as Buffer[])[5]) };
+  }
+
+  async tellModes(run: Run, told: ToldModes): Promise<ModeNamesAnswer> {
+    const { incarnation, revision, settledRevision, partitionCount, partitions, held } = told;
+    const about = [incarnation, `${revision}`, `${settledRevision}`, `${partitionCount}`];
+    const args = [run, ...about, partitions.join(","), held.join(" ")];
+    return decodeModes(
+      (await this.#leases.call("tell modes", SCRIPTS.tellModes, [this.#membersKey], args)) as Buffer[],
+    );
   }
 
   // The cluster's key (R12).

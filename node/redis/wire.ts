@@ -1,6 +1,15 @@
 /** What the scripts take and answer, as texts and bytes (`lua/` says what they mean). */
 import type { AppendAnswer, Claim, PartitionRecord, SnapshotAnswer } from "../../cluster/ports/record-store.ts";
-import type { ClusterKey, Listed, MemberList, Standing, TakenAnswer } from "../../cluster/ports/shared-store.ts";
+import type { ModeNamesAnswer } from "../../cluster/ports/mode-name-store.ts";
+import type {
+  ClusterKey,
+  Listed,
+  MemberList,
+  RenewalAnswer,
+  Run,
+  Standing,
+  TakenAnswer,
+} from "../../cluster/ports/shared-store.ts";
 import type { Member } from "../../cluster/ports/view.ts";
 
 const ANSWERS = { L: "landed", S: "superseded", B: "behind", O: "outnumbered" } as const;
@@ -47,6 +56,29 @@ export function decodeList(values: readonly Buffer[]): MemberList {
     listed,
     revision: Number(revision),
   };
+}
+
+/** Of renew-1.lua, behind its kind: the revision of the modes' names (R28), then the list where it is told. */
+export function decodeRenewed(run: Run, [modesRevision, ...list]: readonly Buffer[]): RenewalAnswer {
+  const revision = Number(modesRevision.toString());
+  const told = list.length === 0 ? undefined : decodeList(list);
+  return { kind: "renewed", run, list: told, ...(revision > 0 && { modesRevision: revision }) };
+}
+
+/** Of answerModes(). */
+export function decodeModes([revision, isWhole, added, gone, marked]: readonly Buffer[]): ModeNamesAnswer {
+  return {
+    revision: Number(revision.toString()),
+    isWhole: isWhole.toString() === "1",
+    added: namesIn(added),
+    gone: namesIn(gone),
+    marked: namesIn(marked),
+  };
+}
+
+/** Names with a space between each two. */
+export function namesIn(line: Buffer): string[] {
+  return line.length === 0 ? [] : line.toString().split(" ");
 }
 
 export function encodeClaim({ term, incarnation }: Claim): string {

@@ -100,12 +100,13 @@ export class MemberListModel {
     return { kind: "renewed", run, list: isLeftOut ? undefined : answered(list) };
   }
 
-  restore(view: View, freshNonce: string, leaseMs: number, nowMs: number): void {
+  /** @returns whether it wrote the list back */
+  restore(view: View, freshNonce: string, leaseMs: number, nowMs: number): boolean {
     const standing = this.#list;
     if (standing !== undefined && standing.epoch >= view.epoch) {
       const isForked = standing.epoch === view.epoch && view.nonce !== "" && standing.nonce !== view.nonce;
       if (isForked) raise(standing, standing.epoch + 1, freshNonce);
-      return;
+      return false;
     }
     const list = standing ?? emptyList(nowMs);
     this.#list = list;
@@ -117,6 +118,7 @@ export class MemberListModel {
     }));
     list.expelled = view.expelled.slice(-EXPELLED_MAX);
     raise(list, view.epoch, view.nonce);
+    return true;
   }
 
   raiseEpoch(above: number, freshNonce: string): void {

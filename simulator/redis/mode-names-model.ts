@@ -144,7 +144,13 @@ export class ModeNamesModel {
     const since = (names: ReadonlyMap<string, number>): string[] =>
       [...names].filter(([, revision]) => isWhole || revision > known).map(([name]) => name);
     const marked = [...this.#marks.keys()];
-    return { revision: this.revision, isWhole, added: since(this.#names), gone: isWhole ? [] : since(this.#gone), marked };
+    return {
+      revision: this.revision,
+      isWhole,
+      added: since(this.#names),
+      gone: isWhole ? [] : since(this.#gone),
+      marked,
+    };
   }
 }
 

@@ -25,8 +25,10 @@ import {
   type Standing,
   type TakenAnswer,
 } from "../../cluster/ports/shared-store.ts";
+import type { AdmittedModes, AskedModes, ModeNamesAnswer, ToldModes } from "../../cluster/ports/mode-name-store.ts";
 import type { View } from "../../cluster/ports/view.ts";
 import { MemberListModel } from "./member-list-model.ts";
+import { ModeNamesModel } from "./mode-names-model.ts";
 import {
   type RecordModel,
   appendToRecord,
@@ -68,6 +70,7 @@ export class SharedStoreModel {
   /** To be looked at; changed by steps only. */
   records = new Map<PartitionIndex, RecordModel>();
   readonly members = new MemberListModel();
+  readonly modes = new ModeNamesModel();
   published = new Map<string, Published>();
   key: ClusterKey | undefined;
   /** R12: beside the records, by tag: the cluster's key. */
@@ -94,12 +97,21 @@ export class SharedStoreModel {
   /** All that is stored as of now, for `load()`: the store comes back older, or without its tail. */
   save(): unknown {
     const { records, published, key, tagKeys, isFounded } = this;
-    return structuredClone({ records, published, key, tagKeys, isFounded, list: this.members.save() });
+    return structuredClone({
+      records,
+      published,
+      key,
+      tagKeys,
+      isFounded,
+      list: this.members.save(),
+      modes: this.modes.save(),
+    });
   }
 
   load(saved: unknown): void {
-    const { list, ...rest } = structuredClone(saved) as { list: unknown };
+    const { list, modes, ...rest } = structuredClone(saved) as { list: unknown; modes: unknown };
     this.members.load(list);
+    this.modes.load(modes);
     Object.assign(this, rest);
   }
 
@@ -111,12 +123,15 @@ export class SharedStoreModel {
   // The steps.
 
   renew(renewal: Renewal, leaseMs: number): RenewalAnswer {
-    return this.members.renew(renewal, leaseMs, this.run, this.#clockMs());
+    const answer = this.members.renew(renewal, leaseMs, this.run, this.#clockMs());
+    const modesRevision = this.modes.revision;
+    return answer.kind === "renewed" && modesRevision > 0 ? { ...answer, modesRevision } : answer;
   }
 
   restore(run: Run, view: View, freshNonce: string, leaseMs: number): void {
     this.#expect(run);
-    this.members.restore(view, freshNonce, leaseMs, this.#clockMs());
+    // The names go with the hash that is written anew: whoever holds one tells it again (R28).
+    if (this.members.restore(view, freshNonce, leaseMs, this.#clockMs())) this.modes.load(undefined);
   }
 
   raiseEpoch(run: Run, above: number, freshNonce: string): void {
@@ -127,6 +142,20 @@ export class SharedStoreModel {
   leave(run: Run, incarnation: string, freshNonce: string): void {
     this.#expect(run);
     this.members.leave(incarnation, freshNonce);
+  }
+
+  admitModes(run: Run, asked: AskedModes): AdmittedModes {
+    this.#expect(run);
+    return this.modes.admit(asked);
+  }
+
+  tellModes(run: Run, told: ToldModes): ModeNamesAnswer {
+    this.#expect(run);
+    const listed = this.members.peek()?.view.members ?? [];
+    return this.modes.tell(
+      told,
+      listed.map(({ incarnation }) => incarnation),
+    );
   }
 
   /** R12: where the key itself is gone, any record has it. */
@@ -242,6 +271,14 @@ class ModelConnection implements SharedStore {
 
   leave(run: Run, incarnation: string, freshNonce: string): Promise<void> {
     return this.#step("leave", () => this.#model.leave(run, incarnation, freshNonce));
+  }
+
+  admitModes(run: Run, asked: AskedModes): Promise<AdmittedModes> {
+    return this.#step("admitModes", () => this.#model.admitModes(run, asked));
+  }
+
+  tellModes(run: Run, told: ToldModes): Promise<ModeNamesAnswer> {
+    return this.#step("tellModes", () => this.#model.tellModes(run, told));
   }
 
   async readKey(run: Run): Promise<{ readonly key: ClusterKey | undefined; readonly isFounded: boolean }> {

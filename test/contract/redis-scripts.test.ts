@@ -10,7 +10,7 @@ import { type RedisServer, hasRedis, startRedis } from "../support/redis-server.
 import { memberNamed, renewalOf, runOf } from "../support/renewals.ts";
 
 const FOLDER = join(import.meta.dirname, "../../node/redis/lua");
-const SHARED = ["members.lua", "records.lua", "run.lua"];
+const SHARED = ["members.lua", "modes.lua", "records.lua", "run.lua"];
 const files = readdirSync(FOLDER);
 const scriptFiles = files.filter((file) => !SHARED.includes(file));
 

@@ -12,6 +12,7 @@ import { LEASE_MS, renewalOf, runOf, viewOf } from "../support/renewals.ts";
 import { SharedStoreModel } from "../../simulator/redis/shared-store-model.ts";
 import { Script, anyStep } from "../support/shared-store-scripts.ts";
 import { memberListContract } from "./member-list.ts";
+import { modeNamesContract } from "./mode-names.ts";
 
 export interface OpenedSharedStore {
   readonly store: SharedStore;
@@ -55,6 +56,7 @@ export function sharedStoreContract(
     });
 
     memberListContract(open, clock);
+    modeNamesContract(open, { runs });
 
     describe("R12 found()", () => {
       test("keeps the first proposal, for every node", async () => {

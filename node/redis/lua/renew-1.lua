@@ -6,7 +6,7 @@
   ARGV[8] fresh nonce   [9] revision it knows   [10] what it holds   [11] accused, [12] refused: incarnations, by spaces
   ARGV[13] a clock for tests, else ''   Clock: Redis' own
   Returns {'gone'}, {'renewed'} where nothing changed since that revision, or {'renewed' | 'expelled' | 'absent', list…}
-  as answerList() says.                                                                                              ]]
+  as answerList() says; behind 'renewed' stands the revision of the modes' names (R28), 0 where there are none.     ]]
 -- with run members
 if isOtherRun(ARGV[1]) then return OTHER_RUN end
 local key, run, leaseMs, own = KEYS[1], ARGV[1], tonumber(ARGV[2]), ARGV[3]
@@ -81,5 +81,8 @@ elseif isTold then
   list.revision = list.revision + 1
 end
 writeList(key, list)
-if isKnown and not isChanged and not isTold then return { 'renewed' } end
-return answerList(key, list, 'renewed')
+local modesRevision = redis.call('HGET', key, 'modesRevision') or '0'
+if isKnown and not isChanged and not isTold then return { 'renewed', modesRevision } end
+local answer = answerList(key, list, 'renewed')
+table.insert(answer, 2, modesRevision)
+return answer
