@@ -25,7 +25,8 @@ export interface ClusterOptions {
   readonly isRepair?: boolean;
 }
 
-export interface ClusterPorts extends MemberPorts {
+/** `nowMs`: the bare clock, which may stand still while the machine sleeps. */
+export interface ClusterPorts extends Omit<MemberPorts, "bareMs"> {
   /** This node must not join: what it brings differs from what the cluster was founded with. */
   readonly onFatal: (error: DisagreementError) => void;
 }
@@ -40,7 +41,7 @@ const WAITED_A_TICK_MAX_MS = 1000;
 
 export class ClusterNode {
   private readonly options: ClusterOptions;
-  private readonly ports: ClusterPorts;
+  private readonly ports: ClusterPorts & MemberPorts;
   private readonly founding: Founding;
   private readonly startIncarnation: string;
   private member: MemberNode | undefined;
@@ -54,7 +55,7 @@ export class ClusterNode {
 
   constructor(options: ClusterOptions, ports: ClusterPorts) {
     this.options = options;
-    this.ports = { ...ports, nowMs: wakefulClock(ports.nowMs, ports.wallMs) };
+    this.ports = { ...ports, bareMs: ports.nowMs, nowMs: wakefulClock(ports.nowMs, ports.wallMs) };
     this.startIncarnation = ports.randomId();
     const { store, randomId } = ports;
     const { nowMs } = this.ports;
@@ -183,7 +184,7 @@ export class ClusterNode {
       seq,
       untilMs,
     };
-    member.forwarder.submit(row, settle, isBatch);
+    member.modeGate.submit(row, settle, isBatch);
   }
 
   /** The node's clock, which goes on while the machine stands still. */

@@ -11,12 +11,14 @@ import { HandOff } from "./moves/hand-off.ts";
 import { encodeRequest } from "./moves/hand-off-codec.ts";
 import { Holdings } from "./moves/holdings.ts";
 import { Membership } from "./members/membership.ts";
+import { ModeNames } from "./members/mode-names.ts";
 import { Owner } from "./records/owner.ts";
 import { Peers } from "./peers/peers.ts";
 import { type Placement, placementOf } from "./members/placement.ts";
 import type { PartitionIndex } from "./ports/record-store.ts";
 import { Recorder } from "./records/recorder.ts";
 import type { Durability } from "./records/record-state.ts";
+import { ModeGate } from "./rows/mode-gate.ts";
 import { RowApplier } from "./rows/row-applier.ts";
 import { heldText, RunGuard } from "./records/run-guard.ts";
 import type { ClusterKey, MemberList, Run, SharedStore } from "./ports/shared-store.ts";
@@ -34,12 +36,16 @@ export type ClusterEvent =
   | { readonly kind: "expelled"; readonly incarnation: string }
   | { readonly kind: "superseded"; readonly partition: PartitionIndex }
   | { readonly kind: "store fault"; readonly reason: string; readonly partitionsAhead: number }
-  | { readonly kind: "store healed" };
+  | { readonly kind: "store healed" }
+  | { readonly kind: "modes lost"; readonly players: number }
+  | { readonly kind: "modes returned"; readonly modes: readonly string[] };
 
 export interface MemberPorts {
   readonly store: SharedStore;
   readonly transport: Transport;
   readonly nowMs: () => number;
+  /** The bare monotonic clock: for what must last at least so long. */
+  readonly bareMs: () => number;
   readonly wallMs: () => number;
   readonly randomId: () => string;
   readonly encode: (copy: TableCopy) => Promise<Uint8Array>;
@@ -76,6 +82,8 @@ export class MemberNode {
   readonly handOff: HandOff;
   readonly forwarder: Forwarder;
   readonly counts: Counts;
+  readonly modeNames: ModeNames;
+  readonly modeGate: ModeGate;
   readonly guard: RunGuard;
   readonly key: ClusterKey;
   placement: Placement;
@@ -94,6 +102,7 @@ export class MemberNode {
   /** R11: partitions that were made due for a last snapshot. */
   private readonly hurried = new Set<PartitionIndex>();
   private isGoing = false;
+  private unnamedTold = 0;
 
   constructor(
     key: ClusterKey,
@@ -113,6 +122,7 @@ export class MemberNode {
       graceMs,
       removalMs: 2 * deadlineMs,
       isLogged: durability === "log",
+      areModesAgreed: true,
     };
     const onSuperseded = (partition: PartitionIndex): void => this.onSuperseded(partition);
     const placement = (): Placement => this.placement;
@@ -163,11 +173,19 @@ export class MemberNode {
       onBehind: (partition) => recorder.doubt([partition]),
     });
     this.forwarder = this.makeForwarder();
+    this.modeNames = this.makeModeNames();
+    this.modeGate = new ModeGate({
+      names: this.modeNames,
+      forward: (row, settle, isBatch) => this.forwarder.submit(row, settle, isBatch),
+      nowMs,
+      atTurnEnd: ports.atTurnEnd,
+    });
     this.counts = this.makeCounts();
   }
 
   /** Lets time pass. To be called some 50 times a second. */
   tick(): void {
+    this.modeGate.tick();
     if (this.hasLeft) return this.forwarder.tick(); // who still waits here is told when the time is over
     this.membership.tick();
     this.takeOver.tick();
@@ -177,6 +195,8 @@ export class MemberNode {
     // Only when the list stands again: who finds the key without a list would found one of its own (R9).
     if (this.isKeyInDoubt && this.membership.list !== undefined) void this.restoreKey();
     this.lookForHealing();
+    this.modeNames.tick();
+    this.lookForUnnamed();
     this.owner.tick(this.ports.nowMs(), this.isDeaf());
     this.counts.tick();
     this.forwarder.tick();
@@ -210,6 +230,9 @@ export class MemberNode {
       isStoreKnown: this.guard.isOpen,
       tableBytes: engine.tableBytes,
       forwarding: this.forwarder.figures,
+      modes: this.modeNames.figures,
+      modeGate: this.modeGate.figures,
+      unnamedPlayers: engine.unnamedPlayers,
       counts: this.counts.figures,
       recorder: recorder.totals,
     };
@@ -241,6 +264,7 @@ export class MemberNode {
     this.guard.close(run);
     if (before === undefined) return;
     this.isKeyInDoubt = true;
+    this.modeNames.doubtStore();
     this.takeOver.onRun();
     this.recorder.doubtStore();
     this.ports.tell({ kind: "other run", before, run });
@@ -249,6 +273,7 @@ export class MemberNode {
   /** R9, R15: the list was gone under the same run, as after a FLUSHALL: so may be the records. */
   private onRestored(): void {
     this.isKeyInDoubt = true;
+    this.modeNames.doubtStore();
     this.recorder.doubtStore();
     for (const [partition] of this.holdings.heldTerms()) this.writeBack.add(partition);
   }
@@ -353,6 +378,38 @@ export class MemberNode {
     this.ports.tell({ kind: "store healed" });
   }
 
+  /** R28: players came with tables whose modes found no number. */
+  private lookForUnnamed(): void {
+    const players = this.engine.unnamedPlayers;
+    if (players > this.unnamedTold) this.ports.tell({ kind: "modes lost", players });
+    this.unnamedTold = players;
+  }
+
+  private makeModeNames(): ModeNames {
+    const { engine, holdings, membership } = this;
+    const { store, bareMs, tell } = this.ports;
+    const { modesMax, leaseMs, deadlineMs, partitions: partitionCount } = this.key;
+    const tables = {
+      additions: () => engine.modes.additions,
+      names: () => engine.modes.names.filter((name) => name !== ""),
+      isInUse: (name: string) => engine.isModeInUse(name),
+      release: (names: ReadonlySet<string>) => engine.releaseModes(names),
+      partitions: () => holdings.where("serving", "settling", "letting go"),
+    };
+    const ports = {
+      store,
+      tables,
+      run: () => membership.run,
+      incarnation: () => membership.me.incarnation,
+      isListed: () => membership.isListed,
+      revisionTold: () => membership.modesRevision,
+      bareMs,
+      onFault: (error: unknown) => this.onStoreFault(error),
+      onReturn: (modes: readonly string[]) => tell({ kind: "modes returned", modes }),
+    };
+    return new ModeNames(ports, { modesMax, leaseMs, deadlineMs, partitionCount });
+  }
+
   private makeMembership(member: Omit<Member, "incarnation" | "isLeaving">, leaseMs: number): Membership {
     const { store, nowMs, wallMs, randomId } = this.ports;
     const ports = {
@@ -446,7 +503,9 @@ export class MemberNode {
         const serving = holdings.servingOf(partition);
         if (serving === undefined) return undefined;
         const isLicensed = holdings.isLicensed(partition);
-        return { term: serving.claim.term, isDoubtful: holdings.isDoubtful(serving), isLicensed };
+        // R28: players whose mode's name was lost are in no count.
+        const isDoubtful = holdings.isDoubtful(serving) || this.engine.partitions[partition].unnamed > 0;
+        return { term: serving.claim.term, isDoubtful, isLicensed };
       },
       confirm: async (partitions) => {
         const isProven = await Promise.all(

@@ -108,6 +108,11 @@ export class Engine {
     return mode >= 0 && !this.boards.isModeEmpty(mode);
   }
 
+  /** R28: takes the numbers of these modes back, where nobody is in them and nothing that is still to be told names them. */
+  releaseModes(names: ReadonlySet<string>): void {
+    this.forgetEmpty(this.time.tenths, (mode) => names.has(this.modes.names[mode]));
+  }
+
   /** R28: players whose mode's name was lost. */
   get unnamedPlayers(): number {
     return this.boards.unnamed;
@@ -308,11 +313,11 @@ export class Engine {
   }
 
   /** Forgets the modes not used since `before` in which nobody is. */
-  private forgetEmpty(before: number): void {
+  private forgetEmpty(before: number, isWanted: (mode: number) => boolean = () => true): void {
     // A board that has not seen the last player leave would show the number's next name under its present version.
     this.boards.settle();
     const waiting = this.modesWaiting();
-    this.modes.forget(before, (mode) => !waiting.has(mode) && this.boards.isModeEmpty(mode));
+    this.modes.forget(before, (mode) => isWanted(mode) && !waiting.has(mode) && this.boards.isModeEmpty(mode));
   }
 
   /** The modes of rows that wait for the log, which will need their names, and those held outside. */

@@ -58,6 +58,8 @@ export class Membership {
   /** Whether this incarnation is in the list, as far as it knows. */
   isListed = false;
   listedAtMs = -Infinity;
+  /** R28: of the modes' names, as the last renewal said; 0 for none. */
+  modesRevision = 0;
   /** Times this node was expelled. */
   expulsions = 0;
   private readonly ports: MembershipPorts;
@@ -198,6 +200,7 @@ export class Membership {
       case "renewed":
         this.isJoining = false;
         this.answered = answered;
+        this.modesRevision = answer.modesRevision ?? 0;
         this.learn(answer.list);
     }
   }

@@ -51,6 +51,11 @@ export interface AdmittedModes extends ModeNamesAnswer {
   readonly refused: readonly string[];
 }
 
+export interface ToldAnswer extends ModeNamesAnswer {
+  /** Those of the names held that had not been agreed, or not any more: they are now. */
+  readonly returned: readonly string[];
+}
+
 export interface ModeNameStore {
   /**
    * Admits names as far as there is room; one that is marked loses its mark. Where there is no room, the candidates are
@@ -61,5 +66,5 @@ export interface ModeNameStore {
    * Says what a listed member knows and holds. A name that it holds is agreed and not marked from then on, whatever the
    * limit: players count more. Names whose turn has come are gone.
    */
-  tellModes(run: Run, told: ToldModes): Promise<ModeNamesAnswer>;
+  tellModes(run: Run, told: ToldModes): Promise<ToldAnswer>;
 }

@@ -19,6 +19,11 @@ const TOLD: Readonly<Record<ClusterEvent["kind"], readonly [level: Level, messag
   "other run": ["warn", "Redis restarted, failed over or is another: everything is stored again"],
   "writes back": ["info", "all members have seen the new Redis: writes its partitions back"],
   "store fault": ["error", "Redis does not do what it should: reports to partitions that are ahead get 202"],
+  "modes lost": [
+    "error",
+    "tables name more modes than there is room for: these players are connected, but nobody knows what they play until they report again",
+  ],
+  "modes returned": ["warn", "modes that had gone are in use: they are known again, perhaps past the limit"],
   "store healed": ["info", "Redis is well again, everything is stored: reports get 200"],
 };
 

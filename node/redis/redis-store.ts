@@ -12,7 +12,7 @@ import {
   type SnapshotAnswer,
   StoreUnavailableError,
 } from "../../cluster/ports/record-store.ts";
-import type { AdmittedModes, AskedModes, ModeNamesAnswer, ToldModes } from "../../cluster/ports/mode-name-store.ts";
+import type { AdmittedModes, AskedModes, ToldAnswer, ToldModes } from "../../cluster/ports/mode-name-store.ts";
 import type {
   ClusterKey,
   Renewal,
@@ -189,13 +189,12 @@ export class RedisStore implements SharedStore {
     return { ...decodeModes(answer as Buffer[]), refused: namesIn((answer as Buffer[])[5]) };
   }
 
-  async tellModes(run: Run, told: ToldModes): Promise<ModeNamesAnswer> {
+  async tellModes(run: Run, told: ToldModes): Promise<ToldAnswer> {
     const { incarnation, revision, settledRevision, partitionCount, partitions, held } = told;
     const about = [incarnation, `${revision}`, `${settledRevision}`, `${partitionCount}`];
     const args = [run, ...about, partitions.join(","), held.join(" ")];
-    return decodeModes(
-      (await this.#leases.call("tell modes", SCRIPTS.tellModes, [this.#membersKey], args)) as Buffer[],
-    );
+    const answer = await this.#leases.call("tell modes", SCRIPTS.tellModes, [this.#membersKey], args);
+    return { ...decodeModes(answer as Buffer[]), returned: namesIn((answer as Buffer[])[5]) };
   }
 
   // The cluster's key (R12).

@@ -2,7 +2,13 @@
  * The names of modes that a cluster agrees on, in memory: the plain model of what `node/redis/lua/` does with them (R28).
  * Every method is one script.
  */
-import type { AdmittedModes, AskedModes, ModeNamesAnswer, ToldModes } from "../../cluster/ports/mode-name-store.ts";
+import type {
+  AdmittedModes,
+  AskedModes,
+  ModeNamesAnswer,
+  ToldAnswer,
+  ToldModes,
+} from "../../cluster/ports/mode-name-store.ts";
 
 const GONE_BYTES_MAX = 16_384;
 const MARKS_MAX = 64;
@@ -80,12 +86,15 @@ export class ModeNamesModel {
   }
 
   /** @param listed incarnations of all members */
-  tell(told: ToldModes, listed: readonly string[]): ModeNamesAnswer {
-    if (!listed.includes(told.incarnation)) return this.#answer(told.revision);
+  tell(told: ToldModes, listed: readonly string[]): ToldAnswer {
+    const returned: string[] = [];
+    if (!listed.includes(told.incarnation)) return { ...this.#answer(told.revision), returned };
     this.#change((next) => {
       for (const name of told.held) {
         if (this.#marks.delete(name)) next.isChanged = true;
-        if (!this.#names.has(name)) this.#add(name, next);
+        if (this.#names.has(name)) continue;
+        this.#add(name, next);
+        returned.push(name);
       }
       for (const name of this.#told.keys()) if (!listed.includes(name)) this.#told.delete(name);
       this.#told.set(told.incarnation, told);
@@ -102,7 +111,7 @@ export class ModeNamesModel {
       }
     });
     if (this.#marks.size === 0) this.#told.clear();
-    return this.#answer(told.revision);
+    return { ...this.#answer(told.revision), returned };
   }
 
   /** The names whose turn has come. Notes which marks every member knows. */

@@ -25,7 +25,7 @@ import {
   type Standing,
   type TakenAnswer,
 } from "../../cluster/ports/shared-store.ts";
-import type { AdmittedModes, AskedModes, ModeNamesAnswer, ToldModes } from "../../cluster/ports/mode-name-store.ts";
+import type { AdmittedModes, AskedModes, ToldAnswer, ToldModes } from "../../cluster/ports/mode-name-store.ts";
 import type { View } from "../../cluster/ports/view.ts";
 import { MemberListModel } from "./member-list-model.ts";
 import { ModeNamesModel } from "./mode-names-model.ts";
@@ -149,7 +149,7 @@ export class SharedStoreModel {
     return this.modes.admit(asked);
   }
 
-  tellModes(run: Run, told: ToldModes): ModeNamesAnswer {
+  tellModes(run: Run, told: ToldModes): ToldAnswer {
     this.#expect(run);
     const listed = this.members.peek()?.view.members ?? [];
     return this.modes.tell(
@@ -277,7 +277,7 @@ class ModelConnection implements SharedStore {
     return this.#step("admitModes", () => this.#model.admitModes(run, asked));
   }
 
-  tellModes(run: Run, told: ToldModes): Promise<ModeNamesAnswer> {
+  tellModes(run: Run, told: ToldModes): Promise<ToldAnswer> {
     return this.#step("tellModes", () => this.#model.tellModes(run, told));
   }
 

@@ -106,7 +106,7 @@ export function modeNamesContract(open: () => Promise<Opened>, { runs = 100 } = 
       expect(await store.tellModes(run, knowing("bea", 2, [2, 3]))).toMatchObject({ revision: 3, marked: ["a"] });
       await store.tellModes(run, knowing("bea", 3, [2, 3]));
       const last = await store.tellModes(run, knowing("ann", 3, [0, 1]));
-      expect(last).toEqual({ revision: 4, isWhole: false, added: [], gone: ["a"], marked: [] });
+      expect(last).toEqual({ revision: 4, isWhole: false, added: [], gone: ["a"], marked: [], returned: [] });
       const again = await store.admitModes(run, asking(["d", "a"], { revision: 3 }));
       expect(again).toMatchObject({ added: ["d"], gone: ["a"], refused: ["a"] });
     });
@@ -158,8 +158,15 @@ export function modeNamesContract(open: () => Promise<Opened>, { runs = 100 } = 
     });
     test("a held name that is not agreed is, past the limit; of who is not listed nothing counts", async () => {
       const { store, run } = await marked("ann");
-      expect(await store.tellModes(run, knowing("nobody", 2, ALL, ["late"]))).toMatchObject({ added: [], revision: 2 });
-      expect(await store.tellModes(run, knowing("ann", 2, ALL, ["late", "b"]))).toMatchObject({ added: ["late"] });
+      expect(await store.tellModes(run, knowing("nobody", 2, ALL, ["late"]))).toMatchObject({
+        added: [],
+        revision: 2,
+        returned: [],
+      });
+      expect(await store.tellModes(run, knowing("ann", 2, ALL, ["late", "b"]))).toMatchObject({
+        added: ["late"],
+        returned: ["late"],
+      });
       expect(await store.admitModes(run, asking(["more"]))).toMatchObject({
         added: ["a", "b", "c", "late"],
         refused: ["more"],

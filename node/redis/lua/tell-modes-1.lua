@@ -4,19 +4,27 @@
   KEYS[1] the list of members (hash, members.lua), which holds the names too (modes.lua)
   ARGV[1] run   [2] incarnation   [3] revision it knows   [4] revision it has settled   [5] partitions of the cluster
   ARGV[6] partitions that it has, by commas   [7] names that it holds, by spaces   Clock: none
-  Returns {revision, 1: all there are, added, gone, marked}.                                                           ]]
+  Returns {revision, 1: all there are, added, gone, marked, names held that had not been agreed}.                      ]]
 -- with run modes
 if isOtherRun(ARGV[1]) then return OTHER_RUN end
 local key, own, known, partitionCount = KEYS[1], ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[5])
-local modes, isHeld, isListed, listed = readModes(key), {}, {}, {}
+local modes, isHeld, isListed, listed, returned = readModes(key), {}, {}, {}, {}
 for name in string.gmatch(redis.call('HGET', key, 'names') or '', '%S+') do
   listed[#listed + 1], isListed[name] = name, true
 end
-if not isListed[own] then return answerModes(modes, known) end
+local function answer()
+  local told = answerModes(modes, known)
+  told[6] = table.concat(returned, ' ')
+  return told
+end
+if not isListed[own] then return answer() end
 
 for name in string.gmatch(ARGV[7], '%S+') do
   isHeld[name] = true
-  if not isAgreed(modes, name) then addMode(modes, name) end
+  if not isAgreed(modes, name) then
+    addMode(modes, name)
+    returned[#returned + 1] = name
+  end
 end
 unmark(modes, function(name) return isHeld[name] end)
 
@@ -63,4 +71,4 @@ for _, mark in ipairs(modes.marks) do
 end
 unmark(modes, function(name) return isGone[name] end)
 writeModes(key, modes)
-return answerModes(modes, known)
+return answer()
