@@ -11,7 +11,11 @@ import { type Change, Ledger, NOWHERE } from "./ledger.ts";
 import type { SimulatedNode } from "./simulated-node.ts";
 import type { World } from "./world.ts";
 
-const MODES = ["GM01", "GM02", "GM03"];
+/** Where players go by themselves. */
+const USUAL_MODES = ["GM01", "GM02", "GM03"];
+/** Where scenarios send them. */
+export const OTHER_MODES: readonly string[] = Array.from({ length: 13 }, (_, number) => `event-${number + 1}`);
+const MODES = [...USUAL_MODES, ...OTHER_MODES];
 export const REGION_NUMBERS: readonly number[] = ["US", "CA", "GB", "AQ"].map((code) => regionOf(code));
 const MODE_BITS = 4;
 
@@ -96,7 +100,7 @@ export class Crowd {
 
   anyPlace(): number {
     const { random } = this.world;
-    return placeOf(random.pick(REGION_NUMBERS), random.pick(MODES));
+    return placeOf(random.pick(REGION_NUMBERS), random.pick(USUAL_MODES));
   }
 
   /** Lets every player act by itself, every `pauseMs` or so, until `world.areClientsActive` ends. */

@@ -1,7 +1,7 @@
 /** One run of the simulator, and what came of it. */
 import { makeRandomWorld, runRandom } from "./random-run.ts";
 import type { ScenarioName } from "./scenario-names.ts";
-import { SCENARIOS } from "./scenarios.ts";
+import { SCENARIO_SETTINGS, SCENARIOS } from "./scenarios.ts";
 import type { NodeClass } from "./simulated-node.ts";
 import { BrokenPromise, type Tally, USUAL, World } from "./world.ts";
 
@@ -43,7 +43,11 @@ export async function runJob(job: Job, nodeClass: NodeClass, isTraced: boolean):
   const world =
     scenario === undefined
       ? makeRandomWorld(seed, nodeClass, isTraced)
-      : new World(seed, nodeClass, isTraced, { ...USUAL, tagsCount: seed % 2 === 0 ? 1 : 4 });
+      : new World(seed, nodeClass, isTraced, {
+          ...USUAL,
+          clusterKey: { ...USUAL.clusterKey, ...SCENARIO_SETTINGS[scenario] },
+          tagsCount: seed % 2 === 0 ? 1 : 4,
+        });
   current = world;
   let failure: string | undefined;
   try {

@@ -34,6 +34,11 @@ export const SCENARIO_NAMES = [
   "two nodes that cannot hear each other",
   "a lone slow survivor buries the dead",
   "a removal and its echo",
+  "modes that come and go, more than there is room for",
+  "a mode that is new, and a report behind it that needs no answer",
+  "a dead node's modes while room is needed",
+  "a mode used again in the moment in which it goes",
+  "modes in use when the store comes back empty",
 ] as const;
 
 export type ScenarioName = (typeof SCENARIO_NAMES)[number];
