@@ -151,11 +151,8 @@ export class SharedStoreModel {
 
   tellModes(run: Run, told: ToldModes): ToldAnswer {
     this.#expect(run);
-    const listed = this.members.peek()?.view.members ?? [];
-    return this.modes.tell(
-      told,
-      listed.map(({ incarnation }) => incarnation),
-    );
+    const listed = this.members.peek()?.view.members.map(({ incarnation }) => incarnation);
+    return this.modes.tell(told, listed ?? []);
   }
 
   /** R12: where the key itself is gone, any record has it. */
