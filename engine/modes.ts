@@ -17,7 +17,7 @@ export const MODE_MASK = (1 << MODE_BITS) - 1;
  * R28: the number of the reserved mode. It has no name, no client can report it, and no tally or board counts its
  * players: they are connected, and nobody knows any more what they play.
  */
-export const RESERVED_MODE = MODE_MASK;
+export const RESERVED_MODE = (1 << MODE_BITS) - 1;
 /** How messages name the reserved mode: no mode has this name. */
 export const RESERVED_NAME = "";
 invariant(MODES_MAX < RESERVED_MODE, "every admitted mode has a number");
