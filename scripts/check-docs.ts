@@ -6,10 +6,12 @@ import { globSync, readFileSync } from "node:fs";
 import { basename, dirname, join, posix } from "node:path";
 
 const RULES = "docs/rules.md";
-const EXCLUDED = ["**/node_modules/**", "reports/**", "data/**", ".git/**", "CHANGELOG.md", "bench/*RESULTS.md"];
+const EXCLUDED = ["**/node_modules/**", "reports/**", "data/**", ".git/**"];
+/** They say what was, so they may name what is no more. */
+const HISTORY = /^CHANGELOG\.md$|^bench\/.*RESULTS\.md$/;
 /** `R5`, and not `R5xx`, a part of a longer name, or a letter of another language. */
 const CITATION = /(?<![\w.-])R(\d{1,2})(?![\w-])/g;
-const QUOTED_SCENARIO = /[Ss]cenarios?:? "([^"]+)"/g;
+const QUOTED_SCENARIO = /[Ss]cenarios?:?\s"([^"]+)"/g;
 /** In a document: a file between backticks, or one that a link leads to. */
 const NAMED_FILE = /`((?:[\w.-]+\/)*[\w-]+(?:\.[\w-]+)*\.(?:ts|js|lua|md|json|yml|cfg))`/g;
 const LINKED_FILE = /\]\((?!https?:|#)([^)#\s]+)(?:#[^)]*)?\)/g;
@@ -25,7 +27,9 @@ export function checkDocs(root: string, scenarios: readonly string[]): string[] 
   return [
     ...rules.flatMap((rule) => checkEntry(rule)),
     ...all.filter((file) => /\.(ts|lua|md)$/.test(file)).flatMap((file) => checkCitations(file, read(file), rules)),
-    ...all.filter((file) => file.endsWith(".md")).flatMap((file) => checkNames(file, read(file), all, scenarios)),
+    ...all
+      .filter((file) => file.endsWith(".md") && !HISTORY.test(file))
+      .flatMap((file) => checkNames(file, read(file), all, scenarios)),
   ];
 }
 
@@ -59,8 +63,10 @@ function checkCitations(file: string, text: string, rules: readonly Entry[]): st
 
 function checkNames(file: string, text: string, all: readonly string[], scenarios: readonly string[]): string[] {
   const names = new Set(all.map((each) => basename(each)));
-  const isThere = (name: string): boolean =>
-    name.includes("/") ? all.some((each) => each === name || each.endsWith(`/${name}`)) : names.has(name);
+  const isThere = (name: string): boolean => {
+    if (name.startsWith("../")) return all.includes(posix.join(dirname(file), name));
+    return name.includes("/") ? all.some((each) => each === name || each.endsWith(`/${name}`)) : names.has(name);
+  };
   const named = eachMatch(text, NAMED_FILE).flatMap(({ match, line }) => {
     const [, name = ""] = match;
     return PLACEHOLDER.test(name) || isThere(name) ? [] : [`${file}:${line}: names ${name}, which is not there`];
@@ -70,9 +76,10 @@ function checkNames(file: string, text: string, all: readonly string[], scenario
     const isFound = all.some((each) => each === target || each.startsWith(`${target.replace(/\/$/, "")}/`));
     return isFound || !/\.\w+$/.test(target) ? [] : [`${file}:${line}: links to ${target}, which is not there`];
   });
-  const played = eachMatch(text, QUOTED_SCENARIO).flatMap(({ match, line }) =>
-    scenarios.includes(match[1] ?? "") ? [] : [`${file}:${line}: names the scenario "${match[1]}", which is not there`],
-  );
+  const played = eachMatch(text, QUOTED_SCENARIO).flatMap(({ match, line }) => {
+    const name = (match[1] ?? "").replaceAll(/\s+/g, " "); // it may go on in the next line
+    return scenarios.includes(name) ? [] : [`${file}:${line}: names the scenario "${name}", which is not there`];
+  });
   return [...named, ...linked, ...played];
 }
 

@@ -45,7 +45,7 @@ const LAYERS: Readonly<Record<string, Layer>> = {
   },
   simulator: { folders: ["engine", "cluster/"], builtins: "all", packages: "any", isPure: false },
   crowd: { folders: ["engine"], builtins: "all", packages: "any", isPure: false },
-  scripts: { folders: ["engine", "cluster/", "node"], builtins: "all", packages: "any", isPure: false },
+  scripts: { folders: ["engine", "cluster/", "node", "simulator"], builtins: "all", packages: "any", isPure: false },
   bench: {
     folders: ["engine", "cluster/", "node", "crowd", "simulator", "scripts", "test"],
     builtins: "all",

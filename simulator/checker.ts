@@ -29,6 +29,8 @@ export class Checker {
   private byPartition: Player[][] = [];
   /** False while the store is known to have less, and somebody else knows it all. */
   areRecordsChecked = true;
+  /** The cluster has another key from now on: the records of the former one are gone (R12). */
+  onOtherKey: () => void = () => undefined;
   private hashed: (player: Player) => number = () => 0;
   private indexedKey: ClusterKey | undefined;
   private indexedCount = 0;
@@ -45,12 +47,14 @@ export class Checker {
     const { key } = this.world.store.model;
     const { length } = this.world.crowd.players;
     if (key === undefined || (key === this.indexedKey && length === this.indexedCount)) return;
+    const isOther = this.indexedKey !== undefined && this.indexedKey.hashKey.join() !== key.hashKey.join();
     this.indexedKey = key;
     this.indexedCount = length;
     const of = partitionOf(key.hashKey, key.partitions);
     this.hashed = ({ id }) => of(id);
     this.byPartition = Array.from({ length: key.partitions }, () => []);
     for (const player of this.world.crowd.players) this.byPartition[this.hashed(player)].push(player);
+    if (isOther) this.onOtherKey();
   }
 
   partitionOf(player: Player): number {

@@ -53,6 +53,8 @@ export function foundMeanwhile(world: World, apartMs: number): void {
   world.disturb("founding apart", "the members cannot reach the store, which comes back empty; a newcomer founds");
   for (const name of apart) store.cutOff.add(name);
   world.restartStore("empty");
+  // Who gives its key up has what it acknowledged in its table only, and may die before it has reported that.
+  world.checker.onOtherKey = () => world.loseKnowledge(() => true);
   world.start();
   world.time.after(apartMs, () => {
     for (const name of apart) store.cutOff.delete(name);

@@ -6,6 +6,7 @@ export const SCENARIO_NAMES = [
   "A to B to C to B, a death at one step",
   "A to B to A with an append under way",
   "A to B and back, and A was never told that B served",
+  "A to B and back, and B claims in between",
   "what a dead owner wrote lands late",
   "a snapshot lands after the next one",
   "an owner frozen beyond its lease with a snapshot in its worker's queue",

@@ -43,7 +43,7 @@ export class Asking {
       return partitions.map(() => "silent");
     }
     return Promise.all(
-      answers.map((answer, index) =>
+      answers.map(async (answer, index) =>
         answer.kind === "handed over" ? this.fill(partitions[index], answer) : answer.kind,
       ),
     );

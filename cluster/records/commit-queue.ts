@@ -173,16 +173,20 @@ export class CommitQueue {
       settled: Promise.resolve(),
     };
     this.inFlight = commit;
-    commit.settled = this.ports.append(parts).then(
-      (answers) => {
-        this.ports.onAnswered(commit.parts, answers, this.ports.nowMs() - sentAtMs);
-        this.finish(commit);
-      },
-      (error: unknown) => {
-        this.ports.onFailed(recordsOf(commit), error);
-        this.finish(commit);
-      },
-    );
+    commit.settled = this.carryOut(commit);
+  }
+
+  private async carryOut(commit: Commit): Promise<void> {
+    let answers: Awaited<ReturnType<CommitPorts["append"]>>;
+    try {
+      answers = await this.ports.append(commit.parts);
+    } catch (error) {
+      this.ports.onFailed(recordsOf(commit), error);
+      this.finish(commit);
+      return;
+    }
+    this.ports.onAnswered(commit.parts, answers, this.ports.nowMs() - commit.sentAtMs);
+    this.finish(commit);
   }
 
   private partOf(record: HeldRecord, commit: number): Part {

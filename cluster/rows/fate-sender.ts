@@ -80,27 +80,26 @@ export class FateSender {
       this.isFlushPlanned = false;
       const nowMs = this.ports.nowMs();
       for (const peer of this.peers.values())
-        if (!peer.isCalling && peer.fates.length > 0 && nowMs >= peer.pausedUntilMs) this.send(peer);
+        if (!peer.isCalling && peer.fates.length > 0 && nowMs >= peer.pausedUntilMs) void this.send(peer);
     });
   }
 
-  private send(peer: Peer): void {
+  private async send(peer: Peer): Promise<void> {
     const fates = peer.fates.slice(0, BATCH_ROWS_MAX);
     peer.isCalling = true;
     this.figures.fateMessages++;
     const body = encodeFates(this.figures.fateMessages, fates);
-    void this.ports.call(peer.incarnation, body, this.callMs).then(
-      () => {
-        peer.backoffMs = 0;
-        this.remove(peer, new Set(fates));
-        this.end(peer);
-      },
-      () => {
-        peer.backoffMs = Math.min(BACKOFF_LAST_MS, Math.max(BACKOFF_FIRST_MS, peer.backoffMs * 2));
-        peer.pausedUntilMs = this.ports.nowMs() + peer.backoffMs;
-        this.end(peer);
-      },
-    );
+    try {
+      await this.ports.call(peer.incarnation, body, this.callMs);
+    } catch {
+      peer.backoffMs = Math.min(BACKOFF_LAST_MS, Math.max(BACKOFF_FIRST_MS, peer.backoffMs * 2));
+      peer.pausedUntilMs = this.ports.nowMs() + peer.backoffMs;
+      this.end(peer);
+      return;
+    }
+    peer.backoffMs = 0;
+    this.remove(peer, new Set(fates));
+    this.end(peer);
   }
 
   private remove(peer: Peer, fates: ReadonlySet<LastingFate>): void {

@@ -103,14 +103,14 @@ export class KeyShelf {
     this.hear(history.toString(), mark);
     if (from === "a copy") return true;
     const tags = Array.from({ length: Math.min(this.tagsCount, key.partitions) }, (_, tag) => tag);
-    const made = tags.map((tag) => {
+    const creations = tags.map((tag) => {
       const own = Array.from({ length: key.partitions }, (_, partition) => partition).filter(
         (partition) => partition % this.tagsCount === tag,
       );
-      const args = [encodeRun(mastersOf(run), UNKNOWN, mark), text, `${generation}`, ...own.map(String)];
-      return bulk.call("found", SCRIPTS.createRecords, [recordsKey(tag)], args);
+      const made = [encodeRun(mastersOf(run), UNKNOWN, mark), text, `${generation}`, ...own.map(String)];
+      return bulk.call("found", SCRIPTS.createRecords, [recordsKey(tag)], made);
     });
-    await allSettled(made);
+    await allSettled(creations);
     return true;
   }
 

@@ -5,8 +5,8 @@ export const COUNT_FAULTS: Readonly<Record<string, PlantedFault>> = {
   "a change that was lost is not sent again": fault(
     "R20",
     "cluster/counts/tally-sender.ts",
-    "if (this.owners[region] === destination) cells.push(region, modes.indexOf(cell & MODE_MASK), players);",
-    "if (this.owners[region] === destination) cells.push(region, modes.indexOf(cell & MODE_MASK), players);\n      if (outbox.allDueAt === NOT_DUE) outbox.cells.delete(cell);",
+    "cells.push(region, modes.numberOf(this.engine.modes.names[cell & MODE_MASK]), players);",
+    "cells.push(region, modes.numberOf(this.engine.modes.names[cell & MODE_MASK]), players);\n      if (outbox.allDueAt === NOT_DUE) outbox.cells.delete(cell);",
     "the last push before silence lost",
   ),
   "boards without a word from a partition are not stale": fault(
@@ -85,8 +85,8 @@ export const COUNT_FAULTS: Readonly<Record<string, PlantedFault>> = {
     ...fault(
       "R24",
       "cluster/member-node.ts",
-      "if (holdings.isLicensed(partition)) return true;",
-      "if (holdings.servingOf(partition) !== undefined) return true;",
+      "partitions.filter((partition) => !holdings.isLicensed(partition));",
+      "partitions.filter((partition) => holdings.servingOf(partition) === undefined);",
     ),
     scenarios: [
       "a flush by holders that are cut off from the store",
@@ -111,21 +111,21 @@ export const COUNT_FAULTS: Readonly<Record<string, PlantedFault>> = {
   ),
   "no grace": fault(
     "R26",
-    "cluster/moves/take-over.ts",
+    "cluster/moves/take-over-steps.ts",
     "this.ports.engine.recover(partition, messages, this.ports.wallMs(), this.options.graceMs);",
     "this.ports.engine.recover(partition, messages, this.ports.wallMs(), 0);",
     "everybody killed, and back after a session's life",
   ),
   "grace at every hand-off": fault(
     "R26",
-    "cluster/moves/take-over.ts",
+    "cluster/moves/asking.ts",
     "engine.recover(partition, [rows], rows.writtenAtMs, graceLeftMs);",
-    "engine.recover(partition, [rows], rows.writtenAtMs, graceLeftMs + this.options.graceMs);",
+    "engine.recover(partition, [rows], rows.writtenAtMs, engine.options.graceMs);",
     "the silent through rolling restarts",
   ),
   "no doubt where all were silent": fault(
     "R26",
-    "cluster/moves/take-over.ts",
+    "cluster/moves/take-over-steps.ts",
     "const isDoubtful = newestMs > -Infinity &&",
     "const isDoubtful = newestMs > Infinity &&",
     "everybody killed, and back after a session's life",

@@ -1,25 +1,15 @@
 /** Breaches of R13 to R19: moves, licence, the store as another, forwarding. */
-import { fault, type PlantedFault } from "./planted-fault.ts";
+import { fault, KEYS, type PlantedFault } from "./planted-fault.ts";
 
 export const MOVING_FAULTS: Readonly<Record<string, PlantedFault>> = {
   "serves at once when nobody let go": {
-    ...fault(
-      "R13",
-      "cluster/moves/take-over.ts",
-      "plan.isSettling === true ? { kind",
-      "plan.isSettling === undefined ? { kind",
-    ),
+    ...fault("R13", "cluster/moves/take-over-steps.ts", "if (how.mustSettle) {", "if (how.mustSettle === undefined) {"),
     scenarios: ["an old holder that has learned nothing goes on", "one-way cuts"],
     harmless:
       "a newcomer asks nobody before all have spoken to it, or for a lease: whoever learned nothing is expelled by then",
   },
   "goes on while it lets go": {
-    ...fault(
-      "R13",
-      "cluster/moves/hand-off.ts",
-      'holdings.set(partition, { kind: "letting go", serving: holding });',
-      "",
-    ),
+    ...fault("R13", "cluster/moves/hand-off.ts", "holdings.letGo(partition);", ""),
     scenarios: ["partitions and regions moving while players cross borders", "two rows of one player split by a flush"],
     harmless:
       "what comes meanwhile is in the table that is handed over, and whoever waits for its append is told `moved`",
@@ -54,10 +44,14 @@ export const MOVING_FAULTS: Readonly<Record<string, PlantedFault>> = {
     patches: [
       {
         file: "cluster/moves/holdings.ts",
-        find: "serving.raisedTo < membership.view.epoch",
-        replace: "serving.raisedTo < 0",
+        find: "serving.record.raisedTo < membership.view.epoch",
+        replace: "serving.record.raisedTo < 0",
       },
-      { file: "cluster/moves/claim-raiser.ts", find: "if (raised.length > 0)", replace: "if (raised.length > 1e9)" },
+      {
+        file: "cluster/moves/claim-raiser.ts",
+        find: "const raised = this.records(true);",
+        replace: "const raised: HeldRecord[] = [];",
+      },
     ],
     scenarios: ["a taker that was expelled before its claim landed"],
   },
@@ -69,12 +63,7 @@ export const MOVING_FAULTS: Readonly<Record<string, PlantedFault>> = {
     "a thawed owner asked only for what writes nothing",
   ),
   "calls of another run are done": {
-    ...fault(
-      "R15",
-      "simulator/redis/shared-store-model.ts",
-      "if (master !== this.master) throw",
-      'if (master === "") throw',
-    ),
+    ...fault("R15", KEYS, 'if (!master.split(",").includes(standing))', 'if (master === "")'),
     scenarios: [
       "the store back as another while all owners live",
       "the store back as another, views that differ and a newcomer",
@@ -86,12 +75,12 @@ export const MOVING_FAULTS: Readonly<Record<string, PlantedFault>> = {
     patches: [
       {
         file: "cluster/records/run-guard.ts",
-        find: "if (list.listed.length === 0 || !list.listed.every(({ held }) => isNamedUnder(held, run))) return undefined;",
-        replace: "if (list.listed.length === 0) return undefined;",
+        find: "if (!this.namedByAll().every((named) => named.get(tag)?.run === run)) continue;",
+        replace: "",
       },
       {
         file: "cluster/records/run-guard.ts",
-        find: "if (this.list?.listed.some(({ run }) => run !== this.run)) return true;",
+        find: "if (this.namedByAll().some((named) => named.get(tag)?.run !== run)) return true;",
         replace: "",
       },
     ],
@@ -105,17 +94,24 @@ export const MOVING_FAULTS: Readonly<Record<string, PlantedFault>> = {
   "another run puts nothing in doubt": fault(
     "R15",
     "cluster/member-node.ts",
-    "this.recorder.doubtStore();\n    this.ports.tell(",
+    "recorder.loseClaims(isOf);\n    this.ports.tell(",
     "this.ports.tell(",
     "the store back as another while all owners live",
   ),
   "written back by whoever comes first": {
-    ...fault(
-      "R15",
-      "cluster/moves/write-back.ts",
-      "(highest.get(partition) ?? 0);",
-      "Math.min(highest.get(partition) ?? 0, 0);",
-    ),
+    rule: "R15",
+    patches: [
+      {
+        file: "cluster/moves/take-back.ts",
+        find: "guard.newestOf(partition)?.incarnation === membership.me.incarnation;",
+        replace: "guard.newestOf(partition) !== undefined || membership.isListed;",
+      },
+      {
+        file: "cluster/moves/take-back.ts",
+        find: "if (guard.isNamedAbove(partition, term)) return false;",
+        replace: "",
+      },
+    ],
     scenarios: [
       "the store back as another while all owners live",
       "the store back as another, views that differ and a newcomer",
@@ -134,7 +130,7 @@ export const MOVING_FAULTS: Readonly<Record<string, PlantedFault>> = {
       "its sender refuses the answer of another incarnation, and a new one serves only what it has claimed itself",
   },
   "a row from before the claim is applied": {
-    ...fault("R17", "cluster/rows/row-applier.ts", "if (epoch < serving.claim.term) return settle(MOVED);", ""),
+    ...fault("R17", "cluster/rows/row-applier.ts", "if (epoch < serving.record.claim.term) return settle(MOVED);", ""),
     scenarios: ["a batch that arrives after its partition went and came back"],
     harmless:
       "a partition does not go and come back within a deadline; past it rows are dropped, and older batches refused (R19)",

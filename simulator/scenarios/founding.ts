@@ -1,6 +1,6 @@
 /** Scenarios of founding and of two keys (R9, R12). The seed chooses the moments, and the variant where there are some. */
 import type { Player } from "../crowd.ts";
-import { begin, everybody, expectFound, told } from "../scenario-tools.ts";
+import { aNode, begin, everybody, expectFound, told } from "../scenario-tools.ts";
 import { expectExact, settle } from "../settle.ts";
 import type { SimulatedNode } from "../simulated-node.ts";
 import type { World } from "../world.ts";
@@ -9,7 +9,10 @@ import type { Scenario } from "./scenario.ts";
 const BEAT_MS = 3000;
 
 export const FOUNDING = {
-  /** Cut off for less than a founder waits, or for longer; then all return at once, or one after the other. */
+  /**
+   * Cut off for less than a founder waits, or for longer; then all return at once, or one after the other. Perhaps the founder
+   * has claims under higher terms than theirs by then.
+   */
   async "the store back empty while its members cannot reach it, and a founder there first"(world, seed) {
     await begin(world, 3);
     const old = [...world.nodes];
@@ -22,6 +25,12 @@ export const FOUNDING = {
     await pass(isLong ? 7000 + world.random.below(4000) : world.random.below(2 * leaseMs - 500));
     const isFounded = founder.node.status.kind === "ready";
     if (isFounded) for (const player of newcomers(world, 6)) void told(world, player, world.crowd.anyPlace(), founder);
+    if (isFounded && seed % 4 === 1) {
+      const guest = world.start(); // its coming and going raises the epoch above the terms that the old members have
+      await pass(2500);
+      world.drain(guest);
+      await pass(2500);
+    }
     await pass(1500);
     // One alone changes nothing for so long; but once the list stands, who does not renew it within a lease is expelled.
     let gapMs = isFounded ? 3 * leaseMs : leaseMs / 2;
@@ -93,13 +102,20 @@ export const FOUNDING = {
     await settle(world);
   },
 
-  /** As after a FLUSHALL: nothing but the history of the list tells that the records are gone. */
+  /**
+   * As after a FLUSHALL: nothing but the history of the list tells that the records are gone. Perhaps only a member that has
+   * handed all its tables over sees the list gone, so that nobody else would hear of it.
+   */
   async "the list lost under the same run"(world, seed) {
+    const { checker, store } = world;
     await begin(world, 3);
-    world.checker.areRecordsChecked = false;
-    world.store.restart("empty", 0, true);
-    if (seed % 2 === 0) world.start();
-    await world.run(4000);
+    checker.areRecordsChecked = false;
+    if (seed % 3 === 0) await loseListBefore(world, await withoutTables(world));
+    else {
+      store.restart("empty", 0, true);
+      if (seed % 2 === 0) world.start();
+      await world.run(4000);
+    }
     await expectNothingLost(world, 2);
   },
 
@@ -125,6 +141,26 @@ function loseStore(world: World, nodes: readonly SimulatedNode[]): void {
   world.disturb("store cut off", "the members cannot reach the store, which comes back empty");
   for (const { name } of nodes) world.store.cutOff.add(name);
   world.store.restart("empty");
+}
+
+/** A member that has handed everything over, and is still listed. */
+async function withoutTables(world: World): Promise<SimulatedNode> {
+  const member = aNode(world);
+  world.store.hold((node, call) => node === member && call === "leave");
+  world.drain(member);
+  await world.until("it leaves", () => world.store.heldCount > 0, 10_000);
+  return member;
+}
+
+/** The list and all records are gone, and this member is the first to renew then. */
+async function loseListBefore(world: World, first: SimulatedNode): Promise<void> {
+  const { store } = world;
+  store.hold((node, call) => call === (node === first ? "leave" : "renew"));
+  await world.run(10); // what was under way has ended
+  store.restart("empty", 0, true);
+  await world.until("the list is back", () => store.model.members.peek() !== undefined, 5000);
+  store.hold((node, call) => node === first && call === "leave");
+  await world.run(500);
 }
 
 /** Time passes, and these players stay connected through these nodes. */

@@ -1,7 +1,7 @@
 /** Scenarios of partitions and regions on the move. The seed chooses the moments, and the variant where there are some. */
 import { regionOfPlace } from "../crowd.ts";
 import { live } from "../life.ts";
-import { aNode, begin, everybody, isolate, ownerOf, playersOf, told } from "../scenario-tools.ts";
+import { aNode, begin, elsewhere, everybody, isolate, ownerOf, playersOf, told } from "../scenario-tools.ts";
 import { expectExact, settle } from "../settle.ts";
 import type { SimulatedNode } from "../simulated-node.ts";
 import type { Scenario } from "./scenario.ts";
@@ -98,6 +98,30 @@ export const MOVING = {
     await settle(world);
   },
 
+  /** B claims when nobody lists it any more, and is told more than A's table has, which A kept for it and takes again. */
+  async "A to B and back, and B claims in between"(world) {
+    await begin(world, 1, 40);
+    const { crowd, network, store } = world;
+    const first = aNode(world);
+    const second = world.start();
+    store.hold((node, call) => node === second && call === "take");
+    await world.until("the second takes", () => store.heldCount > 0, 10_000);
+    store.hold((node, call) => call === "take" || (node === second && call === "renew"));
+    isolate(world, second, "peers");
+    await world.until("the second is expelled", () => first.node.view.members.length === 1, 8000);
+    await world.run(200);
+    store.hold((node, call) => call === (node === first ? "take" : "renew"));
+    await world.run(300);
+    crowd.asksAnybody = true; // it cannot be ready, and is asked all the same
+    for (const player of playersOf(world, second)) void told(world, player, elsewhere(world, player), second);
+    await world.run(300);
+    store.release();
+    network.mend();
+    await world.run(3000);
+    await expectExact(world);
+    await settle(world);
+  },
+
   async "partitions and regions moving while players cross borders"(world) {
     await begin(world, 3, 40);
     live(world, 150);
@@ -113,14 +137,14 @@ export const MOVING = {
   async "a region that empties during a failover"(world) {
     await begin(world, 3);
     const [empty] = world.crowd.players.map(({ place }) => regionOfPlace(place));
-    const elsewhere = (): number => {
+    const otherPlace = (): number => {
       for (;;) {
         const place = world.crowd.anyPlace();
         if (regionOfPlace(place) !== empty) return place;
       }
     };
     const owner = aNode(world, ({ node }) => node.parts?.placement.regionOwner(empty) === node.incarnation);
-    const moving = everybody(world, elsewhere);
+    const moving = everybody(world, otherPlace);
     await world.run(world.random.below(8));
     world.kill(owner);
     await moving;
@@ -148,9 +172,11 @@ export const MOVING = {
     await settle(world);
   },
 
-  async "two rows of one player split by a flush"(world) {
+  /** Perhaps batches come a second time, up to three seconds later. */
+  async "two rows of one player split by a flush"(world, seed) {
     await begin(world, 2);
-    const { crowd, random } = world;
+    const { crowd, network, random } = world;
+    if (seed % 2 === 0) network.weather = { ...network.weather, repeatRatio: 0.3 };
     world.start();
     for (let round = 0; round < 150; round++) {
       const player = random.pick(crowd.players.filter(({ underWay }) => underWay === 0));

@@ -16,11 +16,15 @@ export const RECORDS = {
   async "the store back empty while a taker decompresses"(world, seed) {
     await begin(world, 2, 40);
     await world.run(300);
-    const taker = world.start();
+    const [taker, holder] = world.nodes;
     taker.holdWorker();
+    world.network.loses = (from, _, lane) => from === taker && lane === "control"; // so that it reads records
     const { model } = world.store;
-    const isClaimed = (): boolean =>
-      [...model.records.values()].some(({ claim }) => claim?.incarnation === taker.node.incarnation);
+    const claimed = (): number =>
+      [...model.records.values()].filter(({ claim }) => claim?.incarnation === taker.node.incarnation).length;
+    const claimedBefore = claimed();
+    world.kill(holder);
+    const isClaimed = (): boolean => claimed() > claimedBefore;
     await world.until("the taker has claimed something", isClaimed, 8000);
     await world.run(world.random.below(10)); // the claim is answered, and what came with it is being read
     const runOf = (): string | undefined => taker.node.parts?.membership.run;
@@ -30,6 +34,7 @@ export const RECORDS = {
     await world.until("the taker has heard of the new run", isHeard, 5000);
     await world.run(seed % 4 === 0 ? world.random.below(2500) : 0); // after all may write again, or while nobody may
     taker.unburden();
+    world.network.mend();
     await healed(world);
     await world.run(1500);
     await everybody(world, ({ place }) => place); // each says again where it is

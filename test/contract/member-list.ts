@@ -4,7 +4,7 @@ import { markOf } from "../../cluster/ports/mark.ts";
 import { OtherKeyError, OtherRunError, type Run, type SharedStore } from "../../cluster/ports/shared-store.ts";
 import { NO_VIEW, type View } from "../../cluster/ports/view.ts";
 import { KEY } from "../support/bound-store.ts";
-import { LEASE_MS, MARK, memberNamed, renewalOf, runOf, viewOf } from "../support/renewals.ts";
+import { LEASE_MS, MARK, memberNamed, renewalOf, runOf, viewOf, wholeRunOf } from "../support/renewals.ts";
 
 interface Opened {
   readonly store: SharedStore;
@@ -230,7 +230,7 @@ export function memberListContract(
       });
       expect(await renew("ann", { ...known, held: "3:2" })).toMatchObject({
         mustName: false,
-        list: { listed: [{ run, held: "3:2" }] },
+        list: { listed: [{ run: await runOf(store), held: "3:2" }] },
       });
     });
     test("R14 has each member's licence as it named it last, and no revision of its own for it", async () => {
@@ -440,7 +440,7 @@ export function memberListContract(
     test("brings the key back with the list, under a new run", async () => {
       const { store, run } = await openEmpty();
       await restore(store, view, "first");
-      expect(await store.look()).toEqual({ run: await runOf(store), key: KEY, copy: undefined, view });
+      expect(await store.look()).toMatchObject({ key: KEY, copy: undefined, view });
       const first = await runOf(store);
       expect(first).not.toBe(run);
       await restore(store, { ...view, epoch: 9 }, "second");
@@ -450,10 +450,11 @@ export function memberListContract(
     });
     test("is refused where another key stands, and changes nothing", async () => {
       const { store, run } = await open();
+      const before = await wholeRunOf(store);
       const other = { ...KEY, hashKey: new Uint8Array(8).fill(9) };
       const under = run.replace(MARK, markOf(other.hashKey));
       await expect(store.restore(under, view, other, "fresh", LEASE_MS)).rejects.toThrow(OtherKeyError);
-      expect(await store.look()).toMatchObject({ run, key: KEY, view: { epoch: 0 } });
+      expect(await store.look()).toMatchObject({ run: before, key: KEY, view: { epoch: 0 } });
     });
     test("raises above another list of the same number", async () => {
       const { store } = await open();
@@ -480,17 +481,19 @@ export function memberListContract(
 
     test("replaces key and list when more than half of the view's members asked, under an epoch above both", async () => {
       const { store, run } = await listOf("ann");
+      const before = await wholeRunOf(store);
       expect(await vote(store, run, "gus")).toBe("counted");
       expect(await vote(store, run, "gus"), "once each").toBe("counted");
-      expect(await store.look()).toMatchObject({ run, key: KEY });
+      expect(await store.look()).toMatchObject({ run: before, key: KEY });
       expect(await vote(store, run, "ida")).toBe("replaced");
       const look = await store.look();
       expect(look).toMatchObject({ key, view: { ...view, epoch: 8, nonce: "voted" } });
-      expect(look.run).not.toBe(run);
+      expect(look.run).not.toBe(before);
       expect(await vote(store, run, "hal")).toBe("not needed");
       expect(await store.renew(renewalOf("ann"), LEASE_MS)).toMatchObject({ kind: "other key", key });
       const renewed = await store.renew(renewalOf("hal", { mark, epoch: 7, nonce: "seven" }), LEASE_MS);
-      expect(renewed).toMatchObject({ kind: "renewed", run: look.run, list: { view: { epoch: 8 } } });
+      const listsRun: unknown = expect.stringContaining(look.run.slice(look.run.indexOf(" "))); // history and mark
+      expect(renewed).toMatchObject({ kind: "renewed", run: listsRun, list: { view: { epoch: 8 } } });
     });
     test("counts only members of the view", async () => {
       const { store, run } = await listOf("ann");
@@ -499,8 +502,9 @@ export function memberListContract(
     });
     test("replaces nothing where as many live under the other key, however many asked", async () => {
       const { store, run } = await listOf("ann", "bea", "cleo");
+      const before = await wholeRunOf(store);
       for (const { incarnation } of members) expect(await vote(store, run, incarnation)).toBe("outnumbered");
-      expect(await store.look()).toMatchObject({ run, key: KEY });
+      expect(await store.look()).toMatchObject({ run: before, key: KEY });
     });
     test("needs more votes than live under the other key", async () => {
       const { store, run } = await listOf("ann", "bea");
@@ -525,7 +529,8 @@ export function memberListContract(
       expect(await vote(store, run, "gus")).toBe("replaced");
     });
     test("adoptTags() drops the records of a key that was replaced, once, and refuses the key of before", async () => {
-      const { store, run } = await listOf("ann");
+      const { store } = await listOf("ann");
+      const run = await wholeRunOf(store);
       const claim = { term: 1, incarnation: "ann", founding: "f" };
       await store.take(run, [3], claim, false);
       for (const name of ["gus", "hal"]) await vote(store, run, name);

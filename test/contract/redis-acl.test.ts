@@ -10,7 +10,7 @@ import { KEY } from "../support/bound-store.ts";
 import { byTag } from "../support/by-tag.ts";
 import { PROJECT_DIR, startNode } from "../support/node-process.ts";
 import { hasRedis, type RedisServer, startRedis, startRedisCluster, startSentinel } from "../support/redis-server.ts";
-import { LEASE_MS, renewalOf, runOf } from "../support/renewals.ts";
+import { LEASE_MS, memberNamed, renewalOf, wholeRunOf } from "../support/renewals.ts";
 import { until } from "../support/until.ts";
 
 const README = readFileSync(join(PROJECT_DIR, "deploy/README.md"), "utf8");
@@ -39,8 +39,8 @@ async function addUser(redis: RedisServer, more: readonly string[] = []): Promis
 /** Every call that a node makes. */
 async function useAll(store: RedisStore): Promise<void> {
   await store.check();
-  await store.found(await runOf(store), KEY, "anew", "founded");
-  const run = await runOf(store);
+  await store.found(await wholeRunOf(store), KEY, "anew", "founded");
+  const run = await wholeRunOf(store);
   await store.renew(renewalOf("alice"), LEASE_MS);
   await store.admitModes(run, { names: ["a"], candidates: [], modesMax: 1, revision: 0 });
   await store.admitModes(run, { names: ["b"], candidates: ["a"], modesMax: 1, revision: 1 });
@@ -78,10 +78,12 @@ async function useAll(store: RedisStore): Promise<void> {
   await store.look();
   await store.adoptTags(run);
   const key = { ...KEY, hashKey: new Uint8Array(8).fill(9) };
-  const vote = { incarnation: "alice", view: { epoch: 1, nonce: "", members: [], expelled: [] }, key, freshNonce: "v" };
-  await store.vote(run, vote, LEASE_MS);
-  await store.raiseEpoch(run, 5, "fresh");
-  await store.leave(run, "alice", "left");
+  const view = { epoch: 1, nonce: "", members: ["gus", "hal", "ida"].map(memberNamed), expelled: [] };
+  for (const incarnation of ["gus", "hal"])
+    await store.vote(run, { incarnation, view, key, freshNonce: "v" }, LEASE_MS);
+  expect(await store.adoptTags(await wholeRunOf(store)), "tags whose records are dropped").toBeGreaterThan(0);
+  await store.raiseEpoch(await wholeRunOf(store), 5, "fresh");
+  await store.leave(await wholeRunOf(store), "alice", "left");
   await store.memoryUsedRatio();
 }
 

@@ -6,7 +6,7 @@ import { UnfitRedisError } from "../../node/redis/redis-errors.ts";
 import { RedisStore } from "../../node/redis/redis-store.ts";
 import { KEY } from "../support/bound-store.ts";
 import { hasRedis, startRedis, startRedisCluster, startSentinel } from "../support/redis-server.ts";
-import { LEASE_MS, renewalOf, runOf } from "../support/renewals.ts";
+import { LEASE_MS, renewalOf, wholeRunOf } from "../support/renewals.ts";
 import { until } from "../support/until.ts";
 
 const ALICE: FoundedClaim = { term: 1, incarnation: "alice", founding: "f" };
@@ -22,8 +22,8 @@ function connect(url: string, timeoutMs = 5000) {
 /** A founded cluster with a member and a claim of partition 0. */
 async function inUse(store: RedisStore): Promise<string> {
   await store.check();
-  await store.found(await runOf(store), KEY, "anew", "founded");
-  const run = await runOf(store);
+  await store.found(await wholeRunOf(store), KEY, "anew", "founded");
+  const run = await wholeRunOf(store);
   await store.renew(renewalOf("alice"), LEASE_MS);
   await store.take(run, [0], ALICE, false);
   return run;

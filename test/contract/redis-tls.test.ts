@@ -9,7 +9,7 @@ import { type Authority, hasOpenssl, makeAuthority } from "../support/certificat
 import { freePort } from "../support/free-port.ts";
 import { startNode } from "../support/node-process.ts";
 import { hasRedis, startRedis, startRedisCluster, startSentinelFor } from "../support/redis-server.ts";
-import { LEASE_MS, renewalOf, runOf } from "../support/renewals.ts";
+import { LEASE_MS, renewalOf, wholeRunOf } from "../support/renewals.ts";
 
 const LOCALHOST = "DNS:localhost";
 const ADDRESS = "IP:127.0.0.1";
@@ -23,8 +23,8 @@ function connect(url: string, timeoutMs = 3000) {
 /** Founds, and writes to every tag. */
 async function use(store: RedisStore): Promise<void> {
   await store.check();
-  await store.found(await runOf(store), KEY, "anew", "founded");
-  const run = await runOf(store);
+  await store.found(await wholeRunOf(store), KEY, "anew", "founded");
+  const run = await wholeRunOf(store);
   await store.renew(renewalOf("alice"), LEASE_MS);
   const partitions = Array.from({ length: KEY.partitions }, (_, partition) => partition);
   const taken = await byTag(store).take(run, partitions, { term: 1, incarnation: "alice", founding: "f" }, true);

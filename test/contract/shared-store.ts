@@ -16,7 +16,7 @@ import {
 import type { View } from "../../cluster/ports/view.ts";
 import { KEY } from "../support/bound-store.ts";
 import { byTag } from "../support/by-tag.ts";
-import { LEASE_MS, MARK, renewalOf, runOf, viewOf } from "../support/renewals.ts";
+import { LEASE_MS, MARK, renewalOf, runOf, viewOf, wholeRunOf } from "../support/renewals.ts";
 import { SharedStoreModel } from "../../simulator/redis/shared-store-model.ts";
 import { Script, anyStep } from "../support/shared-store-scripts.ts";
 import { memberListContract } from "./member-list.ts";
@@ -62,7 +62,12 @@ export function sharedStoreContract(
     /** Founded with `KEY`. */
     const open = async (): Promise<OpenedSharedStore & { readonly run: Run }> => {
       const opened = await openEmpty();
-      await opened.store.found(opened.run, KEY, "anew", "founded");
+      await opened.store.found(await wholeRunOf(opened.store), KEY, "anew", "founded");
+      return { ...opened, run: await wholeRunOf(opened.store) };
+    };
+    /** Founded, with the run that renewals of the list answer. */
+    const openList = async (): Promise<OpenedSharedStore & { readonly run: Run }> => {
+      const opened = await open();
       return { ...opened, run: await runOf(opened.store) };
     };
     afterEach(async () => {
@@ -70,25 +75,27 @@ export function sharedStoreContract(
       openedAll = [];
     });
 
-    memberListContract(open, openEmpty, clock);
+    memberListContract(openList, openEmpty, clock);
     modeNamesContract(open, { runs });
 
     describe("R12 found()", () => {
       const OTHER_KEY = { ...KEY, hashKey: new Uint8Array(8).fill(9) };
       test("founds once, for every node, with an empty list under epoch 0", async () => {
-        const { store, run, another } = await openEmpty();
+        const { store, another } = await openEmpty();
+        const run = await wholeRunOf(store);
         const nothing = { key: undefined, copy: undefined, view: { epoch: 0, members: [] } };
         expect(await store.look()).toMatchObject(nothing);
         expect(await store.found(run, KEY, "anew", "first")).toBe(true);
         const other = await another();
         expect(await other.found(run, OTHER_KEY, "anew", "second")).toBe(false);
-        const standing = { run: await runOf(store), key: KEY, copy: undefined, view: { epoch: 0, members: [] } };
+        const standing = { run: await wholeRunOf(store), key: KEY, copy: undefined, view: { epoch: 0, members: [] } };
         expect(await other.look()).toMatchObject(standing);
         expect(await other.found(run, KEY, "anew", "third"), "goes on with what was founded").toBe(true);
         expect(await other.look()).toMatchObject(standing);
       });
       test("R9 begins another history each time", async () => {
-        const { store, run, loseList } = await openEmpty();
+        const { store, loseList } = await openEmpty();
+        const run = await wholeRunOf(store);
         await store.found(run, KEY, "anew", "first");
         const first = await runOf(store);
         await loseList();
@@ -386,7 +393,9 @@ export function sharedStoreContract(
         fc.asyncProperty(fc.array(anyStep, { minLength: 1, maxLength: 80 }), async (steps) => {
           const { store, run, discard } = await open();
           const model = new SharedStoreModel({ clockMs: () => clock.nowMs, tagsCount: store.tagsCount });
-          [model.master] = run.split(" ");
+          [model.master] = (await runOf(store)).split(" ");
+          const masters = run.split(" ")[0].split(","); // which tag lies where is the store's affair
+          for (const [tag, master] of masters.entries()) if (tag < store.tagsCount) model.tagMasters.set(tag, master);
           await model.connect().found(model.run, KEY, "anew", "founded");
           const script = new Script(store, model, clock);
           for (const step of steps) await script.take(step);

@@ -29,6 +29,11 @@ export async function runOf(store: SharedStore): Promise<Run> {
   return run;
 }
 
+/** The same of all masters, as a founder reads it: a Redis Cluster founds and writes records under no less. */
+export async function wholeRunOf(store: SharedStore): Promise<Run> {
+  return (await store.look()).run;
+}
+
 /** The list as it stands, from a renewal by nobody: absent, it changes no more than the time. */
 export async function viewOf(store: SharedStore): Promise<View> {
   const answer = await store.renew(renewalOf("nobody", { isJoining: false }), LEASE_MS);

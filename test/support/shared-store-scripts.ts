@@ -146,7 +146,6 @@ export class Script {
     const actual = await outcomeOf(call(store));
     expect(this.#model.members.peek()).toEqual(standing);
     expect(withoutRuns(actual)).toEqual(withoutRuns(await outcomeOf(call(model))));
-    expect(withoutRuns(actual)).toEqual(withoutRuns(await outcomeOf(call(model))));
   }
 
   #call(store: SharedStore, step: Step): Promise<unknown> {

@@ -13,7 +13,7 @@ describe("growth", () => {
     const [{ nodes, reports, answered, ...size }] = sizes;
     expect(answered).toBe(reports);
     expect(size.idleMessagesPerSecond).toBe(PAPER.idleMessagesPerSecond(nodes));
-    expect(size).toMatchObject({ viewsPerJoin: 1, viewsPerDrain: 2, viewsPerKill: 1 });
+    expect(size).toMatchObject({ viewsPerJoin: 2, viewsPerDrain: 2, viewsPerKill: 1 });
     expect(size.movedPerJoin).toBeGreaterThan(0);
     for (const placed of placements)
       expect(placed.balance).toBeLessThanOrEqual(PAPER.balance(placed.nodes, placed.partitions));

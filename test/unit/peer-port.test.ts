@@ -3,7 +3,7 @@ import { connect, type Socket } from "node:net";
 import { setImmediate as turn } from "node:timers/promises";
 import { afterEach, describe, expect, test } from "vitest";
 
-import { type Lane, PeerError } from "../../cluster/ports/transport.ts";
+import { type Lane, PeerError, PROTOCOL } from "../../cluster/ports/transport.ts";
 import { MalformedMessageError } from "../../engine/codec.ts";
 import type { PeerCredentials } from "../../node/peers/peer-door.ts";
 import { sayHello } from "../../node/peers/peer-hello.ts";
@@ -203,8 +203,11 @@ describe("PeerPort", () => {
   test("says who it is", async () => {
     const { url } = await openPort();
     const head = `GET /peer/hello HTTP/1.1\r\nhost: x\r\nauthorization: Bearer ${US.secret}\r\n`;
-    const answer = await rawRequest(url, `${head}headcount-cluster: default\r\nheadcount-protocol: 1\r\n\r\n`);
-    expect(JSON.parse(answer!.body)).toEqual({ cluster: "default", protocol: 1, incarnation: INCARNATION });
+    const answer = await rawRequest(
+      url,
+      `${head}headcount-cluster: default\r\nheadcount-protocol: ${PROTOCOL}\r\n\r\n`,
+    );
+    expect(JSON.parse(answer!.body)).toEqual({ cluster: "default", protocol: PROTOCOL, incarnation: INCARNATION });
   });
 
   test("tells nothing without the secret", async () => {
@@ -322,9 +325,9 @@ describe("PeerPort, strangers", () => {
     const { url } = await openPort();
     for (const path of ["/peer/hello", "/peer/rows", "/"]) {
       const answer = await rawRequest(url, `GET ${path} HTTP/1.1\r\nhost: x\r\n\r\n`);
-      expect(answer?.headers["headcount-protocol"], path).toBe("1");
+      expect(answer?.headers["headcount-protocol"], path).toBe(String(PROTOCOL));
     }
-    expect((await rawRequest(url, `${UPGRADE}\r\n`))?.headers["headcount-protocol"]).toBe("1");
+    expect((await rawRequest(url, `${UPGRADE}\r\n`))?.headers["headcount-protocol"]).toBe(String(PROTOCOL));
   });
 });
 
@@ -351,7 +354,7 @@ async function upgraded(url: string): Promise<Socket> {
   socket.on("error", () => {});
   const head = "GET /peer/rows HTTP/1.1\r\nhost: x\r\nconnection: upgrade\r\nupgrade: headcount-frames\r\n";
   socket.write(
-    `${head}authorization: Bearer ${US.secret}\r\nheadcount-cluster: default\r\nheadcount-protocol: 1\r\n\r\n`,
+    `${head}authorization: Bearer ${US.secret}\r\nheadcount-cluster: default\r\nheadcount-protocol: ${PROTOCOL}\r\n\r\n`,
   );
   const answer = await new Promise<string>((resolve) => socket.once("data", (bytes) => resolve(String(bytes))));
   expect(answer).toMatch(/^HTTP\/1\.1 101 /);

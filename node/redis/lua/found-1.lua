@@ -14,7 +14,7 @@ local list = readList(key, '')
 if list and ARGV[6] ~= '1' then return false end
 if not list then
   list = emptyList(key, readClock(ARGV[7]))
-  raiseTo(list, tonumber(ARGV[4]), ARGV[5])
+  list.epoch, list.nonce, list.isRaised = tonumber(ARGV[4]), ARGV[5], true
   writeList(list)
 end
 writeKey(key, mark, ARGV[2], tonumber(ARGV[3]), ARGV[5])

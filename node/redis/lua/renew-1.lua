@@ -122,9 +122,7 @@ local function admit(list)
 end
 
 local list = readList(key, own)
-local isFirst = not list and isJoining and epoch == 0
-if not isFirst and (not list or list.epoch < epoch) then return { 'gone' } end
-list = list or emptyList(key, now)
+if not list or list.epoch < epoch then return { 'gone' } end
 observe(list, leaseMs, now)
 local isChanged = list.epoch == epoch and nonce ~= '' and list.nonce ~= nonce -- R9: two lists under one number
 isChanged = expelLapsed(list) or isChanged
