@@ -4,6 +4,7 @@
  */
 import { Engine, type TableCopy } from "../engine/engine.ts";
 import { REGIONS } from "../engine/regions.ts";
+import { ClaimProver } from "./moves/claim-prover.ts";
 import { ClaimRaiser } from "./moves/claim-raiser.ts";
 import { Counts } from "./counts/counts.ts";
 import { Forwarder } from "./rows/forwarder.ts";
@@ -86,6 +87,7 @@ export class MemberNode {
   private readonly ports: MemberPorts;
   private readonly writeBack: WriteBack;
   private readonly raiser: ClaimRaiser;
+  private readonly prover: ClaimProver;
   /** R12: the store may have lost the key, so it is written back before anything else. */
   private isKeyInDoubt = false;
   private isRestoringKey = false;
@@ -162,6 +164,7 @@ export class MemberNode {
       onSuperseded,
       onBehind: (partition) => recorder.doubt([partition]),
     });
+    this.prover = new ClaimProver({ holdings, recorder, nowMs });
     this.forwarder = this.makeForwarder();
     this.counts = this.makeCounts();
   }
@@ -174,6 +177,7 @@ export class MemberNode {
     this.raiser.tick();
     this.writeBack.tick();
     this.handOff.tick();
+    this.prover.tick();
     // Only when the list stands again: who finds the key without a list would found one of its own (R9).
     if (this.isKeyInDoubt && this.membership.list !== undefined) void this.restoreKey();
     this.lookForHealing();
@@ -205,6 +209,7 @@ export class MemberNode {
       partitionsLost: takeOver.lost,
       partitionsUnreadable: takeOver.unreadable.size,
       handedOver: handOff.handedOver,
+      misfits: takeOver.misfits,
       expulsions: membership.expulsions,
       isLicensed: membership.isLicensed,
       isStoreKnown: this.guard.isOpen,
@@ -445,7 +450,7 @@ export class MemberNode {
       speaks: (partition) => {
         const serving = holdings.servingOf(partition);
         if (serving === undefined) return undefined;
-        const isLicensed = holdings.isLicensed(partition);
+        const isLicensed = holdings.isLicensed(partition) || this.prover.isProven(partition);
         return { term: serving.claim.term, isDoubtful: holdings.isDoubtful(serving), isLicensed };
       },
       confirm: async (partitions) => {

@@ -23,14 +23,14 @@ export interface Kept {
 
 /**
  * `elsewhere`: nothing is known of it here. `wanted`: the view names this node; `holder` answers until it is asked.
- * `taking`: asked for or being claimed. `settling`: claimed, but the holder may still answer (R13). `letting go`: it
+ * `taking`: being copied while `holder` still answers, or being claimed. `settling`: claimed, but the holder may still answer (R13). `letting go`: it
  * stops for who asked. `kept`: the table of what was let go or superseded, until the successor serves (R6), or long
  * enough for it to have said so.
  */
 export type Holding =
   | { readonly kind: "elsewhere" }
   | { readonly kind: "wanted"; readonly holder: string | undefined }
-  | { readonly kind: "taking" }
+  | { readonly kind: "taking"; readonly holder: string | undefined }
   | { readonly kind: "settling"; readonly serving: Serving; readonly untilMs: number }
   | Serving
   | { readonly kind: "letting go"; readonly serving: Serving }

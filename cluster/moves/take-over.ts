@@ -2,17 +2,12 @@
  * The new owner's side of a move (R1, R13): look who holds the partition, ask for it, claim, load, replay, serve.
  * Whoever had it before, and whatever it died of, these are the same steps.
  */
-import { type DecodedRows, decodeRows } from "../../engine/codec.ts";
+import type { DecodedRows } from "../../engine/codec.ts";
 import type { Engine } from "../../engine/engine.ts";
-import {
-  decodeAnswers,
-  encodeRequest,
-  HANDED_AT_ONCE_MAX,
-  type HandedOver,
-  type HandOffAnswer,
-} from "./hand-off-codec.ts";
+import { encodeRequest } from "./hand-off-codec.ts";
 import { ELSEWHERE, type Holding, type Holdings, type Serving, servingIn } from "./holdings.ts";
 import type { Membership } from "../members/membership.ts";
+import { type Pulled, Puller } from "./puller.ts";
 import type { Claim, PartitionIndex, PartitionRecord } from "../ports/record-store.ts";
 import type { Recorder } from "../records/recorder.ts";
 import { type ReadRecord, readRecord } from "../records/recovery.ts";
@@ -52,14 +47,12 @@ export interface TakeOverOptions {
   readonly isRepair: boolean;
 }
 
-/** R13: so long a holder may think about it. */
-const ASK_WITHIN_MS = 300;
 /** Batches under way at the same time: their tables are in memory. */
 const BATCHES_AT_ONCE = 4;
-/** This part of a lease after a new view a holder serves on: it has all counts of moved regions to tell, and would answer late. */
-const ASK_AFTER = 10;
-/** Of all partitions, so small a part is asked for at once: each has that much fewer players where there are more. */
-const ASKED_SHARE = 128;
+/** Partitions of one batch where nobody serves them. What a living holder serves is copied one by one, so that none waits for another. */
+const TAKEN_AT_ONCE_MAX = 16;
+/** So long after a new view holders are not asked: they have all counts of moved regions to tell first. */
+const ASK_AFTER_MS = 100;
 /** Pause before what was refused is tried again. */
 const RETRY_MS = 100;
 /** Pause before a record that cannot be read is tried again. */
@@ -70,7 +63,7 @@ const SERVED_WITHIN_MS = 1000;
 interface Plan {
   readonly partition: PartitionIndex;
   readonly previous: Holding;
-  readonly handedOver?: HandedOver;
+  readonly handedOver?: Pulled;
   /** R13: the holder did not let go, so half a lease passes before this node serves. */
   readonly isSettling?: boolean;
 }
@@ -92,14 +85,24 @@ export class TakeOver {
   private viewedAtMs = -Infinity;
   /** The holder of each batch under way. */
   private readonly underWay: string[] = [];
-  /** The living holder that is asked just now. */
-  private asking: string | undefined;
+  private readonly puller: Puller;
   /** Holders to be told that these are served now (R6). */
   private readonly toTell = new Map<string, Map<PartitionIndex, number>>();
 
   constructor(ports: TakeOverPorts, options: TakeOverOptions) {
     this.ports = ports;
     this.options = options;
+    const { engine, holdings, call, decompress, nowMs } = ports;
+    const isWanted = (partition: PartitionIndex): boolean =>
+      holdings.get(partition).kind === "taking" && holdings.isMine(partition);
+    const onLastRound = (partition: PartitionIndex): void =>
+      holdings.set(partition, { kind: "taking", holder: undefined });
+    this.puller = new Puller({ engine, call, decompress, nowMs, isWanted, onLastRound });
+  }
+
+  /** Copies that did not fit since the start, so that the record was loaded. */
+  get misfits(): number {
+    return this.puller.misfits;
   }
 
   /** Notes what the view gives this node, and what it takes away. */
@@ -134,29 +137,20 @@ export class TakeOver {
     this.takeNext(wanted);
   }
 
-  /**
-   * Begins as many batches as may be under way: several where nobody serves meanwhile. What a living holder serves is taken
-   * in small steps, one holder at a time, so that a partition is away for as long as it takes to load, and no longer.
-   */
+  /** Begins as many batches as may be under way. */
   private takeNext(wanted: readonly PartitionIndex[]): void {
     const { membership, mayAsk, nowMs } = this.ports;
     const { view, me } = membership;
-    const isViewFresh = nowMs() - this.viewedAtMs < this.options.leaseMs / ASK_AFTER;
+    const isViewFresh = nowMs() - this.viewedAtMs < ASK_AFTER_MS;
     for (const [holder, partitions] of this.byHolder(wanted)) {
       const isAsked = holder !== me.incarnation && memberOf(view, holder) !== undefined;
-      const batch = isAsked ? this.askedAtOnce : HANDED_AT_ONCE_MAX;
+      const batch = isAsked ? 1 : TAKEN_AT_ONCE_MAX;
       for (let first = 0; first < partitions.length; first += batch) {
         if (this.underWay.length >= BATCHES_AT_ONCE) return;
-        if (isAsked && (this.asking !== undefined || isViewFresh || !mayAsk())) break;
-        if (isAsked) this.asking = holder;
+        if (isAsked && (isViewFresh || !mayAsk())) break;
         void this.takeFrom(holder, partitions.slice(first, first + batch));
       }
     }
-  }
-
-  private get askedAtOnce(): number {
-    const share = Math.floor(this.ports.engine.partitions.length / ASKED_SHARE);
-    return Math.min(HANDED_AT_ONCE_MAX, Math.max(1, share));
   }
 
   /** What this node owns by the view and does not hold, and may try for now. */
@@ -222,7 +216,9 @@ export class TakeOver {
     const { incarnation } = membership.me;
     this.underWay.push(holder);
     const previous = partitions.map((partition) => holdings.get(partition));
-    for (const partition of partitions) holdings.set(partition, { kind: "taking" });
+    const isServed = holder !== incarnation && memberOf(membership.view, holder) !== undefined;
+    for (const partition of partitions)
+      holdings.set(partition, { kind: "taking", holder: isServed ? holder : undefined });
     try {
       const plans = await this.ask(holder, partitions, previous);
       if (membership.me.incarnation === incarnation) await this.claim(holder, plans);
@@ -230,7 +226,7 @@ export class TakeOver {
       this.postpone(partitions, RETRY_MS, error);
     } finally {
       this.underWay.splice(this.underWay.indexOf(holder), 1);
-      if (this.asking === holder) this.asking = undefined;
+      this.puller.release(partitions);
       if (membership.me.incarnation === incarnation) this.putBack(partitions, previous);
     }
     if (guard.isOpen && membership.isListed) this.takeNext(this.wanted());
@@ -239,45 +235,37 @@ export class TakeOver {
   /** What did not come to be served is wanted as before. */
   private putBack(partitions: readonly PartitionIndex[], previous: readonly Holding[]): void {
     const { holdings } = this.ports;
-    for (const [index, partition] of partitions.entries())
-      if (holdings.get(partition).kind === "taking") {
-        this.standings.delete(partition);
-        const isWanted = previous[index].kind !== "kept";
-        if (!isWanted) holdings.set(partition, previous[index]);
-        else holdings.set(partition, holdings.isMine(partition) ? { kind: "wanted", holder: undefined } : ELSEWHERE);
-      }
+    for (const [index, partition] of partitions.entries()) {
+      const holding = holdings.get(partition);
+      if (holding.kind !== "taking") continue;
+      this.standings.delete(partition);
+      if (previous[index].kind === "kept") holdings.set(partition, previous[index]);
+      else if (!holdings.isMine(partition)) holdings.set(partition, ELSEWHERE);
+      else holdings.set(partition, { kind: "wanted", holder: holding.holder });
+    }
   }
 
-  /** R13: asks the holder to let go, where there is somebody to ask. */
+  /** R13: copies from the holder what it serves, where there is somebody to ask. */
   private async ask(
     holder: string,
     partitions: readonly PartitionIndex[],
     previous: readonly Holding[],
   ): Promise<Plan[]> {
-    const { view, me } = this.ports.membership;
+    const { guard, membership } = this.ports;
     const plans = partitions.map((partition, index): Plan => ({ partition, previous: previous[index] }));
-    if (holder === "" || view.expelled.includes(holder)) return plans; // nobody to ask
+    if (holder === "" || membership.view.expelled.includes(holder)) return plans; // nobody to ask
     // Where it is this node, the answer to its claim was lost, and nobody knows who had it before.
-    const isSilent = holder === me.incarnation || memberOf(view, holder) === undefined;
+    const isSilent = holder === membership.me.incarnation || memberOf(membership.view, holder) === undefined;
     if (isSilent) return plans.map((plan) => ({ ...plan, isSettling: true }));
-    let answers: HandOffAnswer[];
-    try {
-      const bytes = await this.ports.call(holder, encodeRequest({ kind: "let go", partitions }), ASK_WITHIN_MS);
-      answers = decodeAnswers(bytes, partitions.length);
-    } catch {
-      const isAhead = ({ partition }: Plan): boolean => this.ports.guard.isNamedAhead(partition, holder);
-      this.postpone(
-        plans.filter(isAhead).map(({ partition }) => partition),
-        RETRY_MS,
-      );
-      return plans.filter((plan) => !isAhead(plan)).map((plan) => ({ ...plan, isSettling: true }));
-    }
-    const busy = partitions.filter((_, index) => answers[index].kind === "busy");
-    this.postpone(busy, RETRY_MS);
-    return plans.flatMap((plan, index) => {
-      const answer = answers[index];
-      if (answer.kind === "busy") return [];
-      return answer.kind === "handed over" ? [{ ...plan, handedOver: answer }] : [plan];
+    const pulls = await this.puller.pull(holder, partitions);
+    return plans.flatMap((plan) => {
+      const pull = pulls.get(plan.partition);
+      if (pull?.kind === "pulled") return [{ ...plan, handedOver: pull }];
+      if (pull?.kind === "not held" || pull?.kind === "misfit") return [plan];
+      if (pull?.kind === "silent" && !guard.isNamedAhead(plan.partition, holder))
+        return [{ ...plan, isSettling: !membership.view.expelled.includes(holder) }];
+      this.postpone([plan.partition], RETRY_MS);
+      return [];
     });
   }
 
@@ -304,7 +292,7 @@ export class TakeOver {
     for (const [index, plan] of plans.entries()) {
       const answer = answers[index];
       if (answer.kind === "refused") continue;
-      if (await this.adoptHanded(plan, claim, answer)) taken++;
+      if (this.adoptHanded(plan, claim, answer)) taken++;
       else inDoubt.push({ ...plan, isSettling: plan.isSettling === true || this.isUnasked(answer.before, holder) });
     }
     this.tellTaken(taken, claim, holder);
@@ -331,8 +319,8 @@ export class TakeOver {
     return answers;
   }
 
-  private async adoptHanded(plan: Plan, claim: Claim, { before }: TakenAnswer & { kind: "claimed" }): Promise<boolean> {
-    const { partition, handedOver } = plan;
+  private adoptHanded(plan: Plan, claim: Claim, { before }: TakenAnswer & { kind: "claimed" }): boolean {
+    const { handedOver } = plan;
     const kept = keptOf(plan, claim.incarnation);
     const said = handedOver ?? (kept && { claim: kept.serving.claim, length: kept.length });
     if (said === undefined) return false;
@@ -343,26 +331,13 @@ export class TakeOver {
     if (!isStoreShort && !(isUnclaimedSince && before.length === said.length)) return false;
     let doubtUntilMs = kept?.serving.doubtUntilMs ?? -Infinity;
     if (handedOver !== undefined) {
-      if (!(await this.fill(partition, handedOver, claim))) return false;
+      handedOver.install();
       doubtUntilMs = this.ports.nowMs() + handedOver.doubtLeftMs;
     }
     // Nobody has had it since: no need to settle.
     const serving: Serving = { kind: "serving", claim, raisedTo: claim.term, doubtUntilMs };
     this.serve(serving, { ...plan, isSettling: false }, before, isStoreShort);
     return true;
-  }
-
-  /** A table that was handed over comes with exact ages: no time passed since, and no grace is due (R26). */
-  private async fill(partition: PartitionIndex, { table, graceLeftMs }: HandedOver, claim: Claim): Promise<boolean> {
-    const { engine, decompress, membership } = this.ports;
-    try {
-      const rows = decodeRows("snapshot", await decompress(table));
-      if (membership.me.incarnation !== claim.incarnation) return false;
-      engine.recover(partition, [rows], rows.writtenAtMs, graceLeftMs);
-      return true;
-    } catch {
-      return false; // its record has the same
-    }
   }
 
   private async load(plan: Plan, claim: Claim, answer: TakenAnswer, asked: string): Promise<boolean> {

@@ -139,7 +139,8 @@ test("R18: what is not served here is told at once, and why", async () => {
     [ELSEWHERE, "loading"],
     [{ kind: "wanted", holder: undefined }, "loading"],
     [{ kind: "wanted", holder: incarnationOf(2) }, "held by", incarnationOf(2)],
-    [{ kind: "taking" }, "loading"],
+    [{ kind: "taking", holder: undefined }, "loading"],
+    [{ kind: "taking", holder: incarnationOf(2) }, "held by", incarnationOf(2)],
     [{ kind: "settling", serving, untilMs: 1 }, "loading"],
     [{ kind: "letting go", serving }, "loading"],
   ];
