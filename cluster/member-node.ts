@@ -209,7 +209,7 @@ export class MemberNode {
       partitionsLost: takeOver.lost,
       partitionsUnreadable: takeOver.unreadable.size,
       handedOver: handOff.handedOver,
-      misfits: takeOver.misfits,
+      copiesMisfit: takeOver.misfits,
       expulsions: membership.expulsions,
       isLicensed: membership.isLicensed,
       isStoreKnown: this.guard.isOpen,
@@ -229,9 +229,10 @@ export class MemberNode {
   private onView(): void {
     const { membership, ports, key } = this;
     const { view } = membership;
+    const before = this.placement;
     this.placement = placementOf(view, key.partitions);
     this.peers.onView();
-    this.takeOver.onView();
+    this.takeOver.onView((partition) => before.partitionOwner(partition));
     this.raiser.onView();
     this.counts.onView(view, this.placement);
     this.forwarder.onView();

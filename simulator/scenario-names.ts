@@ -34,6 +34,10 @@ export const SCENARIO_NAMES = [
   "two nodes that cannot hear each other",
   "a lone slow survivor buries the dead",
   "a removal and its echo",
+  "moving while everybody reports without pause",
+  "moving with a slow store and a slow worker",
+  "players who fall silent while their partition is copied",
+  "a holder that dies, freezes or is cut off while it is copied",
 ] as const;
 
 export type ScenarioName = (typeof SCENARIO_NAMES)[number];

@@ -105,9 +105,17 @@ export class TakeOver {
     return this.puller.misfits;
   }
 
-  /** Notes what the view gives this node, and what it takes away. */
-  onView(): void {
-    const { holdings, engine } = this.ports;
+  /**
+   * Notes what the view gives this node, and what it takes away.
+   * @param ownerBefore by the view of before: most likely the holder, until the store has said who it is
+   */
+  onView(ownerBefore: (partition: PartitionIndex) => string | undefined): void {
+    const { holdings, engine, membership } = this.ports;
+    const listedOwnerBefore = (partition: PartitionIndex): string | undefined => {
+      const owner = ownerBefore(partition);
+      const isAnother = owner !== undefined && owner !== membership.me.incarnation;
+      return isAnother && memberOf(membership.view, owner) !== undefined ? owner : undefined;
+    };
     this.standings.clear();
     this.viewedAtMs = this.ports.nowMs();
     this.missingAt = -1;
@@ -116,9 +124,10 @@ export class TakeOver {
     for (const partition of engine.partitions.keys()) {
       const { kind } = holdings.get(partition);
       if (kind === "elsewhere" && holdings.isMine(partition))
-        holdings.set(partition, { kind: "wanted", holder: undefined });
+        holdings.set(partition, { kind: "wanted", holder: listedOwnerBefore(partition) });
       if (kind === "wanted" && !holdings.isMine(partition)) holdings.set(partition, { kind: "elsewhere" });
     }
+    if (this.ports.guard.isOpen && membership.isListed) this.lookFor(this.wanted());
   }
 
   /** R15: nobody knows who holds what in another run of the store. */
@@ -131,10 +140,14 @@ export class TakeOver {
     this.serveSettled();
     this.tellServed();
     if (!guard.isOpen || !membership.isListed) return;
-    const wanted = this.wanted();
+    this.takeNext(this.lookFor(this.wanted()));
+  }
+
+  /** Asks who holds what is wanted, where that is not known. @returns what is wanted */
+  private lookFor(wanted: PartitionIndex[]): PartitionIndex[] {
     const unknown = wanted.filter((partition) => !this.standings.has(partition));
     if (unknown.length > 0) void this.look(unknown);
-    this.takeNext(wanted);
+    return wanted;
   }
 
   /** Begins as many batches as may be under way. */
@@ -199,7 +212,8 @@ export class TakeOver {
     this.standings.set(partition, standing);
     const holder = standing.claim?.incarnation;
     const isThere = holder !== undefined && memberOf(membership.view, holder) !== undefined;
-    if (holdings.get(partition).kind === "wanted" && isThere) holdings.set(partition, { kind: "wanted", holder });
+    if (holdings.get(partition).kind === "wanted")
+      holdings.set(partition, { kind: "wanted", holder: isThere ? holder : undefined });
   }
 
   /** R15: whether the store lost what some member has a table of: whoever has the newest writes it back first. */

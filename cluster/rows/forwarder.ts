@@ -231,10 +231,10 @@ export class Forwarder {
 
   /** R18: notes where to go after a refusal; how long to pause before. */
   private pauseAfter(queue: PartitionQueue, refusal: Elsewhere | undefined): number {
+    if (refusal?.reason === "loading") return LOADING_PAUSE_MS; // no sign that views differ
     queue.refusals = refusal === undefined ? 0 : queue.refusals + 1;
     if (refusal === undefined) return 0;
     const { reason, holder } = refusal;
-    if (reason === "loading") return LOADING_PAUSE_MS;
     queue.hint = reason === "held by" ? holder : undefined;
     const isSameAgain = this.targetOf(queue) === queue.target && !queue.isViewNewer;
     return isSameAgain || queue.refusals > REFUSALS_AT_ONCE ? REFUSED_PAUSE_MS : 0;
