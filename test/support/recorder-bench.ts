@@ -14,7 +14,7 @@ export const SESSION_MS = 90_000;
 export const SNAPSHOT_MS = 10_000;
 export const DEADLINE_MS = 2000;
 const PARTITIONS = 16;
-const HASH_KEY = Uint8Array.of(1, 2, 3, 4, 5, 6, 7, 8);
+export const HASH_KEY = Uint8Array.of(1, 2, 3, 4, 5, 6, 7, 8);
 
 export interface RecorderBenchOptions {
   readonly store?: MemoryStore;
