@@ -78,16 +78,16 @@ function figureOf(world: World, figure: "handedOver" | "copiesMisfit"): number {
   return world.nodes.reduce((sum, { node }) => sum + (node.parts?.figures[figure] ?? 0), 0);
 }
 
-/** Everything that moved was copied: no record was loaded. */
-function expectCopied(world: World, taker: SimulatedNode): void {
-  const [served, handedOver] = [taker.node.parts?.figures.partitionsServed ?? 0, figureOf(world, "handedOver")];
-  if (figureOf(world, "copiesMisfit") > 0) world.fail("what was copied did not fit");
-  if (served === 0) world.fail("nothing moved");
-  if (served > handedOver) world.fail(`${served} partitions were taken, ${handedOver} of them were handed over`);
-}
-
 function handedOver(world: World): number {
   return figureOf(world, "handedOver");
+}
+
+/** Everything that moved was copied: no record was loaded. */
+function expectCopied(world: World, taker: SimulatedNode): void {
+  const [served, given] = [taker.node.parts?.figures.partitionsServed ?? 0, handedOver(world)];
+  if (figureOf(world, "copiesMisfit") > 0) world.fail("what was copied did not fit");
+  if (served === 0) world.fail("nothing moved");
+  if (served > given) world.fail(`${served} partitions were taken, ${given} of them were handed over`);
 }
 
 async function untilShared(world: World, taker: SimulatedNode, withinMs = 8000): Promise<void> {

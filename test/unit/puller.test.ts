@@ -85,20 +85,20 @@ test("Puller does not wait for a port that refuses", async () => {
 });
 test("Puller counts silence from the last answer: a holder that is slow and says so is waited for", async () => {
   const { move, partition } = await withPlayers();
-  const { receive } = move.handOff;
+  const receive = move.handOff.receive.bind(move.handOff);
   let slow = 10;
   move.handOff.receive = async (from, body) => {
     move.bench.nowMs += 100;
-    return slow-- > 0 ? encodeAnswer({ kind: "not yet" }) : receive.call(move.handOff, from, body);
+    return slow-- > 0 ? encodeAnswer({ kind: "not yet" }) : receive(from, body);
   };
   expectSame(move, partition, await move.pull(partition));
 });
 test("R13: what does not fit is told, after the holder was asked to let go, and changes nothing here", async () => {
   const { move, partition, players } = await withPlayers();
-  const { receive } = move.handOff;
+  const receive = move.handOff.receive.bind(move.handOff);
   for (const spoilt of ["row", "bytes"] as const) {
     move.handOff.receive = async (from, body) => {
-      const answer = await receive.call(move.handOff, from, body);
+      const answer = await receive(from, body);
       const round = move.asked.at(-1);
       if (spoilt === "bytes" && round === "0") answer[answer.length - 1] ^= 1;
       // A row that this copy is not told of.
