@@ -139,22 +139,23 @@ export class Puller {
   ): Promise<Exclude<CopyAnswer, { kind: "not yet" }> | { kind: "silent" }> {
     const { call, nowMs } = this.ports;
     const body = encodeRequest({ kind: "copy", ...asked });
-    const beganMs = nowMs();
-    let heardMs = beganMs;
-    for (let tries = 0; tries < TRIES_MAX; tries++) {
-      const leftMs = SILENCE_MS - (nowMs() - heardMs);
-      if (leftMs <= 0) break;
+    const untilMs = nowMs() + PATIENCE_MS;
+    let silentMs = 0;
+    for (let tries = 0; tries < TRIES_MAX && silentMs < SILENCE_MS; tries++) {
+      const [askedMs, timeoutMs] = [nowMs(), Math.min(ASK_AGAIN_MS, SILENCE_MS - silentMs)];
       try {
-        const answer = decodeAnswer(await call(holder, body, Math.min(ASK_AGAIN_MS, leftMs)));
+        const answer = decodeAnswer(await call(holder, body, timeoutMs));
         const isOther = answer.kind === "rows" && (answer.copy !== asked.copy || answer.round !== asked.round);
         if (isOther) continue;
         if (answer.kind !== "not yet") return answer;
-        heardMs = nowMs();
+        if (nowMs() > untilMs) return { kind: "busy" };
+        silentMs = 0;
         tries = -1;
-        if (heardMs - beganMs > PATIENCE_MS) return { kind: "busy" };
       } catch (error) {
         if (!(error instanceof PeerError || error instanceof MalformedMessageError)) throw error;
         if (error instanceof PeerError && error.isRefused) break; // nobody listens there
+        // Where this node itself stood still for longer, the answer may lie in its sockets: that is not silence.
+        silentMs += Math.min(timeoutMs, nowMs() - askedMs);
       }
     }
     return { kind: "silent" };

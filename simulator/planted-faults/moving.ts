@@ -79,8 +79,8 @@ export const MOVING_FAULTS: Readonly<Record<string, PlantedFault>> = {
   "being slow is taken for silence": fault(
     "R13",
     "cluster/moves/puller.ts",
-    "heardMs = nowMs();\n        tries = -1;",
-    "tries = -1;\n        if (nowMs() < 0) heardMs = 0;",
+    "silentMs = 0;\n        tries = -1;",
+    "silentMs += Math.min(timeoutMs, nowMs() - askedMs);\n        tries = -1;",
     "moving while everybody reports without pause",
   ),
   "claims held for another are not proven": fault(

@@ -77,6 +77,15 @@ test("Puller takes 300 ms without an answer for silence, wherever they fall, and
     expect(move.rowsOf(move.taker, partition)).toEqual([]);
   }
 });
+test("Puller asks once more where this node itself stood still: the answer may lie in its sockets", async () => {
+  const { move, partition } = await withPlayers();
+  move.onCall = (_, number) => {
+    if (number !== 2) return undefined;
+    move.bench.nowMs += 5000;
+    return SILENT;
+  };
+  expectSame(move, partition, await move.pull(partition));
+});
 test("Puller does not wait for a port that refuses", async () => {
   const { move, partition } = await withPlayers();
   move.onCall = () => new PeerError("Nobody listens", true);
