@@ -4,10 +4,10 @@
  */
 import { Engine, type TableCopy } from "../engine/engine.ts";
 import { REGIONS } from "../engine/regions.ts";
+import { ClaimProver } from "./moves/claim-prover.ts";
 import { ClaimRaiser } from "./moves/claim-raiser.ts";
 import { Counts, type CountsPorts } from "./counts/counts.ts";
 import { Forwarder } from "./rows/forwarder.ts";
-import { Asking } from "./moves/asking.ts";
 import { HandOff } from "./moves/hand-off.ts";
 import { Holdings } from "./moves/holdings.ts";
 import { ServedNotices } from "./moves/served-notices.ts";
@@ -103,6 +103,7 @@ export class MemberNode {
   private readonly takeBack: TakeBack;
   private readonly notices: ServedNotices;
   private readonly raiser: ClaimRaiser;
+  private readonly prover: ClaimProver;
   private readonly keeper: KeyKeeper;
   private isLeaving = false;
   /** R11: partitions that were made due for a last snapshot. */
@@ -159,7 +160,6 @@ export class MemberNode {
       isListed: (incarnation) => memberOf(membership.view, incarnation) !== undefined,
       isServed: (partition) => holdings.get(partition).kind !== "settling",
     });
-    const asking = new Asking({ engine, call, decompress, me: () => membership.me.incarnation });
     this.takeOver = new TakeOver(
       {
         engine,
@@ -167,7 +167,7 @@ export class MemberNode {
         holdings,
         membership,
         guard,
-        pull: (holder, asked) => asking.pull(holder, asked),
+        call,
         mayPull: () => this.counts.isWhole || nowMs() - membership.listedAtMs > leaseMs / 5,
         decompress,
         randomId,
@@ -204,6 +204,7 @@ export class MemberNode {
       onSuperseded,
       onClaimLost: (partition) => this.onClaimLost(partition),
     });
+    this.prover = new ClaimProver({ holdings, recorder, nowMs });
     this.forwarder = this.makeForwarder();
     this.counts = this.makeCounts();
   }
@@ -220,6 +221,7 @@ export class MemberNode {
     this.takeBack.tick();
     this.notices.tick();
     this.handOff.tick();
+    this.prover.tick();
     this.lookForHealing();
     // R25: an owner that hears fewer than half of its peers may miss the reports that others get.
     this.owner.tick(this.ports.nowMs(), this.membership.isAlone);
@@ -263,6 +265,7 @@ export class MemberNode {
       partitionsLost: takeOver.lost,
       partitionsUnreadable: takeOver.unreadable.size,
       handedOver: handOff.handedOver,
+      copiesMisfit: takeOver.misfits,
       expulsions: membership.expulsions,
       isLicensed: membership.isLicensed,
       isStoreKnown: this.guard.isOpen,
@@ -286,9 +289,10 @@ export class MemberNode {
   private onView(): void {
     const { membership, ports, key } = this;
     const { view } = membership;
+    const before = this.placement;
     this.placement = placementOf(view, key.partitions);
     this.peers.onView();
-    this.takeOver.onView();
+    this.takeOver.onView((partition) => before.partitionOwner(partition));
     this.raiser.onView();
     this.counts.onView(view, this.placement);
     this.forwarder.onView();
@@ -528,7 +532,8 @@ export class MemberNode {
       speaks: (partition) => {
         const serving = holdings.servingOf(partition);
         if (serving === undefined) return undefined;
-        const isLicensed = holdings.isLicensed(partition);
+        const isProven = this.prover.isProven(partition) && !membership.isAlone;
+        const isLicensed = holdings.isLicensed(partition) || isProven;
         return { term: serving.record.claim.term, isDoubtful: holdings.isDoubtful(serving), isLicensed };
       },
       unreadable: () => takeOver.unreadable.keys(),

@@ -4,6 +4,7 @@
  */
 import { Boards } from "./boards.ts";
 import { type DecodedRows, encodeRows } from "./codec.ts";
+import type { IncomingCopy } from "./incoming-copy.ts";
 import { halfSipHash, type HashKey, hashKeyOf } from "./half-sip-hash.ts";
 import { invariant } from "./invariant.ts";
 import { ModePlayers } from "./mode-players.ts";
@@ -65,6 +66,8 @@ export class Engine {
   readonly time: ObservedTime;
   /** Modes that somebody outside still knows by their numbers, which stay theirs as long. Asked for seldom. */
   modesHeld: () => Iterable<number> = () => [];
+  /** R13: copies that are being filled apart from the partitions; their modes are counted on no board yet. */
+  readonly incoming = new Set<IncomingCopy>();
   private readonly options: EngineOptions;
   /** One of the two. */
   private readonly sums: Boards | ModePlayers;
@@ -284,7 +287,7 @@ export class Engine {
 
   private replay(partition: number, decoded: DecodedRows, passedMs: number): void {
     const now = this.time.tenths;
-    const modes = this.modesOf(decoded);
+    const modes = this.modeNumbers(decoded);
     if (modes.includes(-1)) throw new RangeError(`Cannot recover partition ${partition}: it names too many modes`);
     const target = this.partitions[partition];
     const passed = Math.min(Math.ceil(passedMs / 100), SEEN_MAX);
@@ -332,13 +335,17 @@ export class Engine {
   /** The modes of rows that wait for the log, which will need their names, and those held outside. */
   private modesWaiting(): Set<number> {
     const waiting = new Set(this.modesHeld());
+    for (const { modes } of this.incoming) for (const mode of modes) waiting.add(mode);
     for (const { unlogged } of this.partitions)
       for (let row = 0; row < unlogged.count; row++) waiting.add(unlogged.words[row * ROW_WORDS + CELL] & MODE_MASK);
     return waiting;
   }
 
-  /** The numbers of the modes a message names; where there is no room, those that nobody is in any more make it. */
-  private modesOf({ modes }: DecodedRows): number[] {
+  /**
+   * The numbers of the modes a message names; where there is no room, those that nobody is in any more make it.
+   * @returns -1 for each that there is no room for
+   */
+  modeNumbers({ modes }: DecodedRows): number[] {
     const now = this.time.tenths;
     const intern = (): number[] => modes.map((name) => this.modes.intern(name, now));
     const numbers = intern();

@@ -70,6 +70,10 @@ export const SCENARIO_NAMES = [
   "a node that nobody can reach gets nothing, and says so",
   "a member that nobody reaches any more loses its place until it is reached",
   "a slow store, and licences that keep its pace",
+  "moving while everybody reports without pause",
+  "moving with a slow store and a slow worker",
+  "players who fall silent while their partition is copied",
+  "a holder that dies, freezes or is cut off while it is copied",
 ] as const;
 
 export type ScenarioName = (typeof SCENARIO_NAMES)[number];

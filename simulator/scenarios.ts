@@ -4,6 +4,7 @@ import { CRASHES } from "./scenarios/crashes.ts";
 import { FAILING } from "./scenarios/failing.ts";
 import { FOUNDING } from "./scenarios/founding.ts";
 import { MOVING } from "./scenarios/moving.ts";
+import { PULLING } from "./scenarios/pulling.ts";
 import { ROWS } from "./scenarios/rows.ts";
 import { LARGE_RUNS } from "./scenarios/large.ts";
 import { RECORDS } from "./scenarios/records.ts";
@@ -23,4 +24,5 @@ export const SCENARIOS: Readonly<Record<ScenarioName, Scenario>> = {
   ...LARGE_RUNS,
   ...WAITING,
   ...CRASHES,
+  ...PULLING,
 };

@@ -1,7 +1,7 @@
 /** Scenarios of records in a store that loses something, is full, or is slow to be written. The seed chooses the moments. */
 import { fillStore, restartTag } from "../faults.ts";
 import { live } from "../life.ts";
-import { aNode, begin, everybody, expectFound, killAndRestartAll } from "../scenario-tools.ts";
+import { aNode, begin, everybody, expectFound, isolate, killAndRestartAll } from "../scenario-tools.ts";
 import { expectExact, settle } from "../settle.ts";
 import type { SimulatedNode } from "../simulated-node.ts";
 import type { World } from "../world.ts";
@@ -15,13 +15,17 @@ const SNAPSHOTS_A_PARTITION = 3;
 export const RECORDS = {
   async "the store back empty while a taker decompresses"(world, seed) {
     await begin(world, 2, 40);
-    await world.run(300);
+    await world.run(2500); // there are snapshots
     const taker = world.start();
+    await world.until("the taker is in", () => isIn(taker), 8000);
+    // What is copied is decompressed before the claim; so its holders are silent, and it loads what it claims.
+    isolate(world, taker, "peers");
     taker.holdWorker();
     const { model } = world.store;
     const isClaimed = (): boolean =>
       [...model.records.values()].some(({ claim }) => claim?.incarnation === taker.node.incarnation);
     await world.until("the taker has claimed something", isClaimed, 8000);
+    world.network.mend();
     await world.run(world.random.below(10)); // the claim is answered, and what came with it is being read
     const runOf = (): string | undefined => taker.node.parts?.membership.run;
     const before = runOf();
@@ -95,6 +99,12 @@ export const RECORDS = {
     await settle(world);
   }),
 } satisfies Record<string, Scenario>;
+
+/** Listed, and called back by the others. */
+function isIn({ node }: SimulatedNode): boolean {
+  const { membership } = node.parts ?? {};
+  return membership !== undefined && membership.isListed && !membership.isAwaitingCalls;
+}
 
 function keptBy({ node }: SimulatedNode): number {
   return node.parts?.figures.partitionsKept ?? 0;
