@@ -4,10 +4,10 @@
  */
 import { Engine, type TableCopy } from "../engine/engine.ts";
 import { REGIONS } from "../engine/regions.ts";
+import { ClaimProver } from "./moves/claim-prover.ts";
 import { ClaimRaiser } from "./moves/claim-raiser.ts";
 import { Counts, type CountsPorts } from "./counts/counts.ts";
 import { Forwarder } from "./rows/forwarder.ts";
-import { Asking } from "./moves/asking.ts";
 import { HandOff } from "./moves/hand-off.ts";
 import { Holdings } from "./moves/holdings.ts";
 import { ServedNotices } from "./moves/served-notices.ts";
@@ -106,6 +106,7 @@ export class MemberNode {
   private readonly takeBack: TakeBack;
   private readonly notices: ServedNotices;
   private readonly raiser: ClaimRaiser;
+  private readonly prover: ClaimProver;
   private readonly keeper: KeyKeeper;
   private isLeaving = false;
   /** R11: partitions that were made due for a last snapshot. */
@@ -166,7 +167,6 @@ export class MemberNode {
       isListed: (incarnation) => memberOf(membership.view, incarnation) !== undefined,
       isServed: (partition) => holdings.get(partition).kind !== "settling",
     });
-    const asking = new Asking({ engine, call, decompress, me: () => membership.me.incarnation });
     this.takeOver = new TakeOver(
       {
         engine,
@@ -174,7 +174,7 @@ export class MemberNode {
         holdings,
         membership,
         guard,
-        pull: (holder, asked) => asking.pull(holder, asked),
+        call,
         mayPull: () => this.counts.isWhole || nowMs() - membership.listedAtMs > leaseMs / 5,
         decompress,
         randomId,
@@ -211,6 +211,7 @@ export class MemberNode {
       onSuperseded,
       onClaimLost: (partition) => this.onClaimLost(partition),
     });
+    this.prover = new ClaimProver({ holdings, recorder, nowMs });
     this.forwarder = this.makeForwarder();
     this.modeNames = this.makeModeNames();
     this.modeGate = new ModeGate({
@@ -235,6 +236,7 @@ export class MemberNode {
     this.takeBack.tick();
     this.notices.tick();
     this.handOff.tick();
+    this.prover.tick();
     this.lookForHealing();
     this.modeNames.tick();
     this.lookForUnnamed();
@@ -280,6 +282,7 @@ export class MemberNode {
       partitionsLost: takeOver.lost,
       partitionsUnreadable: takeOver.unreadable.size,
       handedOver: handOff.handedOver,
+      copiesMisfit: takeOver.misfits,
       expulsions: membership.expulsions,
       isLicensed: membership.isLicensed,
       isStoreKnown: this.guard.isOpen,
@@ -306,9 +309,10 @@ export class MemberNode {
   private onView(): void {
     const { membership, ports, key } = this;
     const { view } = membership;
+    const before = this.placement;
     this.placement = placementOf(view, key.partitions);
     this.peers.onView();
-    this.takeOver.onView();
+    this.takeOver.onView((partition) => before.partitionOwner(partition));
     this.raiser.onView();
     this.counts.onView(view, this.placement);
     this.forwarder.onView();
@@ -588,7 +592,8 @@ export class MemberNode {
       speaks: (partition) => {
         const serving = holdings.servingOf(partition);
         if (serving === undefined) return undefined;
-        const isLicensed = holdings.isLicensed(partition);
+        const isProven = this.prover.isProven(partition) && !membership.isAlone;
+        const isLicensed = holdings.isLicensed(partition) || isProven;
         // R28: players whose mode's name was lost are in no count.
         const isDoubtful = holdings.isDoubtful(serving) || this.engine.partitions[partition].unnamed > 0;
         return { term: serving.record.claim.term, isDoubtful, isLicensed };

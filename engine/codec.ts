@@ -2,12 +2,13 @@
  * Rows of presence as bytes: one form for the log, snapshots and peers. Little-endian, a multiple of 4 bytes long.
  *
  *   0  u8   version, 1                        16  f64  written at, wall clock, ms since 1970
- *   1  u8   kind: 1 log, 2 snapshot           24  regions, 2 letters each
+ *   1  u8   kind: 1 log, 2 snapshot, 3 round  24  regions, 2 letters each
  *   2  u16  regions named                         modes, u8 length and letters each (length 0: the reserved mode, R28)
  *   4  u16  modes named                           zeros up to a multiple of 4
  *   6  u16  0                                     rows, 28 bytes each:
- *   8  u32  rows                                    id, 4 words | u16 region, u16 mode (0xffff: nowhere)
- *  12  u32  bytes in all                            u32 age, tenths of a second | u32 seq
+ *   8  u32  rows                                    id, 4 words | u16 region, u16 mode (0xffff: nowhere;
+ *  12  u32  bytes in all                            in rounds region 0xfffe: gone) | u32 age, tenths of a
+ *                                                   second | u32 seq
  *                                             end - 4  u32  CRC-32 of all before
  *
  * Everything is checked before a row is handed out: a malformed message changes nothing.
@@ -23,9 +24,11 @@ const HEAD_BYTES = 24;
 const ROW_BYTES = ROW_WORDS * 4;
 const NAMES_MAX = 4096;
 const NOWHERE_PLACE = -1; // both halves 0xffff
+/** R13: the cell of a row that its table no longer has. Only rounds of a copy tell it. */
+export const GONE = -2;
 invariant(new Uint8Array(new Uint16Array([1]).buffer)[0] === 1, "this machine is little-endian, as messages are");
 
-export const KIND = { log: 1, snapshot: 2 } as const;
+export const KIND = { log: 1, snapshot: 2, round: 3 } as const;
 export type Kind = keyof typeof KIND;
 
 /** Bytes that are no message; says where. */
@@ -59,7 +62,7 @@ export interface DecodedRows {
   readonly regions: readonly number[];
   /** RESERVED_NAME stands for the reserved mode. */
   readonly modes: readonly string[];
-  /** ROW_WORDS a row: id0 id1 id2 id3 | region | mode << 16, or -1 for nowhere | age | seq. */
+  /** ROW_WORDS a row: id0 id1 id2 id3 | region | mode << 16, or NOWHERE, or GONE (rounds only) | age | seq. */
   readonly words: Int32Array;
 }
 
@@ -118,12 +121,12 @@ export function decodeRows(kind: Kind, bytes: Uint8Array): DecodedRows {
   const words = new Int32Array(count * ROW_WORDS);
   new Uint8Array(words.buffer).set(bytes.subarray(rowsAt, bytes.length - 4));
   for (let base = 0; base < words.length; base += ROW_WORDS)
-    checkRow(words, base, regionCount, modeCount, rowsAt + base * 4);
+    checkRow(kind, words, base, regionCount, modeCount, rowsAt + base * 4);
   return { writtenAtMs, count, regions, modes, words };
 }
 
 function meet(cell: number): void {
-  if (cell === NOWHERE) return;
+  if (cell === NOWHERE || cell === GONE) return;
   regionDictionary.number(cell >>> MODE_BITS);
   modeDictionary.number(cell & MODE_MASK);
 }
@@ -167,6 +170,7 @@ function writeRows(out: Int32Array, at: number, { words, count, now }: Rows): vo
 
 function placeOf(cell: number): number {
   if (cell === NOWHERE) return NOWHERE_PLACE;
+  if (cell === GONE) return GONE;
   const mode = modeDictionary.number(cell & MODE_MASK);
   return regionDictionary.number(cell >>> MODE_BITS) | (mode << 16);
 }
@@ -232,11 +236,19 @@ class NameReader {
   }
 }
 
-function checkRow(words: Int32Array, base: number, regionCount: number, modeCount: number, offset: number): void {
+function checkRow(
+  kind: Kind,
+  words: Int32Array,
+  base: number,
+  regionCount: number,
+  modeCount: number,
+  offset: number,
+): void {
   const [id0, id1, id2, id3] = [words[base], words[base + 1], words[base + 2], words[base + 3]];
   require((id0 | id1 | id2 | id3) !== 0, offset, "a profile id that is not nil");
   const place = words[base + CELL];
   const isKnown = (place & 0xffff) < regionCount && place >>> 16 < modeCount;
-  require(place === NOWHERE_PLACE || isKnown, offset + CELL * 4, "a region and mode that the message names");
+  const isPlace = isKnown || place === NOWHERE_PLACE || (place === GONE && kind === "round");
+  require(isPlace, offset + CELL * 4, "a region and mode that the message names");
   require(words[base + SEEN] >= 0, offset + SEEN * 4, "an age below 2^31 tenths of a second");
 }

@@ -4,6 +4,7 @@
  */
 import { Boards } from "./boards.ts";
 import { type DecodedRows, encodeRows } from "./codec.ts";
+import type { IncomingCopy } from "./incoming-copy.ts";
 import { halfSipHash, type HashKey, hashKeyOf } from "./half-sip-hash.ts";
 import { invariant } from "./invariant.ts";
 import { ModePlayers } from "./mode-players.ts";
@@ -67,6 +68,8 @@ export class Engine {
   readonly time: ObservedTime;
   /** Modes that somebody outside still knows by their numbers, which stay theirs as long. Asked for seldom. */
   modesHeld: () => Iterable<number> = () => [];
+  /** R13: copies that are being filled apart from the partitions; their modes are counted on no board yet. */
+  readonly incoming = new Set<IncomingCopy>();
   private readonly options: EngineOptions;
   /** One of the two. */
   private readonly sums: Boards | ModePlayers;
@@ -125,10 +128,11 @@ export class Engine {
     return this.modes.count >= max ? -1 : this.modes.intern(name, now);
   }
 
-  /** R28: whether somebody is in a mode of this name, in any partition that is here. */
+  /** R28: whether somebody is in a mode of this name, in any partition that is here or on its way. */
   isModeInUse(name: string): boolean {
     const mode = this.modes.peek(name);
-    return mode >= 0 && !this.sums.isModeEmpty(mode);
+    if (mode < 0) return false;
+    return !this.sums.isModeEmpty(mode) || [...this.incoming].some(({ modes }) => modes.has(mode));
   }
 
   /** R28: takes the numbers of these modes back, where nobody is in them and nothing that is still to be told names them. */
@@ -304,7 +308,7 @@ export class Engine {
 
   private replay(partition: number, decoded: DecodedRows, passedMs: number): void {
     const now = this.time.tenths;
-    const modes = this.modesOf(decoded);
+    const modes = this.modeNumbers(decoded);
     const target = this.partitions[partition];
     const passed = Math.min(Math.ceil(passedMs / 100), SEEN_MAX);
     if (decoded.count > target.table.size) target.table.reserve(decoded.count);
@@ -356,6 +360,7 @@ export class Engine {
   /** The modes of rows that wait for the log, which will need their names, and those held outside. */
   private modesWaiting(): Set<number> {
     const waiting = new Set(this.modesHeld());
+    for (const { modes } of this.incoming) for (const mode of modes) waiting.add(mode);
     for (const { unlogged } of this.partitions)
       for (let row = 0; row < unlogged.count; row++) waiting.add(unlogged.words[row * ROW_WORDS + CELL] & MODE_MASK);
     return waiting;
@@ -365,7 +370,7 @@ export class Engine {
    * The numbers of the modes a message names; where there is no room, those that nobody is in any more make it. What finds
    * none even so is under the reserved mode from now on.
    */
-  private modesOf({ modes }: DecodedRows): number[] {
+  modeNumbers({ modes }: DecodedRows): number[] {
     const now = this.time.tenths;
     const intern = (): number[] =>
       modes.map((name) => (name === RESERVED_NAME ? RESERVED_MODE : this.modes.intern(name, now)));

@@ -2,7 +2,7 @@
  * One partition of the players: who is where (presence), how many are where (tally), what the log has yet to be told.
  * Times are tenths of a second of observed time. A report sets where a player is; counts are derived from that.
  */
-import type { HashKey } from "./half-sip-hash.ts";
+import { halfSipHash, type HashKey } from "./half-sip-hash.ts";
 import { invariant } from "./invariant.ts";
 import { MODE_MASK, RESERVED_MODE } from "./modes.ts";
 import { CELL, NOWHERE, PresenceTable, ROW_WORDS, SEEN, SEQ } from "./presence-table.ts";
@@ -43,6 +43,8 @@ export class Partition {
   unnamed = 0;
   /** R26: nobody is disconnected for silence before this time. */
   graceUntil = 0;
+  /** R13: who changed since a copy's last round, by id alone: rows move. `undefined` while no copy is under way. */
+  changed: PresenceTable | undefined;
   private sweepAt = 0;
   private readonly options: PartitionOptions;
   private readonly sums: CellSums;
@@ -51,8 +53,13 @@ export class Partition {
   constructor(options: PartitionOptions, sums: CellSums) {
     this.options = options;
     this.sums = sums;
-    this.table = new PresenceTable(options.key);
+    this.table = this.newTable();
     this.tally = new Tally(options.key.high, () => this.cells());
+  }
+
+  /** A table for players of this partition, with nobody in it. */
+  newTable(): PresenceTable {
+    return new PresenceTable(this.options.key);
   }
 
   /** Applies a report: the player is in `cell` and nowhere else, heard of `now`. */
@@ -76,6 +83,7 @@ export class Partition {
     this.isTouched = true;
     rows[base + SEEN] = now;
     if (seq !== NO_SEQ) rows[base + SEQ] = seq;
+    if (this.changed !== undefined) this.noteChange(base);
     if (from === cell) {
       // A newer seq is remembered too, else an older report could undo this one after a crash.
       if (seq !== NO_SEQ && seq !== known) this.log(base);
@@ -94,6 +102,7 @@ export class Partition {
     if (base < 0 || this.cellAt(base) === NOWHERE) return false;
     this.table.rows[base + SEEN] = now;
     this.isTouched = true;
+    if (this.changed !== undefined) this.noteChange(base);
     return true;
   }
 
@@ -113,6 +122,7 @@ export class Partition {
     this.table.rows[base + CELL] = NOWHERE;
     this.table.rows[base + SEEN] = now;
     this.isTouched = true;
+    if (this.changed !== undefined) this.noteChange(base);
     this.log(base);
     return true;
   }
@@ -186,12 +196,23 @@ export class Partition {
     return true;
   }
 
+  /** Takes a table over that was filled apart from this partition, in which nobody may be. O(rows). */
+  fill(table: PresenceTable): void {
+    invariant(this.table.size === 0, "only an empty partition is filled");
+    this.table = table;
+    const { rows } = table;
+    for (let base = 0; base < rows.length; base += ROW_WORDS)
+      if (!table.isFree(base) && rows[base + CELL] !== NOWHERE) this.enter(rows[base + CELL]);
+    this.isTouched = true;
+  }
+
   /** Forgets everybody, so that nobody of this partition is counted any more. */
   clear(): void {
     for (const cell of this.cells()) this.sums.add(cell, -1);
     this.sums.unnamed -= this.unnamed;
     this.unnamed = 0;
-    this.table = new PresenceTable(this.options.key);
+    this.table = this.newTable();
+    this.changed = undefined;
     this.tally = new Tally(this.options.key.high, () => this.cells());
     this.unlogged.clear();
   }
@@ -226,8 +247,21 @@ export class Partition {
     rows[base + SEQ] = seq === NO_SEQ ? 0 : seq;
     this.enter(cell);
     this.isTouched = true;
+    if (this.changed !== undefined) this.noteChange(base);
     this.log(base);
     return "moved";
+  }
+
+  /** R13: the next round of the copy under way holds this row, or says that it is gone. */
+  private noteChange(base: number): void {
+    const { changed } = this;
+    if (changed === undefined) return;
+    const { rows } = this.table;
+    const [id0, id1, id2, id3] = [rows[base], rows[base + 1], rows[base + 2], rows[base + 3]];
+    const hash = halfSipHash(this.options.key, id0, id1, id2, id3);
+    if (changed.find(hash, id0, id1, id2, id3) >= 0) return;
+    if (changed.size === CHANGED_MAX) this.changed = undefined; // whoever copies finds out, and begins anew
+    else changed.insert(hash, id0, id1, id2, id3);
   }
 
   private enter(cell: number): void {
@@ -260,6 +294,7 @@ export class Partition {
   private forget(base: number): void {
     const cell = this.cellAt(base);
     if (cell !== NOWHERE) this.leave(cell);
+    if (this.changed !== undefined) this.noteChange(base);
     this.table.remove(base);
     this.isTouched = true;
   }
@@ -269,6 +304,8 @@ export class Partition {
 function isCounted(cell: number): boolean {
   return (cell & MODE_MASK) !== RESERVED_MODE;
 }
+/** Players who may change between two rounds of a copy: 1.8 to 3.5 MB. A round trip brings some hundred. */
+const CHANGED_MAX = 1 << 16;
 
 /** A row forgotten costs about as much as this many rows looked at (0.3 µs to 20 ns). */
 export const SWEEP_FORGET_COST = 16;

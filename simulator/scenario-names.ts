@@ -76,6 +76,10 @@ export const SCENARIO_NAMES = [
   "a dead node's modes while room is needed",
   "a mode used again in the moment in which it goes",
   "modes in use when the store comes back empty",
+  "moving while everybody reports without pause",
+  "moving with a slow store and a slow worker",
+  "players who fall silent while their partition is copied",
+  "a holder that dies, freezes or is cut off while it is copied",
 ] as const;
 
 export type ScenarioName = (typeof SCENARIO_NAMES)[number];

@@ -5,6 +5,7 @@ import { FAILING } from "./scenarios/failing.ts";
 import { FOUNDING } from "./scenarios/founding.ts";
 import { MODES } from "./scenarios/modes.ts";
 import { MOVING } from "./scenarios/moving.ts";
+import { PULLING } from "./scenarios/pulling.ts";
 import { ROWS } from "./scenarios/rows.ts";
 import { LARGE_RUNS } from "./scenarios/large.ts";
 import { RECORDS } from "./scenarios/records.ts";
@@ -25,4 +26,5 @@ export const SCENARIOS: Readonly<Record<ScenarioName, Scenario>> = {
   ...WAITING,
   ...CRASHES,
   ...MODES,
+  ...PULLING,
 };

@@ -1,34 +1,62 @@
 /**
- * What nodes say to each other when a partition moves (lane `control`): JSON, and tables as bytes behind it.
+ * What nodes say to each other when a partition moves (lane `control`): JSON, and rows as bytes behind it.
  * Everything is checked before it is handed out.
  */
 import { MalformedMessageError } from "../../engine/codec.ts";
+import type { TableSum } from "../../engine/table-sum.ts";
 import type { FoundedClaim, PartitionIndex } from "../ports/record-store.ts";
 import { isIncarnation } from "../ports/view.ts";
 
-/** R13. `let go`: hand these over to me. `served`: I serve these, under these terms. */
+/** R13: the next piece of a partition's copy, or the one before once more. */
+export interface CopyRequest {
+  readonly kind: "copy";
+  readonly partition: PartitionIndex;
+  /** Rises with every copy that a taker begins: what belongs to an older one counts no more. */
+  readonly copy: number;
+  /** 0: the table, which begins the copy; then its rounds. */
+  readonly round: number;
+  /** Stop, let go, and tell what is still missing. */
+  readonly isLast: boolean;
+}
+
+/** `served`: I serve these, under these terms (R6). */
 export type HandOffRequest =
-  | { readonly kind: "let go"; readonly partitions: readonly PartitionIndex[] }
+  | CopyRequest
   | { readonly kind: "served"; readonly partitions: readonly PartitionIndex[]; readonly terms: readonly number[] };
 
-/** A partition's table as its holder gives it away. */
-export interface HandedOver {
-  readonly kind: "handed over";
-  /** What stood in the store when the holder had stopped: it only counts where it still stands (R1). */
+/** What the last round says of the whole copy. */
+export interface LastRound extends TableSum {
+  /** How many rounds there were, this one too. */
+  readonly rounds: number;
+  /** What stood in the store when the holder had stopped: the copy only counts where it still stands (R1). */
   readonly claim: FoundedClaim;
   readonly length: number;
   /** R26: what is left of the recovery grace, and of the doubt whether anybody is still there. */
   readonly graceLeftMs: number;
   readonly doubtLeftMs: number;
-  /** As a snapshot's bytes. */
-  readonly table: Uint8Array;
 }
 
-/** `not held`: it answers nothing for the partition. `busy`: not now, ask again. */
-export type HandOffAnswer = HandedOver | { readonly kind: "not held" } | { readonly kind: "busy" };
+export interface CopiedRows {
+  readonly kind: "rows";
+  readonly copy: number;
+  readonly round: number;
+  /** The holder's observed time, in tenths: ages are counted up to here. */
+  readonly asOf: number;
+  readonly last: LastRound | undefined;
+  /** Of round 0: as a snapshot's; else a codec message of kind `round`. */
+  readonly bytes: Uint8Array;
+}
 
-/** Partitions that one message may name. */
-export const HANDED_AT_ONCE_MAX = 16;
+/**
+ * `not held`: it answers nothing for the partition. `busy`: not now, begin a new copy later. `not yet`: it is at work on
+ * the answer; ask for the same again.
+ */
+export type CopyAnswer =
+  | CopiedRows
+  | { readonly kind: "not held" }
+  | { readonly kind: "busy" }
+  | { readonly kind: "not yet" };
+
 const encoder = new TextEncoder();
 const decoder = new TextDecoder();
 
@@ -38,67 +66,61 @@ export function encodeRequest(request: HandOffRequest): Uint8Array {
 
 /** @throws {MalformedMessageError} */
 export function decodeRequest(bytes: Uint8Array, partitions: number): HandOffRequest {
-  const value = jsonOf(bytes, 0) as Partial<Record<"kind" | "partitions" | "terms", unknown>>;
-  const named = value.partitions;
-  require(isArrayOf(named, (each) => isCount(each) && each < partitions), "partitions of this cluster");
-  if (value.kind === "let go") {
-    require(named.length <= HANDED_AT_ONCE_MAX, `at most ${HANDED_AT_ONCE_MAX} partitions`);
-    return { kind: "let go", partitions: named };
+  const value = jsonOf(bytes, 0) as Partial<Record<keyof CopyRequest | "partitions" | "terms", unknown>>;
+  const isHere = (each: unknown): each is number => isCount(each) && each < partitions;
+  if (value.kind === "copy") {
+    const { kind, partition, copy, round, isLast } = value;
+    require(isHere(partition), "a partition of this cluster");
+    require(isCount(copy) && isCount(round) && typeof isLast === "boolean", "a round of a copy");
+    return { kind, partition, copy, round, isLast };
   }
   require(value.kind === "served", "a known kind");
-  require(isArrayOf(value.terms, isCount) && value.terms.length === named.length, "a term for each partition");
-  return { kind: "served", partitions: named, terms: value.terms };
+  require(isArrayOf(value.partitions, isHere), "partitions of this cluster");
+  require(isArrayOf(value.terms, isCount) &&
+    value.terms.length === value.partitions.length, "a term for each partition");
+  return { kind: "served", partitions: value.partitions, terms: value.terms };
 }
 
-/** u32 bytes of JSON | JSON: an answer each, with the bytes of its table | tables */
-export function encodeAnswers(answers: readonly HandOffAnswer[]): Uint8Array {
-  const plain = answers.map((answer) =>
-    answer.kind === "handed over" ? { ...answer, table: answer.table.length } : answer,
-  );
+/** u32 bytes of JSON | JSON | rows */
+export function encodeAnswer(answer: CopyAnswer): Uint8Array {
+  const [plain, rows] = answer.kind === "rows" ? [{ ...answer, bytes: undefined }, answer.bytes] : [answer, NO_ROWS];
   const json = encoder.encode(JSON.stringify(plain));
-  const tables = answers.map((answer) => (answer.kind === "handed over" ? answer.table : new Uint8Array(0)));
-  const bytes = new Uint8Array(4 + json.length + tables.reduce((sum, { length }) => sum + length, 0));
+  const bytes = new Uint8Array(4 + json.length + rows.length);
   new DataView(bytes.buffer).setUint32(0, json.length, true);
   bytes.set(json, 4);
-  let at = 4 + json.length;
-  for (const table of tables) {
-    bytes.set(table, at);
-    at += table.length;
-  }
+  bytes.set(rows, 4 + json.length);
   return bytes;
 }
 
-/**
- * @param count answers that were asked for
- * @throws {MalformedMessageError}
- */
-export function decodeAnswers(bytes: Uint8Array, count: number): HandOffAnswer[] {
+/** @throws {MalformedMessageError} */
+export function decodeAnswer(bytes: Uint8Array): CopyAnswer {
   require(bytes.length >= 4, "a length");
-  const jsonBytes = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength).getUint32(0, true);
-  require(4 + jsonBytes <= bytes.length, "JSON that ends within the message");
-  const plain = jsonOf(bytes.subarray(4, 4 + jsonBytes), 4);
-  require(Array.isArray(plain) && plain.length === count, "an answer for each partition");
-  let at = 4 + jsonBytes;
-  const answers = plain.map((value: unknown): HandOffAnswer => {
-    const { kind } = (value ?? {}) as { kind?: unknown };
-    if (kind === "not held" || kind === "busy") return { kind };
-    require(kind === "handed over" && isHandedOver(value), "a known answer");
-    require(at + value.table <= bytes.length, "tables that end within the message");
-    const { claim, length, graceLeftMs, doubtLeftMs } = value;
-    const table = bytes.subarray(at, (at += value.table));
-    return { kind, claim, length, graceLeftMs, doubtLeftMs, table };
-  });
-  require(at === bytes.length, "nothing behind the tables");
-  return answers;
+  const rowsAt = 4 + new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength).getUint32(0, true);
+  require(rowsAt <= bytes.length, "JSON that ends within the message");
+  const value = jsonOf(bytes.subarray(4, rowsAt), 4) as Partial<Record<keyof CopiedRows, unknown>>;
+  const { kind, copy, round, asOf, last } = value;
+  const rows = bytes.subarray(rowsAt);
+  if (kind === "not held" || kind === "busy" || kind === "not yet") {
+    require(rows.length === 0, "nothing behind the answer");
+    return { kind };
+  }
+  require(kind === "rows" && isCount(copy) && isCount(round) && isCount(asOf), "a known answer");
+  return { kind, copy, round, asOf, last: last === undefined ? undefined : lastOf(last), bytes: rows };
 }
 
-type Plain = Omit<HandedOver, "table"> & { readonly table: number };
+const NO_ROWS = new Uint8Array(0);
 
-function isHandedOver(value: unknown): value is Plain {
-  const { claim, length, graceLeftMs, doubtLeftMs, table } = value as Partial<Record<keyof Plain, unknown>>;
+function lastOf(value: unknown): LastRound {
+  const plain = (value ?? {}) as Partial<Record<keyof LastRound, unknown>>;
+  const { claim, length, rounds, rows, checksum, graceLeftMs, doubtLeftMs } = plain;
   const { term, incarnation, founding } = (claim ?? {}) as Partial<Record<keyof FoundedClaim, unknown>>;
-  const isClaim = isCount(term) && isIncarnation(incarnation) && isIncarnation(founding);
-  return isClaim && [length, graceLeftMs, doubtLeftMs, table].every(isCount);
+  require(isCount(term) && isIncarnation(incarnation) && isIncarnation(founding), "a claim");
+  require(isCount(length) && isCount(rounds) && isCount(rows), "a length, rounds and rows");
+  require(isCount(graceLeftMs) && isCount(doubtLeftMs), "what is left of grace and doubt");
+  require(isArrayOf(checksum, isCount) && checksum.length === 2, "a checksum of two numbers");
+  const [one, other] = checksum as [number, number];
+  const stood = { term, incarnation, founding };
+  return { claim: stood, length, rounds, rows, checksum: [one, other], graceLeftMs, doubtLeftMs };
 }
 
 function jsonOf(bytes: Uint8Array, offset: number): unknown {
@@ -115,9 +137,7 @@ function isCount(value: unknown): value is number {
   return Number.isSafeInteger(value) && (value as number) >= 0;
 }
 
-function isArrayOf<T>(value: unknown, isOne: (each: unknown) => each is T): value is T[];
-function isArrayOf(value: unknown, isOne: (each: unknown) => boolean): value is number[];
-function isArrayOf(value: unknown, isOne: (each: unknown) => boolean): boolean {
+function isArrayOf(value: unknown, isOne: (each: unknown) => boolean): value is number[] {
   return Array.isArray(value) && value.every(isOne);
 }
 

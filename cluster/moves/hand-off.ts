@@ -1,7 +1,8 @@
-/** The holder's side of a move (R6, R13): lets go of what a new owner asks for, and keeps the table until that serves. */
+/** The holder's side of a move (R6, R13): lets go of what a new owner has copied, and keeps the table until that serves. */
 import type { Engine, TableCopy } from "../../engine/engine.ts";
-import { decodeRequest, encodeAnswers, type HandOffAnswer } from "./hand-off-codec.ts";
-import { type Holdings, type Serving, servingIn } from "./holdings.ts";
+import { decodeRequest, encodeAnswer } from "./hand-off-codec.ts";
+import { type Holdings, servingIn } from "./holdings.ts";
+import { OutgoingCopies } from "./outgoing-copies.ts";
 import type { Placement } from "../members/placement.ts";
 import type { PartitionIndex } from "../ports/record-store.ts";
 import type { Recorder } from "../records/recorder.ts";
@@ -17,19 +18,13 @@ export interface HandOffPorts {
   readonly wallMs: () => number;
 }
 
-const NOT_HELD: HandOffAnswer = { kind: "not held" };
-const BUSY: HandOffAnswer = { kind: "busy" };
-/** Bytes of tables that are on their way: some 100 ms of encoding. */
-const HANDED_BYTES_MAX = 4 * 1024 * 1024;
 /** A table is kept for so many leases where nobody says that the partition is served again. */
 const KEPT_LEASES = 10;
+const NOTHING = new Uint8Array(0);
 
 export class HandOff {
-  /** Partitions handed over since the start. */
-  handedOver = 0;
   private readonly ports: HandOffPorts;
-  /** Of tables that are being let go or encoded. */
-  private bytesUnderWay = 0;
+  private readonly copies: OutgoingCopies;
   private readonly leaseMs: number;
   private readonly keptMs: number;
 
@@ -37,15 +32,21 @@ export class HandOff {
     this.ports = ports;
     this.leaseMs = leaseMs;
     this.keptMs = KEPT_LEASES * leaseMs;
+    const keep = (partition: PartitionIndex): void => this.keep(partition);
+    this.copies = new OutgoingCopies({ ...ports, keep }, leaseMs);
+  }
+
+  /** Partitions handed over since the start. */
+  get handedOver(): number {
+    return this.copies.handedOver;
   }
 
   /** @throws {MalformedMessageError} (rejects) */
   async receive(from: string, body: Uint8Array): Promise<Uint8Array> {
     const request = decodeRequest(body, this.ports.engine.partitions.length);
-    if (request.kind === "let go")
-      return encodeAnswers(await Promise.all(request.partitions.map((partition) => this.letGoInTurn(partition, from))));
+    if (request.kind === "copy") return encodeAnswer(await this.copies.answer(from, request));
     for (const [index, partition] of request.partitions.entries()) this.onServed(partition, request.terms[index]);
-    return encodeAnswers([]);
+    return NOTHING;
   }
 
   /** R6: the record is another's; the table stays until that node says that it serves. */
@@ -63,9 +64,10 @@ export class HandOff {
     });
   }
 
-  /** Forgets tables that were kept long enough. */
+  /** Forgets tables that were kept long enough, and copies that nobody asks for. To be called some 50 times a second. */
   tick(): void {
     const { holdings, bareMs } = this.ports;
+    this.copies.tick();
     for (const partition of holdings.where("kept")) {
       const holding = holdings.get(partition);
       if (holding.kind === "kept" && bareMs() >= holding.untilMs) this.forget(partition);
@@ -80,6 +82,7 @@ export class HandOff {
   }
 
   private forget(partition: PartitionIndex): void {
+    this.copies.drop(partition);
     this.ports.engine.clear(partition);
     this.ports.holdings.forget(partition);
   }
@@ -91,63 +94,5 @@ export class HandOff {
     if (holdings.get(partition).kind === "taking") return; // it is on its way back here
     recorder.drop(partition);
     this.forget(partition);
-  }
-
-  /** R13: no more at once, to all who ask, than can be answered in time; the rest is `busy`, served on and asked for again. */
-  private async letGoInTurn(partition: PartitionIndex, to: string): Promise<HandOffAnswer> {
-    if (this.bytesUnderWay >= HANDED_BYTES_MAX) return BUSY;
-    const { bytes } = this.ports.engine.partitions[partition].table;
-    this.bytesUnderWay += bytes;
-    try {
-      return await this.letGo(partition, to);
-    } finally {
-      this.bytesUnderWay -= bytes;
-    }
-  }
-
-  private letGo(partition: PartitionIndex, to: string): Promise<HandOffAnswer> {
-    const { holdings, recorder } = this.ports;
-    const holding = holdings.get(partition);
-    if (holding.kind === "kept") return this.give(partition);
-    // What is being taken may be claimed already, only not answered yet.
-    const isHere = holding.kind === "taking" || servingIn(holding) !== undefined;
-    if (holding.kind !== "serving") return Promise.resolve(isHere ? BUSY : NOT_HELD);
-    // What is ahead is in no record yet, so nobody else could take it over (R4).
-    const isAsked = this.ports.placement().partitionOwner(partition) === to;
-    const isAhead = recorder.isPartitionAhead(partition) || holding.record.state === "claim lost";
-    if (!isAsked || isAhead) return Promise.resolve(BUSY);
-    holdings.letGo(partition);
-    return new Promise((resolve) => {
-      recorder.whenRemembered(partition, 0, (fate) => {
-        if (fate === "remembered") resolve(this.stop(partition));
-        else resolve(this.goOn(partition, holding));
-      });
-    });
-  }
-
-  private stop(partition: PartitionIndex): Promise<HandOffAnswer> {
-    this.keep(partition);
-    this.handedOver++;
-    return this.give(partition);
-  }
-
-  private goOn(partition: PartitionIndex, serving: Serving): HandOffAnswer {
-    const { holdings } = this.ports;
-    if (holdings.get(partition).kind !== "letting go") return NOT_HELD;
-    holdings.serve(partition, serving);
-    return BUSY;
-  }
-
-  /** A table that is kept, with exact ages. */
-  private async give(partition: PartitionIndex): Promise<HandOffAnswer> {
-    const { engine, holdings, nowMs, wallMs, encode } = this.ports;
-    const holding = holdings.get(partition);
-    if (holding.kind !== "kept") return NOT_HELD;
-    const { serving } = holding;
-    const { claim, length } = serving.record;
-    const graceLeftMs = engine.graceLeftMs(partition);
-    const doubtLeftMs = Math.max(0, Math.ceil(serving.doubtUntilMs - nowMs()));
-    const table = await encode(engine.copy(partition, engine.writtenAtMs(nowMs(), wallMs())));
-    return { kind: "handed over", claim, length, graceLeftMs, doubtLeftMs, table };
   }
 }

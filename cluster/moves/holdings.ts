@@ -2,7 +2,7 @@
 import { invariant } from "../../engine/invariant.ts";
 import type { Membership } from "../members/membership.ts";
 import type { Placement } from "../members/placement.ts";
-import type { PartitionIndex } from "../ports/record-store.ts";
+import type { FoundedClaim, PartitionIndex } from "../ports/record-store.ts";
 import type { NamedTable } from "../records/held-tables.ts";
 import type { HeldRecord } from "../records/held-record.ts";
 
@@ -24,6 +24,8 @@ export interface Kept {
 
 export interface Taking {
   readonly kind: "taking";
+  /** R13: who answers for it while it is copied, until that is asked to stop. */
+  readonly holder: string | undefined;
   readonly before: Wanted | Kept;
   /** R15: the term under which it was claimed, once that is so. */
   readonly term: number | undefined;
@@ -37,7 +39,7 @@ interface Wanted {
 
 /**
  * `elsewhere`: nothing is known of it here. `wanted`: the view names this node; `holder` answers until it is asked.
- * `taking`: asked for or being claimed. `settling`: claimed, but the holder may still answer (R13). `letting go`: it
+ * `taking`: being copied while `holder` still answers, or being claimed. `settling`: claimed, but the holder may still answer (R13). `letting go`: it
  * stops for who asked. `kept`: the table of what was let go or superseded, until the successor serves (R6), or long
  * enough for it to have said so.
  */
@@ -86,13 +88,20 @@ export class Holdings {
     this.set(partition, { kind: "wanted", holder });
   }
 
-  take(partition: PartitionIndex): void {
+  /** @param holder who answers for it while it is copied (R13) */
+  take(partition: PartitionIndex, holder?: string): void {
     const before = this.all[partition];
     invariant(
       before.kind === "elsewhere" || before.kind === "wanted" || before.kind === "kept",
       `what is taken was wanted or kept, not ${before.kind}`,
     );
-    this.set(partition, { kind: "taking", before, term: undefined });
+    this.set(partition, { kind: "taking", holder, before, term: undefined });
+  }
+
+  /** R13: the holder of what is being taken is asked to stop. */
+  stopHolder(partition: PartitionIndex): void {
+    const holding = this.all[partition];
+    if (holding.kind === "taking") this.set(partition, { ...holding, holder: undefined });
   }
 
   /** It is claimed under this term, and not adopted yet. */
@@ -106,7 +115,8 @@ export class Holdings {
     const holding = this.all[partition];
     if (holding.kind !== "taking") return;
     const isKept = holding.before.kind === "kept";
-    const wanted: Holding = this.isMine(partition) ? { kind: "wanted" } : ELSEWHERE;
+    const { holder } = holding; // where it was not asked to stop, it answers still
+    const wanted: Holding = this.isMine(partition) ? { kind: "wanted", holder } : ELSEWHERE;
     this.set(partition, isKept ? holding.before : wanted);
   }
 
@@ -215,4 +225,8 @@ export function servingIn(holding: Holding): Serving | undefined {
     default:
       return undefined;
   }
+}
+
+export function isSameClaim(one: FoundedClaim, other: FoundedClaim): boolean {
+  return one.term === other.term && one.incarnation === other.incarnation && one.founding === other.founding;
 }

@@ -26,35 +26,27 @@ export interface PlanPorts {
   readonly mayPull: () => boolean;
 }
 
-export interface PlanOptions {
-  readonly partitions: number;
-  readonly leaseMs: number;
-}
-
-/** Partitions that one call names at the most: their tables are in memory. */
-export const BATCH_MAX = 16;
+/**
+ * Partitions of one batch where nobody serves them: their tables are in memory. What a living holder serves is copied one by
+ * one, so that none waits for another.
+ */
+const TAKEN_AT_ONCE_MAX = 16;
 /** Batches under way at the same time. */
 const BATCHES_AT_ONCE = 4;
-/** This part of a lease after a new view nobody is asked yet: holders are busy sending the counts of moved regions. */
-const ASK_AFTER = 10;
-/** Of all partitions, so small a part is asked for at once: each has that much fewer players where there are more. */
-const ASKED_SHARE = 128;
+/** So long after a new view holders are not asked: they have all counts of moved regions to tell first. */
+const ASK_AFTER_MS = 100;
 
 export class TakeOverPlan {
   private readonly ports: PlanPorts;
-  private readonly options: PlanOptions;
   /** Who holds what is wanted, as the store said. */
   private readonly standings = new Map<PartitionIndex, Standing>();
   private readonly notBeforeMs = new Map<PartitionIndex, number>();
   private readonly looking = new Set<PartitionIndex>();
   private viewedAtMs = -Infinity;
   private batches = 0;
-  /** The living holder that is asked just now. */
-  private asked: string | undefined;
 
-  constructor(ports: PlanPorts, options: PlanOptions) {
+  constructor(ports: PlanPorts) {
     this.ports = ports;
-    this.options = options;
   }
 
   /** Another view: holders may be others, and what had to wait for the former need not. */
@@ -95,11 +87,15 @@ export class TakeOverPlan {
     return [...this.looks(due), ...this.takes(due, nowMs)];
   }
 
+  /** Whether nothing is being taken. */
+  get isIdle(): boolean {
+    return this.batches === 0;
+  }
+
   end(step: Step): void {
     for (const partition of step.partitions) this.looking.delete(partition);
     if (step.kind === "look") return;
     this.batches--;
-    if (step.kind === "pull" && this.asked === step.holder) this.asked = undefined;
   }
 
   private looks(due: readonly PartitionIndex[]): Step[] {
@@ -109,15 +105,14 @@ export class TakeOverPlan {
     return [...byTag.values()].map((partitions) => ({ kind: "look", partitions }));
   }
 
-  /** As many batches as may be under way: several where nobody serves meanwhile, one holder at a time where somebody does. */
+  /** As many batches as may be under way. */
   private takes(due: readonly PartitionIndex[], nowMs: number): Step[] {
     const steps: Step[] = [];
     for (const { kind, holder, partitions } of this.groups(due)) {
-      const batch = kind === "pull" ? this.pulledAtOnce : BATCH_MAX;
+      const batch = kind === "pull" ? 1 : TAKEN_AT_ONCE_MAX;
       for (let first = 0; first < partitions.length; first += batch) {
         if (this.batches >= BATCHES_AT_ONCE) return steps;
         if (kind === "pull" && !this.mayAsk(nowMs)) break;
-        if (kind === "pull") this.asked = holder;
         this.batches++;
         steps.push({ kind, holder, partitions: partitions.slice(first, first + batch) });
       }
@@ -126,12 +121,7 @@ export class TakeOverPlan {
   }
 
   private mayAsk(nowMs: number): boolean {
-    const isViewFresh = nowMs - this.viewedAtMs < this.options.leaseMs / ASK_AFTER;
-    return this.asked === undefined && !isViewFresh && this.ports.mayPull();
-  }
-
-  private get pulledAtOnce(): number {
-    return Math.min(BATCH_MAX, Math.max(1, Math.floor(this.options.partitions / ASKED_SHARE)));
+    return nowMs - this.viewedAtMs >= ASK_AFTER_MS && this.ports.mayPull();
   }
 
   /** What is known of, by who holds it and by tag. */

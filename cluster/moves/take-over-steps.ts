@@ -10,8 +10,8 @@ import type { Run, Standing, TakenAnswer } from "../ports/shared-records.ts";
 import type { Recorder } from "../records/recorder.ts";
 import { type ReadRecord, readRecord } from "../records/recovery.ts";
 import type { RunGuard } from "../records/run-guard.ts";
-import type { Pulled, PullAnswer } from "./asking.ts";
-import type { Holdings, Kept, Serving } from "./holdings.ts";
+import { type Holdings, isSameClaim, type Kept, type Serving } from "./holdings.ts";
+import type { Pulled, Puller } from "./puller.ts";
 import type { Step } from "./take-over-plan.ts";
 
 export interface StepPorts {
@@ -20,8 +20,6 @@ export interface StepPorts {
   readonly holdings: Holdings;
   readonly membership: Membership;
   readonly guard: RunGuard;
-  /** R13: asks a living holder; in the order asked. The rows of what it gives are in the engine then. */
-  readonly pull: (holder: string, partitions: readonly PartitionIndex[]) => Promise<PullAnswer[]>;
   readonly decompress: (snapshot: Uint8Array) => Promise<Uint8Array>;
   /** A UUID nobody used before. */
   readonly randomId: () => string;
@@ -88,13 +86,18 @@ export class TakeOverSteps {
   /** Why records cannot be read that this node should serve from. */
   readonly unreadable = new Map<PartitionIndex, string>();
   private readonly ports: StepPorts;
+  private readonly puller: Puller;
   private readonly options: TakeOverOptions;
   private readonly events: StepEvents;
   /** The claim of this view, by tag: one whose answer was lost is taken again under the same. */
   private readonly claims = new Map<number, { readonly claim: FoundedClaim; readonly run: Run | undefined }>();
 
-  constructor(ports: StepPorts, options: TakeOverOptions, events: StepEvents) {
+  /** Under what each partition was taken of which nobody was told yet. */
+  private readonly taken: Claiming[] = [];
+
+  constructor(ports: StepPorts, puller: Puller, options: TakeOverOptions, events: StepEvents) {
     this.ports = ports;
+    this.puller = puller;
     this.options = options;
     this.events = events;
   }
@@ -104,9 +107,13 @@ export class TakeOverSteps {
   async takeAll(step: Step & { readonly kind: "pull" | "load" }): Promise<void> {
     const { membership } = this.ports;
     const { incarnation } = membership.me;
-    const items = step.kind === "pull" ? await this.pull(step) : this.unasked(step);
-    if (membership.me.incarnation !== incarnation || items.length === 0) return;
-    await this.claim(step.holder, items);
+    try {
+      const items = step.kind === "pull" ? await this.pull(step) : this.unasked(step);
+      if (membership.me.incarnation !== incarnation || items.length === 0) return;
+      await this.claim(step.holder, items);
+    } finally {
+      if (step.kind === "pull") this.puller.release(step.partitions);
+    }
   }
 
   private unasked({ holder, partitions }: Step & { readonly kind: "load" }): Item[] {
@@ -123,15 +130,16 @@ export class TakeOverSteps {
 
   private async pull({ holder, partitions }: Step & { readonly kind: "pull" }): Promise<Item[]> {
     const { guard, membership } = this.ports;
-    const answers = await this.ports.pull(holder, partitions);
+    const pulls = await this.puller.pull(holder, partitions);
     const later: PartitionIndex[] = [];
-    const items = partitions.flatMap((partition, index): Item[] => {
-      const answer = answers[index];
-      const isAheadThere = answer === "silent" && guard.isNamedAhead(partition, membership.me.incarnation);
-      if (answer === "busy" || isAheadThere) later.push(partition);
-      if (answer === "busy" || isAheadThere) return [];
-      if (typeof answer === "object") return [{ partition, pulled: answer, mustSettle: false }];
-      return [{ partition, mustSettle: answer === "silent" }];
+    const items = partitions.flatMap((partition): Item[] => {
+      const pull = pulls.get(partition);
+      if (pull?.kind === "pulled") return [{ partition, pulled: pull, mustSettle: false }];
+      if (pull?.kind === "not held" || pull?.kind === "misfit") return [{ partition, mustSettle: false }];
+      if (pull?.kind === "silent" && !guard.isNamedAhead(partition, membership.me.incarnation))
+        return [{ partition, mustSettle: !membership.view.expelled.includes(holder) }];
+      later.push(partition);
+      return [];
     });
     this.events.postpone(later, RETRY_MS);
     return items;
@@ -157,9 +165,8 @@ export class TakeOverSteps {
     ];
     if (toLoad.length === 0) return;
     const answers = await this.take(toLoad, claiming, true);
-    let taken = 0;
-    for (const [index, item] of toLoad.entries()) if (await this.load(item, claiming, answers[index])) taken++;
-    this.tellTaken(taken, claiming);
+    for (const [index, item] of toLoad.entries())
+      if (await this.load(item, claiming, answers[index])) this.taken.push(claiming);
   }
 
   /** One claim a view and tag. Under another run it is another one (R1): the store may have lost the first. */
@@ -179,14 +186,12 @@ export class TakeOverSteps {
     if (items.length === 0) return [];
     const answers = await this.take(items, claiming, false);
     const inDoubt: Item[] = [];
-    let taken = 0;
     for (const [index, item] of items.entries()) {
       const answer = answers[index];
       if (answer.kind === "refused") continue;
-      if (this.adoptTable(item, claiming, answer.before)) taken++;
+      if (this.adoptTable(item, claiming, answer.before)) this.taken.push(claiming);
       else inDoubt.push({ partition: item.partition, mustSettle: this.isUnasked(answer.before, claiming.holder) });
     }
-    this.tellTaken(taken, claiming);
     return inDoubt;
   }
 
@@ -220,6 +225,7 @@ export class TakeOverSteps {
     // R15: the store may have lost what the table still has; then the table counts, and is stored anew.
     const isShort = isUnclaimedSince ? before.length < said.length : (before.claim?.term ?? 0) < said.claim.term;
     if (!isShort && !(isUnclaimedSince && before.length === said.length)) return false;
+    pulled?.install();
     const doubtLeftMs = pulled?.doubtLeftMs ?? 0;
     const doubtUntilMs = kept?.serving.doubtUntilMs ?? (doubtLeftMs > 0 ? this.ports.nowMs() + doubtLeftMs : -Infinity);
     this.serve(partition, claiming, before, { doubtUntilMs, mustSettle: false, isAhead: isShort, storedBytes: 0 });
@@ -308,13 +314,13 @@ export class TakeOverSteps {
     this.ports.tell({ kind: "lost partition", partition, reason });
   }
 
-  private tellTaken(partitions: number, { claim, holder }: Claiming): void {
-    if (partitions > 0) this.ports.tell({ kind: "took partitions", partitions, term: claim.term, from: holder });
+  /** What was taken since is told at once: a living holder's partitions come one by one. */
+  tellTaken(): void {
+    const taken = this.taken.splice(0);
+    for (const [from, ofHolder] of Map.groupBy(taken, ({ holder }) => holder))
+      for (const [term, { length }] of Map.groupBy(ofHolder, ({ claim }) => claim.term))
+        this.ports.tell({ kind: "took partitions", partitions: length, term, from });
   }
-}
-
-function isSameClaim(one: FoundedClaim, other: FoundedClaim): boolean {
-  return one.term === other.term && one.incarnation === other.incarnation && one.founding === other.founding;
 }
 
 function sizeOf(record: PartitionRecord | undefined): number {

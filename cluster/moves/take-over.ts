@@ -7,10 +7,13 @@ import type { PartitionIndex } from "../ports/record-store.ts";
 import type { Standing } from "../ports/shared-records.ts";
 import { memberOf } from "../ports/view.ts";
 import { servingIn } from "./holdings.ts";
+import { Puller } from "./puller.ts";
 import { type Step, TakeOverPlan } from "./take-over-plan.ts";
 import { RETRY_MS, type StepPorts, type TakeOverOptions, TakeOverSteps } from "./take-over-steps.ts";
 
 export interface TakeOverPorts extends StepPorts {
+  /** Lane `control`; rejects PeerError. */
+  readonly call: (incarnation: string, body: Uint8Array, timeoutMs: number) => Promise<Uint8Array>;
   /** False while this node has so much to take in that what it took would wait. */
   readonly mayPull: () => boolean;
   readonly bareMs: () => number;
@@ -20,27 +23,33 @@ export class TakeOver {
   private readonly ports: TakeOverPorts;
   private readonly options: TakeOverOptions;
   private readonly plan: TakeOverPlan;
+  private readonly puller: Puller;
   private readonly steps: TakeOverSteps;
   /** What is owned by the view and not held, as of one state of the holdings. */
   private missing: PartitionIndex[] = [];
   private missingAt = -1;
 
   constructor(ports: TakeOverPorts, options: TakeOverOptions) {
-    const { membership, guard, engine } = ports;
+    const { membership, guard, engine, holdings, call, decompress, nowMs } = ports;
     this.ports = ports;
     this.options = options;
-    this.plan = new TakeOverPlan(
-      {
-        view: () => membership.view,
-        me: () => membership.me.incarnation,
-        tagOf: (partition) => guard.tagOf(partition),
-        isOpen: (partition) => guard.isOpenFor(partition),
-        isNamedAhead: (partition) => guard.isNamedAhead(partition, membership.me.incarnation),
-        mayPull: () => ports.mayPull(),
-      },
-      { partitions: engine.partitions.length, leaseMs: options.leaseMs },
-    );
-    this.steps = new TakeOverSteps(ports, options, {
+    this.plan = new TakeOverPlan({
+      view: () => membership.view,
+      me: () => membership.me.incarnation,
+      tagOf: (partition) => guard.tagOf(partition),
+      isOpen: (partition) => guard.isOpenFor(partition),
+      isNamedAhead: (partition) => guard.isNamedAhead(partition, membership.me.incarnation),
+      mayPull: () => ports.mayPull(),
+    });
+    this.puller = new Puller({
+      engine,
+      call,
+      decompress,
+      nowMs,
+      isWanted: (partition) => holdings.get(partition).kind === "taking" && holdings.isMine(partition),
+      onLastRound: (partition) => holdings.stopHolder(partition),
+    });
+    this.steps = new TakeOverSteps(ports, this.puller, options, {
       onTaken: (partition) => this.plan.settle(partition),
       postpone: (partitions, pauseMs) => this.postpone(partitions, pauseMs),
     });
@@ -51,23 +60,41 @@ export class TakeOver {
     return this.steps.lost;
   }
 
+  /** Copies that did not fit since the start, so that the record was loaded. */
+  get misfits(): number {
+    return this.puller.misfits;
+  }
+
   /** Why records cannot be read that this node should serve from. */
   get unreadable(): ReadonlyMap<PartitionIndex, string> {
     return this.steps.unreadable;
   }
 
-  /** Notes what the view gives this node, and what it takes away. */
-  onView(): void {
+  /**
+   * Notes what the view gives this node, and what it takes away.
+   * @param ownerBefore by the view of before: most likely the holder, until the store has said who it is
+   */
+  onView(ownerBefore: (partition: PartitionIndex) => string | undefined): void {
     const { holdings, engine, nowMs } = this.ports;
+    const listedOwnerBefore = (partition: PartitionIndex): string | undefined => {
+      const owner = ownerBefore(partition);
+      return owner !== undefined && this.isListedPeer(owner) ? owner : undefined;
+    };
     this.plan.onView(nowMs());
     this.missingAt = -1;
     for (const partition of this.steps.unreadable.keys())
       if (!holdings.isMine(partition)) this.steps.unreadable.delete(partition);
     for (const partition of engine.partitions.keys()) {
       const { kind } = holdings.get(partition);
-      if (kind === "elsewhere" && holdings.isMine(partition)) holdings.want(partition);
+      if (kind === "elsewhere" && holdings.isMine(partition)) holdings.want(partition, listedOwnerBefore(partition));
       if (kind === "wanted" && !holdings.isMine(partition)) holdings.forget(partition);
     }
+    this.goOn(); // who holds it is asked at once
+  }
+
+  private isListedPeer(incarnation: string): boolean {
+    const { view, me } = this.ports.membership;
+    return incarnation !== me.incarnation && memberOf(view, incarnation) !== undefined;
   }
 
   /** R15: nobody knows who holds what in another run of the store. */
@@ -102,7 +129,8 @@ export class TakeOver {
     try {
       if (step.kind === "look") await this.look(step.partitions);
       else {
-        for (const partition of step.partitions) holdings.take(partition);
+        const holder = step.kind === "pull" ? step.holder : undefined;
+        for (const partition of step.partitions) holdings.take(partition, holder);
         await this.steps.takeAll(step);
       }
     } catch (error) {
@@ -112,6 +140,7 @@ export class TakeOver {
     if (step.kind !== "look" && membership.me.incarnation === incarnation)
       for (const partition of step.partitions) holdings.giveUp(partition);
     this.goOn();
+    if (this.plan.isIdle) this.steps.tellTaken();
   }
 
   // Step one: look who holds it.

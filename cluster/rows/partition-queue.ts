@@ -242,8 +242,9 @@ export class PartitionQueue {
       if (reason?.kind === "unheard" && this.heldBy === this.node) this.heldBy = undefined;
       return 0;
     }
-    this.refusals++;
+    // No sign that views differ.
     if (reason.kind === "elsewhere" && reason.reason === "loading") return LOADING_PAUSE_MS;
+    this.refusals++;
     this.heldBy = reason.kind === "elsewhere" && reason.reason === "held by" ? reason.holder : undefined;
     const isSameAgain = targetOf(this) === this.node && !this.isViewNewer;
     return isSameAgain || this.refusals > REFUSALS_AT_ONCE ? REFUSED_PAUSE_MS : 0;

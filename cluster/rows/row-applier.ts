@@ -98,10 +98,10 @@ export class RowApplier implements RowHandler {
     const holding = holdings.get(partition);
     switch (holding.kind) {
       case "wanted":
+      case "taking": // R13: its holder serves on while it is copied
         return holding.holder === undefined
           ? LOADING
           : { kind: "elsewhere", reason: "held by", holder: holding.holder };
-      case "taking":
       case "settling":
       case "letting go":
         return LOADING;

@@ -119,9 +119,9 @@ export const COUNT_FAULTS: Readonly<Record<string, PlantedFault>> = {
   ),
   "grace at every hand-off": fault(
     "R26",
-    "cluster/moves/asking.ts",
-    "engine.recover(partition, [rows], rows.writtenAtMs, graceLeftMs);",
-    "engine.recover(partition, [rows], rows.writtenAtMs, engine.options.graceMs);",
+    "cluster/moves/puller.ts",
+    "incoming.install(asOfHere, graceLeftMs);",
+    "incoming.install(asOfHere, graceLeftMs + 15_000);",
     "the silent through rolling restarts",
   ),
   "no doubt where all were silent": fault(
@@ -134,8 +134,8 @@ export const COUNT_FAULTS: Readonly<Record<string, PlantedFault>> = {
   "a removal is not logged": fault(
     "R27",
     "engine/partition.ts",
-    "    this.table.rows[base + CELL] = NOWHERE;\n    this.table.rows[base + SEEN] = now;\n    this.isTouched = true;\n    this.log(base);",
-    "    this.table.rows[base + CELL] = NOWHERE;\n    this.table.rows[base + SEEN] = now;\n    this.isTouched = true;",
+    "    if (this.changed !== undefined) this.noteChange(base);\n    this.log(base);\n    return true;",
+    "    if (this.changed !== undefined) this.noteChange(base);\n    return true;",
   ),
   "a removed player's number is forgotten": fault(
     "R27",

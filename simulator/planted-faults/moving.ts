@@ -8,12 +8,90 @@ export const MOVING_FAULTS: Readonly<Record<string, PlantedFault>> = {
     harmless:
       "a newcomer asks nobody before all have spoken to it, or for a lease: whoever learned nothing is expelled by then",
   },
-  "goes on while it lets go": {
-    ...fault("R13", "cluster/moves/hand-off.ts", "holdings.letGo(partition);", ""),
-    scenarios: ["partitions and regions moving while players cross borders", "two rows of one player split by a flush"],
-    harmless:
-      "what comes meanwhile is in the table that is handed over, and whoever waits for its append is told `moved`",
+  "goes on serving after the last round": {
+    rule: "R13",
+    patches: [
+      {
+        file: "cluster/moves/outgoing-copies.ts",
+        find: "    keep(partition, serving);\n    const holding = holdings.get(partition);",
+        replace: `    const length = this.ports.recorder.lengthOf(partition);
+    const holding = { kind: "kept", serving, length, untilMs: 0 };
+    holdings.set(partition, keep === undefined ? holding : serving);`,
+      },
+      // R1 finds out too: the record is longer than the holder said.
+      {
+        file: "cluster/moves/take-over.ts",
+        find: "if (!isStoreShort && !(isUnclaimedSince && before.length === said.length)) return false;",
+        replace: "if (!isStoreShort && !isUnclaimedSince) return false;",
+      },
+    ],
+    scenarios: ["moving while everybody reports without pause", "moving with a slow store and a slow worker"],
   },
+  "lets go before its append has landed": {
+    ...fault("R13", "cluster/moves/outgoing-copies.ts", 'if (fate === "remembered" && isStopping)', "if (isStopping)"),
+    scenarios: ["moving with a slow store and a slow worker"],
+    harmless: "a record shorter than its holder said puts the taker's table above it (R15), as ahead",
+  },
+  "a round is left out": fault(
+    "R13",
+    "cluster/moves/outgoing-copies.ts",
+    "const { asOf, bytes } = copy.changes.takeRound(this.writtenAtMs());",
+    `copy.changes.takeRound(this.writtenAtMs());
+    const { asOf, bytes } = copy.changes.takeRound(this.writtenAtMs());`,
+    "moving while everybody reports without pause",
+  ),
+  "a round is left out, and nobody compares": {
+    rule: "R13",
+    patches: [
+      {
+        file: "cluster/moves/outgoing-copies.ts",
+        find: "const { asOf, bytes } = copy.changes.takeRound(this.writtenAtMs());",
+        replace: `copy.changes.takeRound(this.writtenAtMs());
+    const { asOf, bytes } = copy.changes.takeRound(this.writtenAtMs());`,
+      },
+      {
+        file: "cluster/moves/puller.ts",
+        find: "return last.rounds === rounds && isSameSum(last, incoming.sum());",
+        replace: "return last.rounds === rounds;",
+      },
+    ],
+    scenarios: ["moving while everybody reports without pause"],
+  },
+  "an expired row is not told": fault(
+    "R13",
+    "engine/partition.ts",
+    "if (this.changed !== undefined) this.noteChange(base);\n    this.table.remove(base);",
+    "this.table.remove(base);",
+    "players who fall silent while their partition is copied",
+  ),
+  "a renewed row is not told": fault(
+    "R13",
+    "engine/partition.ts",
+    "if (seq !== NO_SEQ) rows[base + SEQ] = seq;\n    if (this.changed !== undefined) this.noteChange(base);",
+    "if (seq !== NO_SEQ) rows[base + SEQ] = seq;",
+    "moving while everybody reports without pause",
+  ),
+  "being slow is taken for silence": fault(
+    "R13",
+    "cluster/moves/puller.ts",
+    "silentMs = 0;\n        tries = -1;",
+    "silentMs += Math.min(timeoutMs, nowMs() - askedMs);\n        tries = -1;",
+    "moving while everybody reports without pause",
+  ),
+  "claims held for another are not proven": fault(
+    "R13",
+    "cluster/moves/claim-prover.ts",
+    'if (fate === "remembered") proof.provenAtMs = askedAtMs;',
+    "",
+    "moving while everybody reports without pause",
+  ),
+  "a holder that goes on is not named": fault(
+    "R13",
+    "cluster/rows/row-applier.ts",
+    'case "taking": // R13: its holder serves on while it is copied\n',
+    'case "taking":\n        if (holding.kind === "taking") return LOADING;\n',
+    "moving while everybody reports without pause",
+  ),
   "no licence": fault(
     "R14",
     "cluster/members/renewals.ts",

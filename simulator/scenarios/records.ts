@@ -15,7 +15,7 @@ const SNAPSHOTS_A_PARTITION = 3;
 export const RECORDS = {
   async "the store back empty while a taker decompresses"(world, seed) {
     await begin(world, 2, 40);
-    await world.run(300);
+    await world.run(2500); // there are snapshots
     const [taker, holder] = world.nodes;
     taker.holdWorker();
     const { model } = world.store;
@@ -25,6 +25,7 @@ export const RECORDS = {
     world.kill(holder);
     const isClaimed = (): boolean => claimed() > claimedBefore;
     await world.until("the taker has claimed something", isClaimed, 8000);
+    world.network.mend();
     await world.run(world.random.below(10)); // the claim is answered, and what came with it is being read
     const runOf = (): string | undefined => taker.node.parts?.membership.run;
     const before = runOf();

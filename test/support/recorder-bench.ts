@@ -2,7 +2,7 @@
 import type { Durability } from "../../cluster/records/snapshot-due.ts";
 import type { HeldRecord } from "../../cluster/records/held-record.ts";
 import { type Fate, Recorder } from "../../cluster/records/recorder.ts";
-import type { RecordStore } from "../../cluster/ports/record-store.ts";
+import type { FoundedClaim, RecordStore } from "../../cluster/ports/record-store.ts";
 import { recoverAll } from "../../cluster/records/recovery.ts";
 import { encodeRows } from "../../engine/codec.ts";
 import { Engine, type TableCopy } from "../../engine/engine.ts";
@@ -15,12 +15,13 @@ export const SESSION_MS = 90_000;
 export const SNAPSHOT_MS = 10_000;
 export const DEADLINE_MS = 2000;
 const PARTITIONS = 16;
-const HASH_KEY = Uint8Array.of(1, 2, 3, 4, 5, 6, 7, 8);
+export const HASH_KEY = Uint8Array.of(1, 2, 3, 4, 5, 6, 7, 8);
 
 export interface RecorderBenchOptions {
   readonly store?: MemoryStore;
   readonly durability?: Durability;
   readonly term?: number;
+  readonly claim?: FoundedClaim;
   readonly tagsCount?: number;
 }
 
@@ -38,7 +39,7 @@ export class RecorderBench {
   private turn: (() => void)[] = [];
 
   private constructor(engine: Engine, store: MemoryStore, options: RecorderBenchOptions) {
-    const { durability = "log", term = 1, tagsCount = 1 } = options;
+    const { durability = "log", tagsCount = 1 } = options;
     this.engine = engine;
     this.store = store;
     const ports = {
@@ -59,7 +60,7 @@ export class RecorderBench {
       },
       onSuperseded: (partition: number) => void this.superseded.push(partition),
     };
-    const claim = { term, incarnation: `incarnation-${term}`, founding: "" };
+    const claim = claimOf(options);
     const recorderOptions = {
       claim,
       tagsCount,
@@ -72,7 +73,7 @@ export class RecorderBench {
   }
 
   static async open(options: RecorderBenchOptions = {}): Promise<RecorderBench> {
-    const { store = new MemoryStore({ isOneFile: false }), durability = "log", term = 1 } = options;
+    const { store = new MemoryStore({ isOneFile: false }), durability = "log" } = options;
     const engineOptions = {
       partitions: PARTITIONS,
       hashKey: HASH_KEY,
@@ -83,7 +84,7 @@ export class RecorderBench {
     };
     const engine = new Engine(engineOptions, 0);
     await store.found({ partitions: PARTITIONS, hashKey: HASH_KEY });
-    const claim = { term, incarnation: `incarnation-${term}` };
+    const claim = claimOf(options);
     const decompress = (bytes: Uint8Array): Promise<Uint8Array> => Promise.resolve(bytes);
     await recoverAll(engine, claim, { store, decompress, wallMs: () => 1_700_000_000_000 });
     return new RecorderBench(engine, store, options);
@@ -158,4 +159,8 @@ export class Told {
 
 export function idOf(number: number): Int32Array {
   return Int32Array.of(0x6f0e4b1c, 0x94a04c2e, 0x8d550b9f, number + 1);
+}
+
+function claimOf({ term = 1, claim }: RecorderBenchOptions): FoundedClaim {
+  return claim ?? { term, incarnation: `incarnation-${term}`, founding: "" };
 }

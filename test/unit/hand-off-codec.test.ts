@@ -1,58 +1,77 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import {
-  decodeAnswers,
+  type CopyAnswer,
+  decodeAnswer,
   decodeRequest,
-  encodeAnswers,
+  encodeAnswer,
   encodeRequest,
-  type HandOffAnswer,
+  type LastRound,
 } from "../../cluster/moves/hand-off-codec.ts";
 import { MalformedMessageError } from "../../engine/codec.ts";
 import { incarnationOf } from "../support/members.ts";
 
-const handedOver = (table: string): HandOffAnswer => ({
-  kind: "handed over",
+const bytes = new TextEncoder().encode("rows of any kind");
+const last: LastRound = {
+  rounds: 3,
+  rows: 17,
+  checksum: [4_294_967_295, 0],
   claim: { term: 4, incarnation: incarnationOf(1), founding: incarnationOf(9) },
   length: 120,
   graceLeftMs: 300,
   doubtLeftMs: 0,
-  table: new TextEncoder().encode(table),
-});
-const answers: HandOffAnswer[] = [handedOver("first table"), { kind: "busy" }, { kind: "not held" }, handedOver("")];
+};
+const answers: CopyAnswer[] = [
+  { kind: "rows", copy: 7, round: 0, asOf: 99, last: undefined, bytes },
+  { kind: "rows", copy: 7, round: 3, asOf: 99, last, bytes: new Uint8Array(0) },
+  { kind: "busy" },
+  { kind: "not held" },
+  { kind: "not yet" },
+];
 
 test("R13: requests and answers come back as they were", () => {
-  const letGo = { kind: "let go", partitions: [3, 15] } as const;
+  const copy = { kind: "copy", partition: 15, copy: 7, round: 3, isLast: true } as const;
   const served = { kind: "served", partitions: [3, 15], terms: [8, 9] } as const;
-  expect(decodeRequest(encodeRequest(letGo), 16)).toEqual(letGo);
+  expect(decodeRequest(encodeRequest(copy), 16)).toEqual(copy);
   expect(decodeRequest(encodeRequest(served), 16)).toEqual(served);
-  expect(decodeAnswers(encodeAnswers(answers), 4)).toEqual(answers);
+  for (const answer of answers) expect(decodeAnswer(encodeAnswer(answer))).toEqual(answer);
 });
 test.each([
-  ["a partition that the cluster has not", { kind: "let go", partitions: [16] }],
-  ["too many partitions", { kind: "let go", partitions: Array.from({ length: 17 }, () => 1) }],
-  ["no partitions", { kind: "let go" }],
-  ["an unknown kind", { kind: "give me", partitions: [1] }],
+  ["a partition that the cluster has not", { kind: "copy", partition: 16, copy: 1, round: 0, isLast: false }],
+  ["a round that is none", { kind: "copy", partition: 1, copy: 1, round: -1, isLast: false }],
+  ["a copy without a number", { kind: "copy", partition: 1, round: 0, isLast: false }],
+  ["a round that may be the last or not", { kind: "copy", partition: 1, copy: 1, round: 0 }],
+  ["an unknown kind", { kind: "give me", partitions: [1], terms: [1] }],
+  ["no partitions", { kind: "served", terms: [] }],
   ["a term too few", { kind: "served", partitions: [1, 2], terms: [3] }],
 ])("decodeRequest() refuses %s", (_what, request) => {
-  const bytes = new TextEncoder().encode(JSON.stringify(request));
-  expect(() => decodeRequest(bytes, 16)).toThrow(MalformedMessageError);
+  const message = new TextEncoder().encode(JSON.stringify(request));
+  expect(() => decodeRequest(message, 16)).toThrow(MalformedMessageError);
 });
-test("decodeAnswers() refuses another number of answers than was asked for, and bytes behind the tables", () => {
-  expect(() => decodeAnswers(encodeAnswers(answers), 3)).toThrow("an answer for each partition");
-  const longer = Uint8Array.from([...encodeAnswers(answers), 0]);
-  expect(() => decodeAnswers(longer, 4)).toThrow("nothing behind the tables");
+test.each([
+  ["a claim without incarnation", { claim: { term: 1, founding: incarnationOf(9) } }],
+  ["a claim without founding", { claim: { term: 1, incarnation: incarnationOf(1) } }],
+  ["a length below nothing", { length: -1 }],
+  ["half of a checksum", { checksum: [1] }],
+  ["grace that is no number", { graceLeftMs: "much" }],
+])("decodeAnswer() refuses a last round with %s", (_what, changed) => {
+  const answer = { ...answers[1], last: { ...last, ...changed } } as unknown as CopyAnswer;
+  expect(() => decodeAnswer(encodeAnswer(answer))).toThrow(MalformedMessageError);
 });
-test("decodeAnswers() of anything gives answers or throws MalformedMessageError, and nothing else", () => {
-  const sound = encodeAnswers(answers);
+test("decodeAnswer() refuses rows behind an answer that has none", () => {
+  expect(() => decodeAnswer(Uint8Array.from([...encodeAnswer({ kind: "busy" }), 0]))).toThrow("nothing behind");
+});
+test("decodeAnswer() of anything gives an answer or throws MalformedMessageError, and nothing else", () => {
+  const sound = encodeAnswer(answers[1]);
   const changed = fc.array(fc.tuple(fc.nat(sound.length - 1), fc.nat(255)), { maxLength: 3 }).map((changes) => {
-    const bytes = sound.slice();
-    for (const [at, value] of changes) bytes[at] = value;
-    return bytes;
+    const message = sound.slice();
+    for (const [at, value] of changes) message[at] = value;
+    return message;
   });
   fc.assert(
-    fc.property(fc.oneof(changed, fc.uint8Array({ maxLength: 200 })), (bytes) => {
+    fc.property(fc.oneof(changed, fc.uint8Array({ maxLength: 200 })), (message) => {
       try {
-        decodeAnswers(bytes, 4);
+        decodeAnswer(message);
       } catch (error) {
         expect(error).toBeInstanceOf(MalformedMessageError);
       }

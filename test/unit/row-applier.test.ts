@@ -167,6 +167,7 @@ test("R18: what is not served here is told at once, and why", async () => {
     ["wanted", (partition) => holdings.want(partition), "loading"],
     ["wanted of", (partition) => holdings.want(partition, incarnationOf(2)), "held by", incarnationOf(2)],
     ["taking", (partition) => holdings.take(partition), "loading"],
+    ["taking of", (partition) => holdings.take(partition, incarnationOf(2)), "held by", incarnationOf(2)],
     [
       "settling",
       (partition) => {
