@@ -130,17 +130,10 @@ describe.skipIf(!hasRedis)("RedisStore", () => {
       });
       expect(partitions.map((partition) => after[partition] === runs[partition])).toEqual(isThere);
       const away = isThere.indexOf(false);
-<<<<<<< HEAD
       await until(
         "the connection for appends is back, and its master tells that it is another",
         async () => (await failureOf(store.append(runs[away], append(0, "a", away)))) instanceof OtherRunError,
       );
-=======
-      await until("the tag's old run is refused", async () => {
-        const failure = await failureOf(store.append(runs[away], append(0, "a", away)));
-        return failure instanceof OtherRunError; // the cluster may call itself down for a moment longer
-      });
->>>>>>> w-gdoc
     });
   });
 
