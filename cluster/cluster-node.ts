@@ -185,7 +185,7 @@ export class ClusterNode {
       seq,
       untilMs,
     };
-    member.forwarder.submit(row, settle, isBatch);
+    member.modeGate.submit(row, settle, isBatch);
   }
 
   /** The node's clock, which goes on while the machine stands still. */

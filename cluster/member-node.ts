@@ -15,6 +15,7 @@ import { TakeBack, type TakeBackEvent } from "./moves/take-back.ts";
 import { LICENCE_MARGIN_MS } from "./members/closed-ports.ts";
 import { KeyKeeper } from "./members/key-keeper.ts";
 import { Membership } from "./members/membership.ts";
+import { ModeNames } from "./members/mode-names.ts";
 import { Owner } from "./records/owner.ts";
 import { Peers } from "./peers/peers.ts";
 import { type Placement, placementOf } from "./members/placement.ts";
@@ -23,6 +24,7 @@ import type { PartitionIndex } from "./ports/record-store.ts";
 import type { HeldRecord } from "./records/held-record.ts";
 import { Recorder } from "./records/recorder.ts";
 import type { Durability } from "./records/snapshot-due.ts";
+import { ModeGate } from "./rows/mode-gate.ts";
 import { RowApplier } from "./rows/row-applier.ts";
 import { namingText } from "./records/held-tables.ts";
 import { RunGuard } from "./records/run-guard.ts";
@@ -47,7 +49,9 @@ export type ClusterEvent =
   | { readonly kind: "not called back"; readonly peerUrl: string }
   | { readonly kind: "superseded"; readonly partition: PartitionIndex }
   | { readonly kind: "store fault"; readonly reason: string; readonly partitionsAhead: number }
-  | { readonly kind: "store healed" };
+  | { readonly kind: "store healed" }
+  | { readonly kind: "modes lost"; readonly players: number }
+  | { readonly kind: "modes returned"; readonly modes: readonly string[] };
 
 export interface MemberPorts {
   readonly store: SharedStore;
@@ -90,6 +94,8 @@ export class MemberNode {
   readonly handOff: HandOff;
   readonly forwarder: Forwarder;
   readonly counts: Counts;
+  readonly modeNames: ModeNames;
+  readonly modeGate: ModeGate;
   readonly guard: RunGuard;
   readonly key: ClusterKey;
   placement: Placement;
@@ -107,6 +113,9 @@ export class MemberNode {
   private isGoing = false;
   /** The incarnation of which it was told. */
   private toldNotCalledBack: string | undefined;
+  private unnamedTold = 0;
+  /** Under which the list was seen last. */
+  private listRun: Run | undefined;
 
   constructor(
     key: ClusterKey,
@@ -127,6 +136,7 @@ export class MemberNode {
       removalMs: 2 * deadlineMs,
       isLogged: durability === "log",
       hasBoards: false, // the regions' owners keep them
+      areModesAgreed: true,
     };
     const onSuperseded = (partition: PartitionIndex): void => this.onSuperseded(partition);
     const placement = (): Placement => this.placement;
@@ -202,11 +212,19 @@ export class MemberNode {
       onClaimLost: (partition) => this.onClaimLost(partition),
     });
     this.forwarder = this.makeForwarder();
+    this.modeNames = this.makeModeNames();
+    this.modeGate = new ModeGate({
+      names: this.modeNames,
+      forward: (row, settle, isBatch) => this.forwarder.submit(row, settle, isBatch),
+      nowMs,
+      atTurnEnd: ports.atTurnEnd,
+    });
     this.counts = this.makeCounts();
   }
 
   /** Lets time pass. To be called some 50 times a second. */
   tick(): void {
+    this.modeGate.tick();
     if (this.hasLeft) return this.forwarder.tick(); // who still waits here is told when the time is over
     this.peers.tick(this.key.leaseMs);
     this.membership.tick();
@@ -218,6 +236,8 @@ export class MemberNode {
     this.notices.tick();
     this.handOff.tick();
     this.lookForHealing();
+    this.modeNames.tick();
+    this.lookForUnnamed();
     // R25: an owner that hears fewer than half of its peers may miss the reports that others get.
     this.owner.tick(this.ports.nowMs(), this.membership.isAlone);
     this.counts.tick();
@@ -265,6 +285,9 @@ export class MemberNode {
       isStoreKnown: this.guard.isOpen,
       tableBytes: engine.tableBytes,
       forwarding: this.forwarder.figures,
+      modes: this.modeNames.figures,
+      modeGate: this.modeGate.figures,
+      unnamedPlayers: engine.unnamedPlayers,
       counts: this.counts.figures,
       recorder: recorder.totals,
     };
@@ -296,6 +319,7 @@ export class MemberNode {
   /** R15: of a tag that came back as another nobody knows what it still has. */
   private onTagRuns(runs: readonly Run[]): void {
     const { guard, membership, recorder } = this;
+    this.onListRun();
     const isNews = runs.some((run, tag) => guard.runOf(tag) !== run);
     const changed = guard.learn(runs);
     if (isNews) {
@@ -307,6 +331,14 @@ export class MemberNode {
     this.takeOver.onRun(isOf);
     recorder.loseClaims(isOf);
     this.ports.tell({ kind: "other run", tags: changed, tagsCount: guard.tagsCount });
+  }
+
+  /** R15, R28: the names of modes lie beside the list. */
+  private onListRun(): void {
+    const { run } = this.membership;
+    if (run === this.listRun) return;
+    if (this.listRun !== undefined) this.modeNames.doubtStore();
+    this.listRun = run;
   }
 
   private onList(list: MemberList): void {
@@ -407,6 +439,38 @@ export class MemberNode {
     if (!this.membership.isLicensed) return;
     this.faultReason = undefined;
     this.ports.tell({ kind: "store healed" });
+  }
+
+  /** R28: players came with tables whose modes found no number. */
+  private lookForUnnamed(): void {
+    const players = this.engine.unnamedPlayers;
+    if (players > this.unnamedTold) this.ports.tell({ kind: "modes lost", players });
+    this.unnamedTold = players;
+  }
+
+  private makeModeNames(): ModeNames {
+    const { engine, holdings, membership } = this;
+    const { store, bareMs, tell } = this.ports;
+    const { modesMax, leaseMs, deadlineMs, partitions: partitionCount } = this.key;
+    const tables = {
+      additions: () => engine.modes.additions,
+      names: () => engine.modes.names.filter((name) => name !== ""),
+      isInUse: (name: string) => engine.isModeInUse(name),
+      release: (names: ReadonlySet<string>) => engine.releaseModes(names),
+      partitions: () => holdings.where("serving", "settling", "letting go"),
+    };
+    const ports = {
+      store,
+      tables,
+      run: () => membership.run,
+      incarnation: () => membership.me.incarnation,
+      isListed: () => membership.isListed,
+      revisionTold: () => membership.modesRevision,
+      bareMs,
+      onFault: (error: unknown) => this.onStoreFault(error),
+      onReturn: (modes: readonly string[]) => tell({ kind: "modes returned", modes }),
+    };
+    return new ModeNames(ports, { modesMax, leaseMs, deadlineMs, partitionCount });
   }
 
   private makeMembership(member: Omit<Member, "incarnation" | "isLeaving">, leaseMs: number): Membership {
@@ -525,7 +589,9 @@ export class MemberNode {
         const serving = holdings.servingOf(partition);
         if (serving === undefined) return undefined;
         const isLicensed = holdings.isLicensed(partition);
-        return { term: serving.record.claim.term, isDoubtful: holdings.isDoubtful(serving), isLicensed };
+        // R28: players whose mode's name was lost are in no count.
+        const isDoubtful = holdings.isDoubtful(serving) || this.engine.partitions[partition].unnamed > 0;
+        return { term: serving.record.claim.term, isDoubtful, isLicensed };
       },
       unreadable: () => takeOver.unreadable.keys(),
       confirm: async (partitions) => {

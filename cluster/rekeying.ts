@@ -6,7 +6,7 @@
 import type { Engine, KnownPlayer } from "../engine/engine.ts";
 import { NO_SEQ } from "../engine/partition.ts";
 import type { PartitionIndex } from "./ports/record-store.ts";
-import type { Operation, Outcome } from "./ports/rows.ts";
+import { isModeLost, type Operation, type Outcome } from "./ports/rows.ts";
 
 export interface RekeyingPorts {
   readonly nowMs: () => number;
@@ -78,6 +78,7 @@ export class Rekeying {
       const isKnownBetter = found.place !== undefined && found.place.ageMs <= nowMs() - player.seenMs;
       const isRemoved = player.region < 0;
       if (isKnownBetter || (isRemoved && found.place === undefined)) return this.end();
+      if (isModeLost(player)) return this.fail(); // R28: nobody knows any more what it plays
       const told = isRemoved ? { ...player, region: 0, mode: "" } : player;
       submit(isRemoved ? "remove" : "report", told, (outcome) =>
         outcome.kind === "refused" ? this.retry(waiting) : this.end(),
@@ -90,10 +91,15 @@ export class Rekeying {
     this.players++;
   }
 
-  private retry({ player, tries }: Waiting): void {
+  private fail(): void {
     this.inFlight--;
-    if (tries + 1 === TRIES_MAX) this.failed++;
-    else this.again.push({ player, tries: tries + 1, notBeforeMs: this.ports.nowMs() + RETRY_MS });
+    this.failed++;
+  }
+
+  private retry({ player, tries }: Waiting): void {
+    if (tries + 1 === TRIES_MAX) return this.fail();
+    this.inFlight--;
+    this.again.push({ player, tries: tries + 1, notBeforeMs: this.ports.nowMs() + RETRY_MS });
   }
 }
 

@@ -10,6 +10,8 @@ const CELLS = REGIONS.length << MODE_BITS;
 const MODE_MASK = (1 << MODE_BITS) - 1;
 
 export class Boards {
+  /** R28: players in the reserved mode, who are on no board. */
+  unnamed = 0;
   /** Players by cell; 4 MiB reserved, of which only what is used is ever touched. */
   private readonly counts = new Int32Array(CELLS);
   private readonly isChanged = new Uint8Array(CELLS);

@@ -3,7 +3,7 @@
  *
  *   0  u8   version, 1                        16  f64  written at, wall clock, ms since 1970
  *   1  u8   kind: 1 log, 2 snapshot           24  regions, 2 letters each
- *   2  u16  regions named                         modes, u8 length and letters each
+ *   2  u16  regions named                         modes, u8 length and letters each (length 0: the reserved mode, R28)
  *   4  u16  modes named                           zeros up to a multiple of 4
  *   6  u16  0                                     rows, 28 bytes each:
  *   8  u32  rows                                    id, 4 words | u16 region, u16 mode (0xffff: nowhere)
@@ -14,7 +14,7 @@
  */
 import { crc32 } from "node:zlib";
 import { invariant } from "./invariant.ts";
-import { isModeName, MODE_BITS } from "./modes.ts";
+import { isModeName, MODE_BITS, MODE_MASK, RESERVED_MODE, RESERVED_NAME } from "./modes.ts";
 import { CELL, NOWHERE, ROW_WORDS, SEEN, SEQ } from "./presence-table.ts";
 import { REGIONS, regionOf } from "./regions.ts";
 
@@ -57,6 +57,7 @@ export interface DecodedRows {
   readonly count: number;
   /** Region numbers named. */
   readonly regions: readonly number[];
+  /** RESERVED_NAME stands for the reserved mode. */
   readonly modes: readonly string[];
   /** ROW_WORDS a row: id0 id1 id2 id3 | region | mode << 16, or -1 for nowhere | age | seq. */
   readonly words: Int32Array;
@@ -124,12 +125,12 @@ export function decodeRows(kind: Kind, bytes: Uint8Array): DecodedRows {
 function meet(cell: number): void {
   if (cell === NOWHERE) return;
   regionDictionary.number(cell >>> MODE_BITS);
-  modeDictionary.number(cell & ((1 << MODE_BITS) - 1));
+  modeDictionary.number(cell & MODE_MASK);
 }
 
 function namesLength(modeNames: readonly string[]): number {
   let length = 2 * regionDictionary.met.length;
-  for (const mode of modeDictionary.met) length += 1 + modeNames[mode].length;
+  for (const mode of modeDictionary.met) length += 1 + nameOf(mode, modeNames).length;
   return (length + 3) & ~3;
 }
 
@@ -137,9 +138,14 @@ function writeNames(bytes: Uint8Array, modeNames: readonly string[]): void {
   let at = HEAD_BYTES;
   for (const region of regionDictionary.met) at = writeAscii(bytes, at, REGIONS[region]);
   for (const mode of modeDictionary.met) {
-    bytes[at] = modeNames[mode].length;
-    at = writeAscii(bytes, at + 1, modeNames[mode]);
+    const name = nameOf(mode, modeNames);
+    bytes[at] = name.length;
+    at = writeAscii(bytes, at + 1, name);
   }
+}
+
+function nameOf(mode: number, modeNames: readonly string[]): string {
+  return mode === RESERVED_MODE ? RESERVED_NAME : modeNames[mode];
 }
 
 function writeAscii(bytes: Uint8Array, at: number, text: string): number {
@@ -161,7 +167,7 @@ function writeRows(out: Int32Array, at: number, { words, count, now }: Rows): vo
 
 function placeOf(cell: number): number {
   if (cell === NOWHERE) return NOWHERE_PLACE;
-  const mode = modeDictionary.number(cell & ((1 << MODE_BITS) - 1));
+  const mode = modeDictionary.number(cell & MODE_MASK);
   return regionDictionary.number(cell >>> MODE_BITS) | (mode << 16);
 }
 
@@ -213,7 +219,7 @@ class NameReader {
     const start = this.at;
     const length = this.bytes[this.at++];
     const name = this.ascii(length);
-    require(isModeName(name), start, "a mode's name");
+    require(name === RESERVED_NAME || isModeName(name), start, "a mode's name");
     return name;
   }
 

@@ -7,7 +7,7 @@ import { type DecodedRows, encodeRows } from "./codec.ts";
 import { halfSipHash, type HashKey, hashKeyOf } from "./half-sip-hash.ts";
 import { invariant } from "./invariant.ts";
 import { ModePlayers } from "./mode-players.ts";
-import { MODE_BITS, Modes, MODES_MAX } from "./modes.ts";
+import { MODE_BITS, MODE_MASK, Modes, MODES_MAX, RESERVED_MODE, RESERVED_NAME } from "./modes.ts";
 import { ObservedTime } from "./observed-time.ts";
 import { NO_SEQ, Partition, type ReportEffect } from "./partition.ts";
 import { CELL, NOWHERE, ROW_WORDS, SEEN, SEQ } from "./presence-table.ts";
@@ -28,6 +28,8 @@ export interface EngineOptions {
   readonly isLogged: boolean;
   /** False where the boards of the regions are kept elsewhere, from the tallies: a report does not pay for them here. */
   readonly hasBoards?: boolean;
+  /** R28: a cluster agrees on the modes' names, so that only their numbers limit them here. */
+  readonly areModesAgreed?: boolean;
 }
 
 /** A partition's table as it stood, apart from it. */
@@ -43,6 +45,7 @@ export interface TableCopy {
 export interface Presence {
   /** Region number; -1 where the player was removed. */
   readonly region: number;
+  /** RESERVED_NAME where it was lost (R28), or the player was removed. */
   readonly mode: string;
   /** The player was heard of at this reading of the clock or later. */
   readonly seenMs: number;
@@ -55,7 +58,6 @@ export interface KnownPlayer extends Presence {
   readonly seq: number;
 }
 
-const MODE_MASK = (1 << MODE_BITS) - 1;
 const SWEEP_PAUSE_TENTHS = 10;
 const FORGET_PAUSE_TENTHS = 10; // at most one search for forgotten modes a second: it reads every board
 
@@ -118,8 +120,25 @@ export class Engine {
     const now = this.time.tenths;
     const known = this.modes.find(name, now);
     if (known >= 0) return known;
-    if (this.modes.count >= MODES_MAX) this.forgetModes(now);
-    return this.modes.count >= MODES_MAX ? -1 : this.modes.intern(name, now);
+    const max = this.options.areModesAgreed === true ? RESERVED_MODE : MODES_MAX;
+    if (this.modes.count >= max) this.forgetModes(now);
+    return this.modes.count >= max ? -1 : this.modes.intern(name, now);
+  }
+
+  /** R28: whether somebody is in a mode of this name, in any partition that is here. */
+  isModeInUse(name: string): boolean {
+    const mode = this.modes.peek(name);
+    return mode >= 0 && !this.sums.isModeEmpty(mode);
+  }
+
+  /** R28: takes the numbers of these modes back, where nobody is in them and nothing that is still to be told names them. */
+  releaseModes(names: ReadonlySet<string>): void {
+    this.forgetEmpty(this.time.tenths, (mode) => names.has(this.modes.names[mode]));
+  }
+
+  /** R28: players whose mode's name was lost. */
+  get unnamedPlayers(): number {
+    return this.sums.unnamed;
   }
 
   /**
@@ -160,7 +179,7 @@ export class Engine {
     const cell = partition.cellAt(base);
     const seenMs = this.time.clockMs(partition.seenAt(base));
     if (cell === NOWHERE) return { region: -1, mode: "", seenMs };
-    return { region: cell >>> MODE_BITS, mode: this.modes.names[cell & MODE_MASK], seenMs };
+    return { region: cell >>> MODE_BITS, mode: this.nameOf(cell & MODE_MASK), seenMs };
   }
 
   /** Everybody in a partition who is not overdue, removed players too. Nothing may change meanwhile. */
@@ -172,7 +191,7 @@ export class Engine {
       yield {
         id: table.rows.slice(base, base + 4),
         region: isRemoved ? -1 : cell >>> MODE_BITS,
-        mode: isRemoved ? "" : this.modes.names[cell & MODE_MASK],
+        mode: isRemoved ? "" : this.nameOf(cell & MODE_MASK),
         seenMs: this.time.clockMs(table.rows[base + SEEN]),
         seq: seq === 0 ? NO_SEQ : seq,
       };
@@ -237,8 +256,9 @@ export class Engine {
    * Fills a partition from its record: the snapshot's rows, then each log message's, in the order they were written.
    * @param wallMs now, in milliseconds since 1970: everybody aged by as much since the rows were written
    * @param graceMs R26: least time to live that everybody in it gets
-   * @throws {RangeError} if it holds more modes or players than there is room for, or players of another partition;
-   * the partition is empty then
+   * Modes that find no number leave their players in the reserved mode (R28).
+   * @throws {RangeError} if it holds more players than there is room for, or players of another partition; the partition
+   * is empty then
    */
   recover(
     partition: number,
@@ -285,7 +305,6 @@ export class Engine {
   private replay(partition: number, decoded: DecodedRows, passedMs: number): void {
     const now = this.time.tenths;
     const modes = this.modesOf(decoded);
-    if (modes.includes(-1)) throw new RangeError(`Cannot recover partition ${partition}: it names too many modes`);
     const target = this.partitions[partition];
     const passed = Math.min(Math.ceil(passedMs / 100), SEEN_MAX);
     if (decoded.count > target.table.size) target.table.reserve(decoded.count);
@@ -301,6 +320,10 @@ export class Engine {
     }
   }
 
+  private nameOf(mode: number): string {
+    return mode === RESERVED_MODE ? RESERVED_NAME : this.modes.names[mode];
+  }
+
   private context(writtenAtMs: number): { modeNames: readonly string[]; now: number; writtenAtMs: number } {
     return { modeNames: this.modes.names, now: this.time.tenths, writtenAtMs };
   }
@@ -312,21 +335,22 @@ export class Engine {
     return new Partition(options, this.sums);
   }
 
-  /** Forgets modes that nobody was in for a session's life. */
+  /**
+   * Forgets modes that nobody was in for a session's life, so that a mode which empties for a while keeps its place; where
+   * a cluster keeps the places (R28), all that nobody is in.
+   */
   private forgetModes(now: number): void {
     if (now - this.modesSearchedAt < FORGET_PAUSE_TENTHS) return;
     this.modesSearchedAt = now;
-    this.forgetUnused(now - this.sessionTenths);
+    this.forgetEmpty(this.options.areModesAgreed === true ? now : now - this.sessionTenths);
   }
 
-  /**
-   * Forgets the modes that nobody used since and nobody is in. The boards must know that they are empty before their
-   * numbers go to other names: else a board would show a new mode's players without having changed.
-   */
-  private forgetUnused(before: number): void {
+  /** Forgets the modes not used since `before` in which nobody is. */
+  private forgetEmpty(before: number, isWanted: (mode: number) => boolean = () => true): void {
+    // A board that has not seen the last player leave would show the number's next name under its present version.
     this.settleBoards(Infinity);
     const waiting = this.modesWaiting();
-    this.modes.forget(before, (mode) => !waiting.has(mode) && this.sums.isModeEmpty(mode));
+    this.modes.forget(before, (mode) => isWanted(mode) && !waiting.has(mode) && this.sums.isModeEmpty(mode));
   }
 
   /** The modes of rows that wait for the log, which will need their names, and those held outside. */
@@ -337,14 +361,18 @@ export class Engine {
     return waiting;
   }
 
-  /** The numbers of the modes a message names; where there is no room, those that nobody is in any more make it. */
+  /**
+   * The numbers of the modes a message names; where there is no room, those that nobody is in any more make it. What finds
+   * none even so is under the reserved mode from now on.
+   */
   private modesOf({ modes }: DecodedRows): number[] {
     const now = this.time.tenths;
-    const intern = (): number[] => modes.map((name) => this.modes.intern(name, now));
+    const intern = (): number[] =>
+      modes.map((name) => (name === RESERVED_NAME ? RESERVED_MODE : this.modes.intern(name, now)));
     const numbers = intern();
     if (!numbers.includes(-1)) return numbers;
-    this.forgetUnused(now);
-    return intern();
+    this.forgetEmpty(now);
+    return intern().map((number) => (number < 0 ? RESERVED_MODE : number));
   }
 }
 

@@ -1,9 +1,9 @@
 /** Players by mode in all regions together: what is left of the boards where other nodes keep them. */
-import { MODE_BITS } from "./modes.ts";
-
-const MODE_MASK = (1 << MODE_BITS) - 1;
+import { MODE_BITS, MODE_MASK } from "./modes.ts";
 
 export class ModePlayers {
+  /** R28: players in the reserved mode, who are not counted here. */
+  unnamed = 0;
   private readonly players = new Int32Array(1 << MODE_BITS);
 
   /** Adds `change` to the players of a cell. */

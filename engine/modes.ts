@@ -1,9 +1,10 @@
 /**
- * The game modes in use, each with a small number in place of its name.
+ * The game modes in use, each with a small number in place of its name. Numbers are this node's own (R28).
  *
- * Clients may name any mode, so the dictionary is bounded: 1024 distinct ones are admitted. A mode that nobody has
- * been in for a session's life is forgotten when room is needed, so that misspelt names do not fill it for ever.
- * Recovery may need names that were forgotten since: the numbers go on to 4095 for those.
+ * Clients may name any mode, so 1024 distinct ones are admitted: by this node where it is alone, else by the cluster. A
+ * mode that nobody is in is forgotten when room is needed, so that misspelt names do not fill the dictionary for ever.
+ * Recovery may need names that were forgotten since, so there are 4095 numbers. The last one stands for all names that
+ * find none: their players stay, under the reserved mode, and their names are lost.
  */
 import { invariant } from "./invariant.ts";
 
@@ -11,8 +12,15 @@ import { invariant } from "./invariant.ts";
 export const MODES_MAX = 1024;
 /** Bits of a mode's number; a cell is region << MODE_BITS | mode. */
 export const MODE_BITS = 12;
-const NUMBERS_MAX = 1 << MODE_BITS;
-invariant(MODES_MAX <= NUMBERS_MAX, "every admitted mode has a number");
+export const MODE_MASK = (1 << MODE_BITS) - 1;
+/**
+ * R28: the number of the reserved mode. It has no name, no client can report it, and no tally or board counts its
+ * players: they are connected, and nobody knows any more what they play.
+ */
+export const RESERVED_MODE = (1 << MODE_BITS) - 1;
+/** How messages name the reserved mode: no mode has this name. */
+export const RESERVED_NAME = "";
+invariant(MODES_MAX < RESERVED_MODE, "every admitted mode has a number");
 
 /** The form of a mode's name. */
 export const MODE_NAME = /^[A-Za-z0-9][A-Za-z0-9._:-]{0,63}$/;
@@ -23,15 +31,22 @@ export function isModeName(name: string): boolean {
 }
 
 export class Modes {
-  /** Name by number; empty where a number is free. */
+  /** Name by number; empty where a number is free. The reserved mode is not in it. */
   readonly names: string[] = [];
+  /** Rises whenever a name gets a number. */
+  additions = 0;
   private readonly numbers = new Map<string, number>();
   private readonly free: number[] = [];
-  private readonly usedAt = new Int32Array(NUMBERS_MAX);
+  private readonly usedAt = new Int32Array(RESERVED_MODE);
 
   /** How many modes are known. */
   get count(): number {
     return this.numbers.size;
+  }
+
+  /** The number of a known mode, or -1. */
+  peek(name: string): number {
+    return this.numbers.get(name) ?? -1;
   }
 
   /** The number of a known mode, or -1. Notes that it is in use at `now`, tenths of a second of observed time. */
@@ -44,13 +59,14 @@ export class Modes {
 
   /**
    * The number of a mode, known or new, whatever the limit for clients.
-   * @returns -1 where `name` has not the form of a mode, or all 4096 numbers are taken
+   * @returns -1 where `name` has not the form of a mode, or all 4095 numbers are taken
    */
   intern(name: string, now: number): number {
     const known = this.find(name, now);
     if (known >= 0 || !isModeName(name)) return known;
     const number = this.free.pop() ?? this.names.length;
-    if (number === NUMBERS_MAX) return -1;
+    if (number === RESERVED_MODE) return -1;
+    this.additions++;
     this.names[number] = name;
     this.numbers.set(name, number);
     this.usedAt[number] = now;

@@ -4,6 +4,7 @@
  */
 import type { HashKey } from "./half-sip-hash.ts";
 import { invariant } from "./invariant.ts";
+import { MODE_MASK, RESERVED_MODE } from "./modes.ts";
 import { CELL, NOWHERE, PresenceTable, ROW_WORDS, SEEN, SEQ } from "./presence-table.ts";
 import { RowBuffer } from "./row-buffer.ts";
 import { Tally } from "./tally.ts";
@@ -27,6 +28,8 @@ export interface PartitionOptions {
 /** Sums over all partitions: of each cell, or of what cells have in common. */
 export interface CellSums {
   add(cell: number, change: number): void;
+  /** R28: players in the reserved mode, who are in no cell that is counted. */
+  unnamed: number;
 }
 
 export class Partition {
@@ -36,6 +39,8 @@ export class Partition {
   readonly unlogged = new RowBuffer();
   /** True where something changed or was renewed since this was last set to false: a snapshot would differ. */
   isTouched = false;
+  /** R28: players whose mode's name was lost; they are in no tally. */
+  unnamed = 0;
   /** R26: nobody is disconnected for silence before this time. */
   graceUntil = 0;
   private sweepAt = 0;
@@ -136,11 +141,11 @@ export class Partition {
       if (!this.table.isFree(base) && !this.isOverdue(base, now)) yield base;
   }
 
-  /** The cell of each player who is connected. */
+  /** The cell of each player who is connected, in a mode that has a name. */
   *cells(): Generator<number> {
     const { rows } = this.table;
     for (let base = 0; base < rows.length; base += ROW_WORDS)
-      if (!this.table.isFree(base) && rows[base + CELL] !== NOWHERE) yield rows[base + CELL];
+      if (!this.table.isFree(base) && isCounted(rows[base + CELL])) yield rows[base + CELL];
   }
 
   /**
@@ -184,6 +189,8 @@ export class Partition {
   /** Forgets everybody, so that nobody of this partition is counted any more. */
   clear(): void {
     for (const cell of this.cells()) this.sums.add(cell, -1);
+    this.sums.unnamed -= this.unnamed;
+    this.unnamed = 0;
     this.table = new PresenceTable(this.options.key);
     this.tally = new Tally(this.options.key.high, () => this.cells());
     this.unlogged.clear();
@@ -193,15 +200,17 @@ export class Partition {
   assertSound(hashOf: (base: number) => number): void {
     const counted = new Map<number, number>();
     const { rows } = this.table;
-    let size = 0;
+    let [size, unnamed] = [0, 0];
     for (let base = 0; base < rows.length; base += ROW_WORDS) {
       if (this.table.isFree(base)) continue;
       size++;
       const found = this.table.find(hashOf(base), rows[base], rows[base + 1], rows[base + 2], rows[base + 3]);
       invariant(found === base, "every player has one row, and the search ends at it");
       const cell = this.cellAt(base);
-      if (cell !== NOWHERE) counted.set(cell, (counted.get(cell) ?? 0) + 1);
+      if (isCounted(cell)) counted.set(cell, (counted.get(cell) ?? 0) + 1);
+      else if (cell !== NOWHERE) unnamed++;
     }
+    invariant(unnamed === this.unnamed, "players in the reserved mode are counted apart");
     invariant(size === this.table.size, "the size is the number of rows");
     const tallied = new Map(this.tally.cells());
     invariant(tallied.size === counted.size, "a cell is tallied where a player is in it");
@@ -222,13 +231,20 @@ export class Partition {
   }
 
   private enter(cell: number): void {
+    if (!isCounted(cell)) return this.addUnnamed(1);
     this.tally.enter(cell);
     this.sums.add(cell, 1);
   }
 
   private leave(cell: number): void {
+    if (!isCounted(cell)) return this.addUnnamed(-1);
     this.tally.leave(cell);
     this.sums.add(cell, -1);
+  }
+
+  private addUnnamed(change: number): void {
+    this.unnamed += change;
+    this.sums.unnamed += change;
   }
 
   private log(base: number): void {
@@ -247,6 +263,11 @@ export class Partition {
     this.table.remove(base);
     this.isTouched = true;
   }
+}
+
+/** False for NOWHERE too, whose bits are all set. */
+function isCounted(cell: number): boolean {
+  return (cell & MODE_MASK) !== RESERVED_MODE;
 }
 
 /** A row forgotten costs about as much as this many rows looked at (0.3 µs to 20 ns). */

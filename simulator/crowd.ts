@@ -12,7 +12,14 @@ import type { SimulatedNode } from "./simulated-node.ts";
 import type { Planned } from "./virtual-time.ts";
 import type { World } from "./world.ts";
 
-const MODES: readonly string[] = Array.from({ length: 99 }, (_, index) => `GM${String(index + 1).padStart(2, "0")}`);
+/** Where players go by themselves; the first of them are those of small worlds. */
+const USUAL_MODES: readonly string[] = Array.from(
+  { length: 99 },
+  (_, index) => `GM${String(index + 1).padStart(2, "0")}`,
+);
+/** Where scenarios send them. */
+export const OTHER_MODES: readonly string[] = Array.from({ length: 13 }, (_, number) => `event-${number + 1}`);
+const MODES = [...USUAL_MODES, ...OTHER_MODES];
 const MODE_INDEXES: ReadonlyMap<string, number> = new Map(MODES.map((mode, index) => [mode, index]));
 /** The first of them are those of small worlds. */
 const REGION_NUMBERS: readonly number[] = [...new Set(["US", "CA", "GB", "AQ", ...REGIONS])].map((code) =>
@@ -85,7 +92,7 @@ export class Crowd {
   constructor(world: World) {
     this.world = world;
     this.regions = REGION_NUMBERS.slice(0, world.settings.regionsCount);
-    this.modes = MODES.slice(0, world.settings.modesCount);
+    this.modes = USUAL_MODES.slice(0, world.settings.modesCount);
   }
 
   add(isSequenced: boolean): Player {

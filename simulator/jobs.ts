@@ -50,6 +50,7 @@ export async function runJob(job: Job, nodeClass: NodeClass, isTraced: boolean):
   try {
     if (scenario === undefined) await runRandom(world, seed);
     else await SCENARIOS[scenario](world, seed);
+    await world.run(0); // a run ends with what was noticed in it, and something may have been noticed since
   } catch (error) {
     failure = error instanceof BrokenPromise ? error.message : String((error as Error).stack ?? error);
   }

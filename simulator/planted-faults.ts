@@ -1,6 +1,7 @@
 /** One deliberate breach or more for each rule of the design, by what is broken. R16 is about Redis itself: see test/contract. */
 import { COUNT_FAULTS } from "./planted-faults/counts.ts";
 import { MEMBER_FAULTS } from "./planted-faults/members.ts";
+import { MODE_FAULTS } from "./planted-faults/modes.ts";
 import { MOVING_FAULTS } from "./planted-faults/moving.ts";
 import type { PlantedFault } from "./planted-faults/planted-fault.ts";
 import { RECORD_FAULTS } from "./planted-faults/records.ts";
@@ -10,4 +11,5 @@ export const PLANTED_FAULTS: Readonly<Record<string, PlantedFault>> = {
   ...MEMBER_FAULTS,
   ...MOVING_FAULTS,
   ...COUNT_FAULTS,
+  ...MODE_FAULTS,
 };

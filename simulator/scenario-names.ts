@@ -71,6 +71,11 @@ export const SCENARIO_NAMES = [
   "a node that nobody can reach gets nothing, and says so",
   "a member that nobody reaches any more loses its place until it is reached",
   "a slow store, and licences that keep its pace",
+  "modes that come and go, more than there is room for",
+  "a mode that is new, and a report behind it that needs no answer",
+  "a dead node's modes while room is needed",
+  "a mode used again in the moment in which it goes",
+  "modes in use when the store comes back empty",
 ] as const;
 
 export type ScenarioName = (typeof SCENARIO_NAMES)[number];

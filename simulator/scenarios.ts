@@ -3,6 +3,7 @@ import type { ScenarioName } from "./scenario-names.ts";
 import { CRASHES } from "./scenarios/crashes.ts";
 import { FAILING } from "./scenarios/failing.ts";
 import { FOUNDING } from "./scenarios/founding.ts";
+import { MODES } from "./scenarios/modes.ts";
 import { MOVING } from "./scenarios/moving.ts";
 import { ROWS } from "./scenarios/rows.ts";
 import { LARGE_RUNS } from "./scenarios/large.ts";
@@ -23,4 +24,5 @@ export const SCENARIOS: Readonly<Record<ScenarioName, Scenario>> = {
   ...LARGE_RUNS,
   ...WAITING,
   ...CRASHES,
+  ...MODES,
 };

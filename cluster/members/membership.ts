@@ -72,6 +72,8 @@ export class Membership {
   me: Member;
   state: MembershipState = "resting";
   listedAtMs = -Infinity;
+  /** R28: of the modes' names, as the last renewal said; 0 for none. */
+  modesRevision = 0;
   /** Times this node was expelled. */
   expulsions = 0;
   /** It has not heard half of the others for a lease: the Redis that it reaches may be the master no more. */
@@ -245,6 +247,7 @@ export class Membership {
         if (answer.kind === "renewed") this.renewals.license(sent);
         if (sent.renewal.held !== undefined && sent.run === this.run) this.named = sent.renewal.held;
         if (answer.mustName) this.nameAgain();
+        this.modesRevision = answer.modesRevision ?? 0;
         this.learn(answer.list);
         this.closedPorts.onAnswered(sent, this.ports.bareMs(), (each) => this.licenceOf(each));
     }

@@ -32,6 +32,11 @@ export interface Place {
   readonly ageMs: number;
 }
 
+/** R28: whether the player is connected, in a mode whose name was lost. */
+export function isModeLost({ region, mode }: Pick<Place, "region" | "mode">): boolean {
+  return region >= 0 && mode === "";
+}
+
 /**
  * What became of a row at the owner.
  * `moved`, `renewed`, `late` of a report; `renewed`, `nowhere` of a heartbeat; `removed`, `nowhere` of a removal;
@@ -45,10 +50,13 @@ export interface Done {
   readonly place: Place | undefined;
 }
 
-/** Told to the client; nothing changed, except that after `no owner` nobody knows. */
+/**
+ * Told to the client; nothing changed, except that after `no owner` nobody knows. `mode not known` (R28): of a report, the
+ * store could not be asked about its mode; of a look-up, the mode's name was lost.
+ */
 export interface Refused {
   readonly kind: "refused";
-  readonly reason: "overloaded" | "no room for the mode" | "no room for the player" | "no owner";
+  readonly reason: "overloaded" | "no room for the mode" | "no room for the player" | "no owner" | "mode not known";
 }
 
 /**

@@ -7,6 +7,7 @@
  */
 import { StoreUnavailableError } from "./record-store.ts";
 import type { Run, SharedRecords } from "./shared-records.ts";
+import type { ModeNameStore } from "./mode-name-store.ts";
 import type { Member, View } from "./view.ts";
 
 export type { Run };
@@ -108,6 +109,8 @@ export type RenewalAnswer =
       readonly kind: "renewed" | "accused";
       readonly mustName: boolean;
       readonly list: MemberList | undefined;
+      /** R28: of the modes' names; absent while there are none. */
+      readonly modesRevision?: number;
     })
   | (Runs & { readonly kind: "expelled" | "absent"; readonly list: MemberList })
   | (Runs & { readonly kind: "gone" })
@@ -147,7 +150,7 @@ export type VoteAnswer = "replaced" | "counted" | "outnumbered" | "not needed";
 /** `superseded`: a newer (region term, version) stands. `all wanted`: something else stands than what this changes. */
 export type PublishAnswer = "published" | "superseded" | "all wanted";
 
-export interface SharedStore extends SharedRecords {
+export interface SharedStore extends SharedRecords, ModeNameStore {
   // The list of members (R7 to R11). Asks every master which run it is (R15), then runs one script.
 
   renew(renewal: Renewal, leaseMs: number): Promise<RenewalAnswer>;

@@ -41,9 +41,9 @@ export class Owner {
     this.doubtUntilMs = untilMs;
   }
 
-  /** False while the counts may be of players who left long ago. */
+  /** False while the counts may be of players who left long ago, or lack those whose mode was lost (R28). */
   isComplete(nowMs: number): boolean {
-    return nowMs >= this.doubtUntilMs;
+    return nowMs >= this.doubtUntilMs && this.engine.unnamedPlayers === 0;
   }
 
   /** Applies a report. `seq` 0 … 2^32 - 1, or NO_SEQ. Where the outcome is a refusal nothing changed. */

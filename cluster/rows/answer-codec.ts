@@ -68,7 +68,13 @@ const FATE_WORDS = 3;
 
 /** What became of a row, as its number on the wire. */
 const DONE = { moved: 0, renewed: 1, late: 2, removed: 3, found: 4, nowhere: 5 } as const;
-const REFUSED = { overloaded: 16, "no room for the mode": 17, "no room for the player": 18, "no owner": 19 } as const;
+const REFUSED = {
+  overloaded: 16,
+  "no room for the mode": 17,
+  "no room for the player": 18,
+  "no owner": 19,
+  "mode not known": 20,
+} as const;
 const ELSEWHERE = { moved: 32, "held by": 33, loading: 34 } as const;
 const OTHERS = { expired: 48, "out of turn": 49, "out of date": 50, "taken in": 51, lost: 52 } as const;
 

@@ -85,7 +85,13 @@ export class Forwarder {
     this.figures = {
       rowsQueued: 0,
       rowsRetried: { moved: 0, "held by": 0, loading: 0, lost: 0, "out of date": 0, unheard: 0 },
-      rowsRefused: { overloaded: 0, "no room for the mode": 0, "no room for the player": 0, "no owner": 0 },
+      rowsRefused: {
+        overloaded: 0,
+        "no room for the mode": 0,
+        "no room for the player": 0,
+        "no owner": 0,
+        "mode not known": 0,
+      },
       rowsExpired: 0,
       rowsLost: 0,
       sent: this.sender.figures,

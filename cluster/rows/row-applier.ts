@@ -4,7 +4,8 @@ import type { Holdings } from "../moves/holdings.ts";
 import type { Membership } from "../members/membership.ts";
 import type { Owner } from "../records/owner.ts";
 import type { Fate, Recorder } from "../records/recorder.ts";
-import type { Done, Elsewhere, Outcome, Place, Row, RowHandler, RowOutcome } from "../ports/rows.ts";
+import { type Done, type Elsewhere, isModeLost, type Outcome, type Place } from "../ports/rows.ts";
+import type { Refused, Row, RowHandler, RowOutcome } from "../ports/rows.ts";
 
 export interface RowApplierPorts {
   readonly owner: Owner;
@@ -16,6 +17,7 @@ export interface RowApplierPorts {
 
 const LOADING: Elsewhere = { kind: "elsewhere", reason: "loading", holder: undefined };
 const MOVED: Elsewhere = { kind: "elsewhere", reason: "moved", holder: undefined };
+const MODE_NOT_KNOWN: Refused = { kind: "refused", reason: "mode not known" };
 const id: ProfileId = new Int32Array(4);
 
 export class RowApplier implements RowHandler {
@@ -63,7 +65,7 @@ export class RowApplier implements RowHandler {
       case "report": {
         const effect = owner.report(hash, id, row.region, row.mode, row.seq);
         if (effect === "moved" || effect === "renewed") return DONE[effect];
-        return effect === "late" ? done("late", this.place(hash)) : { kind: "refused", reason: effect };
+        return effect === "late" ? done("late", this.knownPlace(hash)) : { kind: "refused", reason: effect };
       }
       case "renew":
         return owner.renew(hash, id) ? DONE.renewed : DONE.nowhere;
@@ -72,9 +74,16 @@ export class RowApplier implements RowHandler {
         return DONE.removed;
       case "find": {
         const place = this.place(hash);
+        if (place !== undefined && isModeLost(place)) return MODE_NOT_KNOWN;
         return place === undefined || place.region < 0 ? DONE.nowhere : done("found", place);
       }
     }
+  }
+
+  /** R28: `undefined` too where the player's mode was lost. */
+  private knownPlace(hash: number): Place | undefined {
+    const place = this.place(hash);
+    return place === undefined || isModeLost(place) ? undefined : place;
   }
 
   private place(hash: number): Place | undefined {

@@ -1,6 +1,13 @@
 /** The entry of a node that is alone: everything is here, so every call goes straight to the owner. */
 import type { Owner, ReportOutcome } from "../../cluster/records/owner.ts";
-import type { Done, Operation, Outcome, Place, Refused } from "../../cluster/ports/rows.ts";
+import {
+  type Done,
+  isModeLost,
+  type Operation,
+  type Outcome,
+  type Place,
+  type Refused,
+} from "../../cluster/ports/rows.ts";
 import type { Ranked } from "../../engine/board.ts";
 import type { ProfileId } from "../../engine/profile-id.ts";
 import { rankRegions } from "../../engine/regions.ts";
@@ -43,7 +50,7 @@ export class EntryAlone implements Entry {
       case "report": {
         const outcome = owner.report(hash, id, region, mode, seq);
         if (isRefused(outcome)) return settle(REFUSED[outcome]);
-        return this.settleDone(hash, outcome, outcome === "late" ? this.placeOf(hash, id) : undefined, settle);
+        return this.settleDone(hash, outcome, outcome === "late" ? this.knownPlaceOf(hash, id) : undefined, settle);
       }
       case "renew":
         return this.settleDone(hash, owner.renew(hash, id) ? "renewed" : "nowhere", undefined, settle);
@@ -51,6 +58,7 @@ export class EntryAlone implements Entry {
         return this.settleDone(hash, owner.remove(hash, id) ? "removed" : "nowhere", undefined, settle);
       case "find": {
         const place = this.placeOf(hash, id);
+        if (place !== undefined && isModeLost(place)) return settle(NOT_KNOWN);
         return this.settleDone(hash, place !== undefined && place.region >= 0 ? "found" : "nowhere", place, settle);
       }
       default:
@@ -100,6 +108,12 @@ export class EntryAlone implements Entry {
     });
   }
 
+  /** `undefined` too where the player's mode was lost. */
+  private knownPlaceOf(hash: number, id: ProfileId): Place | undefined {
+    const place = this.placeOf(hash, id);
+    return place === undefined || isModeLost(place) ? undefined : place;
+  }
+
   private placeOf(hash: number, id: ProfileId): Place | undefined {
     const presence = this.owner.find(hash, id);
     if (presence === undefined) return undefined;
@@ -107,6 +121,7 @@ export class EntryAlone implements Entry {
   }
 }
 
+const NOT_KNOWN: Refused = { kind: "refused", reason: "mode not known" };
 const WHOLE: Wholeness = { isComplete: true, isStale: false };
 const IN_DOUBT: Wholeness = { isComplete: false, isStale: false };
 

@@ -74,6 +74,11 @@ export class ServiceAlone implements Service {
       ofEngine((engine) => engine.modes.count),
     );
     metrics.gauge(
+      "players_in_reserved_mode",
+      "Players whose mode's name was lost: ever zero",
+      ofEngine((engine) => engine.unnamedPlayers),
+    );
+    metrics.gauge(
       "partitions_owned",
       "Partitions owned",
       ofEngine((engine) => engine.partitions.length),
@@ -139,6 +144,9 @@ export class ServiceAlone implements Service {
     this.serve(engine, this.recorder);
     const isLongSilent = newestMs !== undefined && Date.now() - newestMs > settings.sessionMs;
     if (isLongSilent) this.owner?.doubt(performance.now() + settings.graceMs);
+    const { unnamedPlayers } = engine;
+    if (unnamedPlayers > 0)
+      log.error({ players: unnamedPlayers }, "more modes than there is room for: these players are in none");
     log.info({ term: claim.term, players: engine.boards.players }, "took all partitions");
   }
 

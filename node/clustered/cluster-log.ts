@@ -25,6 +25,11 @@ const TOLD: Readonly<Record<ClusterEvent["kind"], readonly [level: Level, messag
   "dropped records of another key": ["warn", "dropped records that were written under a key that was replaced"],
   rekeyed: ["warn", "reported its players under the cluster's key"],
   "store fault": ["error", "Redis does not do what it should: reports to partitions that are ahead get 202"],
+  "modes lost": [
+    "error",
+    "tables name more modes than there is room for: these players are connected, but nobody knows what they play until they report again",
+  ],
+  "modes returned": ["warn", "modes that had gone are in use: they are known again, perhaps past the limit"],
   "store healed": ["info", "Redis is well again, everything is stored: reports get 200"],
 };
 

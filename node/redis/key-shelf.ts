@@ -84,7 +84,7 @@ export class KeyShelf {
     const answer = await ports.leases.call("look at the cluster", SCRIPTS.look, [ports.membersKey], args);
     const [history, mark, standing, list] = answer as [Buffer | null, Buffer | null, Buffer | null, Buffer[]];
     const run = encodeRun(masters, history?.toString(), mark?.toString());
-    const view = list.length === 0 ? NO_VIEW : decodeList(list.slice(2)).view;
+    const view = list.length === 0 ? NO_VIEW : decodeList(list.slice(3)).view;
     if (standing === null) return { run, key: undefined, copy: await this.readCopies(run), view };
     const key = this.learn(standing);
     this.hear(history?.toString() ?? UNKNOWN, markOf(key.hashKey));

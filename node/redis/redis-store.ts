@@ -4,6 +4,7 @@
  * Every change is one Lua script on one hash, so it is done whole or not at all; each says first which run of Redis it
  * believes in (R15). The list of members, appends, bulk reads, and what is published have connections of their own (R16).
  */
+import type { AdmittedModes, AskedModes, ToldAnswer, ToldModes } from "../../cluster/ports/mode-name-store.ts";
 import type {
   Append,
   AppendAnswer,
@@ -37,6 +38,7 @@ import { scriptNamed } from "./scripts.ts";
 import {
   asBuffer,
   decodeAnswers,
+  decodeModes,
   decodeRenewal,
   decodeSnapshotAnswer,
   decodeStanding,
@@ -46,6 +48,7 @@ import {
   encodeExpelled,
   encodeMember,
   encodeMembers,
+  namesIn,
 } from "./wire.ts";
 
 export interface RedisStoreOptions {
@@ -73,6 +76,8 @@ const SCRIPTS = {
   restore: scriptNamed("restore"),
   raiseEpoch: scriptNamed("raise-epoch"),
   leave: scriptNamed("leave"),
+  admitMode: scriptNamed("admit-mode"),
+  tellModes: scriptNamed("tell-modes"),
   standing: scriptNamed("standing"),
   take: scriptNamed("take"),
   takeBack: scriptNamed("take-back"),
@@ -197,6 +202,22 @@ export class RedisStore implements SharedStore {
 
   async leave(run: Run, incarnation: string, freshNonce: string): Promise<void> {
     await this.#leases.call("leave", SCRIPTS.leave, [this.#membersKey], [run, incarnation, freshNonce]);
+  }
+
+  // The names of modes (R28).
+
+  async admitModes(run: Run, { names, candidates, modesMax, revision }: AskedModes): Promise<AdmittedModes> {
+    const args = [run, `${modesMax}`, `${revision}`, candidates.join(" "), names.join(" ")];
+    const answer = await this.#leases.call("admit a mode", SCRIPTS.admitMode, [this.#membersKey], args);
+    return { ...decodeModes(answer as Buffer[]), refused: namesIn((answer as Buffer[])[5]) };
+  }
+
+  async tellModes(run: Run, told: ToldModes): Promise<ToldAnswer> {
+    const { incarnation, revision, settledRevision, partitionCount, partitions, held } = told;
+    const about = [incarnation, `${revision}`, `${settledRevision}`, `${partitionCount}`];
+    const args = [run, ...about, partitions.join(","), held.join(" ")];
+    const answer = await this.#leases.call("tell modes", SCRIPTS.tellModes, [this.#membersKey], args);
+    return { ...decodeModes(answer as Buffer[]), returned: namesIn((answer as Buffer[])[5]) };
   }
 
   // The cluster's key (R12).

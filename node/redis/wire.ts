@@ -1,5 +1,6 @@
 /** What the scripts take and answer, as texts and bytes (`lua/` says what they mean). */
 import type { AppendAnswer, FoundedClaim, PartitionRecord, SnapshotAnswer } from "../../cluster/ports/record-store.ts";
+import type { ModeNamesAnswer } from "../../cluster/ports/mode-name-store.ts";
 import type { Standing, TakenAnswer, TakenBackAnswer } from "../../cluster/ports/shared-records.ts";
 import type { ClusterKey, Listed, MemberList, RenewalAnswer, Runs } from "../../cluster/ports/shared-store.ts";
 import { EXPELLED_MAX, type Member, type View } from "../../cluster/ports/view.ts";
@@ -74,25 +75,43 @@ export function decodeList(values: readonly Buffer[]): MemberList {
 
 type Renewed = Exclude<RenewalAnswer, { readonly kind: "other key" }>;
 
-/** What a renewal was answered but for the runs: whether it must name what it holds, and the list where it is told. */
+/**
+ * What a renewal was answered but for the runs: whether it must name what it holds, the revision of the modes' names (R28),
+ * and the list where it is told.
+ */
 export function decodeRenewal(
   kind: string,
-  [mustName, ...values]: readonly Buffer[],
+  [mustName, modesRevision, ...values]: readonly Buffer[],
 ): Renewed extends infer Each ? (Each extends Runs ? Omit<Each, keyof Runs> : never) : never {
   switch (kind) {
     case "renewed":
-    case "accused":
-      return {
-        kind,
-        mustName: mustName?.toString() === "1",
-        list: values.length === 0 ? undefined : decodeList(values),
-      };
+    case "accused": {
+      const revision = Number(modesRevision.toString());
+      const list = values.length === 0 ? undefined : decodeList(values);
+      return { kind, mustName: mustName.toString() === "1", list, ...(revision > 0 && { modesRevision: revision }) };
+    }
     case "expelled":
     case "absent":
       return { kind, list: decodeList(values) };
     default:
       return { kind: "gone" };
   }
+}
+
+/** Of answerModes(). */
+export function decodeModes([revision, isWhole, added, gone, marked]: readonly Buffer[]): ModeNamesAnswer {
+  return {
+    revision: Number(revision.toString()),
+    isWhole: isWhole.toString() === "1",
+    added: namesIn(added),
+    gone: namesIn(gone),
+    marked: namesIn(marked),
+  };
+}
+
+/** Names with a space between each two. */
+export function namesIn(line: Buffer): string[] {
+  return line.length === 0 ? [] : line.toString().split(" ");
 }
 
 /** Names without spaces. */

@@ -3,6 +3,7 @@
  * model of what `node/redis/lua/` does with them (R9, R12). Every method that names a run is one script.
  */
 import { markOf } from "../../cluster/ports/mark.ts";
+import type { AdmittedModes, AskedModes, ToldAnswer, ToldModes } from "../../cluster/ports/mode-name-store.ts";
 import type { PartitionIndex } from "../../cluster/ports/record-store.ts";
 import {
   type ClusterKey,
@@ -17,6 +18,7 @@ import {
 } from "../../cluster/ports/shared-store.ts";
 import { NO_VIEW, type View } from "../../cluster/ports/view.ts";
 import { MemberListModel } from "./member-list-model.ts";
+import { ModeNamesModel } from "./mode-names-model.ts";
 
 /** A key as it lies beside the list, or beside a tag's records. */
 export interface KeptKey {
@@ -43,6 +45,8 @@ export class KeyModel {
   readonly tagMasters = new Map<number, string>();
   readonly tagsCount: number;
   readonly members = new MemberListModel();
+  /** R28: beside the list, and lost with it. */
+  readonly modes = new ModeNamesModel();
   /** R12: what lies beside the list. */
   kept: KeptKey | undefined;
   /** R9: another with each founding and each time that the list is written back. */
@@ -87,6 +91,7 @@ export class KeyModel {
   /** The list is lost, and the key with it; the records stay. */
   forgetList(): void {
     this.members.load(undefined);
+    this.modes.load(undefined);
     Object.assign(this, { kept: undefined, history: UNKNOWN, votes: [] });
   }
 
@@ -97,13 +102,19 @@ export class KeyModel {
     if (kept !== undefined && kept.mark !== renewal.mark)
       return { kind: "other key", run: this.runOf(UNKNOWN, UNKNOWN), key: structuredClone(kept.key) };
     const answer = this.members.renew(renewal, leaseMs, this.runOf(renewal.mark), this.#clockMs());
-    return answer.kind === "other key" ? answer : { ...answer, tagRuns: this.tagRuns(renewal.mark) };
+    if (answer.kind === "other key") return answer;
+    const tagRuns = this.tagRuns(renewal.mark);
+    const { revision } = this.modes;
+    const isListed = answer.kind === "renewed" || answer.kind === "accused";
+    return isListed && revision > 0 ? { ...answer, tagRuns, modesRevision: revision } : { ...answer, tagRuns };
   }
 
   restore(run: Run, view: View, kept: KeptKey, freshNonce: string, leaseMs: number): void {
     this.expect(run);
     const isWritten = this.members.restore(view, freshNonce, leaseMs, this.#clockMs());
-    if (isWritten) this.#keep(kept, Math.max(kept.generation, this.kept?.generation ?? 0), freshNonce);
+    if (!isWritten) return;
+    this.#keep(kept, Math.max(kept.generation, this.kept?.generation ?? 0), freshNonce);
+    this.modes.load(undefined); // whoever holds one tells it again (R28)
   }
 
   raiseEpoch(run: Run, above: number, freshNonce: string): void {
@@ -114,6 +125,17 @@ export class KeyModel {
   leave(run: Run, incarnation: string, freshNonce: string): void {
     this.expect(run);
     this.members.leave(incarnation, freshNonce);
+  }
+
+  admitModes(run: Run, asked: AskedModes): AdmittedModes {
+    this.expect(run);
+    return this.modes.admit(asked);
+  }
+
+  tellModes(run: Run, told: ToldModes): ToldAnswer {
+    this.expect(run);
+    const listed = this.members.peek()?.view.members.map(({ incarnation }) => incarnation);
+    return this.modes.tell(told, listed ?? []);
   }
 
   /** Without the copies. */
@@ -150,6 +172,7 @@ export class KeyModel {
     if (asked * 2 <= names.size || asked <= living) return "counted";
     const epoch = Math.max(view.epoch, this.members.peek()?.view.epoch ?? 0) + 1;
     this.members.replace({ ...view, epoch, nonce: freshNonce }, leaseMs, this.#clockMs());
+    this.modes.load(undefined);
     this.#keep(kept, Math.max(kept.generation, standing.generation) + 1, freshNonce);
     return "replaced";
   }
@@ -187,7 +210,7 @@ export class KeyModel {
 
   protected saveKeys(): object {
     const { kept, history, votes, tagKeys } = this;
-    return { kept, history, votes, tagKeys, list: this.members.save() };
+    return { kept, history, votes, tagKeys, list: this.members.save(), modes: this.modes.save() };
   }
 
   #expectMaster(run: Run, tag?: number): void {

@@ -27,6 +27,7 @@ import {
 import type { Run, Standing, TakenAnswer, TakenBackAnswer, TakingBack } from "../../cluster/ports/shared-records.ts";
 import type { View } from "../../cluster/ports/view.ts";
 import { type KeptKey, KeyModel, KeysMet, renamed } from "./key-model.ts";
+import type { AdmittedModes, AskedModes, ToldAnswer, ToldModes } from "../../cluster/ports/mode-name-store.ts";
 import {
   type RecordModel,
   appendToRecord,
@@ -87,8 +88,9 @@ export class SharedStoreModel extends KeyModel {
   }
 
   load(saved: unknown): void {
-    const { list, ...rest } = structuredClone(saved) as { list: unknown };
+    const { list, modes, ...rest } = structuredClone(saved) as { list: unknown; modes: unknown };
     this.members.load(list);
+    this.modes.load(modes);
     Object.assign(this, rest);
   }
 
@@ -218,6 +220,14 @@ class ModelConnection implements SharedStore {
 
   leave(run: Run, incarnation: string, freshNonce: string): Promise<void> {
     return this.#step("leave", () => this.#model.leave(run, incarnation, freshNonce));
+  }
+
+  admitModes(run: Run, asked: AskedModes): Promise<AdmittedModes> {
+    return this.#step("admitModes", () => this.#model.admitModes(run, asked));
+  }
+
+  tellModes(run: Run, told: ToldModes): Promise<ToldAnswer> {
+    return this.#step("tellModes", () => this.#model.tellModes(run, told));
   }
 
   async look(): Promise<Look> {

@@ -42,6 +42,17 @@ async function useAll(store: RedisStore): Promise<void> {
   await store.found(await wholeRunOf(store), KEY, "anew", "founded");
   const run = await wholeRunOf(store);
   await store.renew(renewalOf("alice"), LEASE_MS);
+  await store.admitModes(run, { names: ["a"], candidates: [], modesMax: 1, revision: 0 });
+  await store.admitModes(run, { names: ["b"], candidates: ["a"], modesMax: 1, revision: 1 });
+  const told = {
+    incarnation: "alice",
+    revision: 2,
+    settledRevision: 2,
+    partitions: [],
+    partitionCount: 1,
+    held: ["c"],
+  };
+  await store.tellModes(run, told);
   const partitions = Array.from({ length: KEY.partitions }, (_, partition) => partition);
   await byTag(store).take(run, partitions, ALICE, true);
   const appends = partitions.map((partition) => ({ partition, claim: ALICE, from: 0, message: Buffer.from("a") }));

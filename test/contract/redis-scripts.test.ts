@@ -10,7 +10,7 @@ import { type RedisServer, hasRedis, startRedis } from "../support/redis-server.
 import { memberNamed, renewalOf, runOf } from "../support/renewals.ts";
 
 const FOLDER = join(import.meta.dirname, "../../node/redis/lua");
-const SHARED = ["key.lua", "members.lua", "records.lua", "run.lua"];
+const SHARED = ["key.lua", "members.lua", "modes.lua", "records.lua", "run.lua"];
 const RUN_CHECK = ["local other = isOtherRun(KEYS[1], ARGV[1])", "if other then return other end"];
 const MASTER_CHECK = ["if isOtherMaster(ARGV[1]) then return OTHER_RUN end"];
 const files = readdirSync(FOLDER);

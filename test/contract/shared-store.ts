@@ -20,6 +20,7 @@ import { LEASE_MS, MARK, renewalOf, runOf, viewOf, wholeRunOf } from "../support
 import { SharedStoreModel } from "../../simulator/redis/shared-store-model.ts";
 import { Script, anyStep } from "../support/shared-store-scripts.ts";
 import { memberListContract } from "./member-list.ts";
+import { modeNamesContract } from "./mode-names.ts";
 
 export interface OpenedSharedStore {
   readonly store: SharedStore;
@@ -75,6 +76,7 @@ export function sharedStoreContract(
     });
 
     memberListContract(openList, openEmpty, clock);
+    modeNamesContract(open, { runs });
 
     describe("R12 found()", () => {
       const OTHER_KEY = { ...KEY, hashKey: new Uint8Array(8).fill(9) };

@@ -48,7 +48,13 @@ const anyAnswer: fc.Arbitrary<Answer> = fc.oneof(
   }),
   fc.record({
     kind: fc.constant("refused" as const),
-    reason: fc.constantFrom("overloaded", "no room for the mode", "no room for the player", "no owner"),
+    reason: fc.constantFrom(
+      "overloaded",
+      "no room for the mode",
+      "no room for the player",
+      "no owner",
+      "mode not known",
+    ),
   }),
   fc.record({
     kind: fc.constant("elsewhere" as const),

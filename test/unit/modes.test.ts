@@ -1,11 +1,11 @@
 import { expect, test } from "vitest";
 
-import { isModeName, MODE_BITS, Modes, MODES_MAX } from "../../engine/modes.ts";
+import { isModeName, MODE_BITS, Modes, MODES_MAX, RESERVED_MODE } from "../../engine/modes.ts";
 
 const everybodyLeft = (): boolean => true;
 const full = (): Modes => {
   const modes = new Modes();
-  for (let number = 0; number < 4096; number++) modes.intern(`m${number}`, 0);
+  for (let number = 0; number < 4095; number++) modes.intern(`m${number}`, 0);
   return modes;
 };
 
@@ -43,13 +43,21 @@ test("Modes.intern() refuses what has not the form of a mode", () => {
   expect(modes.count).toBe(0);
   expect(modes.names).toEqual([]);
 });
-test("Modes.intern() has a number for 4096 names, as many as a cell has room for", () => {
+test("Modes.intern() has a number for 4095 names, as many as a cell has room for beside the reserved mode", () => {
   const modes = full();
-  expect(modes.count).toBe(1 << MODE_BITS);
+  expect(modes.count).toBe((1 << MODE_BITS) - 1);
+  expect(RESERVED_MODE).toBe(4095);
   expect(modes.intern("one-more", 0)).toBe(-1);
   expect(modes.find("one-more", 0)).toBe(-1);
-  expect(modes.intern("m4095", 0)).toBe(4095);
+  expect(modes.intern("m4094", 0)).toBe(4094);
   expect(MODES_MAX).toBe(1024);
+});
+test("Modes.peek() finds a number without using the mode; additions count names that got one", () => {
+  const modes = new Modes();
+  for (const name of ["a", "b", "a", "no mode"]) modes.intern(name, 0);
+  expect([modes.peek("b"), modes.peek("c"), modes.additions]).toEqual([1, -1, 2]);
+  modes.forget(0, everybodyLeft);
+  expect([modes.peek("b"), modes.intern("b", 1), modes.additions]).toEqual([-1, 1, 3]);
 });
 test("Modes.find() knows only what was interned, case included", () => {
   const modes = new Modes();

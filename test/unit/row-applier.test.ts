@@ -148,6 +148,17 @@ test("R17: a row that was sent under a view from before the claim is not applied
   expect(subject.ask("report", 1, "GM01", 4)).toEqual(elsewhere("moved"));
   expect(subject.bench.modeOf(1)).toBeUndefined();
 });
+test("R28: a player whose mode's name was lost cannot be looked up, renews, and reports itself out of it", async () => {
+  const subject = await Subject.open();
+  const { engine } = subject.bench;
+  const partition = engine.partitionOf(engine.hash(idOf(1)));
+  const words = Int32Array.of(...idOf(1), 0, 0, 0);
+  engine.recover(partition, [{ writtenAtMs: 0, count: 1, regions: [regionOf("CA")], modes: [""], words }], 0);
+  expect(await subject.answered("find", 1)).toEqual([{ kind: "refused", reason: "mode not known" }]);
+  expect(await subject.answered("renew", 1)).toMatchObject([{ kind: "done", effect: "renewed" }]);
+  expect(await subject.answered("report", 1, "GM01")).toMatchObject([{ kind: "done", effect: "moved" }]);
+  expect(await subject.answered("find", 1)).toMatchObject([{ effect: "found", place: { mode: "GM01" } }]);
+});
 test("R18: what is not served here is told at once, and why", async () => {
   const subject = await Subject.open();
   const { holdings } = subject;

@@ -124,7 +124,7 @@ test("decodeAnswers() reads what was encoded, every kind of answer", () => {
     ...(["moved", "renewed", "late", "removed", "found", "nowhere"] as const).flatMap((effect) =>
       [true, false].map((isRemembered) => ({ ...DONE, effect, isRemembered })),
     ),
-    ...(["overloaded", "no room for the mode", "no room for the player", "no owner"] as const).map(
+    ...(["overloaded", "no room for the mode", "no room for the player", "no owner", "mode not known"] as const).map(
       (reason) => ({ kind: "refused", reason }) as const,
     ),
     elsewhere("moved"),

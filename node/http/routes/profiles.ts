@@ -20,6 +20,7 @@ export const REFUSALS = {
     status: 400,
     message: (mode: string) => refusal("gamemode", `one of the ${MODES_MAX} in use, since no more are taken,`, mode),
   },
+  "mode not known": { status: 503, message: () => "the game mode cannot be looked up just now: try again soon" },
   "no room for the player": { status: 503, message: () => "no room for another player in this partition" },
 } as const satisfies Record<Refused["reason"], unknown>;
 

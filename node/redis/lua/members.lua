@@ -7,7 +7,7 @@
   m:<name>  the member as JSON      h:<name>  what it holds (R15)      r:<name>  the run under which it named that
   a:<name>  whom it accused with its last renewal | with the one before; only where there is somebody
   x:<name>  who found its port closed since it renewed last: the run | incarnations (R10)
-  v:<name>  of a joiner: who called it back                                                                          ]]
+  v:<name>  of a joiner: who called it back      modes…  see modes.lua                                               ]]
 local EXPELLED_MAX = 256
 local FIELDS_MAX = 4000 -- unpack() gives some 8,000 values at most
 local NEVER = 2 ^ 53 - 1
@@ -65,7 +65,7 @@ end
 local function emptyList(key, now)
   return {
     key = key, epoch = 0, nonce = '', revision = 0, clock = 0, time = now, earliest = NEVER,
-    joiners = '', accusers = '', entries = {}, expelled = '', gone = {},
+    joiners = '', accusers = '', entries = {}, expelled = '', gone = {}, modesRevision = '0',
   }
 end
 
@@ -73,13 +73,14 @@ end
 -- `expelled` are read when they are needed: readEntries().
 local function readList(key, own)
   local found = redis.call('HMGET', key, 'epoch', 'nonce', 'revision', 'clock', 'time', 'earliest', 'joiners', 'accusers',
-    'l:' .. own, 'm:' .. own, 'r:' .. own, 'x:' .. own)
+    'l:' .. own, 'm:' .. own, 'r:' .. own, 'x:' .. own, 'modesRevision')
   if not found[1] then return nil end
   return {
     key = key, epoch = tonumber(found[1]), nonce = found[2], revision = tonumber(found[3]), clock = tonumber(found[4]),
     time = tonumber(found[5]), earliest = tonumber(found[6]), joiners = found[7],
     accusers = found[8], joinersBefore = found[7], accusersBefore = found[8], gone = {},
     own = found[9] and entryOf(own, found[9]) or nil, ownMember = found[10], ownRun = found[11], ownClosed = found[12],
+    modesRevision = found[13] or '0',
   }
 end
 
@@ -199,13 +200,14 @@ local function expelLapsed(list)
   return expel(list, isLapsed)
 end
 
--- { kind, '1' where it must name what it holds, revision, epoch, nonce, expelled, joiners, then of each member: JSON,
--- run, held, lease as in l: }; written before.
+-- { kind, '1' where it must name what it holds, revision of the modes' names (R28), 0 for none, revision, epoch, nonce,
+-- expelled, joiners, then of each member: JSON, run, held, lease as in l: }; written before.
 local function answerList(list, kind, mustName)
   local names = {}
   for place, entry in ipairs(readEntries(list)) do names[place] = entry.name end
   local answer = {
-    kind, mustName and '1' or '0', text(list.revision), text(list.epoch), list.nonce, list.expelled, list.joiners,
+    kind, mustName and '1' or '0', list.modesRevision, text(list.revision), text(list.epoch), list.nonce, list.expelled,
+    list.joiners,
   }
   for _, value in ipairs(readFields(list.key, names, { 'm:', 'r:', 'h:', 'l:' })) do answer[#answer + 1] = value end
   return answer

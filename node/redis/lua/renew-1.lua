@@ -6,8 +6,9 @@
   ARGV[8] fresh nonce   [9] revision it knows   [10] its licence, ms   [11] accused: unheard   [12] found closed
   ARGV[13] found closed, said again   [14] joiners it called; these four are incarnations, by spaces
   ARGV[15] a clock for tests, else ''   [16] what it holds; absent: leave as it stands   Clock: Redis' own
-  Returns what newsFor() says, {'gone'}, {'renewed' | 'accused', '1' where it must name what it holds} where nothing
-  changed since that revision, or {'renewed' | 'accused' | 'expelled' | 'absent', …, list…} as answerList() says.    ]]
+  Returns what newsFor() says, {'gone'}, {'renewed' | 'accused', '1' where it must name what it holds, revision of the
+  modes' names} where nothing changed since that revision, or {'renewed' | 'accused' | 'expelled' | 'absent', …, …, list…}
+  as answerList() says.                                                                                              ]]
 -- with run members
 local news = newsFor(KEYS[1], ARGV[1])
 if news then return news end
@@ -169,5 +170,7 @@ local isUsual = not list.entries and not list.isRaised and list.accusers == list
 if isUsual then writeLease(list) else writeList(list) end
 local kind, mustName = isMarked and 'accused' or 'renewed', not held and list.ownRun ~= run
 -- Whoever accuses waits for the licence that the accused named last, so it is told the list (R10, R14).
-if isKnown and not isChanged and not isNamed and closed == '' then return { kind, mustName and '1' or '0' } end
+if isKnown and not isChanged and not isNamed and closed == '' then
+  return { kind, mustName and '1' or '0', list.modesRevision }
+end
 return answerList(list, kind, mustName)

@@ -1,0 +1,147 @@
+/**
+ * R28: in front of forwarding. A row whose mode is not known as agreed waits here for the store's answer, before it takes
+ * its place in its partition's queue. Whatever comes for the same partition meanwhile waits behind it, so that nothing is
+ * overtaken (R19). One call asks for all names that wait; nothing is asked for names that are known.
+ */
+import type { Outcome, Refused, Row } from "../ports/rows.ts";
+
+export interface ModeGatePorts {
+  readonly names: {
+    isAdmitted(name: string): boolean;
+    /** Those for which there is no room; rejects where nobody knows. */
+    admit(names: readonly string[]): Promise<ReadonlySet<string>>;
+  };
+  /** The forwarder's `submit`. */
+  readonly forward: (row: Row, settle: (outcome: Outcome) => void, isBatch: boolean) => void;
+  readonly nowMs: () => number;
+  /** Runs a task when all that is ready now has been handled. */
+  readonly atTurnEnd: (task: () => void) => void;
+}
+
+export interface ModeGateFigures {
+  /** Rows that wait, as of now. */
+  rowsWaiting: number;
+  /** Times the store was asked. */
+  asked: number;
+  /** Rows refused here, by reason. */
+  readonly rowsRefused: Record<Exclude<Refused["reason"], "no room for the player">, number>;
+}
+
+interface Waiting {
+  readonly row: Row;
+  readonly settle: (outcome: Outcome) => void;
+  readonly isBatch: boolean;
+}
+
+type Verdict = "admitted" | "refused" | "unknown";
+
+const ROWS_MAX = 8192;
+/** Of the room for rows, what those that come many at once may take. */
+const BATCHES_SHARE = 0.75;
+/** Names asked for in one call, so that the script stays short. */
+const ASKED_MAX = 256;
+
+export class ModeGate {
+  readonly figures: ModeGateFigures = {
+    rowsWaiting: 0,
+    asked: 0,
+    rowsRefused: { overloaded: 0, "no room for the mode": 0, "no owner": 0, "mode not known": 0 },
+  };
+  private readonly ports: ModeGatePorts;
+  /** By partition; none is empty. The first row of each waits for an answer. */
+  private readonly queues = new Map<number, Waiting[]>();
+  private isAsking = false;
+
+  constructor(ports: ModeGatePorts) {
+    this.ports = ports;
+  }
+
+  /** As the forwarder's `submit`, with the wait for a mode's name before. */
+  submit(row: Row, settle: (outcome: Outcome) => void, isBatch = false): void {
+    const queue = this.queues.size === 0 ? undefined : this.queues.get(row.partition);
+    if (queue === undefined && !this.mustAsk(row)) return this.ports.forward(row, settle, isBatch);
+    if (this.figures.rowsWaiting >= (isBatch ? ROWS_MAX * BATCHES_SHARE : ROWS_MAX))
+      return this.refuse("overloaded", settle);
+    this.figures.rowsWaiting++;
+    if (queue === undefined) this.queues.set(row.partition, [{ row, settle, isBatch }]);
+    else queue.push({ row, settle, isBatch });
+    this.plan();
+  }
+
+  /** Lets time pass: rows past their time are refused. To be called some 50 times a second. */
+  tick(): void {
+    if (this.queues.size === 0) return;
+    const nowMs = this.ports.nowMs();
+    for (const [partition, queue] of this.queues) {
+      const late = queue.filter(({ row }) => row.untilMs <= nowMs);
+      if (late.length === 0) continue;
+      const left = queue.filter(({ row }) => row.untilMs > nowMs);
+      queue.splice(0, queue.length, ...left);
+      this.figures.rowsWaiting -= late.length;
+      for (const { settle } of late) this.refuse("no owner", settle);
+      this.advance(partition, queue, () => undefined);
+    }
+  }
+
+  private mustAsk({ operation, mode }: Row): boolean {
+    return operation === "report" && !this.ports.names.isAdmitted(mode);
+  }
+
+  private plan(): void {
+    if (this.isAsking) return;
+    this.isAsking = true;
+    this.ports.atTurnEnd(() => void this.ask());
+  }
+
+  private async ask(): Promise<void> {
+    const names = this.namesToAsk();
+    let verdictOf = (): Verdict => "unknown";
+    let refused: ReadonlySet<string> = new Set();
+    if (names.size > 0) {
+      this.figures.asked++;
+      try {
+        refused = await this.ports.names.admit([...names]);
+        verdictOf = () => "admitted";
+      } catch {
+        // Who asked has told why.
+      }
+    }
+    this.isAsking = false;
+    for (const [partition, queue] of this.queues)
+      this.advance(partition, queue, (name) => {
+        if (!names.has(name)) return undefined;
+        return refused.has(name) ? "refused" : verdictOf();
+      });
+    if (this.queues.size > 0) this.plan();
+  }
+
+  private namesToAsk(): Set<string> {
+    const names = new Set<string>();
+    for (const queue of this.queues.values())
+      for (const { row } of queue) {
+        if (names.size === ASKED_MAX) return names;
+        if (this.mustAsk(row)) names.add(row.mode);
+      }
+    return names;
+  }
+
+  /** Lets rows of a partition go in their order, up to the first whose mode nobody has answered for. */
+  private advance(partition: number, queue: Waiting[], verdictOf: (name: string) => Verdict | undefined): void {
+    while (queue.length > 0) {
+      const { row, settle, isBatch } = queue[0];
+      const verdict = row.operation === "report" ? verdictOf(row.mode) : "admitted";
+      if (verdict === undefined && this.mustAsk(row)) return;
+      queue.shift();
+      this.figures.rowsWaiting--;
+      if (verdict === "refused") this.refuse("no room for the mode", settle);
+      else if (verdict === "unknown") this.refuse("mode not known", settle);
+      else this.ports.forward(row, settle, isBatch);
+    }
+    this.queues.delete(partition);
+  }
+
+  private refuse(reason: keyof ModeGateFigures["rowsRefused"], settle: (outcome: Outcome) => void): void {
+    this.figures.rowsRefused[reason]++;
+    settle({ kind: "refused", reason });
+  }
+}
