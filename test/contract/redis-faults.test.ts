@@ -126,7 +126,7 @@ describe.skipIf(!hasRedis)("RedisStore", () => {
       await lost.start();
       const after = await until("all masters are back", async () => {
         const { tagRuns } = await told(store);
-        return tagRuns.some((run, tag) => run !== runs[tag]) && tagRuns;
+        return tagRuns.some((each, tag) => each !== runs[tag]) && tagRuns;
       });
       expect(partitions.map((partition) => after[partition] === runs[partition])).toEqual(isThere);
       const away = isThere.indexOf(false);
