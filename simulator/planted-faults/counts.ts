@@ -85,8 +85,8 @@ export const COUNT_FAULTS: Readonly<Record<string, PlantedFault>> = {
     ...fault(
       "R24",
       "cluster/member-node.ts",
-      "if (holdings.isLicensed(partition)) return true;",
-      "if (holdings.servingOf(partition) !== undefined) return true;",
+      "const unlicensed = partitions.filter((partition) => !holdings.isLicensed(partition));",
+      "const unlicensed = partitions.filter((partition) => holdings.servingOf(partition) === undefined);",
     ),
     scenarios: [
       "a flush by holders that are cut off from the store",
@@ -111,7 +111,7 @@ export const COUNT_FAULTS: Readonly<Record<string, PlantedFault>> = {
   ),
   "no grace": fault(
     "R26",
-    "cluster/moves/take-over.ts",
+    "cluster/moves/take-over-steps.ts",
     "this.ports.engine.recover(partition, messages, this.ports.wallMs(), this.options.graceMs);",
     "this.ports.engine.recover(partition, messages, this.ports.wallMs(), 0);",
     "everybody killed, and back after a session's life",
@@ -125,7 +125,7 @@ export const COUNT_FAULTS: Readonly<Record<string, PlantedFault>> = {
   ),
   "no doubt where all were silent": fault(
     "R26",
-    "cluster/moves/take-over.ts",
+    "cluster/moves/take-over-steps.ts",
     "const isDoubtful = newestMs > -Infinity &&",
     "const isDoubtful = newestMs > Infinity &&",
     "everybody killed, and back after a session's life",

@@ -5,9 +5,9 @@ export const MOVING_FAULTS: Readonly<Record<string, PlantedFault>> = {
   "serves at once when nobody let go": {
     ...fault(
       "R13",
-      "cluster/moves/take-over.ts",
-      "plan.isSettling === true ? { kind",
-      "plan.isSettling === undefined ? { kind",
+      "cluster/moves/take-over-steps.ts",
+      "if (how.mustSettle) {",
+      "if (how.mustSettle && how.storedBytes < 0) {",
     ),
     scenarios: ["an old holder that has learned nothing goes on", "one-way cuts"],
     harmless:
@@ -18,16 +18,16 @@ export const MOVING_FAULTS: Readonly<Record<string, PlantedFault>> = {
     patches: [
       {
         file: "cluster/moves/outgoing-copies.ts",
-        find: "    keep(partition, serving);\n    const holding = holdings.get(partition);",
-        replace: `    const length = this.ports.recorder.lengthOf(partition);
-    const holding = { kind: "kept", serving, length, untilMs: 0 };
-    holdings.set(partition, keep === undefined ? holding : serving);`,
+        find: "    keep(partition);\n    const holding = holdings.get(partition);",
+        replace: `    const { serving } = holdings.get(partition);
+    const holding = { kind: "kept", serving, untilMs: 0 };
+    if (keep !== undefined) holdings.serve(partition, serving);`,
       },
       // R1 finds out too: the record is longer than the holder said.
       {
-        file: "cluster/moves/take-over.ts",
-        find: "if (!isStoreShort && !(isUnclaimedSince && before.length === said.length)) return false;",
-        replace: "if (!isStoreShort && !isUnclaimedSince) return false;",
+        file: "cluster/moves/take-over-steps.ts",
+        find: "if (!isShort && !(isUnclaimedSince && before.length === said.length)) return false;",
+        replace: "if (!isShort && !isUnclaimedSince) return false;",
       },
     ],
     scenarios: ["moving while everybody reports without pause", "moving with a slow store and a slow worker"],
@@ -127,8 +127,8 @@ export const MOVING_FAULTS: Readonly<Record<string, PlantedFault>> = {
     patches: [
       {
         file: "cluster/moves/holdings.ts",
-        find: "serving.raisedTo < membership.view.epoch",
-        replace: "serving.raisedTo < 0",
+        find: "serving.record.raisedTo < membership.view.epoch",
+        replace: "serving.record.raisedTo < 0",
       },
       { file: "cluster/moves/claim-raiser.ts", find: "if (raised.length > 0)", replace: "if (raised.length > 1e9)" },
     ],
@@ -207,7 +207,7 @@ export const MOVING_FAULTS: Readonly<Record<string, PlantedFault>> = {
       "its sender refuses the answer of another incarnation, and a new one serves only what it has claimed itself",
   },
   "a row from before the claim is applied": {
-    ...fault("R17", "cluster/rows/row-applier.ts", "if (epoch < serving.claim.term) return settle(MOVED);", ""),
+    ...fault("R17", "cluster/rows/row-applier.ts", "if (epoch < serving.record.claim.term) return settle(MOVED);", ""),
     scenarios: ["a batch that arrives after its partition went and came back"],
     harmless:
       "a partition does not go and come back within a deadline; past it rows are dropped, and older batches refused (R19)",

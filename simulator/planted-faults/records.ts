@@ -14,8 +14,8 @@ export const RECORD_FAULTS: Readonly<Record<string, PlantedFault>> = {
   ),
   "what was handed over is not compared with the claim's answer": fault(
     "R1",
-    "cluster/moves/take-over.ts",
-    "if (!isStoreShort && !(isUnclaimedSince && before.length === said.length)) return false;",
+    "cluster/moves/take-over-steps.ts",
+    "if (!isShort && !(isUnclaimedSince && before.length === said.length)) return false;",
     "",
     "A to B and back, and A was never told that B served",
     "A to B to C to B, a death at one step",
