@@ -11,7 +11,7 @@ import type { CopiedRows, CopyAnswer, CopyRequest } from "./hand-off-codec.ts";
 import { type Holdings, type Kept, type Serving, isSameClaim, servingIn } from "./holdings.ts";
 import type { Placement } from "../members/placement.ts";
 import type { FoundedClaim, PartitionIndex } from "../ports/record-store.ts";
-import type { Recorder } from "../records/recorder.ts";
+import type { Fate, Recorder } from "../records/recorder.ts";
 
 export interface OutgoingCopiesPorts {
   readonly engine: Engine;
@@ -152,18 +152,21 @@ export class OutgoingCopies {
     return this.answerWith(copy, this.letGo(partition, copy, holding));
   }
 
-  /** Stops, waits for the append of what was applied before, and tells the rest. */
+  /** Stops, waits for the append of what was applied before and for the proof that answers wait for, and tells the rest. */
   private letGo(partition: PartitionIndex, copy: Copy, serving: Serving): Promise<CopyAnswer> {
     const { holdings, recorder } = this.ports;
     holdings.letGo(partition);
     return new Promise((resolve) => {
-      recorder.whenRemembered(partition, 0, (fate) => {
+      const onFate = (fate: Fate): void => {
         const isStopping = holdings.get(partition).kind === "letting go";
         if (fate === "remembered" && isStopping) return resolve(this.stop(partition, copy));
         if (isStopping) holdings.serve(partition, serving);
         if (this.copies.get(partition) === copy) this.drop(partition);
         resolve(isStopping ? BUSY : NOT_HELD);
-      });
+      };
+      // Else what changed nothing would be told as lost, though it goes nowhere again without `seq` (R18).
+      if (serving.record.isQueued) recorder.whenProven(partition, onFate);
+      else recorder.whenRemembered(partition, 0, onFate);
     });
   }
 

@@ -86,8 +86,8 @@ export const COUNT_FAULTS: Readonly<Record<string, PlantedFault>> = {
     ...fault(
       "R24",
       "cluster/member-node.ts",
-      "partitions.filter((partition) => !holdings.isLicensed(partition));",
-      "partitions.filter((partition) => holdings.servingOf(partition) === undefined);",
+      "const unlicensed = partitions.filter((partition) => !holdings.isLicensed(partition));",
+      "const unlicensed = partitions.filter((partition) => holdings.servingOf(partition) === undefined);",
     ),
     scenarios: [
       "a flush by holders that are cut off from the store",

@@ -3,7 +3,12 @@ import { fault, KEYS, type PlantedFault } from "./planted-fault.ts";
 
 export const MOVING_FAULTS: Readonly<Record<string, PlantedFault>> = {
   "serves at once when nobody let go": {
-    ...fault("R13", "cluster/moves/take-over-steps.ts", "if (how.mustSettle) {", "if (how.mustSettle === undefined) {"),
+    ...fault(
+      "R13",
+      "cluster/moves/take-over-steps.ts",
+      "if (how.mustSettle) {",
+      "if (how.mustSettle && how.storedBytes < 0) {",
+    ),
     scenarios: ["an old holder that has learned nothing goes on", "one-way cuts"],
     harmless:
       "a newcomer asks nobody before all have spoken to it, or for a lease: whoever learned nothing is expelled by then",
@@ -13,16 +18,16 @@ export const MOVING_FAULTS: Readonly<Record<string, PlantedFault>> = {
     patches: [
       {
         file: "cluster/moves/outgoing-copies.ts",
-        find: "    keep(partition, serving);\n    const holding = holdings.get(partition);",
-        replace: `    const length = this.ports.recorder.lengthOf(partition);
-    const holding = { kind: "kept", serving, length, untilMs: 0 };
-    holdings.set(partition, keep === undefined ? holding : serving);`,
+        find: "    keep(partition);\n    const holding = holdings.get(partition);",
+        replace: `    const { serving } = holdings.get(partition);
+    const holding = { kind: "kept", serving, untilMs: 0 };
+    if (keep !== undefined) holdings.serve(partition, serving);`,
       },
       // R1 finds out too: the record is longer than the holder said.
       {
-        file: "cluster/moves/take-over.ts",
-        find: "if (!isStoreShort && !(isUnclaimedSince && before.length === said.length)) return false;",
-        replace: "if (!isStoreShort && !isUnclaimedSince) return false;",
+        file: "cluster/moves/take-over-steps.ts",
+        find: "if (!isShort && !(isUnclaimedSince && before.length === said.length)) return false;",
+        replace: "if (!isShort && !isUnclaimedSince) return false;",
       },
     ],
     scenarios: ["moving while everybody reports without pause", "moving with a slow store and a slow worker"],

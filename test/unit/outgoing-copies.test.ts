@@ -126,3 +126,11 @@ test("R6, R13: what was let go is kept, and given to whoever asks for it anew, u
   const again = await move.ask(partition, 1, { copy: 2, isLast: true });
   expect(again).toMatchObject({ last: first.kind === "rows" ? first.last : {} });
 });
+test("R18: who waits for the claim to be proven is told before the partition is let go", async () => {
+  const { move, partition } = await withPlayers();
+  const fates: string[] = [];
+  await move.ask(partition, 0);
+  move.bench.recorder.whenProven(partition, (fate) => void fates.push(fate));
+  await move.ask(partition, 1, { isLast: true });
+  expect(fates).toEqual(["remembered"]);
+});
