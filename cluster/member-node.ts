@@ -210,6 +210,7 @@ export class MemberNode {
       nowMs,
       onSuperseded,
       onClaimLost: (partition) => this.onClaimLost(partition),
+      isTakingBack: (partition) => this.takeBack.isPending(partition),
     });
     this.prover = new ClaimProver({ holdings, recorder, nowMs });
     this.forwarder = this.makeForwarder();
@@ -396,7 +397,8 @@ export class MemberNode {
     const partitionsLost = holdings.where("serving", "settling", "letting go").filter(isLost).length;
     this.ports.tell({ kind: "expelled", incarnation: before, partitionsLost });
     for (const partition of holdings.where("serving", "settling", "letting go")) handOff.keep(partition);
-    for (const partition of holdings.where("taking", "wanted")) holdings.forget(partition);
+    for (const partition of holdings.where("taking")) holdings.giveUp(partition); // what was kept stays kept
+    for (const partition of holdings.where("wanted")) holdings.forget(partition);
     this.counts.onExpelled();
   }
 

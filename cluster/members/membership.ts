@@ -195,12 +195,19 @@ export class Membership {
       const answer = await ports.store.renew(sent.renewal, this.leaseMs);
       const isMine = sent.renewal.member.incarnation === this.me.incarnation;
       if (renewals.onAnswered(sent) && isActive(this.state) && isMine) await this.take(answer, sent);
+      else this.doubtNamed(sent);
     } catch (error) {
+      this.doubtNamed(sent);
       renewals.onFailed();
       ports.onFault(error);
     } finally {
       renewals.end(sent);
     }
+  }
+
+  /** R15: nobody knows whether the store has heard what this renewal named. */
+  private doubtNamed({ renewal }: Sent): void {
+    if (renewal.held !== undefined) this.named = undefined;
   }
 
   private nextRenewal(): Sent {

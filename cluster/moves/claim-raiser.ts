@@ -14,6 +14,8 @@ export interface ClaimRaiserPorts {
   readonly onSuperseded: (partition: PartitionIndex) => void;
   /** R2: the store lost the claim. */
   readonly onClaimLost: (partition: PartitionIndex) => void;
+  /** R15: its claim is being taken again. */
+  readonly isTakingBack: (partition: PartitionIndex) => boolean;
 }
 
 const RETRY_MS = 100;
@@ -59,6 +61,7 @@ export class ClaimRaiser {
     return holdings.where("serving").flatMap((partition) => {
       const record = holdings.servingOf(partition)?.record;
       if (record === undefined || record.state === "claim lost" || holdings.isMine(partition) !== isMine) return [];
+      if (this.ports.isTakingBack(partition)) return []; // under a new claim, beside which the old one must not be raised
       return !isMine || record.raisedTo < membership.view.epoch ? [record] : [];
     });
   }

@@ -83,6 +83,7 @@ export class HandOff {
 
   private forget(partition: PartitionIndex): void {
     this.copies.drop(partition);
+    this.ports.recorder.drop(partition); // where it was to be taken back (R15)
     this.ports.engine.clear(partition);
     this.ports.holdings.forget(partition);
   }

@@ -40,8 +40,8 @@ export const MEMBER_FAULTS: Readonly<Record<string, PlantedFault>> = {
   "the list is written back without the key": fault(
     "R9",
     KEYS,
-    "if (isWritten) this.#keep(",
-    'if (isWritten && freshNonce === "") this.#keep(',
+    "    this.#keep(kept, Math.max(kept.generation, this.kept?.generation ?? 0), freshNonce);",
+    '    if (freshNonce === "") this.#keep(kept, kept.generation, freshNonce);',
     "the list written back, and whoever wrote it dies",
   ),
   "a list written back is no new run": fault(
