@@ -253,7 +253,8 @@ export class Store {
   }
 
   private turnAway(fail: (why: string) => void): void {
-    if (!this.isAwaySilent) this.world.time.after(REFUSED_AFTER_MS, () => fail("the store is away"));
+    if (this.isAwaySilent) this.hanging.add(() => fail("the connection was closed"));
+    else this.world.time.after(REFUSED_AFTER_MS, () => fail("the store is away"));
   }
 
   /** Boards for dashboards are of no interest here: their copies would cost more than all else. */
