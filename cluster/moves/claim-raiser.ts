@@ -48,8 +48,9 @@ export class ClaimRaiser {
     this.raiseAll(raised, membership.view.epoch);
     if (raised.length > 0) return;
     const others = this.records(false);
-    if (others.length === 0) this.raisedAt = holdings.changes;
-    else if (nowMs() >= this.lookAtMs) {
+    if (others.length === 0) {
+      if (!holdings.where("serving").some((partition) => this.isTaken(partition))) this.raisedAt = holdings.changes;
+    } else if (nowMs() >= this.lookAtMs) {
       this.lookAtMs = nowMs() + LOOK_EVERY_MS;
       this.raiseAll(others, 0); // raises nothing, and tells what is superseded
     }
@@ -60,10 +61,15 @@ export class ClaimRaiser {
     const { holdings, membership } = this.ports;
     return holdings.where("serving").flatMap((partition) => {
       const record = holdings.servingOf(partition)?.record;
-      if (record === undefined || record.state === "claim lost" || holdings.isMine(partition) !== isMine) return [];
-      if (this.ports.isTakingBack(partition)) return []; // under a new claim, beside which the old one must not be raised
+      if (record === undefined || this.isTaken(partition) || holdings.isMine(partition) !== isMine) return [];
       return !isMine || record.raisedTo < membership.view.epoch ? [record] : [];
     });
+  }
+
+  /** R15: it is claimed anew; the claim that it has must not be raised beside that. */
+  private isTaken(partition: PartitionIndex): boolean {
+    const { holdings, isTakingBack } = this.ports;
+    return isTakingBack(partition) || holdings.servingOf(partition)?.record.state === "claim lost";
   }
 
   private raiseAll(records: readonly HeldRecord[], epoch: number): void {
