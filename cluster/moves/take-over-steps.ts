@@ -224,8 +224,7 @@ export class TakeOverSteps {
     const isUnclaimedSince = before.claim !== undefined && isSameClaim(before.claim, said.claim);
     // R15: the store may have lost what the table still has; then the table counts, and is stored anew.
     const isShort = isUnclaimedSince ? before.length < said.length : (before.claim?.term ?? 0) < said.claim.term;
-    // A table that was only kept may have rows that were never sent: its record was dropped with them.
-    const isAhead = isShort || pulled === undefined;
+    const isAhead = isShort || kept?.serving.record.isAhead === true; // it was kept with rows that were never stored
     if (!isShort && !(isUnclaimedSince && before.length === said.length)) return false;
     pulled?.install();
     const doubtLeftMs = pulled?.doubtLeftMs ?? 0;
