@@ -173,7 +173,8 @@ describe("POST /v1/reports", () => {
     expectError(await post(body), 400, /must be .*, got /);
   });
 
-  test("takes 2 MiB and no byte more", async () => {
+  // Who refuses a body hangs up while it is still being written, so that now and then the answer is lost with it (EPIPE).
+  test("takes 2 MiB and no byte more", { retry: 2 }, async () => {
     const region = freshRegion();
     const text = JSON.stringify({ reports: rowsOf(1, region) });
     const full = await post(text.padEnd(BATCH_BYTES_MAX));
