@@ -1,7 +1,8 @@
 /** A node of a cluster, as the process sees it: finds or founds the cluster, joins, serves, leaves. */
 import type { ProfileId } from "../engine/profile-id.ts";
 import { type DisagreementError, disagreementOf, Founding } from "./members/founding.ts";
-import { type ClusterEvent, MemberNode, type MemberPorts } from "./member-node.ts";
+import { MemberNode } from "./member-node.ts";
+import type { ClusterEvent, MemberPorts } from "./member-ports.ts";
 import type { RegionView } from "./counts/read-views.ts";
 import { whyUnlicensed } from "./members/membership.ts";
 import type { Operation, Outcome, Row } from "./ports/rows.ts";
@@ -112,7 +113,7 @@ export class ClusterNode {
     if (!member.membership.isListed)
       return this.wasListed
         ? { kind: "expelled", reason: "the node was expelled and joins anew" }
-        : { kind: "starting", reason: member.faultReason ?? "joining the cluster" };
+        : { kind: "starting", reason: member.health.reason ?? "joining the cluster" };
     if (member.membership.isAwaitingCalls) return { kind: "starting", reason: this.whyNotCalledBack(member) };
     // R21, R23: every region's owner says something sooner or later, also where a record cannot be read.
     if (!member.counts.isWhole) return { kind: "starting", reason: "waiting for the counts of all regions" };
@@ -124,11 +125,11 @@ export class ClusterNode {
     const { member } = this;
     if (member === undefined) return undefined;
     if (!member.guard.isOpen) return "the store came back as another, and not all members have seen it yet";
-    if (member.recorder.aheadCount > 0) return member.faultReason ?? "the store lost something";
+    if (member.recorder.aheadCount > 0) return member.health.reason ?? "the store lost something";
     const [unreadable] = member.takeOver.unreadable;
     if (unreadable !== undefined)
       return `the record of partition ${unreadable[0]} cannot be read (${unreadable[1]}): its players get 503`;
-    return member.membership.isLicensed ? undefined : (member.faultReason ?? whyUnlicensed(member.membership));
+    return member.membership.isLicensed ? undefined : (member.health.reason ?? whyUnlicensed(member.membership));
   }
 
   /** Changes when the node joins anew. */

@@ -2,7 +2,7 @@
  * A member of the cluster: everything that a node does once it knows the cluster's key. Only wiring, and what concerns
  * all parts at once: a view, a run of the store, an expulsion, the end.
  */
-import { Engine, type TableCopy } from "../engine/engine.ts";
+import { Engine } from "../engine/engine.ts";
 import { REGIONS } from "../engine/regions.ts";
 import { ClaimProver } from "./moves/claim-prover.ts";
 import { ClaimRaiser } from "./moves/claim-raiser.ts";
@@ -11,8 +11,7 @@ import { Forwarder } from "./rows/forwarder.ts";
 import { HandOff } from "./moves/hand-off.ts";
 import { Holdings } from "./moves/holdings.ts";
 import { ServedNotices } from "./moves/served-notices.ts";
-import { TakeBack, type TakeBackEvent } from "./moves/take-back.ts";
-import { LICENCE_MARGIN_MS } from "./members/closed-ports.ts";
+import { TakeBack } from "./moves/take-back.ts";
 import { KeyKeeper } from "./members/key-keeper.ts";
 import { Membership } from "./members/membership.ts";
 import { ModeNames } from "./members/mode-names.ts";
@@ -26,60 +25,19 @@ import { Recorder } from "./records/recorder.ts";
 import type { Durability } from "./records/snapshot-due.ts";
 import { ModeGate } from "./rows/mode-gate.ts";
 import { RowApplier } from "./rows/row-applier.ts";
-import { namingText } from "./records/held-tables.ts";
 import { RunGuard } from "./records/run-guard.ts";
-import type { ClusterKey, MemberList, Run, SharedStore } from "./ports/shared-store.ts";
+import type { ClusterKey, MemberList, Run } from "./ports/shared-store.ts";
 import { TakeOver } from "./moves/take-over.ts";
-import type { TakeOverEvent } from "./moves/take-over-steps.ts";
-import type { Transport } from "./ports/transport.ts";
+import { Voice } from "./moves/voice.ts";
+import { Leaving } from "./moves/leaving.ts";
+import { StoreReturn } from "./moves/store-return.ts";
+import { StoreHealth } from "./records/store-health.ts";
+import type { MemberOptions, MemberPorts } from "./member-ports.ts";
 import { type Member, memberOf } from "./ports/view.ts";
-
-/** What an operator may want to read in the log. */
-export type ClusterEvent =
-  | TakeOverEvent
-  | TakeBackEvent
-  | { readonly kind: "view"; readonly epoch: number; readonly members: number; readonly partitions: number }
-  /** R15: these tags came back as others; `tagsCount` in all. */
-  | { readonly kind: "other run"; readonly tags: readonly number[]; readonly tagsCount: number }
-  /** R8. `partitionsLost`: what was acknowledged there no record is known to have; its table is kept for a while. */
-  | { readonly kind: "expelled"; readonly incarnation: string; readonly partitionsLost: number }
-  | { readonly kind: "other key" }
-  | { readonly kind: "dropped records of another key"; readonly tags: number }
-  | { readonly kind: "rekeyed"; readonly players: number; readonly failed: number }
-  | { readonly kind: "not called back"; readonly peerUrl: string }
-  | { readonly kind: "superseded"; readonly partition: PartitionIndex }
-  | { readonly kind: "store fault"; readonly reason: string; readonly partitionsAhead: number }
-  | { readonly kind: "store healed" }
-  | { readonly kind: "modes lost"; readonly players: number }
-  | { readonly kind: "modes returned"; readonly modes: readonly string[] };
-
-export interface MemberPorts {
-  readonly store: SharedStore;
-  readonly transport: Transport;
-  /** Goes on while the machine sleeps: for what must last at most so long. */
-  readonly nowMs: () => number;
-  /** The bare monotonic clock: for what must last at least so long. */
-  readonly bareMs: () => number;
-  readonly wallMs: () => number;
-  readonly randomId: () => string;
-  readonly encode: (copy: TableCopy) => Promise<Uint8Array>;
-  readonly decompress: (snapshot: Uint8Array) => Promise<Uint8Array>;
-  readonly atTurnEnd: (task: () => void) => void;
-  readonly tell: (event: ClusterEvent) => void;
-  /** R12: this member's key is given up for the one that stands; it does nothing more. */
-  readonly onKeyLost: (standing: ClusterKey) => void;
-}
-
-export interface MemberOptions {
-  readonly snapshotMs: number;
-  /** Whether to go on without what is damaged in a record. */
-  readonly isRepair: boolean;
-}
 
 /** Seen ages are whole tenths as of the last tick, so up to a fifth of a second early: nobody may be disconnected before time. */
 const LATE_MS = 200;
 const REACH_WITHIN_MS = 500;
-const FAULT_OVER_AFTER_MS = 1000;
 /** A node to which nothing is to be said is sent a word so many times a lease. */
 const QUIET_SHARE = 4;
 
@@ -99,19 +57,15 @@ export class MemberNode {
   readonly guard: RunGuard;
   readonly key: ClusterKey;
   placement: Placement;
-  hasLeft = false;
-  faultReason: string | undefined;
-  private faultAtMs = -Infinity;
+  readonly health: StoreHealth;
   private readonly ports: MemberPorts;
   private readonly takeBack: TakeBack;
   private readonly notices: ServedNotices;
   private readonly raiser: ClaimRaiser;
   private readonly prover: ClaimProver;
   private readonly keeper: KeyKeeper;
-  private isLeaving = false;
-  /** R11: partitions that were made due for a last snapshot. */
-  private readonly hurried = new Set<PartitionIndex>();
-  private isGoing = false;
+  private readonly leaving: Leaving;
+  private readonly storeReturn: StoreReturn;
   /** The incarnation of which it was told. */
   private toldNotCalledBack: string | undefined;
   private unnamedTold = 0;
@@ -144,6 +98,7 @@ export class MemberNode {
     this.engine = new Engine(engineOptions, nowMs());
     this.guard = new RunGuard(ports.store, ports.bareMs);
     this.membership = this.makeMembership(member, leaseMs);
+    this.health = this.makeHealth();
     const { engine, guard, membership } = this;
     this.placement = placementOf(membership.view, partitions);
     this.peers = this.makePeers();
@@ -180,7 +135,6 @@ export class MemberNode {
         randomId,
         nowMs,
         bareMs,
-        settledAtMs: (holders) => this.settledAtMs(holders),
         wallMs,
         takeBack: (partition) => this.takeBack.add(partition),
         onTaken: (holder, partition, term) => this.notices.add(holder, partition, term),
@@ -209,9 +163,20 @@ export class MemberNode {
       guard,
       nowMs,
       onSuperseded,
-      onClaimLost: (partition) => this.onClaimLost(partition),
+      onClaimLost: (partition) => this.storeReturn.onClaimLost(partition),
       isTakingBack: (partition) => this.takeBack.isPending(partition),
     });
+    this.storeReturn = new StoreReturn({
+      guard,
+      membership,
+      recorder,
+      holdings,
+      takeOver: this.takeOver,
+      takeBack: this.takeBack,
+      onNews: () => this.keeper.onRun(),
+      tell,
+    });
+    this.leaving = new Leaving({ holdings, membership, recorder, handOff: this.handOff });
     this.prover = new ClaimProver({ holdings, recorder, nowMs });
     this.forwarder = this.makeForwarder();
     this.modeNames = this.makeModeNames();
@@ -222,6 +187,11 @@ export class MemberNode {
       atTurnEnd: ports.atTurnEnd,
     });
     this.counts = this.makeCounts();
+  }
+
+  /** It is off the list. */
+  get hasLeft(): boolean {
+    return this.leaving.isDone;
   }
 
   /** Lets time pass. To be called some 50 times a second. */
@@ -238,20 +208,19 @@ export class MemberNode {
     this.notices.tick();
     this.handOff.tick();
     this.prover.tick();
-    this.lookForHealing();
+    this.health.tick();
     this.modeNames.tick();
     this.lookForUnnamed();
     // R25: an owner that hears fewer than half of its peers may miss the reports that others get.
     this.owner.tick(this.ports.nowMs(), this.membership.isAlone);
     this.counts.tick();
     this.forwarder.tick();
-    if (this.isLeaving) this.goOnLeaving();
+    this.leaving.tick();
   }
 
-  /** R11: goes as soon as others have what is here, or, with nobody to take it, as soon as it is stored. */
+  /** R11. */
   leave(): void {
-    this.isLeaving = true;
-    this.membership.beginLeaving();
+    this.leaving.begin();
   }
 
   /**
@@ -321,66 +290,12 @@ export class MemberNode {
     ports.tell({ kind: "view", epoch: view.epoch, members: view.members.length, partitions });
   }
 
-  /** R15: of a tag that came back as another nobody knows what it still has. */
-  private onTagRuns(runs: readonly Run[]): void {
-    const { guard, membership, recorder } = this;
-    this.onListRun();
-    const isNews = runs.some((run, tag) => guard.runOf(tag) !== run);
-    const changed = guard.learn(runs);
-    if (isNews) {
-      membership.renewNow(); // what is held is named under these runs
-      this.keeper.onRun();
-    }
-    if (changed.length === 0) return;
-    const isOf = (partition: PartitionIndex): boolean => changed.includes(guard.tagOf(partition));
-    this.takeOver.onRun(isOf);
-    recorder.loseClaims(isOf);
-    this.ports.tell({ kind: "other run", tags: changed, tagsCount: guard.tagsCount });
-  }
-
   /** R15, R28: the names of modes lie beside the list. */
   private onListRun(): void {
     const { run } = this.membership;
     if (run === this.listRun) return;
     if (this.listRun !== undefined) this.modeNames.doubtStore();
     this.listRun = run;
-  }
-
-  private onList(list: MemberList): void {
-    const opened = this.guard.look(list);
-    if (opened.length > 0) this.takeBack.onOpen(opened);
-  }
-
-  /**
-   * R15: what this node names of its tables. Under a new run all of them, until what it has to write back is there; else
-   * only what is ahead.
-   */
-  private held(): string {
-    const { guard, holdings } = this;
-    const tables = [...holdings.tables()];
-    const namings = Array.from({ length: guard.tagsCount }, (_, tag) => tag).flatMap((tag) => {
-      const run = guard.runOf(tag);
-      const own = tables.filter(([partition]) => guard.tagOf(partition) === tag);
-      if (run === undefined) return [];
-      const isSettled = guard.isTagOpen(tag) && !this.takeBack.isPendingIn(tag);
-      return [{ run, tag, tables: isSettled ? own.filter(([, { isAhead }]) => isAhead) : own }];
-    });
-    return namingText(namings);
-  }
-
-  /** R15: the store does not know the claim any more. False: it is taken again, not by the recorder. */
-  private onClaimLost(partition: PartitionIndex): boolean {
-    if (this.takeBack.isPending(partition)) return false;
-    this.recorder.loseClaims((other) => other === partition);
-    this.takeBack.add(partition);
-    return false;
-  }
-
-  /** R14: when the licences of those who had a partition are over, for who had not learnt the present view. */
-  private settledAtMs(holders: readonly (string | undefined)[]): number {
-    const { membership } = this;
-    const licencesMs = holders.map((holder) => membership.licenceOf(holder));
-    return membership.viewLearntAtBareMs + Math.max(...licencesMs) + LICENCE_MARGIN_MS;
   }
 
   /** R6. */
@@ -392,59 +307,14 @@ export class MemberNode {
 
   /** R8: answers nothing more; its tables stay as in R6, in case the store loses what their successors load. */
   private onExpelled(before: string): void {
-    const { holdings, recorder, handOff } = this;
-    const isLost = (partition: PartitionIndex): boolean => recorder.recordOf(partition)?.state === "claim lost";
-    const partitionsLost = holdings.where("serving", "settling", "letting go").filter(isLost).length;
+    const partitionsLost = this.handOff.onExpelled();
     this.ports.tell({ kind: "expelled", incarnation: before, partitionsLost });
-    for (const partition of holdings.where("serving", "settling", "letting go")) handOff.keep(partition);
-    for (const partition of holdings.where("taking")) holdings.giveUp(partition); // what was kept stays kept
-    for (const partition of holdings.where("wanted")) holdings.forget(partition);
     this.counts.onExpelled();
-  }
-
-  private goOnLeaving(): void {
-    const { holdings, membership, recorder, handOff } = this;
-    const { view, me } = membership;
-    const isAnybodyStaying = view.members.some(
-      ({ incarnation, isLeaving, isJoining }) => incarnation !== me.incarnation && !isLeaving && isJoining !== true,
-    );
-    const held = holdings.where("serving", "settling", "taking", "letting go").length;
-    if (isAnybodyStaying) this.hurried.clear();
-    else this.hurry();
-    const mayGo = isAnybodyStaying ? held === 0 && !handOff.isAwaited : recorder.isIdle;
-    const isKnownToLeave = memberOf(view, me.incarnation)?.isLeaving ?? true;
-    if (mayGo && isKnownToLeave && !this.isGoing) void this.go();
-  }
-
-  /** With nobody to take it, what is here is stored, and what comes here from others who leave. */
-  private hurry(): void {
-    const due = this.holdings.where("serving").filter((partition) => !this.hurried.has(partition));
-    this.recorder.hurry(due);
-    for (const partition of due) this.hurried.add(partition);
-  }
-
-  private async go(): Promise<void> {
-    this.isGoing = true;
-    this.hasLeft = await this.membership.leave();
-    this.isGoing = false;
   }
 
   private onStoreFault(error: unknown): void {
     this.keeper.onFault(error);
-    const reason = error instanceof Error ? error.message : String(error);
-    if (reason !== this.faultReason)
-      this.ports.tell({ kind: "store fault", reason, partitionsAhead: this.recorder.aheadCount });
-    this.faultReason = reason;
-    this.faultAtMs = this.ports.nowMs();
-  }
-
-  /** The store is well again when nothing is ahead, the lease is renewed, and nothing failed for a while. */
-  private lookForHealing(): void {
-    const isQuiet = this.ports.nowMs() - this.faultAtMs > FAULT_OVER_AFTER_MS;
-    if (this.faultReason === undefined || !isQuiet || this.recorder.aheadCount > 0) return;
-    if (!this.membership.isLicensed) return;
-    this.faultReason = undefined;
-    this.ports.tell({ kind: "store healed" });
+    this.health.onFault(error);
   }
 
   /** R28: players came with tables whose modes found no number. */
@@ -490,19 +360,29 @@ export class MemberNode {
       accused: () => this.peers.accused(leaseMs),
       called: () => this.peers.called(),
       isAlone: () => this.peers.isAlone(leaseMs),
-      held: (named: string | undefined) => {
-        const text = this.held();
-        return text === named ? undefined : text;
-      },
+      held: (named: string | undefined) => this.storeReturn.naming(named),
       onView: () => this.onView(),
-      onTagRuns: (runs: readonly Run[]) => this.onTagRuns(runs),
-      onList: (list: MemberList) => this.onList(list),
+      onTagRuns: (runs: readonly Run[]) => {
+        this.onListRun();
+        this.storeReturn.onTagRuns(runs);
+      },
+      onList: (list: MemberList) => this.storeReturn.onList(list),
       onOtherKey: (run: Run, standing: ClusterKey) => this.keeper.onOtherKey(run, standing),
       onExpelled: (before: string) => this.onExpelled(before),
       reachesPeers: () => this.peers.reachesHalf(REACH_WITHIN_MS),
       onFault: (error: unknown) => this.onStoreFault(error),
     };
     return new Membership(ports, { member, key: this.key });
+  }
+
+  private makeHealth(): StoreHealth {
+    const { nowMs, tell } = this.ports;
+    return new StoreHealth({
+      nowMs,
+      partitionsAhead: () => this.recorder.aheadCount,
+      isLicensed: () => this.membership.isLicensed,
+      tell,
+    });
   }
 
   private makeKeeper(): KeyKeeper {
@@ -552,9 +432,12 @@ export class MemberNode {
       nowMs,
       wallMs,
       onStoreFault: (error: unknown) => this.onStoreFault(error),
-      onStoreHealed: () => undefined, // see lookForHealing: partitions heal one by one
+      onStoreHealed: () => undefined, // see StoreHealth: partitions heal one by one
       onSuperseded: (partition: PartitionIndex) => this.onSuperseded(partition),
-      reclaim: ({ partition }: HeldRecord) => Promise.resolve(this.onClaimLost(partition)),
+      reclaim: async ({ partition }: HeldRecord) => {
+        this.storeReturn.onClaimLost(partition);
+        return false; // it is taken again, not by the recorder
+      },
     };
     const { tagsCount } = this.guard;
     return new Recorder(this.engine, ports, {
@@ -586,35 +469,15 @@ export class MemberNode {
 
   private makeCounts(): Counts {
     const { store, nowMs } = this.ports;
-    const { holdings, membership, recorder, takeOver } = this;
+    const { engine, holdings, membership, recorder, takeOver, prover } = this;
+    const voice = new Voice({ engine, holdings, membership, recorder, prover });
     const ports: CountsPorts = {
       nowMs,
       call: (incarnation, body, timeoutMs) => this.peers.call(incarnation, "counts", body, timeoutMs),
       me: () => membership.me.incarnation,
-      speaks: (partition) => {
-        const serving = holdings.servingOf(partition);
-        if (serving === undefined) return undefined;
-        const isProven = this.prover.isProven(partition) && !membership.isAlone;
-        const isLicensed = holdings.isLicensed(partition) || isProven;
-        // R28: players whose mode's name was lost are in no count.
-        const isDoubtful = holdings.isDoubtful(serving) || this.engine.partitions[partition].unnamed > 0;
-        return { term: serving.record.claim.term, isDoubtful, isLicensed };
-      },
+      speaks: (partition) => voice.of(partition),
       unreadable: () => takeOver.unreadable.keys(),
-      confirm: async (partitions) => {
-        const unlicensed = partitions.filter((partition) => !holdings.isLicensed(partition));
-        if (unlicensed.length === 0) return partitions;
-        const proven = new Set(partitions);
-        const prove = (partition: PartitionIndex): Promise<void> =>
-          new Promise((resolve) => {
-            recorder.whenProven(partition, (fate) => {
-              if (fate !== "remembered" || membership.isAlone) proven.delete(partition);
-              resolve();
-            });
-          });
-        await Promise.all(unlicensed.map(prove));
-        return [...proven];
-      },
+      confirm: (partitions) => voice.confirm(partitions),
       mayPublish: () => recorder.aheadCount === 0,
       publish: (region, board) => store.publish(REGIONS[region], board),
     };

@@ -6,7 +6,7 @@ import { invariant } from "../../engine/invariant.ts";
 import { markOf } from "../ports/mark.ts";
 import type { ClusterKey, MemberList, RenewalAnswer, Run, SharedStore } from "../ports/shared-store.ts";
 import { isNewer, type Member, memberOf, NO_VIEW, type View } from "../ports/view.ts";
-import { ClosedPorts } from "./closed-ports.ts";
+import { ClosedPorts, LICENCE_MARGIN_MS } from "./closed-ports.ts";
 import { type Clocks, Renewals, type Sent } from "./renewals.ts";
 
 export interface MembershipPorts extends Clocks {
@@ -122,6 +122,15 @@ export class Membership {
   /** R14: how long a member may still answer unlogged that had not learnt the present view; half a lease where it is not known. */
   licenceOf(incarnation: string | undefined): number {
     return licenceIn(this.list, this.view, incarnation) ?? this.leaseMs / 2;
+  }
+
+  /**
+   * R13, R14: when none of these answers what writes nothing any more, by the bare clock.
+   * @param incarnations undefined: somebody of whom nothing is known
+   */
+  licencesOverAtBareMs(incarnations: readonly (string | undefined)[]): number {
+    const licencesMs = incarnations.map((incarnation) => this.licenceOf(incarnation));
+    return this.viewLearntAtBareMs + Math.max(...licencesMs) + LICENCE_MARGIN_MS;
   }
 
   /**

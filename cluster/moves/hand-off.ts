@@ -55,6 +55,20 @@ export class HandOff {
     if (kind === "serving" || kind === "settling" || kind === "letting go") this.keep(partition);
   }
 
+  /**
+   * R8: answers nothing more; the tables stay as in R6, in case the store loses what their successors load.
+   * @returns of how many nobody knows that a record has what was acknowledged
+   */
+  onExpelled(): number {
+    const { holdings, recorder } = this.ports;
+    const held = holdings.where("serving", "settling", "letting go");
+    const lost = held.filter((partition) => recorder.recordOf(partition)?.state === "claim lost").length;
+    for (const partition of held) this.keep(partition);
+    for (const partition of holdings.where("taking")) holdings.giveUp(partition); // what was kept stays kept
+    for (const partition of holdings.where("wanted")) holdings.forget(partition);
+    return lost;
+  }
+
   /** R11: whether a successor may still be fetching what it asked for; one that dies is waited for no longer than a lease. */
   get isAwaited(): boolean {
     const { holdings, bareMs } = this.ports;

@@ -24,8 +24,6 @@ export interface StepPorts {
   /** A UUID nobody used before. */
   readonly randomId: () => string;
   readonly nowMs: () => number;
-  /** By the bare clock: until then a holder that did not let go may answer what writes nothing (R13, R14). */
-  readonly settledAtMs: (holders: readonly (string | undefined)[]) => number;
   readonly wallMs: () => number;
   /** R15: the table that is here is newer than the record, or its claim was taken under a run that is over. */
   readonly takeBack: (partition: PartitionIndex) => void;
@@ -287,7 +285,7 @@ export class TakeOverSteps {
     before: Standing,
     how: { doubtUntilMs: number; mustSettle: boolean; isAhead: boolean; storedBytes: number },
   ): void {
-    const { recorder, holdings, guard, settledAtMs } = this.ports;
+    const { recorder, holdings, guard, membership } = this.ports;
     // R15: what was claimed under another run than the present one may not be in the store any more.
     const isOtherRun = guard.runOf(guard.tagOf(partition)) !== run;
     // The very claim stood already where the answer to it was lost: what it has of length and numbers goes on.
@@ -305,7 +303,7 @@ export class TakeOverSteps {
     if (how.mustSettle) {
       // Its own claim of a take-over that broke off hides whose table it was.
       const hidden = holder === undefined || holder === claim.incarnation ? [undefined] : [];
-      holdings.settle(partition, serving, settledAtMs([holder, asked, ...hidden]));
+      holdings.settle(partition, serving, membership.licencesOverAtBareMs([holder, asked, ...hidden]));
     } else holdings.serve(partition, serving);
     if (holder !== undefined && holder !== claim.incarnation) this.ports.onTaken(holder, partition, claim.term);
   }

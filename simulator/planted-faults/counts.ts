@@ -85,7 +85,7 @@ export const COUNT_FAULTS: Readonly<Record<string, PlantedFault>> = {
   "a flush of owners without proof": {
     ...fault(
       "R24",
-      "cluster/member-node.ts",
+      "cluster/moves/voice.ts",
       "const unlicensed = partitions.filter((partition) => !holdings.isLicensed(partition));",
       "const unlicensed = partitions.filter((partition) => holdings.servingOf(partition) === undefined);",
     ),

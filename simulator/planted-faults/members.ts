@@ -116,7 +116,7 @@ export const MEMBER_FAULTS: Readonly<Record<string, PlantedFault>> = {
   ),
   "leaves with what it holds": fault(
     "R11",
-    "cluster/member-node.ts",
+    "cluster/moves/leaving.ts",
     "const mayGo = isAnybodyStaying ? held === 0 && !handOff.isAwaited : recorder.isIdle;",
     "const mayGo = held >= 0 || handOff.isAwaited || recorder.isIdle;",
     "the silent through rolling restarts",

@@ -176,9 +176,9 @@ export const MOVING_FAULTS: Readonly<Record<string, PlantedFault>> = {
   },
   "another run puts nothing in doubt": fault(
     "R15",
-    "cluster/member-node.ts",
-    "recorder.loseClaims(isOf);\n    this.ports.tell(",
-    "this.ports.tell(",
+    "cluster/moves/store-return.ts",
+    "recorder.loseClaims(isOf);\n    tell(",
+    "tell(",
     "the store back as another while all owners live",
   ),
   "written back by whoever comes first": {
