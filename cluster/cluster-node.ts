@@ -216,9 +216,8 @@ export class ClusterNode {
     if (this.rekeyings.length === 0) this.member?.leave(); // else when its players are reported
   }
 
-  private whyNotCalledBack({ membership, key }: MemberNode): string {
-    const isLong = this.ports.nowMs() - membership.listedAtMs > key.leaseMs;
-    if (!isLong) return "waiting for a call from the other nodes";
+  private whyNotCalledBack({ membership }: MemberNode): string {
+    if (!membership.isNotCalledBack) return "waiting for a call from the other nodes";
     const { peerUrl } = membership.me;
     return `the other nodes cannot reach this node at ${peerUrl}: fewer than half of them have called it back`;
   }

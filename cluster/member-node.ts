@@ -1,7 +1,4 @@
-/**
- * A member of the cluster: everything that a node does once it knows the cluster's key. Only wiring, and what concerns
- * all parts at once: a view, a run of the store, an expulsion, the end.
- */
+/** A member of the cluster, once it knows the key: only wiring, and what concerns all parts at once (a view, an expulsion). */
 import { Engine } from "../engine/engine.ts";
 import { REGIONS } from "../engine/regions.ts";
 import { ClaimProver } from "./moves/claim-prover.ts";
@@ -32,6 +29,7 @@ import { Voice } from "./moves/voice.ts";
 import { Leaving } from "./moves/leaving.ts";
 import { StoreReturn } from "./moves/store-return.ts";
 import { StoreHealth } from "./records/store-health.ts";
+import { figuresOf } from "./member-figures.ts";
 import type { MemberOptions, MemberPorts } from "./member-ports.ts";
 import { type Member, memberOf } from "./ports/view.ts";
 
@@ -66,8 +64,6 @@ export class MemberNode {
   private readonly keeper: KeyKeeper;
   private readonly leaving: Leaving;
   private readonly storeReturn: StoreReturn;
-  /** The incarnation of which it was told. */
-  private toldNotCalledBack: string | undefined;
   private unnamedTold = 0;
   /** Under which the list was seen last. */
   private listRun: Run | undefined;
@@ -80,7 +76,7 @@ export class MemberNode {
   ) {
     this.key = key;
     this.ports = ports;
-    const { nowMs, wallMs } = ports;
+    const { nowMs } = ports;
     const { partitions, leaseMs, sessionMs, graceMs, deadlineMs } = key;
     const durability = key.durability as Durability;
     const engineOptions = {
@@ -93,12 +89,12 @@ export class MemberNode {
       hasBoards: false, // the regions' owners keep them
       areModesAgreed: true,
     };
-    const onSuperseded = (partition: PartitionIndex): void => this.onSuperseded(partition);
     const placement = (): Placement => this.placement;
     this.engine = new Engine(engineOptions, nowMs());
     this.guard = new RunGuard(ports.store, ports.bareMs);
     this.membership = this.makeMembership(member, leaseMs);
-    this.health = this.makeHealth();
+    const [partitionsAhead, isLicensed] = [() => this.recorder.aheadCount, () => this.membership.isLicensed];
+    this.health = new StoreHealth({ ...ports, partitionsAhead, isLicensed });
     const { engine, guard, membership } = this;
     this.placement = placementOf(membership.view, partitions);
     this.peers = this.makePeers();
@@ -116,7 +112,7 @@ export class MemberNode {
     this.owner = new Owner(engine, recorder);
     const call = (incarnation: string, body: Uint8Array, timeoutMs: number): Promise<Uint8Array> =>
       this.peers.call(incarnation, "control", body, timeoutMs);
-    const { randomId, bareMs, decompress, tell } = ports;
+    const shared = { ...ports, engine, recorder, holdings, membership, guard, placement };
     this.notices = new ServedNotices({
       call,
       isListed: (incarnation) => memberOf(membership.view, incarnation) !== undefined,
@@ -124,60 +120,31 @@ export class MemberNode {
     });
     this.takeOver = new TakeOver(
       {
-        engine,
-        recorder,
-        holdings,
-        membership,
-        guard,
+        ...shared,
         call,
         mayPull: () => this.counts.isWhole || nowMs() - membership.listedAtMs > leaseMs / 5,
-        decompress,
-        randomId,
-        nowMs,
-        bareMs,
-        wallMs,
         takeBack: (partition) => this.takeBack.add(partition),
         onTaken: (holder, partition, term) => this.notices.add(holder, partition, term),
-        tell,
       },
       { leaseMs, sessionMs, graceMs, isRepair },
     );
-    this.handOff = new HandOff(
-      { engine, recorder, holdings, placement, encode: ports.encode, nowMs, bareMs, wallMs },
-      leaseMs,
-    );
+    this.handOff = new HandOff(shared, leaseMs);
+    const { takeOver, handOff } = this;
     this.takeBack = new TakeBack({
-      recorder,
-      holdings,
-      membership,
-      guard,
-      randomId,
-      nowMs,
-      keep: (partition) => this.handOff.keep(partition),
-      tell,
+      ...shared,
+      keep: (partition) => handOff.keep(partition),
       isStored: durability !== "none",
     });
+    const { takeBack } = this;
+    this.storeReturn = new StoreReturn({ ...shared, takeOver, takeBack, onNews: () => this.keeper.onRun() });
     this.raiser = new ClaimRaiser({
-      holdings,
-      membership,
-      guard,
-      nowMs,
-      onSuperseded,
+      ...shared,
+      onSuperseded: (partition) => this.onSuperseded(partition),
       onClaimLost: (partition) => this.storeReturn.onClaimLost(partition),
-      isTakingBack: (partition) => this.takeBack.isPending(partition),
+      isTakingBack: (partition) => takeBack.isPending(partition),
     });
-    this.storeReturn = new StoreReturn({
-      guard,
-      membership,
-      recorder,
-      holdings,
-      takeOver: this.takeOver,
-      takeBack: this.takeBack,
-      onNews: () => this.keeper.onRun(),
-      tell,
-    });
-    this.leaving = new Leaving({ holdings, membership, recorder, handOff: this.handOff });
-    this.prover = new ClaimProver({ holdings, recorder, nowMs });
+    this.leaving = new Leaving({ ...shared, handOff });
+    this.prover = new ClaimProver(shared);
     this.forwarder = this.makeForwarder();
     this.modeNames = this.makeModeNames();
     this.modeGate = new ModeGate({
@@ -201,7 +168,6 @@ export class MemberNode {
     this.peers.tick(this.key.leaseMs);
     this.membership.tick();
     this.keeper.tick();
-    this.tellNotCalledBack();
     this.takeOver.tick();
     this.raiser.tick();
     this.takeBack.tick();
@@ -238,42 +204,7 @@ export class MemberNode {
 
   /** For metrics: plain numbers, since the start or as of now. */
   get figures() {
-    const { holdings, membership, recorder, takeOver, handOff, engine } = this;
-    const kinds = (...of: Parameters<Holdings["where"]>): number => holdings.where(...of).length;
-    return {
-      epoch: membership.view.epoch,
-      members: membership.view.members.length,
-      partitionsOwned: this.placement.partitionsOf(membership.me.incarnation).length,
-      regionsOwned: this.placement.regionsOf(membership.me.incarnation).length,
-      partitionsServed: kinds("serving"),
-      partitionsMoving: kinds("wanted", "taking", "settling", "letting go"),
-      partitionsKept: kinds("kept"),
-      partitionsAhead: recorder.aheadCount,
-      partitionsLost: takeOver.lost,
-      partitionsUnreadable: takeOver.unreadable.size,
-      handedOver: handOff.handedOver,
-      copiesMisfit: takeOver.misfits,
-      expulsions: membership.expulsions,
-      isLicensed: membership.isLicensed,
-      isStoreKnown: this.guard.isOpen,
-      tableBytes: engine.tableBytes,
-      forwarding: this.forwarder.figures,
-      modes: this.modeNames.figures,
-      modeGate: this.modeGate.figures,
-      unnamedPlayers: engine.unnamedPlayers,
-      counts: this.counts.figures,
-      recorder: recorder.totals,
-    };
-  }
-
-  /** Told once in each incarnation, after a lease. */
-  private tellNotCalledBack(): void {
-    const { membership, ports, key } = this;
-    const { incarnation, peerUrl } = membership.me;
-    const isLong = membership.isAwaitingCalls && ports.nowMs() - membership.listedAtMs > key.leaseMs;
-    if (!isLong || this.toldNotCalledBack === incarnation) return;
-    this.toldNotCalledBack = incarnation;
-    ports.tell({ kind: "not called back", peerUrl });
+    return figuresOf(this);
   }
 
   private onView(): void {
@@ -350,13 +281,8 @@ export class MemberNode {
   }
 
   private makeMembership(member: Omit<Member, "incarnation" | "isLeaving">, leaseMs: number): Membership {
-    const { store, nowMs, bareMs, wallMs, randomId } = this.ports;
     const ports = {
-      store,
-      nowMs,
-      bareMs,
-      wallMs,
-      randomId,
+      ...this.ports,
       accused: () => this.peers.accused(leaseMs),
       called: () => this.peers.called(),
       isAlone: () => this.peers.isAlone(leaseMs),
@@ -368,6 +294,7 @@ export class MemberNode {
       },
       onList: (list: MemberList) => this.storeReturn.onList(list),
       onOtherKey: (run: Run, standing: ClusterKey) => this.keeper.onOtherKey(run, standing),
+      onNotCalledBack: (peerUrl: string) => this.ports.tell({ kind: "not called back", peerUrl }),
       onExpelled: (before: string) => this.onExpelled(before),
       reachesPeers: () => this.peers.reachesHalf(REACH_WITHIN_MS),
       onFault: (error: unknown) => this.onStoreFault(error),
@@ -375,27 +302,14 @@ export class MemberNode {
     return new Membership(ports, { member, key: this.key });
   }
 
-  private makeHealth(): StoreHealth {
-    const { nowMs, tell } = this.ports;
-    return new StoreHealth({
-      nowMs,
-      partitionsAhead: () => this.recorder.aheadCount,
-      isLicensed: () => this.membership.isLicensed,
-      tell,
-    });
-  }
-
   private makeKeeper(): KeyKeeper {
-    const { store, bareMs, randomId, tell, onKeyLost } = this.ports;
-    const { membership, peers, key } = this;
+    const { peers, key } = this;
     const ports = {
-      store,
-      membership,
-      bareMs,
-      randomId,
+      ...this.ports,
+      membership: this.membership,
       heardCount: () => peers.heardCount(key.leaseMs),
-      onLost: onKeyLost,
-      onTagsAdopted: (tags: number) => tell({ kind: "dropped records of another key", tags }),
+      onLost: this.ports.onKeyLost,
+      onTagsAdopted: (tags: number) => this.ports.tell({ kind: "dropped records of another key", tags }),
       onFault: (error: unknown) => this.onStoreFault(error),
     };
     return new KeyKeeper(ports, key);
@@ -423,14 +337,10 @@ export class MemberNode {
   }
 
   private makeRecorder(durability: Durability, snapshotMs: number): Recorder {
-    const { encode, atTurnEnd, nowMs, wallMs } = this.ports;
     const { sessionMs, deadlineMs } = this.key;
     const ports = {
+      ...this.ports,
       store: this.guard,
-      encode,
-      atTurnEnd,
-      nowMs,
-      wallMs,
       onStoreFault: (error: unknown) => this.onStoreFault(error),
       onStoreHealed: () => undefined, // see StoreHealth: partitions heal one by one
       onSuperseded: (partition: PartitionIndex) => this.onSuperseded(partition),

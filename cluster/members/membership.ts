@@ -32,6 +32,8 @@ export interface MembershipPorts extends Clocks {
   readonly onList: (list: MemberList) => void;
   /** R12: another key stands than this node's; nothing was renewed. */
   readonly onOtherKey: (run: Run, standing: ClusterKey) => Promise<void>;
+  /** It has waited a lease for the others to call it back; told once in each incarnation. */
+  readonly onNotCalledBack: (peerUrl: string) => void;
   /** R8: this incarnation was named expelled; a new one has taken its place. */
   readonly onExpelled: (before: string) => void;
   /** Whether half of the other members that are listed, and one at least, answer this node. */
@@ -87,6 +89,8 @@ export class Membership {
   private readonly closedPorts = new ClosedPorts();
   /** This node as the view has it. */
   private place: Member | undefined;
+  /** The incarnation of which that was told. */
+  private toldNotCalledBack: string | undefined;
   /** R15: what this incarnation named last under this run, as far as the store has said. */
   private named: string | undefined;
 
@@ -107,6 +111,11 @@ export class Membership {
   /** It is listed, and owns nothing until the others have called it back. */
   get isAwaitingCalls(): boolean {
     return this.place?.isJoining === true;
+  }
+
+  /** Nobody, or too few, called it back for a lease: they do not reach it at the address that it gives. */
+  get isNotCalledBack(): boolean {
+    return this.isAwaitingCalls && this.ports.nowMs() - this.listedAtMs > this.leaseMs;
   }
 
   /**
@@ -148,6 +157,7 @@ export class Membership {
     this.isAlone = this.ports.isAlone();
     if (this.closedPorts.isDue(this.ports.bareMs())) this.renewNow();
     if (this.renewals.isDue(this.state === "listed" ? this.me : undefined)) void this.renew();
+    this.tellNotCalledBack();
   }
 
   /** The next renewal comes at the next tick. */
@@ -189,6 +199,13 @@ export class Membership {
     const hasLeft = await isDone(store.leave(this.run, this.me.incarnation, randomId()), onFault);
     if (hasLeft) this.become("gone");
     return hasLeft;
+  }
+
+  private tellNotCalledBack(): void {
+    const { incarnation, peerUrl } = this.me;
+    if (!this.isNotCalledBack || this.toldNotCalledBack === incarnation) return;
+    this.toldNotCalledBack = incarnation;
+    this.ports.onNotCalledBack(peerUrl);
   }
 
   private become(state: MembershipState): void {

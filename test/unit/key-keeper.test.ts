@@ -53,6 +53,7 @@ class Subject {
         },
         onList: () => undefined,
         onOtherKey: (run, standing) => this.keeper.onOtherKey(run, standing),
+        onNotCalledBack: () => undefined,
         onExpelled: () => undefined,
         reachesPeers: async () => true,
         onFault: (error) => this.keeper.onFault(error),

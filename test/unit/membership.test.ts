@@ -92,6 +92,7 @@ class Subject {
         },
         onList: () => undefined,
         onOtherKey: async () => void this.events.push("other key"),
+        onNotCalledBack: () => undefined,
         onExpelled: () => this.events.push("expelled"),
         reachesPeers: async () => this.canReachPeers,
         onFault: () => this.events.push("fault"),
