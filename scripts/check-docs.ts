@@ -51,7 +51,11 @@ function entriesOf(text: string): Entry[] {
 
 function checkEntry({ rule, line, text }: Entry): string[] {
   const missing = ["Kept by:", "Guarded by:"].filter((part) => !text.includes(part));
-  return missing.map((part) => `${RULES}:${line}: the entry of R${rule} has no line "${part}"`);
+  const errors = missing.map((part) => `${RULES}:${line}: the entry of R${rule} has no line "${part}"`);
+  const isGuarded = /Guarded by:[^]*(\.test\.ts`|scenario ")/.test(text);
+  if (missing.length === 0 && !isGuarded)
+    errors.push(`${RULES}:${line}: nothing guards R${rule}: no test, no scenario`);
+  return errors;
 }
 
 function checkCitations(file: string, text: string, rules: readonly Entry[]): string[] {

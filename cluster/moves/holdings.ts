@@ -98,13 +98,13 @@ export class Holdings {
     this.set(partition, { kind: "taking", holder, before, term: undefined });
   }
 
-  /** R13: the holder of what is being taken is asked to stop. */
+  /** R13: the holder of what is being taken is asked to stop. Comes too late where the taking was given up meanwhile. */
   stopHolder(partition: PartitionIndex): void {
     const holding = this.all[partition];
     if (holding.kind === "taking") this.set(partition, { ...holding, holder: undefined });
   }
 
-  /** It is claimed under this term, and not adopted yet. */
+  /** It is claimed under this term, and not adopted yet. Comes too late where the taking was given up meanwhile. */
   noteClaimed(partition: PartitionIndex, term: number): void {
     const holding = this.all[partition];
     if (holding.kind === "taking") this.set(partition, { ...holding, term });

@@ -200,7 +200,7 @@ export const MOVING_FAULTS: Readonly<Record<string, PlantedFault>> = {
       "the store back as another, views that differ and a newcomer",
     ],
     harmless:
-      "tables are written back under the claims they came with: the lower one is refused, or replaced by the higher (R1)",
+      "the lower table is refused where the higher stands already, and is replaced by it where it came first (R1)",
   },
   "a message for another incarnation is handled": {
     ...fault(
