@@ -128,7 +128,7 @@ export class MemberNode {
       },
       { leaseMs, sessionMs, graceMs, isRepair },
     );
-    this.handOff = new HandOff(shared, leaseMs);
+    this.handOff = new HandOff({ ...shared, onFault: (error) => this.onStoreFault(error) }, leaseMs);
     const { takeOver, handOff } = this;
     this.takeBack = new TakeBack({
       ...shared,

@@ -3,7 +3,7 @@
  * stalls, is full, is away for a while, all of it or one tag's master; or comes back as another: intact, without its
  * tail, older, or empty, and under a new run (R15).
  */
-import { StoreUnavailableError } from "../cluster/ports/record-store.ts";
+import { StoreFullError, StoreUnavailableError } from "../cluster/ports/record-store.ts";
 import type { SharedStore } from "../cluster/ports/shared-store.ts";
 import type { RecordModel } from "./redis/record-model.ts";
 import { SharedStoreModel, type Step } from "./redis/shared-store-model.ts";
@@ -202,8 +202,8 @@ export class Store {
           answer();
         });
       };
-      const fail = (why: string): void => {
-        if (!isSettled) settle(() => reject(new StoreUnavailableError(`Cannot ${step.call}: ${why}`)));
+      const fail = (why: string, kind = StoreUnavailableError): void => {
+        if (!isSettled) settle(() => reject(new kind(`Cannot ${step.call}: ${why}`)));
       };
       const isHanging = world.random.fraction() < weather.hangingRatio;
       const hangsMs = isHanging ? world.random.fraction() * HANGING_MS : 0;
@@ -215,7 +215,7 @@ export class Store {
         if (node.state === "gone" && !wasHeld && world.random.fraction() < 0.5) return; // it was still in the socket
         if (this.isUnreachable(node, step.tag)) return this.turnAway(fail);
         if (this.isFull && step.call === "append")
-          return fail("OOM command not allowed when used memory > 'maxmemory'");
+          return fail("OOM command not allowed when used memory > 'maxmemory'", StoreFullError);
         if (world.random.fraction() < weather.failureRatio) {
           world.noteFault("store call fails");
           return fail("told to fail");

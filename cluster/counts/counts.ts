@@ -28,7 +28,7 @@ export interface CountsPorts extends TallyPorts, LanePorts {
   publish(region: number, board: PublishedBoard): Promise<PublishAnswer>;
 }
 
-/** Since the start, but for `staleRegions` and `bytes`. */
+/** Since the start, but for `staleRegions`. */
 export interface CountsFigures {
   readonly messages: number;
   readonly messageBytes: number;

@@ -84,23 +84,19 @@ export class ClaimRaiser {
   private async raise(tag: number, records: readonly HeldRecord[], epoch: number): Promise<void> {
     const { holdings, guard, nowMs } = this.ports;
     this.raising.add(tag);
-    let isDone = false;
-    try {
-      const claims = records.map(({ partition, claim }) => ({ partition, claim }));
-      const answers = await guard.raise(claims, epoch);
-      isDone = answers.every((answer) => answer === "landed");
-      for (const [index, record] of records.entries()) {
-        const { partition } = record;
-        const isSame = holdings.servingOf(partition)?.record === record && record.claim === claims[index].claim;
-        if (!isSame) continue; // it moved meanwhile
-        if (answers[index] === "landed") record.raisedTo = Math.max(record.raisedTo, epoch);
-        else if (answers[index] === "superseded") this.ports.onSuperseded(partition);
-        else this.ports.onClaimLost(partition);
-      }
-    } catch {
-      // the store's faults are told by who writes to it
-    }
+    const claims = records.map(({ partition, claim }) => ({ partition, claim }));
+    const answers = await guard.raise(claims, epoch).catch(() => []); // the store's faults are told by who writes to it
     this.raising.delete(tag);
+    const isDone = answers.length > 0 && answers.every((answer) => answer === "landed");
     if (!isDone) this.notBeforeMs.set(tag, nowMs() + RETRY_MS);
+    for (const [index, answer] of answers.entries()) {
+      const record = records[index];
+      const { partition } = record;
+      const isSame = holdings.servingOf(partition)?.record === record && record.claim === claims[index].claim;
+      if (!isSame) continue; // it moved meanwhile
+      if (answer === "landed") record.raisedTo = Math.max(record.raisedTo, epoch);
+      else if (answer === "superseded") this.ports.onSuperseded(partition);
+      else this.ports.onClaimLost(partition);
+    }
   }
 }

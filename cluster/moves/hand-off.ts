@@ -16,6 +16,8 @@ export interface HandOffPorts {
   readonly nowMs: () => number;
   readonly bareMs: () => number;
   readonly wallMs: () => number;
+  /** A table could not be encoded; its taker asks again. */
+  readonly onFault: (error: unknown) => void;
 }
 
 /** A table is kept for so many leases where nobody says that the partition is served again. */
@@ -103,11 +105,10 @@ export class HandOff {
   }
 
   private onServed(partition: PartitionIndex, term: number): void {
-    const { holdings, recorder } = this.ports;
+    const { holdings } = this.ports;
     const serving = servingIn(holdings.get(partition));
     if (serving === undefined || serving.record.claim.term >= term) return;
     if (holdings.get(partition).kind === "taking") return; // it is on its way back here
-    recorder.drop(partition);
     this.forget(partition);
   }
 }

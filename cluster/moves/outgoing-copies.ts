@@ -23,6 +23,8 @@ export interface OutgoingCopiesPorts {
   readonly keep: (partition: PartitionIndex) => void;
   readonly nowMs: () => number;
   readonly wallMs: () => number;
+  /** A table could not be encoded; its taker asks again. */
+  readonly onFault: (error: unknown) => void;
 }
 
 /** After so many rounds the next one is the last: else a partition that changes fast would never move. */
@@ -129,7 +131,8 @@ export class OutgoingCopies {
     try {
       const bytes = await this.ports.encode(table);
       return { kind: "rows", copy: copy.id, round: 0, asOf: table.now, last: undefined, bytes };
-    } catch {
+    } catch (error) {
+      this.ports.onFault(error);
       if (this.copies.get(partition) === copy) this.drop(partition);
       return BUSY;
     }

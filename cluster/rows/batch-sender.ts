@@ -6,6 +6,7 @@
  * An answer says which rows were taken in; their fates come later, in messages of their own. A batch whose call was lost
  * is sent again under its number until somebody answers it, so nothing is applied twice, or until its peer is lost.
  */
+import { backoffAfter } from "./backoff.ts";
 import { MalformedMessageError } from "../../engine/codec.ts";
 import type { Row } from "../ports/rows.ts";
 import { PeerError } from "../ports/transport.ts";
@@ -64,10 +65,8 @@ interface Batch {
 }
 
 const UNHEARD = { kind: "unheard" } as const;
-const BACKOFF_FIRST_MS = 20;
-const BACKOFF_LAST_MS = 200;
 /** A call without an answer is given up early enough to try twice more. */
-const CALLS_IN_DEADLINE = 3;
+export const CALLS_IN_DEADLINE = 3;
 
 export class BatchSender {
   readonly figures: BatchSenderFigures = { peersInFlight: 0, batches: 0, batchRows: 0, batchesUnheard: 0 };
@@ -229,7 +228,7 @@ export class BatchSender {
     batch.isCalling = false;
     const failure = error instanceof PeerError ? error : undefined;
     if (failure?.isRefused !== true) batch.mayHaveArrived = true;
-    peer.backoffMs = Math.min(BACKOFF_LAST_MS, Math.max(BACKOFF_FIRST_MS, peer.backoffMs * 2));
+    peer.backoffMs = backoffAfter(peer.backoffMs);
     peer.pausedUntilMs = this.ports.nowMs() + peer.backoffMs;
     if (failure?.isAnother === true) this.lose(peer);
     else if (!batch.mayHaveArrived) this.giveUp(peer, batch);

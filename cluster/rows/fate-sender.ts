@@ -2,6 +2,7 @@
  * R18: tells entries what became of the rows that were taken in here. One message per entry is under way, the next fills
  * meanwhile and leaves at the end of a turn; a fate is told again until it is acknowledged or its row's time is over.
  */
+import { backoffAfter } from "./backoff.ts";
 import { encodeFates, type Fate } from "./answer-codec.ts";
 import { BATCH_ROWS_MAX } from "./row-frame.ts";
 
@@ -34,9 +35,6 @@ interface Peer {
   backoffMs: number;
   pausedUntilMs: number;
 }
-
-const BACKOFF_FIRST_MS = 20;
-const BACKOFF_LAST_MS = 200;
 
 export class FateSender {
   readonly figures: FateSenderFigures = { fatesWaiting: 0, fateMessages: 0, fatesForgotten: 0 };
@@ -92,7 +90,7 @@ export class FateSender {
     try {
       await this.ports.call(peer.incarnation, body, this.callMs);
     } catch {
-      peer.backoffMs = Math.min(BACKOFF_LAST_MS, Math.max(BACKOFF_FIRST_MS, peer.backoffMs * 2));
+      peer.backoffMs = backoffAfter(peer.backoffMs);
       peer.pausedUntilMs = this.ports.nowMs() + peer.backoffMs;
       this.end(peer);
       return;

@@ -7,7 +7,13 @@
  * comes back goes to the head of its queue. One that may have been applied goes again only where that undoes nothing.
  */
 import { FATE_GRACE_MS, LOST } from "./answer-codec.ts";
-import { type Answered, BatchSender, type BatchSenderFigures, type BatchSenderPorts } from "./batch-sender.ts";
+import {
+  type Answered,
+  BatchSender,
+  type BatchSenderFigures,
+  type BatchSenderPorts,
+  CALLS_IN_DEADLINE,
+} from "./batch-sender.ts";
 import { type Entry, PartitionQueue, type Return } from "./partition-queue.ts";
 import { BATCH_ROWS_MAX, isFrameOf } from "./row-frame.ts";
 import { RowReceiver, type RowReceiverFigures } from "./row-receiver.ts";
@@ -49,10 +55,8 @@ export interface ForwarderFigures {
 
 const ROWS_MAX = 65_536;
 /** Of the room for rows, what those that come many at once may take: the rest is kept for single reports. */
-const BATCHES_SHARE = 0.75;
+export const BATCHES_SHARE = 0.75;
 const NOBODY_PAUSE_MS = 20;
-/** A message of fates without an answer is given up early enough to try twice more. */
-const CALLS_IN_DEADLINE = 3;
 
 const NO_OWNER: Refused = { kind: "refused", reason: "no owner" };
 const OVERLOADED: Refused = { kind: "refused", reason: "overloaded" };

@@ -3,6 +3,7 @@
  * its place in its partition's queue. Whatever comes for the same partition meanwhile waits behind it, so that nothing is
  * overtaken (R19). One call asks for all names that wait; nothing is asked for names that are known.
  */
+import { BATCHES_SHARE } from "./forwarder.ts";
 import type { Outcome, Refused, Row } from "../ports/rows.ts";
 
 export interface ModeGatePorts {
@@ -36,8 +37,6 @@ interface Waiting {
 type Verdict = "admitted" | "refused" | "unknown";
 
 const ROWS_MAX = 8192;
-/** Of the room for rows, what those that come many at once may take. */
-const BATCHES_SHARE = 0.75;
 /** Names asked for in one call, so that the script stays short. */
 const ASKED_MAX = 256;
 

@@ -75,6 +75,11 @@ const COUNTERS: readonly Value[] = [
   ["expulsions_total", "Times this node was expelled and joined anew", ({ expulsions }) => expulsions],
   ["partitions_handed_over_total", "Partitions handed over to another node", ({ handedOver }) => handedOver],
   [
+    "partition_copies_misfit_total",
+    "Copies of partitions that were not what their holder had: begun anew, or loaded from Redis",
+    ({ copiesMisfit }) => copiesMisfit,
+  ],
+  [
     "partitions_lost_total",
     "Partitions of which the store had lost acknowledged rows: ever zero",
     ({ partitionsLost }) => partitionsLost,
@@ -87,6 +92,16 @@ const COUNTERS: readonly Value[] = [
     ({ forwarding }) => forwarding.sent.batchesUnheard,
   ],
   ["peer_rows_expired_total", "Rows that found no owner in time", ({ forwarding }) => forwarding.rowsExpired],
+  [
+    "peer_rows_lost_total",
+    "Rows that an owner had taken in when it was lost: their clients were told 503",
+    ({ forwarding }) => forwarding.rowsLost,
+  ],
+  [
+    "peer_fates_forgotten_total",
+    "Fates of rows that could not be told to the node that sent them",
+    ({ forwarding }) => forwarding.received.fatesForgotten,
+  ],
   ["peer_batches_received_total", "Batches of rows from other nodes", ({ forwarding }) => forwarding.received.batches],
   ["peer_batch_rows_received_total", "Rows in those batches", ({ forwarding }) => forwarding.received.rows],
   ["modes_asked_total", "Times the store was asked for modes", ({ modeGate }) => modeGate.asked],

@@ -19,6 +19,8 @@ export const TAKER = incarnationOf(2);
 export const CLAIM = { term: 4, incarnation: HOLDER, founding: incarnationOf(9) };
 
 export class MoveBench {
+  /** Tables that could not be encoded. */
+  readonly faults: unknown[] = [];
   readonly bench: RecorderBench;
   readonly holdings: Holdings;
   readonly handOff: HandOff;
@@ -49,7 +51,17 @@ export class MoveBench {
       return encodeRows("snapshot", { ...copy, ...takenRows(copy.words) });
     };
     this.handOff = new HandOff(
-      { engine, recorder, holdings: this.holdings, placement, encode, nowMs, bareMs: nowMs, wallMs },
+      {
+        engine,
+        recorder,
+        holdings: this.holdings,
+        placement,
+        encode,
+        nowMs,
+        bareMs: nowMs,
+        wallMs,
+        onFault: (error) => this.faults.push(error),
+      },
       LEASE_MS,
     );
     for (const partition of engine.partitions.keys()) {

@@ -100,6 +100,14 @@ test("R13: who waits for a slow encoder is told so, and gets the table in the en
   resolve();
   expect(rowsIn(await move.ask(partition, 0))).toBe(players.length - 3);
 });
+test("R13: a table that cannot be encoded is told, and its taker asks again", async () => {
+  const { move, partition } = await withPlayers();
+  move.encoding = Promise.reject(new Error("the worker died"));
+  expect(await move.ask(partition, 0)).toEqual({ kind: "busy" });
+  expect(move.faults).toEqual([new Error("the worker died")]);
+  move.encoding = Promise.resolve();
+  expect((await move.ask(partition, 0)).kind).toBe("rows");
+});
 test("R13: a copy that nobody asks for in a lease is dropped, and nothing is noted any more", async () => {
   const { move, partition } = await withPlayers();
   const isNoting = (): boolean => move.bench.engine.partitions[partition].changed !== undefined;
