@@ -12,7 +12,7 @@ import { TakeBack } from "./moves/take-back.ts";
 import { KeyKeeper } from "./members/key-keeper.ts";
 import { Membership } from "./members/membership.ts";
 import { ModeNames } from "./members/mode-names.ts";
-import { Owner } from "./records/owner.ts";
+import { Owner, SEEN_EARLY_MS } from "./records/owner.ts";
 import { Peers } from "./peers/peers.ts";
 import { type Placement, placementOf } from "./members/placement.ts";
 import { markWordsOf } from "./ports/mark.ts";
@@ -33,8 +33,6 @@ import { figuresOf } from "./member-figures.ts";
 import type { MemberOptions, MemberPorts } from "./member-ports.ts";
 import { type Member, memberOf } from "./ports/view.ts";
 
-/** Seen ages are whole tenths as of the last tick, so up to a fifth of a second early: nobody may be disconnected before time. */
-const LATE_MS = 200;
 const REACH_WITHIN_MS = 500;
 /** A node to which nothing is to be said is sent a word so many times a lease. */
 const QUIET_SHARE = 4;
@@ -82,7 +80,7 @@ export class MemberNode {
     const engineOptions = {
       partitions,
       hashKey: key.hashKey,
-      sessionMs: sessionMs + LATE_MS,
+      sessionMs: sessionMs + SEEN_EARLY_MS,
       graceMs,
       removalMs: 2 * deadlineMs,
       isLogged: durability === "log",

@@ -175,7 +175,8 @@ function placeOf(cell: number): number {
   return regionDictionary.number(cell >>> MODE_BITS) | (mode << 16);
 }
 
-function require(holds: boolean, offset: number, rule: string): asserts holds {
+/** @throws {MalformedMessageError} where `holds` is false */
+export function require(holds: boolean, offset: number, rule: string): asserts holds {
   if (!holds) throw new MalformedMessageError(offset, `must hold: ${rule}`);
 }
 

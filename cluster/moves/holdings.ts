@@ -39,8 +39,8 @@ interface Wanted {
 
 /**
  * `elsewhere`: nothing is known of it here. `wanted`: the view names this node; `holder` answers until it is asked.
- * `taking`: being copied while `holder` still answers, or being claimed. `settling`: claimed, but the holder may still answer (R13). `letting go`: it
- * stops for who asked. `kept`: the table of what was let go or superseded, until the successor serves (R6), or long
+ * `taking`: being copied while `holder` still answers, or being claimed. `settling`: claimed, but the holder may still answer
+ * (R13). `letting go`: it stops for who asked. `kept`: the table of what was let go or superseded, until the successor serves (R6), or long
  * enough for it to have said so.
  */
 export type Holding =

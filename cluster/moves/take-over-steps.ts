@@ -89,7 +89,6 @@ export class TakeOverSteps {
   private readonly events: StepEvents;
   /** The claim of this view, by tag: one whose answer was lost is taken again under the same. */
   private readonly claims = new Map<number, { readonly claim: FoundedClaim; readonly run: Run | undefined }>();
-
   /** Under what each partition was taken of which nobody was told yet. */
   private readonly taken: Claiming[] = [];
 

@@ -9,7 +9,7 @@
  * 104  f64  the echo: the newest stamp that the sender had heard from the receiver, 0 none
  * 112  the view as JSON (0 bytes: none), zeros up to a multiple of 8, the body
  */
-import { MalformedMessageError } from "../../engine/codec.ts";
+import { require } from "../../engine/codec.ts";
 import { PeerError, PROTOCOL } from "../ports/transport.ts";
 import { isIncarnation, type View, viewOf } from "../ports/view.ts";
 
@@ -94,8 +94,4 @@ export function unseal(kind: Envelope["kind"], bytes: Uint8Array, mark: ClusterM
   const view = viewBytes === 0 ? undefined : viewOf(decoder.decode(bytes.subarray(HEAD_BYTES, HEAD_BYTES + viewBytes)));
   require(viewBytes === 0 || view !== undefined, HEAD_BYTES, "a view");
   return { kind, verdict: VERDICTS[bytes[2]], epoch, sentAtMs, echoMs, from, to, view, body: bytes.subarray(bodyAt) };
-}
-
-function require(holds: boolean, offset: number, rule: string): asserts holds {
-  if (!holds) throw new MalformedMessageError(offset, `must hold: ${rule}`);
 }

@@ -8,6 +8,9 @@ import { NO_SEQ } from "../../engine/partition.ts";
 import type { ProfileId } from "../../engine/profile-id.ts";
 import type { Fate, Recorder, Remembrance } from "./recorder.ts";
 
+/** Last seen is kept in whole tenths as of the last tick, so up to 120 ms early: sessions last longer by this, so that nobody ends before time. */
+export const SEEN_EARLY_MS = 200;
+
 export { NO_SEQ };
 
 /** `overloaded`: too much waits for the store. `no room`: 1024 modes are in use, or the partition is full. */

@@ -12,9 +12,10 @@
  *
  * The names are modes and holders. Everything is checked before an answer is handed out.
  */
+import { require } from "../../engine/codec.ts";
 import { isModeName } from "../../engine/modes.ts";
 import { REGION_BY_LETTERS, REGION_LETTERS } from "../../engine/regions.ts";
-import { BATCH_ROWS_MAX, closeFrame, type Frame, openFrame, readFrame, require } from "./row-frame.ts";
+import { BATCH_ROWS_MAX, closeFrame, type Frame, openFrame, readFrame } from "./row-frame.ts";
 import { Names } from "../ports/names.ts";
 import type { Outcome, Place, RowOutcome } from "../ports/rows.ts";
 import { isIncarnation } from "../ports/view.ts";

@@ -4,8 +4,17 @@ import type { Holdings } from "../moves/holdings.ts";
 import type { Membership } from "../members/membership.ts";
 import type { Owner } from "../records/owner.ts";
 import type { Fate, Recorder } from "../records/recorder.ts";
-import { type Done, type Elsewhere, isModeLost, type Outcome, type Place } from "../ports/rows.ts";
-import type { Refused, Row, RowHandler, RowOutcome } from "../ports/rows.ts";
+import {
+  type Done,
+  type Elsewhere,
+  isModeLost,
+  type Outcome,
+  type Place,
+  type Refused,
+  type Row,
+  type RowHandler,
+  type RowOutcome,
+} from "../ports/rows.ts";
 
 export interface RowApplierPorts {
   readonly owner: Owner;

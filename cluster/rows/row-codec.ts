@@ -10,10 +10,11 @@
  * The names are the modes. Everything is checked before a row is handed out. A region is its code's letters here: its
  * number never leaves the process.
  */
+import { require } from "../../engine/codec.ts";
 import { isModeName } from "../../engine/modes.ts";
 import { NO_SEQ } from "../../engine/partition.ts";
 import { REGION_BY_LETTERS, REGION_LETTERS } from "../../engine/regions.ts";
-import { BATCH_ROWS_MAX, closeFrame, type Frame, openFrame, readFrame, require } from "./row-frame.ts";
+import { BATCH_ROWS_MAX, closeFrame, type Frame, openFrame, readFrame } from "./row-frame.ts";
 import { Names } from "../ports/names.ts";
 import type { Operation, Row } from "../ports/rows.ts";
 

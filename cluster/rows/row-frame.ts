@@ -10,7 +10,7 @@
  *  12  u32  bytes in all
  */
 import { checksum } from "../../engine/checksum.ts";
-import { MalformedMessageError } from "../../engine/codec.ts";
+import { require } from "../../engine/codec.ts";
 import type { Names } from "../ports/names.ts";
 
 const VERSION = 2;
@@ -103,9 +103,4 @@ function readNames(bytes: Uint8Array, count: number, end: number): { names: stri
   const wordsAt = (at + 3) & ~3;
   require(wordsAt <= end && bytes.subarray(at, wordsAt).every((byte) => byte === 0), at, "names are padded with zeros");
   return { names, wordsAt };
-}
-
-/** @throws {MalformedMessageError} where `holds` is false */
-export function require(holds: boolean, offset: number, rule: string): asserts holds {
-  if (!holds) throw new MalformedMessageError(offset, `must hold: ${rule}`);
 }

@@ -5,7 +5,7 @@
 import { randomBytes, randomUUID } from "node:crypto";
 import { setTimeout as pause } from "node:timers/promises";
 import type { Logger } from "pino";
-import { Owner } from "../../cluster/records/owner.ts";
+import { Owner, SEEN_EARLY_MS } from "../../cluster/records/owner.ts";
 import { type Claim, type Founding, StoreUnavailableError } from "../../cluster/ports/record-store.ts";
 import { Recorder, type RecorderPorts } from "../../cluster/records/recorder.ts";
 import { recoverAll } from "../../cluster/records/recovery.ts";
@@ -23,8 +23,6 @@ import { SettingError, type Settings } from "../settings.ts";
 import { SqliteStore } from "../store/sqlite-store.ts";
 
 const TICK_MS = 20;
-/** Last seen is kept in whole tenths as of the last tick, so up to 120 ms early: nobody may be disconnected before time. */
-const LATE_MS = 200;
 const DRAIN_WITHIN_MS = 12_000; // with the connections' 10 s less than the 30 s that Kubernetes waits
 
 export class ServiceAlone implements Service {
@@ -160,7 +158,7 @@ export class ServiceAlone implements Service {
     const options = {
       partitions,
       hashKey,
-      sessionMs: sessionMs + LATE_MS,
+      sessionMs: sessionMs + SEEN_EARLY_MS,
       graceMs,
       removalMs: 2 * deadlineMs,
       isLogged: durability === "log",
