@@ -101,10 +101,20 @@ export function registerBodyParser(app: FastifyInstance): void {
   app.addContentTypeParser<string>("application/json", { parseAs: "string" }, (request, body, done) => {
     if (body === "") return done(null, undefined);
     void parse(request, body, (error, value) => {
-      if (error === null) done(null, value);
-      else done(new RefusalError(`body must be JSON without a "__proto__" key, got ${shown(body)}`));
+      if (error === null) return done(null, value);
+      const expected = isJson(body) ? 'must hold no key "__proto__"' : "must be JSON";
+      done(new RefusalError(`body ${expected}, got ${shown(body)}`));
     });
   });
+}
+
+function isJson(text: string): boolean {
+  try {
+    JSON.parse(text);
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 /** For the routes of this scope: whatever comes in the body, of whatever type, is as if it had not come. */

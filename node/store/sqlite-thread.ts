@@ -4,7 +4,8 @@
  * An error closes the file; the next call opens it again, looks it through and goes on. Between two tries lies a pause
  * that doubles up to a second, in which calls are refused at once.
  */
-import { mkdirSync } from "node:fs";
+import { dirname } from "node:path";
+import { existsSync, mkdirSync } from "node:fs";
 import { receiveMessageOnPort, workerData } from "node:worker_threads";
 import type { Founding } from "../../cluster/ports/record-store.ts";
 import { DamagedStoreError, FolderInUseError } from "./damage.ts";
@@ -54,7 +55,7 @@ const answer = (message: FromThread, transfer: ArrayBuffer[] = []): void => port
 
 function start(): boolean {
   try {
-    mkdirSync(folder, { recursive: true });
+    makeFolder(folder);
     lock = lockFolder(folder);
     const { loss } = openFile(repair || isReopening);
     if (isReopening && loss !== undefined) index?.breakAll();
@@ -67,6 +68,13 @@ function start(): boolean {
     lock?.release();
     return false;
   }
+}
+
+/** With those above it. Not `recursive`: below /proc that tries for ever, since what is there can neither be made nor is a file. */
+function makeFolder(path: string): void {
+  if (existsSync(path)) return;
+  makeFolder(dirname(path));
+  mkdirSync(path);
 }
 
 function openFile(mayRepair: boolean): OpenedFile {

@@ -33,6 +33,7 @@ const BAD: readonly (readonly [variable: string, value: string, expected: RegExp
   ["HEADCOUNT_PARTITIONS", "8", /16/],
   ["HEADCOUNT_PARTITIONS", "8192", /4,?096/],
   ["HEADCOUNT_DATA_DIR", "/dev/null/data", /./],
+  ["HEADCOUNT_DATA_DIR", "/proc/headcount/data", /./],
   ["HEADCOUNT_SESSION_TTL_MS", "0", /./],
   ["HEADCOUNT_SESSION_TTL_MS", "90s", /./],
   ["HEADCOUNT_SESSION_TTL_MS", "1500.5", /./],
