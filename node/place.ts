@@ -3,7 +3,8 @@ import type { AddressInfo, Server } from "node:net";
 import { hostname, networkInterfaces } from "node:os";
 import { SettingError, type Settings } from "./settings.ts";
 
-const WILDCARDS = ["0.0.0.0", "::"];
+/** Whoever listens there listens on all addresses. */
+export const WILDCARDS = ["0.0.0.0", "::"];
 
 /** The port that a listener listens on. */
 export function portOf(server: Server): number {
@@ -51,7 +52,7 @@ export function addressOf(server: Server): AddressInfo {
   return address;
 }
 
-function urlOf(address: string, port: number): string {
+export function urlOf(address: string, port: number): string {
   return `http://${address.includes(":") ? `[${address}]` : address}:${port}`;
 }
 

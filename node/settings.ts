@@ -62,7 +62,7 @@ const STANDARD_GRACE = "half the TTL + lease + deadline";
 const SHOWN_MAX = 64;
 const SECRET_LENGTH_MIN = 16;
 const HOST = /^[\w.:-]+$/;
-const LOOPBACK = /^(localhost|127(\.\d{1,3}){3}|::1)$/;
+export const LOOPBACK = /^(?:localhost|127(?:\.\d{1,3}){3}|::1)$/;
 const TEXT = /^[^\p{Cc}]{1,1024}$/u;
 const WORD = /^[\x21-\x7e]{1,256}$/;
 /** A place to connect to: a name, an IPv4 address, or an IPv6 address in brackets. */

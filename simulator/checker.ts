@@ -220,17 +220,11 @@ export class Checker {
     this.newest.set(key, { term, version });
   }
 
-  private checkCounts(view: RegionView, { must, may }: Bounds, by: string): void {
-    const counts = new Map(view.top.map(({ mode, players }) => [placeOf(view.region, mode), players]));
-    for (const place of new Set([...counts.keys(), ...must.keys()])) {
-      if (regionOfPlace(place) !== view.region) continue;
-      const players = counts.get(place) ?? 0;
-      const [least, most] = [must.get(place) ?? 0, may.get(place) ?? 0];
-      if (players >= least && players <= most) continue;
+  private checkCounts(view: RegionView, bounds: Bounds, by: string): void {
+    for (const { name, players, least, most } of misfits(view, view.region, bounds))
       this.world.fail(
-        `${by} ${nameOfPlace(place)} says ${players} players, it must be ${least} to ${most} (${view.term}.${view.version})`,
+        `${by} ${name} says ${players} players, it must be ${least} to ${most} (${view.term}.${view.version})`,
       );
-    }
   }
 
   private bounds(fromMs: number, untilMs: number): Bounds {
@@ -266,15 +260,27 @@ export class Checker {
     if (view === undefined) return "nobody answered";
     if (!view.isComplete) return "not complete";
     if (view.isStale) return "stale";
-    const { must, may } = this.bounds(this.world.nowMs, this.world.nowMs);
-    const counts = new Map(view.top.map(({ mode, players }) => [placeOf(region, mode), players]));
-    for (const place of new Set([...counts.keys(), ...must.keys()])) {
-      if (regionOfPlace(place) !== region) continue;
-      const [players, least, most] = [counts.get(place) ?? 0, must.get(place) ?? 0, may.get(place) ?? 0];
-      if (players < least || players > most)
-        return `${nameOfPlace(place)} has ${players} instead of ${least} to ${most}`;
-    }
+    const bounds = this.bounds(this.world.nowMs, this.world.nowMs);
+    for (const { name, players, least, most } of misfits(view, region, bounds))
+      return `${name} has ${players} instead of ${least} to ${most}`;
     return undefined;
+  }
+}
+
+interface Misfit {
+  readonly name: string;
+  readonly players: number;
+  readonly least: number;
+  readonly most: number;
+}
+
+/** The places of a region at which a view has fewer or more players than there can be. */
+function* misfits(view: RegionView, region: number, { must, may }: Bounds): Generator<Misfit> {
+  const counts = new Map(view.top.map(({ mode, players }) => [placeOf(region, mode), players]));
+  for (const place of new Set([...counts.keys(), ...must.keys()])) {
+    if (regionOfPlace(place) !== region) continue;
+    const [players, least, most] = [counts.get(place) ?? 0, must.get(place) ?? 0, may.get(place) ?? 0];
+    if (players < least || players > most) yield { name: nameOfPlace(place), players, least, most };
   }
 }
 

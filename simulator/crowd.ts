@@ -156,7 +156,7 @@ export class Crowd {
   /** A node as a load balancer would choose it, most of the time. */
   anyNode(): SimulatedNode | undefined {
     const { nodes, random } = this.world;
-    const ready = nodes.filter((node) => node.state === "frozen" || (node.isUp && node.node.status.kind === "ready"));
+    const ready = nodes.filter((node) => node.state === "frozen" || node.isReady);
     const some = random.fraction() < 0.9 && ready.length > 0 ? ready : nodes;
     return some.length === 0 ? undefined : random.pick(some);
   }

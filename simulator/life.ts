@@ -4,7 +4,7 @@ import type { World } from "./world.ts";
 export function live(world: World, pauseMs: number): void {
   world.crowd.start(pauseMs);
   const { random, time, checker } = world;
-  const ready = () => world.nodes.filter((node) => node.isUp && node.node.status.kind === "ready");
+  const ready = () => world.nodes.filter(({ isReady }) => isReady);
   const read = (): void => {
     if (!world.areClientsActive) return;
     const nodes = ready();

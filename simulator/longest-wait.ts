@@ -71,6 +71,6 @@ export async function longestWait(world: World, action: () => unknown, options?:
 
 /** A node as a load balancer chooses it: one that says that it is ready. */
 function balanced({ nodes, random }: World): SimulatedNode | undefined {
-  const ready = nodes.filter((node) => node.isUp && node.node.status.kind === "ready");
+  const ready = nodes.filter(({ isReady }) => isReady);
   return ready.length === 0 ? undefined : random.pick(ready);
 }

@@ -36,9 +36,9 @@ interface Call {
 export class Network {
   weather: Weather = { ...FAIR };
   /** For scenarios: requests that arrive when they are released. */
-  holds: (from: SimulatedNode, to: SimulatedNode, lane: Lane) => boolean = () => false;
+  holds: (from: SimulatedNode, to: SimulatedNode, lane: Lane) => boolean = NONE;
   /** For scenarios: requests that are lost. */
-  loses: (from: SimulatedNode, to: SimulatedNode, lane: Lane) => boolean = () => false;
+  loses: (from: SimulatedNode, to: SimulatedNode, lane: Lane) => boolean = NONE;
   /** The longest message of each lane so far: so a run can tell whether what is split was long enough for it. */
   readonly longestBytes: Record<Lane, number> = { rows: 0, counts: 0, control: 0 };
   /** For scenarios: connections that are refused, as by a box on the way, although somebody listens. */
@@ -88,7 +88,7 @@ export class Network {
   mend(): void {
     this.cuts.clear();
     this.refusingUntilMs.clear();
-    this.loses = () => false;
+    this.loses = NONE;
     this.refuses = NONE;
     this.clearUp();
   }

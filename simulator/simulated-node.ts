@@ -72,6 +72,11 @@ export class SimulatedNode {
     return this.state === "up";
   }
 
+  /** Whether it would say so now. */
+  get isReady(): boolean {
+    return this.isUp && this.node.status.kind === "ready";
+  }
+
   /** Runs what arrives at the process: at once, when it thaws, or never. */
   deliver(task: () => void): void {
     if (this.state === "frozen") this.held.push(task);

@@ -220,7 +220,7 @@ export class World {
   }
 
   get areReady(): boolean {
-    return this.nodes.length > 0 && this.nodes.every((node) => node.isUp && node.node.status.kind === "ready");
+    return this.nodes.length > 0 && this.nodes.every(({ isReady }) => isReady);
   }
 
   /** Every partition is served by exactly one who may. */

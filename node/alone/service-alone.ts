@@ -16,6 +16,7 @@ import { EntryAlone } from "./entry-alone.ts";
 import { LoadMeter } from "../load-meter.ts";
 import type { Metrics } from "../metrics.ts";
 import { Pace } from "../pace.ts";
+import { reasonOf } from "../reason.ts";
 import { registerRecorder } from "../recorder-metrics.ts";
 import { nodeName } from "../place.ts";
 import type { MemberShown, Service, Status } from "../service.ts";
@@ -188,7 +189,7 @@ export class ServiceAlone implements Service {
   }
 
   private onStoreFault(error: unknown): void {
-    const reason = error instanceof Error ? error.message : String(error);
+    const reason = reasonOf(error);
     if (this.faultReason === undefined) this.log.error({ reason }, "the store cannot be written: reports get 202");
     else this.log.debug({ reason }, "the store still cannot be written");
     this.faultReason = reason;

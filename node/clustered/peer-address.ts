@@ -3,8 +3,9 @@
  * the players, and nobody reaches them.
  */
 import { isIPv4 } from "node:net";
+import { urlOf, WILDCARDS } from "../place.ts";
 import type { Ends } from "../redis/connection.ts";
-import { SettingError } from "../setting-error.ts";
+import { LOOPBACK, SettingError } from "../settings.ts";
 
 export interface PeerAddress {
   /** What the listener listens on. */
@@ -19,8 +20,6 @@ export interface PeerAddress {
   readonly own: readonly string[];
 }
 
-const WILDCARDS = ["0.0.0.0", "::"];
-const LOOPBACK = /^(?:localhost|127(?:\.\d{1,3}){3}|::1)$/;
 const LINK_LOCAL = /^(?:fe[89ab][\da-f]:|169\.254\.)/i;
 
 /**
@@ -56,8 +55,4 @@ function plain(address: string): string {
 
 function hostOf(url: string): string {
   return new URL(url).hostname.replace(/^\[|\]$/g, "");
-}
-
-function urlOf(address: string, port: number): string {
-  return `http://${address.includes(":") ? `[${address}]` : address}:${port}`;
 }

@@ -6,7 +6,7 @@ import { type Cluster, Command, Redis } from "ioredis";
 import { StoreUnavailableError } from "../../cluster/ports/record-store.ts";
 import { type ClientOptions, openClient, RECONNECT_LAST_MS } from "./client.ts";
 import { refuseDatabase } from "./fitness.ts";
-import { isDisconnection, isOfReplica, unavailable } from "./redis-errors.ts";
+import { isDisconnection, isOfReplica, NO_MASTER, unavailable } from "./redis-errors.ts";
 import type { RedisUrl } from "./redis-url.ts";
 import type { Script } from "./scripts.ts";
 
@@ -103,8 +103,7 @@ export class Connection {
   masterOf(action: string, key: string): string {
     if (this.#client instanceof Redis) return HOME;
     const [address] = this.#client.slots[new Command("get", [key]).getSlot() ?? 0] ?? [];
-    if (address === undefined)
-      throw this.#unavailable(action, new StoreUnavailableError("a part of the Redis Cluster has no master"));
+    if (address === undefined) throw this.#unavailable(action, new StoreUnavailableError(NO_MASTER));
     return address;
   }
 
@@ -158,22 +157,15 @@ export class Connection {
   /** All of them: of a Redis Cluster, whoever serves a slot. */
   #masters(): Redis[] {
     if (this.#client instanceof Redis) return [this.#client];
-    const nodes = new Map<string, Redis>(
-      this.#client.nodes("master").map((node) => [`${node.options.host}:${node.options.port}`, node] as const),
-    );
     const serving = new Set<string>();
     for (let slot = 0; slot < SLOTS_COUNT; slot += 1) serving.add(this.#client.slots[slot]?.[0] ?? "");
-    return [...serving].map((address) => {
-      const node = nodes.get(address);
-      if (node === undefined) throw new StoreUnavailableError("a part of the Redis Cluster has no master");
-      return node;
-    });
+    return [...serving].map((address) => this.#masterAt(address));
   }
 
   #masterAt(address: string): Redis {
     if (this.#client instanceof Redis) return this.#client;
     const node = this.#client.nodes("master").find(({ options: { host, port } }) => `${host}:${port}` === address);
-    if (node === undefined) throw new StoreUnavailableError("a part of the Redis Cluster has no master");
+    if (node === undefined) throw new StoreUnavailableError(NO_MASTER);
     return node;
   }
 

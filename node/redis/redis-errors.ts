@@ -1,6 +1,7 @@
 /** What goes wrong with Redis, in plain words. */
 import { StoreFullError, StoreUnavailableError } from "../../cluster/ports/record-store.ts";
 import { OtherKeyError, OtherRunError } from "../../cluster/ports/shared-store.ts";
+import { reasonOf } from "../reason.ts";
 import { commandNamedIn, type Script } from "./scripts.ts";
 
 /** This Redis may not be used, now or later, until somebody changes how it is set up. */
@@ -8,9 +9,15 @@ export class UnfitRedisError extends Error {
   override readonly name = "UnfitRedisError";
 }
 
+/** Said by whoever is no master. */
+const REPLICA = /^(READONLY|MASTERDOWN)\b/;
+/** Says only that there is no connection, and not why. */
+const DISCONNECTED = /isn't writeable|isn't ready|is closed|slots cache|startup nodes/;
+export const NO_MASTER = "a part of the Redis Cluster has no master";
+
 const REASONS: readonly (readonly [RegExp, string])[] = [
   [/^LOADING\b/, "Redis is still loading its data"],
-  [/^(READONLY|MASTERDOWN)\b/, "this Redis is a replica just now"],
+  [REPLICA, "this Redis is a replica just now"],
   [/^NOREPLICAS\b/, "Redis has too few replicas (min-replicas-to-write)"],
   [/^MISCONF\b/, "Redis cannot save to its disk"],
   [/^BUSY\b/, "Redis is busy with a script"],
@@ -30,20 +37,19 @@ const REASONS: readonly (readonly [RegExp, string])[] = [
     /SSL routines|wrong version number|TLS connection was established/,
     "Redis does not speak TLS there (rediss:// is with TLS, redis:// without)",
   ],
-  [/^CLUSTERDOWN\b/, "a part of the Redis Cluster has no master"],
+  [/^CLUSTERDOWN\b/, NO_MASTER],
   [/cluster support disabled/, "it is no Redis Cluster: name one address alone"],
   [/Command timed out|Socket timeout/, "Redis has not answered in time"],
   [/All sentinels are unreachable/, "no Sentinel can be reached"],
   [/max retries per request/, "the connection to Redis broke"],
-  [/isn't writeable|isn't ready|is closed|slots cache|startup nodes/, "Redis cannot be reached"],
+  [DISCONNECTED, "Redis cannot be reached"],
   [/ECONN|EHOST|ENET|ENOTFOUND|EPIPE|ETIMEDOUT/, "Redis cannot be reached"],
 ];
+
 /** By this answer whoever gave it is no master: what we want is somewhere else by now. */
 export function isOfReplica(message: string): boolean {
-  return /^(READONLY|MASTERDOWN)\b/.test(message);
+  return REPLICA.test(message);
 }
-
-const DISCONNECTED = /isn't writeable|isn't ready|is closed|slots cache|startup nodes/;
 
 export interface About {
   /** The last error of the connection: why it is not there. */
@@ -71,6 +77,6 @@ export function isDisconnection(message: string): boolean {
 }
 
 function rootOf(error: unknown, connectionError: Error | undefined): string {
-  const message = error instanceof Error ? error.message : String(error);
+  const message = reasonOf(error);
   return connectionError !== undefined && isDisconnection(message) ? connectionError.message : message;
 }

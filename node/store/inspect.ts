@@ -8,6 +8,7 @@ import { closeSync, existsSync, openSync, readSync } from "node:fs";
 import { DatabaseSync } from "node:sqlite";
 import { pathToFileURL } from "node:url";
 import { segmentsOf, wordsOfRow } from "./log-row.ts";
+import { reasonOf } from "../reason.ts";
 import { RecordIndex } from "./record-index.ts";
 import {
   LOG,
@@ -21,7 +22,7 @@ import {
   type TableName,
 } from "./schema.ts";
 import type { Content } from "./salvage.ts";
-import { isDamage, reasonOf } from "./sqlite-errors.ts";
+import { isDamage } from "./sqlite-errors.ts";
 
 const FINDINGS_MAX = 10;
 

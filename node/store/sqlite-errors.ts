@@ -21,7 +21,3 @@ export function isDamage(error: unknown): boolean {
 export function isInputOutput(error: unknown): boolean {
   return primaryCodeOf(error) === SQLITE_IOERR;
 }
-
-export function reasonOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
-}

@@ -14,9 +14,9 @@ import type {
 } from "../../cluster/ports/record-store.ts";
 import { StoreUnavailableError } from "../../cluster/ports/record-store.ts";
 import type { Loss } from "./damage.ts";
+import { reasonOf } from "../reason.ts";
 import type { ClaimRead } from "./record-file.ts";
 import { BYTES_ON_DISK, COMMITS, LAST_COMMIT_MS } from "./shared-calls.ts";
-import { reasonOf } from "./sqlite-errors.ts";
 import { StoreWorker, type Request } from "./store-worker.ts";
 
 const RESTART_PAUSE_MS = 1000;

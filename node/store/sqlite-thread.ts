@@ -12,6 +12,7 @@ import { DamagedStoreError, FolderInUseError } from "./damage.ts";
 import { lockFolder, type FolderLock } from "./folder-lock.ts";
 import { wordsOf } from "./log-row.ts";
 import { openRecordFile, type OpenedFile } from "./open-record-file.ts";
+import { reasonOf } from "../reason.ts";
 import type { ClaimRead, RecordFile } from "./record-file.ts";
 import type { RecordIndex } from "./record-index.ts";
 import {
@@ -29,7 +30,7 @@ import {
   SLOT,
   sharedCallsOf,
 } from "./shared-calls.ts";
-import { isInputOutput, reasonOf } from "./sqlite-errors.ts";
+import { isInputOutput } from "./sqlite-errors.ts";
 import type { Call, FromThread, Request, ThreadData } from "./store-worker.ts";
 
 const PAUSE_MS_MIN = 20;

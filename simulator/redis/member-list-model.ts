@@ -3,9 +3,7 @@
  * is clever; every method is one script.
  */
 import type { Listed, MemberList, Renewal, RenewalAnswer, Run } from "../../cluster/ports/shared-store.ts";
-import type { Member, View } from "../../cluster/ports/view.ts";
-
-const EXPELLED_MAX = 256;
+import { EXPELLED_MAX, type Member, type View } from "../../cluster/ports/view.ts";
 
 interface Entry {
   member: Member;

@@ -90,7 +90,7 @@ export function snapshotRecord(
   return "landed";
 }
 
-function isSame(one: FoundedClaim | undefined, other: FoundedClaim): boolean {
+export function isSame(one: FoundedClaim | undefined, other: FoundedClaim): boolean {
   return one?.term === other.term && one.incarnation === other.incarnation && one.founding === other.founding;
 }
 

@@ -5,34 +5,34 @@
  * connection is a `SharedStore` whose calls go through `Through` step by step: a step is what one script does, at one
  * instant, to one tag or to the list; whoever carries it out chooses the instant and may lose the answer.
  */
-import {
-  type Append,
-  type AppendAnswer,
-  type FoundedClaim,
-  type PartitionIndex,
-  type Snapshot,
-  type SnapshotAnswer,
+import type { AdmittedModes, AskedModes, ToldAnswer, ToldModes } from "../../cluster/ports/mode-name-store.ts";
+import type {
+  Append,
+  AppendAnswer,
+  FoundedClaim,
+  PartitionIndex,
+  Snapshot,
+  SnapshotAnswer,
 } from "../../cluster/ports/record-store.ts";
-import {
-  type ClusterKey,
-  type Look,
-  type PublishAnswer,
-  type PublishedBoard,
-  type Renewal,
-  type RenewalAnswer,
-  type SharedStore,
-  type Vote,
-  type VoteAnswer,
-} from "../../cluster/ports/shared-store.ts";
 import type { Run, Standing, TakenAnswer, TakenBackAnswer, TakingBack } from "../../cluster/ports/shared-records.ts";
+import type {
+  ClusterKey,
+  Look,
+  PublishAnswer,
+  PublishedBoard,
+  Renewal,
+  RenewalAnswer,
+  SharedStore,
+  Vote,
+  VoteAnswer,
+} from "../../cluster/ports/shared-store.ts";
 import type { View } from "../../cluster/ports/view.ts";
 import { type KeptKey, KeyModel, KeysMet, renamed } from "./key-model.ts";
-import type { AdmittedModes, AskedModes, ToldAnswer, ToldModes } from "../../cluster/ports/mode-name-store.ts";
 import {
-  type RecordModel,
   appendToRecord,
   emptyRecord,
   raiseRecord,
+  type RecordModel,
   snapshotRecord,
   standingOf,
   takeBackRecord,
@@ -235,10 +235,7 @@ class ModelConnection implements SharedStore {
     if (look.key !== undefined) this.#met.meet(look.key);
     this.#met.hear(look.run);
     if (look.key !== undefined) return look;
-    const tags = Array.from({ length: this.#model.tagsCount }, (_, tag) => tag);
-    const read = await Promise.all(
-      tags.map((tag) => this.#step("look", () => this.#model.readCopy(look.run, tag), tag)),
-    );
+    const read = await Promise.all(this.#atEachTag("look", (tag) => this.#model.readCopy(look.run, tag)));
     const copies = read.filter((copy) => copy !== undefined);
     const [newest] = copies.toSorted((one, other) => other.generation - one.generation);
     if (newest !== undefined) this.#met.meet(newest.key, newest.generation);
@@ -251,9 +248,8 @@ class ModelConnection implements SharedStore {
     const isFounded = await this.#step("found", () => this.#model.found(run, kept, epoch, freshNonce));
     if (!isFounded || from === "a copy") return isFounded;
     const under = renamed(run, kept.mark);
-    const tags = Array.from({ length: Math.min(this.#model.tagsCount, key.partitions) }, (_, tag) => tag);
-    const created = tags.map((tag) => this.#step("found", () => this.#model.createRecords(under, tag, kept), tag));
-    for (const answer of await Promise.allSettled(created)) if (answer.status === "rejected") throw answer.reason;
+    const tagsCount = Math.min(this.tagsCount, key.partitions);
+    await allEnded(this.#atEachTag("found", (tag) => this.#model.createRecords(under, tag, kept), tagsCount));
     return true;
   }
 
@@ -289,14 +285,8 @@ class ModelConnection implements SharedStore {
     const kept = this.#met.of(run);
     if (kept === undefined) return 0;
     const runs = this.#model.tagRuns(kept.mark);
-    const tags = Array.from({ length: this.#model.tagsCount }, (_, tag) => tag);
-    const adopted = tags.map((tag) => this.#step("adoptTags", () => this.#model.adoptTag(runs[tag], tag, kept), tag));
-    let count = 0;
-    for (const answer of await Promise.allSettled(adopted)) {
-      if (answer.status === "rejected") throw answer.reason;
-      count += answer.value ? 1 : 0;
-    }
-    return count;
+    const adopted = await allEnded(this.#atEachTag("adoptTags", (tag) => this.#model.adoptTag(runs[tag], tag, kept)));
+    return adopted.filter(Boolean).length;
   }
 
   raise(
@@ -327,6 +317,11 @@ class ModelConnection implements SharedStore {
     return this.#through({ call, tag, apply });
   }
 
+  /** A step at every tag, all at once. */
+  #atEachTag<T>(call: keyof SharedStore, apply: (tag: number) => T, tagsCount = this.tagsCount): Promise<T>[] {
+    return Array.from({ length: tagsCount }, (_, tag) => this.#step(call, () => apply(tag), tag));
+  }
+
   /** All partitions of a call are of one tag. */
   #atTag<T>(call: keyof SharedStore, partitions: readonly PartitionIndex[], apply: () => T): Promise<T> {
     const tags = new Set(partitions.map((partition) => this.#model.tagOf(partition)));
@@ -334,4 +329,10 @@ class ModelConnection implements SharedStore {
     const [tag] = tags;
     return this.#step(call, apply, tag);
   }
+}
+
+/** Like `Promise.all()`, but rejects no sooner than all have ended. */
+async function allEnded<T>(steps: readonly Promise<T>[]): Promise<T[]> {
+  await Promise.allSettled(steps);
+  return Promise.all(steps);
 }

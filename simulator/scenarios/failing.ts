@@ -44,7 +44,7 @@ export const FAILING = {
     for (let again = 0; again < 10; again++) {
       await world.run(10);
       ask();
-      if (owner.isUp && owner.node.status.kind === "ready") world.checker.readViews(owner);
+      if (owner.isReady) world.checker.readViews(owner);
     }
     await world.run(2000);
     await settle(world);

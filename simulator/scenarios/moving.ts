@@ -130,7 +130,7 @@ export const MOVING = {
     await world.run(2000);
     for (let step = 0; step < 4; step++) {
       if (step % 2 === 0) world.start();
-      else world.drain(aNode(world, (node) => node.isUp && node.node.status.kind === "ready"));
+      else world.drain(aNode(world, ({ isReady }) => isReady));
       await world.run(100 + world.random.below(1500));
     }
     await settle(world);

@@ -6,9 +6,11 @@ import type {
   ClaimAnswer,
   FoundedClaim,
   Founding,
+  PartitionIndex,
   RecordStore,
+  Snapshot,
+  SnapshotAnswer,
 } from "../../cluster/ports/record-store.ts";
-import type { PartitionIndex, Snapshot, SnapshotAnswer } from "../../cluster/ports/record-store.ts";
 import type { ClusterKey, Run, SharedStore } from "../../cluster/ports/shared-store.ts";
 import { byTag } from "./by-tag.ts";
 import { HASH_KEY } from "./renewals.ts";

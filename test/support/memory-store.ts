@@ -10,31 +10,25 @@ import type {
   AppendAnswer,
   Claim,
   ClaimAnswer,
+  FoundedClaim,
   Founding,
   PartitionIndex,
   RecordStore,
   Snapshot,
   SnapshotAnswer,
 } from "../../cluster/ports/record-store.ts";
-
-interface Message {
-  readonly claim: Claim;
-  readonly end: number;
-  readonly bytes: Uint8Array;
-}
-
-interface Record {
-  claim: Claim;
-  length: number;
-  snapshotNumber: number;
-  snapshot: Uint8Array | undefined;
-  log: Message[];
-}
+import {
+  appendToRecord,
+  emptyRecord,
+  isSame,
+  type RecordModel,
+  snapshotRecord,
+} from "../../simulator/redis/record-model.ts";
 
 export class MemoryStore implements RecordStore {
   readonly isOneFile: boolean;
   #founding: Founding | undefined;
-  #records = new Map<PartitionIndex, Record>();
+  #records = new Map<PartitionIndex, RecordModel>();
   #failures = 0;
   #answersToLose = 0;
   #refusesSnapshots = false;
@@ -102,7 +96,7 @@ export class MemoryStore implements RecordStore {
     const record = this.#records.get(partition);
     if (record === undefined) return;
     for (const lost of record.log.splice(Math.max(0, record.log.length - count))) {
-      if (isSame(lost.claim, record.claim)) record.length = Math.min(record.length, lost.end - lost.bytes.length);
+      if (isSame(record.claim, lost.claim)) record.length = Math.min(record.length, lost.end - lost.bytes.length);
     }
   }
 
@@ -123,13 +117,13 @@ export class MemoryStore implements RecordStore {
 
   async highestTerm(): Promise<number> {
     await this.#answering("read the highest term");
-    return Math.max(0, ...[...this.#records.values()].map((record) => record.claim.term));
+    return Math.max(0, ...[...this.#records.values()].map((record) => record.raisedTo));
   }
 
   async claim(partitions: readonly PartitionIndex[], claim: Claim): Promise<ClaimAnswer[]> {
     this.calls.claim += 1;
     await this.#answering("claim");
-    return partitions.map((partition) => this.#claimOne(partition, claim));
+    return partitions.map((partition) => this.#claimOne(partition, founded(claim)));
   }
 
   async append(appends: readonly Append[]): Promise<AppendAnswer[]> {
@@ -141,7 +135,9 @@ export class MemoryStore implements RecordStore {
       this.#failures -= 1;
       throw new StoreUnavailableError("Cannot append: told to fail");
     }
-    const answers = appends.map((append) => this.#appendOne(append));
+    const answers = appends.map((append) =>
+      appendToRecord(this.#records.get(append.partition), { ...append, claim: founded(append.claim) }),
+    );
     this.#loseAnswer("append");
     return answers;
   }
@@ -150,7 +146,7 @@ export class MemoryStore implements RecordStore {
     this.calls.snapshot += 1;
     await this.#answering("snapshot");
     if (this.#refusesSnapshots) throw new StoreUnavailableError("Cannot snapshot: told to refuse");
-    const answer = this.#snapshotOne(partition, claim, snapshot);
+    const answer = snapshotRecord(this.#records.get(partition), founded(claim), snapshot);
     this.#loseAnswer("snapshot");
     return answer;
   }
@@ -168,50 +164,21 @@ export class MemoryStore implements RecordStore {
     throw new StoreUnavailableError(`Cannot ${action}: told to lose the answer`);
   }
 
-  #claimOne(partition: PartitionIndex, claim: Claim): ClaimAnswer {
-    let record = this.#records.get(partition);
-    if (record === undefined) {
-      record = { claim, length: 0, snapshotNumber: 0, snapshot: undefined, log: [] };
+  #claimOne(partition: PartitionIndex, claim: FoundedClaim): ClaimAnswer {
+    const record = this.#records.get(partition) ?? emptyRecord();
+    if (!isSame(record.claim, claim)) {
+      const { term, incarnation } = record.claim ?? NOBODY;
+      if (claim.term <= term) return { kind: "refused", standing: { term, incarnation } };
+      Object.assign(record, { claim, raisedTo: claim.term, length: 0, snapshotNumber: 0 });
       this.#records.set(partition, record);
-    } else if (!isSame(record.claim, claim)) {
-      if (claim.term <= record.claim.term) return { kind: "refused", standing: record.claim };
-      Object.assign(record, { claim, length: 0, snapshotNumber: 0 });
     }
     const log = record.log.map((message) => message.bytes.slice());
     return { kind: "claimed", record: { snapshot: record.snapshot?.slice(), log } };
   }
-
-  #appendOne({ partition, claim, from, message }: Append): AppendAnswer {
-    const record = this.#records.get(partition);
-    if (record === undefined || !isSame(record.claim, claim)) return refusalOf(record, claim);
-    const end = from + message.length;
-    if (record.length === from) {
-      record.log.push({ claim, end, bytes: message.slice() });
-      record.length = end;
-      return "landed";
-    }
-    return record.length >= end ? "landed" : "behind";
-  }
-
-  #snapshotOne(partition: PartitionIndex, claim: Claim, snapshot: Snapshot): SnapshotAnswer {
-    const record = this.#records.get(partition);
-    if (record === undefined || !isSame(record.claim, claim)) return refusalOf(record, claim);
-    if (snapshot.number <= record.snapshotNumber) return { standing: record.snapshotNumber };
-    if (!snapshot.isWhole && snapshot.covers > record.length) return "behind";
-    record.snapshot = snapshot.bytes.slice();
-    record.snapshotNumber = snapshot.number;
-    record.log = snapshot.isWhole
-      ? []
-      : record.log.filter((message) => isSame(message.claim, claim) && message.end > snapshot.covers);
-    if (snapshot.isWhole) record.length = snapshot.covers;
-    return "landed";
-  }
 }
 
-function isSame(one: Claim, other: Claim): boolean {
-  return one.term === other.term && one.incarnation === other.incarnation;
-}
+const NOBODY: Claim = { term: 0, incarnation: "" };
 
-function refusalOf(record: Record | undefined, claim: Claim): "superseded" | "behind" {
-  return record !== undefined && record.claim.term > claim.term ? "superseded" : "behind";
+function founded(claim: Claim): FoundedClaim {
+  return { founding: "", ...claim };
 }

@@ -10,7 +10,8 @@ import { encodeRows } from "../../engine/codec.ts";
 import { Engine, type TableCopy } from "../../engine/engine.ts";
 import { takenRows } from "../../engine/presence-table.ts";
 import { incarnationOf, memberNumber, viewOfMembers } from "./members.ts";
-import { HASH_KEY, RecorderBench, SESSION_MS } from "./recorder-bench.ts";
+import { RecorderBench, SESSION_MS } from "./recorder-bench.ts";
+import { HASH_KEY } from "./renewals.ts";
 import { type PlainRow, plainRows } from "./rows.ts";
 
 export const LEASE_MS = 3000;

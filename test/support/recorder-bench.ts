@@ -10,12 +10,12 @@ import { NO_SEQ } from "../../engine/partition.ts";
 import { takenRows } from "../../engine/presence-table.ts";
 import { regionOf } from "../../engine/regions.ts";
 import { MemoryStore } from "./memory-store.ts";
+import { HASH_KEY } from "./renewals.ts";
 
 export const SESSION_MS = 90_000;
 export const SNAPSHOT_MS = 10_000;
 export const DEADLINE_MS = 2000;
 const PARTITIONS = 16;
-export const HASH_KEY = Uint8Array.of(1, 2, 3, 4, 5, 6, 7, 8);
 
 export interface RecorderBenchOptions {
   readonly store?: MemoryStore;

@@ -2,10 +2,10 @@
 import fc from "fast-check";
 import { expect } from "vitest";
 import { type FoundedClaim, type Snapshot, StoreUnavailableError } from "../../cluster/ports/record-store.ts";
-import type { RenewalAnswer, Run, SharedStore } from "../../cluster/ports/shared-store.ts";
+import type { Renewal, RenewalAnswer, Run, SharedStore } from "../../cluster/ports/shared-store.ts";
 import { KEY } from "./bound-store.ts";
 import { byTag } from "./by-tag.ts";
-import { LEASE_MS, MARK, memberNamed } from "./renewals.ts";
+import { LEASE_MS, memberNamed, renewalOf } from "./renewals.ts";
 import type { SharedStoreModel } from "../../simulator/redis/shared-store-model.ts";
 
 /** What a caller knows of the list: as it stands, older, newer, or another under its number. */
@@ -208,10 +208,8 @@ export class Script {
     }
   }
 
-  #renew(store: SharedStore, name: string, rest: object): Promise<RenewalAnswer> {
-    const known = { epoch: 0, nonce: "", freshNonce: this.#fresh, revision: 0, licenceMs: 400 };
-    const named = { accused: [], closed: [], closedStill: [], called: [], held: "", mark: MARK };
-    return store.renew({ member: memberNamed(name), isJoining: false, ...known, ...named, ...rest }, LEASE_MS);
+  #renew(store: SharedStore, name: string, rest: Partial<Renewal>): Promise<RenewalAnswer> {
+    return store.renew(renewalOf(name, { isJoining: false, freshNonce: this.#fresh, ...rest }), LEASE_MS);
   }
 
   get #fresh(): string {
