@@ -20,6 +20,8 @@ export class PartitionTally {
   isDoubtful = false;
   /** R21: its owner cannot read its record. */
   isUnreadable = false;
+  /** R21: the epoch in which that was last said. No board waits for it since, but its players may be missing. */
+  unreadableEpoch = 0;
   private counts: CellCounts;
   private readonly salt: number;
 
@@ -31,6 +33,11 @@ export class PartitionTally {
 
   get isIncomplete(): boolean {
     return this.isDoubtful || this.isUnreadable;
+  }
+
+  /** Boards of regions that were taken until this epoch do not wait for it. */
+  get answeredEpoch(): number {
+    return this.isUnreadable ? Math.max(this.spokenEpoch, this.unreadableEpoch) : this.spokenEpoch;
   }
 
   /**

@@ -67,10 +67,10 @@ export class RegionBoards {
   private newestTerm = 0;
   /** Partitions whose players are in doubt or cannot be read. */
   private incomplete = 0;
-  /** The oldest `spokenEpoch`; 0 while a partition has not spoken. Undefined: to be looked up. */
-  private oldestSpoken: number | undefined;
+  /** The oldest `answeredEpoch`; 0 while a partition has not answered. Undefined: to be looked up. */
+  private oldestAnswer: number | undefined;
   /** What all states depend on, when it was last looked at. */
-  private known = { oldestSpoken: 0, isComplete: true };
+  private known = { oldestAnswer: 0, isComplete: true };
   /** Regions whose state may be another one than when it was last asked for. */
   private touched = new Set<number>();
 
@@ -115,7 +115,7 @@ export class RegionBoards {
     return this.regions.has(region);
   }
 
-  /** Partitions of which all cells are needed: no board is whole without. */
+  /** Partitions of which all cells are needed: no board is complete without. */
   get unspoken(): number[] {
     const { partitions, newestTerm } = this;
     return [...partitions.keys()].filter((partition) => (partitions[partition]?.spokenEpoch ?? -1) < newestTerm);
@@ -174,7 +174,7 @@ export class RegionBoards {
     const owned = this.regions.get(region);
     if (owned === undefined) return undefined;
     const { board, term, state } = owned;
-    const isWhole = this.oldestSpokenEpoch() >= term;
+    const isWhole = this.oldestAnsweredEpoch() >= term;
     const isComplete = isWhole && this.incomplete === 0;
     if (board.version === owned.boardVersion && isWhole === state.isWhole && isComplete === state.isComplete)
       return state;
@@ -223,11 +223,11 @@ export class RegionBoards {
 
   private change(tally: PartitionTally, entry: TallyEntry, modes: readonly number[]): void {
     const { term, version, isAllCells, isDoubtful, isUnsure, isUnreadable } = entry;
-    if ((isAllCells || isUnreadable) && !isUnsure) {
-      tally.spokenEpoch = this.epoch;
-      this.oldestSpoken = undefined;
+    if (isUnreadable) {
+      tally.unreadableEpoch = this.epoch;
+      return; // what stands goes on
     }
-    if (isUnreadable) return; // what stands goes on
+    if (isAllCells && !isUnsure) tally.spokenEpoch = this.epoch;
     const owns = (region: number): boolean => this.regions.has(region);
     tally.set(entry, modes, owns, (...count) => this.count(...count));
     this.mark(tally, { isDoubtful });
@@ -247,6 +247,7 @@ export class RegionBoards {
     const before = Number(tally.isIncomplete);
     Object.assign(tally, marks);
     this.incomplete += Number(tally.isIncomplete) - before;
+    this.oldestAnswer = undefined;
   }
 
   private hear(partition: number, asOfMs: number, spoken: (partition: number) => void): void {
@@ -278,19 +279,19 @@ export class RegionBoards {
     return isAgreed;
   }
 
-  private oldestSpokenEpoch(): number {
-    this.oldestSpoken ??= this.partitions.reduce(
-      (oldest, tally) => Math.min(oldest, tally?.spokenEpoch ?? 0),
+  private oldestAnsweredEpoch(): number {
+    this.oldestAnswer ??= this.partitions.reduce(
+      (oldest, tally) => Math.min(oldest, tally?.answeredEpoch ?? 0),
       Infinity,
     );
-    return this.oldestSpoken;
+    return this.oldestAnswer;
   }
 
   /** All boards change where one becomes whole, or complete. */
   private look(): void {
-    const [oldestSpoken, isComplete] = [this.oldestSpokenEpoch(), this.incomplete === 0];
-    if (oldestSpoken === this.known.oldestSpoken && isComplete === this.known.isComplete) return;
-    this.known = { oldestSpoken, isComplete };
+    const [oldestAnswer, isComplete] = [this.oldestAnsweredEpoch(), this.incomplete === 0];
+    if (oldestAnswer === this.known.oldestAnswer && isComplete === this.known.isComplete) return;
+    this.known = { oldestAnswer, isComplete };
     for (const region of this.regions.keys()) this.touched.add(region);
   }
 }

@@ -41,8 +41,8 @@ export const COUNT_FAULTS: Readonly<Record<string, PlantedFault>> = {
   "a board complete too soon": fault(
     "R22",
     "cluster/counts/region-boards.ts",
-    "const isWhole = this.oldestSpokenEpoch() >= term;",
-    "const isWhole = this.oldestSpokenEpoch() >= -1;",
+    "const isWhole = this.oldestAnsweredEpoch() >= term;",
+    "const isWhole = this.oldestAnsweredEpoch() >= -1;",
     "partitions and regions moving while players cross borders",
   ),
   "a region after a skipped epoch goes on": {

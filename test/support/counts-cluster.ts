@@ -109,6 +109,7 @@ export class CountsCluster {
   readonly players = new Map<number, Place>();
   /** Pairs "from to" between which nothing gets through. */
   readonly cut = new Set<string>();
+  private readonly everUnreadable = new Set<number>();
   private readonly random: SeededRandom;
   private view: View = { epoch: 0, nonce: "", members: [], expelled: [] };
   private readonly events = new Set<NetworkEvent>();
@@ -168,6 +169,22 @@ export class CountsCluster {
     node.counts.onDropped(partition);
   }
 
+  /** R21: a node says of a partition that its record cannot be read, or says so no longer. */
+  setUnreadable(name: string, partition: number, isUnreadable: boolean): void {
+    const node = this.nodes.get(name);
+    if (node === undefined) return;
+    if (!isUnreadable) return void node.unreadable.delete(partition);
+    node.unreadable.add(partition);
+    this.everUnreadable.add(partition);
+  }
+
+  /** Players of a region whose partition was ever said to be unreadable: an incomplete board may lack them (R21). */
+  playersUnread(region: number): number {
+    return [...this.players].filter(
+      ([player, place]) => place.region === region && this.everUnreadable.has(this.partitionOf(player)),
+    ).length;
+  }
+
   /** A report reaches the holder of its player's partition. */
   report(player: number, place: Place): void {
     this.players.set(player, place);
@@ -213,19 +230,16 @@ export class CountsCluster {
   async call(from: CountsNode, to: string, body: Uint8Array, timeoutMs: number): Promise<Uint8Array> {
     return new Promise((resolve, reject) => {
       const giveUp = this.after(timeoutMs, () => reject(new PeerError("no answer in time", false)));
+      const { view } = from; // as it is when the message is made
       this.send(from.incarnation, to, (delayMs) => {
         const node = [...this.nodes.values()].find(({ incarnation }) => incarnation === to);
         if (node === undefined) return;
-        const { view } = from;
         node.adopt(view);
         const answered = node.counts.receive(from.incarnation, view.epoch, delayMs, body);
-        void answered.then((answer) =>
-          this.send(to, from.incarnation, () => {
-            from.adopt(node.view);
-            this.events.delete(giveUp);
-            resolve(answer);
-          }),
-        );
+        void this.sendBack(from, node, answered, (answer) => {
+          this.events.delete(giveUp);
+          resolve(answer);
+        });
       });
     });
   }
@@ -235,6 +249,20 @@ export class CountsCluster {
   private partitionOf(player: number): number {
     const { engine } = [...this.nodes.values()][0];
     return engine.partitionOf(engine.hash(playerId(player)));
+  }
+
+  private async sendBack(
+    from: CountsNode,
+    node: CountsNode,
+    answered: Promise<Uint8Array>,
+    resolve: (answer: Uint8Array) => void,
+  ): Promise<void> {
+    const answer = await answered;
+    const { view } = node;
+    this.send(node.incarnation, from.incarnation, () => {
+      from.adopt(view);
+      resolve(answer);
+    });
   }
 
   private send(from: string, to: string, deliver: (delayMs: number) => void): void {

@@ -381,13 +381,27 @@ test("RegionBoards: a record that cannot be read leaves boards whole and incompl
     false,
   ]);
   expect(subject.boards.state(CA)).toMatchObject({ isWhole: true, isComplete: false });
-  expect([subject.boards.unspoken, subject.boards.isStale(300)]).toEqual([[], false]);
+  expect([subject.boards.unspoken, subject.boards.isStale(300)]).toEqual([[1], false]);
   expect(subject.tell({ statement: 5, entries: [] }, 300), "so does its number").toEqual([[], [0, 1], false]);
   expect([subject.boards.isStale(600), subject.boards.state(CA)?.isComplete]).toEqual([false, false]);
   subject.say({ partition: 1, term: 3, cells: [[CA, GM01, 4]] });
   expect(subject.boards.state(CA)).toMatchObject({ isComplete: true, counts: { players: 4 } });
   subject.tell({ statement: 9, isList: true, entries: [{ partition: 0 }, unreadable] });
   expect(subject.boards.state(CA)).toMatchObject({ isComplete: false, counts: { players: 4 } });
+});
+test("RegionBoards: a record that cannot be read does not speak for its players in a region that is taken later (R21, R22)", () => {
+  const subject = new Subject();
+  const unreadable = { partition: 1, term: 0, version: 0, isAllCells: false, isUnreadable: true };
+  subject.view(2, [CA]);
+  subject.tell({ entries: [{ partition: 0 }, { partition: 1, term: 3, cells: [[CA, GM01, 4]] }] });
+  subject.view(3, [CA, US]);
+  subject.tell({ entries: [{ partition: 0, version: 2 }, unreadable] });
+  expect(subject.boards.state(US)).toMatchObject({ isWhole: true, isComplete: false });
+  const change = { partition: 1, term: 3, version: 2, isAllCells: false };
+  expect(subject.say(change), "its holder told nothing of US yet").toEqual([[1], []]);
+  expect(subject.boards.state(US)).toMatchObject({ isWhole: true, isComplete: false });
+  subject.say({ ...change, version: 3, isAllCells: true, cells: [[US, GM02, 5]] });
+  expect(subject.boards.state(US)).toMatchObject({ isWhole: true, isComplete: true, counts: { players: 5 } });
 });
 test("RegionBoards: that a record cannot be read counts for nothing once a newer list was heard (R21)", () => {
   const subject = new Subject();
