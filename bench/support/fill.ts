@@ -6,6 +6,8 @@ import { placeOf, randomOf, uuidOf } from "./traffic.ts";
 
 const BATCH = 1_000;
 const AT_ONCE = 4;
+/** A cluster that is filled as fast as it goes may be too busy for some rows. */
+const TRIES_MAX = 20;
 
 /** Players 0 … players - 1 through `POST /v1/reports`. */
 export async function fillByBatches(server: Pick<Server, "url">, players: number): Promise<void> {
@@ -37,13 +39,22 @@ export async function fillRedis(server: Pick<Server, "redisSocketPath">, players
   redis.disconnect();
 }
 
-async function postBatch(url: string, body: string): Promise<void> {
+interface Answer {
+  readonly rejected: readonly { readonly index: number; readonly code: string; readonly message: string }[];
+}
+
+/** @param body a JSON array of reports; those that are answered 503 are sent again */
+async function postBatch(url: string, body: string, tries = 1): Promise<void> {
   const answer = await fetch(`${url}/v1/reports`, {
     method: "POST",
     body,
     headers: { "content-type": "application/json" },
   });
   const text = await answer.text();
-  if (!answer.ok || !text.includes('"rejected":[]'))
+  const rejected = answer.ok ? (JSON.parse(text) as Answer).rejected : [];
+  if (!answer.ok || tries === TRIES_MAX || rejected.some(({ code }) => code !== "503"))
     throw new Error(`Cannot connect players: POST /v1/reports answered ${answer.status} ${text.slice(0, 200)}`);
+  if (rejected.length === 0) return;
+  const reports = JSON.parse(body) as unknown[];
+  await postBatch(url, JSON.stringify(rejected.map(({ index }) => reports[index])), tries + 1);
 }
