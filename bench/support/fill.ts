@@ -43,7 +43,7 @@ interface Answer {
   readonly rejected: readonly { readonly index: number; readonly code: string; readonly message: string }[];
 }
 
-/** @param body a JSON array of reports; those that are answered 503 are sent again */
+/** @param body of a request; reports that are answered 503 are sent again */
 async function postBatch(url: string, body: string, tries = 1): Promise<void> {
   const answer = await fetch(`${url}/v1/reports`, {
     method: "POST",
@@ -55,6 +55,6 @@ async function postBatch(url: string, body: string, tries = 1): Promise<void> {
   if (!answer.ok || tries === TRIES_MAX || rejected.some(({ code }) => code !== "503"))
     throw new Error(`Cannot connect players: POST /v1/reports answered ${answer.status} ${text.slice(0, 200)}`);
   if (rejected.length === 0) return;
-  const reports = JSON.parse(body) as unknown[];
-  await postBatch(url, JSON.stringify(rejected.map(({ index }) => reports[index])), tries + 1);
+  const { reports } = JSON.parse(body) as { readonly reports: readonly unknown[] };
+  await postBatch(url, JSON.stringify({ reports: rejected.map(({ index }) => reports[index]) }), tries + 1);
 }
