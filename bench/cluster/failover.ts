@@ -13,7 +13,7 @@ import { LONG_SESSION } from "./systems.ts";
 /** As a cluster has it without being told. */
 const LEASE_MS = 3_000;
 const NODE_COUNT = 3;
-const EVENTS: readonly EventName[] = ["nothing", "kill -9", "join", "drain"];
+const EVENTS: readonly EventName[] = ["nothing", "kill -9", "join", "drain", "rolling restart"];
 const CLIENTS = fileURLToPath(new URL("clients-child.ts", import.meta.url));
 
 export async function measureFailover(settings: FailoverSettings): Promise<FailoverResult> {
@@ -42,6 +42,13 @@ export async function measureFailover(settings: FailoverSettings): Promise<Failo
     await watch("drain", () => cluster.nodes[round % NODE_COUNT].stop("SIGTERM"));
     clients.show(cluster.urls);
     await watch("join", join);
+    await watch("rolling restart", async () => {
+      for (const node of cluster.nodes.slice()) {
+        await node.stop("SIGTERM");
+        clients.show(cluster.urls);
+        await join();
+      }
+    });
   }
   await clients.stop();
   await cluster.stop();

@@ -11,6 +11,7 @@ import { measureCost } from "./cost.ts";
 import { measureFailover } from "./failover.ts";
 import { measureFreshness } from "./freshness.ts";
 import { measureGrowth } from "./growth.ts";
+import { measureRenewals } from "./renewals.ts";
 import { clusterMarkdown } from "./markdown.ts";
 import type { ClusterPart, ClusterResults } from "./results.ts";
 import { type ClusterSettings, FULL, QUICK } from "./settings.ts";
@@ -20,6 +21,7 @@ const PARTS = {
   failover: ({ failover }) => measureFailover(failover),
   freshness: ({ freshness }) => measureFreshness(freshness),
   growth: ({ growth }) => measureGrowth(growth),
+  renewals: ({ renewals }) => measureRenewals(renewals),
 } as const satisfies Record<ClusterPart, (settings: ClusterSettings) => Promise<unknown>>;
 
 interface Options {
@@ -33,7 +35,7 @@ interface Options {
 const BENCH = fileURLToPath(new URL("..", import.meta.url));
 
 const program = new Command("npm run bench:cluster --")
-  .description("Measures a cluster: CPU beside one node and the designs on Redis, waits, freshness, growth.")
+  .description("Measures a cluster: CPU beside one node and the designs on Redis, waits, freshness, growth, renewals.")
   .addOption(new Option("--only <part...>", "these parts; the rest of the results stays").choices(Object.keys(PARTS)))
   .option("--quick", "tiny inputs, to see that it works; results go to a temporary folder unless told")
   .option("--rounds <count>", "rounds of each part", wholeNumber)
@@ -71,12 +73,13 @@ async function measure(part: ClusterPart, path: string, options: Options): Promi
 function settingsOf({ quick, rounds }: Options): ClusterSettings {
   const settings = quick ? QUICK : FULL;
   if (rounds === undefined) return settings;
-  const { cost, failover, freshness, growth } = settings;
+  const { cost, failover, freshness, growth, renewals } = settings;
   return {
     cost: { ...cost, rounds },
     failover: { ...failover, rounds },
     freshness: { ...freshness, rounds },
     growth,
+    renewals: { ...renewals, rounds },
   };
 }
 

@@ -4,13 +4,22 @@ import type { Measured } from "../results.ts";
 import { spreadOf } from "../support/spread.ts";
 import { clusterGoals, threeToOne, totalUs } from "./goals.ts";
 import { PAPER, WAY_MS } from "./growth.ts";
-import type { ClusterResults, CostLoad, CostResult, FailoverResult, FreshnessResult, GrowthResult } from "./results.ts";
+import { shareOf } from "./renewals.ts";
+import type {
+  ClusterResults,
+  CostLoad,
+  CostResult,
+  FailoverResult,
+  FreshnessResult,
+  GrowthResult,
+  RenewalsResult,
+} from "./results.ts";
 
 /** Of the table of placements; all sizes are judged. */
 const PLACEMENTS_SHOWN: readonly number[] = [3, 5, 10, 20, 21, 30, 50, 51, 75, 100];
 
 export function clusterMarkdown(results: ClusterResults): string {
-  const { machine, cost, failover, freshness, growth } = results;
+  const { machine, cost, failover, freshness, growth, renewals } = results;
   const parts = [
     "# Benchmark results of a cluster",
     "Made by `npm run bench:cluster`; do not edit. [README.md](README.md) says how to run it and what is fair about it.",
@@ -21,6 +30,7 @@ export function clusterMarkdown(results: ClusterResults): string {
     ...(failover ? failoverText(failover) : []),
     ...(freshness ? freshnessText(freshness) : []),
     ...(growth ? growthText(growth) : []),
+    ...(renewals ? renewalsText(renewals) : []),
   ];
   return `${parts.join("\n\n")}\n`;
 }
@@ -174,6 +184,22 @@ function growthText({ legMs, storeMs, sizes, placements, ...measured }: GrowthRe
         round(balance),
         round(PAPER.balance(nodes, partitions)),
         round(movedTimesNodes),
+      ]),
+    ),
+  ];
+}
+
+function renewalsText({ everyMs, sizes, ...measured }: RenewalsResult & Measured): string[] {
+  return [
+    heading("Renewals", measured),
+    `Every member renews its lease once in ${number(everyMs)} ms, a third of the shortest licence. The calls are those of the nodes, on a Redis by itself; ` +
+      "the times are what Redis says that its commands took. Asking for the run is `INFO replication`.",
+    table(
+      ["members", "script, µs", "asking for the run, µs", "of Redis' core, %"],
+      sizes.map((size) => [
+        number(size.members),
+        ...[size.scriptUs, size.runUs].map((us) => spreadText(spreadOf(us), 1)),
+        spreadText(spreadOf(shareOf(size, everyMs).map((share) => 100 * share)), 2),
       ]),
     ),
   ];

@@ -1,21 +1,14 @@
 /**
  * What renewals cost Redis as a cluster grows (R14: each member renews every third of a licence), by Redis' own count of the
- * time its commands took: `node bench/cluster/renewals.ts [members …]`.
+ * time its commands took.
  */
 import { RedisStore } from "../../node/redis/redis-store.ts";
 import { startRedis, type RedisServer } from "../../test/support/redis-server.ts";
 import { markOf } from "../../cluster/ports/mark.ts";
 import { KEY } from "../../test/support/bound-store.ts";
 import { memberNumber } from "../../test/support/members.ts";
-
-export interface RenewalCost {
-  readonly members: number;
-  /** Of one renewal: the script, and asking which run of Redis it is (R15). */
-  readonly scriptUs: number;
-  readonly runUs: number;
-  /** Of one core, where all renew every third of the shortest licence. */
-  readonly share: number;
-}
+import type { RenewalCost, RenewalsResult } from "./results.ts";
+import type { RenewalsSettings } from "./settings.ts";
 
 const LEASE_MS = 3000;
 const LICENCE_MS = 400;
@@ -23,12 +16,21 @@ const EVERY_MS = LICENCE_MS / 3;
 const MARK = markOf(KEY.hashKey);
 /** Renewals in a round. */
 const A_ROUND = 1000;
-const ROUNDS = 20;
 /** What a member of 4,096 partitions names at 100 members, and more at fewer: the longest that is stored. */
 const HELD = Array.from({ length: 64 }, (_, partition) => `${partition}:12345`).join(",");
 
-/** The cheapest of some rounds: what else the machine does makes a round dearer, never cheaper. */
-export async function measureRenewals(members: number, rounds: number): Promise<RenewalCost> {
+export async function measureRenewals({ members, rounds }: RenewalsSettings): Promise<RenewalsResult> {
+  const sizes: RenewalCost[] = [];
+  for (const count of members) sizes.push(await costAt(count, rounds));
+  return { everyMs: EVERY_MS, sizes };
+}
+
+/** Of one core, where all members renew; a figure a round. */
+export function shareOf({ members, scriptUs, runUs }: RenewalCost, everyMs: number): number[] {
+  return scriptUs.map((us, round) => ((us + (runUs[round] ?? 0)) * members) / everyMs / 1000);
+}
+
+async function costAt(members: number, rounds: number): Promise<RenewalCost> {
   await using redis = await startRedis();
   let nowMs = 1_000_000;
   const store = RedisStore.connect({
@@ -51,7 +53,7 @@ export async function measureRenewals(members: number, rounds: number): Promise<
     for (const number of names.keys()) await renew(number, { epoch: 9, nonce: "bench" }, { held: HELD });
     const last = await renew(0, { epoch: 9, nonce: "bench" });
     const revision = last.kind === "renewed" ? (last.list?.revision ?? 0) : 0;
-    const costs: (readonly [scriptUs: number, runUs: number])[] = [];
+    const [scriptUs, runUs]: [number[], number[]] = [[], []];
     for (let round = 0; round < rounds; round++) {
       await redis.ask((direct) => direct.config("RESETSTAT"));
       for (let count = 0; count < A_ROUND; count++) {
@@ -59,30 +61,19 @@ export async function measureRenewals(members: number, rounds: number): Promise<
         const answer = await renew(count % members, { epoch: 9, nonce: "bench", revision });
         if (answer.kind !== "renewed" || answer.list !== undefined) throw new Error("A renewal was not the usual one");
       }
-      costs.push([await costOf(redis, "evalsha"), await costOf(redis, "info")]);
+      const [script, info] = [await costOf(redis, "evalsha"), await costOf(redis, "info")];
+      scriptUs.push(script.us / A_ROUND);
+      // The script asks too, which is part of its time.
+      runUs.push(((info.us / info.calls) * (info.calls - script.calls)) / A_ROUND);
     }
-    const scriptUs = Math.min(...costs.map(([script]) => script));
-    const runUs = Math.min(...costs.map(([, run]) => run));
-    return { members, scriptUs, runUs, share: ((scriptUs + runUs) * members) / EVERY_MS / 1000 };
+    return { members, scriptUs, runUs };
   } finally {
     await store.close();
   }
 }
 
-/** Microseconds a call. */
-async function costOf(redis: RedisServer, command: string): Promise<number> {
+async function costOf(redis: RedisServer, command: string): Promise<{ readonly calls: number; readonly us: number }> {
   const stats = await redis.ask((direct) => direct.info("commandstats"));
-  const found = new RegExp(`^cmdstat_${command}:.*usec_per_call=(?<us>[\\d.]+)`, "m").exec(stats);
-  return Number(found?.groups?.["us"] ?? NaN);
-}
-
-if (import.meta.main) {
-  const asked = process.argv.slice(2).map(Number);
-  for (const members of asked.length > 0 ? asked : [3, 100, 1000]) {
-    const { scriptUs, runUs, share } = await measureRenewals(members, ROUNDS);
-    console.log(
-      `${members} members: script ${scriptUs.toFixed(1)} µs + run ${runUs.toFixed(1)} µs a renewal; ` +
-        `every ${EVERY_MS.toFixed(0)} ms: ${(100 * share).toFixed(2)} % of a core`,
-    );
-  }
+  const found = new RegExp(`^cmdstat_${command}:calls=(?<calls>\\d+),usec=(?<us>\\d+)`, "m").exec(stats);
+  return { calls: Number(found?.groups?.["calls"] ?? NaN), us: Number(found?.groups?.["us"] ?? NaN) };
 }

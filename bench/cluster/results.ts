@@ -7,6 +7,7 @@ export interface ClusterResults {
   readonly failover?: FailoverResult & Measured;
   readonly freshness?: FreshnessResult & Measured;
   readonly growth?: GrowthResult & Measured;
+  readonly renewals?: RenewalsResult & Measured;
 }
 
 export type ClusterPart = Exclude<keyof ClusterResults, "machine">;
@@ -46,7 +47,7 @@ export interface FailoverResult {
   readonly events: readonly EventWaits[];
 }
 
-export type EventName = "nothing" | "kill -9" | "join" | "drain";
+export type EventName = "nothing" | "kill -9" | "join" | "drain" | "rolling restart";
 
 export interface EventWaits {
   readonly name: EventName;
@@ -67,6 +68,19 @@ export interface FreshnessResult {
   readonly p50Ms: readonly number[];
   readonly p99Ms: readonly number[];
   readonly maxMs: readonly number[];
+}
+
+/** What renewals cost Redis, by its own count. */
+export interface RenewalsResult {
+  readonly everyMs: number;
+  readonly sizes: readonly RenewalCost[];
+}
+
+export interface RenewalCost {
+  readonly members: number;
+  /** Of one renewal, a figure a round: the script, and asking which run of Redis it is (R15). */
+  readonly scriptUs: readonly number[];
+  readonly runUs: readonly number[];
 }
 
 /** Simulated (goal 4). */

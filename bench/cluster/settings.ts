@@ -4,6 +4,7 @@ export interface ClusterSettings {
   readonly failover: FailoverSettings;
   readonly freshness: FreshnessSettings;
   readonly growth: GrowthSettings;
+  readonly renewals: RenewalsSettings;
 }
 
 export interface CostSettings {
@@ -43,6 +44,11 @@ export interface GrowthSettings {
   readonly placements: readonly { readonly nodes: number; readonly partitions: number }[];
   /** Virtual time. */
   readonly idleMs: number;
+}
+
+export interface RenewalsSettings {
+  readonly rounds: number;
+  readonly members: readonly number[];
 }
 
 export interface GrowthSizeSettings {
@@ -94,6 +100,7 @@ export const FULL: ClusterSettings = {
     placements: placements(3, 100),
     idleMs: 300,
   },
+  renewals: { rounds: 15, members: [3, 100, 1000] },
 };
 
 export const QUICK: ClusterSettings = {
@@ -115,4 +122,5 @@ export const QUICK: ClusterSettings = {
     placements: placements(3, 6),
     idleMs: 200,
   },
+  renewals: { rounds: 1, members: [3] },
 };

@@ -1,7 +1,8 @@
 /**
  * R15: the replication ids of the masters that have the list and each tag's records. An id changes with every restart and
- * every promotion. The list's master is asked each time; the others in the background, so that one that is away or slow
- * delays no renewal: what was known of it stands meanwhile.
+ * every promotion. The list's master is asked once: a script that names an id which is not its own any more is refused, and
+ * then it is asked anew. The others are asked in the background, so that one that is away or slow delays no renewal: what
+ * was known of it stands meanwhile.
  */
 import type { Connection } from "./connection.ts";
 import { UNKNOWN } from "./run.ts";
@@ -26,6 +27,7 @@ export class MasterRuns {
   readonly #connection: Connection;
   readonly #listKey: string;
   readonly #tagKeys: () => readonly string[];
+  #home: { readonly address: string; readonly id: string } | undefined;
   /** By the master's address. */
   readonly #known = new Map<string, Known>();
 
@@ -35,10 +37,15 @@ export class MasterRuns {
     this.#tagKeys = tagKeys;
   }
 
-  /** Rejects with a `StoreUnavailableError` where the list's master does not answer. */
-  async read(): Promise<MasterIds> {
+  /**
+   * Rejects with a `StoreUnavailableError` where the list's master does not answer.
+   * @param isAnew true to ask the list's master although its id is known
+   */
+  async read(isAnew: boolean): Promise<MasterIds> {
     const home = this.#connection.masterOf("read the run", this.#listKey);
-    const list = await this.#connection.replicationId("read the run", home);
+    if (isAnew || this.#home?.address !== home)
+      this.#home = { address: home, id: await this.#connection.replicationId("read the run", home) };
+    const list = this.#home.id;
     const others = this.#tagKeys().map((key) => this.#addressOf(key));
     await Promise.all(others.filter((address) => address !== home).map((address) => this.#refresh(address)));
     return { list, tags: others.map((address) => (address === home ? list : this.#idOf(address))) };

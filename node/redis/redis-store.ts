@@ -163,18 +163,26 @@ export class RedisStore implements SharedStore {
   // The list of members.
 
   async renew(renewal: Renewal, leaseMs: number): Promise<RenewalAnswer> {
-    const masters = await this.#masters.read();
     const { member, mark, isJoining, epoch, nonce, freshNonce, revision, licenceMs, held } = renewal;
     const { accused, closed, closedStill, called } = renewal;
     const about = [member.incarnation, encodeMember(member), isJoining ? "1" : "0", `${epoch}`, nonce, freshNonce];
     const named = [accused, closed, closedStill, called].map((incarnations) => incarnations.join(" "));
     const told = [`${leaseMs}`, ...about, `${revision}`, `${licenceMs}`, ...named, this.#clock()];
     if (held !== undefined) told.push(held);
+    let masters = await this.#masters.read(false);
+    let isAnew = false;
     for (let count = 0; count < HISTORIES_MAX; count++) {
       const { history } = this.#shelf;
       const run = encodeRun(masters.list, history, mark);
       const runs = { run, tagRuns: masters.tags.map((each) => encodeRun(each, history, mark)) };
-      const answer = await this.#leases.call("renew the lease", SCRIPTS.renew, [this.#membersKey], [run, ...told]);
+      let answer: unknown;
+      try {
+        answer = await this.#leases.call("renew the lease", SCRIPTS.renew, [this.#membersKey], [run, ...told]);
+      } catch (error) {
+        if (isAnew || !(error instanceof OtherRunError)) throw error;
+        [isAnew, masters] = [true, await this.#masters.read(true)];
+        continue;
+      }
       const [kind, ...rest] = answer as Buffer[];
       switch (kind.toString()) {
         case "other history":
@@ -344,7 +352,7 @@ export class RedisStore implements SharedStore {
 
   /** R15: the ids of all masters, sorted, so that slots may move. */
   async #readMasters(): Promise<string> {
-    const { list, tags } = await this.#masters.read();
+    const { list, tags } = await this.#masters.read(true);
     return [...new Set([list, ...tags])].toSorted().join(",");
   }
 }

@@ -78,8 +78,8 @@ export function modeNamesContract(open: () => Promise<Opened>, { runs = 100 } = 
     });
     test("is refused under another run", async () => {
       const { store } = await opened("ann");
-      await expect(store.admitModes("0123456789", asking(["a"]))).rejects.toThrow(OtherRunError);
-      await expect(store.tellModes("0123456789", telling("ann"))).rejects.toThrow(OtherRunError);
+      await expect(store.admitModes("0123456789 1.another mark", asking(["a"]))).rejects.toThrow(OtherRunError);
+      await expect(store.tellModes("0123456789 1.another mark", telling("ann"))).rejects.toThrow(OtherRunError);
     });
     test("1,024 names of 64 letters are kept apart", async () => {
       const { store, run } = await opened("ann");

@@ -153,7 +153,7 @@ describe.skipIf(!hasRedis)("RedisStore", () => {
         /^Cannot append: Redis cannot be reached: connect ECONNREFUSED 127\.0\.0\.1:\d+$/,
       );
       await expect(store.renew(renewalOf("alice"), LEASE_MS)).rejects.toThrow(
-        "Cannot read the run: Redis cannot be reached",
+        "Cannot renew the lease: Redis cannot be reached",
       );
       await redis.start();
       await until("the store is back", () => store.check().then(() => true));

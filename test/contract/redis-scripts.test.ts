@@ -12,6 +12,11 @@ import { memberNamed, renewalOf, runOf } from "../support/renewals.ts";
 const FOLDER = join(import.meta.dirname, "../../node/redis/lua");
 const SHARED = ["key.lua", "members.lua", "modes.lua", "records.lua", "run.lua"];
 const RUN_CHECK = ["local other = isOtherRun(KEYS[1], ARGV[1])", "if other then return other end"];
+const RENEWAL_CHECK = [
+  "local list, mark, history, kept = readList(KEYS[1], ARGV[3])",
+  "local news = newsFor(ARGV[1], mark, history, kept)",
+  "if news then return news end",
+];
 const MASTER_CHECK = ["if isOtherMaster(ARGV[1]) then return OTHER_RUN end"];
 const files = readdirSync(FOLDER);
 const scriptFiles = files.filter((file) => !SHARED.includes(file));
@@ -40,7 +45,7 @@ describe("node/redis/lua", () => {
       ["found-1.lua", MASTER_CHECK],
       ["vote-1.lua", MASTER_CHECK],
       ["adopt-tag-1.lua", MASTER_CHECK],
-      ["renew-1.lua", ["local news = newsFor(KEYS[1], ARGV[1])", "if news then return news end"]],
+      ["renew-1.lua", [...MASTER_CHECK, ...RENEWAL_CHECK]],
     ]);
     for (const file of scriptFiles) {
       const text = readFileSync(join(FOLDER, file), "utf8");

@@ -286,7 +286,7 @@ export function sharedStoreContract(
       await store.renew(renewalOf("ann"), LEASE_MS);
       await store.take(run, [0], ALICE, false);
       // Of a Redis Cluster a run names all masters; each looks for its own name only.
-      const other = run.replaceAll(/\b[^,]/g, (first) => (first === "0" ? "1" : "0"));
+      const other = run.replaceAll(/\b[\da-f]/g, (first) => (first === "0" ? "1" : "0"));
       const view: View = { epoch: 9, nonce: "nine", members: [], expelled: [] };
       const calls = [
         () => store.restore(other, view, KEY, "fresh", LEASE_MS),

@@ -24,7 +24,7 @@ export function sampleClusterResults(): ClusterResults {
       loads: [
         {
           batch: 1,
-          reportsPerSecond: 5_000,
+          reportsPerSecond: 2_500,
           systems: [
             system("one node", 50),
             system("three nodes", 60),
@@ -34,19 +34,22 @@ export function sampleClusterResults(): ClusterResults {
         },
         { batch: 1_000, reportsPerSecond: 1e5, systems: [system("one node", 2), system("three nodes", 5)] },
       ],
-      idle: [{ name: "one node", serversMs: [10, 11] }],
+      idle: [
+        { name: "one node", serversMs: [10, 10] },
+        { name: "three nodes", serversMs: [60, 60] },
+      ],
     },
     failover: {
       ...MEASURED,
       players: 1e6,
       requestsPerSecond: 1_000,
       leaseMs: 3_000,
-      events: (["nothing", "kill -9", "join", "drain"] as const).map((name) => ({
+      events: (["nothing", "kill -9", "join", "drain", "rolling restart"] as const).map((name) => ({
         name,
         longestMs: [400, name === "join" ? 501 : 450],
         p99Ms: [100, 100],
         requests: [10_000, 10_000],
-        refused: [0, 10],
+        refused: [0, name === "drain" ? 10 : 0],
         counted: [0, 0],
       })),
     },
@@ -78,6 +81,14 @@ export function sampleClusterResults(): ClusterResults {
         },
       ],
       placements: [{ nodes: 3, partitions: 256, balance: 1.05, movedTimesNodes: 0.99 }],
+    },
+    renewals: {
+      ...MEASURED,
+      everyMs: 100,
+      sizes: [
+        { members: 3, scriptUs: [20, 20], runUs: [0, 0] },
+        { members: 100, scriptUs: [20, 22], runUs: [1, 1] },
+      ],
     },
   };
 }

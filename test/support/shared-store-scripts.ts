@@ -213,7 +213,7 @@ export class Script {
   }
 
   get #fresh(): string {
-    return `nonce ${this.#count}`;
+    return `nonce-${this.#count}`;
   }
 
   #known(knowledge: typeof anyKnowledge extends fc.Arbitrary<infer T> ? T : never): { epoch: number; nonce: string } {

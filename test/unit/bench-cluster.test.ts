@@ -40,14 +40,29 @@ describe("report", () => {
     expect(goal("three nodes to one, batches")).toMatchObject({ reached: { median: 2.5 }, isMet: false });
     expect(goal("redis lua")).toMatchObject({ reached: { median: 70 / 90 }, isMet: false });
     expect(goal("redis watch")).toMatchObject({ reached: { median: 0.35 }, isMet: true });
-    expect(goal("kill -9: longest wait")).toMatchObject({ target: { atMost: 4_500 }, isMet: true });
-    expect(goal("join: longest wait")).toMatchObject({ reached: { median: 450.5, max: 501 }, isMet: false });
-    expect(goal("drain: requests refused")).toMatchObject({ reached: { max: 1 }, isMet: true });
+    expect(goal("a forwarded report to one that is at home")).toMatchObject({
+      reached: { median: (3 * 1.2 - 1) / 2 },
+      isMet: true,
+    });
+    expect(goal("CPU with nothing to do")).toMatchObject({ reached: { median: 2 }, isMet: false });
+    expect(goal("kill -9: longest wait")).toMatchObject({ target: { atMost: 900 }, isMet: true });
+    expect(goal("join: longest wait")).toMatchObject({ reached: { median: 0.5, max: 51 }, isMet: false });
+    expect(goal("rolling restart: longest wait")).toMatchObject({ reached: { max: 0 }, isMet: true });
+    expect(goal("drain: requests refused")).toMatchObject({ reached: { max: 1 }, isMet: false });
+    expect(goal("rolling restart: requests refused")).toMatchObject({ reached: { max: 0 }, isMet: true });
+    expect(goal("of Redis' core, 100 members")).toMatchObject({ reached: { median: 2.2 }, isMet: false });
   });
 
   test("clusterMarkdown() shows every goal and every part", () => {
     const text = clusterMarkdown(sampleClusterResults());
-    for (const title of ["Goals", "CPU time per report", "When a node dies, comes or goes", "Freshness", "Growth"])
+    for (const title of [
+      "Goals",
+      "CPU time per report",
+      "When a node dies, comes or goes",
+      "Freshness",
+      "Growth",
+      "Renewals",
+    ])
       expect(text).toContain(`\n## ${title}\n`);
     expect(text.match(/\| (met|\*\*not met\*\*) \|/g)).toHaveLength(clusterGoals(sampleClusterResults()).length);
     expect(text).not.toMatch(/NaN|undefined|Infinity/);

@@ -69,19 +69,19 @@ local function emptyList(key, now)
   }
 end
 
--- The head of the list, and with it what is kept of one member, '' for none. nil where there is no list. `entries` and
--- `expelled` are read when they are needed: readEntries().
+-- The head of the list, and with it what is kept of one member, '' for none; then the mark, the history and the key that
+-- lie beside it. nil where there is no list. `entries` and `expelled` are read when they are needed: readEntries().
 local function readList(key, own)
   local found = redis.call('HMGET', key, 'epoch', 'nonce', 'revision', 'clock', 'time', 'earliest', 'joiners', 'accusers',
-    'l:' .. own, 'm:' .. own, 'r:' .. own, 'x:' .. own, 'modesRevision')
-  if not found[1] then return nil end
+    'l:' .. own, 'm:' .. own, 'r:' .. own, 'x:' .. own, 'modesRevision', 'mark', 'history', 'key')
+  if not found[1] then return nil, found[14], found[15], found[16] end
   return {
     key = key, epoch = tonumber(found[1]), nonce = found[2], revision = tonumber(found[3]), clock = tonumber(found[4]),
     time = tonumber(found[5]), earliest = tonumber(found[6]), joiners = found[7],
     accusers = found[8], joinersBefore = found[7], accusersBefore = found[8], gone = {},
     own = found[9] and entryOf(own, found[9]) or nil, ownMember = found[10], ownRun = found[11], ownClosed = found[12],
     modesRevision = found[13] or '0',
-  }
+  }, found[14], found[15], found[16]
 end
 
 -- All members in the order of joining.

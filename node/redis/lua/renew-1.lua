@@ -10,7 +10,9 @@
   modes' names} where nothing changed since that revision, or {'renewed' | 'accused' | 'expelled' | 'absent', …, …, list…}
   as answerList() says.                                                                                              ]]
 -- with run members
-local news = newsFor(KEYS[1], ARGV[1])
+if isOtherMaster(ARGV[1]) then return OTHER_RUN end
+local list, mark, history, kept = readList(KEYS[1], ARGV[3])
+local news = newsFor(ARGV[1], mark, history, kept)
 if news then return news end
 local key, run, leaseMs, own = KEYS[1], ARGV[1], tonumber(ARGV[2]), ARGV[3]
 local member, isJoining, epoch, nonce = ARGV[4], ARGV[5] == '1', tonumber(ARGV[6]), ARGV[7]
@@ -121,7 +123,6 @@ local function admit(list)
   return next(isAdmitted) ~= nil
 end
 
-local list = readList(key, own)
 if not list or list.epoch < epoch then return { 'gone' } end
 observe(list, leaseMs, now)
 local isChanged = list.epoch == epoch and nonce ~= '' and list.nonce ~= nonce -- R9: two lists under one number

@@ -4,32 +4,37 @@
 local OTHER_RUN = redis.error_reply('RUN the run of this Redis is another')
 local OTHER_KEY = redis.error_reply('KEY the cluster has another key')
 
-local function isOtherMaster(run)
-  local replid = string.match(redis.call('INFO', 'replication'), 'master_replid:(%x+)')
-  return string.find(string.match(run, '^%S*'), replid, 1, true) == nil
+-- One pass over a run: a pattern that may begin or end anywhere costs some 5 µs.
+local function partsOf(run)
+  return string.match(run, '^(%S*) (%S*) (%S*)$')
 end
 
 local function markOf(run)
-  return string.match(run, '%S*$')
+  local _, _, mark = partsOf(run)
+  return mark
+end
+
+local function isOtherMaster(run)
+  local replid = string.match(redis.call('INFO', 'replication'), 'master_replid:(%x+)')
+  return string.find((partsOf(run)), replid, 1, true) == nil
 end
 
 -- Which error to answer; nil where all is as the caller believes. A tag's hash has no history, and a new one no mark.
 local function isOtherRun(key, run)
   if isOtherMaster(run) then return OTHER_RUN end
+  local _, history, mark = partsOf(run)
   local standing = redis.call('HMGET', key, 'mark', 'history')
-  if standing[1] and standing[1] ~= markOf(run) then return OTHER_KEY end
-  local history = string.match(run, '^%S+ (.*) %S+$')
+  if standing[1] and standing[1] ~= mark then return OTHER_KEY end
   if standing[2] and history ~= '-' and history ~= standing[2] then return OTHER_RUN end
 end
 
--- What a renewal has to learn first: an error, {'other key', key that stands}, or {'other history', history, '-' where
--- there is none}; nil where it knows all that.
-local function newsFor(key, run)
-  if isOtherMaster(run) then return OTHER_RUN end
-  local standing = redis.call('HMGET', key, 'mark', 'history', 'key')
-  if standing[1] and standing[1] ~= markOf(run) then return { 'other key', standing[3] } end
-  local history = standing[2] or '-'
-  if history ~= string.match(run, '^%S+ (.*) %S+$') then return { 'other history', history } end
+-- What a renewal has to learn first: {'other key', key that stands}, or {'other history', history, '-' where there is
+-- none}; nil where it knows all that.
+local function newsFor(run, standingMark, standingHistory, kept)
+  local _, history, mark = partsOf(run)
+  if standingMark and standingMark ~= mark then return { 'other key', kept } end
+  standingHistory = standingHistory or '-'
+  if history ~= standingHistory then return { 'other history', standingHistory } end
 end
 
 -- Lua writes large numbers as 1e+15.
