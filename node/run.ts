@@ -71,9 +71,14 @@ async function close(app: FastifyInstance, connections: Connections, service: Se
   connections.drain();
   await app.close();
   const isStored = await service.stop();
-  if (isStored) log.info("stored everything, good-bye");
+  if (isStored) log.info(farewellOf(service));
   else log.error("could not store everything in time");
   return isStored;
+}
+
+function farewellOf({ entry, settings }: Service): string {
+  if (settings.durability === "none") return "stopped: players were kept in memory only (HEADCOUNT_DURABILITY=none)";
+  return entry === undefined ? "stopped before any player was reported" : "stored everything, stopped";
 }
 
 async function listen(app: FastifyInstance, { host, port }: Settings): Promise<void> {
