@@ -10,7 +10,7 @@ import type { Service } from "./service.ts";
 import type { Settings } from "./settings.ts";
 
 const CLOSE_WITHIN_MS = 25_000;
-/** A terminal signals the node, and npm signals it again: a repeat so soon is the same wish. */
+/** Ctrl-C arrives twice (from the terminal and from npm): a second signal so soon is ignored. */
 const REPEAT_WITHIN_MS = 1000;
 
 /**
