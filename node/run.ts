@@ -76,7 +76,8 @@ async function close(app: FastifyInstance, connections: Connections, service: Se
   return isStored;
 }
 
-function farewellOf({ entry, settings }: Service): string {
+/** What is logged last: a node that stored nothing must not say that it did. */
+export function farewellOf({ entry, settings }: Pick<Service, "entry" | "settings">): string {
   if (settings.durability === "none") return "stopped: players were kept in memory only (HEADCOUNT_DURABILITY=none)";
   return entry === undefined ? "stopped before any player was reported" : "stored everything, stopped";
 }
