@@ -10,7 +10,7 @@ import type { Service } from "./service.ts";
 import type { Settings } from "./settings.ts";
 
 const CLOSE_WITHIN_MS = 25_000;
-/** A terminal signals the node, and npm signals it again: a repeat so soon is the same wish. */
+/** Ctrl-C arrives twice (from the terminal and from npm): a second signal so soon is ignored. */
 const REPEAT_WITHIN_MS = 1000;
 
 /**
@@ -71,9 +71,15 @@ async function close(app: FastifyInstance, connections: Connections, service: Se
   connections.drain();
   await app.close();
   const isStored = await service.stop();
-  if (isStored) log.info("stored everything, good-bye");
+  if (isStored) log.info(farewellOf(service));
   else log.error("could not store everything in time");
   return isStored;
+}
+
+/** What is logged last: a node that stored nothing must not say that it did. */
+export function farewellOf({ entry, settings }: Pick<Service, "entry" | "settings">): string {
+  if (settings.durability === "none") return "stopped: players were kept in memory only (HEADCOUNT_DURABILITY=none)";
+  return entry === undefined ? "stopped before any player was reported" : "stored everything, stopped";
 }
 
 async function listen(app: FastifyInstance, { host, port }: Settings): Promise<void> {

@@ -1,9 +1,12 @@
 /**
  * Checks what the documents say of the code: every rule that is cited has an entry in docs/rules.md, every entry names the
- * file that keeps it and the test that guards it, and every file, test and scenario that a document names is there.
+ * file that keeps it and the test that guards it, and every file, test, scenario and state that a document names is there.
+ * Lists that the code knows better must be as it says; `--write` writes them.
  */
-import { globSync, readFileSync } from "node:fs";
+import { globSync, readFileSync, writeFileSync } from "node:fs";
 import { basename, dirname, join, posix } from "node:path";
+import { checkDiagrams } from "./diagrams.ts";
+import { checkLists, type Lists, listOfPages, listOfScenarios, tableOfFaults, withLists } from "./lists.ts";
 
 const RULES = "docs/rules.md";
 const EXCLUDED = ["**/node_modules/**", "reports/**", "data/**", ".git/**"];
@@ -18,19 +21,42 @@ const LINKED_FILE = /\]\((?!https?:|#)([^)#\s]+)(?:#[^)]*)?\)/g;
 const PLACEHOLDER = /[<*]|^x\.|^a\./;
 
 /** The breaches in a project's folder, one line each: `file:line: what is wrong`. */
-export function checkDocs(root: string, scenarios: readonly string[]): string[] {
+export function checkDocs(root: string, scenarios: readonly string[], lists: Lists): string[] {
   const read = (file: string): string => readFileSync(join(root, file), "utf8");
-  const all = globSync("**/*.{ts,js,lua,md,json,yml,cfg}", { cwd: root, exclude: EXCLUDED }).map((file) =>
-    file.replaceAll("\\", "/"),
-  );
+  const all = filesOf(root);
+  const codeOf = (file: string): string | undefined => (all.includes(file) ? read(file) : undefined);
   const rules = entriesOf(read(RULES));
   return [
     ...rules.flatMap((rule) => checkEntry(rule)),
     ...all.filter((file) => /\.(ts|lua|md)$/.test(file)).flatMap((file) => checkCitations(file, read(file), rules)),
-    ...all
-      .filter((file) => file.endsWith(".md") && !HISTORY.test(file))
-      .flatMap((file) => checkNames(file, read(file), all, scenarios)),
+    ...all.filter(isOfToday).flatMap((file) => {
+      const text = read(file);
+      return [
+        ...checkNames(file, text, all, scenarios),
+        ...checkDiagrams(file, text, codeOf),
+        ...checkLists(file, text, lists),
+      ];
+    }),
   ];
+}
+
+/** Writes the lists of all documents as the code has them. */
+export function writeLists(root: string, lists: Lists): void {
+  for (const file of filesOf(root).filter(isOfToday)) {
+    const path = join(root, file);
+    const text = readFileSync(path, "utf8");
+    const written = withLists(text, lists);
+    if (written !== text) writeFileSync(path, written);
+  }
+}
+
+function filesOf(root: string): string[] {
+  const found = globSync("**/*.{ts,js,lua,md,json,yml,cfg}", { cwd: root, exclude: EXCLUDED });
+  return found.map((file) => file.replaceAll("\\", "/"));
+}
+
+function isOfToday(file: string): boolean {
+  return file.endsWith(".md") && !HISTORY.test(file);
 }
 
 interface Entry {
@@ -87,6 +113,15 @@ function checkNames(file: string, text: string, all: readonly string[], scenario
   return [...named, ...linked, ...played];
 }
 
+/** Of the numbered pages in a folder. */
+function headingsIn(folder: string): [file: string, heading: string][] {
+  const files = globSync("[0-9]*.md", { cwd: folder }).toSorted();
+  return files.map((file) => {
+    const [, heading = ""] = /^# (?:\d+\. )?(.+)$/m.exec(readFileSync(join(folder, file), "utf8")) ?? [];
+    return [file, `${Number.parseInt(file)}. ${heading}`];
+  });
+}
+
 function eachMatch(text: string, pattern: RegExp): { match: RegExpMatchArray; line: number }[] {
   return [...text.matchAll(pattern)].map((match) => ({
     match,
@@ -96,7 +131,15 @@ function eachMatch(text: string, pattern: RegExp): { match: RegExpMatchArray; li
 
 if (import.meta.main) {
   const { SCENARIO_NAMES } = await import("../simulator/scenario-names.ts");
-  const breaches = checkDocs(join(import.meta.dirname, ".."), SCENARIO_NAMES);
+  const { PLANTED_FAULTS } = await import("../simulator/planted-faults.ts");
+  const root = join(import.meta.dirname, "..");
+  const lists = {
+    scenarios: listOfScenarios(SCENARIO_NAMES),
+    "planted faults": tableOfFaults(PLANTED_FAULTS),
+    decisions: listOfPages(headingsIn(join(root, "docs/decisions"))),
+  };
+  if (process.argv.includes("--write")) writeLists(root, lists);
+  const breaches = checkDocs(root, SCENARIO_NAMES, lists);
   for (const breach of breaches) console.error(breach);
   if (breaches.length > 0) process.exitCode = 1;
 }

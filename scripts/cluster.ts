@@ -15,7 +15,7 @@ const MAIN = join(import.meta.dirname, "../node/headcount.js");
 const START_LIMIT_MS = 30_000;
 const STOP_LIMIT_MS = 30_000;
 const LOOK_EVERY_MS = 50;
-/** A terminal signals this process, and npm signals it again: a repeat so soon is the same wish. */
+/** Ctrl-C arrives twice (from the terminal and from npm): a second signal so soon is ignored. */
 const REPEAT_WITHIN_MS = 1000;
 /** Of a node that ended unasked. */
 const LOG_LINES_SHOWN = 5;

@@ -1,7 +1,7 @@
 /**
- * R24: answers that include every report acknowledged before the question. Who is asked for a region finds its owner; the
- * owner gathers one flush of every partition first, and each holder of partitions answers such a flush for those that it
- * may speak for.
+ * R24: answers that include every report acknowledged before the question. The node that is asked finds the region's owner.
+ * The owner first gathers one flush of every partition, and each holder answers such a flush for the partitions that it may
+ * speak for.
  */
 import { type AskedBoard, type Flush, type Flushed, NO_TALLIES } from "./counts-codec.ts";
 import type { CountsLanes } from "./counts-lanes.ts";

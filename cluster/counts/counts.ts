@@ -1,6 +1,6 @@
 /**
- * Counts across the cluster: tallies go from who holds a partition to who owns a region (R20 to R22), boards from there
- * to everybody (R23), and a region's owner can be asked for an answer that includes all that was acknowledged (R24).
+ * Counts across the cluster. Tallies go from a partition's holder to the owners of its regions (R20 to R22), boards from
+ * there to every node (R23), and a region's owner can be asked for an answer that includes all that was acknowledged (R24).
  * This node is a destination like the others, reached by function call.
  */
 import { MalformedMessageError } from "../../engine/codec.ts";

@@ -1,7 +1,7 @@
 /**
- * R24: before a region's owner answers for sure, every partition's claimant says how far it is, after the question came.
- * One round asks all members and serves all who wait; who comes while it runs, or too soon after it began, waits for the
- * next one. So reads in a loop cost a bounded number of rounds.
+ * R24: before a region's owner gives such an answer, every partition's holder says how far it is, after the question came.
+ * One round asks all members and serves all questions that wait. A question that comes while a round runs, or too soon after
+ * it began, waits for the next one. So reads in a loop cost a bounded number of rounds.
  */
 export interface FlushPorts {
   nowMs(): number;

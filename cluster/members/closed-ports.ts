@@ -1,7 +1,7 @@
 /**
- * R10: the accusation of who has crashed. A member whose port this node found closed is named twice: at once, and again
- * when its licence is over by this node's bare clock. The store takes the first word back when the accused renews, so
- * only the dead are expelled by the second.
+ * R10: accuses members that have crashed. A member whose port this node found closed is named twice: at once, and again
+ * when its licence is over by this node's bare clock. A renewal by the accused takes the first accusation back, so only a
+ * member that has stopped renewing is expelled by the second.
  */
 
 /** What one renewal says. */

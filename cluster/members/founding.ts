@@ -1,7 +1,7 @@
 /**
- * R12: finds the cluster's key, or founds the cluster: once, and only after two leases in which nobody came who knows
- * better. A key that lies beside records is founded with at once: no other could read them. What a node brings must agree
- * with what stands, but for the hash key.
+ * R12: finds the cluster's key, or founds the cluster. A node founds only after two leases in which no node came that knows
+ * an older key. If a key lies beside records, it founds with that key at once, since no other could read them. What a node
+ * brings must agree with the key that stands, except for the hash key.
  */
 import type { ClusterKey, SharedStore } from "../ports/shared-store.ts";
 import type { View } from "../ports/view.ts";

@@ -1,10 +1,10 @@
 /**
- * R12: what a member does where another key stands than its own, and so that the tags follow the key of the list.
+ * R12: what a member does when another key stands than its own. It also makes each tag follow the key of the list.
  *
- * Two keys come about where a store comes back empty while all members are cut off from it, and somebody founds anew. The
- * members ask for their key again. It replaces the other when more than half of them have asked, and more than live under
- * the other: so one that was suspended cannot erase a living cluster. Who does not get its way in two leases, with most of
- * its peers out of reach, joins under the key that stands.
+ * Two keys come about when a store comes back empty while all members are cut off from it, and a newcomer founds anew. The
+ * members then vote for their key. It replaces the other when more than half of them have voted, and more than live under
+ * the other, so one node that was suspended cannot erase a living cluster. A member that has voted for two leases in vain,
+ * with most of its peers out of reach, joins under the key that stands.
  */
 import { type ClusterKey, OtherKeyError, type Run, type SharedStore } from "../ports/shared-store.ts";
 import { memberOf } from "../ports/view.ts";

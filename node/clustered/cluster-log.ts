@@ -24,7 +24,7 @@ const TOLD: Readonly<Record<ClusterEvent["kind"], readonly [level: Level, messag
   "other key": ["error", "the cluster was founded anew with another key: joins it, and reports its players there"],
   "dropped records of another key": ["warn", "dropped records that were written under a key that was replaced"],
   rekeyed: ["warn", "reported its players under the cluster's key"],
-  "store fault": ["error", "Redis does not do what it should: reports to partitions that are ahead get 202"],
+  "store fault": ["error", "Redis does not do what it should: reports that it cannot store get 202"],
   "modes lost": [
     "error",
     "tables name more modes than there is room for: these players are connected, but nobody knows what they play until they report again",
@@ -44,9 +44,17 @@ const REPEATED: ReadonlySet<ClusterEvent["kind"]> = new Set([
   "store healed",
 ]);
 
-export function logEvent(log: Logger, paced: PacedLog, { kind, ...fields }: ClusterEvent): void {
+export function logEvent(log: Logger, paced: PacedLog, event: ClusterEvent): void {
+  const { kind } = event;
+  const fields = fieldsOf(event);
   const [level, message] = TOLD[kind];
   if (!REPEATED.has(kind)) return log[level](fields, message);
-  const reason = "reason" in fields ? classOf(fields.reason) : "";
+  const reason = "reason" in event ? classOf(event.reason) : "";
   paced.write(level, `${kind} ${reason}`, fields, message);
+}
+
+function fieldsOf(event: ClusterEvent): object {
+  const { kind, ...fields } = event;
+  if (kind !== "store fault" || event.partitionsAhead > 0) return fields;
+  return { reason: event.reason };
 }

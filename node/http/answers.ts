@@ -4,6 +4,14 @@ import { type TSchema, Type } from "typebox";
 const nullable = (description: string): TSchema => Type.Union([Type.String(), Type.Null()], { description });
 const whole = (description: string): TSchema => Type.Integer({ minimum: 0, description });
 
+const RENEW_IN = { "Renew-In-Ms": whole("When to be heard from again, in milliseconds") };
+const AS_OF = { "As-Of": Type.String({ description: "When the counts were so", format: "date-time" }) };
+const RETRY_AFTER = { "Retry-After": whole("When to ask again, in seconds") };
+const CACHED = {
+  "Cache-Control": Type.String({ description: "How long anybody may keep the answer" }),
+  ETag: Type.String({ description: "Stands for all fields but `asOf`: name it in If-None-Match" }),
+};
+
 const Complete = Type.Optional(Type.Boolean({ description: "false while not every partition has spoken" }));
 const Stale = Type.Optional(Type.Boolean({ description: "true while the answer is older than it should be" }));
 
@@ -11,6 +19,10 @@ export const ErrorAnswer = Type.Object(
   { code: Type.String(), message: Type.String() },
   { description: "What was wrong" },
 );
+export const TryAgainAnswer = Type.Object(ErrorAnswer.properties, {
+  description: "Cannot be answered just now",
+  headers: RETRY_AFTER,
+});
 export const ReportAnswer = Type.Object(
   {
     profileId: Type.String(),
@@ -54,7 +66,7 @@ export const TopAnswer = Type.Object(
       }),
     ),
   },
-  { description: "Most players first, equal counts by name" },
+  { description: "Most players first, equal counts by name", headers: CACHED },
 );
 export const RegionsAnswer = Type.Object(
   {
@@ -94,4 +106,13 @@ export const StatusAnswer = Type.Object(
   { status: Type.String(), reason: Type.Optional(Type.String()) },
   { description: "How the node is" },
 );
+export const NotReadyAnswer = Type.Object(
+  { ...ErrorAnswer.properties, ...StatusAnswer.properties },
+  { description: "The node starts, drains or was expelled", headers: RETRY_AFTER },
+);
+export const Renewed = Type.Null({ description: "The session is renewed; no body", headers: RENEW_IN });
+export const Unchanged = Type.Null({
+  description: "What you know still stands; no body",
+  headers: { ...CACHED, ...AS_OF },
+});
 export const Nothing = Type.Null({ description: "Done; no body" });

@@ -5,7 +5,7 @@ import type { Logger } from "pino";
 import type { Entry } from "../entry.ts";
 import type { Metrics } from "../metrics.ts";
 import type { Service } from "../service.ts";
-import { Check, shown } from "../values.ts";
+import { Check, refusal, shown } from "../values.ts";
 
 export const JSON_TYPE = "application/json; charset=utf-8";
 export const RETRY_AFTER_S = 1;
@@ -69,7 +69,11 @@ export const validatorCompiler: FastifySchemaCompiler<TSchema> = ({ schema, http
   const refuse = (value: unknown, came: unknown): { error: Error } => ({
     error: new RefusalError(check.explain(value, came)),
   });
-  if (httpPart !== "querystring") return (value: unknown) => (check.accepts(value) ? true : refuse(value, value));
+  if (httpPart !== "querystring")
+    return (value: unknown) => {
+      const came = value ?? undefined; // fastify gives null for a body that did not come
+      return check.accepts(value) ? true : refuse(came, came);
+    };
   const numbers = wholeNumbersOf(schema as TObject);
   return (came: unknown) => {
     const value: Record<string, unknown> = { ...(came as object) };
@@ -94,13 +98,14 @@ function asWhole(value: unknown): unknown {
   return typeof value === "string" && /^(0|[1-9]\d{0,8})$/.test(value) ? Number(value) : value;
 }
 
-/** JSON bodies only; an empty one is no body, so that a DELETE may carry a content type. */
+/** JSON objects only. An empty body is no body. */
 export function registerBodyParser(app: FastifyInstance): void {
   const parse = app.getDefaultJsonParser("error", "ignore");
   app.removeAllContentTypeParsers();
   app.addContentTypeParser<string>("application/json", { parseAs: "string" }, (request, body, done) => {
     if (body === "") return done(null, undefined);
     void parse(request, body, (error, value) => {
+      if (value === null) return done(new RefusalError(refusal("body", "a JSON object", null)));
       if (error === null) return done(null, value);
       const expected = isJson(body) ? 'must hold no key "__proto__"' : "must be JSON";
       done(new RefusalError(`body ${expected}, got ${shown(body)}`));

@@ -11,8 +11,10 @@ export class UnfitRedisError extends Error {
 
 /** Said by whoever is no master. */
 const REPLICA = /^(READONLY|MASTERDOWN)\b/;
-/** Says only that there is no connection, and not why. */
+/** The client's way to say that there is no connection, and not why. */
 const DISCONNECTED = /isn't writeable|isn't ready|is closed|slots cache|startup nodes/;
+/** It names a setting of the client, which is none of ours. */
+const RETRIED = /max retries per request/;
 export const NO_MASTER = "a part of the Redis Cluster has no master";
 
 const REASONS: readonly (readonly [RegExp, string])[] = [
@@ -41,7 +43,7 @@ const REASONS: readonly (readonly [RegExp, string])[] = [
   [/cluster support disabled/, "it is no Redis Cluster: name one address alone"],
   [/Command timed out|Socket timeout/, "Redis has not answered in time"],
   [/All sentinels are unreachable/, "no Sentinel can be reached"],
-  [/max retries per request/, "the connection to Redis broke"],
+  [RETRIED, "the connection to Redis broke"],
   [DISCONNECTED, "Redis cannot be reached"],
   [/ECONN|EHOST|ENET|ENOTFOUND|EPIPE|ETIMEDOUT/, "Redis cannot be reached"],
 ];
@@ -66,6 +68,8 @@ export function unavailable(action: string, error: unknown, { connectionError, s
   if (message.startsWith("KEY ")) return new OtherKeyError(`Cannot ${action}: the cluster has another key`);
   if (message.startsWith("OOM ")) return new StoreFullError(`Cannot ${action}: Redis is full (maxmemory): ${message}`);
   const reason = REASONS.find(([pattern]) => pattern.test(message))?.[1];
+  if (reason !== undefined && (isDisconnection(message) || RETRIED.test(message)))
+    return new StoreUnavailableError(`Cannot ${action}: ${reason}`);
   const command = script === undefined ? undefined : commandNamedIn(script, message);
   const told = command === undefined ? message : `${message} (the command '${command}')`;
   return new StoreUnavailableError(`Cannot ${action}: ${reason === undefined ? "" : `${reason}: `}${told}`);

@@ -123,6 +123,14 @@ describe("415", () => {
       const answer = await shared.http.request("POST", path);
       expect([400, 415]).toContain(answer.status);
       expectError(answer, answer.status, /./);
+      if (answer.status === 400) expectError(answer, 400, /^body must be a JSON object, got nothing$/);
+    }
+  });
+
+  test("a type and no body: there is no report", async () => {
+    for (const path of [gamemodePath(freshPlayer()), "/v1/reports"]) {
+      expectError(await post(path, ""), 400, /^body must be a JSON object, got nothing$/);
+      expectError(await post(path, "null"), 400, /^body must be a JSON object, got null$/);
     }
   });
 });

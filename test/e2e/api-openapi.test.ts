@@ -28,6 +28,9 @@ const ROUTES: readonly (readonly [method: string, path: string, success: string]
   ["get", "/metrics", "200"],
 ];
 
+/** What HTTP and fastify do not add by themselves. */
+const OWN_HEADERS = new Set(["renew-in-ms", "cache-control", "etag", "as-of", "retry-after"]);
+
 const isObject = (value: unknown): value is JsonObject =>
   typeof value === "object" && value !== null && !Array.isArray(value);
 
@@ -172,6 +175,36 @@ describe("GET /openapi.json", () => {
       expectDescribed(await shared.http.get(path), "get", path);
     await shared.http.remove(player);
     expectDescribed(await shared.http.report(player, { region, gamemode: "GM01", seq: 1 }), "post", gamemode);
+  });
+
+  test("describes the headers that answers carry", async () => {
+    const doc = await document();
+    const [player, region] = [freshPlayer(), freshRegion()];
+    await shared.http.report(player, { region, gamemode: "GM01" });
+    const popular = await shared.http.get(`/v1/regions/${region}/gamemode`);
+    const known = { headers: { "if-none-match": String(popular.headers["etag"]) } };
+    const answers: readonly (readonly [answer: Answer, method: string, path: string])[] = [
+      [await shared.http.heartbeat(player), "put", "/v1/profiles/{profileId}/heartbeat"],
+      [popular, "get", "/v1/regions/{region}/gamemode"],
+      [await shared.http.get(`/v1/regions/${region}/gamemode`, known), "get", "/v1/regions/{region}/gamemode"],
+    ];
+    expect(answers.map(([{ status }]) => status)).toEqual([204, 200, 304]);
+    for (const [{ status, headers }, method, path] of answers) {
+      const { responses } = operation(doc, path, method) as { responses: Record<string, JsonObject> };
+      const described = Object.keys((responses[status]["headers"] ?? {}) as JsonObject).map((name) =>
+        name.toLowerCase(),
+      );
+      const carried = Object.keys(headers).filter((name) => OWN_HEADERS.has(name));
+      expect(described.toSorted(), `${status} of ${method} ${path}`).toEqual(carried.toSorted());
+    }
+  });
+
+  test("says Retry-After of every 503", async () => {
+    const { paths } = (await document()) as { paths: Record<string, Record<string, { responses: JsonObject }>> };
+    for (const [path, methods] of Object.entries(paths))
+      for (const [method, { responses }] of Object.entries(methods))
+        if ("503" in responses)
+          expect(responses["503"], `${method} ${path}`).toHaveProperty(["headers", "Retry-After"]);
   });
 
   test("describes a report as the service takes it", async () => {

@@ -301,7 +301,9 @@ describe("PUT heartbeat", () => {
 
   test("answers 404 where the player is not connected: report again", async () => {
     const player = freshPlayer();
-    expectError(await shared.http.heartbeat(player), 404, /./);
+    const why = `^profileId must be a player who is connected, got "${player}": never reported, disconnected, or silent for 90 s; report again$`;
+    expectError(await shared.http.heartbeat(player), 404, new RegExp(why));
+    expectError(await shared.http.profile(player), 404, new RegExp(why));
     await shared.http.report(player, { region: "CA", gamemode: "GM01" });
     expect((await shared.http.heartbeat(player)).status).toBe(204);
     await shared.http.remove(player);

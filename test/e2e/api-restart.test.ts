@@ -178,6 +178,7 @@ test.concurrent("HEADCOUNT_DURABILITY=snapshot stores everything when it is stop
     expect((await http.report(player, { region: "CA", gamemode: "GM01", seq: 3 })).status).toBe(200);
   }
   expect(await node.stop()).toBe(0);
+  expect(node.stderr).toContain("stored everything");
   await using again = await startNode({ env, dataDir: node.dataDir });
   await using http = new HttpClient(again.url);
   expect((await http.profile(player)).json).toMatchObject({ region: "CA", gamemode: "GM01" });
@@ -186,7 +187,7 @@ test.concurrent("HEADCOUNT_DURABILITY=snapshot stores everything when it is stop
   });
 });
 
-test.concurrent("HEADCOUNT_DURABILITY=none serves all the same", async () => {
+test.concurrent("HEADCOUNT_DURABILITY=none serves all the same, and does not say that it stored anything", async () => {
   await using node = await startNode({ env: { HEADCOUNT_DURABILITY: "none" } });
   await using http = new HttpClient(node.url);
   const player = freshPlayer();
@@ -195,6 +196,8 @@ test.concurrent("HEADCOUNT_DURABILITY=none serves all the same", async () => {
   expect((await http.profile(player)).json).toMatchObject({ region: "FR" });
   expect((await http.remove(player)).status).toBe(204);
   expect(await node.stop()).toBe(0);
+  expect(node.stderr).toContain("stopped");
+  expect(node.stderr).not.toContain("stored");
 });
 
 test.concurrent("A second process on the same folder is refused in one plain line, and the first goes on", async () => {

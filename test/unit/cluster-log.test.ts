@@ -60,6 +60,16 @@ test("logEvent() writes a line for each kind and each reason, and again when a m
   expect(lines[4].fields).not.toHaveProperty("times");
 });
 
+test("logEvent() counts partitions that are ahead of Redis only where there are any", () => {
+  const { lines, say } = logOf();
+  say({ kind: "store fault", reason: "Redis cannot be reached", partitionsAhead: 0 });
+  say({ kind: "store fault", reason: "Redis is full", partitionsAhead: 3 });
+  expect(lines.map(({ fields }) => fields)).toEqual([
+    { reason: "Redis cannot be reached" },
+    { reason: "Redis is full", partitionsAhead: 3 },
+  ]);
+});
+
 test("logEvent() holds back nothing that no other line says", () => {
   const { lines, say } = logOf();
   for (let partition = 0; partition < 20; partition++) {

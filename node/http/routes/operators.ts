@@ -1,7 +1,7 @@
 /** What operators and their tools ask: liveness, readiness, metrics, which node, which view. */
 import type { FastifyInstance } from "fastify";
 import { Type } from "typebox";
-import { ClusterAnswer, ErrorAnswer, NodeAnswer, StatusAnswer } from "../answers.ts";
+import { ClusterAnswer, NodeAnswer, NotReadyAnswer, StatusAnswer } from "../answers.ts";
 import { Answers, type Context, RETRY_AFTER_S } from "../http.ts";
 
 const TAGS = ["operators"];
@@ -17,7 +17,7 @@ export function registerOperators(app: FastifyInstance, { service, metrics, vers
     },
   );
 
-  const ready = { tags: TAGS, summary: "The node answers", response: { 200: StatusAnswer, 503: StatusAnswer } };
+  const ready = { tags: TAGS, summary: "The node answers", response: { 200: StatusAnswer, 503: NotReadyAnswer } };
   app.get("/readyz", { schema: ready }, (_request, reply) => {
     const { status, degradedReason } = service;
     if (status.kind !== "ready")
@@ -64,7 +64,7 @@ export function registerOperators(app: FastifyInstance, { service, metrics, vers
   const cluster = {
     tags: TAGS,
     summary: "The cluster as this node knows it",
-    response: { 200: ClusterAnswer, 503: ErrorAnswer },
+    response: { 200: ClusterAnswer },
   };
   app.get("/v1/cluster", { schema: cluster }, (_request, reply) => {
     const { settings, epoch } = service;

@@ -7,7 +7,7 @@ import type { Done, Place, Refused } from "../../../cluster/ports/rows.ts";
 import { MODES_MAX } from "../../../engine/modes.ts";
 import { parseProfileId } from "../../../engine/profile-id.ts";
 import { REGIONS, regionOf } from "../../../engine/regions.ts";
-import { ErrorAnswer, Nothing, ProfileAnswer, ReportAnswer } from "../answers.ts";
+import { ErrorAnswer, Nothing, ProfileAnswer, Renewed, ReportAnswer, TryAgainAnswer } from "../answers.ts";
 import { Answers, type Context, ignoreBodies } from "../http.ts";
 import type { Service } from "../../service.ts";
 import { ProfileParams, refusal, ReportBody } from "../../values.ts";
@@ -103,7 +103,7 @@ function standing(place: Place | undefined): string {
 
 function find({ service }: Context, answers: Answers, profileId: string, reply: FastifyReply): void {
   ask(service, answers, "find", profileId, reply, ({ effect, place }) => {
-    if (effect !== "found" || place === undefined) return answers.refuse(reply, 404, notConnected(profileId));
+    if (effect !== "found" || place === undefined) return answers.refuse(reply, 404, notConnected(profileId, service));
     const lastSeen = new Date(Date.now() - place.ageMs).toISOString();
     const region = REGIONS[place.region];
     answers.json(
@@ -116,7 +116,7 @@ function find({ service }: Context, answers: Answers, profileId: string, reply: 
 
 function renew({ service, metrics }: Context, answers: Answers, profileId: string, reply: FastifyReply): void {
   ask(service, answers, "renew", profileId, reply, ({ effect, isRemembered }) => {
-    if (effect !== "renewed") return answers.refuse(reply, 404, notConnected(profileId));
+    if (effect !== "renewed") return answers.refuse(reply, 404, notConnected(profileId, service));
     metrics.totals.heartbeats++;
     const { pace } = service;
     // Where the store cannot be written the player should report again soon: only a report can be stored.
@@ -149,12 +149,13 @@ function ask(
   });
 }
 
-function notConnected(profileId: string): string {
-  return `${refusal("profileId", "a player who is connected", profileId.toLowerCase())}: report again`;
+function notConnected(profileId: string, { settings }: Service): string {
+  const wrong = refusal("profileId", "a player who is connected", profileId.toLowerCase());
+  return `${wrong}: never reported, disconnected, or silent for ${settings.sessionMs / 1000} s; report again`;
 }
 
 const COMMON = { params: ProfileParams, tags: ["players"] };
-const NOT_NOW = { 400: ErrorAnswer, 503: ErrorAnswer };
+const NOT_NOW = { 400: ErrorAnswer, 503: TryAgainAnswer };
 const REPORT_SCHEMA = {
   ...COMMON,
   summary: "Report where a player is",
@@ -175,7 +176,7 @@ const FIND_SCHEMA = {
 const HEARTBEAT_SCHEMA = {
   ...COMMON,
   summary: "Renew a player's session",
-  response: { 204: Nothing, 404: ErrorAnswer, 413: ErrorAnswer, ...NOT_NOW },
+  response: { 204: Renewed, 404: ErrorAnswer, 413: ErrorAnswer, ...NOT_NOW },
 };
 const REMOVE_SCHEMA = {
   ...COMMON,

@@ -2,7 +2,7 @@
 import type { FastifyInstance, FastifyReply } from "fastify";
 import type { Static } from "typebox";
 import { REGIONS, regionOf } from "../../../engine/regions.ts";
-import { ErrorAnswer, Nothing, PlayersAnswer, RegionsAnswer, TopAnswer } from "../answers.ts";
+import { ErrorAnswer, PlayersAnswer, RegionsAnswer, TopAnswer, TryAgainAnswer, Unchanged } from "../answers.ts";
 import type { RegionCounts, Wholeness } from "../../entry.ts";
 import { Answers, type Context } from "../http.ts";
 import { Clock, isTagNamed, PopularModes } from "../popular-modes.ts";
@@ -78,11 +78,15 @@ const TOP_SCHEMA = {
   summary: "The modes most played in a region",
   params: RegionParams,
   querystring: TopQuery,
-  response: { 200: TopAnswer, 304: Nothing, 400: ErrorAnswer, 503: ErrorAnswer },
+  response: { 200: TopAnswer, 304: Unchanged, 400: ErrorAnswer, 503: TryAgainAnswer },
 };
 const REGIONS_SCHEMA = {
   tags: TAGS,
   summary: "Players per region",
-  response: { 200: RegionsAnswer, 503: ErrorAnswer },
+  response: { 200: RegionsAnswer, 503: TryAgainAnswer },
 };
-const PLAYERS_SCHEMA = { tags: TAGS, summary: "Players connected", response: { 200: PlayersAnswer, 503: ErrorAnswer } };
+const PLAYERS_SCHEMA = {
+  tags: TAGS,
+  summary: "Players connected",
+  response: { 200: PlayersAnswer, 503: TryAgainAnswer },
+};

@@ -3,7 +3,7 @@ import type { FastifyInstance, FastifyReply } from "fastify";
 import type { Static } from "typebox";
 import { NO_SEQ } from "../../../cluster/records/owner.ts";
 import { regionOf } from "../../../engine/regions.ts";
-import { BatchAnswer, ErrorAnswer } from "../answers.ts";
+import { BatchAnswer, ErrorAnswer, TryAgainAnswer } from "../answers.ts";
 import type { Reports, ReportsOutcome } from "../../entry.ts";
 import { Answers, type Context, validatorCompiler } from "../http.ts";
 import { BatchBody, BatchBodyShown, Check, checkedId, ReportRow } from "../../values.ts";
@@ -114,6 +114,6 @@ const SCHEMA = {
     400: ErrorAnswer,
     413: ErrorAnswer,
     415: ErrorAnswer,
-    503: ErrorAnswer,
+    503: TryAgainAnswer,
   },
 };
