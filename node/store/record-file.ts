@@ -5,33 +5,25 @@
  * it and opens it again.
  */
 import { DatabaseSync, type StatementSync } from "node:sqlite";
-import { statSync } from "node:fs";
 import { crc32 } from "node:zlib";
 import type { Claim, Founding, PartitionIndex, Snapshot, SnapshotAnswer } from "../../cluster/ports/record-store.ts";
-import { claimsOf, keepSegments, rowAt, segmentsOf, setCommitNumber, wordsOfRow, type Words } from "./log-row.ts";
+import { FileSpace } from "./file-space.ts";
+import { claimsOf, keepSegments, rowAt, setCommitNumber, type Words } from "./log-row.ts";
 import {
   coverOf,
   decideAppend,
   decideSnapshot,
-  isCovered,
   isSame,
   noteClaimed,
   noteLanded,
   noteSnapshot,
 } from "./record-index.ts";
 import type { RecordIndex } from "./record-index.ts";
-import { LOG, META, PAGE_BYTES, RECORDS, SNAPSHOTS, insertInto, upsertInto } from "./schema.ts";
+import { RecordReader } from "./record-reader.ts";
+import { META, RECORDS, SNAPSHOTS, insertInto, upsertInto } from "./schema.ts";
 import { ANSWERS, LANDED } from "./shared-calls.ts";
-import { growWal } from "./wal.ts";
 
-const WAL_BYTES_MIN = 1 << 20;
-const WAL_BYTES_MAX = 8 << 20; // a checkpoint of it takes some 10 ms
-const WAL_SHARE = 8; // the write-ahead log may grow to an eighth of the data
 const ROWS_DELETED_MAX = 256; // in one transaction: some 2 ms
-const FREE_SHARE = 4; // a quarter of the file may be free pages, the log's next rows want them
-const FREE_BYTES_MIN = 1 << 20;
-const PAGES_VACUUMED_MAX = 128; // in one transaction
-const WRITES_UNMEASURED_MAX = 16;
 
 /** A claim's answer as it crosses to the main thread: the messages in one run of bytes. */
 export type ClaimRead =
@@ -47,23 +39,13 @@ const NOT_YET_WRITTEN = 255;
 
 export class RecordFile {
   readonly #database: DatabaseSync;
-  readonly #path: string;
   readonly #index: RecordIndex;
   readonly #insertLog: StatementSync;
   readonly #upsertRecord: StatementSync;
   readonly #upsertSnapshot: StatementSync;
   readonly #deleteLog: StatementSync;
-  readonly #readLog: StatementSync;
-  readonly #readSnapshot: StatementSync;
-  readonly #pageCount: StatementSync;
-  readonly #freePages: StatementSync;
-  readonly #walFrames: StatementSync;
-  /** Appends since the write-ahead log was last measured; a larger write counts as many. */
-  #writes = 0;
-  /** Where it is checkpointed. SQLite's own checkpoint stands behind, at twice the largest. */
-  #walBytesMax = 0;
-  #dataBytes = 0;
-  #freeBytes = 0;
+  readonly #reader: RecordReader;
+  readonly #space: FileSpace;
   // The claims of the newest commit, kept since the next one mostly carries the same.
   #claimWords: Uint32Array = new Uint32Array(0);
   #claims: Claim[] = [];
@@ -72,7 +54,6 @@ export class RecordFile {
   constructor(path: string, index: RecordIndex) {
     const database = new DatabaseSync(path, { timeout: 0 });
     this.#database = database;
-    this.#path = path;
     this.#index = index;
     try {
       database.exec("PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL");
@@ -80,19 +61,8 @@ export class RecordFile {
       this.#upsertRecord = database.prepare(upsertInto("records"));
       this.#upsertSnapshot = database.prepare(upsertInto("snapshots"));
       this.#deleteLog = database.prepare("DELETE FROM log WHERE commit_number < ?");
-      this.#readLog = database.prepare(
-        `SELECT ${LOG.columns.join(", ")} FROM log WHERE commit_number > ? ORDER BY commit_number`,
-      );
-      this.#readSnapshot = database.prepare(
-        `SELECT ${SNAPSHOTS.columns.join(", ")} FROM snapshots WHERE partition = ?`,
-      );
-      this.#pageCount = database.prepare("PRAGMA page_count");
-      this.#freePages = database.prepare("PRAGMA freelist_count");
-      this.#walFrames = database.prepare("PRAGMA wal_checkpoint(NOOP)");
-      this.#checkpoint("TRUNCATE");
-      this.#measure();
-      database.exec(`PRAGMA wal_autocheckpoint = ${Math.ceil((2 * WAL_BYTES_MAX) / PAGE_BYTES)}`);
-      growWal(`${path}-wal`, this.#walBytesMax);
+      this.#reader = new RecordReader(database, index);
+      this.#space = new FileSpace(database, path);
     } catch (error) {
       database.close();
       throw error;
@@ -100,7 +70,7 @@ export class RecordFile {
   }
 
   get bytesOnDisk(): number {
-    return this.#dataBytes + (statSync(`${this.#path}-wal`, { throwIfNoEntry: false })?.size ?? 0);
+    return this.#space.bytesOnDisk;
   }
 
   found(proposal: Founding): Founding {
@@ -132,14 +102,14 @@ export class RecordFile {
       const state = this.#index.stateOf(partition);
       if (!isSame(state.claim, claim)) noteClaimed(state, claim);
     }
-    const logs = this.#logsOf(taken);
+    const logs = this.#reader.logsOf(taken);
     return partitions.map((partition) => {
       const stands = standing.get(partition);
       if (stands !== undefined) return { kind: "refused", standing: stands };
       const messages = logs.get(partition) ?? [];
       let end = 0;
       const ends = messages.map((message) => (end += message.length));
-      return { kind: "claimed", snapshot: this.#snapshotOf(partition), log: joined(messages, end), ends };
+      return { kind: "claimed", snapshot: this.#reader.snapshotOf(partition), log: joined(messages, end), ends };
     });
   }
 
@@ -169,7 +139,7 @@ export class RecordFile {
       const row = words.u8.subarray(0, written);
       this.#insertLog.run(commit, row, crc32(row));
       index.lastCommit = commit;
-      this.#writes += 1;
+      this.#space.noteAppend();
       for (let segment = 0; segment < toWrite; segment += 1) {
         noteLanded(
           index.stateOf(rowAt.partition(words, segment)),
@@ -214,30 +184,15 @@ export class RecordFile {
     index.logStarts = logStarts;
     index.logEnds = index.lastCommit;
     index.oldestRow = Math.max(index.oldestRow, deletedBefore);
-    this.#writes += WRITES_UNMEASURED_MAX;
-    this.#measure();
+    this.#space.noteLarge();
     return "landed";
   }
 
   /** Does one bounded piece of what can wait: checkpoint, rows that nobody needs, free pages. False where nothing is left. */
   tidy(): boolean {
-    const index = this.#index;
-    if (this.#writes >= WRITES_UNMEASURED_MAX) {
-      this.#writes = 0;
-      const { log, checkpointed } = this.#walFrames.get() as Record<string, number>;
-      if ((log - checkpointed) * PAGE_BYTES > this.#walBytesMax) this.#checkpoint("PASSIVE");
-      return true;
-    }
-    if (index.oldestRow + ROWS_DELETED_MAX < index.logStarts) {
-      const deletedBefore = index.oldestRow + ROWS_DELETED_MAX;
-      this.#deleteLog.run(deletedBefore);
-      index.oldestRow = deletedBefore;
-    } else {
-      if (this.#freeBytes <= Math.max(FREE_BYTES_MIN, this.#dataBytes / FREE_SHARE)) return false;
-      this.#database.exec(`PRAGMA incremental_vacuum(${PAGES_VACUUMED_MAX})`);
-    }
-    this.#writes += WRITES_UNMEASURED_MAX;
-    this.#measure();
+    if (this.#space.checkpointIfDue()) return true;
+    if (!this.#deleteIfDue() && !this.#space.vacuumIfDue()) return false;
+    this.#space.noteLarge();
     return true;
   }
 
@@ -246,11 +201,21 @@ export class RecordFile {
     try {
       if (isClean) {
         this.#writeLogEnds();
-        this.#checkpoint("TRUNCATE");
+        this.#space.emptyWal();
       }
     } finally {
       this.#database.close();
     }
+  }
+
+  /** Deletes some rows that nobody needs. False where only few are left. */
+  #deleteIfDue(): boolean {
+    const index = this.#index;
+    const deletedBefore = index.oldestRow + ROWS_DELETED_MAX;
+    if (deletedBefore >= index.logStarts) return false;
+    this.#deleteLog.run(deletedBefore);
+    index.oldestRow = deletedBefore;
+    return true;
   }
 
   #writeRecord(
@@ -293,37 +258,6 @@ export class RecordFile {
     }
   }
 
-  /** The messages of these partitions that no snapshot covers, in one pass over the shared log. */
-  #logsOf(partitions: readonly PartitionIndex[]): Map<PartitionIndex, Uint8Array[]> {
-    const logs = new Map<PartitionIndex, Uint8Array[]>();
-    let first = Number.POSITIVE_INFINITY;
-    for (const partition of partitions) {
-      const { firstCommit } = this.#index.stateOf(partition);
-      if (firstCommit === 0) continue;
-      logs.set(partition, []);
-      first = Math.min(first, firstCommit);
-    }
-    if (logs.size === 0) return logs;
-    for (const columns of this.#readLog.iterate(first - 1)) {
-      const row = LOG.read(columns);
-      if (row === undefined) throw new Error(`log commit ${String(columns.commit_number)} does not match its checksum`);
-      for (const { partition, claim, from, message } of segmentsOf(wordsOfRow(row.segments))) {
-        const log = logs.get(partition);
-        if (log !== undefined && !isCovered(this.#index.stateOf(partition), row.commit, claim, from + message.length))
-          log.push(message);
-      }
-    }
-    return logs;
-  }
-
-  #snapshotOf(partition: PartitionIndex): Uint8Array<ArrayBuffer> | undefined {
-    const columns = this.#readSnapshot.get(partition);
-    if (columns === undefined) return undefined;
-    const row = SNAPSHOTS.read(columns);
-    if (row === undefined) throw new Error(`the snapshot of partition ${partition} does not match its checksum`);
-    return row.bytes as Uint8Array<ArrayBuffer>; // as SQLite gives it
-  }
-
   #claimsOf(words: Words): readonly Claim[] {
     const start = rowAt.claimsStart(words) >>> 2;
     const end = rowAt.messagesStart(words) >>> 2;
@@ -335,20 +269,6 @@ export class RecordFile {
       this.#claims = claimsOf(words);
     }
     return this.#claims;
-  }
-
-  #checkpoint(mode: "PASSIVE" | "TRUNCATE"): void {
-    this.#database.exec(`PRAGMA wal_checkpoint(${mode})`);
-  }
-
-  #measure(): void {
-    this.#dataBytes = Number(this.#pageCount.get()?.page_count) * PAGE_BYTES;
-    this.#freeBytes = Number(this.#freePages.get()?.freelist_count) * PAGE_BYTES;
-    const walBytesMax = Math.min(WAL_BYTES_MAX, Math.max(WAL_BYTES_MIN, this.#dataBytes / WAL_SHARE));
-    // Not at every small change: what the limit cuts off has to be grown again.
-    if (walBytesMax < this.#walBytesMax * 2 && walBytesMax > this.#walBytesMax / 2) return;
-    this.#walBytesMax = walBytesMax;
-    this.#database.exec(`PRAGMA journal_size_limit = ${2 * walBytesMax}`);
   }
 }
 
