@@ -79,16 +79,20 @@ export async function readRecord(
 ): Promise<ReadRecord> {
   const messages: DecodedRows[] = [];
   let damage: Error | undefined;
-  const read = async (what: string, decode: () => Promise<DecodedRows> | DecodedRows): Promise<void> => {
-    try {
-      messages.push(await decode());
-    } catch (error) {
-      damage ??= new Error(`${what}: ${error instanceof Error ? error.message : String(error)}`);
-    }
+  const note = (what: string, error: unknown): void => {
+    damage ??= new Error(`${what}: ${error instanceof Error ? error.message : String(error)}`);
   };
-  if (snapshot !== undefined)
-    await read("its snapshot", async () => decodeRows("snapshot", await decompress(snapshot)));
-  for (const [index, message] of log.entries())
-    await read(`message ${index + 1} of ${log.length} of its log`, () => decodeRows("log", message));
+  try {
+    if (snapshot !== undefined) messages.push(decodeRows("snapshot", await decompress(snapshot)));
+  } catch (error) {
+    note("its snapshot", error);
+  }
+  for (const [index, message] of log.entries()) {
+    try {
+      messages.push(decodeRows("log", message));
+    } catch (error) {
+      note(`message ${index + 1} of ${log.length} of its log`, error);
+    }
+  }
   return { messages, damage };
 }
