@@ -12,6 +12,7 @@ import { encodeRows } from "../../engine/codec.ts";
 import type { TableCopy } from "../../engine/engine.ts";
 import { MODES_MAX } from "../../engine/modes.ts";
 import { takenRows } from "../../engine/presence-table.ts";
+import { emptyProfileId } from "../../engine/profile-id.ts";
 import { regionOf } from "../../engine/regions.ts";
 import { VirtualTime } from "../../simulator/virtual-time.ts";
 import { SharedStoreModel } from "../../simulator/redis/shared-store-model.ts";
@@ -114,7 +115,7 @@ export class VirtualCluster {
 
   private submitOne(players: number): void {
     const { node } = this.nodes[Math.floor(this.fraction() * this.nodes.length)];
-    const id = new Int32Array(4);
+    const id = emptyProfileId();
     writeId(id, 0, Math.floor(this.fraction() * players));
     const { region, mode } = placeOf(this.random());
     node.submit("report", id, regionOf(region), mode, NO_SEQ, (outcome) => {

@@ -5,6 +5,7 @@
  */
 import { Engine } from "../../engine/engine.ts";
 import { NO_SEQ } from "../../engine/partition.ts";
+import { emptyProfileId } from "../../engine/profile-id.ts";
 import { REGIONS } from "../../engine/regions.ts";
 import { MODES, type ReportStream } from "../support/traffic.ts";
 import type { EngineContestant } from "./engine-contestant.ts";
@@ -29,7 +30,7 @@ class HeadcountEngine implements EngineContestant {
   private readonly warmed: number;
   private readonly hashes = new Int32Array(WARMED_REPORTS);
   private readonly modes: number[];
-  private readonly id = new Int32Array(4);
+  private readonly id = emptyProfileId();
 
   constructor(warmed: number, isLogged: boolean) {
     this.warmed = warmed;

@@ -4,7 +4,7 @@
  * A few regions and modes hold most of the players, as in a real game: the region with rank k has a weight of
  * 1 / k^1.2 (the first holds a quarter of the players), the mode with rank k one of 1 / k. A new report draws both anew, so nearly all are moves.
  */
-import { formatProfileId } from "../../engine/profile-id.ts";
+import { emptyProfileId, formatProfileId } from "../../engine/profile-id.ts";
 import { REGIONS } from "../../engine/regions.ts";
 
 export const MODES: readonly string[] = Array.from(
@@ -72,7 +72,7 @@ export function writeId(words: Int32Array, at: number, player: number): void {
 
 /** The profile id as text: one flat string as a parser would give it, not the tree of pieces it was put together from. */
 export function uuidOf(player: number): string {
-  const words = new Int32Array(4);
+  const words = emptyProfileId();
   writeId(words, 0, player);
   return Buffer.from(formatProfileId(words), "latin1").toString("latin1");
 }

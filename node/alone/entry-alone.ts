@@ -9,7 +9,7 @@ import {
   type Refused,
 } from "../../cluster/ports/rows.ts";
 import type { Ranked } from "../../engine/board.ts";
-import type { ProfileId } from "../../engine/profile-id.ts";
+import { emptyProfileId, type ProfileId } from "../../engine/profile-id.ts";
 import { rankRegions } from "../../engine/regions.ts";
 import {
   type Entry,
@@ -136,7 +136,7 @@ function isRefused(outcome: ReportOutcome): outcome is Refusal {
   return outcome !== "moved" && outcome !== "renewed" && outcome !== "late";
 }
 
-const id = new Int32Array(4);
+const id = emptyProfileId();
 const warmed = new Int32Array(ROWS_WARMED);
 
 /** Applies reports in their order and remembers what became of them. */

@@ -1,7 +1,7 @@
 /** The entry of a node that is one of a cluster: whoever owns the player or the region is asked. */
 import type { ClusterNode, RegionView } from "../../cluster/cluster-node.ts";
 import type { Operation, Outcome, Refused } from "../../cluster/ports/rows.ts";
-import type { ProfileId } from "../../engine/profile-id.ts";
+import { emptyProfileId, type ProfileId } from "../../engine/profile-id.ts";
 import { rankRegions, REGIONS } from "../../engine/regions.ts";
 import {
   type Entry,
@@ -13,7 +13,7 @@ import {
   type Wholeness,
 } from "../entry.ts";
 
-const id: ProfileId = new Int32Array(4);
+const id = emptyProfileId();
 
 export class EntryCluster implements Entry {
   private readonly cluster: ClusterNode;

@@ -3,7 +3,7 @@
 import type { DecodedRows, Rows } from "../../engine/codec.ts";
 import { MODE_BITS } from "../../engine/modes.ts";
 import { CELL, NOWHERE, ROW_WORDS, SEEN, SEQ } from "../../engine/presence-table.ts";
-import { formatProfileId } from "../../engine/profile-id.ts";
+import { formatProfileId, type ProfileId } from "../../engine/profile-id.ts";
 import { REGIONS } from "../../engine/regions.ts";
 
 export interface PlainRow {
@@ -36,5 +36,8 @@ export function plainMessage(message: DecodedRows): PlainRow[] {
 
 function splitRow(words: Int32Array, row: number): [id: string, rest: [number, number, number]] {
   const at = row * ROW_WORDS;
-  return [formatProfileId(words.subarray(at, at + 4)), [words[at + CELL], words[at + SEEN], words[at + SEQ]]];
+  return [
+    formatProfileId(words.subarray(at, at + 4) as ProfileId),
+    [words[at + CELL], words[at + SEEN], words[at + SEQ]],
+  ];
 }

@@ -5,6 +5,7 @@ import { InvariantError } from "../../engine/invariant.ts";
 import { MODE_BITS } from "../../engine/modes.ts";
 import { NO_SEQ, Partition, type PartitionOptions, SWEEP_FORGET_COST } from "../../engine/partition.ts";
 import { CELL, NOWHERE, ROW_WORDS, SEEN, SEQ } from "../../engine/presence-table.ts";
+import type { ProfileId } from "../../engine/profile-id.ts";
 import { hashOf, KEY, playerId } from "../../simulator/players.ts";
 
 const SESSION = 900;
@@ -69,7 +70,7 @@ class Subject {
   }
   assertSound(): void {
     const { table } = this.partition;
-    this.partition.assertSound((base) => hashOf(table.rows.subarray(base, base + 4)));
+    this.partition.assertSound((base) => hashOf(table.rows.subarray(base, base + 4) as ProfileId));
   }
 }
 
