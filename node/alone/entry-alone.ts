@@ -166,13 +166,14 @@ class Batch {
       warmed[index - first] = engine.hash(id);
     }
     engine.warm(warmed, end - first);
-    for (let index = first; index < end; index++) this.report(warmed[index - first], index);
+    for (let index = first; index < end; index++) this.report(warmed[index - first] as number, index);
   }
 
   private report(hash: number, index: number): void {
     const { ids, regions, modes, seqs } = this.reports;
     readId(ids, index, id);
-    const outcome = this.owner.report(hash, id, regions[index], modes[index], seqs[index]);
+    const seq = seqs[index] as number;
+    const outcome = this.owner.report(hash, id, regions[index] as number, modes[index] as string, seq);
     if (isRefused(outcome)) {
       this.refused.push({ index, reason: outcome });
       return;

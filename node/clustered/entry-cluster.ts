@@ -39,7 +39,15 @@ export class EntryCluster implements Entry {
     for (let index = 0; index < reports.count; index++) {
       readId(ids, index, id);
       const note = (outcome: Outcome): void => batch.note(index, outcome);
-      this.cluster.submit("report", id, regions[index], modes[index], seqs[index], note, true);
+      this.cluster.submit(
+        "report",
+        id,
+        regions[index] as number,
+        modes[index] as string,
+        seqs[index] as number,
+        note,
+        true,
+      );
     }
   }
 

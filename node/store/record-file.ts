@@ -155,7 +155,7 @@ export class RecordFile {
     let landed = 0;
     for (let segment = 0; segment < count; segment += 1) {
       const state = index.find(rowAt.partition(words, segment));
-      const claim = claims[rowAt.claimIndex(words, segment)];
+      const claim = claims[rowAt.claimIndex(words, segment)] as Claim;
       const decision = decideAppend(state, claim, rowAt.from(words, segment), rowAt.messageBytes(words, segment));
       if (decision === "to write") toWrite += 1;
       else if (decision === "landed") landed += 1;
@@ -224,7 +224,7 @@ export class RecordFile {
     const index = this.#index;
     if (this.#writes >= WRITES_UNMEASURED_MAX) {
       this.#writes = 0;
-      const { log, checkpointed } = this.#walFrames.get() as Record<string, number>;
+      const { log, checkpointed } = this.#walFrames.get() as { log: number; checkpointed: number };
       if ((log - checkpointed) * PAGE_BYTES > this.#walBytesMax) this.#checkpoint("PASSIVE");
       return true;
     }
