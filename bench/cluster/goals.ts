@@ -35,7 +35,7 @@ export function threeToOne({ systems }: CostLoad): number[] {
 
 /** CPU of all processes, Redis included. */
 export function totalUs({ serversUs, redisUs }: SystemCost): number[] {
-  return serversUs.map((us, round) => us + redisUs[round]);
+  return serversUs.map((us, round) => us + (redisUs[round] as number));
 }
 
 function costGoals({ loads }: CostResult): Goal[] {
@@ -65,7 +65,7 @@ function failoverGoals({ events, leaseMs }: FailoverResult): Goal[] {
       atMost("failover", `${name}: longest wait of a client, retries included, ms`, target, longestMs, 0),
     );
     if (name === "kill -9") return wait;
-    const per1000 = refused.map((lost, round) => (1000 * lost) / Math.max(1, requests[round]));
+    const per1000 = refused.map((lost, round) => (1000 * lost) / Math.max(1, requests[round] as number));
     return [
       ...wait,
       ...worst(atMost("failover", `${name}: requests refused, of 1,000`, REFUSED_PER_1000_MAX, per1000, 1)),

@@ -76,7 +76,7 @@ export class VirtualCluster {
   }
 
   async drain(index: number): Promise<void> {
-    const [leaver] = this.nodes.slice(index);
+    const leaver = this.nodes[index] as VirtualNode;
     leaver.node.drain();
     await this.until("the node has left", () => leaver.node.status.kind === "drained");
     this.remove(leaver);
@@ -84,12 +84,12 @@ export class VirtualCluster {
   }
 
   async kill(index: number): Promise<void> {
-    this.remove(this.nodes[index]);
+    this.remove(this.nodes[index] as VirtualNode);
     await this.untilListed();
   }
 
   get view(): View {
-    return this.nodes[0].node.view;
+    return (this.nodes[0] as VirtualNode).node.view;
   }
 
   /** Rows that were sent to other nodes so far. */
@@ -114,7 +114,7 @@ export class VirtualCluster {
   }
 
   private submitOne(players: number): void {
-    const { node } = this.nodes[Math.floor(this.fraction() * this.nodes.length)];
+    const { node } = this.nodes[Math.floor(this.fraction() * this.nodes.length)] as VirtualNode;
     const id = emptyProfileId();
     writeId(id, 0, Math.floor(this.fraction() * players));
     const { region, mode } = placeOf(this.random());

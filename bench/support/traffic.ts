@@ -58,8 +58,8 @@ function fillReport(stream: ReportStream, at: number, player: number, random: ()
   stream.players[at] = player;
   writeId(stream.ids, at * 4, player);
   const draw = random();
-  stream.regions[at] = REGION_DRAWS[draw >>> 16];
-  stream.modes[at] = MODE_DRAWS[draw & 0xffff];
+  stream.regions[at] = REGION_DRAWS[draw >>> 16] as number;
+  stream.modes[at] = MODE_DRAWS[draw & 0xffff] as number;
 }
 
 /** The profile id of a player's number: random-looking words in the form of a version 4 UUID. */
@@ -79,7 +79,10 @@ export function uuidOf(player: number): string {
 
 /** A region's and a mode's name from one 32-bit random number. */
 export function placeOf(draw: number): { region: string; mode: string } {
-  return { region: REGIONS[REGION_DRAWS[draw >>> 16]], mode: MODES[MODE_DRAWS[draw & 0xffff]] };
+  return {
+    region: REGIONS[REGION_DRAWS[draw >>> 16] as number] as string,
+    mode: MODES[MODE_DRAWS[draw & 0xffff] as number] as string,
+  };
 }
 
 /** Mulberry32: 32-bit unsigned random numbers, the same for the same seed. */
