@@ -5,6 +5,7 @@ import { expect, test } from "vitest";
 import { Engine, type EngineOptions } from "../../engine/engine.ts";
 import { CELL, NOWHERE, PresenceTable, ROW_WORDS } from "../../engine/presence-table.ts";
 import type { ProfileId } from "../../engine/profile-id.ts";
+import { itemAt } from "../../simulator/item-at.ts";
 import { hashOf, KEY, KEY_BYTES, playerId } from "../../simulator/players.ts";
 
 const OPTIONS: EngineOptions = {
@@ -39,5 +40,5 @@ test("Engine.recover() refuses more players than a partition has room for: 2^20 
   expect(() => engine.recover(1, [rows], 0)).toThrow(
     new RangeError("Cannot recover partition 1: more players than there is room for"),
   );
-  expect(engine.partitions[1].table.size).toBe(0);
+  expect(itemAt(engine.partitions, 1).table.size).toBe(0);
 });
