@@ -4,7 +4,7 @@ import type { Settings } from "./settings.ts";
 import { fillByBatches } from "./support/fill.ts";
 import { batchReports } from "./support/reports.ts";
 import { startContestant, startHeadcount } from "./support/servers.ts";
-import { type Contestant, inTurns, runSpell, seriesOf, startAll, stopAll } from "./support/turns.ts";
+import { type Contestant, inTurns, type LoadFigures, runSpell, seriesOf, startAll, stopAll } from "./support/turns.ts";
 import { writeRequests } from "./support/wrk.ts";
 
 const BATCH = 1_000;
@@ -20,7 +20,9 @@ export async function measureBatches({ rounds, batches }: Settings): Promise<Omi
   ]);
   const spell = { ...batches, units: BATCH, requestsPath: await writeRequests(batchReports(players, BATCH)) };
   const figures = await inTurns(running, rounds, (contestant) => runSpell(contestant, spell));
-  const contestants = await Promise.all(running.map((contestant, at) => seriesOf(contestant, figures[at])));
+  const contestants = await Promise.all(
+    running.map((contestant, at) => seriesOf(contestant, figures[at] as LoadFigures[])),
+  );
   await stopAll(running);
   return { batch: BATCH, connections, contestants };
 }

@@ -109,7 +109,7 @@ async function lastLine<T>(script: string, ...args: string[]): Promise<T> {
 function spawnScript(script: string, args: readonly string[], isAsked: boolean): ChildProcess {
   const path = fileURLToPath(new URL(`support/${script}`, import.meta.url));
   // A plain Map of 10 million objects needs more heap than Node allows unless told.
-  const command = [process.execPath, "--expose-gc", "--max-old-space-size=12000", path, ...args];
+  const command: [string, ...string[]] = [process.execPath, "--expose-gc", "--max-old-space-size=12000", path, ...args];
   return spawnOn(SERVER_CORE, command, {
     stdio: ["ignore", isAsked ? "inherit" : "pipe", "inherit", ...(isAsked ? ["ipc" as const] : [])],
   });

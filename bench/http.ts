@@ -4,7 +4,16 @@ import type { Settings } from "./settings.ts";
 import { fillByBatches, fillRedis } from "./support/fill.ts";
 import { singleReports } from "./support/reports.ts";
 import { startContestant, startHeadcount, startOnRedis } from "./support/servers.ts";
-import { type Contestant, inTurns, type Running, runSpell, seriesOf, startAll, stopAll } from "./support/turns.ts";
+import {
+  type Contestant,
+  inTurns,
+  type LoadFigures,
+  type Running,
+  runSpell,
+  seriesOf,
+  startAll,
+  stopAll,
+} from "./support/turns.ts";
 import { writeRequests } from "./support/wrk.ts";
 
 export function httpContestants(players: number): Contestant[] {
@@ -36,5 +45,5 @@ async function measureAt(
   spell: Parameters<typeof runSpell>[1],
 ): Promise<HttpResult["runs"][number]["contestants"]> {
   const figures = await inTurns(running, rounds, (contestant) => runSpell(contestant, spell));
-  return Promise.all(running.map((contestant, at) => seriesOf(contestant, figures[at])));
+  return Promise.all(running.map((contestant, at) => seriesOf(contestant, figures[at] as LoadFigures[])));
 }

@@ -37,8 +37,8 @@ export async function measureReads({ rounds, reads }: Settings): Promise<Omit<Re
   });
   const contestants = await Promise.all(
     running.map(async (contestant, at) => ({
-      ...(await seriesOf(contestant, figures[at])),
-      acceptedPerSecond: figures[at].map(({ acceptedPerSecond }) => acceptedPerSecond),
+      ...(await seriesOf(contestant, figures[at] as ReadFigures[])),
+      acceptedPerSecond: (figures[at] as ReadFigures[]).map(({ acceptedPerSecond }) => acceptedPerSecond),
     })),
   );
   await stopAll(running);

@@ -25,13 +25,13 @@ async function measurePauses({ rounds, snapshots }: Settings): Promise<Pause[]> 
   const names = Object.keys(PAUSES) as (keyof typeof PAUSES)[];
   const turns: Watched[][] = names.map(() => []);
   for (let round = 0; round < rounds; round++)
-    for (const [at, name] of names.entries()) turns[at].push(await watchTurn(PAUSES[name], snapshots));
+    for (const [at, name] of names.entries()) (turns[at] as Watched[]).push(await watchTurn(PAUSES[name], snapshots));
   return names.map((name, at) => ({
     name,
-    p99Ms: turns[at].map(({ p99Ms }) => p99Ms),
-    maxMs: turns[at].map(({ maxMs }) => maxMs),
-    acceptedPerSecond: turns[at].map(({ acceptedPerSecond }) => acceptedPerSecond),
-    snapshotsPerSecond: turns[at].map(({ snapshotsPerSecond }) => snapshotsPerSecond),
+    p99Ms: (turns[at] as Watched[]).map(({ p99Ms }) => p99Ms),
+    maxMs: (turns[at] as Watched[]).map(({ maxMs }) => maxMs),
+    acceptedPerSecond: (turns[at] as Watched[]).map(({ acceptedPerSecond }) => acceptedPerSecond),
+    snapshotsPerSecond: (turns[at] as Watched[]).map(({ snapshotsPerSecond }) => snapshotsPerSecond),
   }));
 }
 

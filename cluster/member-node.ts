@@ -387,7 +387,7 @@ export class MemberNode {
       unreadable: () => takeOver.unreadable.keys(),
       confirm: (partitions) => voice.confirm(partitions),
       mayPublish: () => recorder.aheadCount === 0,
-      publish: (region, board) => store.publish(REGIONS[region], board),
+      publish: (region, board) => store.publish(REGIONS[region] as string, board),
     };
     // Who hears nothing for a lease takes this node for dead (R10).
     return new Counts(this.engine, ports, this.key.leaseMs / QUIET_SHARE);

@@ -33,7 +33,7 @@ async function compareRegion(
   const answer = await ask<TopAnswer>(link, `/v1/regions/${world.regions[region]}/gamemode?top=${TOP}`);
   const cells = cellsOf(crowd, world, region, now());
   const players = cells.reduce((sum, { sure, perhaps }) => ({ sure: sum.sure + sure, perhaps: sum.perhaps + perhaps }));
-  const believed = cells.map((interval, gamemode) => ({ mode: world.gamemodes[gamemode], interval }));
+  const believed = cells.map((interval, gamemode) => ({ mode: world.gamemodes[gamemode] as string, interval }));
   const listed = new Map(answer.gamemodes.map((row) => [row.mode, row.players]));
   const least = answer.gamemodes.length < TOP ? 0 : Math.min(...listed.values());
   // A mode listed has the crowd's count; one that is not has no more than the last of the list.
@@ -68,8 +68,8 @@ function largestRegions(crowd: Crowd, world: World, nowMs: number): number[] {
     sliceOf(cells, world, region).reduce((sum, { sure }) => sum + sure, 0),
   );
   return [...counts.keys()]
-    .filter((region) => counts[region] > 0)
-    .sort((a, b) => counts[b] - counts[a])
+    .filter((region) => (counts[region] as number) > 0)
+    .sort((a, b) => (counts[b] as number) - (counts[a] as number))
     .slice(0, REGIONS_SHOWN);
 }
 

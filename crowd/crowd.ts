@@ -191,7 +191,7 @@ export class Crowd {
       return this.#vacate(seat, nowMs);
     }
     this.#phases[seat] = HERE;
-    this.#matches.set(seat, this.#matchEndMs[seat]);
+    this.#matches.set(seat, this.#matchEndMs[seat] as number);
     if (outcome.kind === "unknown") {
       this.#tell(seat, NOWHERE);
       this.#errands.set(seat, nowMs);
@@ -200,7 +200,7 @@ export class Crowd {
     this.#heardMs[seat] = nowMs;
     this.#tell(seat, this.#cellOf(seat)); // of a heartbeat it is the same as before
     const renewInMs = outcome.renewInMs ?? (this.#setup.sessionTtlMs / 3) * (0.8 + 0.4 * this.#drawErrand(seat));
-    this.#errands.set(seat, Math.min(nowMs + renewInMs, this.#endMs[seat]));
+    this.#errands.set(seat, Math.min(nowMs + renewInMs, this.#endMs[seat] as number));
   }
 
   /** Cost: O(players). */
@@ -212,14 +212,15 @@ export class Crowd {
       perhaps: 0,
     }));
     for (let seat = 0; seat < this.#told.length; seat++) {
-      const [told, wanted] = [this.#told[seat], this.#cellOf(seat)];
+      const [told, wanted] = [this.#told[seat] as number, this.#cellOf(seat)];
       const isUncertain = this.#isUncertain[seat] === 1;
-      const isFresh = nowMs < this.#heardMs[seat] + sessionTtlMs - Math.min(LAPSE_SLACK_MS, sessionTtlMs / 4);
+      const isFresh =
+        nowMs < (this.#heardMs[seat] as number) + sessionTtlMs - Math.min(LAPSE_SLACK_MS, sessionTtlMs / 4);
       if (told === NOWHERE && !isUncertain) continue;
       const certainty = told !== NOWHERE && isFresh && !isUncertain ? "sure" : "perhaps";
       players[certainty]++;
-      if (told !== NOWHERE) cells[told][certainty]++;
-      if (isUncertain && told !== wanted) cells[wanted].perhaps++;
+      if (told !== NOWHERE) (cells[told] as Interval)[certainty]++;
+      if (isUncertain && told !== wanted) (cells[wanted] as Interval).perhaps++;
     }
     return { players, cells };
   }
@@ -240,7 +241,7 @@ export class Crowd {
         this.#vacate(seat, dueMs);
         return undefined;
       default:
-        return dueMs >= this.#endMs[seat] ? this.#end(seat, dueMs) : this.#renew(seat, dueMs);
+        return dueMs >= (this.#endMs[seat] as number) ? this.#end(seat, dueMs) : this.#renew(seat, dueMs);
     }
   }
 
@@ -277,7 +278,7 @@ export class Crowd {
   #fallSilent(seat: number): void {
     this.#silentCount++;
     this.#phases[seat] = SILENT;
-    this.#errands.set(seat, this.#heardMs[seat] + this.#setup.sessionTtlMs + LAPSE_SLACK_MS); // surely gone by then
+    this.#errands.set(seat, (this.#heardMs[seat] as number) + this.#setup.sessionTtlMs + LAPSE_SLACK_MS); // surely gone by then
   }
 
   /** The next match begins where this one ended, be it ahead of the clock. */
@@ -285,8 +286,8 @@ export class Crowd {
     const { world } = this.#setup;
     const draw = (): number => this.#drawLife(seat);
     const isTravelling = draw() < HABITS.borderShare;
-    if (isTravelling) this.#regions[seat] = world.pickNeighbour(this.#regions[seat], draw);
-    this.#gamemodes[seat] = world.pickGamemode(this.#regions[seat], draw);
+    if (isTravelling) this.#regions[seat] = world.pickNeighbour(this.#regions[seat] as number, draw);
+    this.#gamemodes[seat] = world.pickGamemode(this.#regions[seat] as number, draw);
     this.#matchEndMs[seat] = matchMs + world.matchSeconds.at(draw()) * 1_000;
     if (this.#told[seat] === this.#cellOf(seat)) {
       this.#matches.set(seat, this.#matchEndMs[seat]); // once more the same: nothing to report
@@ -296,12 +297,12 @@ export class Crowd {
   }
 
   #tryAgain(seat: number, retryInMs: number, nowMs: number): void {
-    const failures = Math.min(this.#failures[seat] + 1, 255);
+    const failures = Math.min((this.#failures[seat] as number) + 1, 255);
     this.#failures[seat] = failures;
     if (this.#phases[seat] === LEAVING && failures >= HABITS.goodbyeTries) return this.#fallSilent(seat);
     const backoffMs = Math.min(HABITS.retryMs * 2 ** (failures - 1), HABITS.retryMaxMs);
     this.#errands.set(seat, nowMs + Math.max(retryInMs, backoffMs) * (1 + this.#drawErrand(seat) / 2));
-    if (this.#phases[seat] === HERE) this.#matches.set(seat, this.#matchEndMs[seat]);
+    if (this.#phases[seat] === HERE) this.#matches.set(seat, this.#matchEndMs[seat] as number);
   }
 
   /** Frees the seat for a new session, of the same player or of one never seen before. */
@@ -321,9 +322,9 @@ export class Crowd {
       cause,
       seat,
       dueMs,
-      profileId: profileIdOf(seed, this.#serials[seat]),
-      region: world.regions[this.#regions[seat]],
-      gamemode: world.gamemodes[this.#gamemodes[seat]],
+      profileId: profileIdOf(seed, this.#serials[seat] as number),
+      region: world.regions[this.#regions[seat] as number] as string,
+      gamemode: world.gamemodes[this.#gamemodes[seat] as number] as string,
     };
   }
 
@@ -334,14 +335,14 @@ export class Crowd {
   }
 
   #cellOf(seat: number): number {
-    return this.#regions[seat] * this.#setup.world.gamemodes.length + this.#gamemodes[seat];
+    return (this.#regions[seat] as number) * this.#setup.world.gamemodes.length + (this.#gamemodes[seat] as number);
   }
 
   #drawLife(seat: number): number {
-    return chance(this.#setup.seed, seat, this.#lifeDraws[seat]++);
+    return chance(this.#setup.seed, seat, (this.#lifeDraws[seat] as number)++);
   }
 
   #drawErrand(seat: number): number {
-    return chance(~this.#setup.seed, seat, this.#errandDraws[seat]++);
+    return chance(~this.#setup.seed, seat, (this.#errandDraws[seat] as number)++);
   }
 }

@@ -26,8 +26,9 @@ export class WeightedPick {
     this.#sums = new Float64Array(weights.length);
     let sum = 0;
     for (let index = 0; index < weights.length; index++) {
-      if (!(weights[index] >= 0)) throw new RangeError(`Cannot pick by weight: weight ${index} is ${weights[index]}`);
-      sum += weights[index];
+      if (!((weights[index] as number) >= 0))
+        throw new RangeError(`Cannot pick by weight: weight ${index} is ${weights[index]}`);
+      sum += weights[index] as number;
       this.#sums[index] = sum;
     }
     if (!(sum > 0 && sum < Infinity)) throw new RangeError(`Cannot pick by weight: the weights add up to ${sum}`);
@@ -36,11 +37,11 @@ export class WeightedPick {
   /** @param u uniform in [0, 1) */
   at(u: number): number {
     const sums = this.#sums;
-    const target = u * sums[sums.length - 1];
+    const target = u * (sums[sums.length - 1] as number);
     let [low, high] = [0, sums.length - 1];
     while (low < high) {
       const middle = (low + high) >>> 1;
-      if (sums[middle] > target) high = middle;
+      if ((sums[middle] as number) > target) high = middle;
       else low = middle + 1;
     }
     return low;
@@ -55,14 +56,16 @@ export class Quantiles {
   /** @param points percentile → value; 0 and 100 must be among them, values above 0 and rising */
   constructor(points: Readonly<Record<number, number>>) {
     const sorted = Object.entries(points)
-      .map(([percent, value]) => [Number(percent), value])
-      .sort((a, b) => a[0] - b[0]);
-    this.#percents = sorted.map(([percent]) => percent);
-    this.#logs = sorted.map(([, value]) => Math.log(value));
+      .map(([percent, value]) => ({ percent: Number(percent), value }))
+      .sort((a, b) => a.percent - b.percent);
+    this.#percents = sorted.map(({ percent }) => percent);
+    this.#logs = sorted.map(({ value }) => Math.log(value));
     const isWhole = this.#percents[0] === 0 && this.#percents.at(-1) === 100;
     if (
       !isWhole ||
-      !this.#logs.every((log, index) => Number.isFinite(log) && (index === 0 || log >= this.#logs[index - 1]))
+      !this.#logs.every(
+        (log, index) => Number.isFinite(log) && (index === 0 || log >= (this.#logs[index - 1] as number)),
+      )
     ) {
       throw new RangeError(`Cannot draw from percentiles: they must rise from 0 to 100, got ${JSON.stringify(points)}`);
     }
@@ -70,16 +73,20 @@ export class Quantiles {
 
   /** The largest value there is. */
   get max(): number {
-    return Math.exp(this.#logs[this.#logs.length - 1]);
+    return Math.exp(this.#logs[this.#logs.length - 1] as number);
   }
 
   /** @param u uniform in [0, 1) */
   at(u: number): number {
     const percent = u * 100;
     let index = 1;
-    while (this.#percents[index] < percent) index++;
-    const share = (percent - this.#percents[index - 1]) / (this.#percents[index] - this.#percents[index - 1]);
-    return Math.exp(this.#logs[index - 1] + share * (this.#logs[index] - this.#logs[index - 1]));
+    while ((this.#percents[index] as number) < percent) index++;
+    const share =
+      (percent - (this.#percents[index - 1] as number)) /
+      ((this.#percents[index] as number) - (this.#percents[index - 1] as number));
+    return Math.exp(
+      (this.#logs[index - 1] as number) + share * ((this.#logs[index] as number) - (this.#logs[index - 1] as number)),
+    );
   }
 
   /**

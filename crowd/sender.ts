@@ -80,7 +80,7 @@ export class Sender {
       }
       nowMs = now();
     }
-    const lingerEndMs = this.#batch.length > 0 ? this.#batch[0].intendedMs + LINGER_MS : Infinity;
+    const lingerEndMs = (this.#batch[0]?.intendedMs ?? Infinity) + LINGER_MS;
     if (this.#callCount >= connections) return; // the next answer goes on from here
     if (lingerEndMs <= nowMs) this.#closeBatch(lingerEndMs);
     const wakeMs = isDry ? Math.min(this.#pace?.nextMs ?? crowd.nextDueMs, lingerEndMs) : nowMs;

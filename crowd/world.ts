@@ -48,7 +48,8 @@ export function loadWorld(seed = WORLD_SEED): World {
   // Local hours of one country (UTC+2), so that 0 is its midnight; then as shares of the busiest hour.
   const hours = figures.one_country_by_hour_utc.relative;
   const busiest = Math.max(...hours);
-  const liveliness = (utcHour: number): number => hours[(((Math.floor(utcHour) - 2) % 24) + 24) % 24] / busiest;
+  const liveliness = (utcHour: number): number =>
+    (hours[(((Math.floor(utcHour) - 2) % 24) + 24) % 24] as number) / busiest;
 
   return {
     regions: countries.map(({ alpha2 }) => alpha2),
@@ -56,16 +57,17 @@ export function loadWorld(seed = WORLD_SEED): World {
     pickRegion(draw, utcHour) {
       for (;;) {
         const region = people.at(draw());
-        if (utcHour === undefined || draw() < liveliness(utcHour + countries[region].utcOffsetHours)) return region;
+        if (utcHour === undefined || draw() < liveliness(utcHour + (countries[region] as Country).utcOffsetHours))
+          return region;
       }
     },
     pickNeighbour(region, draw) {
-      const { members, pick } = neighbours[region];
-      return members[pick.at(draw())];
+      const { members, pick } = neighbours[region] as Neighbours;
+      return members[pick.at(draw())] as number;
     },
-    pickGamemode: (region, draw) => picks[region].at(draw()),
-    regionShare: (region) => countries[region].residents / residents,
-    gamemodeShare: (region, gamemode) => tastes[region][gamemode],
+    pickGamemode: (region, draw) => (picks[region] as WeightedPick).at(draw()),
+    regionShare: (region) => (countries[region] as Country).residents / residents,
+    gamemodeShare: (region, gamemode) => tastes[region]?.[gamemode] as number,
     sessionMinutes: new Quantiles({
       ...figures.session_minutes.percentiles,
       0: ASSUMED.sessionMinutesMin,
@@ -122,9 +124,9 @@ const UTC_OFFSET_BY_AREA: Readonly<Record<string, number>> = {
 };
 
 function loadCountries(): Country[] {
-  const [header, ...lines] = readText("countries.csv").trim().split("\n");
+  const [header = "", ...lines] = readText("countries.csv").trim().split("\n");
   const columns = header.split(",");
-  const field = (fields: string[], name: string): string => fields[columns.indexOf(name)];
+  const field = (fields: string[], name: string): string => fields[columns.indexOf(name)] as string;
   return lines.map((line) => {
     const fields = line.split(","); // no field of this file is quoted or holds a comma
     const area = field(fields, "m49_intermediate") || field(fields, "m49_subregion");
@@ -180,7 +182,7 @@ function tasteOf(region: number, gamemodeCount: number, figures: Figures, seed: 
     ? Object.values(figures.one_mode_dominates.matches_by_mode).sort((a, b) => b - a)
     : Array.from(order, (_, index) => shareOfRank(index + 1, figures.share_by_popularity_rank));
   const sum = falling.reduce((total, share) => total + share, 0);
-  for (const [index, share] of falling.entries()) shares[order[index].gamemode] = share / sum;
+  for (const [index, { gamemode }] of order.entries()) shares[gamemode] = (falling[index] ?? 0) / sum;
   return shares;
 }
 
@@ -190,8 +192,9 @@ function shareOfRank(rank: number, measured: { readonly rank: number[]; readonly
     1,
     measured.rank.findIndex((known) => known >= rank),
   );
-  const [x0, x1] = [measured.rank[above - 1], measured.rank[above]].map(Math.log);
-  const [y0, y1] = [measured.share[above - 1], measured.share[above]].map(Math.log);
+  const log = (values: readonly number[], at: number): number => Math.log(values[at] as number);
+  const [x0, x1] = [log(measured.rank, above - 1), log(measured.rank, above)];
+  const [y0, y1] = [log(measured.share, above - 1), log(measured.share, above)];
   return Math.exp(y0 + ((Math.log(rank) - x0) / (x1 - x0)) * (y1 - y0));
 }
 
@@ -209,9 +212,9 @@ interface Neighbours {
 function neighboursOf(countries: readonly Country[]): Neighbours[] {
   return countries.map((country, region) => {
     const everywhere = [...countries.keys()].filter((other) => other !== region);
-    const nearby = everywhere.filter((other) => countries[other].area === country.area);
+    const nearby = everywhere.filter((other) => (countries[other] as Country).area === country.area);
     const members = nearby.length > 0 ? nearby : everywhere;
-    return { members, pick: new WeightedPick(members.map((other) => countries[other].residents)) };
+    return { members, pick: new WeightedPick(members.map((other) => (countries[other] as Country).residents)) };
   });
 }
 

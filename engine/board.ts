@@ -30,23 +30,23 @@ export class Board {
   }
 
   count(mode: number): number {
-    return mode < this.counts.length ? this.counts[mode] : 0;
+    return mode < this.counts.length ? (this.counts[mode] as number) : 0;
   }
 
   /** Sets the players of a mode. */
   set(mode: number, players: number): void {
     if (mode >= this.counts.length) this.grow(mode + 1);
     invariant(players >= 0, "no count is negative");
-    const change = players - this.counts[mode];
+    const change = players - (this.counts[mode] as number);
     if (change === 0) return;
     this.counts[mode] = players;
     this.players += change;
     this.version++;
     if (this.place[mode] === 0) this.append(mode);
-    const at = this.place[mode] - 1;
+    const at = (this.place[mode] as number) - 1;
     if (change > 0) this.rise(at);
     else this.sink(at);
-    if (players === 0) this.drop(this.place[mode] - 1);
+    if (players === 0) this.drop((this.place[mode] as number) - 1);
   }
 
   /** The `limit` modes with the most players, best first. */
@@ -56,8 +56,8 @@ export class Board {
     const candidates = this.size > 0 ? [0] : [];
     while (best.length < limit && candidates.length > 0) {
       const at = candidates.shift() as number;
-      const mode = this.heap[at];
-      best.push({ mode: this.names[mode], players: this.counts[mode] });
+      const mode = this.heap[at] as number;
+      best.push({ mode: this.names[mode] as string, players: this.counts[mode] as number });
       for (const child of [2 * at + 1, 2 * at + 2]) if (child < this.size) this.addCandidate(candidates, child);
     }
     return best;
@@ -65,22 +65,26 @@ export class Board {
 
   /** The modes with players in them, in no order. The board must not change meanwhile. */
   *entries(): Generator<readonly [mode: string, players: number]> {
-    for (let at = 0; at < this.size; at++) yield [this.names[this.heap[at]], this.counts[this.heap[at]]];
+    for (let at = 0; at < this.size; at++) {
+      const mode = this.heap[at] as number;
+      yield [this.names[mode] as string, this.counts[mode] as number];
+    }
   }
 
   private addCandidate(candidates: number[], at: number): void {
     let [low, high] = [0, candidates.length];
     while (low < high) {
       const middle = (low + high) >> 1;
-      if (this.ranksAbove(this.heap[at], this.heap[candidates[middle]])) high = middle;
+      const other = this.heap[candidates[middle] as number] as number;
+      if (this.ranksAbove(this.heap[at] as number, other)) high = middle;
       else low = middle + 1;
     }
     candidates.splice(low, 0, at);
   }
 
   private ranksAbove(mode: number, other: number): boolean {
-    const difference = this.counts[mode] - this.counts[other];
-    return difference !== 0 ? difference > 0 : this.names[mode] < this.names[other];
+    const difference = (this.counts[mode] as number) - (this.counts[other] as number);
+    return difference !== 0 ? difference > 0 : (this.names[mode] as string) < (this.names[other] as string);
   }
 
   private append(mode: number): void {
@@ -89,13 +93,13 @@ export class Board {
   }
 
   private drop(at: number): void {
-    const mode = this.heap[at];
-    const last = this.heap[--this.size];
+    const mode = this.heap[at] as number;
+    const last = this.heap[--this.size] as number;
     this.place[mode] = 0;
     if (mode === last) return;
     this.put(last, at);
     this.rise(at);
-    this.sink(this.place[last] - 1);
+    this.sink((this.place[last] as number) - 1);
   }
 
   private put(mode: number, at: number): void {
@@ -104,22 +108,22 @@ export class Board {
   }
 
   private rise(at: number): void {
-    const mode = this.heap[at];
+    const mode = this.heap[at] as number;
     while (at > 0) {
       const parent = (at - 1) >> 1;
-      if (!this.ranksAbove(mode, this.heap[parent])) break;
-      this.put(this.heap[parent], at);
+      if (!this.ranksAbove(mode, this.heap[parent] as number)) break;
+      this.put(this.heap[parent] as number, at);
       at = parent;
     }
     this.put(mode, at);
   }
 
   private sink(at: number): void {
-    const mode = this.heap[at];
+    const mode = this.heap[at] as number;
     for (let child = 2 * at + 1; child < this.size; child = 2 * at + 1) {
-      if (child + 1 < this.size && this.ranksAbove(this.heap[child + 1], this.heap[child])) child++;
-      if (!this.ranksAbove(this.heap[child], mode)) break;
-      this.put(this.heap[child], at);
+      if (child + 1 < this.size && this.ranksAbove(this.heap[child + 1] as number, this.heap[child] as number)) child++;
+      if (!this.ranksAbove(this.heap[child] as number, mode)) break;
+      this.put(this.heap[child] as number, at);
       at = child;
     }
     this.put(mode, at);

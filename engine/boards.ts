@@ -25,7 +25,7 @@ export class Boards {
 
   /** Adds `change` to the players of a cell. */
   add(cell: number, change: number): void {
-    this.counts[cell] += change;
+    (this.counts[cell] as number) += change;
     if (this.isChanged[cell] !== 0) return;
     this.isChanged[cell] = 1;
     this.changed.push(cell);
@@ -34,7 +34,7 @@ export class Boards {
   /** A region's board, up to date. */
   of(region: number): Board {
     this.settle();
-    return this.boards[region];
+    return this.boards[region] as Board;
   }
 
   /** Players in all regions together. */
@@ -55,7 +55,7 @@ export class Boards {
     for (let told = 0; told < cellsMax && changed.length > 0; told++) {
       const cell = changed.pop() as number;
       this.isChanged[cell] = 0;
-      this.boards[cell >>> MODE_BITS].set(cell & MODE_MASK, this.counts[cell]);
+      (this.boards[cell >>> MODE_BITS] as Board).set(cell & MODE_MASK, this.counts[cell] as number);
     }
   }
 }

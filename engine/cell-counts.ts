@@ -25,19 +25,22 @@ export class CellCounts {
   }
 
   players(cell: number): number {
-    return this.slots[this.find(cell) + 1];
+    return this.slots[this.find(cell) + 1] as number;
   }
 
   /** Every cell with players in it, in no order. It must not change meanwhile. */
   *entries(): Generator<readonly [cell: number, players: number]> {
     const { slots } = this;
-    for (let at = 0; at < slots.length; at += 2) if (slots[at] !== 0) yield [slots[at] - 1, slots[at + 1]];
+    for (let at = 0; at < slots.length; at += 2) {
+      const slot = slots[at] as number;
+      if (slot !== 0) yield [slot - 1, slots[at + 1] as number];
+    }
   }
 
   /** Adds to the players of a cell, or takes away. */
   add(cell: number, change: number): void {
     const at = this.find(cell);
-    this.put(at, cell, this.slots[at + 1] + change);
+    this.put(at, cell, (this.slots[at + 1] as number) + change);
   }
 
   /**
@@ -46,7 +49,7 @@ export class CellCounts {
    */
   set(cell: number, players: number): number {
     const at = this.find(cell);
-    const before = this.slots[at + 1];
+    const before = this.slots[at + 1] as number;
     this.put(at, cell, players);
     return before;
   }
@@ -89,9 +92,9 @@ export class CellCounts {
     const { slots, mask } = this;
     let gap = freed >> 1;
     for (let at = (gap + 1) & mask; slots[at * 2] !== 0; at = (at + 1) & mask) {
-      if (((at - this.home(slots[at * 2] - 1)) & mask) < ((at - gap) & mask)) continue;
-      slots[gap * 2] = slots[at * 2];
-      slots[gap * 2 + 1] = slots[at * 2 + 1];
+      if (((at - this.home((slots[at * 2] as number) - 1)) & mask) < ((at - gap) & mask)) continue;
+      slots[gap * 2] = slots[at * 2] as number;
+      slots[gap * 2 + 1] = slots[at * 2 + 1] as number;
       gap = at;
     }
     slots[gap * 2] = 0;
@@ -104,10 +107,11 @@ export class CellCounts {
     this.slots = new Int32Array(cells * 2);
     this.mask = cells - 1;
     for (let from = 0; from < old.length; from += 2) {
-      if (old[from] === 0) continue;
-      const at = this.find(old[from] - 1);
-      this.slots[at] = old[from];
-      this.slots[at + 1] = old[from + 1];
+      const slot = old[from] as number;
+      if (slot === 0) continue;
+      const at = this.find(slot - 1);
+      this.slots[at] = slot;
+      this.slots[at + 1] = old[from + 1] as number;
     }
   }
 }

@@ -3,7 +3,7 @@
  * timers; time comes in as a number of milliseconds of a clock that never goes back.
  */
 import { Boards } from "./boards.ts";
-import { type DecodedRows, encodeRows } from "./codec.ts";
+import { cellOf, type DecodedRows, encodeRows } from "./codec.ts";
 import type { IncomingCopy } from "./incoming-copy.ts";
 import { halfSipHash, type HashKey, hashKeyOf } from "./half-sip-hash.ts";
 import { invariant } from "./invariant.ts";
@@ -11,7 +11,7 @@ import { ModePlayers } from "./mode-players.ts";
 import { MODE_BITS, MODE_MASK, Modes, MODES_MAX, RESERVED_MODE, RESERVED_NAME } from "./modes.ts";
 import { ObservedTime } from "./observed-time.ts";
 import { NO_SEQ, Partition, type ReportEffect } from "./partition.ts";
-import { CELL, NOWHERE, ROW_WORDS, SEEN, SEQ } from "./presence-table.ts";
+import { CELL, hashOfRow, NOWHERE, ROW_WORDS, SEEN, SEQ } from "./presence-table.ts";
 import type { ProfileId } from "./profile-id.ts";
 
 export interface EngineOptions {
@@ -137,7 +137,7 @@ export class Engine {
 
   /** R28: takes the numbers of these modes back, where nobody is in them and nothing that is still to be told names them. */
   releaseModes(names: ReadonlySet<string>): void {
-    this.forgetEmpty(this.time.tenths, (mode) => names.has(this.modes.names[mode]));
+    this.forgetEmpty(this.time.tenths, (mode) => names.has(this.modes.names[mode] as string));
   }
 
   /** R28: players whose mode's name was lost. */
@@ -152,32 +152,33 @@ export class Engine {
    */
   warm(hashes: Int32Array, count: number): number {
     let read = 0;
-    for (let at = 0; at < count; at++) read ^= this.partitions[hashes[at] >>> this.shift].table.touch(hashes[at]);
+    for (let at = 0; at < count; at++)
+      read ^= (this.partitions[(hashes[at] as number) >>> this.shift] as Partition).table.touch(hashes[at] as number);
     return read;
   }
 
   /** Sets where a player is. `mode` as `admitMode` gave it; `seq` 0 … 2^32 - 1, or NO_SEQ. */
   report(hash: number, id: ProfileId, region: number, mode: number, seq: number): ReportEffect {
-    const partition = this.partitions[hash >>> this.shift];
+    const partition = this.partitions[hash >>> this.shift] as Partition;
     const cell = (region << MODE_BITS) | mode;
     return partition.report(hash, id[0], id[1], id[2], id[3], cell, seq, this.time.tenths);
   }
 
   /** Renews a session; false where the player is not connected. */
   renew(hash: number, id: ProfileId): boolean {
-    const partition = this.partitions[hash >>> this.shift];
+    const partition = this.partitions[hash >>> this.shift] as Partition;
     return partition.renew(hash, id[0], id[1], id[2], id[3], this.time.tenths);
   }
 
   /** Disconnects a player; false where not connected. */
   remove(hash: number, id: ProfileId): boolean {
-    const partition = this.partitions[hash >>> this.shift];
+    const partition = this.partitions[hash >>> this.shift] as Partition;
     return partition.remove(hash, id[0], id[1], id[2], id[3], this.time.tenths);
   }
 
   /** Where a player is; `undefined` where nothing is known of one. */
   find(hash: number, id: ProfileId): Presence | undefined {
-    const partition = this.partitions[hash >>> this.shift];
+    const partition = this.partitions[hash >>> this.shift] as Partition;
     const base = partition.findLive(hash, id[0], id[1], id[2], id[3], this.time.tenths);
     if (base < 0) return undefined;
     const cell = partition.cellAt(base);
@@ -188,15 +189,16 @@ export class Engine {
 
   /** Everybody in a partition who is not overdue, removed players too. Nothing may change meanwhile. */
   *players(partition: number): Generator<KnownPlayer> {
-    const { table } = this.partitions[partition];
-    for (const base of this.partitions[partition].liveRows(this.time.tenths)) {
-      const [cell, seq] = [table.rows[base + CELL], table.rows[base + SEQ] >>> 0];
+    const known = this.partitions[partition] as Partition;
+    const { rows } = known.table;
+    for (const base of known.liveRows(this.time.tenths)) {
+      const [cell, seq] = [rows[base + CELL] as number, (rows[base + SEQ] as number) >>> 0];
       const isRemoved = cell === NOWHERE;
       yield {
-        id: table.rows.slice(base, base + 4),
+        id: rows.slice(base, base + 4) as ProfileId,
         region: isRemoved ? -1 : cell >>> MODE_BITS,
         mode: isRemoved ? "" : this.nameOf(cell & MODE_MASK),
-        seenMs: this.time.clockMs(table.rows[base + SEEN]),
+        seenMs: this.time.clockMs(rows[base + SEEN] as number),
         seq: seq === 0 ? NO_SEQ : seq,
       };
     }
@@ -227,7 +229,7 @@ export class Engine {
       this.sweepBeganAt = now;
     }
     while (this.sweeping < this.partitions.length && budget > 0) {
-      budget = this.partitions[this.sweeping].sweep(now, budget);
+      budget = (this.partitions[this.sweeping] as Partition).sweep(now, budget);
       if (budget > 0) this.sweeping++;
     }
   }
@@ -243,7 +245,7 @@ export class Engine {
 
   /** Encodes and clears what a partition has for the log. */
   drainLog(partition: number, writtenAtMs: number): Uint8Array {
-    const { unlogged } = this.partitions[partition];
+    const { unlogged } = this.partitions[partition] as Partition;
     const { words, count } = unlogged;
     const message = encodeRows("log", { words, count, ...this.context(writtenAtMs) });
     unlogged.clear();
@@ -252,7 +254,7 @@ export class Engine {
 
   /** A copy of a partition's table for its snapshot: free rows are still in it, see `takenRows`. */
   copy(partition: number, writtenAtMs: number): TableCopy {
-    const { table } = this.partitions[partition];
+    const { table } = this.partitions[partition] as Partition;
     return { words: table.rows.slice(), ...this.context(writtenAtMs), modeNames: [...this.modes.names] };
   }
 
@@ -277,18 +279,18 @@ export class Engine {
       this.clear(partition);
       throw error;
     }
-    const isAnybodyThere = messages.some(({ count }) => count > 0);
-    if (isAnybodyThere) this.partitions[partition].graceUntil = this.time.tenths + Math.ceil(graceMs / 100);
+    if (messages.every(({ count }) => count === 0)) return;
+    (this.partitions[partition] as Partition).graceUntil = this.time.tenths + Math.ceil(graceMs / 100);
   }
 
   /** R26: what is left of a partition's recovery grace, in milliseconds. */
   graceLeftMs(partition: number): number {
-    return Math.max(0, this.partitions[partition].graceUntil - this.time.tenths) * 100;
+    return Math.max(0, (this.partitions[partition] as Partition).graceUntil - this.time.tenths) * 100;
   }
 
   /** Drops all that is known of a partition. */
   clear(partition: number): void {
-    this.partitions[partition].clear();
+    (this.partitions[partition] as Partition).clear();
     this.partitions[partition] = this.emptyPartition();
   }
 
@@ -296,10 +298,7 @@ export class Engine {
   assertSound(): void {
     const sums = new Map<number, number>();
     for (const partition of this.partitions) {
-      partition.assertSound((base) => {
-        const { rows } = partition.table;
-        return halfSipHash(this.key, rows[base], rows[base + 1], rows[base + 2], rows[base + 3]);
-      });
+      partition.assertSound((base) => hashOfRow(this.key, partition.table.rows, base));
       for (const [cell, players] of partition.tally.cells()) sums.set(cell, (sums.get(cell) ?? 0) + players);
     }
     if (this.sums instanceof Boards) assertBoards(this.sums, sums);
@@ -309,23 +308,22 @@ export class Engine {
   private replay(partition: number, decoded: DecodedRows, passedMs: number): void {
     const now = this.time.tenths;
     const modes = this.modeNumbers(decoded);
-    const target = this.partitions[partition];
+    const target = this.partitions[partition] as Partition;
     const passed = Math.min(Math.ceil(passedMs / 100), SEEN_MAX);
     if (decoded.count > target.table.size) target.table.reserve(decoded.count);
     for (let base = 0; base < decoded.count * ROW_WORDS; base += ROW_WORDS) {
       const { words } = decoded;
-      const place = words[base + 4];
-      const cell = place === NOWHERE ? NOWHERE : (decoded.regions[place & 0xffff] << MODE_BITS) | modes[place >>> 16];
-      const hash = halfSipHash(this.key, words[base], words[base + 1], words[base + 2], words[base + 3]);
+      const cell = cellOf(words[base + CELL] as number, decoded.regions, modes);
+      const hash = hashOfRow(this.key, words, base);
       if (hash >>> this.shift !== partition)
         throw new RangeError(`Cannot recover partition ${partition}: it holds a player of another one`);
-      if (!target.restore(hash, words, base, cell, now - Math.min(words[base + 5] + passed, SEEN_MAX)))
+      if (!target.restore(hash, words, base, cell, now - Math.min((words[base + SEEN] as number) + passed, SEEN_MAX)))
         throw new RangeError(`Cannot recover partition ${partition}: more players than there is room for`);
     }
   }
 
   private nameOf(mode: number): string {
-    return mode === RESERVED_MODE ? RESERVED_NAME : this.modes.names[mode];
+    return mode === RESERVED_MODE ? RESERVED_NAME : (this.modes.names[mode] as string);
   }
 
   private context(writtenAtMs: number): { modeNames: readonly string[]; now: number; writtenAtMs: number } {
@@ -362,7 +360,8 @@ export class Engine {
     const waiting = new Set(this.modesHeld());
     for (const { modes } of this.incoming) for (const mode of modes) waiting.add(mode);
     for (const { unlogged } of this.partitions)
-      for (let row = 0; row < unlogged.count; row++) waiting.add(unlogged.words[row * ROW_WORDS + CELL] & MODE_MASK);
+      for (let row = 0; row < unlogged.count; row++)
+        waiting.add((unlogged.words[row * ROW_WORDS + CELL] as number) & MODE_MASK);
     return waiting;
   }
 
@@ -390,7 +389,7 @@ function assertBoards(boards: Boards, sums: ReadonlyMap<number, number>): void {
 
 function assertModes(modes: ModePlayers, sums: ReadonlyMap<number, number>): void {
   const players = new Int32Array(1 << MODE_BITS);
-  for (const [cell, count] of sums) players[cell & MODE_MASK] += count;
+  for (const [cell, count] of sums) (players[cell & MODE_MASK] as number) += count;
   const isSum = players.every((count, mode) => count === modes.of(mode));
   invariant(isSum, "a mode's players are the sum of tallies");
 }

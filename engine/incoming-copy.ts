@@ -5,15 +5,15 @@
  * Rows keep the holder's observed time, moved by one distance for the whole copy. So ages are exact to the tenth whenever
  * a row was sent, and the last round decides by how much all of them are moved once more.
  */
-import { type DecodedRows, GONE } from "./codec.ts";
+import { cellOf, type DecodedRows, GONE } from "./codec.ts";
 import type { Engine } from "./engine.ts";
-import { MODE_BITS } from "./modes.ts";
-import { CELL, NOWHERE, type PresenceTable, ROW_WORDS, SEEN, SEQ } from "./presence-table.ts";
-import type { ProfileId } from "./profile-id.ts";
+import type { Partition } from "./partition.ts";
+import { CELL, type PresenceTable, ROW_WORDS, SEEN, SEQ } from "./presence-table.ts";
+import { emptyProfileId } from "./profile-id.ts";
 import { sumOf, type TableSum } from "./table-sum.ts";
 
 /** The id that is hashed just now. */
-const id: ProfileId = new Int32Array(4);
+const id = emptyProfileId();
 
 export class IncomingCopy {
   /** The modes of its rows, which keep their numbers as long. */
@@ -28,7 +28,7 @@ export class IncomingCopy {
   constructor(engine: Engine, partition: number) {
     this.engine = engine;
     this.partition = partition;
-    this.table = engine.partitions[partition].newTable();
+    this.table = (engine.partitions[partition] as Partition).newTable();
     engine.incoming.add(this);
   }
 
@@ -47,9 +47,9 @@ export class IncomingCopy {
     for (const mode of modes) this.modes.add(mode);
     if (count > this.table.size) this.table.reserve(count);
     for (let base = 0; base < count * ROW_WORDS; base += ROW_WORDS) {
-      const place = words[base + CELL];
+      const place = words[base + CELL] as number;
       if (place === GONE) this.remove(words, base);
-      else this.set(words, base, place === NOWHERE ? NOWHERE : cellOf(regions[place & 0xffff], modes[place >>> 16]));
+      else this.set(words, base, cellOf(place, regions, modes));
     }
   }
 
@@ -67,8 +67,9 @@ export class IncomingCopy {
     const { engine, partition, table } = this;
     this.moveBy(asOfHere - this.asOf - (this.aheadBy ?? 0));
     engine.clear(partition);
-    engine.partitions[partition].fill(table);
-    engine.partitions[partition].graceUntil = asOfHere + Math.ceil(graceLeftMs / 100);
+    const target = engine.partitions[partition] as Partition;
+    target.fill(table);
+    target.graceUntil = asOfHere + Math.ceil(graceLeftMs / 100);
     this.drop();
   }
 
@@ -78,25 +79,36 @@ export class IncomingCopy {
   }
 
   private set(words: Int32Array, at: number, cell: number): void {
-    const [id0, id1, id2, id3] = [words[at], words[at + 1], words[at + 2], words[at + 3]];
+    const [id0, id1, id2, id3] = [
+      words[at] as number,
+      words[at + 1] as number,
+      words[at + 2] as number,
+      words[at + 3] as number,
+    ];
     const hash = this.hashOf(words, at);
     let base = this.table.find(hash, id0, id1, id2, id3);
     if (base < 0) base = this.table.insert(hash, id0, id1, id2, id3);
     if (base < 0) throw new RangeError("Cannot take in a round: more players than there is room for");
     const { rows } = this.table;
     rows[base + CELL] = cell;
-    rows[base + SEEN] = this.asOf - words[at + SEEN] + (this.aheadBy ?? 0);
-    rows[base + SEQ] = words[at + SEQ];
+    rows[base + SEEN] = this.asOf - (words[at + SEEN] as number) + (this.aheadBy ?? 0);
+    rows[base + SEQ] = words[at + SEQ] as number;
   }
 
   private remove(words: Int32Array, at: number): void {
     const hash = this.hashOf(words, at);
-    const base = this.table.find(hash, words[at], words[at + 1], words[at + 2], words[at + 3]);
+    const base = this.table.find(
+      hash,
+      words[at] as number,
+      words[at + 1] as number,
+      words[at + 2] as number,
+      words[at + 3] as number,
+    );
     if (base >= 0) this.table.remove(base); // else it came and went between two rounds
   }
 
   private hashOf(words: Int32Array, at: number): number {
-    for (let word = 0; word < 4; word++) id[word] = words[at + word];
+    for (let word = 0; word < 4; word++) id[word] = words[at + word] as number;
     const hash = this.engine.hash(id);
     if (this.engine.partitionOf(hash) === this.partition) return hash;
     throw new RangeError("Cannot take in a round: it holds a player of another partition");
@@ -105,10 +117,7 @@ export class IncomingCopy {
   private moveBy(tenths: number): void {
     const { rows } = this.table;
     if (tenths === 0) return;
-    for (let base = 0; base < rows.length; base += ROW_WORDS) if (!this.table.isFree(base)) rows[base + SEEN] += tenths;
+    for (let base = 0; base < rows.length; base += ROW_WORDS)
+      if (!this.table.isFree(base)) (rows[base + SEEN] as number) += tenths;
   }
-}
-
-function cellOf(region: number, mode: number): number {
-  return (region << MODE_BITS) | mode;
 }

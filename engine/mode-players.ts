@@ -8,11 +8,11 @@ export class ModePlayers {
 
   /** Adds `change` to the players of a cell. */
   add(cell: number, change: number): void {
-    this.players[cell & MODE_MASK] += change;
+    (this.players[cell & MODE_MASK] as number) += change;
   }
 
   of(mode: number): number {
-    return this.players[mode];
+    return this.players[mode] as number;
   }
 
   /** Whether nobody in any region is in a mode. */

@@ -76,7 +76,7 @@ export class Modes {
   /** Forgets the modes not used since `before` (tenths of observed time) in which `isEmpty` sees nobody. */
   forget(before: number, isEmpty: (mode: number) => boolean): void {
     for (const [name, number] of this.numbers) {
-      if (this.usedAt[number] > before || !isEmpty(number)) continue;
+      if ((this.usedAt[number] as number) > before || !isEmpty(number)) continue;
       this.numbers.delete(name);
       this.names[number] = "";
       this.free.push(number);

@@ -7,13 +7,18 @@ const STEP_MAX_MS = 1000;
 /** Where observed time was held back; the oldest are merged, which can only make "last seen" earlier. */
 const GAPS_MAX = 64;
 
+interface Gap {
+  readonly fromMs: number;
+  readonly aheadMs: number;
+}
+
 export class ObservedTime {
   /** Tenths of a second observed so far, whole. */
   tenths = 0;
   private observedMs = 0;
   private lastMs: number;
   /** From observed time `fromMs` on the clock is `aheadMs` further than the observed time. */
-  private readonly gaps: { fromMs: number; aheadMs: number }[];
+  private readonly gaps: [Gap, ...Gap[]];
 
   /** @param nowMs reading of a clock that never goes back, in milliseconds */
   constructor(nowMs: number) {
@@ -43,7 +48,7 @@ export class ObservedTime {
 
   private hold(): void {
     const gap = { fromMs: this.observedMs, aheadMs: this.lastMs - this.observedMs };
-    if (this.gaps[this.gaps.length - 1].fromMs === gap.fromMs) this.gaps.pop(); // held on: still the same gap
+    if (this.gaps.at(-1)?.fromMs === gap.fromMs) this.gaps.pop(); // held on: still the same gap
     this.gaps.push(gap);
     if (this.gaps.length > GAPS_MAX) this.gaps.splice(1, 1);
   }

@@ -6,7 +6,7 @@ import { encodeRows, GONE } from "./codec.ts";
 import type { Engine } from "./engine.ts";
 import type { Partition } from "./partition.ts";
 import { CELL, type PresenceTable, ROW_WORDS, SEEN, SEQ, takenRows } from "./presence-table.ts";
-import type { ProfileId } from "./profile-id.ts";
+import { emptyProfileId } from "./profile-id.ts";
 import { sumOf, type TableSum } from "./table-sum.ts";
 
 /** What changed since the round before. */
@@ -18,7 +18,7 @@ export interface Round {
 }
 
 /** The id that is looked for just now. */
-const id: ProfileId = new Int32Array(4);
+const id = emptyProfileId();
 
 export class OutgoingCopy {
   private readonly engine: Engine;
@@ -30,7 +30,7 @@ export class OutgoingCopy {
   constructor(engine: Engine, partition: number) {
     this.engine = engine;
     this.index = partition;
-    this.partition = engine.partitions[partition];
+    this.partition = engine.partitions[partition] as Partition;
     this.changed = this.noteAnew();
   }
 
@@ -67,10 +67,10 @@ export class OutgoingCopy {
   }
 
   private readRow({ rows }: PresenceTable, words: Int32Array, at: number, asOf: number): void {
-    for (let word = 0; word < 4; word++) id[word] = words[at + word];
+    for (let word = 0; word < 4; word++) id[word] = words[at + word] as number;
     const base = this.partition.table.find(this.engine.hash(id), id[0], id[1], id[2], id[3]);
-    words[at + CELL] = base < 0 ? GONE : rows[base + CELL];
-    words[at + SEEN] = base < 0 ? asOf : rows[base + SEEN];
-    words[at + SEQ] = base < 0 ? 0 : rows[base + SEQ];
+    words[at + CELL] = base < 0 ? GONE : (rows[base + CELL] as number);
+    words[at + SEEN] = base < 0 ? asOf : (rows[base + SEEN] as number);
+    words[at + SEQ] = base < 0 ? 0 : (rows[base + SEQ] as number);
   }
 }

@@ -77,9 +77,9 @@ export class Partition {
     const base = this.findLive(hash, id0, id1, id2, id3, now);
     if (base < 0) return this.connect(table.insert(hash, id0, id1, id2, id3), cell, seq, now);
     const { rows } = table;
-    const known = rows[base + SEQ] >>> 0;
+    const known = (rows[base + SEQ] as number) >>> 0;
     if (seq > 0 && seq <= known) return "late";
-    const from = rows[base + CELL];
+    const from = rows[base + CELL] as number;
     this.isTouched = true;
     rows[base + SEEN] = now;
     if (seq !== NO_SEQ) rows[base + SEQ] = seq;
@@ -137,11 +137,11 @@ export class Partition {
 
   /** The cell in the row that begins at `base`. */
   cellAt(base: number): number {
-    return this.table.rows[base + CELL];
+    return this.table.rows[base + CELL] as number;
   }
 
   seenAt(base: number): number {
-    return this.table.rows[base + SEEN];
+    return this.table.rows[base + SEEN] as number;
   }
 
   /** Where the row of each player begins who is not overdue, removed ones included. Nothing may change meanwhile. */
@@ -155,7 +155,7 @@ export class Partition {
   *cells(): Generator<number> {
     const { rows } = this.table;
     for (let base = 0; base < rows.length; base += ROW_WORDS)
-      if (!this.table.isFree(base) && isCounted(rows[base + CELL])) yield rows[base + CELL];
+      if (!this.table.isFree(base) && isCounted(rows[base + CELL] as number)) yield rows[base + CELL] as number;
   }
 
   /**
@@ -182,7 +182,12 @@ export class Partition {
    * @returns false where the partition is full
    */
   restore(hash: number, words: Int32Array, at: number, cell: number, seen: number): boolean {
-    const [id0, id1, id2, id3] = [words[at], words[at + 1], words[at + 2], words[at + 3]];
+    const [id0, id1, id2, id3] = [
+      words[at] as number,
+      words[at + 1] as number,
+      words[at + 2] as number,
+      words[at + 3] as number,
+    ];
     let base = this.table.find(hash, id0, id1, id2, id3);
     if (base < 0) base = this.table.insert(hash, id0, id1, id2, id3);
     else if (this.cellAt(base) !== NOWHERE) this.leave(this.cellAt(base));
@@ -190,7 +195,7 @@ export class Partition {
     const { rows } = this.table;
     rows[base + CELL] = cell;
     rows[base + SEEN] = seen;
-    rows[base + SEQ] = words[at + SEQ];
+    rows[base + SEQ] = words[at + SEQ] as number;
     if (cell !== NOWHERE) this.enter(cell);
     this.isTouched = true;
     return true;
@@ -202,7 +207,7 @@ export class Partition {
     this.table = table;
     const { rows } = table;
     for (let base = 0; base < rows.length; base += ROW_WORDS)
-      if (!table.isFree(base) && rows[base + CELL] !== NOWHERE) this.enter(rows[base + CELL]);
+      if (!table.isFree(base) && rows[base + CELL] !== NOWHERE) this.enter(rows[base + CELL] as number);
     this.isTouched = true;
   }
 
@@ -225,7 +230,13 @@ export class Partition {
     for (let base = 0; base < rows.length; base += ROW_WORDS) {
       if (this.table.isFree(base)) continue;
       size++;
-      const found = this.table.find(hashOf(base), rows[base], rows[base + 1], rows[base + 2], rows[base + 3]);
+      const found = this.table.find(
+        hashOf(base),
+        rows[base] as number,
+        rows[base + 1] as number,
+        rows[base + 2] as number,
+        rows[base + 3] as number,
+      );
       invariant(found === base, "every player has one row, and the search ends at it");
       const cell = this.cellAt(base);
       if (isCounted(cell)) counted.set(cell, (counted.get(cell) ?? 0) + 1);
@@ -257,7 +268,12 @@ export class Partition {
     const { changed } = this;
     if (changed === undefined) return;
     const { rows } = this.table;
-    const [id0, id1, id2, id3] = [rows[base], rows[base + 1], rows[base + 2], rows[base + 3]];
+    const [id0, id1, id2, id3] = [
+      rows[base] as number,
+      rows[base + 1] as number,
+      rows[base + 2] as number,
+      rows[base + 3] as number,
+    ];
     const hash = halfSipHash(this.options.key, id0, id1, id2, id3);
     if (changed.find(hash, id0, id1, id2, id3) >= 0) return;
     if (changed.size === CHANGED_MAX) this.changed = undefined; // whoever copies finds out, and begins anew

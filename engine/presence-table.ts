@@ -106,7 +106,7 @@ export class PresenceTable {
    * @returns what it read, of no meaning
    */
   touch(hash: number): number {
-    return this.rows[this.home(hash)];
+    return this.rows[this.home(hash)] as number;
   }
 
   private home(hash: number): number {
@@ -115,7 +115,7 @@ export class PresenceTable {
 
   private homeOf(base: number): number {
     const { rows } = this;
-    return this.home(halfSipHash(this.key, rows[base], rows[base + 1], rows[base + 2], rows[base + 3]));
+    return this.home(hashOfRow(this.key, rows, base));
   }
 
   private after(base: number): number {
@@ -133,9 +133,14 @@ export class PresenceTable {
     this.rows = capacity === 1 ? EMPTY : new Int32Array(capacity * ROW_WORDS);
     for (let from = 0; from < old.length; from += ROW_WORDS) {
       if (isFree(old, from)) continue;
-      const [id0, id1, id2, id3] = [old[from], old[from + 1], old[from + 2], old[from + 3]];
+      const [id0, id1, id2, id3] = [
+        old[from] as number,
+        old[from + 1] as number,
+        old[from + 2] as number,
+        old[from + 3] as number,
+      ];
       const base = ~this.find(halfSipHash(this.key, id0, id1, id2, id3), id0, id1, id2, id3);
-      for (let word = 0; word < ROW_WORDS; word++) this.rows[base + word] = old[from + word];
+      for (let word = 0; word < ROW_WORDS; word++) this.rows[base + word] = old[from + word] as number;
     }
   }
 }
@@ -149,6 +154,17 @@ export function takenRows(words: Int32Array): { words: Int32Array; count: number
     end += ROW_WORDS;
   }
   return { words, count: end / ROW_WORDS };
+}
+
+/** The keyed hash of the id in the row that begins at `base`. */
+export function hashOfRow(key: HashKey, rows: Int32Array, base: number): number {
+  return halfSipHash(
+    key,
+    rows[base] as number,
+    rows[base + 1] as number,
+    rows[base + 2] as number,
+    rows[base + 3] as number,
+  );
 }
 
 function isFree(rows: Int32Array, base: number): boolean {

@@ -2,8 +2,13 @@
  * Profile ids: a UUID's 128 bits as four signed 32-bit words, big-endian; text only where a client sees it.
  */
 
-/** Four words in an `Int32Array(4)`. */
-export type ProfileId = Int32Array;
+/** Four words in an `Int32Array(4)`: the compiler knows that they are there. */
+export type ProfileId = Int32Array & Record<0 | 1 | 2 | 3, number>;
+
+/** An id to be written to. */
+export function emptyProfileId(): ProfileId {
+  return new Int32Array(4) as ProfileId;
+}
 
 /** Value of a hex digit by its character code, -1 for any other character. */
 const DIGITS = new Int8Array(256).fill(-1);
@@ -44,7 +49,7 @@ export function parseProfileId(text: string, id: ProfileId): boolean {
 
 /** The id as a UUID in lower case. */
 export function formatProfileId(id: ProfileId): string {
-  const byte = (index: number): string => HEX[(id[index >> 2] >>> (24 - 8 * (index & 3))) & 255];
+  const byte = (index: number): string => HEX[((id[index >> 2] as number) >>> (24 - 8 * (index & 3))) & 255] as string;
   let text = "";
   for (let index = 0; index < 16; index++) {
     if (index === 4 || index === 6 || index === 8 || index === 10) text += "-";
@@ -60,5 +65,9 @@ function fourDigits(text: string, at: number): number {
   const code2 = text.charCodeAt(at + 2);
   const code3 = text.charCodeAt(at + 3);
   if ((code0 | code1 | code2 | code3) > 255) return -1;
-  return (DIGITS[code0] << 12) | (DIGITS[code1] << 8) | (DIGITS[code2] << 4) | DIGITS[code3];
+  const digit0 = DIGITS[code0] as number;
+  const digit1 = DIGITS[code1] as number;
+  const digit2 = DIGITS[code2] as number;
+  const digit3 = DIGITS[code3] as number;
+  return (digit0 << 12) | (digit1 << 8) | (digit2 << 4) | digit3;
 }

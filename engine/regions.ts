@@ -24,7 +24,7 @@ export function regionOf(code: string): number {
   if (code.length !== 2) return -1;
   const [first, second] = [code.charCodeAt(0) | 0x20, code.charCodeAt(1) | 0x20];
   if (first < 97 || first > 122 || second < 97 || second > 122) return -1;
-  return NUMBERS[slotOf(first, second)];
+  return NUMBERS[slotOf(first, second)] as number;
 }
 
 /** Both letters of each region's code in one number, the first one lower: how a region is written in messages. */

@@ -13,7 +13,7 @@ export class RowBuffer {
     const at = this.count * ROW_WORDS;
     if (at === this.words.length) this.grow();
     const { words } = this;
-    for (let word = 0; word < ROW_WORDS; word++) words[at + word] = rows[base + word];
+    for (let word = 0; word < ROW_WORDS; word++) words[at + word] = rows[base + word] as number;
     this.count++;
   }
 

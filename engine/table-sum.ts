@@ -29,11 +29,16 @@ export function sumOf({ rows, size }: PresenceTable, modeNames: readonly string[
   const modeHashes = new Map<number, number>();
   let [one, other] = [0, 0];
   for (let base = 0; base < rows.length; base += ROW_WORDS) {
-    const [id0, id1, id2, id3] = [rows[base], rows[base + 1], rows[base + 2], rows[base + 3]];
+    const [id0, id1, id2, id3] = [
+      rows[base] as number,
+      rows[base + 1] as number,
+      rows[base + 2] as number,
+      rows[base + 3] as number,
+    ];
     if ((id0 | id1 | id2 | id3) === 0) continue;
-    const place = placeHash(rows[base + CELL], modeNames, modeHashes);
+    const place = placeHash(rows[base + CELL] as number, modeNames, modeHashes);
     const idHash = mix(mix(mix(mix(id0) ^ id1) ^ id2) ^ id3);
-    const hash = mix(mix(mix(idHash ^ place) ^ (asOf - rows[base + SEEN])) ^ rows[base + SEQ]);
+    const hash = mix(mix(mix(idHash ^ place) ^ (asOf - (rows[base + SEEN] as number))) ^ (rows[base + SEQ] as number));
     one = (one + hash) | 0;
     other = (other + mix(hash ^ idHash ^ MIX_OTHER)) | 0;
   }
@@ -50,7 +55,7 @@ function placeHash(cell: number, modeNames: readonly string[], modeHashes: Map<n
   const mode = cell & MODE_MASK;
   let hash = modeHashes.get(mode);
   if (hash === undefined) modeHashes.set(mode, (hash = crc32(modeNames[mode] ?? RESERVED_NAME) | 0));
-  return mix(hash) ^ REGION_HASHES[cell >>> MODE_BITS];
+  return mix(hash) ^ (REGION_HASHES[cell >>> MODE_BITS] as number);
 }
 
 function mix(word: number): number {

@@ -79,7 +79,10 @@ export class Tally {
     this.isLost = false;
     if (isOverflow && changes.length < CHANGES_MAX) this.changes = new Int32Array(changes.length * 2);
     if (isLost) return false;
-    for (let at = 0; at < changed; at++) see(changes[at] > 0 ? changes[at] - 1 : -1 - changes[at]);
+    for (let at = 0; at < changed; at++) {
+      const change = changes[at] as number;
+      see(change > 0 ? change - 1 : -1 - change);
+    }
     return true;
   }
 
@@ -87,7 +90,7 @@ export class Tally {
     const { counts, changes, changed } = this;
     if (changed > changes.length) return this.countAll();
     for (let at = this.counted; at < changed; at++) {
-      const change = changes[at];
+      const change = changes[at] as number;
       if (change > 0) counts.add(change - 1, 1);
       else counts.add(-1 - change, -1);
     }

@@ -81,8 +81,8 @@ export interface Entry {
 
 /** Reads the profile id of one of many reports into `id`. */
 export function readId(ids: Reports["ids"], index: number, id: ProfileId): void {
-  id[0] = ids[4 * index];
-  id[1] = ids[4 * index + 1];
-  id[2] = ids[4 * index + 2];
-  id[3] = ids[4 * index + 3];
+  id[0] = ids[4 * index] as number;
+  id[1] = ids[4 * index + 1] as number;
+  id[2] = ids[4 * index + 2] as number;
+  id[3] = ids[4 * index + 3] as number;
 }

@@ -6,11 +6,11 @@ import { type Static, type TSchema, Type } from "typebox";
 import { Compile, type Validator } from "typebox/compile";
 import Format from "typebox/format";
 import { MODE_NAME } from "../engine/modes.ts";
-import { parseProfileId } from "../engine/profile-id.ts";
+import { emptyProfileId, parseProfileId } from "../engine/profile-id.ts";
 import { regionOf } from "../engine/regions.ts";
 
 /** The profile id that was checked last: checking reads it, so who asks at once need not read it again. */
-export const checkedId = new Int32Array(4);
+export const checkedId = emptyProfileId();
 Format.Set("profile-id", (text) => parseProfileId(text, checkedId));
 Format.Set("iso-3166-1-alpha-2", (text) => regionOf(text) >= 0);
 

@@ -113,7 +113,7 @@ function layerOf(file: string): string | undefined {
 }
 
 function checkFile(file: string, folder: string, source: string, productionPackages: readonly string[]): string[] {
-  const layer = LAYERS[folder];
+  const layer = LAYERS[folder] as Layer;
   const breaches = new Set<string>();
   const report = (at: SyntaxNode, message: string) => {
     const before = source.slice(0, at.start).split("\n");

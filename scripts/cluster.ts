@@ -168,7 +168,7 @@ ${lines.join("\n")}
                     -H 'content-type: application/json' -d '{"region":"CA","gamemode":"GM01"}'
   ask another     curl '${second}/v1/regions/CA/gamemode?top=5'
   who is there    curl ${second}/v1/cluster
-  kill one        kill -9 ${parts.nodes[0].pid}       and ask the others
+  kill one        kill -9 ${(parts.nodes[0] as Part).pid}       and ask the others
   add one         HEADCOUNT_REDIS_URL=${redisUrl} HEADCOUNT_PORT=0 npm start
   logs            ${folder}
 

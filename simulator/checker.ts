@@ -5,6 +5,7 @@
 import type { RegionView } from "../cluster/cluster-node.ts";
 import type { ClusterKey } from "../cluster/ports/shared-store.ts";
 import type { Done, Outcome, Place } from "../cluster/ports/rows.ts";
+import type { Ranked } from "../engine/board.ts";
 import { describe, type End, nameOfPlace, placeOf, type Player, regionOfPlace, type Request } from "./crowd.ts";
 import { type Change, NOWHERE } from "./ledger.ts";
 import { partitionOf, Records } from "./records.ts";
@@ -53,7 +54,7 @@ export class Checker {
     const of = partitionOf(key.hashKey, key.partitions);
     this.hashed = ({ id }) => of(id);
     this.byPartition = Array.from({ length: key.partitions }, () => []);
-    for (const player of this.world.crowd.players) this.byPartition[this.hashed(player)].push(player);
+    for (const player of this.world.crowd.players) (this.byPartition[this.hashed(player)] as Player[]).push(player);
     if (isOther) this.onOtherKey();
   }
 
@@ -129,7 +130,7 @@ export class Checker {
     this.index();
     const { tagsCount, records } = this.world.store.model;
     for (let partition = tag; partition < this.byPartition.length; partition += tagsCount) {
-      const players = this.byPartition[partition];
+      const players = this.byPartition[partition] as Player[];
       if (players.length === 0 || this.records.isKnown(partition, records.get(partition))) continue;
       for (const player of players) this.checkRecord(player, "a step of the store");
     }
@@ -198,12 +199,10 @@ export class Checker {
 
   private checkForm(view: RegionView, region: number, by: string): void {
     const sum = view.top.reduce((players, ranked) => players + ranked.players, 0);
-    const isRanked = view.top.every(
-      (one, at) =>
-        at === 0 ||
-        one.players < view.top[at - 1].players ||
-        (one.players === view.top[at - 1].players && one.mode > view.top[at - 1].mode),
-    );
+    const isRanked = view.top.slice(1).every((one, at) => {
+      const above = view.top[at] as Ranked;
+      return one.players < above.players || (one.players === above.players && one.mode > above.mode);
+    });
     const isSound =
       view.region === region && view.players === sum && isRanked && view.top.every(({ players }) => players > 0);
     if (!isSound) this.world.fail(`${by} region ${region} is malformed: ${JSON.stringify(view)}`);

@@ -39,7 +39,7 @@ export function regionOfPlace(place: number): number {
 }
 
 export function modeOfPlace(place: number): string {
-  return MODES[place & ((1 << MODE_BITS) - 1)];
+  return MODES[place & ((1 << MODE_BITS) - 1)] as string;
 }
 
 export function nameOfPlace(place: number): string {

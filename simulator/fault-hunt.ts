@@ -1,6 +1,6 @@
 /** Whether a planted fault is caught: by the scenarios that are about it, with some seeds each, then by random runs. */
 import type { Job } from "./jobs.ts";
-import { PLANTED_FAULTS } from "./planted-faults.ts";
+import { faultNamed } from "./planted-faults.ts";
 import { runPool } from "./pool.ts";
 
 export interface Catch {
@@ -15,7 +15,7 @@ const SEEDS_A_SCENARIO = 8;
 
 /** @throws {Error} where the fault can no longer be planted: the source has changed */
 export async function catchFault(name: string, seedsMax: number, workers: number): Promise<Catch> {
-  const { scenarios = [] } = PLANTED_FAULTS[name];
+  const { scenarios = [] } = faultNamed(name);
   const jobs: Job[] = [];
   for (let seed = 1; seed <= SEEDS_A_SCENARIO; seed++) for (const scenario of scenarios) jobs.push({ seed, scenario });
   for (let seed = 1; seed <= seedsMax; seed++) jobs.push({ seed, scenario: undefined });

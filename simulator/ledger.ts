@@ -159,7 +159,7 @@ export class Ledger {
   possible(fromMs: number, untilMs: number): ReadonlySet<number> {
     const places = new Set<number>();
     for (let at = this.moments.length - 1; at >= 0; at--) {
-      const moment = this.moments[at];
+      const moment = this.moments[at] as Moment;
       if (moment.atMs <= untilMs) for (const place of moment.places) places.add(place);
       if (moment.atMs <= fromMs) break;
     }
@@ -168,7 +168,7 @@ export class Ledger {
 
   /** The only place possible since then; `undefined` where there are several. */
   onlySince(fromMs: number): number | undefined {
-    const { atMs, places } = this.moments[this.moments.length - 1];
+    const { atMs, places } = this.moments[this.moments.length - 1] as Moment;
     return atMs <= fromMs && places.length === 1 ? places[0] : undefined;
   }
 
@@ -198,7 +198,7 @@ export class Ledger {
     this.onChange();
     const places = new Set(this.base);
     for (const change of this.changes) places.add(change.place);
-    const last = this.moments[this.moments.length - 1];
+    const last = this.moments[this.moments.length - 1] as Moment;
     const isSame = last.places.length === places.size && last.places.every((place) => places.has(place));
     if (!isSame) this.moments.push({ atMs: Math.max(atMs, last.atMs), places: [...places] });
     this.retire(atMs);
@@ -208,7 +208,7 @@ export class Ledger {
   private retire(nowMs: number): void {
     for (const change of this.changes) if (this.isOver(change, nowMs)) this.base.add(change.place);
     this.changes = this.changes.filter((change) => !this.isOver(change, nowMs));
-    while (this.moments.length > 1 && this.moments[1].atMs < nowMs - REMEMBERED_MS) this.moments.shift();
+    while (this.moments.length > 1 && (this.moments[1] as Moment).atMs < nowMs - REMEMBERED_MS) this.moments.shift();
   }
 
   /** Whether it can no longer take effect. It may lie in the socket of a frozen process as long as that is frozen. */

@@ -4,7 +4,7 @@ import { Command, InvalidArgumentError } from "commander";
 import { catchFault } from "./fault-hunt.ts";
 import type { Job, Result } from "./jobs.ts";
 import { plant } from "./patching.ts";
-import { PLANTED_FAULTS } from "./planted-faults.ts";
+import { faultNamed, PLANTED_FAULTS } from "./planted-faults.ts";
 import { runPool } from "./pool.ts";
 import { Report } from "./report.ts";
 import { SCENARIO_NAMES, type ScenarioName } from "./scenario-names.ts";
@@ -23,7 +23,7 @@ const program = new Command("simulate")
   .option("--seeds <first-last>", "random runs", seedsOf, [1, 200])
   .option("--workers <count>", "processes", Number, availableParallelism())
   .option("--scenario <name>", `a named scenario, or all:\n${SCENARIO_NAMES.join("\n")}`, scenarioOf)
-  .option("--fault <name>", "plants a fault and runs until it is caught; or all")
+  .option("--fault <name>", "plants a fault and runs until it is caught; or all", faultOf)
   .option("--trace", "prints every event of one seed or scenario", false)
   .option("--keep-going", "goes on after a broken promise", false);
 program.parse();
@@ -72,7 +72,7 @@ async function hunt(): Promise<boolean> {
   const names = options.fault === "all" ? Object.keys(PLANTED_FAULTS) : [options.fault as string];
   let isAllCaught = true;
   for (const name of names) {
-    const { rule, harmless } = PLANTED_FAULTS[name];
+    const { rule, harmless } = faultNamed(name);
     const { caughtBy, failure, runs } = await catchFault(name, options.seeds[1], options.workers);
     const by = failure === undefined ? `not caught: ${harmless ?? "?"}` : `${caughtBy}: ${failure.split("\n")[0]}`;
     console.log(`| ${rule} | ${name} | ${runs} | ${by} |`);
@@ -83,7 +83,7 @@ async function hunt(): Promise<boolean> {
 
 /** One run in this process, told in full. */
 async function trace(): Promise<boolean> {
-  if (options.fault !== undefined) plant(PLANTED_FAULTS[options.fault].patches);
+  if (options.fault !== undefined) plant(faultNamed(options.fault).patches);
   const { runJob, watchRejections } = await import("./jobs.ts");
   const { ClusterNode } = await import("../cluster/cluster-node.ts");
   watchRejections();
@@ -98,6 +98,11 @@ function scenarioOf(text: string): ScenarioName | "all" {
   const name = SCENARIO_NAMES.find((known) => known === text);
   if (name === undefined && text !== "all") throw new InvalidArgumentError("no scenario has this name");
   return name ?? "all";
+}
+
+function faultOf(text: string): string {
+  if (text !== "all" && PLANTED_FAULTS[text] === undefined) throw new InvalidArgumentError("no fault has this name");
+  return text;
 }
 
 function seedsOf(text: string): [number, number] {

@@ -13,3 +13,10 @@ export const PLANTED_FAULTS: Readonly<Record<string, PlantedFault>> = {
   ...COUNT_FAULTS,
   ...MODE_FAULTS,
 };
+
+/** @throws {RangeError} where no fault has this name */
+export function faultNamed(name: string): PlantedFault {
+  const fault = PLANTED_FAULTS[name];
+  if (fault === undefined) throw new RangeError(`Cannot plant a fault: none is named "${name}"`);
+  return fault;
+}

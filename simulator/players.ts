@@ -10,7 +10,8 @@ export const KEY: HashKey = hashKeyOf(KEY_BYTES);
 
 /** The id of player `number`, 0 … 2^32 - 1: all different, none nil. */
 export function playerId(number: number): ProfileId {
-  return Int32Array.of(Math.imul(number, 0x9e3779b1), Math.imul(number, 0x85ebca6b) ^ 0x5bd1e995, ~number, 0x27d4eb2f);
+  const [id0, id1] = [Math.imul(number, 0x9e3779b1), Math.imul(number, 0x85ebca6b) ^ 0x5bd1e995];
+  return Int32Array.of(id0, id1, ~number, 0x27d4eb2f) as ProfileId;
 }
 
 export function hashOf(id: ProfileId, key: HashKey = KEY): number {
@@ -28,7 +29,7 @@ export function homeOf(id: ProfileId, key: HashKey = KEY): number {
 /** Any four words, the extremes often. */
 export const anyWords: fc.Arbitrary<ProfileId> = fc
   .tuple(...Array.from({ length: 4 }, () => fc.oneof(fc.constantFrom(0, -1, 1, -(2 ** 31)), fc.integer())))
-  .map((words) => Int32Array.from(words));
+  .map((words) => Int32Array.from(words) as ProfileId);
 
 /** Any id that a player may have: neither nil nor max. */
 export const anyProfileId = anyWords.filter(

@@ -47,8 +47,11 @@ export class Records {
 function replay(places: Places, kind: "snapshot" | "log", bytes: Uint8Array): void {
   const { words, regions, modes } = decodeRows(kind, bytes);
   for (let base = 0; base < words.length; base += ROW_WORDS) {
-    const place = words[base + 4];
-    places.set(words[base], place === -1 ? NOWHERE : placeOf(regions[place & 0xffff], modes[place >>> 16]));
+    const place = words[base + 4] as number;
+    places.set(
+      words[base] as number,
+      place === -1 ? NOWHERE : placeOf(regions[place & 0xffff] as number, modes[place >>> 16] as string),
+    );
   }
 }
 

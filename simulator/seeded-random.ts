@@ -31,7 +31,7 @@ export class SeededRandom {
   }
 
   pick<T>(items: readonly T[]): T {
-    return items[this.below(items.length)];
+    return items[this.below(items.length)] as T;
   }
 
   /** A copy in random order (Fisher and Yates). */
@@ -39,7 +39,7 @@ export class SeededRandom {
     const copy = [...items];
     for (let last = copy.length - 1; last > 0; last--) {
       const other = this.below(last + 1);
-      [copy[last], copy[other]] = [copy[other], copy[last]];
+      [copy[last], copy[other]] = [copy[other] as T, copy[last] as T];
     }
     return copy;
   }

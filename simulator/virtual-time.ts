@@ -35,8 +35,8 @@ export class VirtualTime {
     let at = this.heap.push(task) - 1;
     while (at > 0) {
       const parent = (at - 1) >> 1;
-      if (isBefore(this.heap[parent], task)) break;
-      this.heap[at] = this.heap[parent];
+      if (isBefore(this.heap[parent] as Task, task)) break;
+      this.heap[at] = this.heap[parent] as Task;
       at = parent;
     }
     this.heap[at] = task;
@@ -100,7 +100,7 @@ export class VirtualTime {
       for (const run of tasks) run();
       return true;
     }
-    while (this.heap.length > 0 && this.heap[0].atMs <= untilMs) {
+    while (this.heap.length > 0 && (this.heap[0] as Task).atMs <= untilMs) {
       const { atMs, run } = this.pop();
       if (run === undefined) continue;
       this.nowMs = atMs;
@@ -113,16 +113,16 @@ export class VirtualTime {
 
   private pop(): Task {
     const { heap } = this;
-    const first = heap[0];
+    const first = heap[0] as Task;
     const last = heap.pop() as Task;
     if (heap.length === 0) return first;
     let at = 0;
     for (;;) {
       let child = 2 * at + 1;
       if (child >= heap.length) break;
-      if (child + 1 < heap.length && isBefore(heap[child + 1], heap[child])) child++;
-      if (isBefore(last, heap[child])) break;
-      heap[at] = heap[child];
+      if (child + 1 < heap.length && isBefore(heap[child + 1] as Task, heap[child] as Task)) child++;
+      if (isBefore(last, heap[child] as Task)) break;
+      heap[at] = heap[child] as Task;
       at = child;
     }
     heap[at] = last;

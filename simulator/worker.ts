@@ -1,7 +1,7 @@
 /** A process that runs what it is sent, with a fault planted or without, and tells what came of it. */
 import type { Job, Result } from "./jobs.ts";
 import { plant } from "./patching.ts";
-import { PLANTED_FAULTS } from "./planted-faults.ts";
+import { faultNamed } from "./planted-faults.ts";
 
 /** `result: undefined`: all is done. */
 export interface FromWorker {
@@ -9,7 +9,7 @@ export interface FromWorker {
 }
 
 const [fault] = process.argv.slice(2);
-if (fault !== undefined) plant(PLANTED_FAULTS[fault].patches);
+if (fault !== undefined) plant(faultNamed(fault).patches);
 const { runJob, watchRejections } = await import("./jobs.ts");
 const { ClusterNode } = await import("../cluster/cluster-node.ts");
 

@@ -71,7 +71,7 @@ class Node {
   }
 }
 
-const options = JSON.parse(process.argv[2]) as ClientsOptions;
+const options = JSON.parse(process.argv[2] as string) as ClientsOptions;
 const random = randomOf(7);
 let nodes: Node[] = [];
 let waitsMs: number[] = [];

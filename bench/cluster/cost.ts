@@ -49,11 +49,11 @@ export async function measureCost(settings: CostSettings): Promise<CostResult> {
   for (let round = 0; round < rounds; round++)
     for (const [at, load] of loads.entries())
       for (const [index, system] of load.systems.entries())
-        turns[at][index].push(await turnOf(system, load, settings, next));
+        ((turns[at] as Turn[][])[index] as Turn[]).push(await turnOf(system, load, settings, next));
   const idle = [];
   for (const system of nodes) idle.push({ name: system.name, serversMs: await idleOf(system, settings) });
   await Promise.all([...nodes, ...rivals].map((system) => system.stop()));
-  return { players: 2 * players, loads: loads.map((load, at) => resultOf(load, turns[at])), idle };
+  return { players: 2 * players, loads: loads.map((load, at) => resultOf(load, turns[at] as Turn[][])), idle };
 }
 
 async function loadsOf(settings: CostSettings, nodes: readonly System[], rivals: readonly System[]): Promise<Load[]> {
@@ -134,7 +134,7 @@ function resultOf({ batch, requestsPerSecond, systems }: Load, turns: readonly (
     batch,
     reportsPerSecond: batch * requestsPerSecond,
     systems: systems.map(({ name }, index): SystemCost => {
-      const list = (key: keyof Turn): number[] => turns[index].map((turn) => turn[key]);
+      const list = (key: keyof Turn): number[] => (turns[index] as readonly Turn[]).map((turn) => turn[key]);
       return {
         name,
         serversUs: list("serversUs"),

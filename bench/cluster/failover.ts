@@ -5,7 +5,7 @@ import { fileURLToPath } from "node:url";
 import { end, LOAD_CORE, spawnOn } from "../support/children.ts";
 import { fillByBatches } from "../support/fill.ts";
 import type { ClientsFigures, ClientsOptions, Command } from "./clients-child.ts";
-import { Cluster } from "./nodes.ts";
+import { Cluster, type RunningNode } from "./nodes.ts";
 import type { EventName, EventWaits, FailoverResult } from "./results.ts";
 import type { FailoverSettings } from "./settings.ts";
 import { LONG_SESSION } from "./systems.ts";
@@ -19,7 +19,7 @@ const CLIENTS = fileURLToPath(new URL("clients-child.ts", import.meta.url));
 export async function measureFailover(settings: FailoverSettings): Promise<FailoverResult> {
   const { players, requestsPerSecond, rounds, seconds } = settings;
   const cluster = await Cluster.start(NODE_COUNT, LONG_SESSION);
-  await fillByBatches({ url: cluster.urls[0] }, players);
+  await fillByBatches({ url: cluster.urls[0] as string }, players);
   const clients = startClients({ players, requestsPerSecond });
   const waits = new Map<EventName, ClientsFigures[]>(EVENTS.map((name) => [name, []]));
   const watch = async (name: EventName, happen: () => Promise<void>): Promise<void> => {
@@ -32,14 +32,14 @@ export async function measureFailover(settings: FailoverSettings): Promise<Failo
   await pause(seconds * 1000);
   for (let round = 0; round < rounds; round++) {
     await watch("nothing", async () => undefined);
-    await watch("kill -9", () => cluster.nodes[round % NODE_COUNT].stop("SIGKILL"));
+    await watch("kill -9", () => (cluster.nodes[round % NODE_COUNT] as RunningNode).stop("SIGKILL"));
     clients.show(cluster.urls);
     const join = async (): Promise<void> => {
       await cluster.add();
       clients.show(cluster.urls);
     };
     await watch("join", join);
-    await watch("drain", () => cluster.nodes[round % NODE_COUNT].stop("SIGTERM"));
+    await watch("drain", () => (cluster.nodes[round % NODE_COUNT] as RunningNode).stop("SIGTERM"));
     clients.show(cluster.urls);
     await watch("join", join);
     await watch("rolling restart", async () => {

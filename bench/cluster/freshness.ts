@@ -21,7 +21,7 @@ const GIVE_UP_MS = 5_000;
 export async function measureFreshness(settings: FreshnessSettings): Promise<FreshnessResult> {
   const { players, reportsPerSecond, rounds, probes, seconds } = settings;
   const cluster = await Cluster.start(3, LONG_SESSION);
-  await fillByBatches({ url: cluster.urls[0] }, players);
+  await fillByBatches({ url: cluster.urls[0] as string }, players);
   const requestsPath = await writeRequests(singleReports(players));
   const load = startLoad({
     urls: cluster.urls,
@@ -42,13 +42,14 @@ export async function measureFreshness(settings: FreshnessSettings): Promise<Fre
   }
   await load.stop();
   await cluster.stop();
-  const percentile = (share: number): number[] => delays.map((sorted) => sorted[Math.floor(sorted.length * share)]);
+  const percentile = (share: number): number[] =>
+    delays.map((sorted) => sorted[Math.floor(sorted.length * share)] ?? NaN);
   return {
     reportsPerSecond,
     samples: delays.reduce((sum, { length }) => sum + length, 0),
     p50Ms: percentile(0.5),
     p99Ms: percentile(0.99),
-    maxMs: delays.map((sorted) => sorted[sorted.length - 1]),
+    maxMs: delays.map((sorted) => sorted.at(-1) ?? NaN),
   };
 }
 
@@ -69,8 +70,9 @@ async function probeUntil(
     const other = (entry + 1 + (random() % (urls.length - 1))) % urls.length;
     const body = `{"region":"${REGIONS[region]}","gamemode":"${mode}"}`;
     const report = httpPost(`/v1/profiles/${uuidOf(players + 1 + probe)}/gamemode`, body);
-    const { status } = await ask(connections[entry], report);
-    if (status === 200) delaysMs.push(await delayUntilShown(connections[other], REGIONS[region], mode));
+    const { status } = await ask(connections[entry] as HttpConnection, report);
+    if (status === 200)
+      delaysMs.push(await delayUntilShown(connections[other] as HttpConnection, REGIONS[region] as string, mode));
   }
   for (const connection of connections) connection.close();
   return delaysMs;

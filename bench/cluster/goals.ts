@@ -58,7 +58,7 @@ export function forwardedToLocal(load: CostLoad): number[] {
 
 /** CPU of all processes, Redis included. */
 export function totalUs({ serversUs, redisUs }: SystemCost): number[] {
-  return serversUs.map((us, round) => us + redisUs[round]);
+  return serversUs.map((us, round) => us + (redisUs[round] as number));
 }
 
 function costGoals({ loads, idle }: CostResult): Goal[] {
@@ -103,7 +103,7 @@ function failoverGoals({ events }: FailoverResult): Goal[] {
       );
     const quietMs = Math.max(...nothing.longestMs);
     const beyondMs = longestMs.map((ms) => ms - quietMs);
-    const per1000 = refused.map((lost, round) => (1000 * lost) / Math.max(1, requests[round]));
+    const per1000 = refused.map((lost, round) => (1000 * lost) / Math.max(1, requests[round] as number));
     const wait = `${name}: longest wait of a client less the longest without, ms`;
     return [
       ...worst(atMost("failover", wait, BEYOND_NOTHING_MAX_MS, beyondMs, 0)),

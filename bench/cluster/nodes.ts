@@ -67,7 +67,7 @@ export class Cluster {
       ...this.env,
     };
     const child = spawnOn(SERVER_CORE, [process.execPath, ...nodeArgs, NODE_MAIN], { env });
-    const [, url] = await lineOf(child, / listens on (http:\S+)/);
+    const [, url = ""] = await lineOf(child, / listens on (http:\S+)/);
     const node = this.nodeOf(child, id, url);
     this.nodes.push(node);
     return node;

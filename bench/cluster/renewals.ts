@@ -2,6 +2,7 @@
  * What renewals cost Redis as a cluster grows (R14: each member renews every third of a licence), by Redis' own count of the
  * time its commands took.
  */
+import type { Member } from "../../cluster/ports/view.ts";
 import { RedisStore } from "../../node/redis/redis-store.ts";
 import { startRedis, type RedisServer } from "../../test/support/redis-server.ts";
 import { markOf } from "../../cluster/ports/mark.ts";
@@ -45,7 +46,10 @@ async function costAt(members: number, rounds: number): Promise<RenewalCost> {
     const renew = async (number: number, known: object, rest: object = {}) => {
       const named = { accused: [], closed: [], closedStill: [], called: [], held: undefined };
       const about = { freshNonce: "n", licenceMs: LICENCE_MS, isJoining: false, ...named, ...known, ...rest };
-      return store.renew({ member: names[number], mark: MARK, epoch: 0, nonce: "", revision: 0, ...about }, LEASE_MS);
+      return store.renew(
+        { member: names[number] as Member, mark: MARK, epoch: 0, nonce: "", revision: 0, ...about },
+        LEASE_MS,
+      );
     };
     const first = await renew(0, {}, { isJoining: true, held: HELD });
     const view = { epoch: 9, nonce: "bench", members: names, expelled: [] };

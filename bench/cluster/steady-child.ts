@@ -69,7 +69,7 @@ class Target {
   }
 }
 
-const options = JSON.parse(process.argv[2]) as SteadyOptions;
+const options = JSON.parse(process.argv[2] as string) as SteadyOptions;
 const requests = split(readFileSync(options.requestsPath));
 const random = randomOf(5);
 const targets = options.urls.map((url) => new Target(url, Math.ceil(options.connections / options.urls.length)));
@@ -88,7 +88,7 @@ function transfer(connection: HttpConnection, request: Buffer, fromMs: number): 
 
 function sendDue(): void {
   for (const nowMs = performance.now(); dueMs <= nowMs; dueMs += gapMs()) {
-    targets[turn].send(requests[next], dueMs);
+    (targets[turn] as Target).send(requests[next] as Buffer, dueMs);
     turn = (turn + 1) % targets.length;
     next = (next + 1) % requests.length;
   }

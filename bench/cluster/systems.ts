@@ -25,7 +25,7 @@ export async function startNodes(name: string, nodeCount: number): Promise<Syste
     urls: cluster.urls,
     pids: cluster.pids,
     redisPid: cluster.redis.pid,
-    fill: (players) => fillByBatches({ url: cluster.urls[0] }, players),
+    fill: (players) => fillByBatches({ url: cluster.urls[0] as string }, players),
     stop: () => cluster.stop(),
   };
 }
@@ -37,7 +37,9 @@ export async function startDesign(name: string, file: string, nodeCount: number)
   const children = Array.from({ length: nodeCount }, () =>
     spawnOn(SERVER_CORE, [process.execPath, path, redis.socketPath]),
   );
-  const urls = await Promise.all(children.map(async (child) => (await lineOf(child, / listens on (http:\S+)/))[1]));
+  const urls = await Promise.all(
+    children.map(async (child) => (await lineOf(child, / listens on (http:\S+)/))[1] ?? ""),
+  );
   return {
     name,
     urls,

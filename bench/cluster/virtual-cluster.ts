@@ -12,6 +12,7 @@ import { encodeRows } from "../../engine/codec.ts";
 import type { TableCopy } from "../../engine/engine.ts";
 import { MODES_MAX } from "../../engine/modes.ts";
 import { takenRows } from "../../engine/presence-table.ts";
+import { emptyProfileId } from "../../engine/profile-id.ts";
 import { regionOf } from "../../engine/regions.ts";
 import { VirtualTime } from "../../simulator/virtual-time.ts";
 import { SharedStoreModel } from "../../simulator/redis/shared-store-model.ts";
@@ -75,7 +76,7 @@ export class VirtualCluster {
   }
 
   async drain(index: number): Promise<void> {
-    const [leaver] = this.nodes.slice(index);
+    const leaver = this.nodes[index] as VirtualNode;
     leaver.node.drain();
     await this.until("the node has left", () => leaver.node.status.kind === "drained");
     this.remove(leaver);
@@ -83,12 +84,12 @@ export class VirtualCluster {
   }
 
   async kill(index: number): Promise<void> {
-    this.remove(this.nodes[index]);
+    this.remove(this.nodes[index] as VirtualNode);
     await this.untilListed();
   }
 
   get view(): View {
-    return this.nodes[0].node.view;
+    return (this.nodes[0] as VirtualNode).node.view;
   }
 
   /** Rows that were sent to other nodes so far. */
@@ -113,8 +114,8 @@ export class VirtualCluster {
   }
 
   private submitOne(players: number): void {
-    const { node } = this.nodes[Math.floor(this.fraction() * this.nodes.length)];
-    const id = new Int32Array(4);
+    const { node } = this.nodes[Math.floor(this.fraction() * this.nodes.length)] as VirtualNode;
+    const id = emptyProfileId();
     writeId(id, 0, Math.floor(this.fraction() * players));
     const { region, mode } = placeOf(this.random());
     node.submit("report", id, regionOf(region), mode, NO_SEQ, (outcome) => {

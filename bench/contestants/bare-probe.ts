@@ -33,8 +33,14 @@ class BareProbe implements EngineContestant {
   apply(reports: ReportStream): void {
     const { count, ids, regions, modes } = reports;
     for (let at = 0; at < count; at++) {
-      const cell = regions[at] * MODES.length + modes[at];
-      this.report(ids[at * 4], ids[at * 4 + 1], ids[at * 4 + 2], ids[at * 4 + 3], cell);
+      const cell = (regions[at] as number) * MODES.length + (modes[at] as number);
+      this.report(
+        ids[at * 4] as number,
+        ids[at * 4 + 1] as number,
+        ids[at * 4 + 2] as number,
+        ids[at * 4 + 3] as number,
+        cell,
+      );
     }
   }
 
@@ -42,17 +48,17 @@ class BareProbe implements EngineContestant {
     const { table, mask, tally } = this;
     for (let slot = id0 & mask; ; slot = (slot + 1) & mask) {
       const base = slot * SLOT_WORDS;
-      const before = table[base + 4];
+      const before = table[base + 4] as number;
       if (before === 0) {
         table[base] = id0;
         table[base + 1] = id1;
         table[base + 2] = id2;
         table[base + 3] = id3;
       } else if (table[base] === id0 && table[base + 1] === id1 && table[base + 2] === id2 && table[base + 3] === id3) {
-        tally[before - 1]--;
+        (tally[before - 1] as number)--;
       } else continue;
       table[base + 4] = cell + 1;
-      tally[cell]++;
+      (tally[cell] as number)++;
       return;
     }
   }

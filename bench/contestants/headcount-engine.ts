@@ -5,6 +5,7 @@
  */
 import { Engine } from "../../engine/engine.ts";
 import { NO_SEQ } from "../../engine/partition.ts";
+import { emptyProfileId } from "../../engine/profile-id.ts";
 import { REGIONS } from "../../engine/regions.ts";
 import { MODES, type ReportStream } from "../support/traffic.ts";
 import type { EngineContestant } from "./engine-contestant.ts";
@@ -29,7 +30,7 @@ class HeadcountEngine implements EngineContestant {
   private readonly warmed: number;
   private readonly hashes = new Int32Array(WARMED_REPORTS);
   private readonly modes: number[];
-  private readonly id = new Int32Array(4);
+  private readonly id = emptyProfileId();
 
   constructor(warmed: number, isLogged: boolean) {
     this.warmed = warmed;
@@ -56,7 +57,7 @@ class HeadcountEngine implements EngineContestant {
       const count = Math.min(warmed, end - from);
       this.hashes[0] = this.hashOf(reports, from);
       if (count > 1) this.warm(reports, from, count);
-      for (let at = 0; at < count; at++) this.report(reports, from + at, this.hashes[at]);
+      for (let at = 0; at < count; at++) this.report(reports, from + at, this.hashes[at] as number);
     }
   }
 
@@ -68,20 +69,20 @@ class HeadcountEngine implements EngineContestant {
 
   private hashOf({ ids }: ReportStream, at: number): number {
     const { id } = this;
-    id[0] = ids[at * 4];
-    id[1] = ids[at * 4 + 1];
-    id[2] = ids[at * 4 + 2];
-    id[3] = ids[at * 4 + 3];
+    id[0] = ids[at * 4] as number;
+    id[1] = ids[at * 4 + 1] as number;
+    id[2] = ids[at * 4 + 2] as number;
+    id[3] = ids[at * 4 + 3] as number;
     return this.engine.hash(id);
   }
 
   private report({ ids, regions, modes }: ReportStream, at: number, hash: number): void {
     const { id } = this;
-    id[0] = ids[at * 4];
-    id[1] = ids[at * 4 + 1];
-    id[2] = ids[at * 4 + 2];
-    id[3] = ids[at * 4 + 3];
-    this.engine.report(hash, id, regions[at], this.modes[modes[at]], NO_SEQ);
+    id[0] = ids[at * 4] as number;
+    id[1] = ids[at * 4 + 1] as number;
+    id[2] = ids[at * 4 + 2] as number;
+    id[3] = ids[at * 4 + 3] as number;
+    this.engine.report(hash, id, regions[at] as number, this.modes[modes[at] as number] as number, NO_SEQ);
   }
 
   private drain(): void {

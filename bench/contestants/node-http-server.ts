@@ -24,7 +24,7 @@ const server = createServer((request, response) => {
 function readBody(request: IncomingMessage, done: (text: () => string) => void): void {
   const chunks: Buffer[] = [];
   request.on("data", (chunk: Buffer) => chunks.push(chunk));
-  request.on("end", () => done(() => (chunks.length === 1 ? chunks[0] : Buffer.concat(chunks)).toString()));
+  request.on("end", () => done(() => (chunks.length === 1 ? (chunks[0] as Buffer) : Buffer.concat(chunks)).toString()));
 }
 
 function answerBatch(text: string): string {

@@ -34,15 +34,19 @@ class PlainMap implements EngineContestant {
   prepare(stream: ReportStream): NamedReports {
     const { count } = stream;
     return {
-      uuids: Array.from({ length: count }, (_, at) => (this.uuids[stream.players[at]] ??= uuidOf(stream.players[at]))),
-      regions: Array.from({ length: count }, (_, at) => REGIONS[stream.regions[at]]),
-      modes: Array.from({ length: count }, (_, at) => MODES[stream.modes[at]]),
+      uuids: Array.from(
+        { length: count },
+        (_, at) => (this.uuids[stream.players[at] as number] ??= uuidOf(stream.players[at] as number)),
+      ),
+      regions: Array.from({ length: count }, (_, at) => REGIONS[stream.regions[at] as number] as string),
+      modes: Array.from({ length: count }, (_, at) => MODES[stream.modes[at] as number] as string),
     };
   }
 
   apply({ uuids, regions, modes }: NamedReports): void {
     const now = performance.now();
-    for (let at = 0; at < uuids.length; at++) this.report(uuids[at], regions[at], modes[at], now);
+    for (let at = 0; at < uuids.length; at++)
+      this.report(uuids[at] as string, regions[at] as string, modes[at] as string, now);
   }
 
   private report(uuid: string, region: string, gamemode: string, now: number): void {

@@ -2,7 +2,7 @@
 import { connectLua } from "./redis-lua.ts";
 import { listen, reportApp } from "./report-app.ts";
 
-const redis = connectLua(process.argv[2], true);
+const redis = connectLua(process.argv[2] as string, true);
 
 await listen(
   reportApp(

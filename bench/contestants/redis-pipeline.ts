@@ -32,9 +32,9 @@ class RedisPipeline implements EngineContestant {
   prepare(stream: ReportStream): NamedReports {
     const { count } = stream;
     return {
-      keys: Array.from({ length: count }, (_, at) => `profile:${uuidOf(stream.players[at])}`),
-      regions: Array.from({ length: count }, (_, at) => REGIONS[stream.regions[at]]),
-      modes: Array.from({ length: count }, (_, at) => MODES[stream.modes[at]]),
+      keys: Array.from({ length: count }, (_, at) => `profile:${uuidOf(stream.players[at] as number)}`),
+      regions: Array.from({ length: count }, (_, at) => REGIONS[stream.regions[at] as number] as string),
+      modes: Array.from({ length: count }, (_, at) => MODES[stream.modes[at] as number] as string),
     };
   }
 
@@ -51,7 +51,8 @@ class RedisPipeline implements EngineContestant {
   private async send({ keys, regions, modes }: NamedReports, first: number): Promise<void> {
     const pipeline: LuaPipeline = this.redis.pipeline();
     const end = Math.min(first + PIPELINE_REPORTS, keys.length);
-    for (let at = first; at < end; at++) pipeline.report(keys[at], regions[at], modes[at]);
+    for (let at = first; at < end; at++)
+      pipeline.report(keys[at] as string, regions[at] as string, modes[at] as string);
     const answers = await pipeline.exec();
     for (const [error] of answers ?? []) if (error) throw error;
   }

@@ -5,7 +5,7 @@
 import { Redis } from "ioredis";
 import { listen, type ReportBody, reportApp } from "./report-app.ts";
 
-const socketPath = process.argv[2];
+const socketPath = process.argv[2] as string;
 const idle: Redis[] = [];
 
 async function take(profileId: string, report: ReportBody): Promise<boolean> {
@@ -20,7 +20,10 @@ async function take(profileId: string, report: ReportBody): Promise<boolean> {
 
 /** Whether the player moved; `undefined` where another one was faster. Two round trips. */
 async function tryReport(redis: Redis, key: string, { region, gamemode }: ReportBody): Promise<boolean | undefined> {
-  const [, [fromRegion, fromMode]] = await Promise.all([redis.watch(key), redis.hmget(key, "region", "gamemode")]);
+  const [, [fromRegion = null, fromMode = null]] = await Promise.all([
+    redis.watch(key),
+    redis.hmget(key, "region", "gamemode"),
+  ]);
   if (fromRegion === region && fromMode === gamemode) {
     await redis.unwatch();
     return false;

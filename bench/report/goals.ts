@@ -37,7 +37,7 @@ function engineGoals({ sizes, memory, stops }: EngineResult): Goal[] {
     ...atMost("engine", "bytes a player, rows and indexes, average from 100,000 to 10 million", 48, average, 1),
     ...atMost(
       "engine",
-      `bytes a player, rows and indexes, most at any size from ${count(memory[0].players)}`,
+      `bytes a player, rows and indexes, most at any size from ${count(memory[0]?.players ?? 0)}`,
       64,
       [most],
       1,
@@ -93,7 +93,7 @@ function snapshotGoals({ pauses, restarts, players }: NonNullable<Results["snaps
   const [without, ...withSnapshots] = pauses;
   return [
     ...withSnapshots.flatMap(({ name, p99Ms }) => {
-      const apart = p99Ms.map((value, round) => value - without.p99Ms[round]);
+      const apart = p99Ms.map((value, round) => value - (without?.p99Ms[round] ?? NaN));
       return atMost("snapshots", `p99 of event-loop delay, snapshots ${name}, less without, ms`, 5, apart);
     }),
     ...restarts.flatMap(({ name, readyMs }) => {

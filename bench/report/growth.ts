@@ -14,9 +14,9 @@ export function growthOf({ samples, settleMinutes }: Pick<SoakResult, "samples" 
   const mean = (values: readonly number[]): number => values.reduce((sum, value) => sum + value, 0) / values.length;
   const minutes = settled.map(({ second }) => second / 60);
   const [meanMinute, meanMib] = [mean(minutes), mean(settled.map(({ rssMiB }) => rssMiB))];
-  const shared = mean(settled.map(({ rssMiB }, at) => (minutes[at] - meanMinute) * (rssMiB - meanMib)));
+  const shared = mean(settled.map(({ rssMiB }, at) => ((minutes[at] as number) - meanMinute) * (rssMiB - meanMib)));
   const slope = shared / mean(minutes.map((minute) => (minute - meanMinute) ** 2));
-  const lasted = minutes[minutes.length - 1] - minutes[0];
-  const begin = meanMib + slope * (minutes[0] - meanMinute);
+  const lasted = (minutes[minutes.length - 1] as number) - (minutes[0] as number);
+  const begin = meanMib + slope * ((minutes[0] as number) - meanMinute);
   return { mibPerMinute: slope, percent: ((slope * lasted) / begin) * 100, minutes: lasted };
 }

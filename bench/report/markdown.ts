@@ -130,7 +130,7 @@ function snapshotsText(snapshots: NonNullable<Results["snapshots"]>): string[] {
 function soakText(soak: NonNullable<Results["soak"]>): string[] {
   const { samples, acceptedPerSecond, refused, settleMinutes } = soak;
   const { mibPerMinute, percent } = growthOf(soak);
-  const last = samples[samples.length - 1];
+  const last = samples.at(-1) ?? { second: 0, players: 0, rssMiB: 0 };
   return [
     heading("Soak", soak),
     `${(last.second / 60).toFixed(1)} minutes, ${number(Math.round(acceptedPerSecond))} reports accepted a second, ${number(refused)} not; ${number(last.players)} players at the end, ` +
@@ -145,7 +145,9 @@ function loadTable(unit: string, contestants: readonly LoadSeries[], floorName: 
   const rows = contestants.map(({ name, perSecond, p99Ms, refused, serverBusy, loadBusy }) => [
     name,
     spreadText(spreadOf(perSecond), 0),
-    floor ? spreadOf(perSecond.map((value, round) => value / floor.perSecond[round])).median.toFixed(2) : "",
+    floor
+      ? spreadOf(perSecond.map((value, round) => value / (floor.perSecond[round] as number))).median.toFixed(2)
+      : "",
     spreadText(spreadOf(p99Ms), 1),
     `${percentText(serverBusy)} / ${percentText(loadBusy)}`,
     refused === 0 ? "0" : `**${number(refused)}**`,

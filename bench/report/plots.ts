@@ -20,7 +20,7 @@ export function resultsPlot({ engine, http, batches, reads }: Results): string |
 }
 
 export function soakPlot({ samples, settleMinutes }: SoakResult): string {
-  const lastMinute = samples[samples.length - 1].second / 60;
+  const lastMinute = (samples.at(-1)?.second ?? 0) / 60;
   const step = lastMinute > 2 ? Math.ceil(lastMinute / 10) : lastMinute / 4;
   const ticks = Array.from({ length: Math.floor(lastMinute / step) + 1 }, (_, at) => at * step);
   return page([

@@ -117,7 +117,7 @@ function drawRule(width: number, y: number, label: string): string {
 }
 
 function colourOf(line: number): string {
-  return LINE_COLOURS[line % LINE_COLOURS.length];
+  return LINE_COLOURS[line % LINE_COLOURS.length] as string;
 }
 
 function small(x: number, y: number, text: string, anchor: "start" | "middle" | "end"): string {

@@ -19,9 +19,15 @@ let watched = false;
 export const canPin = spawnSync("taskset", ["-c", "1", "true"]).status === 0;
 
 /** Starts `command` on one core, all its threads with it. */
-export function spawnOn(core: number, command: readonly string[], options: SpawnOptions = {}): ChildProcess {
+export function spawnOn(
+  core: number,
+  command: readonly [string, ...string[]],
+  options: SpawnOptions = {},
+): ChildProcess {
   watchOwnEnd();
-  const [file, ...args] = canPin ? ["taskset", "-c", String(core), ...command] : command;
+  const [file, ...args]: readonly [string, ...string[]] = canPin
+    ? ["taskset", "-c", String(core), ...command]
+    : command;
   const child = spawn(file, args, { stdio: ["ignore", "pipe", "inherit"], ...options });
   living.add(child);
   child.once("exit", () => living.delete(child));

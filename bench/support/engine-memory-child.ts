@@ -8,7 +8,7 @@ import { connectUpTo } from "./engine-players.ts";
 
 const CHUNKS = 64; // looks at the tables between two sizes, for the worst
 
-const sizes = JSON.parse(process.argv[2]) as number[];
+const sizes = JSON.parse(process.argv[2] as string) as number[];
 const before = heldBytes();
 const engine = newEngine(false);
 const samples: MemorySample[] = [];

@@ -1,13 +1,14 @@
 /** Single calls to Headcount's engine for a player's number, for the measures that time or count them one by one. */
 import type { Engine } from "../../engine/engine.ts";
 import { NO_SEQ } from "../../engine/partition.ts";
+import { emptyProfileId, type ProfileId } from "../../engine/profile-id.ts";
 import { REGIONS } from "../../engine/regions.ts";
 import { placeOf, randomOf, writeId } from "./traffic.ts";
 
-const id = new Int32Array(4);
+const id = emptyProfileId();
 
 /** The id of a player in an array that the next call uses again. */
-export function idOf(player: number): Int32Array {
+export function idOf(player: number): ProfileId {
   writeId(id, 0, player);
   return id;
 }

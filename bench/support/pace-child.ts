@@ -28,7 +28,7 @@ export interface PaceFigures {
 const TICK_MS = 5;
 const WAITING_MAX = 200;
 
-const options = JSON.parse(process.argv[2]) as PaceOptions;
+const options = JSON.parse(process.argv[2] as string) as PaceOptions;
 const pool = new Pool(options.url, { connections: 8 });
 const random = randomOf(3);
 const startedMs = performance.now();

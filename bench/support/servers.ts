@@ -92,7 +92,7 @@ function spawnScript(file: string, ...args: string[]): ChildProcess {
 }
 
 async function urlOf(child: ChildProcess): Promise<string> {
-  const [, url] = await lineOf(child, / listens on (http:\S+)/);
+  const [, url = ""] = await lineOf(child, / listens on (http:\S+)/);
   return url;
 }
 

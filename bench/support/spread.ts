@@ -10,11 +10,11 @@ export function spreadOf(values: readonly number[]): Spread {
   if (values.length === 0) throw new RangeError("Cannot tell a spread: there is no value");
   const sorted = [...values].sort((a, b) => a - b);
   const middle = (sorted.length - 1) / 2;
-  const median = (sorted[Math.floor(middle)] + sorted[Math.ceil(middle)]) / 2;
-  return { min: sorted[0], median, max: sorted[sorted.length - 1] };
+  const median = ((sorted[Math.floor(middle)] as number) + (sorted[Math.ceil(middle)] as number)) / 2;
+  return { min: sorted[0] as number, median, max: sorted[sorted.length - 1] as number };
 }
 
 /** Round by round what `values` was of `floor`: contestants take turns, so a slow minute slows both. Empty where one is missing. */
 export function ratiosOf(values: readonly number[], floor: readonly number[]): number[] {
-  return values.slice(0, floor.length).map((value, round) => value / floor[round]);
+  return values.slice(0, floor.length).map((value, round) => value / (floor[round] as number));
 }

@@ -4,7 +4,7 @@
  * A few regions and modes hold most of the players, as in a real game: the region with rank k has a weight of
  * 1 / k^1.2 (the first holds a quarter of the players), the mode with rank k one of 1 / k. A new report draws both anew, so nearly all are moves.
  */
-import { formatProfileId } from "../../engine/profile-id.ts";
+import { emptyProfileId, formatProfileId } from "../../engine/profile-id.ts";
 import { REGIONS } from "../../engine/regions.ts";
 
 export const MODES: readonly string[] = Array.from(
@@ -58,8 +58,8 @@ function fillReport(stream: ReportStream, at: number, player: number, random: ()
   stream.players[at] = player;
   writeId(stream.ids, at * 4, player);
   const draw = random();
-  stream.regions[at] = REGION_DRAWS[draw >>> 16];
-  stream.modes[at] = MODE_DRAWS[draw & 0xffff];
+  stream.regions[at] = REGION_DRAWS[draw >>> 16] as number;
+  stream.modes[at] = MODE_DRAWS[draw & 0xffff] as number;
 }
 
 /** The profile id of a player's number: random-looking words in the form of a version 4 UUID. */
@@ -72,14 +72,17 @@ export function writeId(words: Int32Array, at: number, player: number): void {
 
 /** The profile id as text: one flat string as a parser would give it, not the tree of pieces it was put together from. */
 export function uuidOf(player: number): string {
-  const words = new Int32Array(4);
+  const words = emptyProfileId();
   writeId(words, 0, player);
   return Buffer.from(formatProfileId(words), "latin1").toString("latin1");
 }
 
 /** A region's and a mode's name from one 32-bit random number. */
 export function placeOf(draw: number): { region: string; mode: string } {
-  return { region: REGIONS[REGION_DRAWS[draw >>> 16]], mode: MODES[MODE_DRAWS[draw & 0xffff]] };
+  return {
+    region: REGIONS[REGION_DRAWS[draw >>> 16] as number] as string,
+    mode: MODES[MODE_DRAWS[draw & 0xffff] as number] as string,
+  };
 }
 
 /** Mulberry32: 32-bit unsigned random numbers, the same for the same seed. */

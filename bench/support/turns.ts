@@ -70,7 +70,7 @@ export async function inTurns<T>(
   for (let round = 0; round < rounds; round++)
     for (const [at, contestant] of running.entries()) {
       contestant.server.resume();
-      done[at].push(await turn(contestant));
+      (done[at] as T[]).push(await turn(contestant));
       await sleep(DRAIN_MS);
       contestant.server.pause();
     }

@@ -112,7 +112,7 @@ export class BoardSender {
   }
 
   private mayPush(reader: Reader, region: number, nowMs: number): boolean {
-    return nowMs - reader.pushedAtMs[region] >= this.pushEveryMs;
+    return nowMs - (reader.pushedAtMs[region] as number) >= this.pushEveryMs;
   }
 
   private newReader(): Reader {
@@ -134,6 +134,6 @@ function isAcknowledged({ acknowledged }: Reader, region: number, { term, versio
 }
 
 function hasNewer({ acknowledged }: Reader, region: number, term: number, version: number): boolean {
-  const [knownTerm, knownVersion] = [acknowledged[region * 2], acknowledged[region * 2 + 1]];
+  const [knownTerm, knownVersion] = [acknowledged[region * 2] as number, acknowledged[region * 2 + 1] as number];
   return knownTerm > term || (knownTerm === term && knownVersion > version);
 }

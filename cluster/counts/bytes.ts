@@ -27,8 +27,8 @@ export class ByteWriter {
   }
 
   region(region: number): void {
-    this.byte(REGION_LETTERS[region] & 0xff);
-    this.byte(REGION_LETTERS[region] >>> 8);
+    this.byte((REGION_LETTERS[region] as number) & 0xff);
+    this.byte((REGION_LETTERS[region] as number) >>> 8);
   }
 
   name(name: string): void {
@@ -75,7 +75,7 @@ export class ByteReader {
     const { bytes, last } = this;
     this.require(last >= HEAD_BYTES, "at least 6 bytes");
     this.require(bytes[0] === version, `version ${version}, not ${bytes[0]}`);
-    const kind = kinds[bytes[1] - 1];
+    const kind = kinds[(bytes[1] as number) - 1];
     this.require(kind !== undefined, `a known kind, not ${bytes[1]}`);
     const sum = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength).getUint32(last, true);
     this.require(sum === checksum(bytes), "the checksum fits");
@@ -89,7 +89,7 @@ export class ByteReader {
 
   byte(): number {
     this.require(this.at < this.last, "a message that ends with its checksum");
-    return this.bytes[this.at++];
+    return this.bytes[this.at++] as number;
   }
 
   flags(known: number): number {
@@ -115,7 +115,7 @@ export class ByteReader {
 
   region(): number {
     const letters = this.byte() | (this.byte() << 8);
-    const region = REGION_BY_LETTERS[letters];
+    const region = REGION_BY_LETTERS[letters] as number;
     this.require(region >= 0, "a region's code");
     return region;
   }

@@ -21,18 +21,18 @@ export class CountedModes {
   }
 
   retain(number: number): void {
-    this.cells[number]++;
+    (this.cells[number] as number)++;
   }
 
   release(number: number): void {
-    this.cells[number]--;
+    (this.cells[number] as number)--;
   }
 
   /** Forgets those of these numbers that nobody is in. */
   sweep(numbers: Iterable<number>): void {
     for (const number of numbers) {
-      if (this.cells[number] > 0 || this.names[number] === "") continue;
-      this.numbers.delete(this.names[number]);
+      if ((this.cells[number] as number) > 0 || this.names[number] === "") continue;
+      this.numbers.delete(this.names[number] as string);
       this.names[number] = "";
       this.free.push(number);
     }

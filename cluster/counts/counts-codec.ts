@@ -236,9 +236,9 @@ function writeEntry(writer: ByteWriter, entry: TallyEntry): void {
   writer.byte(bits([isAllCells, ALL_CELLS], [isDoubtful, DOUBTFUL], [isUnsure, UNSURE], [isUnreadable, UNREADABLE]));
   writer.number(cells.length / 3);
   for (let at = 0; at < cells.length; at += 3) {
-    writer.region(cells[at]);
-    writer.number(cells[at + 1]);
-    writer.number(cells[at + 2]);
+    writer.region(cells[at] as number);
+    writer.number(cells[at + 1] as number);
+    writer.number(cells[at + 2] as number);
   }
 }
 
@@ -254,7 +254,9 @@ function readEntry(reader: ByteReader, modeCount: number): TallyEntry {
     cells.push(reader.number(modeCount - 1));
     cells.push(reader.number(PLAYERS_MAX));
   }
-  const [isAllCells, isDoubtful, isUnsure] = [ALL_CELLS, DOUBTFUL, UNSURE].map((flag) => (flags & flag) !== 0);
+  const isAllCells = (flags & ALL_CELLS) !== 0;
+  const isDoubtful = (flags & DOUBTFUL) !== 0;
+  const isUnsure = (flags & UNSURE) !== 0;
   return { partition, term, version, isAllCells, isDoubtful, isUnsure, isUnreadable, cells };
 }
 

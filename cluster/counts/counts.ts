@@ -5,6 +5,7 @@
  */
 import { MalformedMessageError } from "../../engine/codec.ts";
 import type { Engine } from "../../engine/engine.ts";
+import type { ProfileId } from "../../engine/profile-id.ts";
 import { REGIONS } from "../../engine/regions.ts";
 import { type AskedLife, Asking } from "./asking.ts";
 import { BoardPublisher } from "./board-publisher.ts";
@@ -302,4 +303,4 @@ export class Counts {
 }
 
 /** Hashed with the cluster's key, it gives a number that nobody outside knows. */
-const SALT_ID = Int32Array.of(1, 2, 3, 4);
+const SALT_ID = Int32Array.of(1, 2, 3, 4) as ProfileId;

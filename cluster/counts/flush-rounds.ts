@@ -90,7 +90,7 @@ export class FlushRounds {
 
   private async askOne(round: Round, member: string, timeoutMs: number): Promise<void> {
     await this.ports.flush(member, timeoutMs, (partition) => {
-      round.unspoken -= 1 - round.isSpoken[partition];
+      round.unspoken -= 1 - (round.isSpoken[partition] as number);
       round.isSpoken[partition] = 1;
     });
     if (round.unspoken === 0) this.end(round);

@@ -53,7 +53,11 @@ export class PartitionTally {
     const before = this.counts;
     if (isAllCells) this.counts = new CellCounts(this.salt);
     for (let at = 0; at < cells.length; at += 3) {
-      const [region, mode, players] = [cells[at], modes[cells[at + 1]], cells[at + 2]];
+      const [region, mode, players] = [
+        cells[at] as number,
+        modes[cells[at + 1] as number] as number,
+        cells[at + 2] as number,
+      ];
       if (!owns(region)) continue;
       const cell = (mode << REGION_BITS) | region;
       const known = this.counts.set(cell, players) + (isAllCells ? before.set(cell, 0) : 0);

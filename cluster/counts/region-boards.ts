@@ -165,7 +165,7 @@ export class RegionBoards {
   isStale(nowMs: number): boolean {
     const { heardAtMs } = this;
     for (let partition = 0; partition < heardAtMs.length; partition++)
-      if (nowMs - heardAtMs[partition] > STALE_MS) return true;
+      if (nowMs - (heardAtMs[partition] as number) > STALE_MS) return true;
     return false;
   }
 
@@ -179,7 +179,7 @@ export class RegionBoards {
     if (board.version === owned.boardVersion && isWhole === state.isWhole && isComplete === state.isComplete)
       return state;
     owned.boardVersion = board.version;
-    owned.state = { term, version: ++this.versions[region], isWhole, isComplete, counts: countsOf(board) };
+    owned.state = { term, version: ++(this.versions[region] as number), isWhole, isComplete, counts: countsOf(board) };
     return owned.state;
   }
 
@@ -190,7 +190,7 @@ export class RegionBoards {
 
   private take(region: number, term: number): void {
     const board = new Board(this.modes.names);
-    const version = ++this.versions[region];
+    const version = ++(this.versions[region] as number);
     const state = { term, version, isWhole: false, isComplete: false, counts: countsOf(board) };
     this.regions.set(region, { term, board, boardVersion: board.version, state });
   }
@@ -251,7 +251,7 @@ export class RegionBoards {
   }
 
   private hear(partition: number, asOfMs: number, spoken: (partition: number) => void): void {
-    this.heardAtMs[partition] = Math.max(this.heardAtMs[partition], asOfMs);
+    this.heardAtMs[partition] = Math.max(this.heardAtMs[partition] as number, asOfMs);
     spoken(partition);
   }
 

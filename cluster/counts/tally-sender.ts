@@ -10,6 +10,7 @@
  */
 import type { Engine } from "../../engine/engine.ts";
 import { MODE_BITS } from "../../engine/modes.ts";
+import type { Partition } from "../../engine/partition.ts";
 import { Names } from "../ports/names.ts";
 import { NO_TALLIES, type Tallies, type TallyEntry } from "./counts-codec.ts";
 import type { TallyNeeds } from "./region-boards.ts";
@@ -131,7 +132,7 @@ export class TallySender {
   look(): void {
     for (const [partition, speech] of this.held) {
       if (speech === undefined) this.speechOf(partition);
-      const { tally } = this.engine.partitions[partition];
+      const { tally } = this.engine.partitions[partition] as Partition;
       if (tally.hasChanges && !tally.drain((cell) => this.note(partition, cell))) this.oweAll(partition);
     }
   }
@@ -258,12 +259,12 @@ export class TallySender {
   }
 
   private cellsOf(partition: number, destination: Destination, outbox: Outbox, modes: Names): number[] {
-    const { tally } = this.engine.partitions[partition];
+    const { tally } = this.engine.partitions[partition] as Partition;
     const cells: number[] = [];
     const add = (cell: number, players: number): void => {
       const region = cell >>> MODE_BITS;
       if (this.owners[region] === destination)
-        cells.push(region, modes.numberOf(this.engine.modes.names[cell & MODE_MASK]), players);
+        cells.push(region, modes.numberOf(this.engine.modes.names[cell & MODE_MASK] as string), players);
     };
     if (outbox.allDueAt === NOT_DUE) for (const cell of outbox.cells.keys()) add(cell, tally.players(cell));
     else for (const [cell, players] of tally.cells()) add(cell, players);

@@ -33,8 +33,8 @@ export class LicencePace {
 
   /** 400 ms, or four times the slowest renewal of the last ten seconds; at most half a lease. A whole number. */
   licenceMs(nowMs: number): number {
-    while (this.slowest.length > 0 && nowMs - this.slowest[0].answeredAtMs > WINDOW_MS) this.slowest.shift();
-    const slowestMs = this.slowest.length > 0 ? this.slowest[0].tookMs : 0;
+    while (nowMs - (this.slowest[0]?.answeredAtMs ?? nowMs) > WINDOW_MS) this.slowest.shift();
+    const slowestMs = this.slowest[0]?.tookMs ?? 0;
     return Math.floor(Math.min(this.leaseMs / 2, Math.max(LICENCE_MIN_MS, Math.ceil(RENEWALS_OUTLIVED * slowestMs))));
   }
 

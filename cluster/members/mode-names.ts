@@ -225,8 +225,11 @@ export class ModeNames {
 
   private settle(nowMs: number): void {
     const settledAfterMs = SETTLED_AFTER * this.options.deadlineMs;
-    while (this.learned.length > 0 && nowMs - this.learned[0].atMs > settledAfterMs)
-      this.settledRevision = (this.learned.shift() as { revision: number }).revision;
+    let [oldest] = this.learned;
+    for (; oldest !== undefined && nowMs - oldest.atMs > settledAfterMs; [oldest] = this.learned) {
+      this.settledRevision = oldest.revision;
+      this.learned.shift();
+    }
   }
 
   private isAgreed(name: string): boolean {
@@ -254,7 +257,7 @@ export class ModeNames {
     const found: string[] = [];
     const lookedAtMax = Math.min(names.length, CANDIDATES_LOOKED_AT);
     for (let looked = 0; looked < lookedAtMax && found.length < CANDIDATES_MAX; looked++) {
-      const name = names[this.candidatesFrom++ % names.length];
+      const name = names[this.candidatesFrom++ % names.length] as string;
       if (!tables.isInUse(name)) found.push(name);
     }
     return found;

@@ -66,12 +66,12 @@ export class Placement {
 
   /** @returns `undefined` where nobody is listed */
   partitionOwner(partition: number): string | undefined {
-    return this.places[this.slices.partitions[partition]]?.incarnation;
+    return this.places[this.slices.partitions[partition] as number]?.incarnation;
   }
 
   /** @param region its number (`REGIONS`) */
   regionOwner(region: number): string | undefined {
-    return this.places[this.slices.regions[region]]?.incarnation;
+    return this.places[this.slices.regions[region] as number]?.incarnation;
   }
 
   /** Ascending. */
@@ -136,9 +136,9 @@ function regionSlices(ring: HashRing, places: readonly Place[]): Int32Array {
   const keys = REGIONS.map((region) => `region ${region}`);
   if (places.length <= REGION_OWNERS_MAX) return distribute(ring, places, keys);
   const names = new Set(ring.range("owners of regions", REGION_OWNERS_MAX));
-  const indexes = [...places.keys()].filter((index) => names.has(places[index].name));
-  const owners = indexes.map((index) => places[index]);
-  return distribute(ringOf(owners), owners, keys).map((owner) => indexes[owner]);
+  const owners = places.filter(({ name }) => names.has(name));
+  const indexes = owners.map((owner) => places.indexOf(owner));
+  return distribute(ringOf(owners), owners, keys).map((owner) => indexes[owner] as number);
 }
 
 /** Places must come sorted: two points may coincide, and then the first that was added wins. */
@@ -162,7 +162,7 @@ function distribute(ring: HashRing, places: readonly Place[], keys: readonly str
   const indexOf = new Map(places.map(({ name }, index) => [name, index]));
   for (const [number, key] of keys.entries()) {
     const owner = firstWithRoom(ring, key, indexOf, room);
-    room[owner] -= 1;
+    (room[owner] as number) -= 1;
     owners[number] = owner;
   }
   return owners;
@@ -178,7 +178,7 @@ function firstWithRoom(
   for (const reach of [...REACHES, indexOf.size]) {
     for (const name of ring.range(key, reach)) {
       const index = indexOf.get(name)!;
-      if (room[index] > 0) return index;
+      if ((room[index] as number) > 0) return index;
     }
   }
   throw new RangeError(`Cannot place ${key}: no node has room for it`);

@@ -77,7 +77,7 @@ export class ClaimRaiser {
     const byTag = Map.groupBy(records, ({ partition }) => guard.tagOf(partition));
     for (const [tag, own] of byTag) {
       const isFree = !this.raising.has(tag) && nowMs() >= (this.notBeforeMs.get(tag) ?? -Infinity);
-      if (isFree && guard.isOpenFor(own[0].partition)) void this.raise(tag, own, epoch);
+      if (isFree && guard.isOpenFor((own[0] as HeldRecord).partition)) void this.raise(tag, own, epoch);
     }
   }
 
@@ -90,9 +90,9 @@ export class ClaimRaiser {
     const isDone = answers.length > 0 && answers.every((answer) => answer === "landed");
     if (!isDone) this.notBeforeMs.set(tag, nowMs() + RETRY_MS);
     for (const [index, answer] of answers.entries()) {
-      const record = records[index];
+      const record = records[index] as HeldRecord;
       const { partition } = record;
-      const isSame = holdings.servingOf(partition)?.record === record && record.claim === claims[index].claim;
+      const isSame = holdings.servingOf(partition)?.record === record && record.claim === claims[index]?.claim;
       if (!isSame) continue; // it moved meanwhile
       if (answer === "landed") record.raisedTo = Math.max(record.raisedTo, epoch);
       else if (answer === "superseded") this.ports.onSuperseded(partition);

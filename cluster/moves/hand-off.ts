@@ -47,7 +47,8 @@ export class HandOff {
   async receive(from: string, body: Uint8Array): Promise<Uint8Array> {
     const request = decodeRequest(body, this.ports.engine.partitions.length);
     if (request.kind === "copy") return encodeAnswer(await this.copies.answer(from, request));
-    for (const [index, partition] of request.partitions.entries()) this.onServed(partition, request.terms[index]);
+    for (const [index, partition] of request.partitions.entries())
+      this.onServed(partition, request.terms[index] as number);
     return NOTHING;
   }
 

@@ -77,7 +77,7 @@ export class Holdings {
   }
 
   get(partition: PartitionIndex): Holding {
-    return this.all[partition];
+    return this.all[partition] as Holding;
   }
 
   // The verbs: each says from where it may come.
@@ -90,7 +90,7 @@ export class Holdings {
 
   /** @param holder who answers for it while it is copied (R13) */
   take(partition: PartitionIndex, holder?: string): void {
-    const before = this.all[partition];
+    const before = this.all[partition] as Holding;
     invariant(
       before.kind === "elsewhere" || before.kind === "wanted" || before.kind === "kept",
       `what is taken was wanted or kept, not ${before.kind}`,
@@ -100,19 +100,19 @@ export class Holdings {
 
   /** R13: the holder of what is being taken is asked to stop. Comes too late where the taking was given up meanwhile. */
   stopHolder(partition: PartitionIndex): void {
-    const holding = this.all[partition];
+    const holding = this.all[partition] as Holding;
     if (holding.kind === "taking") this.set(partition, { ...holding, holder: undefined });
   }
 
   /** It is claimed under this term, and not adopted yet. Comes too late where the taking was given up meanwhile. */
   noteClaimed(partition: PartitionIndex, term: number): void {
-    const holding = this.all[partition];
+    const holding = this.all[partition] as Holding;
     if (holding.kind === "taking") this.set(partition, { ...holding, term });
   }
 
   /** What did not come to be served is as it was before. */
   giveUp(partition: PartitionIndex): void {
-    const holding = this.all[partition];
+    const holding = this.all[partition] as Holding;
     if (holding.kind !== "taking") return;
     const isKept = holding.before.kind === "kept";
     const { holder } = holding; // where it was not asked to stop, it answers still
@@ -160,7 +160,7 @@ export class Holdings {
 
   /** The partition, where it is served. */
   servingOf(partition: PartitionIndex): Serving | undefined {
-    const holding = this.all[partition];
+    const holding = this.all[partition] as Holding;
     return holding.kind === "serving" ? holding : undefined;
   }
 
@@ -194,13 +194,13 @@ export class Holdings {
   }
 
   private expect(partition: PartitionIndex, ...kinds: Holding["kind"][]): Holding {
-    const holding = this.all[partition];
+    const holding = this.all[partition] as Holding;
     invariant(kinds.includes(holding.kind), `a partition is ${kinds.join(" or ")}, not ${holding.kind}`);
     return holding;
   }
 
   private set(partition: PartitionIndex, holding: Holding): void {
-    const before = this.all[partition];
+    const before = this.all[partition] as Holding;
     this.all[partition] = holding;
     this.changes++;
     this.counts.set(before.kind, (this.counts.get(before.kind) ?? 0) - 1);

@@ -7,6 +7,7 @@
  */
 import type { Engine, TableCopy } from "../../engine/engine.ts";
 import { OutgoingCopy } from "../../engine/outgoing-copy.ts";
+import type { Partition } from "../../engine/partition.ts";
 import type { CopiedRows, CopyAnswer, CopyRequest } from "./hand-off-codec.ts";
 import { type Holdings, type Kept, type Serving, isSameClaim, servingIn } from "./holdings.ts";
 import type { Placement } from "../members/placement.ts";
@@ -114,7 +115,7 @@ export class OutgoingCopies {
       id,
       claim: (servingIn(holding) as Serving).record.claim,
       changes: new OutgoingCopy(engine, partition),
-      bytes: engine.partitions[partition].table.bytes,
+      bytes: (engine.partitions[partition] as Partition).table.bytes,
       round: 0,
       isLast: false,
       answer: Promise.resolve(BUSY),

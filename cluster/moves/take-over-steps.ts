@@ -155,7 +155,7 @@ export class TakeOverSteps {
 
   private async claim(holder: string, items: readonly Item[]): Promise<void> {
     const withTable = items.filter(({ pulled, kept }) => pulled !== undefined || kept !== undefined);
-    const claiming = this.claimingOf(holder, items[0].partition);
+    const claiming = this.claimingOf(holder, (items[0] as Item).partition);
     const toLoad = [
       ...items.filter((item) => !withTable.includes(item)),
       ...(await this.claimTables(claiming, withTable)),
@@ -163,7 +163,7 @@ export class TakeOverSteps {
     if (toLoad.length === 0) return;
     const answers = await this.take(toLoad, claiming, true);
     for (const [index, item] of toLoad.entries())
-      if (await this.load(item, claiming, answers[index])) this.taken.push(claiming);
+      if (await this.load(item, claiming, answers[index] as TakenAnswer)) this.taken.push(claiming);
   }
 
   /** One claim a view and tag. Under another run it is another one (R1): the store may have lost the first. */
@@ -184,7 +184,7 @@ export class TakeOverSteps {
     const answers = await this.take(items, claiming, false);
     const inDoubt: Item[] = [];
     for (const [index, item] of items.entries()) {
-      const answer = answers[index];
+      const answer = answers[index] as TakenAnswer;
       if (answer.kind === "refused") continue;
       if (this.adoptTable(item, claiming, answer.before)) this.taken.push(claiming);
       else inDoubt.push({ partition: item.partition, mustSettle: this.isUnasked(answer.before, claiming.holder) });
@@ -202,7 +202,7 @@ export class TakeOverSteps {
     const answers = await guard.take(partitions, claim, isLoaded);
     expectMe();
     for (const [index, partition] of partitions.entries())
-      if (answers[index].kind === "claimed") holdings.noteClaimed(partition, claim.term);
+      if ((answers[index] as TakenAnswer).kind === "claimed") holdings.noteClaimed(partition, claim.term);
     const refusing = answers.flatMap((answer) => (answer.kind === "refused" ? [answer.standing.raisedTo] : []));
     if (refusing.length > 0) await membership.raiseEpoch(Math.max(...refusing));
     return answers;

@@ -149,7 +149,7 @@ export class TakeOver {
     const { view } = this.ports.membership;
     const standings = await this.ports.guard.standing(partitions);
     if (view !== this.ports.membership.view) return;
-    for (const [index, partition] of partitions.entries()) this.learnHolder(partition, standings[index]);
+    for (const [index, partition] of partitions.entries()) this.learnHolder(partition, standings[index] as Standing);
   }
 
   private learnHolder(partition: PartitionIndex, standing: Standing): void {

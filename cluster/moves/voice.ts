@@ -1,5 +1,6 @@
 /** R14: for which partitions this node may speak when it counts, and how it proves that it still may. */
 import type { Engine } from "../../engine/engine.ts";
+import type { Partition } from "../../engine/partition.ts";
 import type { Membership } from "../members/membership.ts";
 import type { PartitionIndex } from "../ports/record-store.ts";
 import type { Recorder } from "../records/recorder.ts";
@@ -31,7 +32,7 @@ export class Voice {
     const isProven = prover.isProven(partition) && !membership.isAlone; // R13
     const isLicensed = holdings.isLicensed(partition) || isProven;
     // R28: players whose mode's name was lost are in no count.
-    const isDoubtful = holdings.isDoubtful(serving) || engine.partitions[partition].unnamed > 0;
+    const isDoubtful = holdings.isDoubtful(serving) || (engine.partitions[partition] as Partition).unnamed > 0;
     return { term: serving.record.claim.term, isDoubtful, isLicensed };
   }
 

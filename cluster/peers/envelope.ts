@@ -73,7 +73,8 @@ export function unseal(kind: Envelope["kind"], bytes: Uint8Array, mark: ClusterM
   require(bytes.length >= HEAD_BYTES, bytes.length, `at least ${HEAD_BYTES} bytes`);
   require(bytes[0] === PROTOCOL, 0, `protocol ${PROTOCOL}, not ${bytes[0]}`);
   require(bytes[1] === KINDS[kind], 1, `kind ${KINDS[kind]} (${kind}), not ${bytes[1]}`);
-  require(bytes[2] < VERDICTS.length && bytes[3] === 0, 2, "a known verdict");
+  const verdict = VERDICTS[bytes[2] as number];
+  require(verdict !== undefined && bytes[3] === 0, 2, "a known verdict");
   const head = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const isOurs = head.getUint32(24, true) === mark[0] >>> 0 && head.getUint32(28, true) === mark[1] >>> 0;
   if (!isOurs) throw new PeerError("Nodes of two clusters, founded with different keys, met at one address", true);
@@ -93,5 +94,5 @@ export function unseal(kind: Envelope["kind"], bytes: Uint8Array, mark: ClusterM
   require(isIncarnation(from) && isIncarnation(to), 32, "two incarnations");
   const view = viewBytes === 0 ? undefined : viewOf(decoder.decode(bytes.subarray(HEAD_BYTES, HEAD_BYTES + viewBytes)));
   require(viewBytes === 0 || view !== undefined, HEAD_BYTES, "a view");
-  return { kind, verdict: VERDICTS[bytes[2]], epoch, sentAtMs, echoMs, from, to, view, body: bytes.subarray(bodyAt) };
+  return { kind, verdict, epoch, sentAtMs, echoMs, from, to, view, body: bytes.subarray(bodyAt) };
 }

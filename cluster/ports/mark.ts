@@ -13,8 +13,8 @@ const MARK_IDS = [
 /** @param hashKey 8 bytes */
 export function markWordsOf(hashKey: Uint8Array): readonly [number, number] {
   const key = hashKeyOf(hashKey);
-  const [one, other] = MARK_IDS.map(([id0, id1, id2, id3]) => halfSipHash(key, id0, id1, id2, id3));
-  return [one, other];
+  const hash = ([id0, id1, id2, id3]: (typeof MARK_IDS)[number]): number => halfSipHash(key, id0, id1, id2, id3);
+  return [hash(MARK_IDS[0]), hash(MARK_IDS[1])];
 }
 
 /**

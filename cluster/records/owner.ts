@@ -88,7 +88,7 @@ export class Owner {
     if (recorder === undefined || count === 0) return settle(count);
     const rows = new Map<number, number>();
     for (let at = 0; at < count; at++) {
-      const partition = this.engine.partitionOf(hashes[at]);
+      const partition = this.engine.partitionOf(hashes[at] as number);
       rows.set(partition, (rows.get(partition) ?? 0) + 1);
     }
     let [remembered, waiting] = [0, rows.size];

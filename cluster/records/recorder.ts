@@ -4,6 +4,7 @@
  * end of the turn come in; nothing here waits or sleeps. The work is done tag by tag (tag-recorder.ts).
  */
 import type { Engine, TableCopy } from "../../engine/engine.ts";
+import type { Partition } from "../../engine/partition.ts";
 import type { Append, AppendAnswer, FoundedClaim, PartitionIndex, RecordStore } from "../ports/record-store.ts";
 import { type Claimed, HeldRecord } from "./held-record.ts";
 import type { SnapshotOptions } from "./snapshot-due.ts";
@@ -124,7 +125,7 @@ export class Recorder {
     const nowMs = this.ports.nowMs();
     let lagMs = 0;
     for (const [partition, record] of this.records.entries())
-      if (record !== undefined && this.engine.partitions[partition].isTouched)
+      if (record !== undefined && (this.engine.partitions[partition] as Partition).isTouched)
         lagMs = Math.max(lagMs, nowMs - Math.max(record.snapshotAtMs, this.madeAtMs));
     return lagMs;
   }
@@ -238,10 +239,10 @@ export class Recorder {
   }
 
   private isUnstored({ partition, snapshotAtMs }: HeldRecord): boolean {
-    return this.engine.partitions[partition].isTouched && snapshotAtMs === -Infinity;
+    return (this.engine.partitions[partition] as Partition).isTouched && snapshotAtMs === -Infinity;
   }
 
   private tagOf(partition: PartitionIndex): TagRecorder {
-    return this.tags[partition % this.tags.length];
+    return this.tags[partition % this.tags.length] as TagRecorder;
   }
 }

@@ -42,7 +42,7 @@ export async function recoverAll(
     for (const [index, answer] of answers.entries()) {
       if (answer.kind === "refused")
         throw new UnreadableRecordError(`Cannot take partition ${some[index]}: term ${answer.standing.term} stands`);
-      for (const { writtenAtMs, count } of await recover(engine, some[index], answer.record, ports))
+      for (const { writtenAtMs, count } of await recover(engine, some[index] as number, answer.record, ports))
         if (count > 0) newestMs = Math.max(newestMs ?? -Infinity, writtenAtMs);
     }
   }

@@ -3,6 +3,7 @@
  * pauses after a fault. Each tag has its own, so a tag that is away holds up no other.
  */
 import type { Engine } from "../../engine/engine.ts";
+import type { Partition } from "../../engine/partition.ts";
 import type { RowBuffer } from "../../engine/row-buffer.ts";
 import { type AppendAnswer, type SnapshotAnswer, StoreFullError } from "../ports/record-store.ts";
 import { CommitQueue, type Part } from "./commit-queue.ts";
@@ -70,13 +71,13 @@ export class TagRecorder {
     this.records.splice(this.records.indexOf(record), 1);
     if (record.isAhead) this.aheadCount--;
     this.commits.drop(record);
-    this.engine.partitions[record.partition].unlogged.clear();
+    (this.engine.partitions[record.partition] as Partition).unlogged.clear();
   }
 
   /** R5: see `Recorder.whenRemembered`. */
   whenRemembered(record: HeldRecord, rows: number, settle: (fate: Fate) => void): void {
     if (this.isNone) return settle("remembered");
-    const { unlogged } = this.engine.partitions[record.partition];
+    const { unlogged } = this.engine.partitions[record.partition] as Partition;
     if (this.isAway && unlogged.count > 0 && !record.isAhead) this.fall([record]);
     if (record.isAhead) {
       this.keepForHealing(record, unlogged);
@@ -103,7 +104,7 @@ export class TagRecorder {
     if (this.isNone) return;
     for (const record of this.ports.store.isOneFile ? this.records : records) {
       this.change(record, () => record.fall());
-      this.engine.partitions[record.partition].unlogged.clear();
+      (this.engine.partitions[record.partition] as Partition).unlogged.clear();
     }
     this.commits.takeOut(({ isAhead, state }) => isAhead && state !== "proving"); // what proves has to be sent
   }
@@ -135,7 +136,7 @@ export class TagRecorder {
    * @returns what became of it; `undefined` where the record was dropped meanwhile, or nobody knows
    */
   async heal(record: HeldRecord, write: Write): Promise<SnapshotAnswer | undefined> {
-    const partition = this.engine.partitions[record.partition];
+    const partition = this.engine.partitions[record.partition] as Partition;
     const isLost = record.state === "claim lost";
     record.isSnapshotting = true;
     this.snapshotting++;
@@ -213,7 +214,7 @@ export class TagRecorder {
     this.isFull = false;
     for (const [index, { record, claim, proves, message }] of parts.entries()) {
       if (!this.isHeld(record) || record.claim !== claim) continue; // dropped, or taken again, since
-      const answer = answers[index];
+      const answer = answers[index] as AppendAnswer;
       if (answer === "landed") record.loggedBytes += message.length;
       const isProven = answer === "landed" && record.state === "proving" && record.healings === proves;
       if (isProven) this.level(record);
@@ -247,9 +248,9 @@ export class TagRecorder {
     const limit = this.retryMs > 0 ? 1 : SNAPSHOTS_AT_ONCE;
     if (nowMs < this.retryAtMs || this.commits.isStuck) return;
     for (let looked = 0; looked < this.records.length && this.snapshotting < limit; looked++) {
-      const record = this.records[this.next % this.records.length];
+      const record = this.records[this.next % this.records.length] as HeldRecord;
       this.next = (this.next + 1) % this.records.length;
-      const { isTouched } = this.engine.partitions[record.partition];
+      const { isTouched } = this.engine.partitions[record.partition] as Partition;
       if (isSnapshotDue(record, isTouched, this.options, nowMs)) void this.takeSnapshot(record);
     }
   }
@@ -301,7 +302,7 @@ export class TagRecorder {
       return;
     }
     record.beginProving();
-    this.commits.push(record, this.engine.partitions[record.partition].unlogged.count);
+    this.commits.push(record, (this.engine.partitions[record.partition] as Partition).unlogged.count);
   }
 
   /** R3: numbers go on above the one that stands, after a pause. */
@@ -316,7 +317,7 @@ export class TagRecorder {
     this.change(record, () => record.level());
     this.retryMs = 0;
     if (this.aheadCount === 0) this.ports.onStoreHealed();
-    const { count } = this.engine.partitions[record.partition].unlogged;
+    const { count } = (this.engine.partitions[record.partition] as Partition).unlogged;
     if (count > 0) this.commits.push(record, count);
   }
 }

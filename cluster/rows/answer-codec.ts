@@ -123,8 +123,8 @@ export function decodeFates(bytes: Uint8Array): Fate[] {
   const answers = readAnswers(frame, rows * (1 + FATE_WORDS));
   return answers.map((answer, row) => {
     const at = rows + row * FATE_WORDS;
-    const batch = (words[at] >>> 0) + (words[at + 1] >>> 0) * 2 ** 32;
-    const index = words[at + 2] >>> 0;
+    const batch = ((words[at] as number) >>> 0) + ((words[at + 1] as number) >>> 0) * 2 ** 32;
+    const index = (words[at + 2] as number) >>> 0;
     require(Number.isSafeInteger(batch) && batch > 0, wordsAt + at * 4, "a whole number of the batch, above 0");
     require(index < BATCH_ROWS_MAX, wordsAt + (at + 2) * 4, "a row of a batch");
     require(isFate(answer), wordsAt + row * 4, "done, refused or lost");
@@ -158,7 +158,7 @@ function headOf(answer: Answer, names: Names, places: number[]): number {
 }
 
 function writePlace({ region, mode, ageMs }: Place, names: Names, places: number[]): void {
-  places.push(region < 0 ? NOWHERE : REGION_LETTERS[region] | (names.numberOf(mode) << 16));
+  places.push(region < 0 ? NOWHERE : (REGION_LETTERS[region] as number) | (names.numberOf(mode) << 16));
   places.push(Math.max(0, Math.min(AGE_MS_MAX, Math.ceil(ageMs))) | 0);
 }
 
@@ -179,7 +179,7 @@ function readAnswers(frame: Frame, placesAt: number): Answer[] {
   const answers: Answer[] = [];
   let placeAt = placesAt;
   for (let index = 0; index < frame.rows; index++) {
-    const head = frame.words[index];
+    const head = frame.words[index] as number;
     answers.push(readAnswer(frame, index, placeAt));
     if ((head & HAS_PLACE) !== 0) placeAt += 2;
   }
@@ -188,7 +188,7 @@ function readAnswers(frame: Frame, placesAt: number): Answer[] {
 }
 
 function readAnswer(frame: Frame, index: number, placeAt: number): Answer {
-  const head = frame.words[index];
+  const head = frame.words[index] as number;
   const offset = frame.wordsAt + index * 4;
   const answer = ((head & IS_REMEMBERED) === 0 ? ANSWERS : REMEMBERED)[head & 0xff];
   require(answer !== undefined, offset, "a known answer, remembered only where it was done");
@@ -211,9 +211,9 @@ function holderOf({ names }: Frame, number: number, offset: number): string {
 function readPlace({ words, names, wordsAt }: Frame, at: number): Place {
   const offset = wordsAt + at * 4;
   require(at + 2 <= words.length, offset, "a place where one is said");
-  const [place, ageMs] = [words[at], words[at + 1] >>> 0];
+  const [place, ageMs] = [words[at] as number, (words[at + 1] as number) >>> 0];
   if (place === NOWHERE) return { region: -1, mode: "", ageMs };
-  const region = REGION_BY_LETTERS[place & 0xffff];
+  const region = REGION_BY_LETTERS[place & 0xffff] as number;
   require(region >= 0, offset, "a region's letters");
   const mode = names[place >>> 16];
   require(mode !== undefined && isModeName(mode), offset + 2, "a mode that the message names");

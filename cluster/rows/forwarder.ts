@@ -109,7 +109,7 @@ export class Forwarder {
    * @param isBatch one of many that came together: refused earlier where there is little room
    */
   submit(row: Row, settle: (outcome: Outcome) => void, isBatch = false): void {
-    const queue = this.queues[row.partition];
+    const queue = this.queues[row.partition] as PartitionQueue;
     const number = ++this.rows;
     const me = this.ports.me();
     if (queue.isOpenTo(me) && this.targetOf(queue) === me) return this.applyAtOnce(queue, row, number, settle);
@@ -214,7 +214,7 @@ export class Forwarder {
 
   /** What became of a row that had waited. */
   private onAnswer(entry: Entry, answer: Answered): void {
-    const queue = this.queues[entry.row.partition];
+    const queue = this.queues[entry.row.partition] as PartitionQueue;
     switch (answer.kind) {
       case "taken in":
         queue.takenIn(entry);
@@ -270,7 +270,7 @@ export class Forwarder {
     for (const entry of waited) this.tell(NO_OWNER, entry.settle);
     for (const entry of inFlight) {
       this.here.delete(entry);
-      this.settle(this.queues[entry.row.partition], entry, NO_OWNER);
+      this.settle(this.queues[entry.row.partition] as PartitionQueue, entry, NO_OWNER);
     }
   }
 

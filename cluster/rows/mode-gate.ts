@@ -127,7 +127,7 @@ export class ModeGate {
   /** Lets rows of a partition go in their order, up to the first whose mode nobody has answered for. */
   private advance(partition: number, queue: Waiting[], verdictOf: (name: string) => Verdict | undefined): void {
     while (queue.length > 0) {
-      const { row, settle, isBatch } = queue[0];
+      const { row, settle, isBatch } = queue[0] as Waiting;
       const verdict = row.operation === "report" ? verdictOf(row.mode) : "admitted";
       if (verdict === undefined && this.mustAsk(row)) return;
       queue.shift();

@@ -1,5 +1,6 @@
 /** R14, R18: the owner's side of a row: applied where the partition is served here, else why not. */
-import type { ProfileId } from "../../engine/profile-id.ts";
+import type { Partition } from "../../engine/partition.ts";
+import { emptyProfileId } from "../../engine/profile-id.ts";
 import type { Holdings } from "../moves/holdings.ts";
 import type { Membership } from "../members/membership.ts";
 import type { Owner } from "../records/owner.ts";
@@ -27,7 +28,7 @@ export interface RowApplierPorts {
 const LOADING: Elsewhere = { kind: "elsewhere", reason: "loading", holder: undefined };
 const MOVED: Elsewhere = { kind: "elsewhere", reason: "moved", holder: undefined };
 const MODE_NOT_KNOWN: Refused = { kind: "refused", reason: "mode not known" };
-const id: ProfileId = new Int32Array(4);
+const id = emptyProfileId();
 
 export class RowApplier implements RowHandler {
   private readonly ports: RowApplierPorts;
@@ -43,7 +44,7 @@ export class RowApplier implements RowHandler {
     if (serving === undefined) return settle(this.refusal(partition, epoch));
     // A row sent under a view from before this claim may be a late repetition of one that has been answered elsewhere.
     if (epoch < serving.record.claim.term) return settle(MOVED);
-    const { unlogged } = this.ports.owner.engine.partitions[partition];
+    const { unlogged } = this.ports.owner.engine.partitions[partition] as Partition;
     const rowsBefore = unlogged.count;
     const outcome = this.perform(row);
     if (outcome.kind === "refused") return settle(outcome);

@@ -41,7 +41,7 @@ export function encodeBatch(number: number, rows: readonly Row[], nowMs: number)
     if (row.operation === "report") modeNumbers[index] = names.numberOf(row.mode);
   const frame = openFrame("batch", number, names, rows.length, rows.length * ROW_WORDS);
   for (let index = 0; index < rows.length; index++)
-    writeRow(frame.words, index * ROW_WORDS, rows[index], modeNumbers[index], nowMs);
+    writeRow(frame.words, index * ROW_WORDS, rows[index] as Row, modeNumbers[index] as number, nowMs);
   return closeFrame(frame);
 }
 
@@ -51,7 +51,7 @@ function writeRow(words: Int32Array, base: number, row: Row, mode: number, nowMs
   words[base + 2] = row.id2;
   words[base + 3] = row.id3;
   words[base + HASH] = row.hash;
-  words[base + PLACE] = row.operation === "report" ? REGION_LETTERS[row.region] | (mode << 16) : NOWHERE;
+  words[base + PLACE] = row.operation === "report" ? (REGION_LETTERS[row.region] as number) | (mode << 16) : NOWHERE;
   const hasSeq = row.seq !== NO_SEQ;
   words[base + SEQ] = hasSeq ? row.seq : 0;
   const leftMs = Math.max(0, Math.min(LEFT_MS_MAX, Math.floor(row.untilMs - nowMs)));
@@ -75,20 +75,29 @@ export function decodeBatch(bytes: Uint8Array, partitions: number, sentAtMs: num
 
 function readRow({ words, names, wordsAt }: Frame, base: number, shift: number, sentAtMs: number): Row {
   const offset = wordsAt + base * 4;
-  const [id0, id1, id2, id3] = [words[base], words[base + 1], words[base + 2], words[base + 3]];
+  const [id0, id1, id2, id3] = [
+    words[base] as number,
+    words[base + 1] as number,
+    words[base + 2] as number,
+    words[base + 3] as number,
+  ];
   require((id0 | id1 | id2 | id3) !== 0, offset, "a profile id that is not nil");
-  const [hash, place, rest] = [words[base + HASH], words[base + PLACE], words[base + REST]];
+  const [hash, place, rest] = [
+    words[base + HASH] as number,
+    words[base + PLACE] as number,
+    words[base + REST] as number,
+  ];
   const operation = OPERATIONS[rest & 127];
   require(operation !== undefined, offset + REST * 4, "a known operation");
   const isReport = operation === "report";
-  const region = isReport ? REGION_BY_LETTERS[place & 0xffff] : 0;
+  const region = isReport ? (REGION_BY_LETTERS[place & 0xffff] as number) : 0;
   require(isReport ? region >= 0 : place === NOWHERE, offset +
     PLACE * 4, "a region's letters in reports, and only there");
   const mode = isReport ? names[place >>> 16] : "";
   require(mode !== undefined, offset + PLACE * 4, "a mode that the message names");
   const hasSeq = (rest & WITH_SEQ) !== 0;
   require(hasSeq || words[base + SEQ] === 0, offset + SEQ * 4, "no seq where none is said");
-  const seq = hasSeq ? words[base + SEQ] >>> 0 : NO_SEQ;
+  const seq = hasSeq ? (words[base + SEQ] as number) >>> 0 : NO_SEQ;
   const untilMs = sentAtMs + (rest >>> 8);
   return { operation, hash, partition: hash >>> shift, id0, id1, id2, id3, region, mode, seq, untilMs };
 }

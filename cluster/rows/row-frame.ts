@@ -95,7 +95,7 @@ function readNames(bytes: Uint8Array, count: number, end: number): { names: stri
   const names: string[] = [];
   let at = HEAD_BYTES;
   for (let index = 0; index < count; index++) {
-    const nameEnd = at + 1 + bytes[at];
+    const nameEnd = at + 1 + (bytes[at] as number);
     require(nameEnd <= end, at, "a name ends before the checksum");
     names.push(String.fromCharCode(...bytes.subarray(at + 1, nameEnd)));
     at = nameEnd;

@@ -185,7 +185,12 @@ export class RowReceiver {
   private note(batch: Batch, index: number, answer: Fate["answer"]): void {
     batch.answers[index] = answer;
     if (!batch.isAnswered) return;
-    this.fates.add(batch.from, { batch: batch.number, index, answer, untilMs: batch.untilMs[index] + FATE_GRACE_MS });
+    this.fates.add(batch.from, {
+      batch: batch.number,
+      index,
+      answer,
+      untilMs: (batch.untilMs[index] as number) + FATE_GRACE_MS,
+    });
   }
 
   private remember(batch: Batch): void {
@@ -193,6 +198,6 @@ export class RowReceiver {
     this.newest.set(batch.from, batch);
     if (this.newest.size <= SENDERS_MAX) return;
     const [...senders] = this.newest.keys();
-    this.newest.delete(senders.find((sender) => !this.ports.isListed(sender)) ?? senders[0]);
+    this.newest.delete(senders.find((sender) => !this.ports.isListed(sender)) ?? (senders[0] as string));
   }
 }

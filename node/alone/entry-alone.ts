@@ -9,7 +9,7 @@ import {
   type Refused,
 } from "../../cluster/ports/rows.ts";
 import type { Ranked } from "../../engine/board.ts";
-import type { ProfileId } from "../../engine/profile-id.ts";
+import { emptyProfileId, type ProfileId } from "../../engine/profile-id.ts";
 import { rankRegions } from "../../engine/regions.ts";
 import {
   type Entry,
@@ -136,7 +136,7 @@ function isRefused(outcome: ReportOutcome): outcome is Refusal {
   return outcome !== "moved" && outcome !== "renewed" && outcome !== "late";
 }
 
-const id = new Int32Array(4);
+const id = emptyProfileId();
 const warmed = new Int32Array(ROWS_WARMED);
 
 /** Applies reports in their order and remembers what became of them. */
@@ -166,13 +166,14 @@ class Batch {
       warmed[index - first] = engine.hash(id);
     }
     engine.warm(warmed, end - first);
-    for (let index = first; index < end; index++) this.report(warmed[index - first], index);
+    for (let index = first; index < end; index++) this.report(warmed[index - first] as number, index);
   }
 
   private report(hash: number, index: number): void {
     const { ids, regions, modes, seqs } = this.reports;
     readId(ids, index, id);
-    const outcome = this.owner.report(hash, id, regions[index], modes[index], seqs[index]);
+    const seq = seqs[index] as number;
+    const outcome = this.owner.report(hash, id, regions[index] as number, modes[index] as string, seq);
     if (isRefused(outcome)) {
       this.refused.push({ index, reason: outcome });
       return;

@@ -1,7 +1,7 @@
 /** The entry of a node that is one of a cluster: whoever owns the player or the region is asked. */
 import type { ClusterNode, RegionView } from "../../cluster/cluster-node.ts";
 import type { Operation, Outcome, Refused } from "../../cluster/ports/rows.ts";
-import type { ProfileId } from "../../engine/profile-id.ts";
+import { emptyProfileId, type ProfileId } from "../../engine/profile-id.ts";
 import { rankRegions, REGIONS } from "../../engine/regions.ts";
 import {
   type Entry,
@@ -13,7 +13,7 @@ import {
   type Wholeness,
 } from "../entry.ts";
 
-const id: ProfileId = new Int32Array(4);
+const id = emptyProfileId();
 
 export class EntryCluster implements Entry {
   private readonly cluster: ClusterNode;
@@ -39,7 +39,15 @@ export class EntryCluster implements Entry {
     for (let index = 0; index < reports.count; index++) {
       readId(ids, index, id);
       const note = (outcome: Outcome): void => batch.note(index, outcome);
-      this.cluster.submit("report", id, regions[index], modes[index], seqs[index], note, true);
+      this.cluster.submit(
+        "report",
+        id,
+        regions[index] as number,
+        modes[index] as string,
+        seqs[index] as number,
+        note,
+        true,
+      );
     }
   }
 

@@ -36,12 +36,12 @@ export class Answers {
   }
 
   json(reply: FastifyReply, status: number, body: string): void {
-    this.counts[status]++;
+    (this.counts[status] as number)++;
     void reply.code(status).header("content-type", JSON_TYPE).send(body);
   }
 
   empty(reply: FastifyReply, status: number): void {
-    this.counts[status]++;
+    (this.counts[status] as number)++;
     void reply.code(status).send();
   }
 

@@ -31,8 +31,8 @@ export class Newcomers {
       setTimeout(() => socket.destroy(), this.options.withinMs),
     );
     socket.once("close", () => this.forget(socket));
-    if (this.timers.size <= this.options.countMax) return;
     const [oldest] = this.timers.keys();
+    if (oldest === undefined || this.timers.size <= this.options.countMax) return;
     this.forget(oldest); // at once, since "close" comes later
     oldest.destroy();
   }

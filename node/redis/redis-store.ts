@@ -48,7 +48,9 @@ import {
   encodeExpelled,
   encodeMember,
   encodeMembers,
+  type ModesAnswer,
   namesIn,
+  type TakingAnswer,
 } from "./wire.ts";
 
 export interface RedisStoreOptions {
@@ -183,13 +185,17 @@ export class RedisStore implements SharedStore {
         [isAnew, masters] = [true, await this.#masters.read(true)];
         continue;
       }
-      const [kind, ...rest] = answer as Buffer[];
+      const [kind, ...rest] = answer as [Buffer, ...Buffer[]];
       switch (kind.toString()) {
         case "other history":
-          this.#shelf.hear(rest[0].toString(), mark);
+          this.#shelf.hear((rest[0] as Buffer).toString(), mark);
           break;
         case "other key":
-          return { kind: "other key", run: encodeRun(masters.list), key: this.#shelf.learn(rest[0]) };
+          return {
+            kind: "other key",
+            run: encodeRun(masters.list),
+            key: this.#shelf.learn(rest[0] as Buffer),
+          };
         default:
           return { ...runs, ...decodeRenewal(kind.toString(), rest) };
       }
@@ -217,7 +223,7 @@ export class RedisStore implements SharedStore {
   async admitModes(run: Run, { names, candidates, modesMax, revision }: AskedModes): Promise<AdmittedModes> {
     const args = [run, `${modesMax}`, `${revision}`, candidates.join(" "), names.join(" ")];
     const answer = await this.#leases.call("admit a mode", SCRIPTS.admitMode, [this.#membersKey], args);
-    return { ...decodeModes(answer as Buffer[]), refused: namesIn((answer as Buffer[])[5]) };
+    return { ...decodeModes(answer as ModesAnswer), refused: namesIn((answer as ModesAnswer)[5]) };
   }
 
   async tellModes(run: Run, told: ToldModes): Promise<ToldAnswer> {
@@ -225,7 +231,7 @@ export class RedisStore implements SharedStore {
     const about = [incarnation, `${revision}`, `${settledRevision}`, `${partitionCount}`];
     const args = [run, ...about, partitions.join(","), held.join(" ")];
     const answer = await this.#leases.call("tell modes", SCRIPTS.tellModes, [this.#membersKey], args);
-    return { ...decodeModes(answer as Buffer[]), returned: namesIn((answer as Buffer[])[5]) };
+    return { ...decodeModes(answer as ModesAnswer), returned: namesIn((answer as ModesAnswer)[5]) };
   }
 
   // The cluster's key (R12).
@@ -255,7 +261,12 @@ export class RedisStore implements SharedStore {
   async standing(run: Run, partitions: readonly PartitionIndex[]): Promise<Standing[]> {
     if (partitions.length === 0) return [];
     const args = [run, ...partitions.map(String)];
-    const states = await this.#leases.call("read claims", SCRIPTS.standing, [this.#keyOf(partitions[0])], args);
+    const states = await this.#leases.call(
+      "read claims",
+      SCRIPTS.standing,
+      [this.#keyOf(partitions[0] as number)],
+      args,
+    );
     return (states as (Buffer | null)[]).map(decodeStanding);
   }
 
@@ -270,8 +281,8 @@ export class RedisStore implements SharedStore {
     const { text, generation } = this.#shelf.keptAs(markOfRun(run));
     const about = [run, encodeClaim(claim), isLoaded ? "1" : "0", text, `${generation}`];
     const args = [...about, ...partitions.map(String)];
-    const answers = await connection.call("take records", SCRIPTS.take, [this.#keyOf(partitions[0])], args);
-    return (answers as (Buffer | null)[][]).map((answer) => decodeTaken(answer, isLoaded));
+    const answers = await connection.call("take records", SCRIPTS.take, [this.#keyOf(partitions[0] as number)], args);
+    return (answers as TakingAnswer[]).map((answer) => decodeTaken(answer, isLoaded));
   }
 
   async takeBack(run: Run, { partition, claim, notAbove, covers, bytes }: TakingBack): Promise<TakenBackAnswer> {
@@ -279,7 +290,7 @@ export class RedisStore implements SharedStore {
     const about = [run, text, `${generation}`, `${partition}`, encodeClaim(claim), `${notAbove}`, `${covers}`];
     const args = [...about, ...(bytes === undefined ? ["0"] : ["1", asBuffer(bytes)])];
     const answer = await this.#bulk.call("take a record back", SCRIPTS.takeBack, [this.#keyOf(partition)], args);
-    return decodeTakenBack(answer as (Buffer | null)[]);
+    return decodeTakenBack(answer as TakingAnswer);
   }
 
   async raise(
@@ -287,18 +298,20 @@ export class RedisStore implements SharedStore {
     claims: readonly { readonly partition: PartitionIndex; readonly claim: FoundedClaim }[],
     epoch: number,
   ): Promise<AppendAnswer[]> {
-    if (claims.length === 0) return [];
+    const [first] = claims;
+    if (first === undefined) return [];
     const args = [run, `${epoch}`];
     for (const { partition, claim } of claims) args.push(`${partition}`, encodeClaim(claim));
-    const key = this.#keyOf(claims[0].partition);
+    const key = this.#keyOf(first.partition);
     return decodeAnswers((await this.#leases.call("raise claims", SCRIPTS.raise, [key], args)) as Buffer);
   }
 
   async append(run: Run, appends: readonly (Append & { readonly claim: FoundedClaim })[]): Promise<AppendAnswer[]> {
-    if (appends.length === 0) return [];
+    const [first] = appends;
+    if (first === undefined) return [];
     const lines = appends.map(({ partition, claim, from }) => `${partition} ${encodeClaim(claim)} ${from}\n`);
     const args = [run, lines.join(""), ...appends.map(({ message }) => asBuffer(message))];
-    const key = this.#keyOf(appends[0].partition);
+    const key = this.#keyOf(first.partition);
     return decodeAnswers((await this.#appends.call("append", SCRIPTS.append, [key], args)) as Buffer);
   }
 

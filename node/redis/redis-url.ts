@@ -42,6 +42,7 @@ const SENTINEL = /^(?<scheme>rediss?)\+sentinel:\/\/(?:(?<login>[^@/]*)@)?(?<pla
 const PLACE = /^(?:(?<scheme>rediss?):\/\/)?(?:(?<login>[^@/]*)@)?(?<address>[^/@]+)(?:\/(?<database>\d{1,3}))?$/;
 /** Also where an @ in it makes it look like a part of the login. */
 const LOGIN_QUERY = /[?&](?:user|pass|auth)\w*=/i;
+type Groups = Readonly<Partial<Record<string, string>>>;
 const REDIS_PORT = 6379;
 const SENTINEL_PORT = 26379;
 
@@ -52,19 +53,19 @@ export function parseRedisUrl(url: string): RedisUrl {
     refuse(url, "it must not have a query: user and password go before the host, with an @");
   if (/^rediss?\+sentinel:/.test(url)) return parseSentinel(url);
   const parts = url.split(",").map((part) => PLACE.exec(part)?.groups ?? refuse(url, "it is none of the forms"));
-  const [first] = parts;
+  const [first, ...others] = parts as [Groups, ...Groups[]];
   if (first["scheme"] === undefined) refuse(url, "it does not begin with redis:// or rediss://");
-  for (const part of parts.slice(1)) {
+  for (const part of others) {
     if (part["scheme"] !== undefined && part["scheme"] !== first["scheme"]) refuse(url, "all must be of one scheme");
     if (part["login"] !== undefined && part["login"] !== first["login"]) refuse(url, "all must have one password");
   }
   const common = { ...credentialsOf(url, first["login"]), isEncrypted: first["scheme"] === "rediss" };
-  const addresses = parts.map((part) => addressOf(url, part["address"], REDIS_PORT));
+  const addresses = parts.map((part) => addressOf(url, part["address"] as string, REDIS_PORT));
   const isAnyDatabase = parts.some((part) => part["database"] !== undefined && part["database"] !== "0");
-  if (parts.length > 1 && isAnyDatabase) refuse(url, "Redis Cluster has no databases");
-  return parts.length > 1
+  if (others.length > 0 && isAnyDatabase) refuse(url, "Redis Cluster has no databases");
+  return others.length > 0
     ? { ...common, kind: "cluster", addresses }
-    : { ...common, kind: "standalone", address: addresses[0], database: Number(first["database"] ?? 0) };
+    : { ...common, kind: "standalone", address: addresses[0] as Address, database: Number(first["database"] ?? 0) };
 }
 
 /** What may be said beside the URL. */
@@ -88,29 +89,30 @@ export function hostsOf(url: RedisUrl): string[] {
  * cannot be told apart (a ? before an @), all but the scheme goes.
  */
 export function redactRedisUrl(url: string): string {
-  const [, scheme, rest] = /^([a-z+]*:\/\/)?(.*)$/s.exec(url)!;
-  const visible = (scheme ?? "") + rest.replace(/^.*(?:@|%40)/s, "***@");
-  return /[?#].*(?:@|%40)/s.test(rest) ? `${scheme ?? ""}***` : visible.replace(/[?#].*$/s, "?***");
+  const [scheme] = /^([a-z+]*:\/\/)?/.exec(url) as [string];
+  const rest = url.slice(scheme.length);
+  const visible = scheme + rest.replace(/^.*(?:@|%40)/s, "***@");
+  return /[?#].*(?:@|%40)/s.test(rest) ? `${scheme}***` : visible.replace(/[?#].*$/s, "?***");
 }
 
 function parseSentinel(url: string): RedisUrl {
   const groups = SENTINEL.exec(url)?.groups ?? refuse(url, "Sentinel needs its addresses and the master's name");
-  const sentinels = groups["places"].split(",").map((place) => addressOf(url, place, SENTINEL_PORT));
+  const sentinels = (groups["places"] as string).split(",").map((place) => addressOf(url, place, SENTINEL_PORT));
   const common = { ...credentialsOf(url, groups["login"]), isEncrypted: groups["scheme"] === "rediss" };
-  return { ...common, kind: "sentinel", sentinels, master: groups["master"] };
+  return { ...common, kind: "sentinel", sentinels, master: groups["master"] as string };
 }
 
 function addressOf(url: string, place: string, standardPort: number): Address {
   const groups = ADDRESS.exec(place)?.groups ?? refuse(url, "an address must be host:port");
   const port = Number(groups["port"] ?? standardPort);
   if (port < 1 || port > 65_535) refuse(url, "a port must be 1 to 65535");
-  return { host: groups["host"].replace(/^\[|\]$/g, ""), port };
+  return { host: (groups["host"] as string).replace(/^\[|\]$/g, ""), port };
 }
 
 /** `user:password`, `:password` or `password`, percent-encoded where need be. */
 function credentialsOf(url: string, login: string | undefined): Credentials {
   if (login === undefined || login === "") return { username: undefined, password: undefined };
-  const [name, ...rest] = login.split(":");
+  const [name, ...rest] = login.split(":") as [string, ...string[]];
   const decode = (text: string): string => {
     try {
       return decodeURIComponent(text);
@@ -119,8 +121,8 @@ function credentialsOf(url: string, login: string | undefined): Credentials {
     }
   };
   if (rest.length === 0) return { username: undefined, password: decode(name) };
-  const [username, password] = [decode(name), decode(rest.join(":"))].map((text) => (text === "" ? undefined : text));
-  return { username, password };
+  const given = (text: string): string | undefined => (text === "" ? undefined : text);
+  return { username: given(decode(name)), password: given(decode(rest.join(":"))) };
 }
 
 /** What comes after the last @: a ? in a password is part of it. */

@@ -18,7 +18,9 @@ const WITH = /^-- with (?<parts>.+)$/m;
 const scripts = new Map(
   readdirSync(FOLDER).flatMap((file) => {
     const groups = FILE.exec(file)?.groups;
-    return groups === undefined ? [] : [[groups["name"], load(file, groups["name"], Number(groups["keys"]))] as const];
+    return groups === undefined
+      ? []
+      : [[groups["name"], load(file, groups["name"] as string, Number(groups["keys"]))] as const];
   }),
 );
 
@@ -41,7 +43,7 @@ export function commandNamedIn({ source }: Script, message: string): string | un
 
 function load(file: string, name: string, keysCount: number): Script {
   const text = readFileSync(join(FOLDER, file), "utf8");
-  const shared = WITH.exec(text)?.groups?.["parts"].split(" ") ?? [];
+  const shared = WITH.exec(text)?.groups?.["parts"]?.split(" ") ?? [];
   const parts = shared.map((part) => readFileSync(join(FOLDER, `${part}.lua`), "utf8"));
   const [flags, ...rest] = text.split("\n");
   const source = [flags, ...parts, ...rest].join("\n");

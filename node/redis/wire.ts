@@ -46,18 +46,20 @@ export function encodeExpelled({ expelled }: View): string {
     .join("");
 }
 
+type ListWords = [string, string, string, string, string, ...string[]];
+
 /** Of answerList(), from the revision on: epoch, nonce, expelled, joiners, then JSON, run, held and lease of each member. */
 export function decodeList(values: readonly Buffer[]): MemberList {
-  const [revision, epoch, nonce, expelled, joiners, ...rest] = values.map(String);
+  const [revision, epoch, nonce, expelled, joiners, ...rest] = values.map(String) as ListWords;
   const areJoining = new Set(joiners.split(" "));
   const listed: Listed[] = [];
   for (let at = 0; at < rest.length; at += 4) {
-    const member = JSON.parse(rest[at]) as Member;
+    const member = JSON.parse(rest[at] as string) as Member;
     listed.push({
       member: areJoining.has(member.incarnation) ? { ...member, isJoining: true } : member,
-      run: rest[at + 1],
-      held: rest[at + 2],
-      licenceMs: Number(rest[at + 3].split(" ")[2]),
+      run: rest[at + 1] as string,
+      held: rest[at + 2] as string,
+      licenceMs: Number((rest[at + 3] as string).split(" ")[2]),
     });
   }
   listed.sort((one, other) => (one.member.incarnation < other.member.incarnation ? -1 : 1));
@@ -81,8 +83,9 @@ type Renewed = Exclude<RenewalAnswer, { readonly kind: "other key" }>;
  */
 export function decodeRenewal(
   kind: string,
-  [mustName, modesRevision, ...values]: readonly Buffer[],
+  answer: readonly Buffer[],
 ): Renewed extends infer Each ? (Each extends Runs ? Omit<Each, keyof Runs> : never) : never {
+  const [mustName, modesRevision, ...values] = answer as readonly [Buffer, Buffer, ...Buffer[]];
   switch (kind) {
     case "renewed":
     case "accused": {
@@ -98,8 +101,18 @@ export function decodeRenewal(
   }
 }
 
+/** What answerModes() says, and after it the names that were refused or returned. */
+export type ModesAnswer = readonly [
+  revision: Buffer,
+  isWhole: Buffer,
+  added: Buffer,
+  gone: Buffer,
+  marked: Buffer,
+  names: Buffer,
+];
+
 /** Of answerModes(). */
-export function decodeModes([revision, isWhole, added, gone, marked]: readonly Buffer[]): ModeNamesAnswer {
+export function decodeModes([revision, isWhole, added, gone, marked]: ModesAnswer): ModeNamesAnswer {
   return {
     revision: Number(revision.toString()),
     isWhole: isWhole.toString() === "1",
@@ -119,29 +132,36 @@ export function encodeClaim({ term, incarnation, founding }: FoundedClaim): stri
   return `${term} ${incarnation} ${founding}`;
 }
 
+/** As records.lua says it, with spaces between. */
+type StandingWords = [string, string, string, string, string, string, string];
+
 /** The state of records.lua. */
 export function decodeStanding(state: Buffer | null): Standing {
   if (state === null) return { claim: undefined, raisedTo: 0, length: 0, snapshotNumber: 0, isAbsent: true };
-  const [length, , term, incarnation, founding, raisedTo, number] = state.toString().split(" ");
+  const words = state.toString().split(" ");
+  const [length, , term, incarnation, founding, raisedTo, number] = words as StandingWords;
   const claim = term === "0" ? undefined : { term: Number(term), incarnation, founding };
   const numbers = { raisedTo: Number(raisedTo), length: Number(length), snapshotNumber: Number(number) };
   return { claim, ...numbers, isAbsent: false };
 }
 
-export function decodeTaken(answer: readonly (Buffer | null)[], isLoaded: boolean): TakenAnswer {
+/** The standing; where the record was taken also whether it was lost, and what was loaded. */
+export type TakingAnswer = readonly [state: Buffer | null, ...(Buffer | null)[]];
+
+export function decodeTaken(answer: TakingAnswer, isLoaded: boolean): TakenAnswer {
   const [state, lost, ...content] = answer;
   const before = decodeStanding(state);
   if (lost === undefined) return { kind: "refused", standing: before };
-  const record = isLoaded ? decodeRecord(content) : undefined;
+  const record = isLoaded ? decodeRecord(content as [Buffer | null, ...Buffer[]]) : undefined;
   return { kind: "claimed", before, record, isLost: lost?.toString() === "1" };
 }
 
-export function decodeTakenBack([state, isTaken]: readonly (Buffer | null)[]): TakenBackAnswer {
+export function decodeTakenBack([state, isTaken]: TakingAnswer): TakenBackAnswer {
   return isTaken === undefined ? { kind: "refused", standing: decodeStanding(state) } : { kind: "claimed" };
 }
 
-function decodeRecord([snapshot, ...log]: readonly (Buffer | null)[]): PartitionRecord {
-  return { snapshot: snapshot === null ? undefined : asBytes(snapshot), log: (log as Buffer[]).map(asBytes) };
+function decodeRecord([snapshot, ...log]: [Buffer | null, ...Buffer[]]): PartitionRecord {
+  return { snapshot: snapshot === null ? undefined : asBytes(snapshot), log: log.map(asBytes) };
 }
 
 /** A letter for each. */

@@ -57,7 +57,7 @@ export class FileSpace {
   checkpointIfDue(): boolean {
     if (this.#writes < WRITES_UNMEASURED_MAX) return false;
     this.#writes = 0;
-    const { log = 0, checkpointed = 0 } = this.#walFrames.get() as Record<string, number>;
+    const { log, checkpointed } = this.#walFrames.get() as { log: number; checkpointed: number };
     if ((log - checkpointed) * PAGE_BYTES > this.#walBytesMax) this.#checkpoint("PASSIVE");
     return true;
   }

@@ -29,15 +29,16 @@ export function wordsOf(buffer: ArrayBufferLike): Words {
 
 /** Where things lie in the row at the start of `words`. */
 export const rowAt = {
-  segmentCount: (words: Words): number => words.u32[1],
-  claimCount: (words: Words): number => words.u32[2],
-  claimsStart: (words: Words): number => HEADER_BYTES + words.u32[1] * SEGMENT_BYTES,
-  messagesStart: (words: Words): number => HEADER_BYTES + words.u32[1] * SEGMENT_BYTES + words.u32[3],
-  commitNumber: (words: Words): number => words.f64[2],
-  partition: (words: Words, segment: number): number => words.u32[6 + segment * 4] & 0xffff,
-  claimIndex: (words: Words, segment: number): number => words.u32[6 + segment * 4] >>> 16,
-  messageBytes: (words: Words, segment: number): number => words.u32[7 + segment * 4],
-  from: (words: Words, segment: number): number => words.f64[4 + segment * 2],
+  segmentCount: (words: Words): number => words.u32[1] as number,
+  claimCount: (words: Words): number => words.u32[2] as number,
+  claimsStart: (words: Words): number => HEADER_BYTES + (words.u32[1] as number) * SEGMENT_BYTES,
+  messagesStart: (words: Words): number =>
+    HEADER_BYTES + (words.u32[1] as number) * SEGMENT_BYTES + (words.u32[3] as number),
+  commitNumber: (words: Words): number => words.f64[2] as number,
+  partition: (words: Words, segment: number): number => (words.u32[6 + segment * 4] as number) & 0xffff,
+  claimIndex: (words: Words, segment: number): number => (words.u32[6 + segment * 4] as number) >>> 16,
+  messageBytes: (words: Words, segment: number): number => words.u32[7 + segment * 4] as number,
+  from: (words: Words, segment: number): number => words.f64[4 + segment * 2] as number,
 } as const;
 
 export function setCommitNumber(words: Words, commitNumber: number): void {
@@ -61,7 +62,7 @@ export class LogRowWriter {
     let claim: Claim | undefined;
     let claimIndex = 0;
     for (let index = 0; index < count; index += 1) {
-      const append = appends[index];
+      const append = appends[index] as Append;
       messageBytes += append.message.length;
       if (append.claim !== claim) {
         claim = append.claim;
@@ -83,8 +84,8 @@ export class LogRowWriter {
     f64[2] = 0;
     let at = this.#writeClaims(words, HEADER_BYTES + count * SEGMENT_BYTES);
     for (let index = 0; index < count; index += 1) {
-      const { partition, from, message } = appends[index];
-      u32[6 + index * 4] = partition | (this.#claimIndexes[index] << 16);
+      const { partition, from, message } = appends[index] as Append;
+      u32[6 + index * 4] = partition | ((this.#claimIndexes[index] as number) << 16);
       u32[7 + index * 4] = message.length;
       f64[4 + index * 2] = from;
       u8.set(message, at);
@@ -96,7 +97,8 @@ export class LogRowWriter {
   #indexOf(claim: Claim): number {
     const claims = this.#claims;
     for (let index = 0; index < claims.length; index += 1) {
-      if (claims[index].term === claim.term && claims[index].incarnation === claim.incarnation) return index;
+      if ((claims[index] as Claim).term === claim.term && (claims[index] as Claim).incarnation === claim.incarnation)
+        return index;
     }
     this.#claimsBytes += padded(12 + this.#encoded(claim.incarnation).length);
     return claims.push(claim) - 1;
@@ -132,10 +134,10 @@ export function claimsOf(words: Words): Claim[] {
   const claims: Claim[] = [];
   let at = rowAt.claimsStart(words);
   for (let index = 0; index < rowAt.claimCount(words); index += 1) {
-    const bytes = words.u32[at / 4 + 2];
+    const bytes = words.u32[at / 4 + 2] as number;
     // Copied first: a decoder refuses shared memory.
     const incarnation = new TextDecoder().decode(words.u8.slice(at + 12, at + 12 + bytes));
-    claims.push({ term: words.f64[at / 8], incarnation });
+    claims.push({ term: words.f64[at / 8] as number, incarnation });
     at += padded(12 + bytes);
   }
   return claims;
@@ -152,7 +154,7 @@ export function keepSegments(words: Words, keptCount: number, isKept: (segment: 
   for (let segment = 0; segment < rowAt.segmentCount(words); segment += 1) {
     const end = at + rowAt.messageBytes(words, segment);
     if (isKept(segment))
-      kept.push({ head: u32[6 + segment * 4], from: rowAt.from(words, segment), message: u8.slice(at, end) });
+      kept.push({ head: u32[6 + segment * 4] as number, from: rowAt.from(words, segment), message: u8.slice(at, end) });
     at = end;
   }
   const claims = u8.slice(rowAt.claimsStart(words), rowAt.messagesStart(words));
@@ -193,7 +195,7 @@ export function segmentsOf(words: Words): Segment[] {
     const end = at + rowAt.messageBytes(words, index);
     segments.push({
       partition: rowAt.partition(words, index),
-      claim: claims[rowAt.claimIndex(words, index)],
+      claim: claims[rowAt.claimIndex(words, index)] as Claim,
       from: rowAt.from(words, index),
       message: words.u8.subarray(at, end),
     });

@@ -62,7 +62,7 @@ class PageImages {
     }
     let commit = this.#frames.length;
     for (let index = this.#frames.length - 1; index >= 0; index -= 1) {
-      const { content, page, isCommit } = this.#frames[index];
+      const { content, page, isCommit } = this.#frames[index] as WalFrame;
       if (isCommit) commit = index;
       // What no commit follows was never acknowledged.
       if (commit < this.#frames.length) yield { content, page, asOf: commit };
@@ -71,7 +71,7 @@ class PageImages {
 
   contentOf(page: number, asOf: number): Uint8Array | undefined {
     const frame = this.#framesOfPage.get(page)?.findLast((index) => index <= asOf);
-    return frame === undefined ? this.#contentInFile(page) : this.#frames[frame].content;
+    return frame === undefined ? this.#contentInFile(page) : (this.#frames[frame] as WalFrame).content;
   }
 
   #contentInFile(page: number): Uint8Array | undefined {
@@ -146,7 +146,7 @@ function readRow(payload: Uint8Array, key: number): ScannedRow | undefined {
 const BYTES_OF_TYPE = [0, 1, 2, 3, 4, 6, 8, 8, 0, 0, 0, 0];
 
 function bytesOfType(type: number): number {
-  return type < 12 ? BYTES_OF_TYPE[type] : (type - (type % 2) - 12) / 2;
+  return type < 12 ? (BYTES_OF_TYPE[type] as number) : (type - (type % 2) - 12) / 2;
 }
 
 function readValue(view: DataView, type: number, at: number, bytes: number): Value {

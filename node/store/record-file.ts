@@ -125,7 +125,7 @@ export class RecordFile {
     let landed = 0;
     for (let segment = 0; segment < count; segment += 1) {
       const state = index.find(rowAt.partition(words, segment));
-      const claim = claims[rowAt.claimIndex(words, segment)];
+      const claim = claims[rowAt.claimIndex(words, segment)] as Claim;
       const decision = decideAppend(state, claim, rowAt.from(words, segment), rowAt.messageBytes(words, segment));
       if (decision === "to write") toWrite += 1;
       else if (decision === "landed") landed += 1;

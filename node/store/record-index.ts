@@ -183,8 +183,8 @@ export function coverOf(
     return { length: state.length, covers, coversCommit: lastCommit, marksCovered: state.marks.length };
   const { marks } = state;
   let mark = 0;
-  while (mark + 2 < marks.length && marks[mark + 2] <= covers) mark += 2;
-  const coversCommit = marks.length > 0 && marks[mark] <= covers ? marks[mark + 1] - 1 : 0;
+  while (mark + 2 < marks.length && (marks[mark + 2] as number) <= covers) mark += 2;
+  const coversCommit = marks.length > 0 && (marks[mark] as number) <= covers ? (marks[mark + 1] as number) - 1 : 0;
   return { length: state.length, covers, coversCommit: Math.max(state.coversCommit, coversCommit), marksCovered: mark };
 }
 

@@ -4,7 +4,7 @@
 import type { Claim, Founding, PartitionIndex } from "../../cluster/ports/record-store.ts";
 import type { Loss } from "./damage.ts";
 import { emptyLogRow, segmentsOf, wordsOfRow } from "./log-row.ts";
-import { scanRows, type ScannedRow } from "./page-scan.ts";
+import { scanRows, type ScannedRow, type Value } from "./page-scan.ts";
 import { LOG, META, RECORDS, SNAPSHOTS, type LogRow, type RecordRow, type SnapshotRow, type Table } from "./schema.ts";
 import type { WalFrame } from "./wal.ts";
 
@@ -112,7 +112,7 @@ function collect(rows: Iterable<ScannedRow>): Found {
 
 function rowAs<T>(table: Table<T>, values: ScannedRow): T | undefined {
   if (values.length !== table.columns.length) return undefined;
-  return table.read(Object.fromEntries(table.columns.map((column, index) => [column, values[index]])));
+  return table.read(Object.fromEntries(table.columns.map((column, index) => [column, values[index] as Value])));
 }
 
 const keyOfRecord = (row: RecordRow): number[] => [row.term, row.snapshotTerm, row.snapshotNumber, row.logStarts];
@@ -124,7 +124,7 @@ function isNewer<T>(row: T, known: T | undefined, keyOf: (row: T) => number[]): 
 
 function isOlder(one: readonly number[], other: readonly number[]): boolean {
   const at = one.findIndex((value, index) => value !== other[index]);
-  return at !== -1 && one[at] < other[at];
+  return at !== -1 && (one[at] as number) < (other[at] as number);
 }
 
 function higher(one: Claim | undefined, other: Claim | undefined): Claim | undefined {

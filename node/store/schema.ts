@@ -188,7 +188,7 @@ export function* rowsOf<T>(
   { columns, read }: Table<T>,
 ): Generator<{ key: number; row: T | undefined }> {
   const statement = database.prepare(`SELECT ${columns.join(", ")} FROM ${table} ORDER BY ${columns[0]}`);
-  for (const row of statement.iterate()) yield { key: Number(row[columns[0]]), row: read(row) };
+  for (const row of statement.iterate()) yield { key: Number(row[columns[0] as string]), row: read(row) };
 }
 
 function checksumOf(table: TableName, plain: readonly unknown[], bytes: Uint8Array): number {
@@ -204,5 +204,5 @@ function bytesOfFounding(founding: Founding | undefined): Uint8Array {
 function foundingOfBytes(bytes: Uint8Array): Founding | undefined {
   if (bytes.length < 3) return undefined;
   const end = bytes.length - 2;
-  return { hashKey: bytes.slice(0, end), partitions: bytes[end] | (bytes[end + 1] << 8) };
+  return { hashKey: bytes.slice(0, end), partitions: (bytes[end] as number) | ((bytes[end + 1] as number) << 8) };
 }

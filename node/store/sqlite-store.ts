@@ -76,9 +76,9 @@ export class SqliteStore implements RecordStore {
   get stats(): StoreStats {
     const { figures } = this.#worker;
     return {
-      commits: this.#commitsBefore + figures[COMMITS],
-      lastCommitMs: figures[LAST_COMMIT_MS],
-      bytesOnDisk: figures[BYTES_ON_DISK],
+      commits: this.#commitsBefore + (figures[COMMITS] as number),
+      lastCommitMs: figures[LAST_COMMIT_MS] as number,
+      bytesOnDisk: figures[BYTES_ON_DISK] as number,
       lastError: this.#lastError,
     };
   }
@@ -152,7 +152,7 @@ export class SqliteStore implements RecordStore {
 
   async #replaceWorker(): Promise<StoreWorker> {
     await this.#worker.ended;
-    this.#commitsBefore += this.#worker.figures[COMMITS];
+    this.#commitsBefore += this.#worker.figures[COMMITS] as number;
     const { worker, loss } = await StoreWorker.start({
       ...optionsOf(this.#options),
       repair: true,

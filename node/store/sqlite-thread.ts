@@ -121,9 +121,9 @@ function serveAppend(): boolean {
   const startMs = performance.now();
   let outcome: number;
   try {
-    outcome = opened().append(slot, words[ROW_BYTES], answers) ? ALL_LANDED : MIXED;
+    outcome = opened().append(slot, words[ROW_BYTES] as number, answers) ? ALL_LANDED : MIXED;
     pauseMs = 0;
-    figures[COMMITS] += 1;
+    (figures[COMMITS] as number) += 1;
     figures[LAST_COMMIT_MS] = performance.now() - startMs;
   } catch (error) {
     closeAfter(error);

@@ -186,7 +186,9 @@ export class StoreWorker {
     this.#append = undefined;
     const answers = new Array<AppendAnswer>(count);
     if (outcome === ALL_LANDED) answers.fill("landed");
-    else for (let index = 0; index < count; index += 1) answers[index] = ANSWERS[this.#shared.answers[index]];
+    else
+      for (let index = 0; index < count; index += 1)
+        answers[index] = ANSWERS[this.#shared.answers[index] as number] as AppendAnswer;
     append.resolve(answers);
   }
 

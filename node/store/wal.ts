@@ -110,10 +110,10 @@ function damageOf(frames: readonly WalFrame[]): string | undefined {
   if (commits.length === 0) return undefined;
   const start = frames.findLastIndex((frame, index) => index < bad && frame.isCommit) + 1;
   const pages = frames
-    .slice(start, commits[0] + 1)
+    .slice(start, (commits[0] as number) + 1)
     .filter((frame) => frame.isValid)
     .map((frame) => frame.page);
-  const isInTheMiddle = commits.length > 1 || frames[bad].isCommit || new Set(pages).size < pages.length;
+  const isInTheMiddle = commits.length > 1 || (frames[bad] as WalFrame).isCommit || new Set(pages).size < pages.length;
   if (!isInTheMiddle) return undefined;
   return `frame ${bad + 1} of headcount.db-wal fails its checksum, and later commits stand behind it (${commits.length})`;
 }

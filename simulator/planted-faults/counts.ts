@@ -5,14 +5,14 @@ export const COUNT_FAULTS: Readonly<Record<string, PlantedFault>> = {
   "a change that was lost is not sent again": fault(
     "R20",
     "cluster/counts/tally-sender.ts",
-    "cells.push(region, modes.numberOf(this.engine.modes.names[cell & MODE_MASK]), players);",
-    "cells.push(region, modes.numberOf(this.engine.modes.names[cell & MODE_MASK]), players);\n      if (outbox.allDueAt === NOT_DUE) outbox.cells.delete(cell);",
+    "cells.push(region, modes.numberOf(this.engine.modes.names[cell & MODE_MASK] as string), players);",
+    "cells.push(region, modes.numberOf(this.engine.modes.names[cell & MODE_MASK] as string), players);\n      if (outbox.allDueAt === NOT_DUE) outbox.cells.delete(cell);",
     "the last push before silence lost",
   ),
   "boards without a word from a partition are not stale": fault(
     "R20",
     "cluster/counts/region-boards.ts",
-    "if (nowMs - heardAtMs[partition] > STALE_MS) return true;",
+    "if (nowMs - (heardAtMs[partition] as number) > STALE_MS) return true;",
     "if (heardAtMs[partition] === -Infinity) return true;",
     "one-way cuts",
   ),

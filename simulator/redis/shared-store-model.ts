@@ -285,7 +285,9 @@ class ModelConnection implements SharedStore {
     const kept = this.#met.of(run);
     if (kept === undefined) return 0;
     const runs = this.#model.tagRuns(kept.mark);
-    const adopted = await allEnded(this.#atEachTag("adoptTags", (tag) => this.#model.adoptTag(runs[tag], tag, kept)));
+    const adopted = await allEnded(
+      this.#atEachTag("adoptTags", (tag) => this.#model.adoptTag(runs[tag] as string, tag, kept)),
+    );
     return adopted.filter(Boolean).length;
   }
 

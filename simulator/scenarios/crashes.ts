@@ -1,5 +1,6 @@
 /** Scenarios of members that die, and of those that only seem to: how fast it is noticed, and that nobody living pays for it. */
 import type { Player } from "../crowd.ts";
+import { itemAt, nonEmpty, take } from "../item-at.ts";
 import { live } from "../life.ts";
 import { aNode, answered, begin, expectNobodyExpelled, isolate, ownerOf, playersOf } from "../scenario-tools.ts";
 import { settle } from "../settle.ts";
@@ -37,7 +38,7 @@ export const CRASHES = {
     world.disturb("network bad", "connections are reset and refused, although everybody lives");
     network.refuses = () => random.fraction() < 0.5;
     for (let round = 0; round < 60; round++) {
-      const [from, to] = random.shuffled(world.nodes);
+      const [from, to] = take(2, random.shuffled(world.nodes));
       network.reset(from, to.peerUrl);
       await world.run(random.below(250));
     }
@@ -71,7 +72,7 @@ export const CRASHES = {
 
   async "two of four that cannot hear each other keep their places"(world) {
     await begin(world, 4);
-    const [one, other] = world.random.shuffled(world.nodes);
+    const [one, other] = take(2, world.random.shuffled(world.nodes));
     world.cut(one.name, other.name);
     world.cut(other.name, one.name);
     await world.run(2 * MARKED_OUT_MS);
@@ -82,7 +83,7 @@ export const CRASHES = {
   async "an expelled node acknowledges nothing that has no effect"(world) {
     await begin(world, 4, 40);
     world.checker.areRecordsChecked = false; // what is asked here goes past the ledgers
-    const [lonely, ...others] = world.nodes;
+    const [lonely, ...others] = nonEmpty(world.nodes);
     const players = playersOf(world, lonely).filter(({ seq }) => seq === undefined);
     isolate(world, lonely, "peers");
     await world.until("it is expelled", () => others.every(({ node }) => node.view.members.length === 3), 20_000);
@@ -131,7 +132,7 @@ export const CRASHES = {
     await begin(world, 3);
     live(world, 400);
     world.disturb("store bad", "the store is slow");
-    world.store.weather = { ...world.store.weather, delayMs: [30, 100, 350][seed % 3] };
+    world.store.weather = { ...world.store.weather, delayMs: [30, 100, 350][seed % 3] as number };
     await world.run(12_000);
     let [licensed, asked] = [0, 0];
     for (let round = 0; round < 400; round++) {
@@ -154,7 +155,8 @@ function lists(incarnation: string): (node: SimulatedNode) => boolean {
 function expectNothingThere(world: World, node: SimulatedNode): void {
   const { name, peerUrl } = node;
   const owned = world.nodes.filter((other) => (other.node.sliceOf(node.node.incarnation).partitions ?? 0) > 0);
-  if (owned.length > 0) world.fail(`${owned[0].name} gives ${name} partitions, which nobody reaches at ${peerUrl}`);
+  if (owned.length > 0)
+    world.fail(`${itemAt(owned, 0).name} gives ${name} partitions, which nobody reaches at ${peerUrl}`);
 }
 
 /** A player moves at its new owner, then back through the expelled node: where that is acknowledged it has an effect. */

@@ -1,5 +1,6 @@
 /** Scenarios of founding and of two keys (R9, R12). The seed chooses the moments, and the variant where there are some. */
 import type { Player } from "../crowd.ts";
+import { itemAt, nonEmpty } from "../item-at.ts";
 import { aNode, begin, everybody, expectFound, told } from "../scenario-tools.ts";
 import { expectExact, settle } from "../settle.ts";
 import type { SimulatedNode } from "../simulated-node.ts";
@@ -47,7 +48,7 @@ export const FOUNDING = {
   /** It knows a higher epoch than those who have founded anew meanwhile, and may not erase what they have. */
   async "one suspended node comes back to a living cluster of another key"(world, seed) {
     await begin(world, 3);
-    const [suspended, ...others] = world.random.shuffled(world.nodes);
+    const [suspended, ...others] = nonEmpty(world.random.shuffled(world.nodes));
     world.freeze(suspended, seed % 2 === 0 ? "process" : "machine");
     for (const node of others) world.kill(node);
     world.checker.areRecordsChecked = false;
@@ -58,7 +59,7 @@ export const FOUNDING = {
     await world.until("those who founded anew are ready", areReady, 30_000);
     const { key } = world.store.model;
     await Promise.all([
-      ...world.crowd.players.map((player) => told(world, player, world.crowd.anyPlace(), living[0])),
+      ...world.crowd.players.map((player) => told(world, player, world.crowd.anyPlace(), itemAt(living, 0))),
       world.run(3000),
     ]);
     world.thaw(suspended);
@@ -83,7 +84,7 @@ export const FOUNDING = {
     world.start();
     await world.until("all are ready", () => world.areReady && world.areAllServed, 30_000);
     const lost = world.nodes.filter(({ node }) => (node.parts?.figures.partitionsLost ?? 0) > 0);
-    if (lost.length > 0) world.fail(`${lost[0].name} took records that were never made for lost ones`);
+    if (lost.length > 0) world.fail(`${itemAt(lost, 0).name} took records that were never made for lost ones`);
     newcomers(world, 24);
     await everybody(world);
     await expectNothingLost(world, 2);

@@ -1,5 +1,6 @@
 /** Large runs: 256 partitions, two thousand players, and messages past every limit at which they are split. */
 import type { Lane } from "../../cluster/ports/transport.ts";
+import { take } from "../item-at.ts";
 import { live } from "../life.ts";
 import { begin, elsewhere, everybody, playersOf, told } from "../scenario-tools.ts";
 import { settle } from "../settle.ts";
@@ -24,7 +25,7 @@ const LARGE: Partial<WorldSettings> = {
 export const LARGE_RUNS = {
   "two thousand players on ten nodes, one of which dies": inWorld(LARGE, async (world) => {
     await begin(world, 3, PLAYERS);
-    const [first] = world.nodes;
+    const [first] = take(1, world.nodes);
     live(world, 3000);
     for (let number = 3; number < 10; number++) world.start(undefined, undefined, world.random.pick([10, 20]));
     await world.run(3000);
@@ -54,7 +55,7 @@ export const LARGE_RUNS = {
   "tallies past the cells that one message holds": inWorld(LARGE, async (world) => {
     await begin(world, 2, PLAYERS);
     const { network, nodes } = world;
-    const [sender] = nodes;
+    const [sender] = take(1, nodes);
     world.disturb("network bad", `nothing about counts from ${sender.name} arrives`);
     network.loses = (from, _, lane) => from === sender && lane === "counts";
     const moving = playersOf(world, sender);

@@ -1,5 +1,6 @@
 /** Scenarios of modes that come and go (R28), in a cluster that has room for eight. */
 import { OTHER_MODES, placeOf, type Player } from "../crowd.ts";
+import { itemAt, nonEmpty } from "../item-at.ts";
 import { live } from "../life.ts";
 import { aNode, begin, playersOf } from "../scenario-tools.ts";
 import { expectExact, settle } from "../settle.ts";
@@ -33,7 +34,7 @@ export const MODES = {
     const { crowd } = world;
     for (const mode of OTHER_MODES.slice(0, 5)) {
       const region = crowd.anyRegion();
-      const [first, ...others] = world.random.shuffled(crowd.players.filter(({ seq }) => seq === undefined));
+      const [first, ...others] = nonEmpty(world.random.shuffled(crowd.players.filter(({ seq }) => seq === undefined)));
       const node = aNode(world, ({ isUp }) => isUp);
       crowd.send([crowd.report(first, placeOf(region, mode)), crowd.report(first, crowd.anyPlace())], node);
       for (const player of others.slice(0, 3)) crowd.send([crowd.report(player, placeOf(region, mode))], node);
@@ -82,19 +83,19 @@ export const MODES = {
     await begin(world, 3);
     watchRoom(world, true);
     const { crowd, random, time } = world;
-    const [asks, ...others] = crowd.players;
+    const [asks, ...others] = nonEmpty(crowd.players);
     const report = (player: Player, mode: string): void => {
       if (player.underWay === 0) crowd.send([crowd.report(player, placeOf(crowd.anyRegion(), mode), 3)]);
     };
     for (let round = 0; round < 3; round++) {
       const modes = OTHER_MODES.slice(0, 5);
-      for (const [index, mode] of modes.entries()) report(others[index], mode);
+      for (const [index, mode] of modes.entries()) report(itemAt(others, index), mode);
       await world.run(2000);
       for (const player of others) report(player, "GM01");
       await world.run(1000);
-      report(asks, OTHER_MODES[6 + round]); // there is no room, so the others are marked
+      report(asks, itemAt(OTHER_MODES, 6 + round)); // there is no room, so the others are marked
       for (const [index, mode] of modes.entries())
-        time.after(4000 + random.fraction() * 4500, () => report(others[index], mode));
+        time.after(4000 + random.fraction() * 4500, () => report(itemAt(others, index), mode));
       for (let again = 0; again < 4; again++) {
         await world.run(2500);
         for (const player of others) if (player.underWay === 0) crowd.send([crowd.asking(player, "renew", 3)]);

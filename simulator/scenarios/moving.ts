@@ -1,5 +1,6 @@
 /** Scenarios of partitions and regions on the move. The seed chooses the moments, and the variant where there are some. */
 import { regionOfPlace } from "../crowd.ts";
+import { itemAt, take } from "../item-at.ts";
 import { live } from "../life.ts";
 import { aNode, begin, elsewhere, everybody, isolate, ownerOf, playersOf, told } from "../scenario-tools.ts";
 import { expectExact, settle } from "../settle.ts";
@@ -41,7 +42,7 @@ export const MOVING = {
   async "two takers at neighbouring epochs, the slower first"(world, seed) {
     await begin(world, 3);
     live(world, 300);
-    const [dying, slower] = world.nodes;
+    const [dying, slower] = take(2, world.nodes);
     world.kill(dying);
     world.store.hold((node, call) => node === slower && call === "take");
     await world.until("the slower one takes", () => world.store.heldCount > 0, 10_000);
@@ -61,7 +62,7 @@ export const MOVING = {
   async "A to B to C to B, a death at one step"(world, seed) {
     await begin(world, 2);
     live(world, 400);
-    const [first] = world.nodes;
+    const [first] = take(1, world.nodes);
     const moves = [
       () => world.drain(first),
       () => void world.start(),
@@ -138,7 +139,10 @@ export const MOVING = {
 
   async "a region that empties during a failover"(world) {
     await begin(world, 3);
-    const [empty] = world.crowd.players.map(({ place }) => regionOfPlace(place));
+    const [empty] = take(
+      1,
+      world.crowd.players.map(({ place }) => regionOfPlace(place)),
+    );
     const anotherPlace = (): number => {
       for (;;) {
         const place = world.crowd.anyPlace();
@@ -162,7 +166,7 @@ export const MOVING = {
     const silent = crowd.players.filter((_, number) => number % 2 === 0);
     const beganMs = world.nowMs;
     while (world.nowMs - beganMs < sessionMs + 4000) {
-      const leaving = world.nodes[0];
+      const leaving = itemAt(world.nodes, 0);
       world.drain(leaving);
       await world.until("it has left", () => leaving.state === "gone", 5000);
       world.start();
@@ -196,7 +200,10 @@ export const MOVING = {
   async "a batch that arrives after its partition went and came back"(world) {
     await begin(world, 2);
     const { crowd, network } = world;
-    const [player] = crowd.players.filter(({ seq }) => seq === undefined);
+    const [player] = take(
+      1,
+      crowd.players.filter(({ seq }) => seq === undefined),
+    );
     const owner = ownerOf(world, player) ?? aNode(world);
     const entry = aNode(world, (node) => node !== owner);
     network.holds = (from, to, lane) => from === entry && to === owner && lane === "rows" && network.heldCount === 0;
@@ -220,7 +227,10 @@ export const MOVING = {
   async "a batch that arrives long after its deadline"(world) {
     await begin(world, 2);
     const { crowd, network } = world;
-    const [player] = crowd.players.filter(({ seq }) => seq === undefined);
+    const [player] = take(
+      1,
+      crowd.players.filter(({ seq }) => seq === undefined),
+    );
     const owner = ownerOf(world, player) ?? aNode(world);
     const entry = aNode(world, (node) => node !== owner);
     network.holds = (from, to, lane) => from === entry && to === owner && lane === "rows";

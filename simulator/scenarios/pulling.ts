@@ -1,5 +1,6 @@
 /** Scenarios of R13: partitions are copied while their holders go on serving. The seed chooses the moments and the variant. */
 import type { Player } from "../crowd.ts";
+import { itemAt, take } from "../item-at.ts";
 import { live } from "../life.ts";
 import { begin, elsewhere, isolate } from "../scenario-tools.ts";
 import { settle } from "../settle.ts";
@@ -58,7 +59,7 @@ function watchStale(world: World): { longestMs: () => number } {
   const { regions } = world.crowd;
   const ownerOf = (node: SimulatedNode, region: number): string | undefined =>
     node.node.parts?.placement.regionOwner(region);
-  const owners = new Map(regions.map((region) => [region, ownerOf(nodes[0], region)]));
+  const owners = new Map(regions.map((region) => [region, ownerOf(itemAt(nodes, 0), region)]));
   const sinceMs = new Map<string, number>();
   let longestMs = 0;
   const look = (): void => {
@@ -112,7 +113,7 @@ export const PULLING = {
     if (handedOver(world) === before) world.fail("nothing was handed over");
     expectCopied(world, newcomer);
     restless.expectShort("while a node joins");
-    const [leaving] = world.nodes;
+    const [leaving] = take(1, world.nodes);
     world.drain(leaving);
     await world.until("it has left", () => leaving.state === "gone" && world.areAllServed, 6000);
     restless.expectShort("while a node leaves");
@@ -166,7 +167,7 @@ export const PULLING = {
     const isTaking = (): boolean => (newcomer.node.parts?.holdings.where("taking").length ?? 0) > 0;
     await world.until("it copies", isTaking, 6000);
     await world.run(world.random.below(700));
-    const [holder] = world.nodes;
+    const [holder] = take(1, world.nodes);
     if (seed % 3 === 0) world.kill(holder);
     else if (seed % 3 === 1) world.freeze(holder, "process");
     else isolate(world, holder, "peers");

@@ -1,5 +1,6 @@
 /** Scenarios of records in a store that loses something, is full, or is slow to be written. The seed chooses the moments. */
 import { fillStore, restartTag } from "../faults.ts";
+import { itemAt, take } from "../item-at.ts";
 import { live } from "../life.ts";
 import { aNode, begin, everybody, expectFound, killAndRestartAll } from "../scenario-tools.ts";
 import { expectExact, settle } from "../settle.ts";
@@ -16,7 +17,7 @@ export const RECORDS = {
   async "the store back empty while a taker decompresses"(world, seed) {
     await begin(world, 2, 40);
     await world.run(2500); // there are snapshots
-    const [taker, holder] = world.nodes;
+    const [taker, holder] = take(2, world.nodes);
     taker.holdWorker();
     const { model } = world.store;
     const claimed = (): number =>
@@ -89,7 +90,7 @@ export const RECORDS = {
     world.store.save();
     await everybody(world);
     world.checker.areRecordsChecked = false;
-    restartTag(world, seed % 4, (["empty", "older", "without its tail", "intact"] as const)[(seed >> 2) % 4], 10);
+    restartTag(world, seed % 4, itemAt(["empty", "older", "without its tail", "intact"] as const, (seed >> 2) % 4), 10);
     await world.run(200);
     await healed(world);
     world.checker.areRecordsChecked = true;

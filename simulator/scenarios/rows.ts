@@ -10,7 +10,7 @@ const APPEND_MS = [350, 500, 700] as const;
 export const ROWS = {
   async "a store that takes its time over each append"(world, seed) {
     await begin(world, 3, 40);
-    const appendMs = APPEND_MS[seed % APPEND_MS.length];
+    const appendMs = APPEND_MS[seed % APPEND_MS.length] as number;
     const { crowd, random } = world;
     const unacknowledged: string[] = [];
     for (let round = 0; round < 8; round++) {

@@ -1,5 +1,6 @@
 /** Scenarios of a store that fails, hangs or comes back as another, and of what lands in it late. The seed chooses the moments, and the variant where there are some. */
 import { type Player, regionOfPlace } from "../crowd.ts";
+import { itemAt, take } from "../item-at.ts";
 import { live } from "../life.ts";
 import {
   aNode,
@@ -76,7 +77,7 @@ export const STORE = {
 
   async "a repeated report while its first append hangs, fails or landed unheard"(world, seed) {
     await begin(world, 3);
-    const [, player] = world.crowd.players; // sends no numbers, so that a report that moves nothing writes nothing
+    const [, player] = take(2, world.crowd.players); // sends no numbers, so that a report that moves nothing writes nothing
     const owner = ownerOf(world, player) ?? aNode(world);
     const entry = aNode(world, (node) => node !== owner);
     const { store, crowd } = world;
@@ -104,7 +105,7 @@ export const STORE = {
   async "rows that come while a snapshot heals"(world) {
     await begin(world, 2);
     const { store, crowd } = world;
-    const [, player] = crowd.players; // sends no numbers, so that a report that moves nothing writes nothing
+    const [, player] = take(2, crowd.players); // sends no numbers, so that a report that moves nothing writes nothing
     const owner = ownerOf(world, player) ?? aNode(world);
     owner.encodingMs = 400;
     world.disturb("append fails", "appends fail");
@@ -152,7 +153,7 @@ export const STORE = {
     await world.run(1500 + world.random.below(3000));
     world.store.isAway = true;
     await world.run(world.random.below(2000));
-    world.restartStore((["empty", "older", "without its tail"] as const)[seed % 3], 3000);
+    world.restartStore(itemAt(["empty", "older", "without its tail"] as const, seed % 3), 3000);
     world.store.isAway = false;
     world.store.cutOff.clear();
     world.network.mend();
@@ -191,7 +192,7 @@ export const STORE = {
       world.store.hold((node, call) => node === newcomer && call === "take");
       await world.until("the newcomer takes", () => world.store.heldCount > 0, 5000);
     }
-    world.store.restart((["empty", "older", "without its tail"] as const)[seed % 3], 10);
+    world.store.restart(itemAt(["empty", "older", "without its tail"] as const, seed % 3), 10);
     world.store.release();
     if (seed % 4 === 1) world.drain(aNode(world)); // warm nodes take at that instant
     await world.run(6000);
@@ -245,7 +246,7 @@ export const STORE = {
 
   async "two nodes that cannot hear each other"(world, seed) {
     await begin(world, 2);
-    const [one, other] = world.nodes;
+    const [one, other] = take(2, world.nodes);
     world.cut(one.name, other.name);
     world.cut(other.name, one.name);
     const isStoreAway = seed % 2 === 0;

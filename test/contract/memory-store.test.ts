@@ -1,5 +1,6 @@
 import { expect, test } from "vitest";
 import { StoreUnavailableError } from "../../cluster/ports/record-store.ts";
+import { take } from "../../simulator/item-at.ts";
 import { MemoryStore } from "../support/memory-store.ts";
 import { recordStoreContract } from "./record-store.ts";
 
@@ -14,7 +15,7 @@ async function claimed(): Promise<MemoryStore> {
   return store;
 }
 const logOf = async (store: MemoryStore): Promise<string[]> => {
-  const [answer] = await store.claim([0], CLAIM);
+  const [answer] = take(1, await store.claim([0], CLAIM));
   return answer.kind === "refused" ? [] : answer.record.log.map((message) => Buffer.from(message).toString());
 };
 

@@ -3,6 +3,7 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import type { AskedModes, ModeNamesAnswer, ToldModes } from "../../cluster/ports/mode-name-store.ts";
 import { OtherRunError, type Run, type SharedStore } from "../../cluster/ports/shared-store.ts";
+import { itemAt } from "../../simulator/item-at.ts";
 import { ModeNamesModel } from "../../simulator/redis/mode-names-model.ts";
 import { KEY } from "../support/bound-store.ts";
 import { LEASE_MS, memberNamed, renewalOf, runOf } from "../support/renewals.ts";
@@ -86,7 +87,7 @@ export function modeNamesContract(open: () => Promise<Opened>, { runs = 100 } = 
       const names = Array.from({ length: 1025 }, (_, number) => `${number}`.padStart(64, "x"));
       for (let first = 0; first < 1025; first += 100)
         await store.admitModes(run, asking(names.slice(first, first + 100), { modesMax: 1024 }));
-      const all = await store.admitModes(run, asking([names[1024], names[0]], { modesMax: 1024 }));
+      const all = await store.admitModes(run, asking([itemAt(names, 1024), itemAt(names, 0)], { modesMax: 1024 }));
       expect([all.added, all.refused]).toEqual([names.slice(0, 1024), names.slice(1024)]);
     });
   });

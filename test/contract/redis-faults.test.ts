@@ -4,6 +4,7 @@ import { type FoundedClaim, StoreUnavailableError } from "../../cluster/ports/re
 import { OtherRunError } from "../../cluster/ports/shared-store.ts";
 import { UnfitRedisError } from "../../node/redis/redis-errors.ts";
 import { RedisStore } from "../../node/redis/redis-store.ts";
+import { itemAt, take } from "../../simulator/item-at.ts";
 import { KEY } from "../support/bound-store.ts";
 import { hasRedis, startRedis, startRedisCluster, startSentinel } from "../support/redis-server.ts";
 import { LEASE_MS, renewalOf, wholeRunOf } from "../support/renewals.ts";
@@ -30,7 +31,7 @@ async function inUse(store: RedisStore): Promise<string> {
 }
 
 const logOf = async (store: RedisStore, run: string) => {
-  const [answer] = await store.take(run, [0], ALICE, true);
+  const [answer] = take(1, await store.take(run, [0], ALICE, true));
   return answer.kind === "claimed" ? answer.record?.log.map((message) => Buffer.from(message).toString()) : answer;
 };
 /** What a renewal says of the runs. */
@@ -113,10 +114,13 @@ describe.skipIf(!hasRedis)("RedisStore", () => {
       expect(new Set(runs).size).toBe(cluster.masters.length);
       const infos = await Promise.all(cluster.masters.map((each) => each.ask((direct) => direct.info("replication"))));
       // Not the one with the list: without that no tag's run would be the same.
-      const lost = cluster.masters[infos.findIndex((info) => !info.includes(run.split(" ")[0]))];
+      const lost = itemAt(
+        cluster.masters,
+        infos.findIndex((info) => !info.includes(itemAt(run.split(" "), 0))),
+      );
       await lost.kill();
       const partitions = Array.from({ length: 16 }, (_, partition) => partition);
-      const raise = (partition: number) => store.raise(runs[partition], [{ partition, claim: ALICE }], 1);
+      const raise = (partition: number) => store.raise(itemAt(runs, partition), [{ partition, claim: ALICE }], 1);
       const answers = await until("a tag of the lost master is away, the others are not", async () => {
         const raised = await Promise.allSettled(partitions.map(raise));
         return raised.some(({ status }) => status === "rejected") && raised;
@@ -132,7 +136,7 @@ describe.skipIf(!hasRedis)("RedisStore", () => {
       const away = isThere.indexOf(false);
       await until(
         "the connection for appends is back, and its master tells that it is another",
-        async () => (await failureOf(store.append(runs[away], append(0, "a", away)))) instanceof OtherRunError,
+        async () => (await failureOf(store.append(itemAt(runs, away), append(0, "a", away)))) instanceof OtherRunError,
       );
     });
   });

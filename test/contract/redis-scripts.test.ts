@@ -5,6 +5,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { FoundedClaim } from "../../cluster/ports/record-store.ts";
 import { RedisStore } from "../../node/redis/redis-store.ts";
 import { scriptNamed } from "../../node/redis/scripts.ts";
+import { itemAt, take } from "../../simulator/item-at.ts";
 import { KEY } from "../support/bound-store.ts";
 import { type RedisServer, hasRedis, startRedis } from "../support/redis-server.ts";
 import { memberNamed, renewalOf, runOf } from "../support/renewals.ts";
@@ -132,7 +133,7 @@ describe.skipIf(!hasRedis)("RedisStore at size", () => {
     );
     expect(new Set((await Promise.all(sent)).flat())).toEqual(new Set(["landed"]));
     const logOf = async (claim: FoundedClaim) => {
-      const [answer] = await store.take(run, [0], claim, true);
+      const [answer] = take(1, await store.take(run, [0], claim, true));
       return answer.kind === "claimed" ? answer.record?.log : undefined;
     };
     expect(await logOf(ALICE)).toEqual(Array.from({ length: 9000 }, (_, index) => message(index)));
@@ -169,10 +170,10 @@ describe.skipIf(!hasRedis)("RedisStore at size", () => {
     const names = all(1500).map((number) => `member-${String(number).padStart(4, "0")}`);
     const view = { epoch: 3, nonce: "n", members: names.map(memberNamed), expelled: [] };
     await store.restore(run, view, KEY, "restored", 3000);
-    const answer = await store.renew(renewalOf(names[7], { epoch: 3, nonce: "n" }), 3000);
+    const answer = await store.renew(renewalOf(itemAt(names, 7), { epoch: 3, nonce: "n" }), 3000);
     expect(answer).toMatchObject({ kind: "renewed", list: { view } });
-    await store.leave(await runOf(store), names[8], "left");
-    const later = await store.renew(renewalOf(names[9], { epoch: 3, nonce: "n" }), 3000);
+    await store.leave(await runOf(store), itemAt(names, 8), "left");
+    const later = await store.renew(renewalOf(itemAt(names, 9), { epoch: 3, nonce: "n" }), 3000);
     expect(later.kind === "renewed" && later.list?.view.members.length).toBe(1499);
   });
 

@@ -42,15 +42,17 @@ export function redisStoreContracts(name: string, url: () => string, { runs = 25
     name,
     async (clockMs) => {
       const cluster = newName();
-      const stores = [await open(cluster, clockMs)];
+      const first = await open(cluster, clockMs);
+      const stores = [first];
       direct ??= connectTo(parseRedisUrl(url()));
       const redis = direct;
       const tagsCount = redis instanceof Cluster ? 16 : 1;
       return {
-        store: stores[0],
+        store: first,
         another: async () => {
-          stores.push(await open(cluster, clockMs));
-          return stores[stores.length - 1];
+          const opened = await open(cluster, clockMs);
+          stores.push(opened);
+          return opened;
         },
         loseRecord: async (partition) => {
           await redis.del(`headcount:${cluster}:{${cluster}-${partition % tagsCount}}:records`);

@@ -14,6 +14,7 @@ import {
   type SharedStore,
 } from "../../cluster/ports/shared-store.ts";
 import type { View } from "../../cluster/ports/view.ts";
+import { itemAt, take } from "../../simulator/item-at.ts";
 import { KEY } from "../support/bound-store.ts";
 import { byTag } from "../support/by-tag.ts";
 import { LEASE_MS, MARK, renewalOf, runOf, viewOf, wholeRunOf } from "../support/renewals.ts";
@@ -227,9 +228,9 @@ export function sharedStoreContract(
           [1, 6],
           [2, 3],
           [3, 7],
-        ])
+        ] as const)
           expect(await cover(number, covers)).toBe("landed");
-        const [answer] = await store.take(run, [0], ALICE, true);
+        const [answer] = take(1, await store.take(run, [0], ALICE, true));
         expect(answer.kind === "claimed" && answer.record?.log).toEqual([bytes("7"), bytes("8")]);
       });
       test("R2 a claim of the same term founded anew is another", async () => {
@@ -393,8 +394,8 @@ export function sharedStoreContract(
         fc.asyncProperty(fc.array(anyStep, { minLength: 1, maxLength: 80 }), async (steps) => {
           const { store, run, discard } = await open();
           const model = new SharedStoreModel({ clockMs: () => clock.nowMs, tagsCount: store.tagsCount });
-          [model.master] = (await runOf(store)).split(" ");
-          const masters = run.split(" ")[0].split(","); // which tag lies where is the store's affair
+          model.master = itemAt((await runOf(store)).split(" "), 0);
+          const masters = itemAt(run.split(" "), 0).split(","); // which tag lies where is the store's affair
           for (const [tag, master] of masters.entries()) if (tag < store.tagsCount) model.tagMasters.set(tag, master);
           await model.connect().found(model.run, KEY, "anew", "founded");
           const script = new Script(store, model, clock);

@@ -12,6 +12,7 @@ import { afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest
 import { DamagedStoreError } from "../../node/store/damage.ts";
 import { SqliteStore } from "../../node/store/sqlite-store.ts";
 import { readWal } from "../../node/store/wal.ts";
+import { itemAt } from "../../simulator/item-at.ts";
 import { FileStore } from "../support/file-store.ts";
 import { messageOf, readBack, snapshotOf, type ReadBack } from "../support/store-history.ts";
 
@@ -51,16 +52,16 @@ beforeAll(async () => {
     const appends = PARTITIONS.map((partition) => ({
       partition,
       claim,
-      from: lengths[partition],
+      from: itemAt(lengths, partition),
       message: messageOf(partition, number),
     }));
     expect(new Set(await store.append(appends))).toEqual(new Set(["landed"]));
-    for (const { partition, message } of appends) lengths[partition] += message.length;
+    for (const { partition, message } of appends) (lengths[partition] as number) += message.length;
     const [due] = PARTITIONS.filter((partition) => snapshotAt(partition) === number);
     if (due !== undefined)
       await store.snapshot(due, claim, {
         number: 1,
-        covers: lengths[due],
+        covers: itemAt(lengths, due),
         isWhole: false,
         bytes: snapshotOf(due, number),
       });
@@ -93,13 +94,13 @@ function put({ database, wal }: Files): void {
 
 function flipped(bytes: Buffer, at: number, mask = 0xff): Buffer {
   const changed = Buffer.from(bytes);
-  changed[at] ^= mask;
+  (changed[at] as number) ^= mask;
   return changed;
 }
 
 function overwritten(bytes: Buffer, at: number, count: number, mask: number): Buffer {
   const changed = Buffer.from(bytes);
-  for (let index = at; index < Math.min(at + count, bytes.length); index += 1) changed[index] ^= mask;
+  for (let index = at; index < Math.min(at + count, bytes.length); index += 1) (changed[index] as number) ^= mask;
   return changed;
 }
 
@@ -157,8 +158,8 @@ describe("a damaged store", () => {
   });
 
   test("names the partition whose snapshot changed, and repaired keeps all but that snapshot", async () => {
-    const at = startOf(closed, snapshotOf(7, snapshotAt(7))) + 100;
-    const damaged = { database: flipped(closed.database, at, 1), wal: undefined };
+    const place = startOf(closed, snapshotOf(7, snapshotAt(7))) + 100;
+    const damaged = { database: flipped(closed.database, place, 1), wal: undefined };
     const error = await damageOf(damaged);
     expect(error.message).toContain("the snapshot of partition 7 does not match its checksum");
     expect(error.message).toContain("would lose the snapshot of partition 7");
@@ -166,7 +167,7 @@ describe("a damaged store", () => {
     expect(error.loss).toMatchObject({ founding: false, records: [], snapshots: [7], commits: [] });
     const { records, store } = await repaired();
     expect(store.loss).toEqual(error.loss);
-    expect(records[7].snapshot).toBe(0);
+    expect(itemAt(records, 7).snapshot).toBe(0);
     expect(records.filter((_, partition) => partition !== 7)).toEqual(truth.filter((_, partition) => partition !== 7));
     expect(await store.found({ partitions: 32, hashKey: new Uint8Array(8) })).toMatchObject({
       partitions: 16,
@@ -178,20 +179,20 @@ describe("a damaged store", () => {
   });
 
   test("names the log commit that changed, and repaired keeps those before and after it", async () => {
-    const at = startOf(closed, messageOf(1, 50)) + 20;
-    const error = await damageOf({ database: flipped(closed.database, at), wal: undefined });
+    const place = startOf(closed, messageOf(1, 50)) + 20;
+    const error = await damageOf({ database: flipped(closed.database, place), wal: undefined });
     expect(error.message).toContain("would lose log commit 50.");
     const { records, store } = await repaired();
     for (const partition of PARTITIONS) {
-      const { snapshot, log } = truth[partition];
+      const { snapshot, log } = itemAt(truth, partition);
       expect(records[partition]).toEqual({ snapshot, log: log.filter((number) => number !== 50) });
     }
     await store.close();
   });
 
   test("with a broken header of the file is read without it", async () => {
-    for (const at of [0, 15, 16, 18, 19, 20, 44, 47, 59, 67]) {
-      const error = await damageOf({ database: flipped(closed.database, at, 1), wal: undefined });
+    for (const place of [0, 15, 16, 18, 19, 20, 44, 47, 59, 67]) {
+      const error = await damageOf({ database: flipped(closed.database, place, 1), wal: undefined });
       expect(error.message).toContain("headcount.db cannot be read");
       const { records, store } = await repaired();
       expect(records).toEqual(truth);
@@ -220,7 +221,7 @@ describe("a damaged store", () => {
     const wal = killed.wal ?? Buffer.alloc(0);
     const { frames } = readWal(wal);
     const ends = frames.flatMap((frame, index) => (frame.isCommit ? [index] : []));
-    for (const frame of [0, 1, ends[3] + 1, ends.at(-3) ?? 0, ends.at(-2) ?? 0]) {
+    for (const frame of [0, 1, itemAt(ends, 3) + 1, ends.at(-3) ?? 0, ends.at(-2) ?? 0]) {
       for (const at of [3, 7, 10, 17, 24 + 8, 24 + 2000]) {
         const error = await damageOf({ ...killed, wal: flipped(wal, 32 + frame * FRAME_BYTES + at) });
         expect(error.message).toContain("headcount.db-wal fails its checksum");
@@ -260,7 +261,7 @@ describe("a damaged store", () => {
     for (let at = closed.database.indexOf(key); at !== -1; at = closed.database.indexOf(key, at + 1)) rows.push(at);
     const founding = rows.filter((at) => closed.database.readUInt16LE(at + 8) !== 16);
     expect(founding).toHaveLength(1);
-    const error = await damageOf({ database: flipped(closed.database, founding[0]), wal: undefined });
+    const error = await damageOf({ database: flipped(closed.database, itemAt(founding, 0)), wal: undefined });
     expect(error.message).toContain("the founding does not match its checksum");
     expect(error.loss.founding).toBe(false);
     const { records, store } = await repaired();
@@ -286,26 +287,26 @@ describe("a damaged store", () => {
       const anyPlace = fc.record({
         isKilled: fc.boolean(),
         isInWal: fc.boolean(),
-        at: fc.nat(),
+        place: fc.nat(),
         mask: fc.integer({ min: 1, max: 255 }),
         bytes: fc.oneof(fc.constant(1), fc.nat(9000)),
       });
       await fc.assert(
-        fc.asyncProperty(anyPlace, async ({ isKilled, isInWal, at, mask, bytes }) => {
+        fc.asyncProperty(anyPlace, async ({ isKilled, isInWal, place, mask, bytes }) => {
           const files = isKilled ? killed : closed;
           const { frames } = readWal(files.wal ?? Buffer.alloc(0));
           const walEnd = 32 + frames.length * FRAME_BYTES;
           const isWal = isInWal && files.wal !== undefined;
           put(
             isWal
-              ? { ...files, wal: flipped(files.wal ?? Buffer.alloc(0), at % walEnd, mask) }
-              : { ...files, database: overwritten(files.database, at % files.database.length, bytes, mask) },
+              ? { ...files, wal: flipped(files.wal ?? Buffer.alloc(0), place % walEnd, mask) }
+              : { ...files, database: overwritten(files.database, place % files.database.length, bytes, mask) },
           );
           const seen = await openPlainly();
           if (!(seen instanceof DamagedStoreError)) {
             const isTorn =
               isWal &&
-              at % walEnd >=
+              place % walEnd >=
                 32 +
                   (frames.findLastIndex((frame, index) => frame.isCommit && index < frames.length - 1) + 1) *
                     FRAME_BYTES;
@@ -322,7 +323,7 @@ describe("a damaged store", () => {
             loss.commits.some(([first, last]) => first <= number && number <= last);
           for (const [partition, { snapshot, log }] of truth.entries()) {
             if (loss.founding || loss.records.includes(partition)) continue;
-            const known = records[partition];
+            const known = itemAt(records, partition);
             if (!loss.snapshots.includes(partition)) expect(known.snapshot).toBe(snapshot);
             expect(known.log.filter((number) => number > snapshot)).toEqual(log.filter((number) => !isLost(number)));
           }

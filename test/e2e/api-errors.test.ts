@@ -163,7 +163,7 @@ describe("a call without a body", () => {
     for (const [method, path] of [
       ["PUT", `/v1/profiles/${player}/heartbeat`],
       ["DELETE", gamemodePath(player)],
-    ])
+    ] as const)
       expectError(await shared.http.request(method, path, options), 413, /1024/);
   });
 });

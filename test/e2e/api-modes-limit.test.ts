@@ -2,6 +2,7 @@
 
 import { expect, test } from "vitest";
 
+import { itemAt } from "../../simulator/item-at.ts";
 import { HttpClient } from "../support/http.ts";
 import { startNode } from "../support/node-process.ts";
 import { countsOf, expectError, freshPlayer } from "../support/shared-node.ts";
@@ -31,7 +32,7 @@ test.concurrent("The 1025th distinct mode is refused, and says why", async () =>
   expect((await http.report(freshPlayer(), { region: "FR", gamemode: "made.up-0" })).status).toBe(200);
   expect((await http.report(freshPlayer(), { region: "FR", gamemode: "last" })).status).toBe(200);
 
-  const [player, newcomer] = [first[0].profileId, freshPlayer()];
+  const [player, newcomer] = [itemAt(first, 0).profileId, freshPlayer()];
   for (const profileId of [player, newcomer]) {
     expectError(await http.report(profileId, { region: "CA", gamemode: "one.more" }), 400, /1,?024/);
     const { json } = await http.reports([{ profileId, region: "CA", gamemode: "one.more" }, ...first.slice(1, 3)]);

@@ -159,7 +159,7 @@ test.each(["/docs", "/docs/"])("GET %s is a page of documentation that loads", a
   expect(answer.text).toMatch(/<html/i);
   const assets = Array.from(
     answer.text.matchAll(/(?:src|href)="([^"#]+)"/g),
-    ([, target]) => new URL(target, new URL(path, shared.node.url)),
+    ([, target = ""]) => new URL(target, new URL(path, shared.node.url)),
   );
   expect(assets.length).toBeGreaterThan(0);
   for (const asset of assets) {

@@ -7,6 +7,7 @@
 import * as fc from "fast-check";
 import { afterEach, beforeAll, describe, expect, test } from "vitest";
 
+import { itemAt } from "../../simulator/item-at.ts";
 import { jsonTexts, naughtyStrings, prototypePoisons, REGIONS, uuidLikes } from "../support/corpora.ts";
 import { type Answer, gamemodePath, percentEncoded, rawRequest } from "../support/http.ts";
 import { countsOf, expectError, freshPlayer, shareNode } from "../support/shared-node.ts";
@@ -86,7 +87,7 @@ describe("Naughty strings", () => {
     const { status, json } = await shared.http.reports(rows);
     expect([status, json.accepted]).toEqual([200, players.size]);
     expect(json.rejected.map(({ index }: { index: number }) => index)).toEqual(
-      [...rows.keys()].filter((index) => !isGood(rows[index])),
+      [...rows.keys()].filter((index) => !isGood(itemAt(rows, index))),
     );
     await forAll([...players], async (player) => void (await shared.http.remove(player)));
   });
@@ -279,7 +280,7 @@ test("UUIDs and their lookalikes are taken by form, whatever their version", asy
   const values = uuidLikes();
   const distinct = [...new Map(values.map((value) => [value.toLowerCase(), value])).values()];
   expect([distinct.length, distinct.filter(isProfileId).length]).toSatisfy(
-    ([all, good]: number[]) => good > 50 && good < all,
+    ([all, good]: [number, number]) => good > 50 && good < all,
   );
   await forAll(distinct, async (value) => {
     const path = percentEncoded(value);

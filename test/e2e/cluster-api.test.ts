@@ -1,6 +1,7 @@
 /** Three nodes over one Redis, as clients and operators see them: any node takes any request, and all say the same. */
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 
+import { itemAt, take } from "../../simulator/item-at.ts";
 import { type ClusterProcesses, startCluster } from "../support/cluster.ts";
 import { HttpClient, NO_CACHE } from "../support/http.ts";
 import { runToExit } from "../support/node-process.ts";
@@ -33,7 +34,10 @@ describe.skipIf(!hasRedis)("A cluster of three nodes", () => {
     const region = freshRegion();
     for (let player = 0; player < 12; player++) {
       const id = freshPlayer();
-      const [one, two, three] = [0, 1, 2].map((step) => clients[(player + step) % 3]);
+      const [one, two, three] = take(
+        3,
+        [0, 1, 2].map((step) => itemAt(clients, (player + step) % 3)),
+      );
       const report = await one.report(id, { region, gamemode: "GM01", seq: 5 });
       expect([report.status, report.json]).toEqual([
         200,
@@ -57,7 +61,7 @@ describe.skipIf(!hasRedis)("A cluster of three nodes", () => {
     const [region, other] = [freshRegion(), freshRegion()];
     const id = freshPlayer();
     for (let move = 0; move < 9; move++)
-      await clients[move % 3].report(id, { region: move % 2 === 0 ? region : other, gamemode: `GM0${move}` });
+      await itemAt(clients, move % 3).report(id, { region: move % 2 === 0 ? region : other, gamemode: `GM0${move}` });
     for (const client of clients) {
       expect((await client.top(region)).json).toMatchObject({ players: 1, gamemodes: [{ mode: "GM08", players: 1 }] });
       expect((await client.top(other)).json).toMatchObject({ players: 0, gamemodes: [] });
@@ -67,8 +71,8 @@ describe.skipIf(!hasRedis)("A cluster of three nodes", () => {
   test("answers a no-cache read at any node with every report acknowledged before", async () => {
     const region = freshRegion();
     for (let players = 1; players <= 30; players++) {
-      await clients[players % 3].report(freshPlayer(), { region, gamemode: "GM01" });
-      const { json } = await clients[(players + 1) % 3].top(region);
+      await itemAt(clients, players % 3).report(freshPlayer(), { region, gamemode: "GM01" });
+      const { json } = await itemAt(clients, (players + 1) % 3).top(region);
       expect(json).toEqual({
         region,
         players,
@@ -80,7 +84,7 @@ describe.skipIf(!hasRedis)("A cluster of three nodes", () => {
 
   test("answers plain reads alike at every node, with one ETag", async () => {
     const region = freshRegion();
-    await clients[0].reports(
+    await itemAt(clients, 0).reports(
       Array.from({ length: 60 }, (_, index) => ({ profileId: freshPlayer(), region, gamemode: `GM${index % 7}` })),
     );
     const path = `/v1/regions/${region}/gamemode?top=7`;
@@ -88,14 +92,14 @@ describe.skipIf(!hasRedis)("A cluster of three nodes", () => {
       const all = await Promise.all(clients.map((client) => client.get(path)));
       return all.every(({ json }) => json.players === 60) && all;
     });
-    const [first] = answers;
+    const [first] = take(1, answers);
     expect(first.json.complete ?? first.json.stale).toBeUndefined();
     for (const { json, headers } of answers) {
       expect({ ...json, asOf: "" }).toEqual({ ...first.json, asOf: "" });
       expect(headers["etag"]).toBe(first.headers["etag"]);
       expect(Math.abs(Date.now() - Date.parse(json.asOf))).toBeLessThan(5000);
     }
-    expect((await clients[0].get(path, NO_CACHE)).headers["etag"]).toBe(first.headers["etag"]);
+    expect((await itemAt(clients, 0).get(path, NO_CACHE)).headers["etag"]).toBe(first.headers["etag"]);
     const known = { headers: { "if-none-match": String(first.headers["etag"]) } };
     for (const client of clients) expect((await client.get(path, known)).status).toBe(304);
   });
@@ -108,16 +112,19 @@ describe.skipIf(!hasRedis)("A cluster of three nodes", () => {
       gamemode: "GM01",
     }));
     rows[500] = { profileId: "nobody", region, gamemode: "GM01" };
-    const { status, json } = await clients[1].reports(rows);
+    const { status, json } = await itemAt(clients, 1).reports(rows);
     expect([status, json.accepted, json.remembered]).toEqual([200, 999, 999]);
     expect(json.rejected).toEqual([{ index: 500, code: "400", message: expect.stringContaining("profileId") }]);
-    expect((await clients[2].top(region)).json.players).toBe(999);
+    expect((await itemAt(clients, 2).top(region)).json.players).toBe(999);
   });
 
   test("sums players and regions of all nodes", async () => {
     const [region, other] = [freshRegion(), freshRegion()];
     for (let player = 0; player < 9; player++)
-      await clients[player % 3].report(freshPlayer(), { region: player < 6 ? region : other, gamemode: "GM01" });
+      await itemAt(clients, player % 3).report(freshPlayer(), {
+        region: player < 6 ? region : other,
+        gamemode: "GM01",
+      });
     const sums = await until("all know all", async () => {
       const all = await Promise.all(clients.map((client) => client.get("/v1/regions")));
       const ofRegion = (json: { regions: { region: string; players: number }[] }, code: string) =>
@@ -130,7 +137,7 @@ describe.skipIf(!hasRedis)("A cluster of three nodes", () => {
   });
 
   test("shows the same members, who share everything", async () => {
-    const { json } = await clients[0].get("/v1/cluster");
+    const { json } = await itemAt(clients, 0).get("/v1/cluster");
     expect(json.members.map(({ id }: { id: string }) => id).toSorted()).toEqual(["node-1", "node-2", "node-3"]);
     expect(json.members.map(({ state }: { state: string }) => state)).toEqual(["ready", "ready", "ready"]);
     const sum = (of: "partitions" | "regions"): number =>
@@ -140,7 +147,7 @@ describe.skipIf(!hasRedis)("A cluster of three nodes", () => {
       expect((await client.get("/v1/cluster")).json).toEqual(json);
       const { json: node } = await client.get("/v1/node");
       expect(json.members).toContainEqual(
-        expect.objectContaining({ id: node.id, incarnation: node.incarnation, url: cluster.nodes[index].url }),
+        expect.objectContaining({ id: node.id, incarnation: node.incarnation, url: itemAt(cluster.nodes, index).url }),
       );
       expect((await client.get("/readyz")).json).toEqual({ status: "ready" });
     }
@@ -149,7 +156,7 @@ describe.skipIf(!hasRedis)("A cluster of three nodes", () => {
   test("publishes a region's board as a sorted set", async () => {
     const region = freshRegion();
     for (let player = 0; player < 3; player++)
-      await clients[player].report(freshPlayer(), { region, gamemode: player < 2 ? "GM01" : "GM02" });
+      await itemAt(clients, player).report(freshPlayer(), { region, gamemode: player < 2 ? "GM01" : "GM02" });
     await until("Redis has it", async () => {
       const key = `headcount:default:regions:${region}`;
       const board = await cluster.redis.ask((redis) => redis.zrevrange(key, 0, -1, "WITHSCORES"));
@@ -189,7 +196,7 @@ describe.skipIf(!hasRedis)("A cluster of three nodes", () => {
     expect(stdout).toBe("");
     expect(stderr.trimEnd().split("\n")).toEqual([expect.stringMatching(expected)]);
     expect(stderr).not.toContain(SECRET);
-    expect((await clients[0].get("/v1/cluster")).json.members).toHaveLength(3);
+    expect((await itemAt(clients, 0).get("/v1/cluster")).json.members).toHaveLength(3);
   });
 });
 

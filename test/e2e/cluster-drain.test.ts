@@ -1,6 +1,7 @@
 /** Nodes that join a cluster and leave it in good order, under load: no client notices. */
 import { expect, onTestFinished, test } from "vitest";
 
+import { take } from "../../simulator/item-at.ts";
 import type { Measurements } from "../support/cluster-client.ts";
 import { startCluster } from "../support/cluster-processes.ts";
 import { shareScene } from "../support/cluster-scene.ts";
@@ -24,7 +25,7 @@ const scene = hasRedis ? shareScene({ start }) : undefined!;
 
 test.runIf(hasRedis)(`what is acknowledged at one node is seen at the others within a moment${WHY}`, async () => {
   const { cluster, acknowledgements } = scene;
-  const [player] = acknowledgements.players;
+  const [player] = take(1, acknowledgements.players);
   await using load = acknowledgements.load({ of: acknowledgements.players.slice(1) });
   const delaysMs: number[] = [];
   for (let round = 0; round < ROUNDS; round++) {

@@ -1,6 +1,7 @@
 /** `kill -9` of nodes of a cluster under load: of one, of all, and of either side of a hand-off. */
 import { expect, test } from "vitest";
 
+import { itemAt, nonEmpty } from "../../simulator/item-at.ts";
 import { LEASE_MS } from "../support/cluster-processes.ts";
 import { shareScene } from "../support/cluster-scene.ts";
 import { hasRedis } from "../support/redis-server.ts";
@@ -16,7 +17,7 @@ const scene = hasRedis ? shareScene() : undefined!;
 
 test.runIf(hasRedis)(`kill -9 of one of three: nobody waits longer than the lease and 1.5 s${WHY}`, async () => {
   const { cluster } = scene;
-  const [dead, ...others] = cluster.ids.toReversed();
+  const [dead, ...others] = nonEmpty(cluster.ids.toReversed());
   const measured = await scene.underLoad(async () => {
     await cluster.kill(dead);
     await scene.untilAcknowledged();
@@ -34,7 +35,7 @@ test.runIf(hasRedis)(
     const others = cluster.ids;
     await scene.underLoad(async () => {
       const died = cluster.start("newcomer", {
-        onSpawn: (kill) => void untilJoined(others[0], others.length + 1).then(() => kill("SIGKILL")),
+        onSpawn: (kill) => void untilJoined(itemAt(others, 0), others.length + 1).then(() => kill("SIGKILL")),
       });
       await expect(died).rejects.toThrow("SIGKILL");
       await cluster.untilSettled();
@@ -44,7 +45,7 @@ test.runIf(hasRedis)(
 
 test.runIf(hasRedis)(`kill -9 of a node whose players move to one that joins: they arrive there${WHY}`, async () => {
   const { cluster } = scene;
-  const [old, ...others] = cluster.ids;
+  const [old, ...others] = nonEmpty(cluster.ids);
   await scene.underLoad(async () => {
     const joined = cluster.start("newcomer");
     await untilJoined(old, others.length + 2);

@@ -1,5 +1,6 @@
 /** R28: a cluster knows at most 1024 distinct modes, whichever node they come to, so that any node can take any table. */
 import { expect, test } from "vitest";
+import { nonEmpty, take } from "../../simulator/item-at.ts";
 import { type ClusterProcesses, startCluster } from "../support/cluster-processes.ts";
 import type { Answer } from "../support/http.ts";
 import { hasRedis } from "../support/redis-server.ts";
@@ -31,7 +32,7 @@ test.runIf(hasRedis)(
   `1024 modes that come to three nodes are all there are; any node takes the tables of one that dies${WHY}`,
   async () => {
     await using cluster = await startCluster();
-    const [a, b, c] = cluster.ids;
+    const [a, b, c] = take(3, cluster.ids);
     await accepted(cluster, a, rows(400, 0));
     await accepted(cluster, b, rows(400, 400));
     await accepted(cluster, c, rows(MODES_MAX - 800, 800));
@@ -60,7 +61,7 @@ test.runIf(hasRedis)(
 
 test.runIf(hasRedis)(`a mode that nobody is in makes room, at every node${WHY}`, async () => {
   await using cluster = await startCluster({ ids: ["a", "b"] });
-  const [first, ...others] = rows(MODES_MAX, 0);
+  const [first, ...others] = nonEmpty(rows(MODES_MAX, 0));
   await accepted(cluster, "a", [first, ...others]);
   expectError(await report(cluster, "b", "one.more"), 400, /1,?024/);
   expect((await cluster.http("b").report(first.profileId, { region: "CA", gamemode: "made.up-1" })).status).toBe(200);

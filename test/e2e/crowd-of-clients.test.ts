@@ -2,6 +2,7 @@
 
 import { expect, test } from "vitest";
 
+import { itemAt } from "../../simulator/item-at.ts";
 import { HttpClient } from "../support/http.ts";
 import { SeededRandom } from "../../simulator/seeded-random.ts";
 import { countsOf, freshPlayer, shareNode } from "../support/shared-node.ts";
@@ -39,11 +40,11 @@ async function placeNow(player: string): Promise<Place> {
 /** All counts equal the sum of the profiles, exactly. */
 async function expectCountsFit(places: readonly Place[]): Promise<void> {
   const connected = places.filter((place) => place !== NOWHERE);
-  const byRegion = Object.groupBy(connected, (place) => place.split(" ")[0]);
+  const byRegion = Object.groupBy(connected, (place) => itemAt(place.split(" "), 0));
   const expected = Object.fromEntries(Object.entries(byRegion).map(([region, at]) => [region, at!.length]));
   for (const region of REGIONS) {
     const { json } = await shared.http.top(region, 100);
-    const modes = Object.groupBy(byRegion[region] ?? [], (place) => place.split(" ")[1]);
+    const modes = Object.groupBy(byRegion[region] ?? [], (place) => itemAt(place.split(" "), 1));
     const counted = json.gamemodes.map(({ mode, players }: { mode: string; players: number }) => [mode, players]);
     expect(Object.fromEntries(counted), region).toEqual(
       Object.fromEntries(Object.entries(modes).map(([mode, at]) => [mode, at!.length])),

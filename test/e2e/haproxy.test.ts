@@ -7,6 +7,7 @@ import { join } from "node:path";
 
 import { expect, onTestFinished, test } from "vitest";
 
+import { nonEmpty } from "../../simulator/item-at.ts";
 import { startCluster, untilAgreed } from "../support/cluster.ts";
 import { freePort } from "../support/free-port.ts";
 import { gamemodePath, HttpClient } from "../support/http.ts";
@@ -26,7 +27,7 @@ test.runIf(hasHaproxy)(`haproxy.cfg: who is not ready gets nothing, and nobody n
   await using traffic = new Traffic(balancer.url, CLIENTS);
   await until("all get traffic", () => servers.every(({ requests }) => requests > 10));
 
-  const [first, ...others] = servers;
+  const [first, ...others] = nonEmpty(servers);
   first.isReady = false;
   await traffic.untilQuiet(() => first.requests);
   expect(others.every(({ requests }) => requests > 0)).toBe(true);

@@ -3,6 +3,7 @@ import { existsSync } from "node:fs";
 
 import { expect, onTestFinished, test } from "vitest";
 
+import { itemAt, take } from "../../simulator/item-at.ts";
 import { gamemodePath, HttpClient, NO_CACHE } from "../support/http.ts";
 import { PROJECT_DIR } from "../support/node-process.ts";
 import { until } from "../support/until.ts";
@@ -19,7 +20,7 @@ test.runIf(hasRedis).each([
   `npm run cluster: one cluster of three, which outlives a death; %s ends all, leaving nothing${WHY}`,
   async (_, signal, target) => {
     const cluster = await startCluster();
-    const [first, second, third] = cluster.nodes;
+    const [first, second, third] = take(3, cluster.nodes);
 
     await using reporter = new HttpClient(first.url);
     await using reader = new HttpClient(second.url);
@@ -53,14 +54,14 @@ async function startCluster() {
   await until("the cluster is ready", () => output().includes("Ctrl-C ends them all") || npm.exitCode !== null, {
     limitMs: 90_000, // it gives up by itself before
   });
-  const nodes = [...output().matchAll(/^ {2}node-\d +(http:\S+) +pid (\d+)$/gm)].map(([, url, pid]) => ({
+  const nodes = [...output().matchAll(/^ {2}node-\d +(http:\S+) +pid (\d+)$/gm)].map(([, url = "", pid]) => ({
     url,
     pid: Number(pid),
   }));
   expect(nodes, output()).toHaveLength(3);
   const pids = [...output().matchAll(/pid (\d+)$/gm)].map(([, pid]) => Number(pid));
   expect(pids).toHaveLength(4);
-  return { ...run, nodes, pids, folder: /^ +logs +(\S+)$/m.exec(output())![1] };
+  return { ...run, nodes, pids, folder: itemAt(/^ +logs +(\S+)$/m.exec(output())!, 1) };
 }
 
 /** In a process group of its own, as a shell would start it. */

@@ -30,7 +30,7 @@ test.skipIf(!hasRedis)(
     for (const [from, to] of [
       [one, other],
       [other, one],
-    ]) {
+    ] as const) {
       await to.ask((redis) => redis.call("REPLICAOF", "NO", "ONE"));
       await from.ask((redis) => redis.call("REPLICAOF", "127.0.0.1", to.port));
       balancer.target = to.port;

@@ -11,6 +11,7 @@ import { afterEach, beforeEach, expect, test } from "vitest";
 import { StoreUnavailableError } from "../../cluster/ports/record-store.ts";
 import type { Loss } from "../../node/store/damage.ts";
 import { SqliteStore } from "../../node/store/sqlite-store.ts";
+import { itemAt } from "../../simulator/item-at.ts";
 import { messageOf, newestOf, snapshotOf } from "../support/store-history.ts";
 import { until } from "../support/until.ts";
 
@@ -51,13 +52,13 @@ class Writer {
     const appends = PARTITIONS.map((partition) => ({
       partition,
       claim: CLAIM,
-      from: this.#lengths[partition],
+      from: itemAt(this.#lengths, partition),
       message: messageOf(partition, number),
     }));
     const answers = new Set<string>(await this.store.append(appends));
     if (answers.size === 1 && answers.has("landed")) {
       this.newest = number;
-      for (const { partition, message } of appends) this.#lengths[partition] += message.length;
+      for (const { partition, message } of appends) (this.#lengths[partition] as number) += message.length;
     }
     return answers;
   }
@@ -66,10 +67,10 @@ class Writer {
   async snapshotAll(): Promise<void> {
     this.#snapshots += 1;
     for (const partition of PARTITIONS) {
-      this.#lengths[partition] += 1000;
+      (this.#lengths[partition] as number) += 1000;
       const snapshot = {
         number: this.#snapshots,
-        covers: this.#lengths[partition],
+        covers: itemAt(this.#lengths, partition),
         isWhole: true,
         bytes: snapshotOf(partition, this.newest),
       };
@@ -85,7 +86,7 @@ async function newestIn(store: SqliteStore): Promise<number> {
     return newestOf(partition, answer.record);
   });
   expect(new Set(newest).size).toBe(1);
-  return newest[0];
+  return itemAt(newest, 0);
 }
 
 async function refusal(call: () => Promise<unknown>): Promise<StoreUnavailableError | undefined> {
@@ -195,7 +196,7 @@ test.each(["its thread is replaced", "a claim reads it"])(
     // Somewhere in the middle of a snapshot: which one, does not matter.
     const inMiddle = database.indexOf(snapshotOf(5, 0).subarray(4000, 4016));
     expect(inMiddle).toBeGreaterThan(0);
-    database[inMiddle] ^= 1;
+    (database[inMiddle] as number) ^= 1;
     writeFileSync(path, database);
     if (when === "a claim reads it")
       expect((await refusal(() => store.claim(PARTITIONS, claim)))?.message).toContain("does not match its checksum");

@@ -12,6 +12,7 @@ import { afterEach, beforeEach, expect, test } from "vitest";
 import { FolderInUseError } from "../../node/store/damage.ts";
 import { SqliteStore } from "../../node/store/sqlite-store.ts";
 import { readWal } from "../../node/store/wal.ts";
+import { itemAt, take } from "../../simulator/item-at.ts";
 import { FileStore } from "../support/file-store.ts";
 import { SeededRandom } from "../../simulator/seeded-random.ts";
 import { messageOf, newestOf, readBack } from "../support/store-history.ts";
@@ -64,7 +65,7 @@ function acknowledged(lines: readonly string[], kind: "a" | "s"): Map<number, nu
   for (const line of lines) {
     if (!line.startsWith(`${kind} `)) continue;
     for (const pair of line.slice(2).split(" ")) {
-      const [partition, number] = pair.split(":").map(Number);
+      const [partition, number] = take(2, pair.split(":").map(Number));
       newest.set(partition, number);
     }
   }
@@ -118,11 +119,11 @@ test(
       const appends = PARTITIONS.map((partition) => ({
         partition,
         claim,
-        from: lengths[partition],
+        from: itemAt(lengths, partition),
         message: messageOf(partition, commit),
       }));
       expect(new Set(await store.append(appends))).toEqual(new Set(["landed"]));
-      for (const { partition, message } of appends) lengths[partition] += message.length;
+      for (const { partition, message } of appends) (lengths[partition] as number) += message.length;
     }
     // Read while it is open: what a kill leaves behind.
     const database = readFileSync(join(source, "headcount.db"));
@@ -131,7 +132,7 @@ test(
     const { frames, damage } = readWal(wal);
     expect(damage).toBeUndefined();
     const ends = frames.flatMap((frame, index) => (frame.isCommit ? [32 + (index + 1) * 4120] : []));
-    const [start, middle, end] = ends.slice(-3);
+    const [start, middle, end] = take(3, ends.slice(-3));
 
     const cutsTried = new Set<number>();
     const tryCut = async (cut: number, isZeroed: boolean): Promise<void> => {

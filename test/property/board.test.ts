@@ -5,6 +5,7 @@ import { Board, type Ranked } from "../../engine/board.ts";
 import { Boards } from "../../engine/boards.ts";
 import { MODE_BITS } from "../../engine/modes.ts";
 import { REGIONS } from "../../engine/regions.ts";
+import { itemAt } from "../../simulator/item-at.ts";
 
 /** Mode numbers do not come in the order of the names. */
 const NAMES = Array.from({ length: 40 }, (_, mode) => `M${(mode * 17) % 40}`);
@@ -14,7 +15,7 @@ const anyChanges = fc.array(fc.tuple(anyMode, fc.oneof(fc.nat(3), fc.nat(1000)))
 function sortedTop(model: ReadonlyMap<number, number>, limit: number): Ranked[] {
   return [...model]
     .filter(([, players]) => players > 0)
-    .map(([mode, players]) => ({ mode: NAMES[mode], players }))
+    .map(([mode, players]) => ({ mode: itemAt(NAMES, mode), players }))
     .sort((a, b) => b.players - a.players || (a.mode < b.mode ? -1 : 1))
     .slice(0, limit);
 }

@@ -75,9 +75,9 @@ test("decodeRows() refuses a message in which any one byte was changed", () => {
     fc.property(anyKind, anyRows, fc.integer({ min: 1, max: 255 }), (kind, rows, change) => {
       const bytes = encodeRows(kind, rows);
       for (let at = 0; at < bytes.length; at++) {
-        bytes[at] ^= change;
+        (bytes[at] as number) ^= change;
         if (!isRefused(kind, bytes)) expect.fail(`byte ${at}`);
-        bytes[at] ^= change;
+        (bytes[at] as number) ^= change;
       }
       expect(isRefused(kind, bytes)).toBe(false);
     }),

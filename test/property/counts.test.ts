@@ -3,6 +3,7 @@ import { expect, test } from "vitest";
 
 import type { RegionView } from "../../cluster/counts/read-views.ts";
 import { regionOf } from "../../engine/regions.ts";
+import { itemAt } from "../../simulator/item-at.ts";
 import { CountsCluster, PARTITIONS } from "../support/counts-cluster.ts";
 
 const REGION_NUMBERS = ["AD", "CA", "DE", "US", "ZW"].map((code) => regionOf(code));
@@ -76,7 +77,7 @@ const anyNetwork = fc.record({
   delayMaxMs: fc.constantFrom(1, 5, 60, 250),
 });
 
-const regionOfPlayer = (player: number): number => REGION_NUMBERS[player % REGION_NUMBERS.length];
+const regionOfPlayer = (player: number): number => itemAt(REGION_NUMBERS, player % REGION_NUMBERS.length);
 
 /** What every node ever showed: held against what was before, and against the players there are. */
 class Witness {
@@ -178,7 +179,8 @@ test("Counts shows neither dips nor doubles, never goes back, and settles on the
       async (steps, network, seed) => {
         const cluster = new CountsCluster(seed);
         cluster.list(NAMES.slice(0, 3));
-        for (let partition = 0; partition < PARTITIONS; partition++) cluster.take(NAMES[partition % 3], partition);
+        for (let partition = 0; partition < PARTITIONS; partition++)
+          cluster.take(itemAt(NAMES, partition % 3), partition);
         Object.assign(cluster.network, network);
         const witness = new Witness(cluster);
         const asked: Promise<void>[] = [];

@@ -7,6 +7,7 @@ import { NO_SEQ } from "../../engine/partition.ts";
 import { takenRows } from "../../engine/presence-table.ts";
 import { formatProfileId } from "../../engine/profile-id.ts";
 import { regionOf } from "../../engine/regions.ts";
+import { itemAt } from "../../simulator/item-at.ts";
 import { EngineModel } from "../support/engine-model.ts";
 import { hashOf, KEY_BYTES, playerId } from "../../simulator/players.ts";
 import { plainRows } from "../support/rows.ts";
@@ -41,7 +42,7 @@ class Real {
     return this.engine.writtenAtMs(this.nowMs, this.wallMs);
   }
   drain(partition: number): void {
-    this.records[partition].log.push(this.engine.drainLog(partition, this.writtenAtMs));
+    itemAt(this.records, partition).log.push(this.engine.drainLog(partition, this.writtenAtMs));
   }
   snapshot(partition: number): void {
     const copy = this.engine.copy(partition, this.writtenAtMs);

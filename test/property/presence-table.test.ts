@@ -4,6 +4,7 @@ import { expect, test } from "vitest";
 import { halfSipHash, hashKeyOf } from "../../engine/half-sip-hash.ts";
 import { CELL, PresenceTable, ROW_WORDS, takenRows } from "../../engine/presence-table.ts";
 import type { ProfileId } from "../../engine/profile-id.ts";
+import { itemAt } from "../../simulator/item-at.ts";
 import { homeOf, playerId } from "../../simulator/players.ts";
 
 const anyKey = fc.uint8Array({ minLength: 8, maxLength: 8 }).map(hashKeyOf);
@@ -67,7 +68,7 @@ test("PresenceTable.remove() keeps everybody findable where all searches begin a
         }
         const model = new Set<number>();
         for (const [isAdding, number] of steps) {
-          const id = ids[number];
+          const id = itemAt(ids, number);
           if (isAdding && !model.has(number)) table.insert(hash(id), id[0], id[1], id[2], id[3]);
           if (!isAdding && model.has(number)) table.remove(table.find(hash(id), id[0], id[1], id[2], id[3]));
           if (isAdding) model.add(number);

@@ -22,14 +22,14 @@ const anyWhere = fc.oneof(
 );
 const anyRow: fc.Arbitrary<Row> = fc
   .tuple(anyProfileId, fc.integer(), anyWhere, anySeq, fc.nat(2 ** 24 - 1))
-  .map(([[id0, id1, id2, id3], hash, where, seq, untilMs]) => ({
+  .map(([id, hash, where, seq, untilMs]) => ({
     ...where,
     hash,
     partition: hash >>> 24,
-    id0,
-    id1,
-    id2,
-    id3,
+    id0: id[0],
+    id1: id[1],
+    id2: id[2],
+    id3: id[3],
     seq,
     untilMs,
   }));
@@ -117,9 +117,9 @@ test("decodeBatch() and decodeAnswers() refuse a message in which any one byte w
   fc.assert(
     fc.property(anyMessage, fc.integer({ min: 1, max: 255 }), ({ bytes, decode }, change) => {
       for (let at = 0; at < bytes.length; at++) {
-        bytes[at] ^= change;
+        (bytes[at] as number) ^= change;
         if (!isRefused(() => decode(bytes))) expect.fail(`byte ${at}`);
-        bytes[at] ^= change;
+        (bytes[at] as number) ^= change;
       }
       expect(isRefused(() => decode(bytes))).toBe(false);
     }),

@@ -2,6 +2,7 @@ import fc from "fast-check";
 import { expect, test } from "vitest";
 
 import { Tally } from "../../engine/tally.ts";
+import { take } from "../../simulator/item-at.ts";
 
 /** Few cells, neighbours, and cells that differ in their high bits only: what clusters in a table. */
 const anyCell = fc.oneof(
@@ -33,7 +34,7 @@ test("Tally equals a Map of counts, whoever comes and goes and whenever somebody
       };
       const leaveAny = (): void => {
         if (presences.length === 0) return;
-        const [cell] = presences.splice((picks.next().value as number) % presences.length, 1);
+        const [cell] = take(1, presences.splice((picks.next().value as number) % presences.length, 1));
         tally.leave(cell);
       };
       const check = (): void => {

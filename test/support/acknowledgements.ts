@@ -15,6 +15,7 @@ import { setTimeout as pause } from "node:timers/promises";
 
 import { expect } from "vitest";
 
+import { itemAt, take } from "../../simulator/item-at.ts";
 import { type ClusterClient } from "./cluster-client.ts";
 import { type Answer, gamemodePath, NO_CACHE } from "./http.ts";
 import type { SeededRandom } from "../../simulator/seeded-random.ts";
@@ -49,7 +50,7 @@ export class Player {
   /** @throws where a call is under way */
   get place(): Place {
     expect(this.possible.size, this.profileId).toBe(1);
-    return [...this.possible][0];
+    return itemAt([...this.possible], 0);
   }
 }
 
@@ -120,7 +121,7 @@ export class Acknowledgements {
         remembered: number;
         rejected: { index: number; code: string; message: string }[];
       };
-      const again = rejected.map(({ index }) => rows[index]);
+      const again = rejected.map(({ index }) => itemAt(rows, index));
       for (const { code, message } of rejected) {
         this.client.measured.refusals.push(`a row of a batch: ${code} ${message}`);
         if (code !== "503") this.violations.push(`a row of a batch was refused: ${code} ${message}`);
@@ -353,6 +354,6 @@ function isIn(place: Place, region: string): boolean {
 }
 
 function partsOf(place: Place): { readonly region: string; readonly gamemode: string } {
-  const [region, gamemode] = place.split(" ");
+  const [region, gamemode] = take(2, place.split(" "));
   return { region, gamemode };
 }

@@ -15,7 +15,7 @@ export async function startBalancer(target: number): Promise<Balancer> {
     for (const [socket, other] of [
       [inside, outside],
       [outside, inside],
-    ]) {
+    ] as const) {
       sockets.add(socket);
       socket.setNoDelay(true);
       socket.pipe(other);

@@ -1,6 +1,7 @@
 /** A shared store whose calls about records may name partitions of several tags: one call a tag, answers in the order asked. */
 import type { PartitionIndex } from "../../cluster/ports/record-store.ts";
 import type { SharedStore } from "../../cluster/ports/shared-store.ts";
+import { itemAt } from "../../simulator/item-at.ts";
 
 export function byTag<Store extends SharedStore>(store: Store): Store {
   const spread = async <Part, Answer>(
@@ -9,10 +10,10 @@ export function byTag<Store extends SharedStore>(store: Store): Store {
     call: (parts: readonly Part[]) => Promise<Answer[]>,
   ): Promise<Answer[]> => {
     const answers: Answer[] = [];
-    const places = Map.groupBy(parts.keys(), (place) => partitionOf(parts[place]) % store.tagsCount);
+    const places = Map.groupBy(parts.keys(), (place) => partitionOf(itemAt(parts, place)) % store.tagsCount);
     for (const own of places.values()) {
-      const answered = await call(own.map((place) => parts[place]));
-      for (const [index, place] of own.entries()) answers[place] = answered[index];
+      const answered = await call(own.map((place) => itemAt(parts, place)));
+      for (const [index, place] of own.entries()) answers[place] = itemAt(answered, index);
     }
     return answers;
   };

@@ -3,6 +3,7 @@ import { execFileSync, spawnSync } from "node:child_process";
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 
+import { take } from "../../simulator/item-at.ts";
 import { temporaryFolder } from "./node-process.ts";
 
 export const hasOpenssl = spawnSync("openssl", ["version"]).status === 0;
@@ -39,8 +40,9 @@ export async function makeAuthority(): Promise<Authority> {
     path: file("ca.crt"),
     text: readFileSync(file("ca.crt"), "utf8"),
     certify(names) {
-      const [key, request, certificate, extensions] = ["key", "csr", "crt", "ext"].map((end) =>
-        file(`${++count}.${end}`),
+      const [key, request, certificate, extensions] = take(
+        4,
+        ["key", "csr", "crt", "ext"].map((end) => file(`${++count}.${end}`)),
       );
       openssl("req", "-new", ...KEY, "-subj", "/CN=redis", "-keyout", key, "-out", request);
       writeFileSync(extensions, `subjectAltName=${names}\n`);

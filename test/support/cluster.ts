@@ -3,6 +3,7 @@
  *
  *     await using cluster = await startCluster({ nodes: 3 });
  */
+import { itemAt } from "../../simulator/item-at.ts";
 import { type NodeProcess, startNode } from "./node-process.ts";
 import { type RedisServer, startRedis } from "./redis-server.ts";
 import { until } from "./until.ts";
@@ -39,7 +40,7 @@ export async function startCluster({
 export async function untilAgreed(nodes: readonly NodeProcess[]): Promise<void> {
   await until("all nodes agree", async () => {
     const views = await Promise.all(nodes.map(viewOf));
-    const isAgreed = views.every(({ epoch, members }) => epoch === views[0].epoch && members === nodes.length);
+    const isAgreed = views.every(({ epoch, members }) => epoch === itemAt(views, 0).epoch && members === nodes.length);
     return isAgreed && views.every(({ moving }) => moving === 0);
   });
 }

@@ -8,6 +8,7 @@ import { PeerError } from "../../cluster/ports/transport.ts";
 import type { Member, View } from "../../cluster/ports/view.ts";
 import { Engine } from "../../engine/engine.ts";
 import { NO_SEQ } from "../../engine/partition.ts";
+import { itemAt } from "../../simulator/item-at.ts";
 import { KEY_BYTES, playerId } from "../../simulator/players.ts";
 import { SeededRandom } from "../../simulator/seeded-random.ts";
 
@@ -247,7 +248,7 @@ export class CountsCluster {
   private lastTerm = 0;
 
   private partitionOf(player: number): number {
-    const { engine } = [...this.nodes.values()][0];
+    const { engine } = itemAt([...this.nodes.values()], 0);
     return engine.partitionOf(engine.hash(playerId(player)));
   }
 

@@ -19,6 +19,7 @@ import { openRecordFile } from "../../node/store/open-record-file.ts";
 import type { RecordFile } from "../../node/store/record-file.ts";
 import { ANSWERS, SEGMENTS_MAX } from "../../node/store/shared-calls.ts";
 import { claimAnswersOf } from "../../node/store/sqlite-store.ts";
+import { itemAt } from "../../simulator/item-at.ts";
 
 export class FileStore implements RecordStore {
   readonly isOneFile = true;
@@ -49,7 +50,7 @@ export class FileStore implements RecordStore {
     const words = wordsOf(new ArrayBuffer((bytes + 7) & ~7));
     const answers = new Uint8Array(SEGMENTS_MAX);
     const isLanded = this.#file.append(words, this.#writer.write(appends, words), answers);
-    return appends.map((_, index) => (isLanded ? "landed" : ANSWERS[answers[index]]));
+    return appends.map((_, index) => (isLanded ? "landed" : itemAt(ANSWERS, itemAt(answers, index))));
   }
 
   async snapshot(partition: PartitionIndex, claim: Claim, snapshot: Snapshot): Promise<SnapshotAnswer> {

@@ -8,6 +8,7 @@ import { isFrameOf } from "../../cluster/rows/row-frame.ts";
 import type { Elsewhere, Outcome, Row, RowOutcome } from "../../cluster/ports/rows.ts";
 import { NO_SEQ } from "../../engine/partition.ts";
 import { PeerError } from "../../cluster/ports/transport.ts";
+import { itemAt } from "../../simulator/item-at.ts";
 import { elsewhere, incarnationOf, reportOf } from "./forwarding.ts";
 import { SeededRandom } from "../../simulator/seeded-random.ts";
 
@@ -99,7 +100,7 @@ export class ForwardingModel {
 
   at(atMs: number, run: () => void): void {
     let index = this.events.length;
-    while (index > 0 && this.events[index - 1].atMs > atMs) index--;
+    while (index > 0 && itemAt(this.events, index - 1).atMs > atMs) index--;
     this.events.splice(index, 0, { atMs, run });
   }
 
@@ -128,7 +129,7 @@ export class ForwardingModel {
 
   /** What an owner does with a row: R5, R17 and R18 in their simplest form. */
   apply(node: ModelNode, row: Row, epoch: number, settle: (outcome: RowOutcome) => void): void {
-    const truth = this.truths[row.partition];
+    const truth = itemAt(this.truths, row.partition);
     if (truth.holder !== node) return settle(this.refusal(node, row.partition));
     if (this.now < truth.readyAtMs) return settle(elsewhere("loading"));
     if (epoch < truth.term) return settle(elsewhere("moved"));
@@ -144,7 +145,7 @@ export class ForwardingModel {
     if (!this.isCalm && this.random.fraction() < 0.1)
       return elsewhere("held by", this.random.pick(this.nodes).incarnation);
     if (node.view.owners[partition] !== node) return elsewhere("moved");
-    const { holder } = this.truths[partition];
+    const { holder } = itemAt(this.truths, partition);
     return holder.isDead ? elsewhere("loading") : elsewhere("held by", holder.incarnation);
   }
 
@@ -206,7 +207,7 @@ export class ForwardingModel {
 
   /** The new owner takes a partition: what had not landed is dropped. */
   private take(partition: number, view: ModelView): void {
-    const [truth, owner] = [this.truths[partition], view.owners[partition]];
+    const [truth, owner] = [itemAt(this.truths, partition), itemAt(view.owners, partition)];
     if (truth.term >= view.epoch || owner.isDead || owner === truth.holder) return;
     owner.learn(view);
     const { holder, pending } = truth;

@@ -5,6 +5,7 @@ import { type Answer, encodeAnswers, encodeFates, type Fate } from "../../cluste
 import { decodeBatch } from "../../cluster/rows/row-codec.ts";
 import type { Done, Elsewhere, Outcome, Row, RowOutcome } from "../../cluster/ports/rows.ts";
 import { PeerError } from "../../cluster/ports/transport.ts";
+import { itemAt, take } from "../../simulator/item-at.ts";
 
 export const PARTITIONS = 256;
 
@@ -50,7 +51,7 @@ export interface Applied {
   settle(outcome: RowOutcome): void;
 }
 
-export const [ME, A, B, C] = [0, 1, 2, 3].map(incarnationOf);
+export const [ME, A, B, C] = take(4, [0, 1, 2, 3].map(incarnationOf));
 
 export class TestEntry implements ForwarderPorts {
   readonly forwarder: Forwarder;
@@ -141,7 +142,7 @@ export class TestEntry implements ForwarderPorts {
 
   /** The latest batch that left. */
   get last(): Call {
-    return this.calls[this.calls.length - 1];
+    return itemAt(this.calls, this.calls.length - 1);
   }
 
   /** Players in each batch, in the order in which they left. */

@@ -2,6 +2,8 @@
  * HalfSipHash-c-d of any message, byte by byte, as published: Aumasson and Bernstein, SipHash: a fast short-input PRF,
  * 2012, with words of 32 bits, rotations 5 16 8 7 13 16 and a result of 32 bits.
  */
+import { itemAt } from "../../simulator/item-at.ts";
+
 export function halfSipHashReference(c: number, d: number, key: Uint8Array, message: Uint8Array): number {
   const key0 = wordAt(key, 0);
   const key1 = wordAt(key, 4);
@@ -39,6 +41,7 @@ function rotate(word: number, by: number): number {
   return (word << by) | (word >>> (32 - by));
 }
 
-function wordAt(bytes: Uint8Array, at: number): number {
-  return bytes[at] | (bytes[at + 1] << 8) | (bytes[at + 2] << 16) | (bytes[at + 3] << 24);
+function wordAt(bytes: Uint8Array, start: number): number {
+  const byte = (index: number): number => itemAt(bytes, start + index);
+  return byte(0) | (byte(1) << 8) | (byte(2) << 16) | (byte(3) << 24);
 }

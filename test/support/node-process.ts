@@ -14,6 +14,7 @@ import { join } from "node:path";
 import type { Readable } from "node:stream";
 import { fileURLToPath } from "node:url";
 
+import { take } from "../../simulator/item-at.ts";
 import { until } from "./until.ts";
 
 export const PROJECT_DIR = fileURLToPath(new URL("../..", import.meta.url));
@@ -62,7 +63,7 @@ export async function startNode({ env = {}, dataDir, runBy, onSpawn }: StartOpti
   const run = new Run([], { HEADCOUNT_DATA_DIR: dataDir ?? folder!.path, HEADCOUNT_PORT: "0", ...env }, runBy);
   onSpawn?.((signal) => run.kill(signal));
   try {
-    const [, version, url, port] = await untilListening(run);
+    const [, version, url, port] = take(4, await untilListening(run));
     const node: NodeProcess = {
       url: url,
       port: Number(port),
@@ -158,7 +159,7 @@ class Run {
     runBy: readonly string[] = [],
   ) {
     if (!existsSync(MAIN)) throw new Error(`Cannot start a node: ${MAIN} does not exist`);
-    const [command, ...rest] = [...runBy, process.execPath, MAIN, ...args];
+    const [command = process.execPath, ...rest] = [...runBy, process.execPath, MAIN, ...args];
     this.#child = spawn(command, rest, {
       cwd: PROJECT_DIR,
       env: environment(settings),

@@ -5,6 +5,7 @@
 import fc from "fast-check";
 import { expect } from "vitest";
 import type { Append, Claim, PartitionIndex, RecordStore, Snapshot } from "../../cluster/ports/record-store.ts";
+import { itemAt } from "../../simulator/item-at.ts";
 
 const bytes = (text: string): Uint8Array => new TextEncoder().encode(text);
 
@@ -159,19 +160,19 @@ export class Life {
     const appends = partitions.map((partition) => ({
       partition,
       claim: this.#claimed(),
-      from: this.#ends[partition].at(-1) ?? 0,
+      from: itemAt(this.#ends, partition).at(-1) ?? 0,
       message: bytes(`${this.#count}`.padEnd(1 + ((this.#count + partition) % 7), ".")),
     }));
     await this.#same({ kind: "append", appends });
-    for (const { partition, from, message } of appends) this.#ends[partition].push(from + message.length);
+    for (const { partition, from, message } of appends) itemAt(this.#ends, partition).push(from + message.length);
   }
 
   async #snapshot(partition: PartitionIndex, messagesBack: number, isWhole: boolean): Promise<void> {
-    const ends = this.#ends[partition];
-    this.#snapshots[partition] += 1;
-    const covers = isWhole ? (ends.at(-1) ?? 0) + 100 : ends[Math.max(0, ends.length - 1 - messagesBack)];
+    const ends = itemAt(this.#ends, partition);
+    (this.#snapshots[partition] as number) += 1;
+    const covers = isWhole ? (ends.at(-1) ?? 0) + 100 : itemAt(ends, Math.max(0, ends.length - 1 - messagesBack));
     if (isWhole) ends.push(covers);
-    const snapshot = { number: this.#snapshots[partition], covers, isWhole, bytes: bytes(`${this.#count}`) };
+    const snapshot = { number: itemAt(this.#snapshots, partition), covers, isWhole, bytes: bytes(`${this.#count}`) };
     await this.#same({ kind: "snapshot", partition, claim: this.#claimed(), snapshot });
   }
 

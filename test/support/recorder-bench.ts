@@ -8,6 +8,7 @@ import { encodeRows } from "../../engine/codec.ts";
 import { Engine, type TableCopy } from "../../engine/engine.ts";
 import { NO_SEQ } from "../../engine/partition.ts";
 import { takenRows } from "../../engine/presence-table.ts";
+import type { ProfileId } from "../../engine/profile-id.ts";
 import { regionOf } from "../../engine/regions.ts";
 import { MemoryStore } from "./memory-store.ts";
 import { HASH_KEY } from "./renewals.ts";
@@ -157,8 +158,8 @@ export class Told {
   readonly answers: Fate[] = [];
 }
 
-export function idOf(number: number): Int32Array {
-  return Int32Array.of(0x6f0e4b1c, 0x94a04c2e, 0x8d550b9f, number + 1);
+export function idOf(number: number): ProfileId {
+  return Int32Array.of(0x6f0e4b1c, 0x94a04c2e, 0x8d550b9f, number + 1) as ProfileId;
 }
 
 function claimOf({ term = 1, claim }: RecorderBenchOptions): FoundedClaim {

@@ -11,6 +11,7 @@ import { join } from "node:path";
 
 import { Redis } from "ioredis";
 
+import { itemAt, take } from "../../simulator/item-at.ts";
 import { freePort } from "./free-port.ts";
 import { temporaryFolder } from "./node-process.ts";
 import { until } from "./until.ts";
@@ -164,15 +165,18 @@ export async function startRedisCluster(more: () => Settings | Promise<Settings>
     );
   }
   for (const [index, master] of masters.entries()) {
-    const [from, to] = [index, index + 1].map((part) => Math.floor((part * SLOTS_COUNT) / masters.length));
+    const [from, to] = take(
+      2,
+      [index, index + 1].map((part) => Math.floor((part * SLOTS_COUNT) / masters.length)),
+    );
     await master.ask(async (redis) => {
       await redis.call("CLUSTER", "ADDSLOTSRANGE", from, to - 1);
       await redis.call("CLUSTER", "SET-CONFIG-EPOCH", index + 1);
     });
   }
-  await masters[0].ask(async (redis) => {
+  await itemAt(masters, 0).ask(async (redis) => {
     for (const [index, { port }] of masters.entries()) {
-      if (index > 0) await redis.call("CLUSTER", "MEET", HOST, port, busPorts[index]);
+      if (index > 0) await redis.call("CLUSTER", "MEET", HOST, port, itemAt(busPorts, index));
     }
   });
   for (const master of masters) {

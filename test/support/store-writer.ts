@@ -9,13 +9,14 @@
  */
 import { openSync, writeSync } from "node:fs";
 import { SqliteStore } from "../../node/store/sqlite-store.ts";
+import { itemAt, take } from "../../simulator/item-at.ts";
 import { SeededRandom } from "../../simulator/seeded-random.ts";
 import { messageOf, newestOf, snapshotOf } from "./store-history.ts";
 
 const PARTITIONS = 16;
 const WHOLE_GAP = 1000; // past every length that was sent
 
-const [folder, term, seed, file] = process.argv.slice(2);
+const [folder, term, seed, file] = take(4, process.argv.slice(2));
 const random = new SeededRandom(Number(seed));
 const claim = { term: Number(term), incarnation: `writer-${term}` };
 const lines = openSync(file, "a");
@@ -47,7 +48,7 @@ for (;;) {
   for (const [index, writer] of chosen.entries()) {
     if (answers[index] !== "landed") throw new Error(`append: ${answers[index]}`);
     writer.newest += 1;
-    writer.length += appends[index].message.length;
+    writer.length += itemAt(appends, index).message.length;
   }
   say(`a ${chosen.map(({ partition, newest }) => `${partition}:${newest}`).join(" ")}`);
   const writer = random.pick(writers);

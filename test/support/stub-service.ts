@@ -9,6 +9,7 @@
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { text } from "node:stream/consumers";
+import { itemAt } from "../../simulator/item-at.ts";
 
 export interface StubService extends AsyncDisposable {
   readonly url: string;
@@ -75,7 +76,7 @@ class State {
   }
 
   #serve(method: string, path: string, body: string): StubAnswer {
-    const [, , kind, id = "", last = ""] = path.split("?")[0].split("/");
+    const [, , kind, id = "", last = ""] = itemAt(path.split("?"), 0).split("/");
     switch (`${method} ${kind}${last && ` ${last}`}`) {
       case "POST profiles gamemode":
         return { status: 200, json: this.#report(id, JSON.parse(body) as Place) };

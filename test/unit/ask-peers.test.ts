@@ -6,6 +6,7 @@ import { describe, expect, onTestFinished, test } from "vitest";
 import type { Member } from "../../cluster/ports/view.ts";
 import { askPeers, type AskPeersPorts } from "../../node/clustered/ask-peers.ts";
 import { type HelloAnswer, sayHello } from "../../node/peers/peer-hello.ts";
+import { itemAt } from "../../simulator/item-at.ts";
 
 const US = { cluster: "default", secret: "a secret that nobody knows" };
 const MARKED = { "content-type": "application/json", "headcount-protocol": "1" };
@@ -68,7 +69,7 @@ describe("askPeers()", () => {
     let [looks, pausedMs] = [0, 0];
     const ports: AskPeersPorts = {
       listed: async () => answers.map((_, index) => memberAt(`${index}`)).slice(looks++ >= lapsesAfter ? 1 : 0),
-      sayHello: async (peerUrl) => answers[Number(peerUrl)],
+      sayHello: async (peerUrl) => itemAt(answers, Number(peerUrl)),
       pause: async (ms) => void (pausedMs += ms),
       onStranger: (peerUrl, status) => told.push(`stranger ${peerUrl} ${status}`),
       onRefusal: (peerUrl, reason) => told.push(`refusal ${peerUrl} ${reason}`),

@@ -5,12 +5,13 @@ import { measureGrowth, PAPER } from "../../bench/cluster/growth.ts";
 import { clusterMarkdown } from "../../bench/cluster/markdown.ts";
 import { QUICK } from "../../bench/cluster/settings.ts";
 import { VirtualCluster } from "../../bench/cluster/virtual-cluster.ts";
+import { itemAt } from "../../simulator/item-at.ts";
 import { sampleClusterResults } from "../support/cluster-bench-results.ts";
 
 describe("growth", () => {
   test("measureGrowth() counts what a small cluster says, as on paper where nothing is going on", async () => {
     const { sizes, placements } = await measureGrowth(QUICK.growth);
-    const [{ nodes, reports, answered, ...size }] = sizes;
+    const { nodes, reports, answered, ...size } = itemAt(sizes, 0);
     expect(answered).toBe(reports);
     expect(size.idleMessagesPerSecond).toBe(PAPER.idleMessagesPerSecond(nodes));
     expect(size).toMatchObject({ viewsPerJoin: 2, viewsPerDrain: 2, viewsPerKill: 1 });

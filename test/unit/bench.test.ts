@@ -17,6 +17,7 @@ import type { Server } from "../../bench/support/servers.ts";
 import { ratiosOf, spreadOf } from "../../bench/support/spread.ts";
 import { emptyStream, fillConnects, fillReports, MODES, type ReportStream } from "../../bench/support/traffic.ts";
 import { REGIONS } from "../../engine/regions.ts";
+import { itemAt, take } from "../../simulator/item-at.ts";
 import { sampleResults } from "../support/bench-results.ts";
 
 const PLAYERS = 300;
@@ -160,7 +161,8 @@ describe("report", () => {
 });
 
 function setPlaces(places: Map<number, string>, { count, players, regions, modes }: ReportStream): void {
-  for (let at = 0; at < count; at++) places.set(players[at], `${REGIONS[regions[at]]}/${MODES[modes[at]]}`);
+  for (let row = 0; row < count; row++)
+    places.set(itemAt(players, row), `${REGIONS[itemAt(regions, row)]}/${MODES[itemAt(modes, row)]}`);
 }
 
 function countsOf(places: Iterable<string>): [string, number][] {
@@ -175,8 +177,8 @@ function sorted(counts: Map<string, number>): [string, number][] {
 
 /** Sends one of the requests written for wrk, and notes where its player is to be now. */
 async function send(server: Server, request: string, places: Map<string, string>): Promise<void> {
-  const [head, body] = request.split("\r\n\r\n");
-  const path = head.split(" ")[1];
+  const [head, body] = take(2, request.split("\r\n\r\n"));
+  const path = itemAt(head.split(" "), 1);
   const { region, gamemode } = JSON.parse(body) as { region: string; gamemode: string };
   places.set(path, `${region}/${gamemode}`);
   const headers = { "content-type": "application/json" };

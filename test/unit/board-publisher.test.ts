@@ -6,6 +6,7 @@ import { RegionBoards } from "../../cluster/counts/region-boards.ts";
 import { StoreUnavailableError } from "../../cluster/ports/record-store.ts";
 import type { PublishAnswer, PublishedBoard } from "../../cluster/ports/shared-store.ts";
 import { REGIONS, regionOf } from "../../engine/regions.ts";
+import { itemAt, take } from "../../simulator/item-at.ts";
 import { SharedStoreModel } from "../../simulator/redis/shared-store-model.ts";
 
 const [CA, US] = [regionOf("CA"), regionOf("US")];
@@ -34,7 +35,7 @@ class Subject {
       this.atOnceMax = Math.max(this.atOnceMax, ++this.atOnce);
       await Promise.resolve();
       this.atOnce--;
-      return this.faults.shift()?.() ?? this.store.publish(REGIONS[region], board);
+      return this.faults.shift()?.() ?? this.store.publish(itemAt(REGIONS, region), board);
     },
   });
   private version = 0;
@@ -66,7 +67,7 @@ class Subject {
   }
 
   published(region: number): Record<string, number> {
-    return Object.fromEntries(this.store.published.get(REGIONS[region])?.players ?? []);
+    return Object.fromEntries(this.store.published.get(itemAt(REGIONS, region))?.players ?? []);
   }
 }
 
@@ -88,13 +89,16 @@ test("BoardPublisher publishes all modes first, then only those that changed or 
   const subject = new Subject();
   const many = Object.fromEntries(Array.from({ length: 150 }, (_, mode) => [`mode-${mode}`, mode + 1]));
   subject.say(many);
-  const [{ board }] = (await subject.tickAt(0)).filter(({ region }) => region === CA);
+  const { board } = itemAt(
+    (await subject.tickAt(0)).filter(({ region }) => region === CA),
+    0,
+  );
   const { term, version } = subject.boards.state(CA)!;
   expect(board).toMatchObject({ term, version, modes: 150, since: undefined, gone: [] });
   expect([board.players.length, subject.published(CA)]).toEqual([150, many]);
   const { "mode-7": _, ...rest } = many;
   subject.say({ ...rest, "mode-9": 77, new: 1 });
-  const [call] = await subject.tickAt(1000);
+  const [call] = take(1, await subject.tickAt(1000));
   expect(call.board).toMatchObject({ modes: 150, since: { term, version }, gone: ["mode-7"] });
   expect(new Map(call.board.players.map(({ mode, players }) => [mode, players]))).toEqual(
     new Map([
@@ -153,7 +157,7 @@ test("BoardPublisher: a call that landed unheard is followed by all of the board
   subject.say({ GM01: 4 });
   subject.faults.push(() => {
     const { region, board } = subject.calls.at(-1)!;
-    subject.store.publish(REGIONS[region], board);
+    subject.store.publish(itemAt(REGIONS, region), board);
     return Promise.reject(new StoreUnavailableError("Cannot publish: the answer was lost"));
   });
   await subject.tickAt(1000);

@@ -13,7 +13,7 @@ function countsWith(cells: Readonly<Record<number, number>>): CellCounts {
   return counts;
 }
 const entriesOf = (counts: CellCounts): number[][] =>
-  [...counts.entries()].map((entry) => [...entry]).sort(([a], [b]) => a - b);
+  [...counts.entries()].sort(([a], [b]) => a - b).map((entry) => [...entry]);
 
 test("CellCounts.set() answers how many there were", () => {
   const counts = new CellCounts(SALT);

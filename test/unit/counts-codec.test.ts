@@ -132,7 +132,7 @@ test("decodeCounts() refuses what is too short, of another version, of no kind, 
   expectRefused(sealed(2, 0, []), 0, /a known kind, not 0/);
   expectRefused(sealed(2, 7, []), 0, /a known kind, not 7/);
   const changed = encodeCounts(TELL);
-  changed[6] ^= 1;
+  (changed[6] as number) ^= 1;
   expectRefused(changed, 0, /checksum/);
 });
 /** A message that tells one cell. */

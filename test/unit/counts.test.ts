@@ -3,6 +3,7 @@ import { expect, test } from "vitest";
 import { decodeCounts, encodeCounts, NO_BOARDS, NO_TALLIES } from "../../cluster/counts/counts-codec.ts";
 import { MalformedMessageError } from "../../engine/codec.ts";
 import { REGIONS, regionOf } from "../../engine/regions.ts";
+import { itemAt, take } from "../../simulator/item-at.ts";
 import { CountsCluster, type CountsNode, incarnationOf, PARTITIONS } from "../support/counts-cluster.ts";
 
 const NAMES = ["1", "2", "3"];
@@ -12,7 +13,8 @@ const CA = regionOf("CA");
 async function settledCluster(names: readonly string[] = NAMES): Promise<CountsCluster> {
   const cluster = new CountsCluster(1);
   cluster.list(names);
-  for (let partition = 0; partition < PARTITIONS; partition++) cluster.take(names[partition % names.length], partition);
+  for (let partition = 0; partition < PARTITIONS; partition++)
+    cluster.take(itemAt(names, partition % names.length), partition);
   for (let player = 0; player < 20; player++) cluster.report(player, { region: CA, mode: `GM0${player % 3}` });
   await cluster.pass(300);
   return cluster;
@@ -86,7 +88,7 @@ test("Counts takes a beat that was long under way for as old as it is (R20)", as
 });
 test("Counts: without a licence counts go on, and are marked stale (R14)", async () => {
   const cluster = await settledCluster();
-  const [player] = [...cluster.players.keys()];
+  const [player] = take(1, [...cluster.players.keys()]);
   for (const node of cluster.nodes.values()) node.isLicensed = false;
   cluster.report(player, { region: CA, mode: "moved" });
   await cluster.pass(600);
@@ -95,7 +97,7 @@ test("Counts: without a licence counts go on, and are marked stale (R14)", async
 });
 test("Counts: players in doubt make a board incomplete, at every node (R26)", async () => {
   const cluster = await settledCluster();
-  cluster.node("1").doubtful.add(heldBy(cluster, "1")[0]);
+  cluster.node("1").doubtful.add(itemAt(heldBy(cluster, "1"), 0));
   await cluster.pass(300);
   for (const view of viewsOf(cluster, CA))
     expect(view).toMatchObject({ players: 20, isComplete: false, isStale: false });
@@ -106,7 +108,7 @@ test("Counts: a region's new owner says nothing until all have spoken; what was 
   const lost = heldBy(cluster, holder);
   cluster.crash(owner);
   cluster.crash(holder);
-  const [left] = [...cluster.nodes.keys()];
+  const [left] = take(1, [...cluster.nodes.keys()]);
   cluster.list([left]);
   await cluster.pass(1000);
   expect(cluster.node(left).counts.regionView(CA)).toMatchObject({ players: 20, isComplete: true, isStale: true });
@@ -121,10 +123,10 @@ test("Counts: an owner that skipped an epoch takes its regions anew, so that its
   for (const name of others) for (const to of [`${incarnationOf(name)} ${incarnationOf(owner)}`]) cluster.cut.add(to);
   for (const name of others) cluster.cut.add(`${incarnationOf(owner)} ${incarnationOf(name)}`);
   cluster.list(others, (name) => name !== owner);
-  for (const partition of heldBy(cluster, owner)) cluster.take(others[0], partition);
+  for (const partition of heldBy(cluster, owner)) cluster.take(itemAt(others, 0), partition);
   await cluster.pass(300);
   const term = cluster.epoch;
-  expect(cluster.node(others[0]).counts.regionView(CA)).toMatchObject({ term, isStale: false });
+  expect(cluster.node(itemAt(others, 0)).counts.regionView(CA)).toMatchObject({ term, isStale: false });
   cluster.cut.clear();
   cluster.list(NAMES);
   cluster.report(50, { region: CA, mode: "late" });
@@ -217,7 +219,7 @@ test("Counts.askOwner() answers from what stood before where the board is not wh
   cluster.crash(owner);
   const left = NAMES.filter((name) => name !== owner);
   cluster.list(left);
-  const asked = cluster.node(left[0]).counts.askOwner(CA, cluster.nowMs + 1000);
+  const asked = cluster.node(itemAt(left, 0)).counts.askOwner(CA, cluster.nowMs + 1000);
   await cluster.pass(600);
   expect(await asked).toMatchObject({ players: 20, isComplete: false, isStale: true });
 });
@@ -230,7 +232,7 @@ test("Counts.askOwner() finds the owner that a new view names, in time", async (
   await cluster.pass(100);
   const left = NAMES.filter((name) => name !== owner);
   cluster.list(left);
-  for (let partition = 0; partition < PARTITIONS; partition++) cluster.take(left[0], partition);
+  for (let partition = 0; partition < PARTITIONS; partition++) cluster.take(itemAt(left, 0), partition);
   await cluster.pass(2000);
   expect(await asked).toMatchObject({ players: 20, isComplete: true });
 });

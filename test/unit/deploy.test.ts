@@ -8,6 +8,7 @@ import { parse } from "yaml";
 
 import packageJson from "../../package.json" with { type: "json" };
 import { readSettings } from "../../node/settings.ts";
+import { itemAt } from "../../simulator/item-at.ts";
 
 const ROOT = join(import.meta.dirname, "../..");
 const SECRET = "a-secret-of-the-test-only";
@@ -47,7 +48,7 @@ const instructions = read("Dockerfile")
   .filter((line) => line.trim() !== "")
   .map((line) => line.trim().split(/\s+/));
 const copied = all("COPY")
-  .filter((words) => !words[0].startsWith("--from="))
+  .filter((words) => !itemAt(words, 0).startsWith("--from="))
   .flatMap((words) => words.slice(0, -1));
 
 test("docker-compose.yml: three nodes, one Redis, one load balancer", () => {
@@ -111,15 +112,15 @@ test("docker-compose.yml: images are pinned, rights are dropped, everything is c
   expect(only("HEALTHCHECK").join(" ")).toContain("/livez");
 });
 test("docker-compose.yml: Redis keeps what it was told, and evicts nothing", () => {
-  const { command = "", volumes } = compose.services["redis"];
+  const { command = "", volumes } = itemAt(compose.services, "redis");
   expect(command).toContain("--appendonly yes");
   expect(command).toContain("--maxmemory-policy noeviction");
   expect(volumes).toEqual(["redis:/data"]);
 });
 test("docker-compose.yml: a node has time to hand everything over", () => {
-  const closeWithinMs = Number(/CLOSE_WITHIN_MS = ([\d_]+)/.exec(read("node/run.ts"))![1].replaceAll("_", ""));
+  const closeWithinMs = Number(itemAt(/CLOSE_WITHIN_MS = ([\d_]+)/.exec(read("node/run.ts"))!, 1).replaceAll("_", ""));
   for (const name of NODES)
-    expect(parseInt(compose.services[name].stop_grace_period!, 10) * 1000).toBeGreaterThan(closeWithinMs);
+    expect(parseInt(itemAt(compose.services, name).stop_grace_period!, 10) * 1000).toBeGreaterThan(closeWithinMs);
 });
 test("deploy/haproxy.cfg names the nodes of docker-compose.yml, and their port", () => {
   const servers = [...read("deploy/haproxy.cfg").matchAll(/^\s*server (\S+) "\$\{(\w+)-(\S+)\}"/gm)].map(
@@ -132,7 +133,9 @@ test("deploy/haproxy.cfg names the nodes of docker-compose.yml, and their port",
       address: `${name}:${settingsOf(name).port}`,
     })),
   );
-  expect(compose.services["balancer"].volumes).toEqual(["./deploy/haproxy.cfg:/usr/local/etc/haproxy/haproxy.cfg:ro"]);
+  expect(itemAt(compose.services, "balancer").volumes).toEqual([
+    "./deploy/haproxy.cfg:/usr/local/etc/haproxy/haproxy.cfg:ro",
+  ]);
 });
 
 test("Dockerfile: the base is pinned to the Node that the tests run on", () => {
@@ -187,7 +190,7 @@ test("Dockerfile: what it copies is enough to start a node", () => {
 });
 
 function settingsOf(service: string) {
-  const environment = Object.entries(compose.services[service].environment ?? {}).map(([name, value]) => [
+  const environment = Object.entries(itemAt(compose.services, service).environment ?? {}).map(([name, value]) => [
     name,
     value.startsWith("${HEADCOUNT_PEER_SECRET:?") ? SECRET : value,
   ]);
@@ -210,7 +213,7 @@ function all(instruction: string): string[][] {
 function only(instruction: string): string[] {
   const found = all(instruction);
   expect(found).toHaveLength(1);
-  return found[0];
+  return itemAt(found, 0);
 }
 
 function read(path: string): string {

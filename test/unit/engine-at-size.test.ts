@@ -4,6 +4,8 @@ import { expect, test } from "vitest";
 
 import { Engine, type EngineOptions } from "../../engine/engine.ts";
 import { CELL, NOWHERE, PresenceTable, ROW_WORDS } from "../../engine/presence-table.ts";
+import type { ProfileId } from "../../engine/profile-id.ts";
+import { itemAt } from "../../simulator/item-at.ts";
 import { hashOf, KEY, KEY_BYTES, playerId } from "../../simulator/players.ts";
 
 const OPTIONS: EngineOptions = {
@@ -28,7 +30,7 @@ test("PresenceTable costs at most 42 bytes a player as it grows to 40,000: 10 mi
 });
 test("Engine.recover() refuses more players than a partition has room for: 2^20 - 1", () => {
   const engine = new Engine(OPTIONS, 0);
-  const [words, id] = [new Int32Array(2 ** 20 * ROW_WORDS), Int32Array.of(0, 0, 0, 1)];
+  const [words, id] = [new Int32Array(2 ** 20 * ROW_WORDS), Int32Array.of(0, 0, 0, 1) as ProfileId];
   for (let count = 0; count < 2 ** 20; id[0]++) {
     if (engine.partitionOf(engine.hash(id)) !== 1) continue;
     words.set(id, count * ROW_WORDS);
@@ -38,5 +40,5 @@ test("Engine.recover() refuses more players than a partition has room for: 2^20 
   expect(() => engine.recover(1, [rows], 0)).toThrow(
     new RangeError("Cannot recover partition 1: more players than there is room for"),
   );
-  expect(engine.partitions[1].table.size).toBe(0);
+  expect(itemAt(engine.partitions, 1).table.size).toBe(0);
 });

@@ -8,6 +8,7 @@ import { NO_SEQ, SWEEP_FORGET_COST } from "../../engine/partition.ts";
 import { CELL, NOWHERE, ROW_WORDS, takenRows } from "../../engine/presence-table.ts";
 import { formatProfileId } from "../../engine/profile-id.ts";
 import { REGIONS, regionOf } from "../../engine/regions.ts";
+import { itemAt, take } from "../../simulator/item-at.ts";
 import { hashOf, KEY_BYTES, playerId } from "../../simulator/players.ts";
 import { plainMessage, plainRows } from "../support/rows.ts";
 
@@ -73,7 +74,8 @@ test.each([2, 16, 256, 4096])("Engine.partitionOf() spreads players over %i part
   const { engine } = new Subject({ partitions });
   expect(engine.partitions).toHaveLength(partitions);
   const players = new Array<number>(partitions).fill(0);
-  for (let player = 0; player < 20 * partitions; player++) players[engine.partitionOf(engine.hash(playerId(player)))]++;
+  for (let player = 0; player < 20 * partitions; player++)
+    (players[engine.partitionOf(engine.hash(playerId(player)))] as number)++;
   expect(Math.min(...players)).toBeGreaterThan(0);
   expect(Math.max(...players)).toBeLessThan(60);
   expect(players).toHaveLength(partitions);
@@ -173,7 +175,7 @@ test("Engine.sweep() begins a pass a second, and spends no more than its budget 
   const sweptBy = (atMs: number, budget: number): number[] => {
     for (const player of players) if (subject.report(player, CA, "GM01") === "moved") subject.remove(player);
     engine.sweep(START_MS + atMs, budget);
-    return [...engine.partitions.keys()].filter((partition) => engine.partitions[partition].table.size === 0);
+    return [...engine.partitions.keys()].filter((partition) => itemAt(engine.partitions, partition).table.size === 0);
   };
   const cost = 2 + SWEEP_FORGET_COST; // a table of two rows, one of them forgotten
   expect(sweptBy(0, 3 * cost)).toEqual([0, 1, 2]);
@@ -199,7 +201,7 @@ test("Engine.warm() changes nothing", () => {
 });
 test("Engine.warm() reads where the searches of the first `count` hashes begin", () => {
   const subject = new Subject();
-  const [first, second] = [1, 2].map(playerId);
+  const [first, second] = take(2, [1, 2].map(playerId));
   subject.report(1, CA, "GM01");
   subject.report(2, CA, "GM01");
   expect(subject.partitionOf(1)).not.toBe(subject.partitionOf(2));
@@ -438,7 +440,7 @@ test("Engine.recover() refuses players of another partition, and leaves this one
     new RangeError(`Cannot recover partition ${wrong}: it holds a player of another one`),
   );
   // Refused at the second message: what the first brought is gone again.
-  before.engine.partitions[right].unlogged.clear();
+  itemAt(before.engine.partitions, right).unlogged.clear();
   before.report(firstPlayerOf(before, wrong), US, "GM02");
   expect(() => after.engine.recover(right, [snapshot, before.drain(wrong)], WALL_MS)).toThrow(
     "a player of another one",
@@ -467,7 +469,7 @@ test("Engine.recover() makes room for modes where nobody is in one, and no row t
   after.report(1, CA, "busy");
   after.report(2, CA, "left");
   after.report(2, CA, "busy");
-  const empty = [0, 1, 2].find((each) => after.engine.partitions[each].table.size === 0) as number;
+  const empty = [0, 1, 2].find((each) => itemAt(after.engine.partitions, each).table.size === 0) as number;
   after.engine.recover(empty, [namesOnly(manyNames.slice(2))], WALL_MS);
   expect(after.engine.modes.count).toBe(4095);
   after.engine.recover(empty, [namesOnly(["m7", "one-more"])], WALL_MS);
@@ -493,7 +495,7 @@ test("Engine.recover() takes no more room than it needs, and takes it at once", 
 test("Engine.recover() of an empty record grants no grace: there is nobody to grant it to", () => {
   const after = new Subject();
   after.engine.recover(after.partitionOf(1), [namesOnly([]), namesOnly([])], WALL_MS);
-  expect(after.engine.partitions[after.partitionOf(1)].graceUntil).toBe(0);
+  expect(itemAt(after.engine.partitions, after.partitionOf(1)).graceUntil).toBe(0);
 });
 test("Engine.clear() drops a partition: its players are counted no more, its log is empty, its time begins anew", () => {
   const before = new Subject();
@@ -505,8 +507,8 @@ test("Engine.clear() drops a partition: its players are counted no more, its log
   expect(after.engine.boards.players).toBe(0);
   expect(after.find(1)).toBeUndefined();
   expect(after.drain(partition).count).toBe(0);
-  expect(after.engine.partitions[partition].graceUntil).toBe(0);
-  expect(after.engine.partitions[partition].isTouched).toBe(false);
+  expect(itemAt(after.engine.partitions, partition).graceUntil).toBe(0);
+  expect(itemAt(after.engine.partitions, partition).isTouched).toBe(false);
   after.engine.assertSound();
 });
 test("Engine keeps no log where none is wanted", () => {
@@ -571,9 +573,9 @@ test("Engine without boards counts the same, forgets modes as ever, and is asked
   subject.engine.settleBoards(Infinity);
   subject.engine.assertSound();
   expect(() => subject.engine.boards).toThrow("only an engine with boards is asked for them");
-  const { tally } = subject.engine.partitions[subject.partitionOf(1)];
+  const { tally } = itemAt(subject.engine.partitions, subject.partitionOf(1));
   expect(tally.players((CA << 12) | 0)).toBe(1);
-  subject.engine.partitions[0].clear();
+  itemAt(subject.engine.partitions, 0).clear();
   subject.report(3, CA, "kept");
   const { sums } = subject.engine as unknown as { sums: { add(cell: number, change: number): void } };
   sums.add(CA << 12, 1);

@@ -1,6 +1,7 @@
 import { expect, test } from "vitest";
 
 import { FlushRounds } from "../../cluster/counts/flush-rounds.ts";
+import { itemAt } from "../../simulator/item-at.ts";
 
 interface Asked {
   readonly member: string;
@@ -56,7 +57,7 @@ test("FlushRounds.flush() while a round runs waits for the next one, which serve
   const first = subject.rounds.flush();
   const ends: string[] = [];
   const later = [subject.rounds.flush(), subject.rounds.flush()];
-  void later[0].then(() => ends.push("later"));
+  void itemAt(later, 0).then(() => ends.push("later"));
   subject.nowMs = 10;
   await subject.answer("one", [0, 1, 2]);
   expect(await first).toBe(true);

@@ -25,6 +25,7 @@ import {
   reportOf,
   TestEntry,
 } from "../support/forwarding.ts";
+import { itemAt } from "../../simulator/item-at.ts";
 
 const NO_OWNER = { kind: "refused", reason: "no owner" } as const;
 const OVERLOADED = { kind: "refused", reason: "overloaded" } as const;
@@ -52,8 +53,8 @@ test("Forwarder sends the rows of a turn in one batch per peer, when the turn en
     [B, 2],
   ]);
   expect(entry.forwarder.figures.sent).toEqual({ peersInFlight: 2, batches: 2, batchRows: 3, batchesUnheard: 0 });
-  await entry.calls[0].answer(DONE, { kind: "refused", reason: "no room for the mode" });
-  await entry.calls[1].answer(DONE);
+  await itemAt(entry.calls, 0).answer(DONE, { kind: "refused", reason: "no room for the mode" });
+  await itemAt(entry.calls, 1).answer(DONE);
   expect(entry.outcomes).toEqual([
     [1, DONE],
     [3, { kind: "refused", reason: "no room for the mode" }],
@@ -74,7 +75,7 @@ test("Forwarder has one batch under way per peer, and the next fills meanwhile",
   expect(entry.sent).toEqual([[1]]);
   await entry.last.answer(DONE);
   expect(new Set(entry.sent[1])).toEqual(new Set([2, 3, 4]));
-  expect(entry.calls[1].number, "numbers of batches rise").toBeGreaterThan(entry.calls[0].number);
+  expect(itemAt(entry.calls, 1).number, "numbers of batches rise").toBeGreaterThan(itemAt(entry.calls, 0).number);
 });
 test("Forwarder bounds a batch in rows, and the partition it cut goes behind the others", async () => {
   const entry = new TestEntry({ batchRowsMax: 3 });
@@ -123,7 +124,7 @@ test("R19: rows under way to this node itself hold up those of their partition t
   entry.submit(3, 2);
   await entry.endTurn();
   expect([entry.applied.length, entry.calls.length]).toEqual([1, 0]);
-  entry.applied[0].settle(DONE);
+  itemAt(entry.applied, 0).settle(DONE);
   await entry.endTurn();
   expect(entry.sent).toEqual([[2]]);
 });
@@ -155,12 +156,12 @@ test("R19: rows that came back late from this node itself keep their order", asy
   entry.atOnce = undefined;
   entry.submit(3, 1, 2, 3);
   entry.owner = A;
-  entry.applied[1].settle(elsewhere("moved"));
+  itemAt(entry.applied, 1).settle(elsewhere("moved"));
   entry.submit(3, 4);
-  entry.applied[0].settle(elsewhere("moved"));
+  itemAt(entry.applied, 0).settle(elsewhere("moved"));
   await entry.endTurn();
   expect(entry.calls, "one is still here").toHaveLength(0);
-  entry.applied[2].settle(DONE);
+  itemAt(entry.applied, 2).settle(DONE);
   await entry.endTurn();
   expect(entry.sent, "and the one that was done does not go again").toEqual([[1, 2, 4]]);
   expect(entry.outcomes).toEqual(isDone(3));
@@ -323,7 +324,7 @@ test("R18: a batch that nobody answered goes again under its number, with doubli
   expect(new Set(entry.sent.map(String))).toEqual(new Set(["1,2,3"]));
   expect(entry.forwarder.figures.sent).toMatchObject({ batches: 1, batchRows: 3, batchesUnheard: 6, peersInFlight: 1 });
   await entry.last.answer(DONE, DONE, DONE);
-  expect(entry.last.number).toBeGreaterThan(entry.calls[0].number);
+  expect(entry.last.number).toBeGreaterThan(itemAt(entry.calls, 0).number);
   expect(playersOf(entry.last.rows), "what waited meanwhile").toEqual([4]);
   await entry.last.answer(DONE);
   entry.submit(3, 5);
@@ -355,9 +356,9 @@ test("Forwarder.onView() sends rows elsewhere at once that were at a peer not li
   });
   expect(entry.last.to).toBe(B);
   expect(new Set(entry.sent[1])).toEqual(new Set([1, 2]));
-  await entry.calls[0].answer({ kind: "refused", reason: "overloaded" });
+  await itemAt(entry.calls, 0).answer({ kind: "refused", reason: "overloaded" });
   expect(entry.outcomes).toEqual([]);
-  await entry.calls[1].answer(DONE, DONE);
+  await itemAt(entry.calls, 1).answer(DONE, DONE);
   expect(new Map(entry.outcomes)).toEqual(
     new Map([
       [1, DONE],
@@ -372,8 +373,8 @@ test("Forwarder.onView() tries at once what pauses, and what waits for a peer th
   entry.submit(3, 1);
   entry.submit(4, 2);
   await entry.endTurn();
-  await entry.calls[0].answer(elsewhere("loading"));
-  await entry.calls[1].fail();
+  await itemAt(entry.calls, 0).answer(elsewhere("loading"));
+  await itemAt(entry.calls, 1).fail();
   expect(entry.calls).toHaveLength(2);
   await entry.learn(() => entry.owners.set(3, C));
   expect(new Map(entry.calls.slice(2).map(({ to, rows }) => [to, playersOf(rows)]))).toEqual(
@@ -400,7 +401,7 @@ test("Forwarder.tick() refuses what is over wherever it is, once, and whatever i
   expect(entry.outcomes).toEqual(isDone(1));
   await entry.pass(1);
   expect(new Map(entry.outcomes.slice(1))).toEqual(new Map([2, 3, 4].map((player) => [player, NO_OWNER])));
-  entry.applied[1].settle(DONE);
+  itemAt(entry.applied, 1).settle(DONE);
   await entry.last.answer(elsewhere("moved"));
   await entry.pass(100);
   expect(entry.outcomes).toHaveLength(4);
@@ -568,7 +569,7 @@ test("R18: who may have applied a batch is lost when it is listed no more, or an
     entry.submitRow(noSeq(5, 4));
     entry.submit(4, 5);
     await entry.endTurn();
-    await entry.calls[1].fail();
+    await itemAt(entry.calls, 1).fail();
     await entry.pass(20);
     expect(toEach(entry.calls), "silence alone is no loss").toEqual([
       [A, 1, 2],

@@ -4,6 +4,7 @@ import { Membership } from "../../cluster/members/membership.ts";
 import { markOf } from "../../cluster/ports/mark.ts";
 import { StoreUnavailableError } from "../../cluster/ports/record-store.ts";
 import type { ClusterKey } from "../../cluster/ports/shared-store.ts";
+import { take } from "../../simulator/item-at.ts";
 import { SharedStoreModel } from "../../simulator/redis/shared-store-model.ts";
 import { KEY } from "../support/bound-store.ts";
 import { incarnationOf, memberNumber, viewOfMembers } from "../support/members.ts";
@@ -111,7 +112,7 @@ describe("R12: KeyKeeper", () => {
 
   test("two of three bring their key back, with the list, and drop the records of the other", async () => {
     await refounded(1);
-    const [one, other] = subjects;
+    const [one, other] = take(2, subjects);
     await pass(2000, one, other);
     expect([standing(), one.lost, other.lost]).toEqual([KEY, [], []]);
     expect(world.store.members.peek()?.view.members).toHaveLength(3);
@@ -120,7 +121,7 @@ describe("R12: KeyKeeper", () => {
   });
   test("one of three brings nothing back, and gives up after two leases, as it hears nobody", async () => {
     await refounded(1);
-    const [one] = subjects;
+    const [one] = take(1, subjects);
     await pass(2 * leaseMs - 1500, one);
     expect(one.lost).toEqual([]);
     await pass(4000, one);
@@ -128,7 +129,7 @@ describe("R12: KeyKeeper", () => {
   });
   test("who could not ask for a while begins anew", async () => {
     await refounded(1);
-    const [one] = subjects;
+    const [one] = take(1, subjects);
     await pass(1500, one);
     world.isStoreAway = true;
     await pass(2 * leaseMs, one);
@@ -140,7 +141,7 @@ describe("R12: KeyKeeper", () => {
   });
   test("who hears most of its peers waits for them to ask as well", async () => {
     await refounded(1);
-    const [one, other] = subjects;
+    const [one, other] = take(2, subjects);
     one.heardCount = 2;
     await pass(5 * leaseMs, one);
     expect(one.lost).toEqual([]);
@@ -162,7 +163,7 @@ describe("R12: KeyKeeper", () => {
   });
   test("a tag that could not be brought to the key is tried again", async () => {
     await refounded(1);
-    const [one, other] = subjects;
+    const [one, other] = take(2, subjects);
     world.isStoreAway = true;
     await pass(1000, one, other);
     world.isStoreAway = false;

@@ -22,7 +22,7 @@ test("R14: once the slowest is ten seconds old the slowest of those after it cou
     [1000, 200],
     [2000, 110],
     [3000, 150],
-  ])
+  ] as const)
     pace.note(atMs, tookMs);
   const licences = [3000, 10_000, 10_001, 11_001, 13_001].map((nowMs) => pace.licenceMs(nowMs));
   expect(licences).toEqual([1200, 1200, 800, 600, 400]);

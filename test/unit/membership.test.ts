@@ -2,6 +2,7 @@ import { expect, test } from "vitest";
 import { Membership } from "../../cluster/members/membership.ts";
 import { markOf } from "../../cluster/ports/mark.ts";
 import { StoreUnavailableError } from "../../cluster/ports/record-store.ts";
+import { take, type Taken, type TakenCount } from "../../simulator/item-at.ts";
 import { SharedStoreModel } from "../../simulator/redis/shared-store-model.ts";
 import { KEY } from "../support/bound-store.ts";
 import { incarnationOf, memberNumber, viewOfMembers } from "../support/members.ts";
@@ -122,7 +123,7 @@ class Subject {
   }
 }
 
-async function joined(count: number): Promise<[World, ...Subject[]]> {
+async function joined<Count extends TakenCount>(count: Count): Promise<[World, ...Taken<Subject>[Count]]> {
   const world = new World();
   const subjects = Array.from({ length: count }, (_, index) => world.node(index + 1));
   for (const [number, subject] of subjects.entries()) {
@@ -131,7 +132,7 @@ async function joined(count: number): Promise<[World, ...Subject[]]> {
     for (const other of subjects.slice(0, number)) other.called = [subject.me];
     await subject.pass(500, ...subjects.slice(0, number));
   }
-  return [world, ...subjects];
+  return [world, ...take(count, subjects)];
 }
 
 test("R8: nodes that join learn the same view, under the same epoch", async () => {
@@ -333,7 +334,7 @@ test("who joins is listed and awaits the calls of the others", async () => {
 });
 test("R15: what is held is named again where it changed, and where the store asks for it, and else not", async () => {
   const [world, one] = await joined(1);
-  const heldNow = (): string | undefined => world.store.members.peek()?.listed[0].held;
+  const heldNow = (): string | undefined => world.store.members.peek()?.listed[0]?.held;
   one.held = "3:1";
   await one.pass(300);
   expect(heldNow()).toBe("3:1");

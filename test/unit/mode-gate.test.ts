@@ -2,6 +2,7 @@ import { expect, test } from "vitest";
 import type { Outcome, Row } from "../../cluster/ports/rows.ts";
 import { StoreUnavailableError } from "../../cluster/ports/record-store.ts";
 import { ModeGate } from "../../cluster/rows/mode-gate.ts";
+import { itemAt } from "../../simulator/item-at.ts";
 import { reportOf } from "../support/forwarding.ts";
 
 /** A gate whose store is the test. */
@@ -88,10 +89,10 @@ test("R28 one call asks for all that came in a turn; what comes meanwhile is ask
   await subject.turn();
   subject.submit(4, 4, "c");
   expect(subject.calls.map(({ names }) => names)).toEqual([["a", "b"]]);
-  await subject.calls[0].answer();
+  await itemAt(subject.calls, 0).answer();
   expect(subject.forwarded).toEqual([1, 2, 3]);
-  expect(subject.calls[1].names).toEqual(["c"]);
-  await subject.calls[1].answer();
+  expect(itemAt(subject.calls, 1).names).toEqual(["c"]);
+  await itemAt(subject.calls, 1).answer();
   expect(subject.forwarded).toEqual([1, 2, 3, 4]);
   expect([subject.gate.figures.rowsWaiting, subject.gate.figures.asked]).toEqual([0, 2]);
 });
@@ -105,7 +106,7 @@ test("R19 later rows of the partition wait behind, whatever they are; those of o
   subject.submit(2, 4, "known");
   await subject.turn();
   expect(subject.forwarded).toEqual([4]);
-  await subject.calls[0].answer();
+  await itemAt(subject.calls, 0).answer();
   expect(subject.forwarded).toEqual([4, 1, 2, 3]);
 });
 
@@ -116,7 +117,7 @@ test("R28 no room: the row is refused, and those behind it go on", async () => {
   subject.submit(1, 2, "known");
   subject.submit(1, 3, "new");
   await subject.turn();
-  await subject.calls[0].answer(["full"]);
+  await itemAt(subject.calls, 0).answer(["full"]);
   expect(subject.refusals).toEqual(["1 no room for the mode"]);
   expect(subject.forwarded).toEqual([2, 3]);
   expect(subject.gate.figures.rowsRefused["no room for the mode"]).toBe(1);
@@ -129,12 +130,12 @@ test("R28 the store away: who asked is told so, and the next row asks anew", asy
   subject.submit(1, 2, "known");
   await subject.turn();
   subject.submit(1, 3, "other");
-  await subject.failing[0]();
+  await itemAt(subject.failing, 0)();
   expect(subject.refusals).toEqual(["1 mode not known"]);
   expect(subject.forwarded).toEqual([2]);
   await subject.turn();
-  expect(subject.calls[1].names).toEqual(["other"]);
-  await subject.calls[1].answer();
+  expect(itemAt(subject.calls, 1).names).toEqual(["other"]);
+  await itemAt(subject.calls, 1).answer();
   expect(subject.forwarded).toEqual([2, 3]);
 });
 
@@ -153,7 +154,7 @@ test("R28 a row whose time is over is refused, and lets those behind it go that 
   subject.gate.tick();
   expect(subject.refusals).toEqual(["1 no owner", "4 no owner"]);
   expect(subject.forwarded).toEqual([2]);
-  await subject.calls[0].answer();
+  await itemAt(subject.calls, 0).answer();
   expect(subject.forwarded).toEqual([2, 3]);
   expect(subject.gate.figures.rowsWaiting).toBe(0);
 });
@@ -165,7 +166,7 @@ test("R28 rows that wait are bounded, and a share of the room is for single ones
   for (let player = 6146; player <= 6145 + 2049; player++) subject.submit(1, player, "new");
   expect(subject.refusals).toEqual(["6145 overloaded", "8194 overloaded"]);
   await subject.turn();
-  await subject.calls[0].answer();
+  await itemAt(subject.calls, 0).answer();
   expect(subject.forwarded).toHaveLength(8192);
 });
 
@@ -173,10 +174,10 @@ test("R28 a call asks for 256 names at the most; the rest waits for the next", a
   const subject = new Subject();
   for (let player = 1; player <= 300; player++) subject.submit(player % 256, player, `m${player}`);
   await subject.turn();
-  expect(subject.calls[0].names).toHaveLength(256);
-  await subject.calls[0].answer();
-  expect(subject.calls[1].names).toHaveLength(44);
-  await subject.calls[1].answer();
+  expect(itemAt(subject.calls, 0).names).toHaveLength(256);
+  await itemAt(subject.calls, 0).answer();
+  expect(itemAt(subject.calls, 1).names).toHaveLength(44);
+  await itemAt(subject.calls, 1).answer();
   expect(subject.forwarded).toHaveLength(300);
   // In each partition as they came.
   for (let player = 1; player <= 44; player++)
@@ -190,6 +191,6 @@ test("R28 a row that comes while an answer lets others go takes its turn behind 
   subject.gate.submit(reportOf(1, 2, { mode: "no" }), late);
   subject.submit(1, 4, "new");
   await subject.turn();
-  await subject.calls[0].answer(["no"]);
+  await itemAt(subject.calls, 0).answer(["no"]);
   expect(subject.forwarded).toEqual([1, 4, 3]);
 });

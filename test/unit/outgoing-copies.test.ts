@@ -2,6 +2,7 @@
 import { expect, test } from "vitest";
 import type { CopyAnswer } from "../../cluster/moves/hand-off-codec.ts";
 import { decodeRows } from "../../engine/codec.ts";
+import { itemAt } from "../../simulator/item-at.ts";
 import { incarnationOf, viewOfMembers } from "../support/members.ts";
 import { CLAIM, LEASE_MS, MoveBench } from "../support/move-bench.ts";
 
@@ -27,11 +28,11 @@ test("R13: serves on until the last round, which says how many rounds and rows t
   const { move, partition, players } = await withPlayers();
   const { bench, holdings } = move;
   expect(rowsIn(await move.ask(partition, 0))).toBe(players.length - 3);
-  bench.report(players[0], "GM01");
-  bench.report(players[0], "GM02");
+  bench.report(itemAt(players, 0), "GM01");
+  bench.report(itemAt(players, 0), "GM02");
   expect(rowsIn(await move.ask(partition, 1))).toBe(1);
   expect(holdings.get(partition).kind).toBe("serving");
-  const told = bench.report(players[1], "GM02");
+  const told = bench.report(itemAt(players, 1), "GM02");
   const last = await move.ask(partition, 2, { isLast: true });
   expect(rowsIn(last)).toBe(1);
   expect(last).toMatchObject({ last: { rounds: 2, rows: players.length - 1, claim: CLAIM, graceLeftMs: 0 } });
@@ -46,7 +47,7 @@ test("R13: a question that comes again gets the same answer, whatever changed me
   const { move, partition, players } = await withPlayers();
   await move.ask(partition, 0);
   const first = await move.ask(partition, 1);
-  move.bench.report(players[0], "GM01");
+  move.bench.report(itemAt(players, 0), "GM01");
   expect(await move.ask(partition, 1)).toEqual(first);
   expect(rowsIn(await move.ask(partition, 2)), "the row is in the round after").toBe(1);
   expect(await move.ask(partition, 1)).toEqual({ kind: "busy" });
@@ -81,12 +82,12 @@ test("R13: nobody but the owner by the view copies what is served, and nothing t
 test("R13: where its append fails it serves on, and the copy is over", async () => {
   const { move, partition, players } = await withPlayers();
   await move.ask(partition, 0);
-  move.bench.report(players[0], "GM01");
+  move.bench.report(itemAt(players, 0), "GM01");
   move.bench.store.goAway();
   expect(await move.ask(partition, 1, { isLast: true })).toEqual({ kind: "busy" });
   expect(move.holdings.get(partition).kind).toBe("serving");
   expect(await move.ask(partition, 1, { isLast: true })).toEqual({ kind: "busy" });
-  expect(move.bench.engine.partitions[partition].changed).toBeUndefined();
+  expect(itemAt(move.bench.engine.partitions, partition).changed).toBeUndefined();
 });
 test("R13: who waits for a slow encoder is told so, and gets the table in the end", async () => {
   const { move, partition, players } = await withPlayers();
@@ -110,7 +111,7 @@ test("R13: a table that cannot be encoded is told, and its taker asks again", as
 });
 test("R13: a copy that nobody asks for in a lease is dropped, and nothing is noted any more", async () => {
   const { move, partition } = await withPlayers();
-  const isNoting = (): boolean => move.bench.engine.partitions[partition].changed !== undefined;
+  const isNoting = (): boolean => itemAt(move.bench.engine.partitions, partition).changed !== undefined;
   await move.ask(partition, 0);
   move.bench.nowMs += LEASE_MS;
   move.handOff.tick();

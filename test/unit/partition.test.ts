@@ -5,6 +5,8 @@ import { InvariantError } from "../../engine/invariant.ts";
 import { MODE_BITS } from "../../engine/modes.ts";
 import { NO_SEQ, Partition, type PartitionOptions, SWEEP_FORGET_COST } from "../../engine/partition.ts";
 import { CELL, NOWHERE, ROW_WORDS, SEEN, SEQ } from "../../engine/presence-table.ts";
+import type { ProfileId } from "../../engine/profile-id.ts";
+import { itemAt } from "../../simulator/item-at.ts";
 import { hashOf, KEY, playerId } from "../../simulator/players.ts";
 
 const SESSION = 900;
@@ -46,7 +48,7 @@ class Subject {
     const base = this.baseOf(player);
     if (base < 0) return undefined;
     const { rows } = this.partition.table;
-    return { cell: rows[base + CELL], seen: rows[base + SEEN], seq: rows[base + SEQ] >>> 0 };
+    return { cell: itemAt(rows, base + CELL), seen: itemAt(rows, base + SEEN), seq: itemAt(rows, base + SEQ) >>> 0 };
   }
   counts(): Record<number, number> {
     this.assertSound();
@@ -55,11 +57,12 @@ class Subject {
   /** What was logged since the last call: player, cell, seen, seq. */
   logged(): number[][] {
     const { unlogged } = this.partition;
-    const rows = Array.from({ length: unlogged.count }, (_, row) => [
-      ...unlogged.words.subarray(row * ROW_WORDS, (row + 1) * ROW_WORDS),
-    ]);
+    const rows = Array.from({ length: unlogged.count }, (_, row) => {
+      const words = unlogged.words.subarray(row * ROW_WORDS, (row + 1) * ROW_WORDS);
+      return [~itemAt(words, 2), itemAt(words, CELL), itemAt(words, SEEN), itemAt(words, SEQ) >>> 0];
+    });
     unlogged.clear();
-    return rows.map(([, , id2, , cell, seen, seq]) => [~id2, cell, seen, seq >>> 0]);
+    return rows;
   }
   /** Whether anything was touched since the last call. */
   touched(): boolean {
@@ -69,7 +72,7 @@ class Subject {
   }
   assertSound(): void {
     const { table } = this.partition;
-    this.partition.assertSound((base) => hashOf(table.rows.subarray(base, base + 4)));
+    this.partition.assertSound((base) => hashOf(table.rows.subarray(base, base + 4) as ProfileId));
   }
 }
 

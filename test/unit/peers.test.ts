@@ -3,6 +3,7 @@ import { seal, unseal } from "../../cluster/peers/envelope.ts";
 import { Peers } from "../../cluster/peers/peers.ts";
 import { type Lane, PeerError, type Transport } from "../../cluster/ports/transport.ts";
 import type { View } from "../../cluster/ports/view.ts";
+import { itemAt, take } from "../../simulator/item-at.ts";
 import { incarnationOf, viewOfMembers } from "../support/members.ts";
 
 const BODY = Uint8Array.of(9);
@@ -124,7 +125,10 @@ test("R19: each message echoes the newest stamp of its receiver, from requests a
   const subject = new Subject();
   const echoes = async (): Promise<[number, number]> => {
     await subject.peers.call(incarnationOf(2), "rows", BODY, 100);
-    const [sent] = subject.sent.splice(0).map((message) => unseal("request", message, MARK));
+    const [sent] = take(
+      1,
+      subject.sent.splice(0).map((message) => unseal("request", message, MARK)),
+    );
     return [sent.sentAtMs, sent.echoMs];
   };
   subject.stampMs = 0;
@@ -222,7 +226,7 @@ test("R10: a port that refuses, or where another incarnation answers, is told on
 });
 test("R10: where a connection ended the port is asked at once, and again until that tells something", async () => {
   const subject = new Subject();
-  const { peerUrl } = subject.view.members[1];
+  const { peerUrl } = itemAt(subject.view.members, 1);
   subject.peers.onView();
   subject.answer = () => Promise.reject(new PeerError("did not answer", false));
   subject.transport.onEnded(peerUrl);
@@ -235,7 +239,7 @@ test("R10: where a connection ended the port is asked at once, and again until t
 });
 test("R10: a connection that ended while the peer still answers accuses nobody", async () => {
   const subject = new Subject();
-  subject.transport.onEnded(subject.view.members[1].peerUrl);
+  subject.transport.onEnded(itemAt(subject.view.members, 1).peerUrl);
   subject.transport.onEnded("http://somebody-else:1");
   await turn();
   expect([subject.sent.length, subject.closed]).toEqual([1, []]);
@@ -277,7 +281,7 @@ test("R10: whoever has been quiet is called with nothing to say, which no part o
 test("R14: who has not heard half of the others is alone; who joins does not count", async () => {
   const subject = new Subject();
   subject.view = viewOfMembers(5, [1, 2, 3, 4]);
-  const joiner = { ...subject.view.members[3], isJoining: true };
+  const joiner = { ...itemAt(subject.view.members, 3), isJoining: true };
   subject.view = { ...subject.view, members: [...subject.view.members.slice(0, 3), joiner] };
   subject.peers.onView();
   subject.nowMs += 3001;
@@ -289,7 +293,7 @@ test("R14: who has not heard half of the others is alone; who joins does not cou
 });
 test("a joiner is called, and counts as called back once it has answered", async () => {
   const subject = new Subject();
-  const [me, , joiner] = subject.view.members;
+  const [me, , joiner] = take(3, subject.view.members);
   subject.view = { ...subject.view, members: [me, { ...joiner, isJoining: true }] };
   const { answer } = subject;
   subject.answer = REFUSING;

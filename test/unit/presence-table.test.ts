@@ -55,8 +55,8 @@ test("PresenceTable.find() of somebody who is not there says where the row would
 test("PresenceTable tells ids apart that differ in one word, and ids that are all zeros but one word", () => {
   const table = new PresenceTable(KEY);
   const ids = [0, 1, 2, 3].flatMap((word) => [
-    Int32Array.of(7, 7, 7, 7).with(word, 8),
-    Int32Array.of(0, 0, 0, 0).with(word, 1),
+    Int32Array.of(7, 7, 7, 7).with(word, 8) as ProfileId,
+    Int32Array.of(0, 0, 0, 0).with(word, 1) as ProfileId,
   ]);
   for (const [number, id] of ids.entries()) fill(table, id, 0, number);
   for (const [number, id] of ids.entries()) {
@@ -163,7 +163,7 @@ test("PresenceTable costs at most 56 bytes a player at any size, growing or shri
 test("PresenceTable.find() looks at few rows where all ids are alike but for one word", () => {
   for (const varied of [0, 1, 2, 3]) {
     // The first word must differ for `displacements`; the others collide for a hash that takes them without a key.
-    const ids = upTo(3000).map((number) => Int32Array.of(number + 1, 0, 0, 0).with(varied, number + 1));
+    const ids = upTo(3000).map((number) => Int32Array.of(number + 1, 0, 0, 0).with(varied, number + 1) as ProfileId);
     const table = new PresenceTable(KEY);
     for (const id of ids) insert(table, id);
     expect(mean(displacements(table, ids)), `word ${varied}`).toBeLessThan(4);

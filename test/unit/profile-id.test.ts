@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 
-import { formatProfileId, parseProfileId } from "../../engine/profile-id.ts";
+import { emptyProfileId, formatProfileId, parseProfileId } from "../../engine/profile-id.ts";
 import { uuidLikes } from "../support/corpora.ts";
 
 const UUID = "01234567-89ab-cdef-0123-456789abcdef";
@@ -9,7 +9,7 @@ const NIL = "00000000-0000-0000-0000-000000000000";
 const MAX = "ffffffff-ffff-ffff-ffff-ffffffffffff";
 
 function parsed(text: string): number[] | undefined {
-  const id = new Int32Array(4);
+  const id = emptyProfileId();
   return parseProfileId(text, id) ? [...id] : undefined;
 }
 const withCharAt = (text: string, at: number, char: string): string => text.slice(0, at) + char + text.slice(at + 1);
@@ -19,7 +19,7 @@ test("parseProfileId() reads four big-endian words", () => {
   expect(parsed("fedcba98-7654-3210-aaaa-00000000ffff")).toEqual([0xfedcba98 | 0, 0x76543210, 0xaaaa0000 | 0, 0xffff]);
 });
 test("parseProfileId() takes either case, formatProfileId() gives lower case back", () => {
-  const id = new Int32Array(4);
+  const id = emptyProfileId();
   expect(parseProfileId(UUID.toUpperCase(), id)).toBe(true);
   expect(formatProfileId(id)).toBe(UUID);
 });

@@ -3,6 +3,7 @@ import { expect, test } from "vitest";
 import { PeerError } from "../../cluster/ports/transport.ts";
 import { encodeAnswer } from "../../cluster/moves/hand-off-codec.ts";
 import type { Pulled } from "../../cluster/moves/puller.ts";
+import { itemAt } from "../../simulator/item-at.ts";
 import { CLAIM, MoveBench } from "../support/move-bench.ts";
 
 const SILENT = new PeerError("No answer", false);
@@ -34,7 +35,7 @@ test("Puller copies the table, a round that turns out small, and the last", asyn
   const { move, partition, players } = await withPlayers();
   move.onCall = ({ round }) => {
     if (round === 1) for (const player of players.slice(0, 5)) move.bench.report(player, "GM02");
-    if (round === 2) move.bench.remove(players[7]);
+    if (round === 2) move.bench.remove(itemAt(players, 7));
     return undefined;
   };
   const pull = await move.pull(partition);
@@ -58,7 +59,7 @@ test("Puller asks again where an answer is lost, and misses nothing", async () =
   const { move, partition, players } = await withPlayers();
   const lost = new Set([1, 3, 5]);
   move.onCall = (_, number) => {
-    if (move.holdings.servingOf(partition) !== undefined) move.bench.report(players[number], "GM02");
+    if (move.holdings.servingOf(partition) !== undefined) move.bench.report(itemAt(players, number), "GM02");
     return lost.has(number) ? "answer lost" : undefined;
   };
   const pull = await move.pull(partition);
@@ -109,13 +110,14 @@ test("R13: what does not fit is told, after the holder was asked to let go, and 
     move.handOff.receive = async (from, body) => {
       const answer = await receive(from, body);
       const round = move.asked.at(-1);
-      if (spoilt === "bytes" && round === "0") answer[answer.length - 1] ^= 1;
+      if (spoilt === "bytes" && round === "0") (answer[answer.length - 1] as number) ^= 1;
       // A row that this copy is not told of.
-      if (spoilt === "row" && round === "1") move.bench.engine.partitions[partition].table.rows[5]++;
+      if (spoilt === "row" && round === "1")
+        (itemAt(move.bench.engine.partitions, partition).table.rows[5] as number)++;
       return answer;
     };
     move.asked.length = 0;
-    if (spoilt === "row") move.bench.report(players[0], "GM03");
+    if (spoilt === "row") move.bench.report(itemAt(players, 0), "GM03");
     expect(await move.pull(partition)).toEqual({ kind: "misfit" });
     expect(move.asked.at(-1)).toMatch("last");
     expect(move.rowsOf(move.taker, partition)).toEqual([]);
@@ -136,6 +138,6 @@ test("Puller begins a new copy each time: what an earlier one left is replaced",
   const { move, partition, players } = await withPlayers();
   move.onCall = (_, number) => (number >= 2 && number <= 4 ? SILENT : undefined);
   expect(await move.pull(partition)).toEqual({ kind: "silent" });
-  move.bench.report(players[0], "GM02");
+  move.bench.report(itemAt(players, 0), "GM02");
   expectSame(move, partition, await move.pull(partition));
 });

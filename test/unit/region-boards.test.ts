@@ -3,6 +3,7 @@ import { expect, test } from "vitest";
 import { NO_TALLIES, type Tallies, type TallyEntry } from "../../cluster/counts/counts-codec.ts";
 import { RegionBoards } from "../../cluster/counts/region-boards.ts";
 import { regionOf } from "../../engine/regions.ts";
+import { itemAt } from "../../simulator/item-at.ts";
 
 const [CA, US] = [regionOf("CA"), regionOf("US")];
 const MODES = ["GM01", "GM02"];
@@ -209,7 +210,7 @@ test("RegionBoards.state() rises its version with each change of players, order 
   });
   next({ partition: 1 });
   next({ partition: 1, version: 2, isDoubtful: true });
-  for (let at = 1; at < versions.length; at++) expect(versions[at]).toBeGreaterThan(versions[at - 1]);
+  for (const [index, later] of versions.slice(1).entries()) expect(later).toBeGreaterThan(itemAt(versions, index));
   const before = versions.at(-1);
   next({
     partition: 0,

@@ -13,7 +13,7 @@ const OPTIONS = {
   removalMs: 4000,
   isLogged: false,
 };
-const idOf = (number: number): ProfileId => Int32Array.of(number, 0, 0, 1);
+const idOf = (number: number): ProfileId => Int32Array.of(number, 0, 0, 1) as ProfileId;
 const NOWHERE: Outcome = { kind: "done", effect: "nowhere", isRemembered: true, place: undefined };
 const MOVED: Outcome = { kind: "done", effect: "moved", isRemembered: true, place: undefined };
 const REFUSED: Outcome = { kind: "refused", reason: "no owner" };

@@ -6,6 +6,7 @@ import { MODES_MAX } from "../../engine/modes.ts";
 import { NO_SEQ } from "../../engine/partition.ts";
 import { CELL, ROW_WORDS, takenRows } from "../../engine/presence-table.ts";
 import { regionOf } from "../../engine/regions.ts";
+import { itemAt, take } from "../../simulator/item-at.ts";
 import { KEY_BYTES, playerId } from "../../simulator/players.ts";
 
 const OPTIONS: EngineOptions = {
@@ -58,7 +59,7 @@ test("Engine.recover() takes a table that names more modes than there are number
   const names = players.map((_, index) => `m${index}`);
   engine.recover(PARTITION, [recordOf(players, names)], WALL_MS);
   engine.assertSound();
-  expect([engine.unnamedPlayers, engine.partitions[PARTITION].unnamed]).toEqual([2, 2]);
+  expect([engine.unnamedPlayers, itemAt(engine.partitions, PARTITION).unnamed]).toEqual([2, 2]);
   expect(engine.boards.players).toBe(4095);
   expect(players.slice(4094).map((player) => modeOf(engine, player))).toEqual(["m4094", "", ""]);
   expect(
@@ -84,7 +85,7 @@ test("five nodes that admitted 1024 modes each make tables that one node can tak
 
 test("a player leaves the reserved mode by a report, a removal or silence, and stays in it by a heartbeat", () => {
   const engine = engineOf();
-  const [reports, leaves, renews, other] = playersOf(engine, 4);
+  const [reports, leaves, renews, other] = take(4, playersOf(engine, 4));
   engine.recover(PARTITION, [recordOf([reports, leaves, renews, other], ["", "", "", "GM01"])], WALL_MS, 0);
   expect(engine.unnamedPlayers).toBe(3);
   expect(report(engine, reports, "GM01")).toBe("moved");
@@ -107,13 +108,13 @@ test("the reserved mode outlives snapshot and log, and goes with its partition",
   expect(players.map((player) => modeOf(after, player))).toEqual(["", "GM01", ""]);
   expect(after.unnamedPlayers).toBe(2);
   // A seq that is new is logged, wherever the player is.
-  report(after, players[0], "GM02");
+  report(after, itemAt(players, 0), "GM02");
   const log = decodeRows("log", after.drainLog(PARTITION, WALL_MS));
   after.recover(PARTITION, [snapshotOf(before), log], WALL_MS);
   expect(players.map((player) => modeOf(after, player))).toEqual(["GM02", "GM01", ""]);
   after.assertSound();
   after.clear(PARTITION);
-  expect([after.unnamedPlayers, after.partitions[PARTITION].unnamed]).toEqual([0, 0]);
+  expect([after.unnamedPlayers, itemAt(after.partitions, PARTITION).unnamed]).toEqual([0, 0]);
   after.assertSound();
 });
 

@@ -60,7 +60,7 @@ class Subject {
   ask(operation: Operation, number: number, mode = "", epoch = this.membership.view.epoch): RowOutcome[] {
     const [id, outcomes] = [idOf(number), [] as RowOutcome[]];
     const hash = this.bench.engine.hash(id);
-    const [id0, id1, id2, id3] = id;
+    const { 0: id0, 1: id1, 2: id2, 3: id3 } = id;
     const region = mode === "" ? 0 : regionOf("CA");
     const partition = this.bench.engine.partitionOf(hash);
     const row = { operation, hash, partition, id0, id1, id2, id3, region, mode, seq: NO_SEQ, untilMs: 1e9 };

@@ -20,6 +20,7 @@ import type { Row } from "../../cluster/ports/rows.ts";
 import { MalformedMessageError } from "../../engine/codec.ts";
 import { NO_SEQ } from "../../engine/partition.ts";
 import { REGIONS, regionOf } from "../../engine/regions.ts";
+import { itemAt } from "../../simulator/item-at.ts";
 import { DONE, elsewhere, incarnationOf, PARTITIONS, reportOf } from "../support/forwarding.ts";
 
 const [CA, US] = [regionOf("CA"), regionOf("US")];
@@ -87,7 +88,7 @@ test("decodeBatch() reads what was encoded, with the time left counted from the 
   const { number, rows } = decodeBatch(batch(), PARTITIONS, 5000);
   expect(number).toBe(77);
   const leftMs = [500, 0, 2 ** 24 - 1, 0, 1, 1];
-  expect(rows).toEqual(ROWS.map((row, index) => ({ ...row, untilMs: 5000 + leftMs[index] })));
+  expect(rows).toEqual(ROWS.map((row, index) => ({ ...row, untilMs: 5000 + itemAt(leftMs, index) })));
 });
 test("decodeBatch() names the partition by the hash's top bits, whatever their number", () => {
   const row = reportOf(0, 1, { hash: 0xabcd1234 | 0 });
@@ -95,8 +96,8 @@ test("decodeBatch() names the partition by the hash's top bits, whatever their n
     [16, 0xa],
     [256, 0xab],
     [4096, 0xabc],
-  ])
-    expect(decodeBatch(batch([row]), partitions, 0).rows[0].partition).toBe(partition);
+  ] as const)
+    expect(itemAt(decodeBatch(batch([row]), partitions, 0).rows, 0).partition).toBe(partition);
 });
 test("decodeBatch() reads a message wherever it lies in memory", () => {
   const around = new Uint8Array(batch().length + 9).fill(0xff);
@@ -293,5 +294,5 @@ test.each<[what: string, offset: number, rule: string, bytes: Uint8Array]>([
 });
 test("regions travel as their codes", () => {
   for (const region of REGIONS.keys())
-    expect(decodeBatch(batch([reportOf(1, 1, { region })]), PARTITIONS, 0).rows[0].region).toBe(region);
+    expect(itemAt(decodeBatch(batch([reportOf(1, 1, { region })]), PARTITIONS, 0).rows, 0).region).toBe(region);
 });

@@ -28,6 +28,7 @@ import {
   playersOf,
   reportOf,
 } from "../support/forwarding.ts";
+import { itemAt } from "../../simulator/item-at.ts";
 
 const MOVED = elsewhere("moved");
 
@@ -121,10 +122,10 @@ test("RowReceiver answers when every row of the batch has settled", async () => 
   let answers: Answer[] | undefined;
   const receiving = owner.receive(1, [reportOf(3, 1), reportOf(4, 2)]).then((all) => (answers = all));
   await Promise.resolve();
-  owner.applied[1].settle(DONE);
+  itemAt(owner.applied, 1).settle(DONE);
   for (let turn = 0; turn < 5; turn++) await Promise.resolve();
   expect(answers).toBeUndefined();
-  owner.applied[0].settle({ ...DONE, isRemembered: false });
+  itemAt(owner.applied, 0).settle({ ...DONE, isRemembered: false });
   await receiving;
   expect(answers).toEqual([{ ...DONE, isRemembered: false }, DONE]);
 });
@@ -141,10 +142,10 @@ test("R18: a row that is refused after it was applied is lost, and the others ha
   const owner = new TestOwner();
   owner.atOnce = undefined;
   const receiving = owner.receive(1, [reportOf(3, 1), reportOf(3, 2), reportOf(4, 3), reportOf(3, 4)]);
-  owner.applied[3].settle(DONE);
-  owner.applied[2].settle(DONE);
-  owner.applied[1].settle(MOVED);
-  owner.applied[0].settle(DONE);
+  itemAt(owner.applied, 3).settle(DONE);
+  itemAt(owner.applied, 2).settle(DONE);
+  itemAt(owner.applied, 1).settle(MOVED);
+  itemAt(owner.applied, 0).settle(DONE);
   expect(await receiving).toEqual([DONE, LOST, DONE, DONE]);
 });
 test("R18: after a short time a batch is answered with what was taken in, and the fates follow in one message", async () => {
@@ -153,15 +154,15 @@ test("R18: after a short time a batch is answered with what was taken in, and th
   let answers: Answer[] | undefined;
   const rows = [reportOf(3, 1), reportOf(3, 2), reportOf(4, 3)];
   const receiving = owner.receive(1, rows).then((all) => (answers = all));
-  owner.applied[1].settle(DONE);
+  itemAt(owner.applied, 1).settle(DONE);
   await owner.pass(9);
   expect(answers).toBeUndefined();
   await owner.pass(1);
   await receiving;
   expect(answers).toEqual([TAKEN_IN, DONE, TAKEN_IN]);
   expect(owner.receiver.figures).toMatchObject({ rowsOpen: 2, rowsTakenIn: 2, fatesWaiting: 0 });
-  owner.applied[0].settle({ ...DONE, isRemembered: false });
-  owner.applied[2].settle(MOVED);
+  itemAt(owner.applied, 0).settle({ ...DONE, isRemembered: false });
+  itemAt(owner.applied, 2).settle(MOVED);
   await owner.endTurn();
   expect(owner.calls.map(({ to, fates }) => [to, fates])).toEqual([
     [
@@ -173,7 +174,7 @@ test("R18: after a short time a batch is answered with what was taken in, and th
     ],
   ]);
   expect(owner.receiver.figures).toMatchObject({ rowsOpen: 0, fatesWaiting: 2 });
-  await owner.calls[0].acknowledge();
+  await itemAt(owner.calls, 0).acknowledge();
   await owner.pass(1000);
   expect(owner.calls).toHaveLength(1);
   expect(owner.receiver.figures).toMatchObject({ fatesWaiting: 0, fatesForgotten: 0 });
@@ -194,12 +195,12 @@ test("R18: one message of fates per entry is under way, the next fills meanwhile
     [A, "1.0"],
     [B, "5.0"],
   ]);
-  await owner.calls[0].fail();
+  await itemAt(owner.calls, 0).fail();
   await owner.pass(19);
   expect(told(2)).toEqual([]);
   await owner.pass(1);
   expect(told(2)).toEqual([[A, "1.0", "1.1", "2.0"]]);
-  await owner.calls[2].acknowledge();
+  await itemAt(owner.calls, 2).acknowledge();
   expect(owner.receiver.figures.fatesWaiting).toBe(1);
 });
 test("R18: a fate is told until its row's time is over, and a little longer, since the entry waits for it", async () => {
@@ -222,11 +223,11 @@ test("R18: rows without a fate that is acknowledged are bounded: new ones are to
   owner.atOnce = undefined;
   const rows = [reportOf(3, 1), reportOf(3, 2), reportOf(4, 3)];
   expect(await owner.receiveSlowly(1, rows)).toEqual([TAKEN_IN, TAKEN_IN, overloaded]);
-  owner.applied[0].settle(DONE);
-  owner.applied[1].settle(DONE);
+  itemAt(owner.applied, 0).settle(DONE);
+  itemAt(owner.applied, 1).settle(DONE);
   await owner.endTurn();
   expect(await owner.receiveSlowly(2, [reportOf(4, 4)], B), "the fates count, too").toEqual([overloaded]);
-  await owner.calls[0].acknowledge();
+  await itemAt(owner.calls, 0).acknowledge();
   expect(await owner.receiveSlowly(2, [reportOf(4, 5)])).toEqual([TAKEN_IN]);
 });
 test("R19: a row's time counts from its sending, and what has outlived it, or may have, is not applied", async () => {
@@ -261,9 +262,9 @@ test("R18: a batch that comes again, since its answer was lost, is answered with
   const rows = [reportOf(3, 1), reportOf(3, 2)];
   await owner.receiveSlowly(1, rows);
   expect(await owner.receiveSlowly(1, rows)).toEqual([TAKEN_IN, TAKEN_IN]);
-  owner.applied[0].settle(DONE);
+  itemAt(owner.applied, 0).settle(DONE);
   expect(await owner.receiveSlowly(1, rows)).toEqual([DONE, TAKEN_IN]);
-  owner.applied[1].settle(MOVED);
+  itemAt(owner.applied, 1).settle(MOVED);
   expect(await owner.receive(1, rows)).toEqual([DONE, LOST]);
   expect(owner.players).toEqual([1, 2]);
   await owner.endTurn();
@@ -275,15 +276,15 @@ test("R18: the next batch of a sender ends the wait for the one before, whose ro
   const first = owner.receive(1, [reportOf(3, 1)]);
   void owner.receive(2, [reportOf(3, 2)]);
   expect(await first).toEqual([TAKEN_IN]);
-  owner.applied[0].settle(DONE);
+  itemAt(owner.applied, 0).settle(DONE);
   await owner.endTurn();
-  expect(owner.calls[0].fates).toEqual([{ batch: 1, index: 0, answer: DONE }]);
+  expect(itemAt(owner.calls, 0).fates).toEqual([{ batch: 1, index: 0, answer: DONE }]);
 });
 test("RowReceiver answers a batch that comes again while it is open as it answers the first, and applies it once", async () => {
   const owner = new TestOwner();
   owner.atOnce = undefined;
   const receiving = [owner.receive(1, [reportOf(3, 1)]), owner.receive(1, [reportOf(3, 1)])];
-  owner.applied[0].settle(MOVED);
+  itemAt(owner.applied, 0).settle(MOVED);
   expect(await Promise.all(receiving)).toEqual([[LOST], [LOST]]);
   expect(owner.players).toEqual([1]);
 });
@@ -299,7 +300,7 @@ test("RowReceiver remembers a bounded number of senders, and forgets those that 
 test("RowReceiver applies nothing of a malformed batch", async () => {
   const owner = new TestOwner();
   const body = encodeBatch(1, [reportOf(3, 1)], 0);
-  body[30] ^= 1;
+  (body[30] as number) ^= 1;
   await expect(owner.receiver.receive(A, 5, 0, body)).rejects.toThrow(MalformedMessageError);
   expect(owner.applied).toHaveLength(0);
   expect(await owner.receive(1, [reportOf(3, 1)]), "and its number is not taken").toEqual([DONE]);

@@ -3,6 +3,7 @@ import { StoreUnavailableError } from "../../cluster/ports/record-store.ts";
 import type { MemberList } from "../../cluster/ports/shared-store.ts";
 import { type NamedTable, namedTables, namingText } from "../../cluster/records/held-tables.ts";
 import { RunGuard } from "../../cluster/records/run-guard.ts";
+import { itemAt } from "../../simulator/item-at.ts";
 import { SharedStoreModel, type Step } from "../../simulator/redis/shared-store-model.ts";
 import { incarnationOf, memberNumber, viewOfMembers } from "../support/members.ts";
 
@@ -38,7 +39,7 @@ test("R15: nothing passes before every listed member has renewed under the run",
   await expect(guard.take([0], CLAIM, true)).rejects.toThrow(StoreUnavailableError);
   expect(guard.look(listOf(naming(RUN), ""))).toEqual([]);
   expect(guard.look(listOf(naming(RUN), naming(RUN)))).toEqual([0]);
-  expect((await guard.take([0], CLAIM, true))[0].kind).toBe("claimed");
+  expect(itemAt(await guard.take([0], CLAIM, true), 0).kind).toBe("claimed");
   expect(guard.look(listOf(naming(RUN), naming(RUN))), "told once").toEqual([]);
 });
 test("R15: a new run of one tag closes that tag only", async () => {
@@ -47,7 +48,7 @@ test("R15: a new run of one tag closes that tag only", async () => {
   guard.look(listOf(naming(RUN, {}, [0, 1])));
   expect(guard.learn([RUN, LATER])).toEqual([1]);
   expect([guard.isOpenFor(0), guard.isOpenFor(1), guard.isOpen]).toEqual([true, false, false]);
-  expect((await guard.take([0], CLAIM, true))[0].kind).toBe("claimed");
+  expect(itemAt(await guard.take([0], CLAIM, true), 0).kind).toBe("claimed");
   await expect(guard.take([1], CLAIM, true)).rejects.toThrow("of another run");
 });
 test("R15: newestOf() is whoever names the highest term, of equal ones the lowest incarnation", () => {

@@ -5,6 +5,7 @@ import { type Parcel, type Speech, TallySender } from "../../cluster/counts/tall
 import { Engine } from "../../engine/engine.ts";
 import { NO_SEQ } from "../../engine/partition.ts";
 import { REGIONS, regionOf } from "../../engine/regions.ts";
+import { itemAt, take } from "../../simulator/item-at.ts";
 import { KEY_BYTES, playerId } from "../../simulator/players.ts";
 
 const [CA, US] = [regionOf("CA"), regionOf("US")];
@@ -45,7 +46,7 @@ class Subject {
   }
 
   report(player: number, region: number, mode: string): void {
-    const id = this.players[player];
+    const id = itemAt(this.players, player);
     this.engine.report(this.engine.hash(id), id, region, this.engine.admitMode(mode), NO_SEQ);
   }
 
@@ -78,8 +79,8 @@ const NOTHING_NEEDED: TallyNeeds = { partitions: [], needsList: false };
 function heard({ tallies: { modes, entries } }: Pick<Parcel, "tallies">): Heard[] {
   return entries.map(({ partition, version, isAllCells, cells }) => {
     const texts: string[] = [];
-    for (let at = 0; at < cells.length; at += 3)
-      texts.push(`${REGIONS[cells[at]]} ${modes[cells[at + 1]]} ${cells[at + 2]}`);
+    for (let index = 0; index < cells.length; index += 3)
+      texts.push(`${REGIONS[itemAt(cells, index)]} ${modes[itemAt(cells, index + 1)]} ${cells[index + 2]}`);
     return { partition, version, isAllCells, cells: texts.sort() };
   });
 }
@@ -94,12 +95,12 @@ test("TallySender: on taking a partition the whole goes to every region owner, t
 });
 test("TallySender: a change goes to the region's owner alone, under a higher version (R20)", () => {
   const subject = new Subject();
-  const [{ version }] = subject.tell("east");
+  const { version } = itemAt(subject.tell("east"), 0);
   subject.tell("west");
   subject.report(0, CA, "GM01");
   expect([subject.sender.isDirty("east"), subject.tell("west")]).toEqual([false, []]);
   expect(subject.sender.isDirty("east")).toBe(true);
-  const [change] = subject.tell("east");
+  const [change] = take(1, subject.tell("east"));
   expect(change).toMatchObject({ isAllCells: false, cells: ["CA GM01 1"] });
   expect(change.version).toBeGreaterThan(version);
 });
@@ -116,9 +117,9 @@ test("TallySender: what is not acknowledged is sent again, with what changed sin
   subject.report(0, CA, "GM01");
   const lost = subject.build("east");
   subject.report(1, CA, "GM02");
-  const [again] = heard(subject.build("east"));
+  const [again] = take(1, heard(subject.build("east")));
   expect(again).toMatchObject({ cells: ["CA GM01 1", "CA GM02 1"] });
-  expect(again.version).toBeGreaterThan(lost.tallies.entries[0].version);
+  expect(again.version).toBeGreaterThan(itemAt(lost.tallies.entries, 0).version);
 });
 test("TallySender: an acknowledgement covers what its message held, not what changed after it was built (R20)", () => {
   const subject = new Subject();
@@ -134,7 +135,7 @@ test("TallySender: an acknowledgement covers what its message held, not what cha
 test("TallySender: an acknowledgement that comes late takes nothing back", () => {
   const subject = new Subject();
   const first = subject.build("east");
-  const [{ version }] = subject.tell("east");
+  const { version } = itemAt(subject.tell("east"), 0);
   subject.sender.acknowledge(first, NOTHING_NEEDED);
   expect(subject.tell("east", true)).toMatchObject([{ version, isAllCells: false }]);
 });
@@ -266,10 +267,10 @@ test("TallySender: a partition that was taken again, or under another term, is s
 });
 test("TallySender: versions rise over all partitions and takings, so that no late message is taken for a new one", () => {
   const subject = new Subject();
-  const [{ version }] = subject.tell("east");
+  const { version } = itemAt(subject.tell("east"), 0);
   subject.sender.drop(0);
   subject.sender.take(0);
-  expect(subject.tell("east")[0].version).toBeGreaterThan(version);
+  expect(itemAt(subject.tell("east"), 0).version).toBeGreaterThan(version);
 });
 test("TallySender: a partition that was dropped is not spoken of", () => {
   const subject = new Subject();

@@ -21,7 +21,7 @@ class Crowd {
     this.tally.leave(cell);
   }
 }
-const countsOf = (tally: Tally): number[][] => [...tally.cells()].map((cell) => [...cell]).sort(([a], [b]) => a - b);
+const countsOf = (tally: Tally): number[][] => [...tally.cells()].sort(([a], [b]) => a - b).map((cell) => [...cell]);
 
 test("Tally counts who came and who left, per cell", () => {
   const { tally } = new Crowd();

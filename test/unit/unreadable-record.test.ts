@@ -4,6 +4,7 @@ import { ClusterNode } from "../../cluster/cluster-node.ts";
 import { readRecord } from "../../cluster/records/recovery.ts";
 import { encodeRows } from "../../engine/codec.ts";
 import { REGIONS } from "../../engine/regions.ts";
+import { take } from "../../simulator/item-at.ts";
 import { USUAL, World } from "../../simulator/world.ts";
 
 const rows = { words: new Int32Array(0), count: 0, modeNames: [], now: 0, writtenAtMs: 5 };
@@ -33,10 +34,10 @@ test("A newcomer is ready within a second although a record cannot be read, and 
   const world = new World(1, ClusterNode, false, { ...USUAL, tickMs: 20 });
   const [first] = [world.start(), world.start()];
   await world.until("both are ready", () => world.areReady && world.areAllServed, 20_000);
-  const [partition] = first.node.parts?.holdings.where("serving") ?? [];
+  const [partition] = take(1, first.node.parts?.holdings.where("serving") ?? []);
   world.kill(first);
   Object.assign(world.store.model.records.get(partition)!, { snapshot: garbage, log: [] });
-  const [left] = world.nodes;
+  const [left] = take(1, world.nodes);
   await world.until("the heir cannot read it", () => left.node.parts!.takeOver.unreadable.has(partition), 10_000);
   const newcomer = world.start();
   await world.until("it is listed", () => newcomer.node.parts?.membership.isListed ?? false, 10_000);

@@ -5,7 +5,7 @@ import type { Static } from "typebox";
 import { NO_SEQ } from "../../../cluster/records/owner.ts";
 import type { Done, Place, Refused } from "../../../cluster/ports/rows.ts";
 import { MODES_MAX } from "../../../engine/modes.ts";
-import { parseProfileId } from "../../../engine/profile-id.ts";
+import { emptyProfileId, parseProfileId } from "../../../engine/profile-id.ts";
 import { REGIONS, regionOf } from "../../../engine/regions.ts";
 import { ErrorAnswer, Nothing, ProfileAnswer, Renewed, ReportAnswer, TryAgainAnswer } from "../answers.ts";
 import { Answers, type Context, ignoreBodies } from "../http.ts";
@@ -33,7 +33,7 @@ type Report = Params & { Body: Static<typeof ReportBody> };
 /** The effects that a report can have. */
 type ReportEffect = "moved" | "renewed" | "late";
 
-const id = new Int32Array(4);
+const id = emptyProfileId();
 
 export function registerProfiles(app: FastifyInstance, context: Context): void {
   const answersOf = (call: string): Answers => new Answers(context.metrics, call);

@@ -23,7 +23,7 @@ export function registerRegions(app: FastifyInstance, context: Context): void {
     const { headers, query } = request;
     const region = regionOf(request.params.region);
     const send = (counts: RegionCounts): void =>
-      topAnswers.send(reply, REGIONS[region], counts, query.top, headers["if-none-match"]);
+      topAnswers.send(reply, REGIONS[region] as string, counts, query.top, headers["if-none-match"]);
     if (!isOwnerAsked(headers["cache-control"])) return send(entry.regionCounts(region));
     entry.askOwner(region, (counts) => send(counts ?? { ...entry.regionCounts(region), isStale: true }));
   });

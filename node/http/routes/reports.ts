@@ -80,7 +80,11 @@ class Batch implements Reports {
   /** What was set aside and what was refused since, in the order of the batch. */
   rejectedWith(refused: ReportsOutcome["refused"]): readonly Rejection[] {
     for (const { index, reason } of refused)
-      this.reject(this.indexes[index], REFUSALS[reason].status, REFUSALS[reason].message(this.modes[index]));
+      this.reject(
+        this.indexes[index] as number,
+        REFUSALS[reason].status,
+        REFUSALS[reason].message(this.modes[index] as string),
+      );
     return this.rejected.sort((one, other) => one.index - other.index);
   }
 
