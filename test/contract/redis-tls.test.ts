@@ -53,10 +53,12 @@ describe.skipIf(!hasRedis || !hasOpenssl)("TLS", () => {
   async function startClusterTls(names: string, more: Readonly<Record<string, string>> = {}) {
     const certificate = authority.certify(names);
     const ports: number[] = [];
-    const cluster = await startRedisCluster(async () => {
-      const port = await freePort();
-      ports.push(port);
-      return { "tls-port": `${port}`, "tls-cluster": "yes", ...certificate, ...more };
+    const cluster = await startRedisCluster({
+      settings: async () => {
+        const port = await freePort();
+        ports.push(port);
+        return { "tls-port": `${port}`, "tls-cluster": "yes", ...certificate, ...more };
+      },
     });
     return Object.assign(cluster, { ports });
   }

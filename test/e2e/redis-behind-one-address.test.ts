@@ -7,7 +7,7 @@ import { expect, test } from "vitest";
 import { startBalancer } from "../support/balancer.ts";
 import { HttpClient } from "../support/http.ts";
 import { startNode } from "../support/node-process.ts";
-import { hasRedis, startRedis } from "../support/redis-server.ts";
+import { hasRedis, startRedis, untilFollows } from "../support/redis-server.ts";
 import { until } from "../support/until.ts";
 
 const ID = "6f0e4b1c-94a0-4c2e-8d55-0b9f3a7c1e21";
@@ -17,9 +17,7 @@ test.skipIf(!hasRedis)(
   async () => {
     await using one = await startRedis();
     await using other = await startRedis({ replicaof: `127.0.0.1 ${one.port}`, "repl-diskless-sync-delay": "0" });
-    await until("the replica follows", () =>
-      other.ask(async (redis) => (await redis.info("replication")).includes("master_link_status:up")),
-    );
+    await untilFollows(other);
     await using balancer = await startBalancer(one.port);
     const env = { HEADCOUNT_REDIS_URL: `redis://127.0.0.1:${balancer.port}`, HEADCOUNT_LEASE_MS: "1000" };
     await using node = await startNode({ env });
@@ -39,9 +37,7 @@ test.skipIf(!hasRedis)(
       });
       const clients = await from.ask(async (redis) => String(await redis.client("LIST")));
       expect(clients.match(/name=headcount\S*/g), "no connection stays at the old master").toBeNull();
-      await until("the replica follows", () =>
-        from.ask(async (redis) => (await redis.info("replication")).includes("master_link_status:up")),
-      );
+      await untilFollows(from);
     }
   },
 );

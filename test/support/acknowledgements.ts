@@ -25,6 +25,7 @@ import { until } from "./until.ts";
 const REGIONS = ["CA", "US", "FR", "JP", "NA", "TV"] as const;
 const MODES = ["GM01", "GM02", "GM03", "gm01", "K-9"] as const;
 const BATCH = 8;
+export const CLIENTS = 16;
 /** Between a client's calls. */
 const PACE_MS = 8;
 const REPEAT_MS = 100;
@@ -86,7 +87,7 @@ export class Acknowledgements {
   }
 
   /** Players who report, renew, leave and are looked up, and readers of counts, until it is ended. */
-  load({ clients = 16, of = this.players }: { clients?: number; of?: readonly Player[] } = {}): Load {
+  load({ clients = CLIENTS, of = this.players }: { clients?: number; of?: readonly Player[] } = {}): Load {
     return new Load(this, clients, of);
   }
 

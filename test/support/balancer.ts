@@ -1,4 +1,7 @@
-/** A TCP balancer: one address, behind it whichever server it is told; connections that stand stay where they are. */
+/**
+ * A TCP balancer: one address, behind it whichever server it is told; connections that stand stay where they are. It may take
+ * its time, as a slow server or a long way does.
+ */
 import { once } from "node:events";
 import { type AddressInfo, connect, createServer, type Socket } from "node:net";
 
@@ -6,6 +9,8 @@ export interface Balancer extends AsyncDisposable {
   readonly port: number;
   /** Where connections to it go from now on. */
   target: number;
+  /** What is sent there arrives so much later; answers come at once, so this is what a call takes longer. */
+  delayMs: number;
 }
 
 export async function startBalancer(target: number): Promise<Balancer> {
@@ -18,7 +23,7 @@ export async function startBalancer(target: number): Promise<Balancer> {
     ] as const) {
       sockets.add(socket);
       socket.setNoDelay(true);
-      socket.pipe(other);
+      passOn(socket, other, () => (socket === inside ? balancer.delayMs : 0));
       socket.on("error", () => other.destroy());
       socket.on("close", () => {
         sockets.delete(socket);
@@ -30,6 +35,7 @@ export async function startBalancer(target: number): Promise<Balancer> {
   const balancer: Balancer = {
     port: (server.address() as AddressInfo).port,
     target,
+    delayMs: 0,
     async [Symbol.asyncDispose]() {
       server.close();
       for (const socket of sockets) socket.destroy();
@@ -37,4 +43,21 @@ export async function startBalancer(target: number): Promise<Balancer> {
     },
   };
   return balancer;
+}
+
+/** In the order in which it came, also where the delay becomes shorter meanwhile. */
+function passOn(source: Socket, target: Socket, delayMs: () => number): void {
+  const chunks: Buffer[] = [];
+  let dueMs = 0;
+  const writeNext = (): void => {
+    const chunk = chunks.shift();
+    if (chunk !== undefined && target.writable) target.write(chunk);
+  };
+  source.on("data", (chunk: Buffer) => {
+    const nowMs = performance.now();
+    chunks.push(chunk);
+    dueMs = Math.max(dueMs, nowMs + delayMs());
+    if (dueMs <= nowMs && chunks.length === 1) writeNext();
+    else setTimeout(writeNext, dueMs - nowMs);
+  });
 }

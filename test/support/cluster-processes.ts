@@ -11,6 +11,11 @@ import { until } from "./until.ts";
 
 /** Short, so that deaths are noticed soon; twice what a renewal may be late on a busy machine. */
 export const LEASE_MS = 1500;
+/**
+ * Logged as an error where all nodes died and start again more than a lease later, as on a busy machine: the dead stand in the
+ * list for one more lease (R7) and call nobody back.
+ */
+export const SLOW_RESTART = "the other nodes cannot reach this node at its peer address";
 const DEADLINE_MS = 1000;
 const PARTITIONS = 128;
 
@@ -27,17 +32,23 @@ export interface ViewShown {
   readonly members: readonly MemberShown[];
 }
 
+/** Where nodes find Redis: one server, or whatever stands for it. */
+export interface RedisSetUp extends AsyncDisposable {
+  readonly url: string;
+}
+
 /** What a node is started with beyond its id. */
 type NodeOptions = Pick<StartOptions, "env" | "runBy" | "onSpawn">;
 
-export class ClusterProcesses implements AsyncDisposable {
-  readonly redis: RedisServer;
+export class ClusterProcesses<SetUp extends RedisSetUp = RedisServer> implements AsyncDisposable {
+  readonly redis: SetUp;
   private readonly env: Readonly<Record<string, string>>;
   /** The dead too, until one of the same id is started: a client does not know. */
   private readonly nodes = new Map<string, NodeProcess>();
   private readonly clients = new Map<string, HttpClient>();
+  private readonly starting = new Set<Promise<unknown>>();
 
-  constructor(redis: RedisServer, env: Readonly<Record<string, string>>) {
+  constructor(redis: SetUp, env: Readonly<Record<string, string>>) {
     this.redis = redis;
     this.env = {
       HEADCOUNT_REDIS_URL: redis.url,
@@ -68,7 +79,13 @@ export class ClusterProcesses implements AsyncDisposable {
   }
 
   /** Resolves when it is ready. One of the same id must be gone. */
-  async start(id: string, { env = {}, ...options }: NodeOptions = {}): Promise<NodeProcess> {
+  async start(id: string, options: NodeOptions = {}): Promise<NodeProcess> {
+    const started = this.startOne(id, options);
+    this.starting.add(started);
+    return started.finally(() => this.starting.delete(started));
+  }
+
+  private async startOne(id: string, { env = {}, ...options }: NodeOptions): Promise<NodeProcess> {
     const node = await startNode({ ...options, env: { ...this.env, HEADCOUNT_ID: id, ...env } });
     await this.forget(id);
     this.nodes.set(id, node);
@@ -106,6 +123,10 @@ export class ClusterProcesses implements AsyncDisposable {
     return (await this.http(id).get("/v1/cluster")).json;
   }
 
+  async incarnationOf(id: string): Promise<string> {
+    return (await this.http(id).get("/v1/node")).json.incarnation;
+  }
+
   async readiness(id: string): Promise<{ readonly status: string; readonly reason?: string }> {
     return (await this.http(id).get("/readyz")).json;
   }
@@ -137,6 +158,7 @@ export class ClusterProcesses implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    await Promise.allSettled(this.starting); // one may have failed while others are on their way
     await Promise.all(this.ids.map((id) => this.forget(id)));
     await this.redis[Symbol.asyncDispose]();
   }
@@ -148,11 +170,16 @@ export interface ClusterOptions {
 }
 
 /** Resolves when all are ready. */
-export async function startCluster({
-  ids = ["a", "b", "c"],
-  env = {},
-}: ClusterOptions = {}): Promise<ClusterProcesses> {
-  const cluster = new ClusterProcesses(await startRedis({ "maxmemory-policy": "noeviction" }), env);
+export async function startCluster(options: ClusterOptions = {}): Promise<ClusterProcesses> {
+  return startClusterOn(await startRedis({ "maxmemory-policy": "noeviction" }), options);
+}
+
+/** The same on a Redis that is there; it ends with the cluster. */
+export async function startClusterOn<SetUp extends RedisSetUp>(
+  redis: SetUp,
+  { ids = ["a", "b", "c"], env = {} }: ClusterOptions = {},
+): Promise<ClusterProcesses<SetUp>> {
+  const cluster = new ClusterProcesses(redis, env);
   try {
     await Promise.all(ids.map((id) => cluster.start(id)));
     await cluster.untilSettled();

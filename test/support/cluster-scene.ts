@@ -4,10 +4,11 @@
  */
 import { afterAll, beforeAll, expect } from "vitest";
 
-import { Acknowledgements, type Player } from "./acknowledgements.ts";
+import { Acknowledgements, CLIENTS, type Player } from "./acknowledgements.ts";
 import { ClusterClient, type Measurements } from "./cluster-client.ts";
-import { type ClusterProcesses, startCluster } from "./cluster-processes.ts";
+import { type ClusterProcesses, type RedisSetUp, startCluster } from "./cluster-processes.ts";
 import type { NodeProcess } from "./node-process.ts";
+import type { RedisServer } from "./redis-server.ts";
 import { SeededRandom } from "../../simulator/seeded-random.ts";
 import { errorsLogged } from "./shared-node.ts";
 import { until } from "./until.ts";
@@ -16,28 +17,41 @@ const PLAYERS = 400;
 /** Acknowledgements before and after what a test does. */
 const QUIET = 150;
 
-export interface Scene {
-  readonly cluster: ClusterProcesses;
+export interface Scene<SetUp extends RedisSetUp = RedisServer> {
+  readonly cluster: ClusterProcesses<SetUp>;
   readonly client: ClusterClient;
   readonly acknowledgements: Acknowledgements;
   readonly random: SeededRandom;
   /** Does it while clients are at work for all players but these, then holds the cluster to its word. */
-  underLoad(deed: () => Promise<void>, except?: readonly Player[]): Promise<Measurements>;
+  underLoad(deed: () => Promise<void>, options?: LoadOptions): Promise<Measurements>;
   /** So many more acknowledgements. */
   untilAcknowledged(count?: number): Promise<void>;
 }
 
-export interface SceneOptions {
-  readonly start?: () => Promise<ClusterProcesses>;
+export interface LoadOptions {
+  /** Players whom the load leaves alone. */
+  readonly except?: readonly Player[];
+  readonly clients?: number;
+}
+
+export interface SceneOptions<SetUp extends RedisSetUp> {
+  readonly start: () => Promise<ClusterProcesses<SetUp>>;
   /** Lines of the log at level error that belong to what the file does. */
   readonly expectedErrors?: RegExp;
 }
 
 /** Call it at the top of a test file; its fields can be read inside tests. */
-export function shareScene({ start = startCluster, expectedErrors }: SceneOptions = {}): Scene {
+export function shareScene(options?: Partial<SceneOptions<RedisServer>>): Scene;
+export function shareScene<SetUp extends RedisSetUp>(options: SceneOptions<SetUp>): Scene<SetUp>;
+export function shareScene({
+  start = startCluster,
+  expectedErrors,
+}: Partial<SceneOptions<RedisSetUp>> = {}): Scene<RedisSetUp> {
   const random = SeededRandom.fromEnvironment();
   const scope = new AsyncDisposableStack();
-  let started: { cluster: ClusterProcesses; client: ClusterClient; acknowledgements: Acknowledgements } | undefined;
+  let started:
+    | { cluster: ClusterProcesses<RedisSetUp>; client: ClusterClient; acknowledgements: Acknowledgements }
+    | undefined;
 
   beforeAll(async () => {
     const cluster = scope.use(await start());
@@ -82,9 +96,10 @@ export function shareScene({ start = startCluster, expectedErrors }: SceneOption
     },
     random,
     untilAcknowledged,
-    async underLoad(deed, except = []) {
+    async underLoad(deed, { except = [], clients = CLIENTS } = {}) {
       const { acknowledgements, cluster } = scene();
       await using load = acknowledgements.load({
+        clients,
         of: acknowledgements.players.filter((each) => !except.includes(each)),
       });
       await untilAcknowledged();

@@ -6,7 +6,7 @@
  */
 import { type ChildProcess, spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
-import { writeFile } from "node:fs/promises";
+import { readdir, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 
 import { Redis } from "ioredis";
@@ -65,6 +65,11 @@ export class RedisServer implements AsyncDisposable {
     await once(child, "exit");
   }
 
+  /** What it kept on disk is gone. Only while it does not run. */
+  async wipe(): Promise<void> {
+    for (const name of await readdir(this.#folder.path)) await rm(join(this.#folder.path, name), { recursive: true });
+  }
+
   /** Asks over a connection of its own. */
   async ask<T>(question: (redis: Redis) => Promise<T>): Promise<T> {
     const redis = new Redis(this.port, HOST, { lazyConnect: true, retryStrategy: () => null });
@@ -97,11 +102,20 @@ export interface SentinelSetUp extends AsyncDisposable {
   readonly url: string;
   readonly master: RedisServer;
   readonly replica: RedisServer;
+  /** The first of them. */
   readonly sentinel: RedisServer;
 }
 
-/** A Sentinel for a master that is there, at a port of its own. @param more lines of its sentinel.conf */
-export async function startSentinelFor(masterPort: number, more: readonly string[] = []): Promise<RedisServer> {
+/**
+ * A Sentinel for a master that is there, at a port of its own.
+ * @param more lines of its sentinel.conf
+ * @param quorum of Sentinels that must find the master silent
+ */
+export async function startSentinelFor(
+  masterPort: number,
+  more: readonly string[] = [],
+  quorum = 1,
+): Promise<RedisServer> {
   const port = await freePort();
   const folder = await temporaryFolder();
   const config = join(folder.path, "sentinel.conf");
@@ -109,7 +123,7 @@ export async function startSentinelFor(masterPort: number, more: readonly string
     `port ${port}`,
     `bind ${HOST}`,
     ...more,
-    `sentinel monitor ${MASTER_NAME} ${HOST} ${masterPort} 1`,
+    `sentinel monitor ${MASTER_NAME} ${HOST} ${masterPort} ${quorum}`,
     `sentinel down-after-milliseconds ${MASTER_NAME} 300`,
     `sentinel failover-timeout ${MASTER_NAME} 3000`,
   ];
@@ -119,51 +133,72 @@ export async function startSentinelFor(masterPort: number, more: readonly string
   return sentinel;
 }
 
-/** A master with one replica, and one Sentinel that promotes the replica when the master is silent for 0.3 s. */
-export async function startSentinel(): Promise<SentinelSetUp> {
+/** A master with one replica, and Sentinels that promote the replica when more than half find the master silent for 0.3 s. */
+export async function startSentinel(sentinelsCount = 1): Promise<SentinelSetUp> {
   await using servers = new AsyncDisposableStack();
   const master = servers.use(await startRedis());
   const replica = servers.use(
     await startRedis({ replicaof: `${HOST} ${master.port}`, "repl-diskless-sync-delay": "0" }),
   );
+  await untilFollows(replica);
+  const sentinels: RedisServer[] = [];
+  for (let number = 0; number < sentinelsCount; number += 1) {
+    const quorum = Math.floor(sentinelsCount / 2) + 1;
+    sentinels.push(servers.use(await startSentinelFor(master.port, [], quorum)));
+  }
+  for (const sentinel of sentinels) {
+    const known = (what: string) =>
+      sentinel.ask(async (redis) => ((await redis.call("SENTINEL", what, MASTER_NAME)) as unknown[]).length);
+    await until(
+      "Sentinel knows the replica and the other Sentinels",
+      async () => (await known("REPLICAS")) === 1 && (await known("SENTINELS")) === sentinelsCount - 1,
+    );
+  }
+  const stack = servers.move();
+  return {
+    url: `redis+sentinel://${sentinels.map(({ port }) => `${HOST}:${port}`).join(",")}/${MASTER_NAME}`,
+    master,
+    replica,
+    sentinel: itemAt(sentinels, 0),
+    [Symbol.asyncDispose]: () => stack.disposeAsync(),
+  };
+}
+
+export async function untilFollows(replica: RedisServer): Promise<void> {
   await until("the replica follows", () =>
     replica.ask(async (redis) => (await redis.info("replication")).includes("master_link_status:up")),
   );
-  const sentinel = servers.use(await startSentinelFor(master.port));
-  await until("Sentinel knows the replica", () =>
-    sentinel.ask(async (redis) => {
-      const replicas = (await redis.call("SENTINEL", "REPLICAS", MASTER_NAME)) as unknown[];
-      return replicas.length === 1;
-    }),
-  );
-  const stack = servers.move();
-  return {
-    url: `redis+sentinel://${HOST}:${sentinel.port}/${MASTER_NAME}`,
-    master,
-    replica,
-    sentinel,
-    [Symbol.asyncDispose]: () => stack.disposeAsync(),
-  };
 }
 
 export interface RedisCluster extends AsyncDisposable {
   readonly url: string;
   readonly masters: readonly RedisServer[];
+  /** One for each master, in the same order, where there are any. */
+  readonly replicas: readonly RedisServer[];
 }
 
-/** Three masters that share the slots, without replicas. @param more settings of each, on top */
-export async function startRedisCluster(more: () => Settings | Promise<Settings> = () => ({})): Promise<RedisCluster> {
+export interface RedisClusterOptions {
+  /** Of each server, on top. */
+  readonly settings?: () => Settings | Promise<Settings>;
+  readonly hasReplicas?: boolean;
+}
+
+/** Three masters that share the slots. */
+export async function startRedisCluster({
+  settings: more = () => ({}),
+  hasReplicas = false,
+}: RedisClusterOptions = {}): Promise<RedisCluster> {
   await using servers = new AsyncDisposableStack();
-  const masters: RedisServer[] = [];
+  const all: RedisServer[] = [];
   const busPorts: number[] = [];
-  for (let number = 0; number < 3; number += 1) {
+  for (let number = 0; number < (hasReplicas ? 6 : 3); number += 1) {
     const busPort = await freePort();
     busPorts.push(busPort);
     const settings = { "cluster-enabled": "yes", "cluster-port": `${busPort}`, "cluster-node-timeout": "1000" };
-    masters.push(
-      servers.use(await startRedis({ ...settings, "cluster-require-full-coverage": "no", ...(await more()) })),
-    );
+    const server = await startRedis({ ...settings, "cluster-require-full-coverage": "no", ...(await more()) });
+    all.push(servers.use(server));
   }
+  const [masters, replicas] = [all.slice(0, 3), all.slice(3)];
   for (const [index, master] of masters.entries()) {
     const [from, to] = take(
       2,
@@ -175,24 +210,42 @@ export async function startRedisCluster(more: () => Settings | Promise<Settings>
     });
   }
   await itemAt(masters, 0).ask(async (redis) => {
-    for (const [index, { port }] of masters.entries()) {
+    for (const [index, { port }] of all.entries()) {
       if (index > 0) await redis.call("CLUSTER", "MEET", HOST, port, itemAt(busPorts, index));
     }
   });
-  for (const master of masters) {
-    await until("the Redis Cluster is whole", () =>
-      master.ask(async (redis) => {
-        const info = String(await redis.call("CLUSTER", "INFO"));
-        return info.includes("cluster_state:ok") && info.includes(`cluster_slots_assigned:${SLOTS_COUNT}`);
-      }),
-    );
-  }
+  await untilClusterIsWhole(all);
+  for (const [index, replica] of replicas.entries()) await follow(replica, itemAt(masters, index));
   const stack = servers.move();
   return {
     url: masters.map((master) => master.url).join(","),
     masters,
+    replicas,
     [Symbol.asyncDispose]: () => stack.disposeAsync(),
   };
+}
+
+async function untilClusterIsWhole(servers: readonly RedisServer[]): Promise<void> {
+  const told = [
+    "cluster_state:ok",
+    `cluster_slots_assigned:${SLOTS_COUNT}`,
+    `cluster_known_nodes:${servers.length}`,
+    "cluster_size:3",
+  ];
+  for (const server of servers) {
+    await until("the Redis Cluster is whole", () =>
+      server.ask(async (redis) => {
+        const info = String(await redis.call("CLUSTER", "INFO"));
+        return told.every((line) => info.includes(line));
+      }),
+    );
+  }
+}
+
+async function follow(replica: RedisServer, master: RedisServer): Promise<void> {
+  const id = await master.ask(async (redis) => String(await redis.call("CLUSTER", "MYID")));
+  await replica.ask((redis) => redis.call("CLUSTER", "REPLICATE", id));
+  await untilFollows(replica);
 }
 
 async function startServer(port: number, args: readonly string[]): Promise<RedisServer> {

@@ -1,0 +1,37 @@
+/**
+ * Redis killed while players move between nodes (R13, R15): nothing that was acknowledged is lost.
+ * `HEADCOUNT_TEST_REDIS_KILL_ROUNDS` gives the number of deaths, `HEADCOUNT_TEST_SEED` replays a run's choices.
+ */
+import { test } from "vitest";
+
+import { SLOW_RESTART } from "../support/cluster-processes.ts";
+import { shareScene } from "../support/cluster-scene.ts";
+import { redisKillRounds, startDurableCluster } from "../support/redis-kill-rounds.ts";
+import { hasRedis } from "../support/redis-server.ts";
+
+const WHY = hasRedis ? "" : " (skipped: there is no redis-server here)";
+const GIVEN = process.env["HEADCOUNT_TEST_REDIS_KILL_ROUNDS"];
+const ROUNDS = Number(GIVEN ?? 2);
+const ROUND_LIMIT_MS = 90_000;
+
+const scene = hasRedis
+  ? shareScene({
+      start: startDurableCluster,
+      expectedErrors: new RegExp(`Redis does not do what it should|could not reach Redis|${SLOW_RESTART}`),
+    })
+  : undefined!;
+
+test.runIf(hasRedis)(
+  `kill -9 of Redis while a node joins and leaves, ${ROUNDS} times, seed ${scene?.random.seed}${WHY}`,
+  { timeout: ROUNDS * ROUND_LIMIT_MS },
+  async () => {
+    const told: string[] = [];
+    const tell = (round: string): void => {
+      told.push(round);
+      if (GIVEN !== undefined) console.log(round);
+    };
+    await redisKillRounds(scene, ROUNDS, tell).catch((error: unknown) => {
+      throw new Error(`${told.join("\n")}\n${String(error)}`, { cause: error });
+    });
+  },
+);
