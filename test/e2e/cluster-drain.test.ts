@@ -12,18 +12,19 @@ const WHY = hasRedis ? "" : " (skipped: there is no redis-server here)";
 /** Longer than a hand-off that nobody answered in time, so that not even then a client is refused. */
 const DEADLINE_MS = 2000;
 const WAIT_MAX_MS = 500;
-/** 200 ms are promised while the machine has time. */
-const BEHIND_MAX_MS = 1000;
+/** 150 ms is the goal (`npm run bench:cluster -- --only freshness`); this much is for what else the machine does. */
+const BEHIND_P99_MAX_MS = 250;
 const REFUSED_RATIO_MAX = 0.001;
 
 /** A machine that stands still for a moment makes clients wait too; it does not do so three times in a row. */
 const AGAIN = { retry: 2 };
-const ROUNDS = 25;
+const ROUNDS = 40;
 
 const start = () => startCluster({ env: { HEADCOUNT_REQUEST_DEADLINE_MS: `${DEADLINE_MS}` } });
 const scene = hasRedis ? shareScene({ start }) : undefined!;
 
-test.runIf(hasRedis)(`what is acknowledged at one node is seen at the others within a moment${WHY}`, async () => {
+const FRESH = `what is acknowledged at one node is seen at the others within ${BEHIND_P99_MAX_MS} ms, 99 times in 100`;
+test.runIf(hasRedis)(`${FRESH}${WHY}`, AGAIN, async () => {
   const { cluster, acknowledgements } = scene;
   const [player] = take(1, acknowledgements.players);
   await using load = acknowledgements.load({ of: acknowledgements.players.slice(1) });
@@ -40,7 +41,8 @@ test.runIf(hasRedis)(`what is acknowledged at one node is seen at the others wit
     );
   }
   await load.end();
-  expect(Math.max(...delaysMs)).toBeLessThan(BEHIND_MAX_MS);
+  const p99Ms = delaysMs.toSorted((a, b) => a - b)[Math.ceil(0.99 * delaysMs.length) - 1];
+  expect(p99Ms).toBeLessThanOrEqual(BEHIND_P99_MAX_MS);
   await acknowledgements.report(player);
   await acknowledgements.expectKept(cluster.urls);
 });
