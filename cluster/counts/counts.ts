@@ -64,7 +64,6 @@ export class Counts {
   private view: View = NO_VIEW;
   private placement: Placement | undefined;
   private beatAtMs = -Infinity;
-  private isProving = false;
   private wholesAsked = 0;
   private publishFailures = 0;
 
@@ -153,10 +152,7 @@ export class Counts {
       if (isBeat ? this.isOwed(member, lane, nowMs) : this.isDue(member, lane, nowMs))
         void this.tell(member, lane, isBeat);
     }
-    if (isBeat) {
-      life.publisher.tick();
-      void this.prove();
-    }
+    if (isBeat) life.publisher.tick();
     this.asking.tick();
   }
 
@@ -222,12 +218,11 @@ export class Counts {
     publisher.note(touched);
   }
 
-  /** @param parcel what is to be told; without it all that changed */
-  private async tell(member: string, lane: Lane, isBeat: boolean, proof?: Parcel): Promise<void> {
+  private async tell(member: string, lane: Lane, isBeat: boolean): Promise<void> {
     const { life } = this;
     const { epoch } = this.view;
     const nowMs = this.ports.nowMs();
-    const parcel = proof ?? life.sender.build(member, isBeat);
+    const parcel = life.sender.build(member, isBeat);
     if (parcel === undefined) return;
     const boards = life.boardSender.build(member, { isBeat, isStale: life.boards.isStale(nowMs), nowMs });
     const message: Tell = { kind: "tell", tallies: parcel.tallies, boards };
@@ -237,26 +232,6 @@ export class Counts {
     life.sender.acknowledge(parcel, { partitions: told.partitions, needsList: told.needsTallyList });
     const needs = { regions: told.regions, needsList: told.needsBoardList };
     if (this.view.epoch === epoch) life.boardSender.acknowledge(member, boards, needs);
-  }
-
-  /** R13, R14: partitions that this node may not speak for, as those that it serves for another, are proven with each beat. */
-  private async prove(): Promise<void> {
-    const { life } = this;
-    const partitions = life.sender.unlicensed;
-    if (this.isProving || partitions.length === 0) return;
-    this.isProving = true;
-    const proven = await this.ports.confirm(partitions);
-    this.isProving = false;
-    if (life !== this.life || proven.length === 0) return;
-    const nowMs = this.ports.nowMs();
-    life.sender.look();
-    this.takeParcel(life.sender.prove(this.ports.me(), proven), nowMs);
-    this.noteBoards();
-    for (const [member, lane] of this.lanes.all) {
-      if (member === this.ports.me() || !this.lanes.hasRoom(lane)) continue;
-      const proof = life.sender.prove(member, proven);
-      if (proof !== undefined) void this.tell(member, lane, false, proof);
-    }
   }
 
   private async answer(from: string, epoch: number, delayMs: number, message: CountsMessage): Promise<CountsMessage> {

@@ -89,11 +89,6 @@ export class TallySender {
     return [...this.held.keys()];
   }
 
-  /** R14: partitions that are served here and that this node may not speak for without a proof. */
-  get unlicensed(): number[] {
-    return this.partitions.filter((partition) => this.held.get(partition)?.isLicensed === false);
-  }
-
   /** R21: from now on this node speaks for a partition; every owner of regions will be told all of it. */
   take(partition: number): void {
     this.drop(partition);
@@ -176,15 +171,8 @@ export class TallySender {
     const destination = this.destinations.get(member);
     if (destination === undefined || destination.regions === 0) return undefined;
     for (const partition of wanted) if (this.held.has(partition)) this.owe(destination, partition);
-    const isAll = proven.length === this.held.size && this.unlicensed.length === 0;
-    return isAll ? this.stated(destination, statement) : this.prove(member, proven);
-  }
-
-  /** R13, R14: what a member is told of partitions for which this node has just proven its claims. */
-  prove(member: string, proven: readonly number[]): Parcel | undefined {
-    const destination = this.destinations.get(member);
-    if (destination === undefined || destination.regions === 0) return undefined;
-    return this.parcel(destination, proven, new Set(proven));
+    const isAll = proven.length === this.held.size && this.isAllLicensed;
+    return isAll ? this.stated(destination, statement) : this.parcel(destination, proven, new Set(proven));
   }
 
   /** A member has taken a message in, but for what it needs. */
@@ -206,6 +194,11 @@ export class TallySender {
     this.look();
     for (const { outboxes } of this.destinations.values())
       for (const { cells } of outboxes.values()) for (const cell of cells.keys()) yield cell & MODE_MASK;
+  }
+
+  /** R14: nothing is served here that this node may not speak for without a proof. */
+  private get isAllLicensed(): boolean {
+    return ![...this.held.values()].some((speech) => speech?.isLicensed === false);
   }
 
   /** What may be said of a partition just now; a change of it is a change of the statement. */

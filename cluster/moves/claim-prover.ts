@@ -1,6 +1,6 @@
 /**
- * R13: what this node serves for another, who has it by the view and copies it, brings no licence (R14). So an empty append
- * proves its claim before each beat of the counts: else moving would make every board stale.
+ * R13, R14: an empty append proves the claims that no licence covers, before each beat of the counts. Such are all that this
+ * node serves for others, who have them by the view and copy them: else moving would make every board stale.
  */
 import type { Holdings } from "./holdings.ts";
 import type { PartitionIndex } from "../ports/record-store.ts";
@@ -35,10 +35,9 @@ export class ClaimProver {
   /** To be called some 50 times a second. */
   tick(): void {
     const { holdings, nowMs } = this.ports;
-    const others = holdings.where("serving").filter((partition) => !holdings.isMine(partition));
-    if (others.length === 0) return this.proofs.clear();
-    for (const partition of this.proofs.keys()) if (!others.includes(partition)) this.proofs.delete(partition);
-    for (const partition of others) {
+    const unlicensed = new Set(holdings.where("serving").filter((partition) => !holdings.isLicensed(partition)));
+    for (const partition of this.proofs.keys()) if (!unlicensed.has(partition)) this.proofs.delete(partition);
+    for (const partition of unlicensed) {
       const proof = this.proofs.get(partition) ?? { provenAtMs: -Infinity, askedAtMs: -Infinity, isAsked: false };
       this.proofs.set(partition, proof);
       if (!proof.isAsked && nowMs() - proof.askedAtMs >= PROVE_EVERY_MS) this.prove(partition, proof);

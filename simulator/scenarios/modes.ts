@@ -13,6 +13,8 @@ const EVENTS_AT_ONCE = 4;
 /** Until a name that nobody is in makes room: noticed, settled, told and told again. */
 const MAKES_ROOM_MS = 12_000;
 const LOOK_MS = 50;
+/** A node learns of a change with its next renewal. */
+const TOLD_WITHIN_MS = 1000;
 
 export const MODES = {
   "modes that come and go, more than there is room for": inWorld(ROOM, async (world, seed) => {
@@ -26,7 +28,7 @@ export const MODES = {
       fault?.();
     }
     await settle(world);
-    expectAgreed(world);
+    await expectAgreed(world);
   }),
 
   "a mode that is new, and a report behind it that needs no answer": inWorld(ROOM, async (world) => {
@@ -44,7 +46,7 @@ export const MODES = {
     await world.run(1000);
     await expectExact(world); // what was acknowledged last stands, before everybody reports anew
     await settle(world);
-    expectAgreed(world);
+    await expectAgreed(world);
   }),
 
   "a dead node's modes while room is needed": inWorld(ROOM, async (world) => {
@@ -76,7 +78,7 @@ export const MODES = {
     world.store.release();
     await world.run(2000);
     await settle(world);
-    expectAgreed(world);
+    await expectAgreed(world);
   }),
 
   "a mode used again in the moment in which it goes": inWorld(ROOM, async (world) => {
@@ -102,7 +104,7 @@ export const MODES = {
       }
     }
     await settle(world);
-    expectAgreed(world);
+    await expectAgreed(world);
   }),
 
   "modes in use when the store comes back empty": inWorld(ROOM, async (world) => {
@@ -110,7 +112,7 @@ export const MODES = {
     world.restartStore("empty");
     await world.run(3000);
     await settle(world);
-    expectAgreed(world);
+    await expectAgreed(world);
   }),
 } satisfies Record<string, Scenario>;
 
@@ -165,7 +167,13 @@ function watchRoom(world: World, isStoreSound: boolean): void {
 }
 
 /** Every node knows the same names, the store too, and whoever is somewhere is in one of them. */
-function expectAgreed(world: World): void {
+async function expectAgreed(world: World): Promise<void> {
+  const isTold = (): boolean =>
+    world.nodes.every(
+      ({ node: { parts } }) =>
+        parts === undefined || parts.figures.modes.agreed === world.store.model.modes.names.length,
+    );
+  await world.until("every node knows as many modes as are agreed", isTold, TOLD_WITHIN_MS);
   const { names } = world.store.model.modes;
   if (names.length > world.settings.clusterKey.modesMax) world.fail(`${names.length} modes are agreed`);
   for (const { name, node } of world.nodes) {
@@ -174,8 +182,6 @@ function expectAgreed(world: World): void {
     for (const mode of engine.modes.names)
       if (mode !== "" && engine.isModeInUse(mode) && !names.includes(mode))
         world.fail(`${name} counts ${mode}, which is not agreed`);
-    const { agreed } = node.parts?.figures.modes ?? { agreed: 0 };
-    if (agreed !== names.length) world.fail(`${name} knows ${agreed} modes, the store ${names.length}`);
     if (engine.unnamedPlayers > 0) world.fail(`${name} has players in the reserved mode`);
   }
 }

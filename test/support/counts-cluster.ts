@@ -51,8 +51,6 @@ export class CountsNode {
   readonly unreadable = new Set<number>();
   mayPublish = true;
   isLicensed = true;
-  /** R14: whether its claims can be proven where it has no licence. */
-  isProvable = false;
   readonly published: Published[] = [];
 
   constructor(cluster: CountsCluster, incarnation: string) {
@@ -76,9 +74,7 @@ export class CountsNode {
         return term === undefined ? undefined : { term, isDoubtful: this.doubtful.has(partition), isLicensed };
       },
       confirm: async (partitions) =>
-        partitions.filter(
-          (partition) => (this.isLicensed || this.isProvable) && cluster.holders.get(partition) === this,
-        ),
+        partitions.filter((partition) => this.isLicensed && cluster.holders.get(partition) === this),
       unreadable: () => this.unreadable,
       mayPublish: () => this.mayPublish,
       publish: async (region, { term, version }) => {

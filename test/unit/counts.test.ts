@@ -324,16 +324,6 @@ test("Counts: a record that cannot be read leaves all boards whole and incomplet
   await cluster.pass(300);
   for (const view of viewsOf(cluster, CA)) expect(view).toMatchObject({ isComplete: true, isStale: false });
 });
-test("Counts: what a node serves for another is proven with each beat, and makes no board stale (R13, R14)", async () => {
-  const cluster = await settledCluster();
-  const holder = cluster.node("1");
-  holder.isLicensed = false;
-  holder.isProvable = true;
-  for (let time = 0; time < 10; time++) {
-    await cluster.pass(100);
-    for (const view of viewsOf(cluster, CA)) expect(view).toMatchObject({ players: 20, isStale: false });
-  }
-});
 test("Counts: an expelled node knows nothing of its former life, and all is said to it again (R8)", async () => {
   const cluster = await settledCluster();
   const { counts } = cluster.node("1");

@@ -308,21 +308,6 @@ test("TallySender: without a licence counts go on, as unsure; an answer that is 
   expect(answer.tallies.statement, "a list would call it unsure").toBe(0);
   expect(cellsOf(heard(answer))).toEqual(["CA GM01 1"]);
 });
-test("TallySender.prove() states what was proven, until that is acknowledged (R13, R14)", () => {
-  const subject = new Subject();
-  subject.sender.take(1);
-  subject.beat("east");
-  subject.speeches.set(0, { term: 5, isDoubtful: false, isLicensed: false });
-  subject.report(0, CA, "GM01");
-  subject.sender.restate();
-  expect(subject.sender.unlicensed).toEqual([0]);
-  subject.sender.look();
-  const proof = subject.sender.prove("east", [0])!;
-  expect(proof.tallies.entries).toMatchObject([{ partition: 0, isUnsure: false }]);
-  subject.sender.acknowledge(proof, NOTHING_NEEDED);
-  expect(subject.sender.isDirty("east")).toBe(false);
-  expect(subject.sender.prove("nobody", [0])).toBeUndefined();
-});
 test("TallySender.answer() is the number and what changed for who knows the list, and counts for nothing (R24)", () => {
   const subject = new Subject();
   subject.sender.take(1);
