@@ -89,7 +89,7 @@ export class MemberNode {
     };
     const placement = (): Placement => this.placement;
     this.engine = new Engine(engineOptions, nowMs());
-    this.guard = new RunGuard(ports.store, ports.bareMs);
+    this.guard = new RunGuard(ports.store, ports.bareMs, leaseMs);
     this.membership = this.makeMembership(member, leaseMs);
     const [partitionsAhead, isLicensed] = [() => this.recorder.aheadCount, () => this.membership.isLicensed];
     this.health = new StoreHealth({ ...ports, partitionsAhead, isLicensed });
@@ -116,25 +116,30 @@ export class MemberNode {
       isListed: (incarnation) => memberOf(membership.view, incarnation) !== undefined,
       isServed: (partition) => holdings.get(partition).kind !== "settling",
     });
+    const onLoss = (): void => void this.storeReturn.onLoss();
     this.takeOver = new TakeOver(
       {
         ...shared,
         call,
         mayPull: () => this.counts.isWhole || nowMs() - membership.listedAtMs > leaseMs / 5,
         takeBack: (partition) => this.takeBack.add(partition),
+        isTakingBack: (partition) => this.takeBack.isPending(partition),
+        onLoss,
         onTaken: (holder, partition, term) => this.notices.add(holder, partition, term),
       },
       { leaseMs, sessionMs, graceMs, isRepair },
     );
-    this.handOff = new HandOff({ ...shared, onFault: (error) => this.onStoreFault(error) }, leaseMs);
+    const onFault = (error: unknown): void => this.onStoreFault(error);
+    this.handOff = new HandOff({ ...shared, onFault }, leaseMs);
     const { takeOver, handOff } = this;
     this.takeBack = new TakeBack({
       ...shared,
       keep: (partition) => handOff.keep(partition),
       isStored: durability !== "none",
+      onLoss,
     });
     const { takeBack } = this;
-    this.storeReturn = new StoreReturn({ ...shared, takeOver, takeBack, onNews: () => this.keeper.onRun() });
+    this.storeReturn = new StoreReturn({ ...shared, takeOver, takeBack, onNews: () => this.keeper.onRun(), onFault });
     this.raiser = new ClaimRaiser({
       ...shared,
       onSuperseded: (partition) => this.onSuperseded(partition),

@@ -30,6 +30,8 @@ export class Checker {
   private byPartition: Player[][] = [];
   /** False while the store is known to have less, and somebody else knows it all. */
   areRecordsChecked = true;
+  /** Partitions whose records were flushed, until somebody writes them back: nobody who does not write hears of it. */
+  readonly flushed = new Set<number>();
   /** The cluster has another key from now on: the records of the former one are gone (R12). */
   onOtherKey: () => void = () => undefined;
   private hashed: (player: Player) => number = () => 0;
@@ -141,6 +143,8 @@ export class Checker {
     const { world } = this;
     const partition = this.partitionOf(player);
     const record = world.store.model.records.get(partition);
+    if (record === undefined && this.flushed.has(partition)) return;
+    this.flushed.delete(partition);
     const place = (record && this.records.placesOf(partition, record).get(player.id[0])) ?? NOWHERE;
     world.tally.recordsChecked++;
     if (player.ledger.allowsRecorded(place, world.nowMs, world.lifeMs)) return;

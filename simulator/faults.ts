@@ -3,6 +3,9 @@ import type { SimulatedNode } from "./simulated-node.ts";
 import type { Return, StoreCall, StoreWeather } from "./store.ts";
 import type { World } from "./world.ts";
 
+/** So often it is noted that what is acknowledged may be lost with its owner. */
+const UNNOTICED_MS = 100;
+
 /** R10: a node's peers see a crash where there is none: their connections end, and its port refuses for a moment. */
 export function resetLying(world: World, node: SimulatedNode, refusesMs: number): void {
   world.disturb("connections reset", `${node.name}'s connections end, and it refuses for ${refusesMs.toFixed(0)} ms`);
@@ -44,6 +47,29 @@ export function restartTag(world: World, tag: number, how: Return, olderMs = 0):
   store.awayTags.delete(tag);
   store.restartTag(tag, how, olderMs);
   if (how !== "intact") world.loseKnowledge((partition) => store.model.tagOf(partition) === tag);
+}
+
+/** R15: all that is stored is gone, or one tag's records, under the run that all believe in. */
+export function flush(world: World, tag?: number): void {
+  const { store } = world;
+  const what = tag === undefined ? "the store" : `tag ${tag}`;
+  world.disturb(`${tag === undefined ? "store" : "tag"} flushed`, `${what} is flushed under the same run`);
+  if (tag === undefined) store.restart("empty", 0, true);
+  else store.restartTag(tag, "empty", 0, true);
+}
+
+/** The same among other faults: whoever owns what is gone may be lost too before anybody has noticed. */
+export function flushUnnoticed(world: World, tag?: number): void {
+  const { checker, settings, store } = world;
+  flush(world, tag);
+  for (let partition = 0; partition < settings.clusterKey.partitions; partition++)
+    if (tag === undefined || store.model.tagOf(partition) === tag) checker.flushed.add(partition);
+  const look = (): void => {
+    if (checker.flushed.size === 0) return;
+    world.loseKnowledge((partition) => checker.flushed.has(partition));
+    world.time.after(UNNOTICED_MS, look);
+  };
+  look();
 }
 
 /** R12: the store is empty, those who know the cluster cannot reach it, and a newcomer founds one. They reach it again. */

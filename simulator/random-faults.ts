@@ -1,5 +1,14 @@
 /** What may go wrong, at random: each fault begins, and ends after a while; two and three fall inside one recovery. */
-import { fillStore, foundMeanwhile, loseTag, resetLying, restartTag, stallStore, worsenStore } from "./faults.ts";
+import {
+  fillStore,
+  flushUnnoticed,
+  foundMeanwhile,
+  loseTag,
+  resetLying,
+  restartTag,
+  stallStore,
+  worsenStore,
+} from "./faults.ts";
 import type { SimulatedNode } from "./simulated-node.ts";
 import type { StoreCall } from "./store.ts";
 import type { World } from "./world.ts";
@@ -177,6 +186,12 @@ function storeReturns(world: World): void {
   later(world, lasting(world, 100, 5000), come);
 }
 
+/** Nobody is told: neither the master nor the list says that anything is gone. */
+function flushed(world: World): void {
+  const { random, settings } = world;
+  flushUnnoticed(world, random.fraction() < 0.5 ? undefined : random.below(settings.tagsCount));
+}
+
 function clockJump(world: World): void {
   const jumpMs = world.random.pick([-60_000, -5000, 5000, 60_000]);
   world.disturb("store clock jumps", `the store's clock jumps by ${jumpMs} ms`);
@@ -238,6 +253,7 @@ const FAULTS: readonly (readonly [weight: number, fault: Fault])[] = [
   [4, onNode(reset)],
   [1, foundApart],
   [2, killAll],
+  [3, flushed],
 ];
 /** After these the store may have less than before, so copies of it are kept. */
 const LOSING: ReadonlySet<Fault> = new Set([storeReturns, tagAway]);

@@ -2,6 +2,7 @@
 import type { ScenarioName } from "./scenario-names.ts";
 import { CRASHES } from "./scenarios/crashes.ts";
 import { FAILING } from "./scenarios/failing.ts";
+import { FLUSHED } from "./scenarios/flushed.ts";
 import { FOUNDING } from "./scenarios/founding.ts";
 import { MODES } from "./scenarios/modes.ts";
 import { MOVING } from "./scenarios/moving.ts";
@@ -21,6 +22,7 @@ export const SCENARIOS: Readonly<Record<ScenarioName, Scenario>> = {
   ...ROWS,
   ...FOUNDING,
   ...RECORDS,
+  ...FLUSHED,
   ...WORLD,
   ...LARGE_RUNS,
   ...WAITING,

@@ -111,7 +111,7 @@ export class Store {
   }
 
   /** One tag's master comes back as another: the records of its partitions, and nothing else, are what it then has. */
-  restartTag(tag: number, how: Return, olderMs = 0): void {
+  restartTag(tag: number, how: Return, olderMs = 0, isSameRun = false): void {
     const { model } = this;
     const copy = how === "empty" ? undefined : (this.copyOf(olderMs) as Saved | undefined);
     const kept = structuredClone(copy)?.records;
@@ -123,7 +123,7 @@ export class Store {
       if (how === "empty") model.tagKeys.delete(tag);
       this.saved.length = 0;
     }
-    this.beginRun(tag);
+    if (!isSameRun) this.beginRun(tag);
   }
 
   /** Does nothing for so long, as while it forks or waits for its disk, and then everything that came at once. */

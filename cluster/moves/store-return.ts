@@ -4,7 +4,7 @@
  */
 import type { Membership } from "../members/membership.ts";
 import type { PartitionIndex } from "../ports/record-store.ts";
-import type { MemberList, Run } from "../ports/shared-store.ts";
+import type { MemberList, Run, SharedStore } from "../ports/shared-store.ts";
 import { namingText } from "../records/held-tables.ts";
 import type { Recorder } from "../records/recorder.ts";
 import type { RunGuard } from "../records/run-guard.ts";
@@ -28,11 +28,16 @@ export interface StoreReturnPorts {
   readonly takeBack: TakeBack;
   /** Some tag is under another run than is known here. */
   readonly onNews: () => void;
+  readonly store: Pick<SharedStore, "beginRun">;
+  /** A UUID nobody used before. */
+  readonly randomId: () => string;
+  readonly onFault: (error: unknown) => void;
   readonly tell: (event: StoreReturnEvent) => void;
 }
 
 export class StoreReturn {
   private readonly ports: StoreReturnPorts;
+  private isAsking = false;
 
   constructor(ports: StoreReturnPorts) {
     this.ports = ports;
@@ -67,8 +72,21 @@ export class StoreReturn {
   }
 
   /**
-   * What this node names of its tables. Under a new run all of them, until what it has to write back is there; else only
-   * what is ahead.
+   * A record is absent that was not known to be: the store lost something under the run that all believe in. Under another
+   * run all members name what they have, and the newest table is taken back. To be called again where it is still absent.
+   */
+  async onLoss(): Promise<void> {
+    const { store, membership, randomId, onFault } = this.ports;
+    if (this.isAsking || membership.run === undefined) return;
+    this.isAsking = true;
+    await store.beginRun(membership.run, randomId()).catch(onFault);
+    this.isAsking = false;
+    membership.renewNow();
+  }
+
+  /**
+   * What this node names of its tables. Under a new run all of them, until what it has to write back is there and the
+   * others have seen it; else only what is ahead.
    * @param named what it named last; undefined: nothing
    * @returns undefined where it need not be said again
    */
@@ -79,8 +97,8 @@ export class StoreReturn {
       const run = guard.runOf(tag);
       const own = tables.filter(([partition]) => guard.tagOf(partition) === tag);
       if (run === undefined) return [];
-      const isSettled = guard.isTagOpen(tag) && !takeBack.isPendingIn(tag);
-      return [{ run, tag, tables: isSettled ? own.filter(([, { isAhead }]) => isAhead) : own }];
+      const isWhole = guard.isAllNamed(tag) || takeBack.isPendingIn(tag);
+      return [{ run, tag, isWhole, tables: isWhole ? own : own.filter(([, { isAhead }]) => isAhead) }];
     });
     const text = namingText(namings);
     return text === named ? undefined : text;

@@ -6,6 +6,7 @@
 import { invariant } from "../../engine/invariant.ts";
 import type { Membership } from "../members/membership.ts";
 import type { FoundedClaim, PartitionIndex } from "../ports/record-store.ts";
+import type { Run, Standing } from "../ports/shared-records.ts";
 import type { HeldRecord } from "../records/held-record.ts";
 import type { Recorder } from "../records/recorder.ts";
 import type { RunGuard } from "../records/run-guard.ts";
@@ -20,6 +21,8 @@ export interface TakeBackPorts {
   readonly nowMs: () => number;
   /** R6: the record is another's; the table stays here until that one serves. */
   readonly keep: (partition: PartitionIndex) => void;
+  /** The record is absent, and nobody has compared the tables that there are of it. */
+  readonly onLoss: () => void;
   readonly tell: (event: TakeBackEvent) => void;
   /** False with durability `none`: claims are taken again, nothing is stored. */
   readonly isStored: boolean;
@@ -34,6 +37,8 @@ interface Pending {
   isUnderWay: boolean;
   /** An answer that was lost is asked for again under the same claim. */
   claim: FoundedClaim | undefined;
+  /** Under which this table is the newest of all that members named: it may make a record that is absent. */
+  newestUnder: Run | undefined;
 }
 
 const RETRY_MS = 100;
@@ -67,7 +72,7 @@ export class TakeBack {
       if (!tags.includes(guard.tagOf(partition))) continue;
       const table = servingIn(holdings.get(partition));
       const isNewest = guard.newestOf(partition)?.incarnation === membership.me.incarnation;
-      if (isNewest) this.add(partition);
+      if (isNewest) this.add(partition, guard.runOf(guard.tagOf(partition)));
       else if (table !== undefined) this.ports.keep(partition);
       newest += Number(isNewest);
       lesser += Number(!isNewest);
@@ -77,10 +82,15 @@ export class TakeBack {
     this.tick();
   }
 
-  /** The store lost the claim of a table that is here, or may have. */
-  add(partition: PartitionIndex): void {
-    if (!this.pending.has(partition))
-      this.pending.set(partition, { notBeforeMs: -Infinity, isUnderWay: false, claim: undefined });
+  /**
+   * The store lost the claim of a table that is here, or may have.
+   * @param newestUnder the run under which all have named what they have, and this is the newest
+   */
+  add(partition: PartitionIndex, newestUnder?: Run): void {
+    const pending = this.pending.get(partition);
+    if (pending === undefined)
+      this.pending.set(partition, { notBeforeMs: -Infinity, isUnderWay: false, claim: undefined, newestUnder });
+    else pending.newestUnder = newestUnder ?? pending.newestUnder;
   }
 
   tick(): void {
@@ -125,7 +135,8 @@ export class TakeBack {
     const isKept = holding.kind === "kept";
     const record = isKept ? this.revive(serving.record) : serving.record;
     const claim = this.claimFor(pending);
-    const answer = await this.write(record, claim, term);
+    const mayBeAbsent = pending.newestUnder === guard.runOf(guard.tagOf(partition));
+    const answer = await this.write(record, claim, term, mayBeAbsent);
     const now = holdings.get(partition);
     if (servingIn(now)?.record !== serving.record) return true; // it moved meanwhile
     if (record.claim !== claim) return this.onRefused(partition, isKept, answer);
@@ -146,16 +157,17 @@ export class TakeBack {
   }
 
   /** @returns what stands, where the store refused; `undefined` where it took it or nobody knows */
-  private async write(record: HeldRecord, claim: FoundedClaim, notAbove: number) {
+  private async write(record: HeldRecord, claim: FoundedClaim, notAbove: number, mayBeAbsent: boolean) {
     const { recorder, guard, membership, isStored } = this.ports;
-    let standing: { readonly term: number; readonly raisedTo: number } | undefined;
+    let standing: Standing | undefined;
     await recorder.heal(record, async ({ covers, bytes }) => {
       invariant(membership.me.incarnation === claim.incarnation, "only the living incarnation claims");
       const { partition } = record;
-      const answer = await guard.takeBack({ partition, claim, notAbove, covers, bytes: isStored ? bytes : undefined });
+      const table = { covers, bytes: isStored ? bytes : undefined };
+      const answer = await guard.takeBack({ partition, claim, notAbove, ...table, mayBeAbsent });
       if (answer.kind === "refused") {
-        standing = { term: answer.standing.claim?.term ?? 0, raisedTo: answer.standing.raisedTo };
-        throw new Error("The store has a newer claim"); // told by what follows
+        ({ standing } = answer);
+        throw new Error(standing.isAbsent ? "The store lost the record" : "The store has a newer claim"); // told by what follows
       }
       record.retake(claim);
       return "landed";
@@ -167,13 +179,17 @@ export class TakeBack {
   private async onRefused(
     partition: PartitionIndex,
     isKept: boolean,
-    standing: { readonly term: number; readonly raisedTo: number } | undefined,
+    standing: Standing | undefined,
   ): Promise<boolean> {
     const { recorder, holdings, membership, keep } = this.ports;
     const term = servingIn(holdings.get(partition))?.record.claim.term ?? 0;
     if (isKept) recorder.drop(partition);
     if (standing === undefined) return false;
-    if (standing.term > term) {
+    if (standing.isAbsent) {
+      this.ports.onLoss();
+      return false;
+    }
+    if ((standing.claim?.term ?? 0) > term) {
       if (!isKept) keep(partition);
       return true;
     }

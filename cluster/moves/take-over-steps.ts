@@ -27,6 +27,8 @@ export interface StepPorts {
   readonly wallMs: () => number;
   /** R15: the table that is here is newer than the record, or its claim was taken under a run that is over. */
   readonly takeBack: (partition: PartitionIndex) => void;
+  /** R15: a record is absent, and somebody may have a table of it. */
+  readonly onLoss: () => void;
   /** R6: this node serves what `holder` had. */
   readonly onTaken: (holder: string, partition: PartitionIndex, term: number) => void;
   readonly tell: (event: TakeOverEvent) => void;
@@ -203,9 +205,19 @@ export class TakeOverSteps {
     expectMe();
     for (const [index, partition] of partitions.entries())
       if ((answers[index] as TakenAnswer).kind === "claimed") holdings.noteClaimed(partition, claim.term);
-    const refusing = answers.flatMap((answer) => (answer.kind === "refused" ? [answer.standing.raisedTo] : []));
-    if (refusing.length > 0) await membership.raiseEpoch(Math.max(...refusing));
+    await this.onRefused(partitions, answers);
     return answers;
+  }
+
+  private async onRefused(partitions: readonly PartitionIndex[], answers: readonly TakenAnswer[]): Promise<void> {
+    const standings = answers.map((answer) => (answer.kind === "refused" ? answer.standing : undefined));
+    const lost = partitions.filter((_, index) => standings[index]?.isAbsent === true);
+    if (lost.length > 0) {
+      this.ports.onLoss();
+      this.events.postpone(lost, RETRY_MS);
+    }
+    const refusing = standings.flatMap((standing) => (standing?.isAbsent === false ? [standing.raisedTo] : []));
+    if (refusing.length > 0) await this.ports.membership.raiseEpoch(Math.max(...refusing));
   }
 
   /** R13: whether somebody else than who was asked had it until now, and may not know yet that it is taken. */

@@ -17,11 +17,12 @@ export interface TakeOverPorts extends StepPorts {
   /** False while this node has so much to take in that what it took would wait. */
   readonly mayPull: () => boolean;
   readonly bareMs: () => number;
+  /** R15: its table is here, and is being taken back. */
+  readonly isTakingBack: (partition: PartitionIndex) => boolean;
 }
 
 export class TakeOver {
   private readonly ports: TakeOverPorts;
-  private readonly options: TakeOverOptions;
   private readonly plan: TakeOverPlan;
   private readonly puller: Puller;
   private readonly steps: TakeOverSteps;
@@ -32,7 +33,6 @@ export class TakeOver {
   constructor(ports: TakeOverPorts, options: TakeOverOptions) {
     const { membership, guard, engine, holdings, call, decompress, nowMs } = ports;
     this.ports = ports;
-    this.options = options;
     this.plan = new TakeOverPlan({
       view: () => membership.view,
       me: () => membership.me.incarnation,
@@ -113,14 +113,14 @@ export class TakeOver {
     for (const step of this.plan.next(this.wanted(), nowMs())) void this.carryOut(step);
   }
 
-  /** What this node owns by the view and does not hold. */
+  /** What this node owns by the view and does not hold; what it takes back is not to be taken beside that. */
   private wanted(): PartitionIndex[] {
-    const { holdings } = this.ports;
+    const { holdings, isTakingBack } = this.ports;
     if (this.missingAt !== holdings.changes) {
       this.missing = holdings.where("wanted", "kept", "elsewhere").filter((partition) => holdings.isMine(partition));
       this.missingAt = holdings.changes;
     }
-    return this.missing;
+    return this.missing.filter((partition) => !isTakingBack(partition));
   }
 
   private async carryOut(step: Step): Promise<void> {
@@ -146,15 +146,19 @@ export class TakeOver {
   // Step one: look who holds it.
 
   private async look(partitions: readonly PartitionIndex[]): Promise<void> {
-    const { view } = this.ports.membership;
-    const standings = await this.ports.guard.standing(partitions);
-    if (view !== this.ports.membership.view) return;
-    for (const [index, partition] of partitions.entries()) this.learnHolder(partition, standings[index] as Standing);
+    const { guard, membership } = this.ports;
+    const { view } = membership;
+    // What is written back meanwhile is named no more when the answer comes, which may be older than that.
+    const named = new Set(partitions.filter((partition) => guard.isNamedAbove(partition, 0)));
+    const standings = await guard.standing(partitions);
+    if (view !== membership.view) return;
+    for (const [index, partition] of partitions.entries())
+      this.learnHolder(partition, standings[index] as Standing, named.has(partition));
   }
 
-  private learnHolder(partition: PartitionIndex, standing: Standing): void {
+  private learnHolder(partition: PartitionIndex, standing: Standing, wasNamed: boolean): void {
     const { holdings, membership } = this.ports;
-    if (this.mustWait(partition, standing)) return this.postpone([partition], RETRY_MS);
+    if (this.mustWait(partition, standing, wasNamed)) return this.postpone([partition], RETRY_MS);
     this.plan.learn(partition, standing);
     const holder = standing.claim?.incarnation;
     const isThere = holder !== undefined && memberOf(membership.view, holder) !== undefined;
@@ -162,13 +166,15 @@ export class TakeOver {
   }
 
   /** R15: whether the store may have lost what some member has a table of: whoever has the newest takes it back first. */
-  private mustWait(partition: PartitionIndex, { claim, isAbsent }: Standing): boolean {
-    const { holdings, guard, takeBack } = this.ports;
+  private mustWait(partition: PartitionIndex, { claim, isAbsent }: Standing, wasNamed: boolean): boolean {
+    const { holdings, guard, takeBack, onLoss } = this.ports;
     const term = claim?.term ?? 0;
     const isMineAbove = (servingIn(holdings.get(partition))?.record.claim.term ?? 0) > term;
     if (isMineAbove) takeBack(partition);
-    const isEarly = isAbsent && guard.openForMs(partition) < this.options.leaseMs;
-    return isMineAbove || isEarly || guard.isNamedAbove(partition, term);
+    if (isMineAbove || guard.isNamedAbove(partition, term)) return true;
+    if (!isAbsent || guard.mayTakeAbsent(partition)) return false;
+    if (!wasNamed && !guard.isKnownAbsent(partition)) onLoss();
+    return true;
   }
 
   private serveSettled(): void {

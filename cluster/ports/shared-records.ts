@@ -60,6 +60,8 @@ export interface TakingBack {
   readonly covers: number;
   /** The snapshot, number 1, covering the whole log; `undefined`: nothing is stored (durability `none`). */
   readonly bytes: Uint8Array | undefined;
+  /** R15: false where a record that is not there is refused: nobody knows whether somebody has a newer table of it. */
+  readonly mayBeAbsent: boolean;
 }
 
 export type TakenBackAnswer = { readonly kind: "claimed" } | { readonly kind: "refused"; readonly standing: Standing };
@@ -74,9 +76,20 @@ export interface SharedRecords {
    * R1: takes records for a term above what they are raised to. The very same claim again (its answer was lost) is answered
    * as claimed, with itself as `before`.
    * @param isLoaded whether to answer snapshot and log
+   * @param mayBeAbsent R15: of these partitions also a record that is not there is taken; of the others it is refused, and
+   * nothing is written
    */
-  take(run: Run, partitions: readonly PartitionIndex[], claim: FoundedClaim, isLoaded: boolean): Promise<TakenAnswer[]>;
-  /** R15: takes a record and replaces it by the claimant's table, at once, unless it stands under a higher term than the table. */
+  take(
+    run: Run,
+    partitions: readonly PartitionIndex[],
+    claim: FoundedClaim,
+    isLoaded: boolean,
+    mayBeAbsent?: ReadonlySet<PartitionIndex>,
+  ): Promise<TakenAnswer[]>;
+  /**
+   * R15: takes a record and replaces it by the claimant's table, at once, unless it stands under a higher term than the
+   * table, or is not there and may not be.
+   */
   takeBack(run: Run, taking: TakingBack): Promise<TakenBackAnswer>;
   /** R14: raises one's own claims to an epoch, never lowers them. */
   raise(

@@ -160,6 +160,12 @@ export interface SharedStore extends SharedRecords, ModeNameStore {
    * @param freshNonce begins the new history; not empty, without spaces
    */
   restore(run: Run, view: View, key: ClusterKey, freshNonce: string, leaseMs: number): Promise<void>;
+  /**
+   * R15: the store lost something under a run that all believe in. The list gets a fresh history, which every member learns
+   * with its next renewal: a new run. Does nothing where the list is gone; rejects where it has another history already.
+   * @param run with a history
+   */
+  beginRun(run: Run, freshNonce: string): Promise<void>;
   /** R1: makes the epoch at least `above` + 1. */
   raiseEpoch(run: Run, above: number, freshNonce: string): Promise<void>;
   /** R11: takes a member off the list; it is not named expelled. */

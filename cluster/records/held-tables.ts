@@ -14,34 +14,41 @@ export interface NamedTable {
 /** Of one member, by tag: the run it believes in, and its tables. */
 export type NamedTables = ReadonlyMap<
   number,
-  { readonly run: Run; readonly tables: ReadonlyMap<PartitionIndex, NamedTable> }
+  { readonly run: Run; readonly isWhole: boolean; readonly tables: ReadonlyMap<PartitionIndex, NamedTable> }
 >;
 
 export interface Naming {
   readonly run: Run;
   readonly tag: number;
+  /** False where there may be tables that are not named. */
+  readonly isWhole: boolean;
   readonly tables: Iterable<readonly [partition: PartitionIndex, table: NamedTable]>;
 }
 
+/** Stands before the tables of a line that leaves none out. */
+const WHOLE = "*";
+
 /** For the list: tags under the same run share a line. The same namings give the same text. */
 export function namingText(namings: Iterable<Naming>): string {
-  const lines = new Map<Run, { tags: number[]; tables: string[] }>();
-  for (const { run, tag, tables } of namings) {
-    const line = lines.get(run) ?? { tags: [], tables: [] };
-    lines.set(run, line);
+  const lines = new Map<string, { run: Run; tags: number[]; tables: string[] }>();
+  for (const { run, tag, isWhole, tables } of namings) {
+    const kind = isWhole ? WHOLE : "";
+    const line = lines.get(kind + run) ?? { run, tags: [], tables: isWhole ? [WHOLE] : [] };
+    lines.set(kind + run, line);
     line.tags.push(tag);
     for (const [partition, { term, isAhead }] of tables) line.tables.push(`${partition}:${term}${isAhead ? "+" : ""}`);
   }
-  return JSON.stringify([...lines].map(([run, { tags, tables }]) => [run, tags, tables.join(",")]));
+  return JSON.stringify(Array.from(lines.values(), ({ run, tags, tables }) => [run, tags, tables.join(",")]));
 }
 
 /** @returns nothing of what cannot be read: it was written by another version, and counts as not named */
 export function namedTables(text: string, tagsCount: number): NamedTables {
-  const named = new Map<number, { run: Run; tables: Map<PartitionIndex, NamedTable> }>();
+  const named = new Map<number, { run: Run; isWhole: boolean; tables: Map<PartitionIndex, NamedTable> }>();
   for (const line of linesOf(text)) {
     if (!isLine(line)) continue;
     const [run, tags, tables] = line;
-    for (const tag of tags) named.set(tag, { run, tables: new Map() });
+    const isWhole = tables.startsWith(WHOLE);
+    for (const tag of tags) named.set(tag, { run, isWhole, tables: new Map() });
     for (const [, partition, term, ahead] of tables.matchAll(/(\d{1,4}):(\d{1,15})(\+?)/g))
       named.get(Number(partition) % tagsCount)?.tables.set(Number(partition), {
         term: Number(term),

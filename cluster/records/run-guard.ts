@@ -26,9 +26,18 @@ import type { RecorderStore } from "./recorder.ts";
 
 interface Gate {
   readonly run: Run;
+  /** Another run was believed in before, so that all members name all they have under this one. */
+  readonly isSuccessor: boolean;
   /** By the bare clock; undefined while not every listed member is known to believe in the same run. */
   openedAtMs: number | undefined;
+  /** Partitions of which somebody named a table when it opened; undefined where not all members named all they have. */
+  named: ReadonlySet<PartitionIndex> | undefined;
+  /** When each record was last known to be absent since the gate opened; -Infinity where there was a record or a table. */
+  readonly absentAtMs: Map<PartitionIndex, number>;
 }
+
+/** A record that was absent when all had named what they have counts as absent for so long after each look. */
+const ABSENT_LEASES = 2;
 
 /** Whoever has the newest table of a partition, as the members name them. */
 interface Newest {
@@ -40,14 +49,16 @@ export class RunGuard implements RecorderStore {
   readonly isOneFile = false;
   private readonly store: SharedRecords;
   private readonly bareMs: () => number;
+  private readonly leaseMs: number;
   private gates: readonly (Gate | undefined)[] = [];
   private list: MemberList | undefined;
   /** By incarnation; read when first asked for. */
   private named: ReadonlyMap<string, NamedTables> | undefined;
 
-  constructor(store: SharedRecords, bareMs: () => number) {
+  constructor(store: SharedRecords, bareMs: () => number, leaseMs: number) {
     this.store = store;
     this.bareMs = bareMs;
+    this.leaseMs = leaseMs;
   }
 
   get tagsCount(): number {
@@ -71,10 +82,29 @@ export class RunGuard implements RecorderStore {
     return this.isTagOpen(this.tagOf(partition));
   }
 
-  /** How long the gate of a partition's tag has been open; 0 while it is closed. */
-  openForMs(partition: PartitionIndex): number {
-    const openedAtMs = this.gates[this.tagOf(partition)]?.openedAtMs;
-    return openedAtMs === undefined ? 0 : this.bareMs() - openedAtMs;
+  /**
+   * Whether all that is here is named: until a lease after a new run was opened. Members learn of it one after another, and
+   * each has to see what all the others have.
+   */
+  isAllNamed(tag: number): boolean {
+    const gate = this.gates[tag];
+    return gate === undefined || gate.openedAtMs === undefined || (gate.isSuccessor && this.isYoung(gate));
+  }
+
+  /**
+   * Whether nobody can have a table of what an absent record should hold: it was absent, and nobody named a table, when all
+   * members had named all they have. Else the store lost it since, under a run that all believe in.
+   */
+  isKnownAbsent(partition: PartitionIndex): boolean {
+    const gate = this.gates[this.tagOf(partition)];
+    const absentAtMs = gate?.absentAtMs.get(partition) ?? -Infinity;
+    return this.bareMs() - absentAtMs <= ABSENT_LEASES * this.leaseMs;
+  }
+
+  /** Whether an absent record may be taken: nobody named a table of it in the lease that a member may be late. */
+  mayTakeAbsent(partition: PartitionIndex): boolean {
+    const gate = this.gates[this.tagOf(partition)];
+    return gate?.openedAtMs !== undefined && !this.isYoung(gate) && this.isKnownAbsent(partition);
   }
 
   runOf(tag: number): Run | undefined {
@@ -91,9 +121,18 @@ export class RunGuard implements RecorderStore {
     );
     const isSame = runs.length === this.gates.length && runs.every((run, tag) => this.gates[tag]?.run === run);
     if (isSame) return [];
-    this.gates = runs.map((run, tag) =>
-      this.gates[tag]?.run === run ? this.gates[tag] : { run, openedAtMs: undefined },
-    );
+    this.gates = runs.map((run, tag) => {
+      const before = this.gates[tag];
+      if (before?.run === run) return before;
+      const isSuccessor = before !== undefined;
+      return {
+        run,
+        isSuccessor,
+        openedAtMs: undefined,
+        named: undefined,
+        absentAtMs: new Map<PartitionIndex, number>(),
+      };
+    });
     return changed;
   }
 
@@ -110,6 +149,7 @@ export class RunGuard implements RecorderStore {
       const { run } = gate;
       if (!this.namedByAll().every((named) => named.get(tag)?.run === run)) continue;
       gate.openedAtMs = this.bareMs();
+      gate.named = this.namedUnder(tag);
       opened.push(tag);
     }
     return opened;
@@ -157,16 +197,27 @@ export class RunGuard implements RecorderStore {
   }
 
   /** All of one tag, as the next four. */
-  standing(partitions: readonly PartitionIndex[]): Promise<Standing[]> {
-    return this.guarded(partitions[0] ?? 0, (run) => this.store.standing(run, partitions));
+  async standing(partitions: readonly PartitionIndex[]): Promise<Standing[]> {
+    const askedAtMs = this.bareMs();
+    const standings = await this.guarded(partitions[0] ?? 0, (run) => this.store.standing(run, partitions));
+    for (const [index, partition] of partitions.entries())
+      this.noteStanding(partition, (standings[index] as Standing).isAbsent, askedAtMs);
+    return standings;
   }
 
-  take(partitions: readonly PartitionIndex[], claim: FoundedClaim, isLoaded: boolean): Promise<TakenAnswer[]> {
-    return this.guarded(partitions[0] ?? 0, (run) => this.store.take(run, partitions, claim, isLoaded));
+  async take(partitions: readonly PartitionIndex[], claim: FoundedClaim, isLoaded: boolean): Promise<TakenAnswer[]> {
+    const absent = new Set(partitions.filter((partition) => this.mayTakeAbsent(partition)));
+    const call = (run: Run): Promise<TakenAnswer[]> => this.store.take(run, partitions, claim, isLoaded, absent);
+    const answers = await this.guarded(partitions[0] ?? 0, call);
+    for (const [index, partition] of partitions.entries())
+      if (answers[index]?.kind === "claimed") this.noteTable(partition);
+    return answers;
   }
 
-  takeBack(taking: TakingBack): Promise<TakenBackAnswer> {
-    return this.guarded(taking.partition, (run) => this.store.takeBack(run, taking));
+  async takeBack(taking: TakingBack): Promise<TakenBackAnswer> {
+    const answer = await this.guarded(taking.partition, (run) => this.store.takeBack(run, taking));
+    if (answer.kind === "claimed") this.noteTable(taking.partition);
+    return answer;
   }
 
   raise(
@@ -174,6 +225,30 @@ export class RunGuard implements RecorderStore {
     epoch: number,
   ): Promise<AppendAnswer[]> {
     return this.guarded(claims[0]?.partition ?? 0, (run) => this.store.raise(run, claims, epoch));
+  }
+
+  private isYoung({ openedAtMs }: Gate): boolean {
+    return openedAtMs !== undefined && this.bareMs() - openedAtMs < this.leaseMs;
+  }
+
+  private noteStanding(partition: PartitionIndex, isAbsent: boolean, askedAtMs: number): void {
+    const gate = this.gates[this.tagOf(partition)];
+    const isNamed = gate?.named?.has(partition) !== false || this.newestOf(partition) !== undefined;
+    if (!isAbsent || isNamed) return this.noteTable(partition);
+    const isNews = !gate.absentAtMs.has(partition) && this.isYoung(gate);
+    if (isNews || this.isKnownAbsent(partition)) gate.absentAtMs.set(partition, askedAtMs);
+  }
+
+  /** There is a record, or a table, of this partition: should it be absent from now on, then it was lost under this run. */
+  private noteTable(partition: PartitionIndex): void {
+    this.gates[this.tagOf(partition)]?.absentAtMs.set(partition, -Infinity);
+  }
+
+  /** @returns undefined where somebody names only a part of what it has */
+  private namedUnder(tag: number): ReadonlySet<PartitionIndex> | undefined {
+    const namings = this.namedByAll().map((named) => named.get(tag));
+    if (namings.some((naming) => naming?.isWhole !== true)) return undefined;
+    return new Set(namings.flatMap((naming) => [...(naming?.tables.keys() ?? [])]));
   }
 
   private tableIn(named: NamedTables, partition: PartitionIndex) {

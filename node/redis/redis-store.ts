@@ -72,10 +72,12 @@ export interface RedisStoreOptions {
 const CLUSTER_TAGS_COUNT = 16;
 /** R9: a renewal that names an old history is answered with the present one, and sent again. */
 const HISTORIES_MAX = 3;
+const NONE: ReadonlySet<PartitionIndex> = new Set();
 
 const SCRIPTS = {
   renew: scriptNamed("renew"),
   restore: scriptNamed("restore"),
+  beginRun: scriptNamed("begin-run"),
   raiseEpoch: scriptNamed("raise-epoch"),
   leave: scriptNamed("leave"),
   admitMode: scriptNamed("admit-mode"),
@@ -210,6 +212,10 @@ export class RedisStore implements SharedStore {
     await this.#leases.call("write the view back", SCRIPTS.restore, [this.#membersKey], args);
   }
 
+  async beginRun(run: Run, freshNonce: string): Promise<void> {
+    await this.#leases.call("begin another run", SCRIPTS.beginRun, [this.#membersKey], [run, freshNonce]);
+  }
+
   async raiseEpoch(run: Run, above: number, freshNonce: string): Promise<void> {
     await this.#leases.call("raise the epoch", SCRIPTS.raiseEpoch, [this.#membersKey], [run, `${above}`, freshNonce]);
   }
@@ -275,20 +281,24 @@ export class RedisStore implements SharedStore {
     partitions: readonly PartitionIndex[],
     claim: FoundedClaim,
     isLoaded: boolean,
+    mayBeAbsent: ReadonlySet<PartitionIndex> = NONE,
   ): Promise<TakenAnswer[]> {
     if (partitions.length === 0) return [];
     const connection = isLoaded ? this.#bulk : this.#leases;
     const { text, generation } = this.#shelf.keptAs(markOfRun(run));
     const about = [run, encodeClaim(claim), isLoaded ? "1" : "0", text, `${generation}`];
-    const args = [...about, ...partitions.map(String)];
+    const asked = partitions.flatMap((partition) => [`${partition}`, mayBeAbsent.has(partition) ? "1" : "0"]);
+    const args = [...about, ...asked];
     const answers = await connection.call("take records", SCRIPTS.take, [this.#keyOf(partitions[0] as number)], args);
     return (answers as TakingAnswer[]).map((answer) => decodeTaken(answer, isLoaded));
   }
 
-  async takeBack(run: Run, { partition, claim, notAbove, covers, bytes }: TakingBack): Promise<TakenBackAnswer> {
+  async takeBack(run: Run, taking: TakingBack): Promise<TakenBackAnswer> {
+    const { partition, claim, notAbove, covers, bytes, mayBeAbsent } = taking;
     const { text, generation } = this.#shelf.keptAs(markOfRun(run));
     const about = [run, text, `${generation}`, `${partition}`, encodeClaim(claim), `${notAbove}`, `${covers}`];
-    const args = [...about, ...(bytes === undefined ? ["0"] : ["1", asBuffer(bytes)])];
+    const table = bytes === undefined ? ["0"] : ["1", asBuffer(bytes)];
+    const args = [...about, mayBeAbsent ? "1" : "0", ...table];
     const answer = await this.#bulk.call("take a record back", SCRIPTS.takeBack, [this.#keyOf(partition)], args);
     return decodeTakenBack(answer as TakingAnswer);
   }

@@ -181,6 +181,42 @@ export const MOVING_FAULTS: Readonly<Record<string, PlantedFault>> = {
     "tell(",
     "the store back as another while all owners live",
   ),
+  "a record that is absent is taken, whatever anybody may have": fault(
+    "R15",
+    "cluster/records/run-guard.ts",
+    "return gate?.openedAtMs !== undefined && !this.isYoung(gate) && this.isKnownAbsent(partition);",
+    "return gate !== undefined;",
+    "the store flushed under the same run while a take is planned",
+    "one tag flushed under the same run while its partitions move",
+  ),
+  "what some name only in part is taken for all": fault(
+    "R15",
+    "cluster/records/run-guard.ts",
+    "if (namings.some((naming) => naming?.isWhole !== true)) return undefined;",
+    "",
+    "a newcomer to a flushed tag whose holder is frozen",
+  ),
+  "a record that was there may be absent": fault(
+    "R15",
+    "cluster/records/run-guard.ts",
+    "const isNews = !gate.absentAtMs.has(partition) && this.isYoung(gate);",
+    "const isNews = true;",
+    "one tag flushed under the same run while its partitions move",
+  ),
+  "a loss that was seen is not told": fault(
+    "R15",
+    "cluster/moves/store-return.ts",
+    "await store.beginRun(membership.run, randomId()).catch(onFault);",
+    "await Promise.resolve(store).catch(onFault);\n    randomId();",
+    "one tag flushed under the same run while its partitions move",
+  ),
+  "a table is written back to an absent record before all have named theirs": fault(
+    "R15",
+    "cluster/moves/take-back.ts",
+    "const mayBeAbsent = pending.newestUnder === guard.runOf(guard.tagOf(partition));",
+    "const mayBeAbsent = pending.isUnderWay;",
+    "a stale holder meets a record that was flushed under the same run",
+  ),
   "written back by whoever comes first": {
     rule: "R15",
     patches: [

@@ -117,6 +117,11 @@ export class KeyModel {
     this.modes.load(undefined); // whoever holds one tells it again (R28)
   }
 
+  beginRun(run: Run, freshNonce: string): void {
+    this.expect(run);
+    if (this.kept !== undefined) this.history = `${this.kept.generation}.${freshNonce}`;
+  }
+
   raiseEpoch(run: Run, above: number, freshNonce: string): void {
     this.expect(run);
     this.members.raiseEpoch(above, freshNonce);

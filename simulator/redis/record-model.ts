@@ -29,8 +29,10 @@ export function takeRecord(
   found: RecordModel | undefined,
   claim: FoundedClaim,
   isLoaded: boolean,
+  mayBeAbsent: boolean,
 ): TakenAnswer {
   const before = standingOf(found);
+  if (found === undefined && !mayBeAbsent) return { kind: "refused", standing: before };
   if (!isSame(record.claim, claim)) {
     if (claim.term <= record.raisedTo) return { kind: "refused", standing: before };
     const isLost = found === undefined;
@@ -43,8 +45,9 @@ export function takeRecord(
 export function takeBackRecord(
   record: RecordModel,
   found: RecordModel | undefined,
-  { claim, notAbove, covers, bytes }: TakingBack,
+  { claim, notAbove, covers, bytes, mayBeAbsent }: TakingBack,
 ): TakenBackAnswer {
+  if (found === undefined && !mayBeAbsent) return { kind: "refused", standing: standingOf(found) };
   if (isSame(record.claim, claim)) return { kind: "claimed" };
   const isRefused = (record.claim?.term ?? 0) > notAbove || claim.term <= record.raisedTo;
   if (isRefused) return { kind: "refused", standing: standingOf(found) };

@@ -122,26 +122,26 @@ export class SharedStoreModel extends KeyModel {
     partitions: readonly PartitionIndex[],
     claim: FoundedClaim,
     isLoaded: boolean,
+    mayBeAbsent: ReadonlySet<PartitionIndex>,
     kept: KeptKey | undefined,
   ): TakenAnswer[] {
     this.expectAt(run, partitions);
-    if (kept !== undefined) for (const partition of partitions) this.copy(this.tagOf(partition), kept);
     return partitions.map((partition) => {
       const standing = this.records.get(partition);
       const record = standing ?? emptyRecord();
-      this.records.set(partition, record);
-      return takeRecord(record, standing, claim, isLoaded);
+      const answer = takeRecord(record, standing, claim, isLoaded, mayBeAbsent.has(partition));
+      this.#keepTaken(partition, record, answer, kept);
+      return answer;
     });
   }
 
   takeBack(run: Run, taking: TakingBack, kept: KeptKey | undefined): TakenBackAnswer {
     const { partition } = taking;
     this.expectAt(run, [partition]);
-    if (kept !== undefined) this.copy(this.tagOf(partition), kept);
     const found = this.records.get(partition);
     const record = found ?? emptyRecord();
     const answer = takeBackRecord(record, found, taking);
-    if (answer.kind === "claimed") this.records.set(partition, record);
+    this.#keepTaken(partition, record, answer, kept);
     return answer;
   }
 
@@ -190,6 +190,18 @@ export class SharedStoreModel extends KeyModel {
     this.published.set(region, { term, version, players: board });
     return "published";
   }
+
+  /** What is claimed is there from now on, and its tag has a key. */
+  #keepTaken(
+    partition: PartitionIndex,
+    record: RecordModel,
+    { kind }: TakenAnswer | TakenBackAnswer,
+    kept: KeptKey | undefined,
+  ): void {
+    if (kind === "refused") return;
+    this.records.set(partition, record);
+    if (kept !== undefined) this.copy(this.tagOf(partition), kept);
+  }
 }
 
 class ModelConnection implements SharedStore {
@@ -212,6 +224,10 @@ class ModelConnection implements SharedStore {
   restore(run: Run, view: View, key: ClusterKey, freshNonce: string, leaseMs: number): Promise<void> {
     const kept = this.#met.meet(key);
     return this.#step("restore", () => this.#model.restore(run, view, kept, freshNonce, leaseMs));
+  }
+
+  beginRun(run: Run, freshNonce: string): Promise<void> {
+    return this.#step("beginRun", () => this.#model.beginRun(run, freshNonce));
   }
 
   raiseEpoch(run: Run, above: number, freshNonce: string): Promise<void> {
@@ -266,9 +282,10 @@ class ModelConnection implements SharedStore {
     partitions: readonly PartitionIndex[],
     claim: FoundedClaim,
     isLoaded: boolean,
+    mayBeAbsent: ReadonlySet<PartitionIndex> = new Set(),
   ): Promise<TakenAnswer[]> {
     const kept = this.#met.of(run);
-    return this.#atTag("take", partitions, () => this.#model.take(run, partitions, claim, isLoaded, kept));
+    return this.#atTag("take", partitions, () => this.#model.take(run, partitions, claim, isLoaded, mayBeAbsent, kept));
   }
 
   takeBack(run: Run, taking: TakingBack): Promise<TakenBackAnswer> {

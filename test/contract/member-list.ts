@@ -538,7 +538,7 @@ export function memberListContract(
       await expect(store.take(after, [3], { ...claim, term: 9 }, false)).rejects.toThrow(OtherKeyError);
       expect(await store.adoptTags(after)).toBeGreaterThan(0);
       expect(await store.adoptTags(after)).toBe(0);
-      const taken = await store.take(after, [3], { term: 9, incarnation: "gus", founding: "f" }, true);
+      const taken = await store.take(after, [3], { term: 9, incarnation: "gus", founding: "f" }, true, new Set([3]));
       expect(taken).toMatchObject([{ kind: "claimed", before: { claim: undefined }, isLost: true }]);
       await expect(store.take(run, [3], { ...claim, term: 10 }, false)).rejects.toThrow(OtherKeyError);
       await expect(store.adoptTags(run)).rejects.toThrow(OtherKeyError);
@@ -556,6 +556,27 @@ export function memberListContract(
       await store.raiseEpoch(run, 8, "fresh");
       await store.raiseEpoch(run, 8, "unused");
       expect(await viewOf(store)).toMatchObject({ epoch: 9, nonce: "fresh", members: [{ incarnation: "ann" }] });
+    });
+  });
+
+  describe("R15 beginRun()", () => {
+    test("gives the list another history, once for who believes in the same, and every member must name anew", async () => {
+      const { store, run, renew, namesNow } = await listOf("ann", "bea");
+      await renew("ann", { held: "3:1" });
+      await store.beginRun(run, "another");
+      await expect(store.beginRun(run, "a third")).rejects.toThrow(OtherRunError);
+      const after = await runOf(store);
+      expect(after).not.toBe(run);
+      expect(after.startsWith(run.slice(0, run.indexOf(" "))), "under the same master").toBe(true);
+      await expect(store.raiseEpoch(run, 8, "fresh")).rejects.toThrow(OtherRunError);
+      expect(await renew("ann", { held: undefined })).toMatchObject({ kind: "renewed", mustName: true, run: after });
+      expect(await renew("bea", { held: "4:1" })).toMatchObject({ kind: "renewed", mustName: false, run: after });
+      expect(await namesNow()).toEqual(["ann", "bea"]);
+    });
+    test("does nothing where there is no list", async () => {
+      const { store, run } = await openEmpty();
+      await store.beginRun(run, "another");
+      expect(await runOf(store)).toBe(run);
     });
   });
 

@@ -11,7 +11,7 @@ import { KEY } from "../support/bound-store.ts";
 import { byTag } from "../support/by-tag.ts";
 import { PROJECT_DIR, startNode } from "../support/node-process.ts";
 import { hasRedis, type RedisServer, startRedis, startRedisCluster, startSentinel } from "../support/redis-server.ts";
-import { LEASE_MS, memberNamed, renewalOf, wholeRunOf } from "../support/renewals.ts";
+import { LEASE_MS, memberNamed, renewalOf, runOf, wholeRunOf } from "../support/renewals.ts";
 import { until } from "../support/until.ts";
 
 const README = readFileSync(join(PROJECT_DIR, "deploy/README.md"), "utf8");
@@ -56,6 +56,7 @@ async function useAll(store: RedisStore): Promise<void> {
   await store.tellModes(run, told);
   const partitions = Array.from({ length: KEY.partitions }, (_, partition) => partition);
   await byTag(store).take(run, partitions, ALICE, true);
+  await store.beginRun(await runOf(store), "another");
   const appends = partitions.map((partition) => ({ partition, claim: ALICE, from: 0, message: Buffer.from("a") }));
   expect(new Set(await byTag(store).append(run, appends))).toEqual(new Set(["landed"]));
   await byTag(store).raise(
@@ -71,6 +72,7 @@ async function useAll(store: RedisStore): Promise<void> {
     notAbove: 2,
     covers: 1,
     bytes: Buffer.from("T"),
+    mayBeAbsent: true,
   });
   const board = { term: 1, version: 1, modes: 1, since: undefined, players: [{ mode: "a", players: 1 }], gone: [] };
   await store.publish("CA", board);

@@ -56,7 +56,9 @@ describe.skipIf(!hasRedis)("RedisStore", () => {
       expect(answer.kind).toBe("gone");
       expect(answer.run).not.toBe(run);
       expect(await store.look()).toMatchObject({ key: undefined, copy: undefined, view: { epoch: 0 } });
-      expect(await store.take(answer.run, [0], ALICE, false)).toMatchObject([{ kind: "claimed", isLost: true }]);
+      expect(await store.take(answer.run, [0], ALICE, false, new Set([0]))).toMatchObject([
+        { kind: "claimed", isLost: true },
+      ]);
     });
 
     test("a restart that lost nothing is another run too", async () => {

@@ -42,6 +42,7 @@ const append = (partition: number, text: string) => ({ partition, claim: CLAIM, 
 describe("SharedStoreModel.connect()", () => {
   test("lets a step be done and its answer be lost, tag by tag", async () => {
     const model = new SharedStoreModel({ tagsCount: 2 });
+    await model.connect().found(model.run, KEY, "anew", "founded");
     for (const partition of [0, 1]) await model.connect().take(model.run, [partition], CLAIM, false);
     const through: Through = async ({ tag, apply }) => {
       const answer = apply();

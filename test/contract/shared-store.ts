@@ -114,7 +114,7 @@ export function sharedStoreContract(
         await loseRecord(3);
         expect(await other.found(look.run, KEY, "a copy", "again")).toBe(true);
         expect(await store.look()).toMatchObject({ key: KEY, view: { epoch: 1, members: [] } });
-        expect(await store.take(run, [3], ALICE, false), "no record is made").toMatchObject([{ isLost: true }]);
+        expect(await store.standing(run, [3]), "no record is made").toMatchObject([{ isAbsent: true }]);
       });
       test("makes every record: a record that is not there is lost", async () => {
         const { store, run, another, loseRecord } = await open();
@@ -126,7 +126,7 @@ export function sharedStoreContract(
         expect(await store.take(run, [0, 15], ALICE, false)).toMatchObject([fresh, fresh]);
         await loseRecord(15);
         const other = await another();
-        expect(await other.take(run, [15], ALICE, false)).toMatchObject([
+        expect(await other.take(run, [15], ALICE, false, new Set([15]))).toMatchObject([
           { ...fresh, before: { claim: undefined, isAbsent: true }, isLost: true },
         ]);
         expect(await store.take(run, [15], ALICE, false)).toMatchObject([{ before: { claim: ALICE }, isLost: true }]);
@@ -143,7 +143,7 @@ export function sharedStoreContract(
       test("take() copies the key to a tag that lost it, and claims under another key are refused there", async () => {
         const { store, run, loseRecord, loseList } = await open();
         await loseRecord(5);
-        await store.take(run, [5], ALICE, false);
+        await store.take(run, [5], ALICE, false, new Set([5]));
         await loseList();
         expect(await store.look()).toMatchObject({ copy: KEY });
         const other = run.replace(MARK, markOf(OTHER_KEY.hashKey));
@@ -246,7 +246,14 @@ export function sharedStoreContract(
       test("R15 takeBack() takes a record with the table, unless it stands under a higher term than that", async () => {
         const { store, run } = await taken();
         await store.append(run, [{ partition: 0, claim: ALICE, from: 0, message: bytes("abc") }]);
-        const taking = { partition: 0, claim: { ...BOB, term: 7 }, notAbove: 2, covers: 50, bytes: bytes("table") };
+        const taking = {
+          partition: 0,
+          claim: { ...BOB, term: 7 },
+          notAbove: 2,
+          covers: 50,
+          bytes: bytes("table"),
+          mayBeAbsent: false,
+        };
         expect(await store.takeBack(run, taking)).toMatchObject({ kind: "refused", standing: { claim: ALICE } });
         expect(await store.takeBack(run, { ...taking, claim: { ...BOB, term: 3 }, notAbove: 5 })).toMatchObject({
           kind: "refused",
@@ -266,11 +273,33 @@ export function sharedStoreContract(
       test("R15 takeBack() makes a record that was lost, and one without a snapshot where nothing is stored", async () => {
         const { store, run, loseRecord } = await taken();
         await loseRecord(0);
-        const taking = { partition: 0, claim: BOB, notAbove: 3, covers: 4, bytes: undefined };
+        const taking = { partition: 0, claim: BOB, notAbove: 3, covers: 4, bytes: undefined, mayBeAbsent: true };
         expect(await store.takeBack(run, taking)).toEqual({ kind: "claimed" });
         const last = { term: 9, incarnation: "last", founding: "f" };
         expect(await store.take(run, [0], last, true)).toMatchObject([
           { isLost: false, record: { snapshot: undefined, log: [] } },
+        ]);
+      });
+      test("R15 a record that is not there is refused, and nothing is written, but where it may be absent", async () => {
+        const { store, run, loseRecord } = await taken();
+        await loseRecord(1);
+        const absent = { claim: undefined, raisedTo: 0, length: 0, snapshotNumber: 0, isAbsent: true };
+        const refused = { kind: "refused", standing: absent };
+        const taking = { partition: 1, claim: BOB, notAbove: 9, covers: 4, bytes: bytes("T"), mayBeAbsent: false };
+        expect(await store.take(run, [1], BOB, true)).toEqual([refused]);
+        expect(await store.take(run, [1], BOB, true, new Set([0, 2]))).toEqual([refused]);
+        expect(await store.takeBack(run, taking)).toEqual(refused);
+        expect(await store.standing(run, [1])).toEqual([absent]);
+        const key = { ...KEY, hashKey: new Uint8Array(8).fill(9) };
+        const other = run.replace(MARK, markOf(key.hashKey));
+        expect(await store.standing(other, [1]), "the tag was given no key").toEqual([absent]);
+        expect(await store.take(run, [1], BOB, false, new Set([1]))).toMatchObject([
+          { kind: "claimed", before: absent, isLost: true },
+        ]);
+        const loaded = { claim: { ...BOB, term: 8 }, isLoaded: true };
+        expect(await store.take(run, [1, 3], loaded.claim, loaded.isLoaded, new Set([3]))).toMatchObject([
+          { kind: "claimed", before: { claim: BOB }, isLost: false },
+          { kind: "claimed" },
         ]);
       });
       test("an empty list of anything answers nothing", async () => {
@@ -296,7 +325,16 @@ export function sharedStoreContract(
         () => store.found(other, KEY, "anew", "fresh"),
         () => store.standing(other, [0]),
         () => store.take(other, [0], BOB, true),
-        () => store.takeBack(other, { partition: 0, claim: BOB, notAbove: 9, covers: 0, bytes: bytes("S") }),
+        () =>
+          store.takeBack(other, {
+            partition: 0,
+            claim: BOB,
+            notAbove: 9,
+            covers: 0,
+            bytes: bytes("S"),
+            mayBeAbsent: true,
+          }),
+        () => store.beginRun(other, "fresh"),
         () => store.raise(other, [{ partition: 0, claim: ALICE }], 9),
         () => store.append(other, [{ partition: 0, claim: ALICE, from: 0, message: bytes("a") }]),
         () => store.snapshot(other, 0, ALICE, { number: 1, covers: 0, isWhole: true, bytes: bytes("S") }),

@@ -62,7 +62,14 @@ const anyCall = fc.oneof(
     passedMs: fc.integer({ min: 0, max: 1500 }),
   }),
   fc.record({ kind: fc.constant("adoptTags" as const) }),
-  fc.record({ kind: fc.constant("take" as const), partitions: anyPartitions, claim: anyClaim, isLoaded: fc.boolean() }),
+  fc.record({
+    kind: fc.constant("take" as const),
+    partitions: anyPartitions,
+    claim: anyClaim,
+    isLoaded: fc.boolean(),
+    mayBeAbsent: anyPartitions,
+  }),
+  fc.record({ kind: fc.constant("beginRun" as const) }),
   fc.record({
     kind: fc.constant("takeBack" as const),
     partition: anyPartition,
@@ -70,6 +77,7 @@ const anyCall = fc.oneof(
     notAbove: fc.integer({ min: 0, max: 5 }),
     covers: anyLength,
     bytes: fc.option(fc.uint8Array({ maxLength: 4 }), { nil: undefined }),
+    mayBeAbsent: fc.boolean(),
   }),
   fc.record({
     kind: fc.constant("raise" as const),
@@ -134,7 +142,7 @@ export class Script {
     const partitions = Array.from({ length: 32 }, (_, partition) => partition);
     await this.#same((store) => store.standing(this.#run, partitions));
     await this.#same((store) =>
-      store.take(this.#run, partitions, { term: 99, incarnation: "last", founding: "f" }, true),
+      store.take(this.#run, partitions, { term: 99, incarnation: "last", founding: "f" }, true, new Set(partitions)),
     );
     await this.#same((store) => store.look());
     await this.#same((store) => this.#renew(store, "nobody", {}));
@@ -187,7 +195,9 @@ export class Script {
       case "adoptTags":
         return store.adoptTags(run);
       case "take":
-        return store.take(run, step.partitions, step.claim, step.isLoaded);
+        return store.take(run, step.partitions, step.claim, step.isLoaded, new Set(step.mayBeAbsent));
+      case "beginRun":
+        return store.beginRun(run, this.#fresh);
       case "takeBack": {
         const { kind: _, ...taking } = step;
         return store.takeBack(run, taking);

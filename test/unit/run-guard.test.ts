@@ -4,10 +4,14 @@ import type { MemberList } from "../../cluster/ports/shared-store.ts";
 import { type NamedTable, namedTables, namingText } from "../../cluster/records/held-tables.ts";
 import { RunGuard } from "../../cluster/records/run-guard.ts";
 import { itemAt } from "../../simulator/item-at.ts";
+import { emptyRecord } from "../../simulator/redis/record-model.ts";
 import { SharedStoreModel, type Step } from "../../simulator/redis/shared-store-model.ts";
+import { KEY } from "../support/bound-store.ts";
 import { incarnationOf, memberNumber, viewOfMembers } from "../support/members.ts";
+import { MARK } from "../support/renewals.ts";
 
 const [RUN, LATER] = ["run-1 - -", "run-2 - -"];
+const LEASE_MS = 3000;
 const CLAIM = { term: 3, incarnation: incarnationOf(1), founding: "f" };
 
 function table(term: number, isAhead = false): NamedTable {
@@ -15,10 +19,14 @@ function table(term: number, isAhead = false): NamedTable {
 }
 
 /** What a member names where all tags are under one run. */
-function naming(run: string, tables: Readonly<Record<number, NamedTable>> = {}, tags = [0]): string {
+function naming(
+  run: string,
+  tables: Readonly<Record<number, NamedTable>> = {},
+  { tags = [0], isWhole = true } = {},
+): string {
   const all = Object.entries(tables).map(([partition, each]) => [Number(partition), each] as const);
   return namingText(
-    tags.map((tag) => ({ run, tag, tables: all.filter(([partition]) => partition % tags.length === tag) })),
+    tags.map((tag) => ({ run, tag, isWhole, tables: all.filter(([partition]) => partition % tags.length === tag) })),
   );
 }
 
@@ -29,11 +37,13 @@ function listOf(...held: string[]): MemberList {
 }
 
 function guardOf(model: SharedStoreModel, clock = { bareMs: 0 }): RunGuard {
-  return new RunGuard(model.connect(), () => clock.bareMs);
+  return new RunGuard(model.connect(), () => clock.bareMs, LEASE_MS);
 }
 
 test("R15: nothing passes before every listed member has renewed under the run", async () => {
-  const guard = guardOf(new SharedStoreModel());
+  const model = new SharedStoreModel();
+  model.records.set(0, emptyRecord());
+  const guard = guardOf(model);
   expect(guard.learn([RUN]), "the first run puts nothing in doubt").toEqual([]);
   expect(guard.look(listOf(naming(RUN), naming(LATER, { 1: table(2) })))).toEqual([]);
   await expect(guard.take([0], CLAIM, true)).rejects.toThrow(StoreUnavailableError);
@@ -43,9 +53,11 @@ test("R15: nothing passes before every listed member has renewed under the run",
   expect(guard.look(listOf(naming(RUN), naming(RUN))), "told once").toEqual([]);
 });
 test("R15: a new run of one tag closes that tag only", async () => {
-  const guard = guardOf(new SharedStoreModel({ tagsCount: 2 }));
+  const model = new SharedStoreModel({ tagsCount: 2 });
+  model.records.set(0, emptyRecord());
+  const guard = guardOf(model);
   guard.learn([RUN, RUN]);
-  guard.look(listOf(naming(RUN, {}, [0, 1])));
+  guard.look(listOf(naming(RUN, {}, { tags: [0, 1] })));
   expect(guard.learn([RUN, LATER])).toEqual([1]);
   expect([guard.isOpenFor(0), guard.isOpenFor(1), guard.isOpen]).toEqual([true, false, false]);
   expect(itemAt(await guard.take([0], CLAIM, true), 0).kind).toBe("claimed");
@@ -70,7 +82,7 @@ test("R15: an answer under a run that is over counts as unheard", async () => {
     await released;
     return answer;
   };
-  const guard = new RunGuard(new SharedStoreModel().connect(through), () => 0);
+  const guard = new RunGuard(new SharedStoreModel().connect(through), () => 0, LEASE_MS);
   guard.learn([RUN]);
   guard.look(listOf(naming(RUN)));
   const taking = guard.take([0], CLAIM, true);
@@ -95,14 +107,79 @@ test("R4: what a member names as ahead is for nobody else to take", () => {
   expect([7, 8].map((partition) => guard.isNamedAhead(partition, incarnationOf(2)))).toEqual([true, false]);
   expect(guard.isNamedAhead(7, incarnationOf(1)), "but for itself").toBe(false);
 });
-test("R15: openForMs() counts by the bare clock since the gate opened", () => {
-  const clock = { bareMs: 100 };
-  const guard = guardOf(new SharedStoreModel(), clock);
-  guard.learn([RUN]);
-  expect(guard.openForMs(0)).toBe(0);
-  guard.look(listOf(naming(RUN)));
-  clock.bareMs = 350;
-  expect(guard.openForMs(0)).toBe(250);
+
+/** A store whose record 7 was lost, seen by a member that learns of a new run and of what the others name under it. */
+async function afterLoss(...held: string[]) {
+  const clock = { bareMs: 0 };
+  const model = new SharedStoreModel();
+  await model.connect().found(model.run, KEY, "anew", "founded");
+  model.records.delete(7);
+  const guard = guardOf(model, clock);
+  const before = model.runOf(MARK);
+  guard.learn([before]);
+  model.master = "run-2";
+  const run = model.runOf(MARK);
+  guard.learn([run]);
+  const look = (...named: string[]): number[] => guard.look(listOf(...named.map((each) => each.replace(RUN, run))));
+  look(...held);
+  const mayTake = async (): Promise<boolean> => {
+    await guard.standing([7]);
+    return guard.mayTakeAbsent(7);
+  };
+  return { clock, model, guard, run, look, mayTake };
+}
+
+test("R15: an absent record may be taken a lease after all named what they have, and nobody a table of it", async () => {
+  const { clock, guard, mayTake } = await afterLoss(naming(RUN), naming(RUN, { 6: table(9) }));
+  expect([await mayTake(), guard.isKnownAbsent(7)]).toEqual([false, true]);
+  expect(await guard.take([7], CLAIM, true)).toMatchObject([{ kind: "refused", standing: { isAbsent: true } }]);
+  clock.bareMs = LEASE_MS;
+  expect(await mayTake()).toBe(true);
+  expect(await guard.take([7], CLAIM, true)).toMatchObject([{ kind: "claimed", isLost: true }]);
+  expect(guard.isKnownAbsent(7), "should it be absent again, then it was lost under this run").toBe(false);
+});
+test("R15: a record that was there, or that is first looked at later, is not known to be absent", async () => {
+  const { clock, model, guard } = await afterLoss(naming(RUN), naming(RUN));
+  await guard.standing([6]);
+  model.records.delete(6);
+  await guard.standing([6]);
+  clock.bareMs = LEASE_MS;
+  await guard.standing([6, 7]);
+  expect([guard.isKnownAbsent(6), guard.isKnownAbsent(7)]).toEqual([false, false]);
+  expect(await guard.take([6, 7], CLAIM, true)).toMatchObject([{ kind: "refused" }, { kind: "refused" }]);
+});
+test("R15: that a record is absent is to be looked at again within two leases", async () => {
+  const { clock, guard, mayTake } = await afterLoss(naming(RUN));
+  await mayTake();
+  clock.bareMs = 2 * LEASE_MS;
+  expect(guard.isKnownAbsent(7)).toBe(true);
+  clock.bareMs++;
+  expect([guard.isKnownAbsent(7), await mayTake()], "somebody may have made it meanwhile").toEqual([false, false]);
+});
+test("R15: what somebody named a table of when the gate opened is not known to be absent, also once it is named no more", async () => {
+  const { guard, look } = await afterLoss(naming(RUN), naming(RUN, { 7: table(9) }));
+  look(naming(RUN), naming(RUN));
+  await guard.standing([7]);
+  expect(guard.isKnownAbsent(7)).toBe(false);
+});
+test("R15: what is named only in part, as by members that settled, tells nobody which record is absent", async () => {
+  const { guard } = await afterLoss(naming(RUN), naming(RUN, {}, { isWhole: false }));
+  await guard.standing([7]);
+  expect(guard.isKnownAbsent(7)).toBe(false);
+});
+test("R15: isAllNamed() until a lease after a new run was opened; after the first run only until it is open", async () => {
+  const { clock, guard, look } = await afterLoss(naming(RUN), "");
+  expect(guard.isAllNamed(0)).toBe(true);
+  look(naming(RUN), naming(RUN));
+  clock.bareMs = LEASE_MS - 1;
+  expect(guard.isAllNamed(0)).toBe(true);
+  clock.bareMs = LEASE_MS;
+  expect(guard.isAllNamed(0)).toBe(false);
+  const newcomer = guardOf(new SharedStoreModel());
+  newcomer.learn([RUN]);
+  expect(newcomer.isAllNamed(0)).toBe(true);
+  newcomer.look(listOf(naming(RUN)));
+  expect(newcomer.isAllNamed(0)).toBe(false);
 });
 test.each(["", "null", "[1]", '[["run",1,"0:1"]]', '[["run",["a"],"0:1"]]', "[[", '{"run":1}'])(
   "namedTables() takes %j for nothing named",
@@ -112,7 +189,7 @@ test.each(["", "null", "[1]", '[["run",1,"0:1"]]', '[["run",["a"],"0:1"]]', "[["
 );
 test("namingText() and namedTables() agree, whatever a run is called", () => {
   const odd = 'a\n"b":1,2:3';
-  const named = namedTables(naming(odd, { 5: table(6), 7: table(8, true) }, [0, 1]), 2);
-  expect(named.get(0)).toEqual({ run: odd, tables: new Map() });
+  const named = namedTables(naming(odd, { 5: table(6), 7: table(8, true) }, { tags: [0, 1] }), 2);
+  expect(named.get(0)).toEqual({ run: odd, isWhole: true, tables: new Map() });
   expect(named.get(1)?.tables).toEqual(new Map([[5, table(6)], [7, table(8, true)]])); // prettier-ignore
 });
