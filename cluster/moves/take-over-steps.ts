@@ -212,10 +212,12 @@ export class TakeOverSteps {
   private async onRefused(partitions: readonly PartitionIndex[], answers: readonly TakenAnswer[]): Promise<void> {
     const standings = answers.map((answer) => (answer.kind === "refused" ? answer.standing : undefined));
     const lost = partitions.filter((_, index) => standings[index]?.isAbsent === true);
-    if (lost.length > 0) {
-      this.ports.onLoss();
-      this.events.postpone(lost, RETRY_MS);
-    }
+    if (lost.length > 0) this.ports.onLoss();
+    // The epoch above is learned with a renewal; until then it would be refused again.
+    this.events.postpone(
+      partitions.filter((_, index) => standings[index] !== undefined),
+      RETRY_MS,
+    );
     const refusing = standings.flatMap((standing) => (standing?.isAbsent === false ? [standing.raisedTo] : []));
     if (refusing.length > 0) await this.ports.membership.raiseEpoch(Math.max(...refusing));
   }

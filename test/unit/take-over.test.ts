@@ -1,6 +1,7 @@
 /** What a taker does where the store or the holder leaves it in doubt (R13, R15), over a simulated store and network. */
 import { expect, test } from "vitest";
 import { ClusterNode } from "../../cluster/cluster-node.ts";
+import { take } from "../../simulator/item-at.ts";
 import { begin, everybody } from "../../simulator/scenario-tools.ts";
 import { expectExact } from "../../simulator/settle.ts";
 import type { SimulatedNode } from "../../simulator/simulated-node.ts";
@@ -80,4 +81,26 @@ test("R2, R9: a store that was emptied under the same run is written back by all
   for (let number = 0; number < 2; number++) world.start();
   await world.run(8000);
   await expectExact(world);
+});
+test("R1: a taker that is refused waits before it asks again, also while it has not learned the epoch above", async () => {
+  const world = new World(7, ClusterNode, false);
+  await begin(world, 2);
+  const [survivor, other] = take(2, world.nodes);
+  const others = other.node.parts?.holdings.where("serving") ?? [];
+  world.checker.areRecordsChecked = false;
+  for (const partition of others) Object.assign(world.store.model.records.get(partition) ?? {}, { raisedTo: 1000 });
+  let takes = 0;
+  const { onStep } = world.store;
+  world.store.onStep = (tag, call) => {
+    onStep(tag, call);
+    takes += Number(call === "take");
+    if (takes === 1) world.store.hold((node, held) => node === survivor && held === "renew");
+  };
+  world.kill(other);
+  await world.until("the survivor is refused", () => takes > 0, 8000);
+  const before = takes;
+  await world.run(300);
+  expect(takes - before, "batches in 300 ms").toBeLessThanOrEqual((4 * others.length) / 16 + 4);
+  world.store.release();
+  await world.until("it serves all", () => served(survivor) === world.settings.clusterKey.partitions, 8000);
 });
