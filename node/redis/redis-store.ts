@@ -5,15 +5,8 @@
  * believes in (R15). The list of members, appends, bulk reads, and what is published have connections of their own (R16).
  */
 import type { AdmittedModes, AskedModes, ToldAnswer, ToldModes } from "../../cluster/ports/mode-name-store.ts";
-import type {
-  Append,
-  AppendAnswer,
-  FoundedClaim,
-  PartitionIndex,
-  Snapshot,
-  SnapshotAnswer,
-} from "../../cluster/ports/record-store.ts";
-import type { Run, Standing, TakenAnswer, TakenBackAnswer, TakingBack } from "../../cluster/ports/shared-records.ts";
+import type { AppendAnswer, SnapshotAnswer } from "../../cluster/ports/record-store.ts";
+import type { Run, SharedRecords, Standing, TakenAnswer, TakenBackAnswer } from "../../cluster/ports/shared-records.ts";
 import {
   type ClusterKey,
   type Look,
@@ -32,25 +25,18 @@ import { Fleet } from "./fleet.ts";
 import { memoryRatio, refuseUnfit } from "./fitness.ts";
 import { KeyShelf } from "./key-shelf.ts";
 import { MasterRuns } from "./master-runs.ts";
+import { RedisRecords } from "./redis-records.ts";
 import { type Login, parseRedisUrl, withLogin } from "./redis-url.ts";
-import { encodeRun, markOfRun } from "./run.ts";
+import { encodeRun } from "./run.ts";
 import { scriptNamed } from "./scripts.ts";
 import {
-  asBuffer,
-  decodeAnswers,
   decodeModes,
   decodeRenewal,
-  decodeSnapshotAnswer,
-  decodeStanding,
-  decodeTaken,
-  decodeTakenBack,
-  encodeClaim,
   encodeExpelled,
   encodeMember,
   encodeMembers,
   type ModesAnswer,
   namesIn,
-  type TakingAnswer,
 } from "./wire.ts";
 
 export interface RedisStoreOptions {
@@ -72,7 +58,6 @@ export interface RedisStoreOptions {
 const CLUSTER_TAGS_COUNT = 16;
 /** R9: a renewal that names an old history is answered with the present one, and sent again. */
 const HISTORIES_MAX = 3;
-const NONE: ReadonlySet<PartitionIndex> = new Set();
 
 const SCRIPTS = {
   renew: scriptNamed("renew"),
@@ -82,25 +67,17 @@ const SCRIPTS = {
   leave: scriptNamed("leave"),
   admitMode: scriptNamed("admit-mode"),
   tellModes: scriptNamed("tell-modes"),
-  standing: scriptNamed("standing"),
-  take: scriptNamed("take"),
-  takeBack: scriptNamed("take-back"),
-  raise: scriptNamed("raise"),
-  append: scriptNamed("append"),
-  snapshot: scriptNamed("snapshot"),
   publish: scriptNamed("publish"),
 };
 
 export class RedisStore implements SharedStore {
   readonly #prefix: string;
-  readonly #cluster: string;
   readonly #isRedisCluster: boolean;
   readonly #database: number;
   readonly #clockMs: (() => number) | undefined;
   readonly #connections = new Fleet();
   readonly #leases: Connection;
-  readonly #appends: Connection;
-  readonly #bulk: Connection;
+  readonly #records: RedisRecords;
   readonly #shelf: KeyShelf;
   readonly #masters: MasterRuns;
   readonly #publishing: Connection;
@@ -108,26 +85,26 @@ export class RedisStore implements SharedStore {
   private constructor({ url, login, cluster, timeoutMs, bulkTimeoutMs = 5 * timeoutMs, clockMs }: RedisStoreOptions) {
     const parsed = login === undefined ? parseRedisUrl(url) : withLogin(parseRedisUrl(url), login);
     this.#prefix = `headcount:${cluster}:`;
-    this.#cluster = cluster;
     this.#isRedisCluster = parsed.kind === "cluster";
     this.#database = parsed.kind === "standalone" ? parsed.database : 0;
     this.#clockMs = clockMs;
     const connect = (name: string, limitMs: number): Connection =>
       this.#connections.open(parsed, { name: `headcount-${cluster}-${name}`, timeoutMs: limitMs });
     this.#leases = connect("leases", timeoutMs);
-    this.#appends = connect("appends", timeoutMs);
-    this.#bulk = connect("bulk", bulkTimeoutMs);
+    const [appends, bulk] = [connect("appends", timeoutMs), connect("bulk", bulkTimeoutMs)];
+    const recordsKey = (tag: number): string => `${this.#prefix}{${cluster}-${tag}}:records`;
     this.#shelf = new KeyShelf(this.#isRedisCluster ? CLUSTER_TAGS_COUNT : 1, {
       leases: this.#leases,
-      bulk: this.#bulk,
+      bulk,
       membersKey: this.#membersKey,
-      recordsKey: (tag) => this.#recordsKey(tag),
+      recordsKey,
       readMasters: () => this.#readMasters(),
       clock: () => this.#clock(),
     });
     this.#masters = new MasterRuns(this.#leases, this.#membersKey, () =>
-      Array.from({ length: this.#shelf.tagsCount }, (_, tag) => this.#recordsKey(tag)),
+      Array.from({ length: this.#shelf.tagsCount }, (_, tag) => recordsKey(tag)),
     );
+    this.#records = new RedisRecords(this.#shelf, recordsKey, { leases: this.#leases, appends, bulk });
     this.#publishing = connect("publish", timeoutMs);
   }
 
@@ -261,81 +238,31 @@ export class RedisStore implements SharedStore {
   // Records: all partitions of a call are of one tag.
 
   get tagsCount(): number {
-    return this.#shelf.tagsCount;
+    return this.#records.tagsCount;
   }
 
-  async standing(run: Run, partitions: readonly PartitionIndex[]): Promise<Standing[]> {
-    if (partitions.length === 0) return [];
-    const args = [run, ...partitions.map(String)];
-    const states = await this.#leases.call(
-      "read claims",
-      SCRIPTS.standing,
-      [this.#keyOf(partitions[0] as number)],
-      args,
-    );
-    return (states as (Buffer | null)[]).map(decodeStanding);
+  standing(...asked: Parameters<SharedRecords["standing"]>): Promise<Standing[]> {
+    return this.#records.standing(...asked);
   }
 
-  async take(
-    run: Run,
-    partitions: readonly PartitionIndex[],
-    claim: FoundedClaim,
-    isLoaded: boolean,
-    mayBeAbsent: ReadonlySet<PartitionIndex> = NONE,
-  ): Promise<TakenAnswer[]> {
-    if (partitions.length === 0) return [];
-    const connection = isLoaded ? this.#bulk : this.#leases;
-    const { text, generation } = this.#shelf.keptAs(markOfRun(run));
-    const about = [run, encodeClaim(claim), isLoaded ? "1" : "0", text, `${generation}`];
-    const asked = partitions.flatMap((partition) => [`${partition}`, mayBeAbsent.has(partition) ? "1" : "0"]);
-    const args = [...about, ...asked];
-    const answers = await connection.call("take records", SCRIPTS.take, [this.#keyOf(partitions[0] as number)], args);
-    return (answers as TakingAnswer[]).map((answer) => decodeTaken(answer, isLoaded));
+  take(...asked: Parameters<SharedRecords["take"]>): Promise<TakenAnswer[]> {
+    return this.#records.take(...asked);
   }
 
-  async takeBack(run: Run, taking: TakingBack): Promise<TakenBackAnswer> {
-    const { partition, claim, notAbove, covers, bytes, mayBeAbsent } = taking;
-    const { text, generation } = this.#shelf.keptAs(markOfRun(run));
-    const about = [run, text, `${generation}`, `${partition}`, encodeClaim(claim), `${notAbove}`, `${covers}`];
-    const table = bytes === undefined ? ["0"] : ["1", asBuffer(bytes)];
-    const args = [...about, mayBeAbsent ? "1" : "0", ...table];
-    const answer = await this.#bulk.call("take a record back", SCRIPTS.takeBack, [this.#keyOf(partition)], args);
-    return decodeTakenBack(answer as TakingAnswer);
+  takeBack(...asked: Parameters<SharedRecords["takeBack"]>): Promise<TakenBackAnswer> {
+    return this.#records.takeBack(...asked);
   }
 
-  async raise(
-    run: Run,
-    claims: readonly { readonly partition: PartitionIndex; readonly claim: FoundedClaim }[],
-    epoch: number,
-  ): Promise<AppendAnswer[]> {
-    const [first] = claims;
-    if (first === undefined) return [];
-    const args = [run, `${epoch}`];
-    for (const { partition, claim } of claims) args.push(`${partition}`, encodeClaim(claim));
-    const key = this.#keyOf(first.partition);
-    return decodeAnswers((await this.#leases.call("raise claims", SCRIPTS.raise, [key], args)) as Buffer);
+  raise(...asked: Parameters<SharedRecords["raise"]>): Promise<AppendAnswer[]> {
+    return this.#records.raise(...asked);
   }
 
-  async append(run: Run, appends: readonly (Append & { readonly claim: FoundedClaim })[]): Promise<AppendAnswer[]> {
-    const [first] = appends;
-    if (first === undefined) return [];
-    const lines = appends.map(({ partition, claim, from }) => `${partition} ${encodeClaim(claim)} ${from}\n`);
-    const args = [run, lines.join(""), ...appends.map(({ message }) => asBuffer(message))];
-    const key = this.#keyOf(first.partition);
-    return decodeAnswers((await this.#appends.call("append", SCRIPTS.append, [key], args)) as Buffer);
+  append(...asked: Parameters<SharedRecords["append"]>): Promise<AppendAnswer[]> {
+    return this.#records.append(...asked);
   }
 
-  async snapshot(
-    run: Run,
-    partition: PartitionIndex,
-    claim: FoundedClaim,
-    snapshot: Snapshot,
-  ): Promise<SnapshotAnswer> {
-    const { number, covers, isWhole, bytes } = snapshot;
-    const about = [`${partition}`, encodeClaim(claim), `${number}`, `${covers}`, isWhole ? "1" : "0"];
-    const args = [run, ...about, asBuffer(bytes)];
-    const answer = await this.#bulk.call("snapshot", SCRIPTS.snapshot, [this.#keyOf(partition)], args);
-    return decodeSnapshotAnswer(answer as Buffer);
+  snapshot(...asked: Parameters<SharedRecords["snapshot"]>): Promise<SnapshotAnswer> {
+    return this.#records.snapshot(...asked);
   }
 
   // For people and dashboards.
@@ -361,16 +288,8 @@ export class RedisStore implements SharedStore {
     return `${this.#prefix}members`;
   }
 
-  #recordsKey(tag: number): string {
-    return `${this.#prefix}{${this.#cluster}-${tag}}:records`;
-  }
-
   #clock(): string {
     return this.#clockMs === undefined ? "" : `${this.#clockMs()}`;
-  }
-
-  #keyOf(partition: PartitionIndex): string {
-    return this.#recordsKey(partition % this.#shelf.tagsCount);
   }
 
   /** R15: the ids of all masters, sorted, so that slots may move. */
