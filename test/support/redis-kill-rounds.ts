@@ -11,6 +11,7 @@ import { expect } from "vitest";
 
 import { type ClusterProcesses, startClusterOn } from "./cluster-processes.ts";
 import type { Scene } from "./cluster-scene.ts";
+import type { NodeProcess } from "./node-process.ts";
 import { startRedis } from "./redis-server.ts";
 import { until } from "./until.ts";
 
@@ -20,42 +21,72 @@ const INSTANT_MAX_MS = 2000;
 const AWAY_MAX_MS = 1500;
 const NODES_DIE_RATIO = 0.25;
 
+/** A node that stands still for longer than a lease loses what Redis loses then; a busy machine must not come near that. */
+const ENV = { HEADCOUNT_LEASE_MS: "4000", HEADCOUNT_REQUEST_DEADLINE_MS: "2000" };
+
 /** What it acknowledged is on disk. */
 export async function startDurableCluster(): Promise<ClusterProcesses> {
-  return startClusterOn(
-    await startRedis({ "maxmemory-policy": "noeviction", appendonly: "yes", appendfsync: "always" }),
-  );
+  const redis = await startRedis({ "maxmemory-policy": "noeviction", appendonly: "yes", appendfsync: "always" });
+  return startClusterOn(redis, { env: ENV });
+}
+
+/** What one of them does. */
+interface Round {
+  readonly isJoin: boolean;
+  readonly instantMs: number;
+  readonly awayMs: number;
+  readonly isEmpty: boolean;
+  readonly doNodesDie: boolean;
 }
 
 /** @param note told what each round does, before it does it */
 export async function redisKillRounds(scene: Scene, rounds: number, note: (round: string) => void): Promise<void> {
   const { cluster, random } = scene;
-  for (let round = 1; round <= rounds; round++) {
-    const [instantMs, awayMs] = [random.below(INSTANT_MAX_MS), random.below(2) * random.below(AWAY_MAX_MS)];
-    const [isEmpty, doNodesDie] = [random.below(2) === 0, random.fraction() < NODES_DIE_RATIO];
-    const isJoin = !cluster.ids.includes(NEWCOMER);
-    note(
-      `round ${round}: ${isJoin ? "a node joins" : "a node leaves"}, Redis dies ${instantMs} ms later, comes back ` +
-        `${isEmpty ? "empty" : "whole"} after ${awayMs} ms${doNodesDie ? ", then all nodes die" : ""}`,
-    );
-    await scene.underLoad(async () => {
-      const moved = isJoin ? join(cluster) : leave(cluster);
-      moved.catch(() => {}); // told when it is awaited
-      if (isJoin) await untilListed(cluster);
-      await pause(instantMs); // the fault is the random moment
-      await cluster.redis.kill();
-      if (isEmpty) await cluster.redis.wipe();
-      await pause(awayMs);
-      await cluster.redis.start();
-      await moved;
-      await cluster.untilSettled();
+  const told: string[] = [];
+  let leaver: NodeProcess | undefined;
+  for (let number = 1; number <= rounds; number++) {
+    const round = {
+      isJoin: !cluster.ids.includes(NEWCOMER),
+      instantMs: random.below(INSTANT_MAX_MS),
+      awayMs: random.below(2) * random.below(AWAY_MAX_MS),
+      isEmpty: random.below(2) === 0,
+      doNodesDie: random.fraction() < NODES_DIE_RATIO,
+    };
+    told.push(`round ${number}: ${wordsOf(round)}`);
+    note(told.at(-1)!);
+    leaver = round.isJoin ? undefined : cluster.node(NEWCOMER);
+    await redisKillRound(scene, round).catch((error: unknown) => {
+      const logs = [leaver, ...cluster.ids.map((id) => cluster.node(id))].map((node) => node?.stderr ?? "");
+      throw new Error([...told, ...logs, String(error)].join("\n"), { cause: error });
     });
-    if (!doNodesDie) continue;
-    await Promise.all(cluster.ids.map((id) => cluster.kill(id)));
-    await Promise.all(cluster.ids.map((id) => cluster.start(id)));
-    await cluster.untilSettled();
-    await scene.acknowledgements.expectKept(cluster.urls);
   }
+}
+
+async function redisKillRound(scene: Scene, round: Round): Promise<void> {
+  const { cluster } = scene;
+  await scene.underLoad(async () => {
+    const moved = round.isJoin ? join(cluster) : leave(cluster);
+    moved.catch(() => {}); // told when it is awaited
+    if (round.isJoin) await untilListed(cluster);
+    await pause(round.instantMs); // the fault is the random moment
+    await cluster.redis.kill();
+    if (round.isEmpty) await cluster.redis.wipe();
+    await pause(round.awayMs);
+    await cluster.redis.start();
+    await moved;
+    await cluster.untilSettled();
+  });
+  if (!round.doNodesDie) return;
+  await Promise.all(cluster.ids.map((id) => cluster.kill(id)));
+  await Promise.all(cluster.ids.map((id) => cluster.start(id)));
+  await cluster.untilSettled();
+  await scene.acknowledgements.expectKept(cluster.urls);
+}
+
+function wordsOf({ isJoin, instantMs, awayMs, isEmpty, doNodesDie }: Round): string {
+  const move = isJoin ? "a node joins" : "a node leaves";
+  const back = `comes back ${isEmpty ? "empty" : "whole"} after ${awayMs} ms`;
+  return `${move}, Redis dies ${instantMs} ms later, ${back}${doNodesDie ? ", then all nodes die" : ""}`;
 }
 
 async function join(cluster: ClusterProcesses): Promise<void> {
@@ -63,7 +94,7 @@ async function join(cluster: ClusterProcesses): Promise<void> {
 }
 
 async function leave(cluster: ClusterProcesses): Promise<void> {
-  expect(await cluster.stop(NEWCOMER), cluster.node(NEWCOMER).stderr).toBe(0);
+  expect(await cluster.stop(NEWCOMER), "the exit code of who leaves").toBe(0);
   await cluster.forget(NEWCOMER);
 }
 
