@@ -35,6 +35,8 @@ export interface CommitPorts {
 interface Waiter {
   readonly record: HeldRecord;
   readonly settle: (fate: Fate) => void;
+  /** When it came: so long its client has been waiting. */
+  readonly sinceMs: number;
 }
 
 interface Commit {
@@ -42,8 +44,6 @@ interface Commit {
   readonly parts: readonly Part[];
   waiters: Waiter[];
   readonly sentAtMs: number;
-  /** When the oldest of its rows came: so long its client has been waiting. */
-  readonly sinceMs: number;
   isGivenUp: boolean;
   /** Resolves when the store has answered or failed. */
   settled: Promise<void>;
@@ -93,22 +93,26 @@ export class CommitQueue {
 
   /** Calls `settle` when the append has ended that the next flush sends. */
   waitForNext(record: HeldRecord, settle: (fate: Fate) => void): void {
-    this.waiters.push({ record, settle });
+    this.waiters.push({ record, settle, sinceMs: this.ports.nowMs() });
   }
 
   /** Calls `settle` when the append has ended that carries a record's newest rows. False where none is under way. */
   waitForNewest(record: HeldRecord, settle: (fate: Fate) => void): boolean {
     const { inFlight } = this;
     if (inFlight === undefined || record.commit !== inFlight.number) return false;
-    inFlight.waiters.push({ record, settle });
+    inFlight.waiters.push({ record, settle, sinceMs: this.ports.nowMs() });
     return true;
   }
 
-  /** R4: gives up the append that takes too long. Its answer no longer counts, but nothing else is sent before it came. */
+  /**
+   * R4: gives up the append that takes too long. Its answer no longer counts, but nothing else is sent before it came. Who
+   * waited for the one before too may be late although this one is not: it is told that its row is counted.
+   */
   tick(): void {
     const nowMs = this.ports.nowMs();
     const { inFlight } = this;
-    const isLate = inFlight !== undefined && !inFlight.isGivenUp && nowMs - inFlight.sinceMs > this.deadlineMs;
+    if (inFlight !== undefined && !inFlight.isGivenUp) this.tellLate(inFlight, nowMs);
+    const isLate = inFlight !== undefined && !inFlight.isGivenUp && nowMs - inFlight.sentAtMs > this.deadlineMs;
     if (isLate) {
       inFlight.isGivenUp = true;
       const error = new Error(`Gave up an append after ${this.deadlineMs} ms`);
@@ -141,6 +145,14 @@ export class CommitQueue {
     for (const { settle } of lost) settle("lost");
   }
 
+  private tellLate(commit: Commit, nowMs: number): void {
+    const isLate = ({ sinceMs }: Waiter): boolean => nowMs - sinceMs > this.deadlineMs;
+    const late = commit.waiters.filter(isLate);
+    if (late.length === 0) return;
+    commit.waiters = commit.waiters.filter((waiter) => !isLate(waiter));
+    for (const { settle } of late) settle("counted");
+  }
+
   private planFlush(): void {
     if (this.isFlushPlanned || this.inFlight !== undefined) return;
     this.isFlushPlanned = true;
@@ -162,13 +174,11 @@ export class CommitQueue {
       parts.reduce((bytes, { message }) => bytes + message.length, 0),
     );
     this.rowsWaiting = 0;
-    const [sentAtMs, sinceMs] = [this.ports.nowMs(), this.waitingSinceMs];
     const commit: Commit = {
       number,
       parts,
       waiters,
-      sentAtMs,
-      sinceMs,
+      sentAtMs: this.ports.nowMs(),
       isGivenUp: false,
       settled: Promise.resolve(),
     };

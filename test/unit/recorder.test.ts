@@ -206,6 +206,26 @@ test("R4: an append that hangs is given up after the deadline; its partitions ar
   expect((await bench.restart(2)).modeOf(1)).toBe("GM01");
 });
 
+test("R4: a row that waited for two slow appends is answered in its time, and nothing falls ahead", async () => {
+  const bench = await RecorderBench.open();
+  bench.store.hang();
+  const first = bench.report(1, "GM01");
+  await bench.pass(500);
+  const second = bench.report(2, "GM01");
+  await bench.pass(1200);
+  bench.store.release();
+  bench.store.hang();
+  await bench.settle();
+  expect([first.answers, second.answers]).toEqual([["remembered"], []]);
+  const third = bench.report(2, "GM02");
+  await bench.pass(1000);
+  expect([second.answers, third.answers, bench.recorder.aheadCount]).toEqual([["counted"], [], 0]);
+  bench.store.release();
+  await bench.settle();
+  expect([third.answers, bench.faults]).toEqual([["remembered"], []]);
+  expect((await bench.restart(2)).modeOf(2)).toBe("GM02");
+});
+
 test("R4: a store that lost the tail of the log is found out at the next append, and what it lost is written again", async () => {
   const bench = await RecorderBench.open();
   bench.report(1, "GM01");
