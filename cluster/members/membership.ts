@@ -54,6 +54,7 @@ export interface MembershipOptions {
 export type MembershipState = "resting" | "joining" | "listed" | "accused" | "reaching" | "leaving" | "gone";
 
 /** Which states each may come from. */
+const NOT_CALLED_LEASES = 2;
 const FROM: Readonly<Record<MembershipState, readonly MembershipState[]>> = {
   resting: [],
   joining: ["resting", "joining", "listed", "accused", "reaching"],
@@ -113,9 +114,12 @@ export class Membership {
     return this.place?.isJoining === true;
   }
 
-  /** Nobody, or too few, called it back for a lease: they do not reach it at the address that it gives. */
+  /**
+   * Nobody, or too few, called it back for two leases: they do not reach it at the address that it gives. Within one, those
+   * who could may be dead: a silence of all gives every member another lease (R7).
+   */
   get isNotCalledBack(): boolean {
-    return this.isAwaitingCalls && this.ports.nowMs() - this.listedAtMs > this.leaseMs;
+    return this.isAwaitingCalls && this.ports.nowMs() - this.listedAtMs > NOT_CALLED_LEASES * this.leaseMs;
   }
 
   /**

@@ -263,7 +263,8 @@ export class TakeOverSteps {
     this.serve(partition, claiming, answer.before, {
       doubtUntilMs: isDoubtful ? nowMs() + this.options.graceMs : -Infinity,
       mustSettle: item.mustSettle || this.isUnasked(answer.before, claiming.holder),
-      isAhead: false,
+      // R4: what is damaged must be replaced before anything is promised again.
+      isAhead: refusal !== undefined,
       storedBytes: sizeOf(answer.record),
     });
     return true;

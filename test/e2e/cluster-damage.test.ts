@@ -44,14 +44,24 @@ test.runIf(hasRedis)(
     for (const http of [a, b])
       expect((await http.top(REGION)).json).toMatchObject({ complete: false, players: spared.length });
 
-    expect(await cluster.stop(owner)).toBe(0);
-    await cluster.start(owner, { env: { HEADCOUNT_REPAIR: "1" } });
+    for (const id of cluster.ids) {
+      expect(await cluster.stop(id)).toBe(0);
+      await cluster.start(id, { env: { HEADCOUNT_REPAIR: "1" } });
+    }
     await cluster.untilSettled();
-    expect(await cluster.metric(owner, "partitions_lost_total")).toBe(1);
+    const lost = await Promise.all(cluster.ids.map((id) => cluster.metric(id, "partitions_lost_total")));
+    expect(
+      lost.toSorted((one, other) => one - other),
+      "told once",
+    ).toEqual([0, 1]);
     const { gone } = await roll.expectNothingInvented(cluster.http("b"));
     expect(gone).toEqual(struck);
     await roll.untilRemembered(cluster.http("a"));
+
+    await Promise.all(cluster.ids.map((id) => cluster.kill(id)));
+    await Promise.all(cluster.ids.map((id) => cluster.start(id)));
     await roll.expectKept(cluster.http("b"));
+    for (const id of cluster.ids) expect(errorsLogged(cluster.node(id))).toEqual([]);
   },
 );
 

@@ -11,11 +11,6 @@ import { until } from "./until.ts";
 
 /** Short, so that deaths are noticed soon; twice what a renewal may be late on a busy machine. */
 export const LEASE_MS = 1500;
-/**
- * Logged as an error where all nodes died and start again more than a lease later, as on a busy machine: the dead stand in the
- * list for one more lease (R7) and call nobody back.
- */
-export const SLOW_RESTART = "the other nodes cannot reach this node at its peer address";
 const DEADLINE_MS = 1000;
 const PARTITIONS = 128;
 
