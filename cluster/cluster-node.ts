@@ -114,7 +114,7 @@ export class ClusterNode {
       return this.wasListed
         ? { kind: "expelled", reason: "the node was expelled and joins anew" }
         : { kind: "starting", reason: member.health.reason ?? "joining the cluster" };
-    if (member.membership.isAwaitingCalls) return { kind: "starting", reason: this.whyNotCalledBack(member) };
+    if (member.membership.listing.isAwaitingCalls) return { kind: "starting", reason: this.whyNotCalledBack(member) };
     // R21, R23: every region's owner says something sooner or later, also where a record cannot be read.
     if (!member.counts.isWhole) return { kind: "starting", reason: "waiting for the counts of all regions" };
     return { kind: "ready" };
@@ -217,7 +217,7 @@ export class ClusterNode {
   }
 
   private whyNotCalledBack({ membership }: MemberNode): string {
-    if (!membership.isNotCalledBack) return "waiting for a call from the other nodes";
+    if (!membership.listing.isNotCalledBack) return "waiting for a call from the other nodes";
     const { peerUrl } = membership.me;
     return `the other nodes cannot reach this node at ${peerUrl}: fewer than half of them have called it back`;
   }

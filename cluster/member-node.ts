@@ -120,7 +120,7 @@ export class MemberNode {
       {
         ...shared,
         call,
-        mayPull: () => this.counts.isWhole || nowMs() - membership.listedAtMs > leaseMs / 5,
+        mayPull: () => this.counts.isWhole || nowMs() - membership.listing.sinceMs > leaseMs / 5,
         takeBack: (partition) => this.takeBack.add(partition),
         onTaken: (holder, partition, term) => this.notices.add(holder, partition, term),
       },

@@ -18,7 +18,7 @@ async function withNewcomer(seed: number, storeDelayMs = 0): Promise<{ world: Wo
   const newcomer = world.start();
   const isIn = (): boolean => {
     const { membership } = newcomer.node.parts ?? {};
-    return membership !== undefined && membership.isListed && !membership.isAwaitingCalls;
+    return membership !== undefined && membership.isListed && !membership.listing.isAwaitingCalls;
   };
   await world.until("the newcomer is in", isIn, 8000);
   return { world, newcomer };
