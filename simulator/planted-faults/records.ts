@@ -104,8 +104,8 @@ export const RECORD_FAULTS: Readonly<Record<string, PlantedFault>> = {
   "a superseded node goes on": fault(
     "R6",
     "cluster/records/tag-recorder.ts",
-    'if (answer === "superseded") this.ports.onSuperseded(record.partition);',
-    "",
+    'if (answer === "superseded") return this.ports.onSuperseded(record.partition);',
+    'if (answer === "superseded") return;',
     "moved and dead in one breath",
     "A to B to A with an append under way",
   ),
