@@ -1,8 +1,7 @@
 /** A node of a cluster, as the process sees it: finds or founds the cluster, joins, serves, leaves. */
 import type { ProfileId } from "../engine/profile-id.ts";
 import { type DisagreementError, disagreementOf, Founding } from "./members/founding.ts";
-import { MemberNode } from "./member-node.ts";
-import type { ClusterEvent, MemberPorts } from "./member-ports.ts";
+import { type ClusterEvent, MemberNode, type MemberPorts } from "./member-node.ts";
 import type { RegionView } from "./counts/read-views.ts";
 import { whyUnlicensed } from "./members/membership.ts";
 import type { Operation, Outcome, Row } from "./ports/rows.ts";

@@ -7,9 +7,12 @@ export interface ListingPorts {
   readonly onNotCalledBack: (peerUrl: string) => void;
 }
 
+/** For this part of a lease a newcomer has the counts of its regions to take in. */
+const NEW_SHARE = 5;
+
 export class Listing {
   /** When this node last came into the list. */
-  sinceMs = -Infinity;
+  private sinceMs = -Infinity;
   private readonly ports: ListingPorts;
   private readonly leaseMs: number;
   private member: Member | undefined;
@@ -30,6 +33,11 @@ export class Listing {
 
   get isListed(): boolean {
     return this.member !== undefined;
+  }
+
+  /** It came just now. */
+  get isNew(): boolean {
+    return this.ports.nowMs() - this.sinceMs <= this.leaseMs / NEW_SHARE;
   }
 
   /** It is listed, and owns nothing until the others have called it back. */

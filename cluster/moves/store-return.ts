@@ -66,6 +66,12 @@ export class StoreReturn {
     takeBack.add(partition);
   }
 
+  /** R2: for the recorder, which does not take it again itself. */
+  async reclaim(partition: PartitionIndex): Promise<false> {
+    this.onClaimLost(partition);
+    return false;
+  }
+
   /**
    * What this node names of its tables. Under a new run all of them, until what it has to write back is there; else only
    * what is ahead.

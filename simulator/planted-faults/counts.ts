@@ -139,7 +139,7 @@ export const COUNT_FAULTS: Readonly<Record<string, PlantedFault>> = {
   ),
   "a removed player's number is forgotten": fault(
     "R27",
-    "cluster/member-node.ts",
+    "cluster/member-parts.ts",
     "removalMs: 2 * deadlineMs,",
     "removalMs: 0,",
     "a removal and its echo",
