@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import type { Outcome, Operation } from "../../cluster/ports/rows.ts";
-import { Rekeying } from "../../cluster/rekeying.ts";
+import { Rekeying } from "../../cluster/rows/rekeying.ts";
 import { Engine } from "../../engine/engine.ts";
 import { NO_SEQ } from "../../engine/partition.ts";
 import type { ProfileId } from "../../engine/profile-id.ts";
