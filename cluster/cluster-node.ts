@@ -2,7 +2,7 @@
 import type { ProfileId } from "../engine/profile-id.ts";
 import { type DisagreementError, disagreementOf, Founding } from "./members/founding.ts";
 import { type ClusterEvent, MemberNode, type MemberPorts } from "./member-node.ts";
-import type { RegionView } from "./counts/read-views.ts";
+import { type RegionView, unknownRegion } from "./counts/read-views.ts";
 import { whyUnlicensed } from "./members/membership.ts";
 import type { Operation, Outcome, Row } from "./ports/rows.ts";
 import type { ClusterKey } from "./ports/shared-store.ts";
@@ -115,7 +115,7 @@ export class ClusterNode {
         : { kind: "starting", reason: member.health.reason ?? "joining the cluster" };
     if (member.membership.listing.isAwaitingCalls) return { kind: "starting", reason: this.whyNotCalledBack(member) };
     // R21, R23: every region's owner says something sooner or later, also where a record cannot be read.
-    if (!member.counts.isWhole) return { kind: "starting", reason: "waiting for the counts of all regions" };
+    if (!member.counts.knowsAllRegions) return { kind: "starting", reason: "waiting for the counts of all regions" };
     return { kind: "ready" };
   }
 
@@ -195,9 +195,7 @@ export class ClusterNode {
 
   /** What this node knows of a region. */
   regionView(region: number): RegionView {
-    if (this.member !== undefined) return this.member.counts.regionView(region);
-    const asOfMs = this.ports.nowMs();
-    return { region, players: 0, top: [], isComplete: false, isStale: true, term: 0, version: 0, asOfMs };
+    return this.member?.counts.regionView(region) ?? unknownRegion(region, this.ports.nowMs());
   }
 
   /** R24: the same from the region's owner; undefined where nobody answered in time. */

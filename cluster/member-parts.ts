@@ -22,7 +22,7 @@ import { Voice } from "./moves/voice.ts";
 import { Peers } from "./peers/peers.ts";
 import { markWordsOf } from "./ports/mark.ts";
 import type { ClusterKey } from "./ports/shared-store.ts";
-import { memberOf } from "./ports/view.ts";
+import { isListed } from "./ports/view.ts";
 import { SEEN_EARLY_MS } from "./records/owner.ts";
 import { Recorder } from "./records/recorder.ts";
 import type { Durability } from "./records/snapshot-due.ts";
@@ -201,7 +201,7 @@ export function makeTakeOver(node: MemberNode, isRepair: boolean): TakeOver {
     {
       ...forMoves(node),
       call: callOn(node, "control"),
-      mayPull: () => node.counts.isWhole || !membership.listing.isNew,
+      mayPull: () => node.counts.knowsAllRegions || !membership.listing.isNew,
       takeBack: (partition) => node.takeBack.add(partition),
       onTaken: (holder, partition, term) => node.notices.add(holder, partition, term),
     },
@@ -256,7 +256,7 @@ export function makeForwarder(node: MemberNode): Forwarder {
     me: () => membership.me.incarnation,
     epoch: () => membership.view.epoch,
     ownerOf: (partition: number) => node.placement.partitionOwner(partition),
-    isListed: (incarnation: string) => memberOf(membership.view, incarnation) !== undefined,
+    isListed: (incarnation: string) => isListed(membership.view, incarnation),
   };
   return new Forwarder(ports, { partitions: key.partitions, deadlineMs: key.deadlineMs });
 }

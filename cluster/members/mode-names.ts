@@ -256,13 +256,13 @@ export class ModeNames {
     return this.admitted.has(name) || this.marked.has(name);
   }
 
-  private learn({ revision, isWhole, added, gone, marked }: ModeNamesAnswer, generation: number): void {
+  private learn({ revision, isFullList, added, gone, marked }: ModeNamesAnswer, generation: number): void {
     if (generation !== this.generation || revision < this.revision) return;
     if (revision > this.revision) this.learned.push({ revision, atMs: this.ports.bareMs() });
     this.revision = revision;
-    const agreed = isWhole ? new Set(added) : new Set([...this.admitted, ...this.marked, ...added]);
-    for (const name of isWhole ? [] : gone) agreed.delete(name);
-    if (isWhole || gone.length > 0) this.mustReview = true;
+    const agreed = isFullList ? new Set(added) : new Set([...this.admitted, ...this.marked, ...added]);
+    for (const name of isFullList ? [] : gone) agreed.delete(name);
+    if (isFullList || gone.length > 0) this.mustReview = true;
     this.admitted.clear();
     this.marked.clear();
     for (const name of agreed) this.admitted.add(name);

@@ -3,7 +3,7 @@
  * what it holds (R15). It remembers what the store is known to have heard, so that it says that again only where it must.
  */
 import type { Renewal } from "../ports/shared-store.ts";
-import { type Member, memberOf, type View } from "../ports/view.ts";
+import { isListed, type Member, type View } from "../ports/view.ts";
 import { ClosedPorts } from "./closed-ports.ts";
 import type { Sent, Stamp } from "./renewals.ts";
 
@@ -99,6 +99,6 @@ export class RenewalWords {
 
   /** Whoever is not listed any more needs no accusing. */
   onView(view: View): void {
-    this.closedPorts.keep((incarnation) => memberOf(view, incarnation) !== undefined);
+    this.closedPorts.keep((incarnation) => isListed(view, incarnation));
   }
 }

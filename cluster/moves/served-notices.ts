@@ -1,7 +1,7 @@
 /** R6: tells former holders that their partitions are served again, until they have heard it or are gone. */
 import type { Membership } from "../members/membership.ts";
 import type { PartitionIndex } from "../ports/record-store.ts";
-import { memberOf } from "../ports/view.ts";
+import { isListed } from "../ports/view.ts";
 import { encodeRequest } from "./hand-off-codec.ts";
 import type { Holdings } from "./holdings.ts";
 
@@ -33,7 +33,7 @@ export class ServedNotices {
     const isServed = (partition: PartitionIndex): boolean => holdings.get(partition).kind !== "settling";
     for (const [holder, terms] of new Map(this.due)) {
       this.due.delete(holder);
-      if (memberOf(membership.view, holder) === undefined) continue;
+      if (!isListed(membership.view, holder)) continue;
       const served = [...terms].filter(([partition]) => isServed(partition));
       const later = [...terms].filter(([partition]) => !isServed(partition));
       if (later.length > 0) this.due.set(holder, new Map(later));

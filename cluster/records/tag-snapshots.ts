@@ -111,14 +111,14 @@ export class TagSnapshots {
   /** One job of a partition at a time, so that an older copy never follows a newer one. */
   private async take(record: HeldRecord): Promise<void> {
     const { world } = this.ports;
-    const isWhole = record.isAhead;
+    const coversAll = record.isAhead;
     const storedBytes = record.snapshotBytes + record.loggedBytes;
     const answer = await this.heal(record, async ({ covers, bytes }) => {
-      if (this.ports.faults.isFull && isWhole && bytes.length >= storedBytes) await this.askForRoom(record);
+      if (this.ports.faults.isFull && coversAll && bytes.length >= storedBytes) await this.askForRoom(record);
       const number = ++record.snapshotNumber;
-      return world.store.snapshot(record.partition, record.claim, { number, covers, isWhole, bytes });
+      return world.store.snapshot(record.partition, record.claim, { number, covers, coversAll, bytes });
     });
-    if (answer === "behind" && isWhole && this.isHeld(record)) await this.reclaim(record);
+    if (answer === "behind" && coversAll && this.isHeld(record)) await this.reclaim(record);
     this.start(world.nowMs());
   }
 

@@ -53,7 +53,7 @@ export const COUNT_FAULTS: Readonly<Record<string, PlantedFault>> = {
   "an older view replaces a newer one": fault(
     "R23",
     "cluster/counts/read-views.ts",
-    "if (known !== undefined && isNewer(known, term, version)) return true;",
+    "if (known !== undefined && isVersionAbove(known, term, version)) return true;",
     "",
     "partitions and regions moving while players cross borders",
   ),
