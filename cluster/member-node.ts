@@ -20,7 +20,7 @@ import type { Peers } from "./peers/peers.ts";
 import type { PartitionIndex } from "./ports/record-store.ts";
 import type { ClusterKey, Run, SharedStore } from "./ports/shared-store.ts";
 import type { Transport } from "./ports/transport.ts";
-import { Owner } from "./records/owner.ts";
+import { Presences } from "./records/presences.ts";
 import type { Recorder } from "./records/recorder.ts";
 import { RunGuard } from "./records/run-guard.ts";
 import type { StoreHealth, StoreHealthEvent } from "./records/store-health.ts";
@@ -77,7 +77,7 @@ export class MemberNode {
   readonly keeper: KeyKeeper;
   readonly holdings: Holdings;
   readonly recorder: Recorder;
-  readonly owner: Owner;
+  readonly presences: Presences;
   readonly health: StoreHealth;
   readonly notices: ServedNotices;
   readonly takeOver: TakeOver;
@@ -105,7 +105,7 @@ export class MemberNode {
     this.keeper = make.makeKeeper(this);
     this.holdings = make.makeHoldings(this);
     this.recorder = make.makeRecorder(this, options.snapshotMs);
-    this.owner = new Owner(this.engine, this.recorder);
+    this.presences = new Presences(this.engine, this.recorder);
     this.health = make.makeHealth(this);
     this.notices = make.makeNotices(this);
     this.takeOver = make.makeTakeOver(this, options.isRepair);
@@ -142,7 +142,7 @@ export class MemberNode {
     this.health.tick();
     this.modeNames.tick();
     // R25: an owner that hears fewer than half of its peers may miss the reports that others get.
-    this.owner.tick(this.ports.nowMs(), this.membership.isAlone);
+    this.presences.tick(this.ports.nowMs(), this.membership.isAlone);
     this.counts.tick();
     this.forwarder.tick();
     this.leaving.tick();

@@ -23,7 +23,7 @@ import { Peers } from "./peers/peers.ts";
 import { markWordsOf } from "./ports/mark.ts";
 import type { ClusterKey } from "./ports/shared-store.ts";
 import { isListed } from "./ports/view.ts";
-import { SEEN_EARLY_MS } from "./records/owner.ts";
+import { SEEN_EARLY_MS } from "./records/presences.ts";
 import { Recorder } from "./records/recorder.ts";
 import type { Durability } from "./records/snapshot-due.ts";
 import { StoreHealth } from "./records/store-health.ts";
@@ -246,13 +246,13 @@ export function makeLeaving(node: MemberNode): Leaving {
 // rows/
 
 export function makeForwarder(node: MemberNode): Forwarder {
-  const { owner, recorder, holdings, membership, key } = node;
+  const { presences, recorder, holdings, membership, key } = node;
   const { nowMs, atTurnEnd } = node.ports;
   const ports = {
     nowMs,
     atTurnEnd,
     call: callOn(node, "rows"),
-    handler: new RowApplier({ owner, recorder, holdings, membership, nowMs }),
+    handler: new RowApplier({ presences, recorder, holdings, membership, nowMs }),
     me: () => membership.me.incarnation,
     epoch: () => membership.view.epoch,
     ownerOf: (partition: number) => node.placement.partitionOwner(partition),

@@ -106,8 +106,8 @@ export const COUNT_FAULTS: Readonly<Record<string, PlantedFault>> = {
   "the deaf go on ageing their players": fault(
     "R25",
     "cluster/member-node.ts",
-    "this.owner.tick(this.ports.nowMs(), this.membership.isAlone);",
-    "this.owner.tick(this.ports.nowMs(), false && this.membership.isAlone);",
+    "this.presences.tick(this.ports.nowMs(), this.membership.isAlone);",
+    "this.presences.tick(this.ports.nowMs(), false && this.membership.isAlone);",
     "two nodes that cannot hear each other",
   ),
   "no grace": fault(

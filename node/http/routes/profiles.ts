@@ -2,7 +2,7 @@
 import type { FastifyInstance, FastifyReply } from "fastify";
 import { Type } from "typebox";
 import type { Static } from "typebox";
-import { NO_SEQ } from "../../../cluster/records/owner.ts";
+import { NO_SEQ } from "../../../cluster/records/presences.ts";
 import type { Done, Place, Refused } from "../../../cluster/ports/rows.ts";
 import { MODES_MAX } from "../../../engine/modes.ts";
 import { emptyProfileId, parseProfileId } from "../../../engine/profile-id.ts";
