@@ -1,10 +1,9 @@
 /** A node of a cluster, as the process sees it: finds or founds the cluster, joins, serves, leaves. */
-import type { ProfileId } from "../engine/profile-id.ts";
 import { type DisagreementError, disagreementOf, Founding } from "./members/founding.ts";
 import { type ClusterEvent, MemberNode, type MemberPorts } from "./member-node.ts";
 import { type RegionView, unknownRegion } from "./counts/read-views.ts";
 import { whyUnlicensed } from "./members/membership.ts";
-import type { Operation, Outcome, Row } from "./ports/rows.ts";
+import type { Outcome, PlayerRequest, Row } from "./ports/rows.ts";
 import type { ClusterKey } from "./ports/shared-store.ts";
 import type { Lane } from "./ports/transport.ts";
 import { Rekeying } from "./rows/rekeying.ts";
@@ -154,20 +153,12 @@ export class ClusterNode {
 
   /**
    * Asks something about one player, wherever the player's partition is. To be called once the status is not `starting`.
-   * @param id read before the call returns
    * @param settle called once: perhaps at once, else within the request's deadline and a tick
    * @param isBatch one of many that came together
    */
-  submit(
-    operation: Operation,
-    id: ProfileId,
-    region: number,
-    mode: string,
-    seq: number,
-    settle: (outcome: Outcome) => void,
-    isBatch = false,
-  ): void {
+  submit(request: PlayerRequest, settle: (outcome: Outcome) => void, isBatch = false): void {
     const { member } = this;
+    const { operation, id, region, mode, seq } = request;
     if (member === undefined) return settle({ kind: "refused", reason: "no owner" });
     const hash = member.engine.hash(id);
     const partition = member.engine.partitionOf(hash);
@@ -235,8 +226,7 @@ export class ClusterNode {
     ports.tell({ kind: "other key" });
     const rekeying = new Rekeying(member.engine, member.abandon(), {
       nowMs: ports.nowMs,
-      submit: (operation, { id, region, mode, seq }, settle) =>
-        this.submit(operation, id, region, mode, seq, settle, true),
+      submit: (request, settle) => this.submit(request, settle, true),
       onOver: (players, failed) => ports.tell({ kind: "rekeyed", players, failed }),
     });
     this.rekeyings.push(rekeying);

@@ -118,7 +118,7 @@ export class VirtualCluster {
     const id = emptyProfileId();
     writeId(id, 0, Math.floor(this.fraction() * players));
     const { region, mode } = placeOf(this.random());
-    node.submit("report", id, regionOf(region), mode, NO_SEQ, (outcome) => {
+    node.submit({ operation: "report", id, region: regionOf(region), mode, seq: NO_SEQ }, (outcome) => {
       if (outcome.kind === "done" && outcome.isRemembered) this.remembered++;
       else this.failed++;
     });

@@ -3,9 +3,9 @@ import type { Presences, ReportOutcome } from "../../cluster/records/presences.t
 import {
   type Done,
   isModeLost,
-  type Operation,
   type Outcome,
   type Place,
+  type PlayerRequest,
   type Refused,
 } from "../../cluster/ports/rows.ts";
 import type { Ranked } from "../../engine/board.ts";
@@ -36,14 +36,7 @@ export class EntryAlone implements Entry {
     this.term = term;
   }
 
-  submit(
-    operation: Operation,
-    id: ProfileId,
-    region: number,
-    mode: string,
-    seq: number,
-    settle: (outcome: Outcome) => void,
-  ): void {
+  submit({ operation, id, region, mode, seq }: PlayerRequest, settle: (outcome: Outcome) => void): void {
     const { presences } = this;
     const hash = presences.engine.hash(id);
     switch (operation) {
