@@ -1,14 +1,12 @@
 /** A node of a cluster, as the process sees it: finds or founds the cluster, joins, serves, leaves. */
-import type { ProfileId } from "../engine/profile-id.ts";
 import { type DisagreementError, disagreementOf, Founding } from "./members/founding.ts";
-import { MemberNode } from "./member-node.ts";
-import type { ClusterEvent, MemberPorts } from "./member-ports.ts";
-import type { RegionView } from "./counts/read-views.ts";
+import { type ClusterEvent, MemberNode, type MemberPorts } from "./member-node.ts";
+import { type RegionView, unknownRegion } from "./counts/read-views.ts";
 import { whyUnlicensed } from "./members/membership.ts";
-import type { Operation, Outcome, Row } from "./ports/rows.ts";
+import type { Outcome, PlayerRequest, Row } from "./ports/rows.ts";
 import type { ClusterKey } from "./ports/shared-store.ts";
 import type { Lane } from "./ports/transport.ts";
-import { Rekeying } from "./rekeying.ts";
+import { Rekeying } from "./rows/rekeying.ts";
 import { wakefulClock } from "./members/wakeful-clock.ts";
 import { NO_VIEW, type View } from "./ports/view.ts";
 
@@ -114,9 +112,9 @@ export class ClusterNode {
       return this.wasListed
         ? { kind: "expelled", reason: "the node was expelled and joins anew" }
         : { kind: "starting", reason: member.health.reason ?? "joining the cluster" };
-    if (member.membership.isAwaitingCalls) return { kind: "starting", reason: this.whyNotCalledBack(member) };
+    if (member.membership.listing.isAwaitingCalls) return { kind: "starting", reason: this.whyNotCalledBack(member) };
     // R21, R23: every region's owner says something sooner or later, also where a record cannot be read.
-    if (!member.counts.isWhole) return { kind: "starting", reason: "waiting for the counts of all regions" };
+    if (!member.counts.knowsAllRegions) return { kind: "starting", reason: "waiting for the counts of all regions" };
     return { kind: "ready" };
   }
 
@@ -155,20 +153,12 @@ export class ClusterNode {
 
   /**
    * Asks something about one player, wherever the player's partition is. To be called once the status is not `starting`.
-   * @param id read before the call returns
    * @param settle called once: perhaps at once, else within the request's deadline and a tick
    * @param isBatch one of many that came together
    */
-  submit(
-    operation: Operation,
-    id: ProfileId,
-    region: number,
-    mode: string,
-    seq: number,
-    settle: (outcome: Outcome) => void,
-    isBatch = false,
-  ): void {
+  submit(request: PlayerRequest, settle: (outcome: Outcome) => void, isBatch = false): void {
     const { member } = this;
+    const { operation, id, region, mode, seq } = request;
     if (member === undefined) return settle({ kind: "refused", reason: "no owner" });
     const hash = member.engine.hash(id);
     const partition = member.engine.partitionOf(hash);
@@ -196,9 +186,7 @@ export class ClusterNode {
 
   /** What this node knows of a region. */
   regionView(region: number): RegionView {
-    if (this.member !== undefined) return this.member.counts.regionView(region);
-    const asOfMs = this.ports.nowMs();
-    return { region, players: 0, top: [], isComplete: false, isStale: true, term: 0, version: 0, asOfMs };
+    return this.member?.counts.regionView(region) ?? unknownRegion(region, this.ports.nowMs());
   }
 
   /** R24: the same from the region's owner; undefined where nobody answered in time. */
@@ -217,7 +205,7 @@ export class ClusterNode {
   }
 
   private whyNotCalledBack({ membership }: MemberNode): string {
-    if (!membership.isNotCalledBack) return "waiting for a call from the other nodes";
+    if (!membership.listing.isNotCalledBack) return "waiting for a call from the other nodes";
     const { peerUrl } = membership.me;
     return `the other nodes cannot reach this node at ${peerUrl}: fewer than half of them have called it back`;
   }
@@ -238,8 +226,7 @@ export class ClusterNode {
     ports.tell({ kind: "other key" });
     const rekeying = new Rekeying(member.engine, member.abandon(), {
       nowMs: ports.nowMs,
-      submit: (operation, { id, region, mode, seq }, settle) =>
-        this.submit(operation, id, region, mode, seq, settle, true),
+      submit: (request, settle) => this.submit(request, settle, true),
       onOver: (players, failed) => ports.tell({ kind: "rekeyed", players, failed }),
     });
     this.rekeyings.push(rekeying);

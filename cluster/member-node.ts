@@ -1,162 +1,124 @@
-/** A member of the cluster, once it knows the key: only wiring, and what concerns all parts at once (a view, an expulsion). */
-import { Engine } from "../engine/engine.ts";
-import { REGIONS } from "../engine/regions.ts";
-import { ClaimProver } from "./moves/claim-prover.ts";
-import { ClaimRaiser } from "./moves/claim-raiser.ts";
-import { Counts, type CountsPorts } from "./counts/counts.ts";
-import { Forwarder } from "./rows/forwarder.ts";
-import { HandOff } from "./moves/hand-off.ts";
-import { Holdings } from "./moves/holdings.ts";
-import { ServedNotices } from "./moves/served-notices.ts";
-import { TakeBack } from "./moves/take-back.ts";
-import { KeyKeeper } from "./members/key-keeper.ts";
-import { Membership } from "./members/membership.ts";
-import { ModeNames } from "./members/mode-names.ts";
-import { Owner, SEEN_EARLY_MS } from "./records/owner.ts";
-import { Peers } from "./peers/peers.ts";
+/** A member of the cluster, once it knows the key. It only wires: what concerns all parts at once goes from here to each. */
+import type { Engine, TableCopy } from "../engine/engine.ts";
+import type { Counts } from "./counts/counts.ts";
+import * as make from "./member-parts.ts";
+import type { KeyKeeper } from "./members/key-keeper.ts";
+import type { Membership, MembershipOptions } from "./members/membership.ts";
+import type { ModeNames } from "./members/mode-names.ts";
 import { type Placement, placementOf } from "./members/placement.ts";
-import { markWordsOf } from "./ports/mark.ts";
+import type { ClaimProver } from "./moves/claim-prover.ts";
+import type { ClaimRaiser } from "./moves/claim-raiser.ts";
+import type { HandOff } from "./moves/hand-off.ts";
+import type { Holdings } from "./moves/holdings.ts";
+import type { Leaving } from "./moves/leaving.ts";
+import type { ServedNotices } from "./moves/served-notices.ts";
+import type { StoreReturn, StoreReturnEvent } from "./moves/store-return.ts";
+import type { TakeBack, TakeBackEvent } from "./moves/take-back.ts";
+import type { TakeOverEvent } from "./moves/take-over-steps.ts";
+import type { TakeOver } from "./moves/take-over.ts";
+import type { Peers } from "./peers/peers.ts";
 import type { PartitionIndex } from "./ports/record-store.ts";
-import type { HeldRecord } from "./records/held-record.ts";
-import { Recorder } from "./records/recorder.ts";
-import type { Durability } from "./records/snapshot-due.ts";
-import { ModeGate } from "./rows/mode-gate.ts";
-import { RowApplier } from "./rows/row-applier.ts";
+import type { ClusterKey, Run, SharedStore } from "./ports/shared-store.ts";
+import type { Transport } from "./ports/transport.ts";
+import { Presences } from "./records/presences.ts";
+import type { Recorder } from "./records/recorder.ts";
 import { RunGuard } from "./records/run-guard.ts";
-import type { ClusterKey, MemberList, Run } from "./ports/shared-store.ts";
-import { TakeOver } from "./moves/take-over.ts";
-import { Voice } from "./moves/voice.ts";
-import { Leaving } from "./moves/leaving.ts";
-import { StoreReturn } from "./moves/store-return.ts";
-import { StoreHealth } from "./records/store-health.ts";
-import { figuresOf } from "./member-figures.ts";
-import type { MemberOptions, MemberPorts } from "./member-ports.ts";
-import { type Member, memberOf } from "./ports/view.ts";
+import type { StoreHealth, StoreHealthEvent } from "./records/store-health.ts";
+import type { Forwarder } from "./rows/forwarder.ts";
+import type { ModeGate } from "./rows/mode-gate.ts";
 
-const REACH_WITHIN_MS = 500;
-/** A node to which nothing is to be said is sent a word so many times a lease. */
-const QUIET_SHARE = 4;
+/** What an operator may want to read in the log. */
+export type ClusterEvent =
+  | TakeOverEvent
+  | TakeBackEvent
+  | { readonly kind: "view"; readonly epoch: number; readonly members: number; readonly partitions: number }
+  | StoreReturnEvent
+  | StoreHealthEvent
+  /** R8. `partitionsLost`: what was acknowledged there no record is known to have; its table is kept for a while. */
+  | { readonly kind: "expelled"; readonly incarnation: string; readonly partitionsLost: number }
+  | { readonly kind: "other key" }
+  | { readonly kind: "dropped records of another key"; readonly tags: number }
+  | { readonly kind: "rekeyed"; readonly players: number; readonly failed: number }
+  | { readonly kind: "not called back"; readonly peerUrl: string }
+  | { readonly kind: "superseded"; readonly partition: PartitionIndex }
+  | { readonly kind: "modes lost"; readonly players: number }
+  | { readonly kind: "modes returned"; readonly modes: readonly string[] };
+
+export interface MemberPorts {
+  readonly store: SharedStore;
+  readonly transport: Transport;
+  /** Goes on while the machine sleeps: for what must last at most so long. */
+  readonly nowMs: () => number;
+  /** The bare monotonic clock: for what must last at least so long. */
+  readonly bareMs: () => number;
+  readonly wallMs: () => number;
+  readonly randomId: () => string;
+  readonly encode: (copy: TableCopy) => Promise<Uint8Array>;
+  readonly decompress: (snapshot: Uint8Array) => Promise<Uint8Array>;
+  readonly atTurnEnd: (task: () => void) => void;
+  readonly tell: (event: ClusterEvent) => void;
+  /** R12: this member's key is given up for the one that stands; it does nothing more. */
+  readonly onKeyLost: (standing: ClusterKey) => void;
+}
+
+export interface MemberOptions {
+  readonly snapshotMs: number;
+  /** Whether to go on without what is damaged in a record. */
+  readonly isRepair: boolean;
+}
 
 export class MemberNode {
+  readonly key: ClusterKey;
+  readonly ports: MemberPorts;
   readonly engine: Engine;
-  readonly owner: Owner;
-  readonly recorder: Recorder;
+  readonly guard: RunGuard;
   readonly membership: Membership;
   readonly peers: Peers;
+  readonly keeper: KeyKeeper;
   readonly holdings: Holdings;
+  readonly recorder: Recorder;
+  readonly presences: Presences;
+  readonly health: StoreHealth;
+  readonly notices: ServedNotices;
   readonly takeOver: TakeOver;
   readonly handOff: HandOff;
+  readonly takeBack: TakeBack;
+  readonly storeReturn: StoreReturn;
+  readonly raiser: ClaimRaiser;
+  readonly prover: ClaimProver;
+  readonly leaving: Leaving;
   readonly forwarder: Forwarder;
-  readonly counts: Counts;
   readonly modeNames: ModeNames;
   readonly modeGate: ModeGate;
-  readonly guard: RunGuard;
-  readonly key: ClusterKey;
+  readonly counts: Counts;
   placement: Placement;
-  readonly health: StoreHealth;
-  private readonly ports: MemberPorts;
-  private readonly takeBack: TakeBack;
-  private readonly notices: ServedNotices;
-  private readonly raiser: ClaimRaiser;
-  private readonly prover: ClaimProver;
-  private readonly keeper: KeyKeeper;
-  private readonly leaving: Leaving;
-  private readonly storeReturn: StoreReturn;
-  private unnamedTold = 0;
-  /** Under which the list was seen last. */
-  private listRun: Run | undefined;
 
-  constructor(
-    key: ClusterKey,
-    member: Omit<Member, "incarnation" | "isLeaving">,
-    { snapshotMs, isRepair }: MemberOptions,
-    ports: MemberPorts,
-  ) {
+  /** Parts are made in the order in which they need each other. */
+  constructor(key: ClusterKey, member: MembershipOptions["member"], options: MemberOptions, ports: MemberPorts) {
     this.key = key;
     this.ports = ports;
-    const { nowMs } = ports;
-    const { partitions, leaseMs, sessionMs, graceMs, deadlineMs } = key;
-    const durability = key.durability as Durability;
-    const engineOptions = {
-      partitions,
-      hashKey: key.hashKey,
-      sessionMs: sessionMs + SEEN_EARLY_MS,
-      graceMs,
-      removalMs: 2 * deadlineMs,
-      isLogged: durability === "log",
-      hasBoards: false, // the regions' owners keep them
-      areModesAgreed: true,
-    };
-    const placement = (): Placement => this.placement;
-    this.engine = new Engine(engineOptions, nowMs());
-    this.guard = new RunGuard(ports.store, ports.bareMs, leaseMs);
-    this.membership = this.makeMembership(member, leaseMs);
-    const [partitionsAhead, isLicensed] = [() => this.recorder.aheadCount, () => this.membership.isLicensed];
-    this.health = new StoreHealth({ ...ports, partitionsAhead, isLicensed });
-    const { engine, guard, membership } = this;
-    this.placement = placementOf(membership.view, partitions);
-    this.peers = this.makePeers();
-    this.keeper = this.makeKeeper();
-    this.holdings = new Holdings(partitions, {
-      membership,
-      placement,
-      nowMs,
-      onServing: (partition) => this.counts.onTaken(partition),
-      onStopped: (partition) => this.counts.onDropped(partition),
-    });
-    const { holdings } = this;
-    this.recorder = this.makeRecorder(durability, snapshotMs);
-    const { recorder } = this;
-    this.owner = new Owner(engine, recorder);
-    const call = (incarnation: string, body: Uint8Array, timeoutMs: number): Promise<Uint8Array> =>
-      this.peers.call(incarnation, "control", body, timeoutMs);
-    const shared = { ...ports, engine, recorder, holdings, membership, guard, placement };
-    this.notices = new ServedNotices({
-      call,
-      isListed: (incarnation) => memberOf(membership.view, incarnation) !== undefined,
-      isServed: (partition) => holdings.get(partition).kind !== "settling",
-    });
-    const onLoss = (): void => void this.storeReturn.onLoss();
-    this.takeOver = new TakeOver(
-      {
-        ...shared,
-        call,
-        mayPull: () => this.counts.isWhole || nowMs() - membership.listedAtMs > leaseMs / 5,
-        takeBack: (partition) => this.takeBack.add(partition),
-        isTakingBack: (partition) => this.takeBack.isPending(partition),
-        onLoss,
-        onTaken: (holder, partition, term) => this.notices.add(holder, partition, term),
-      },
-      { leaseMs, sessionMs, graceMs, isRepair },
-    );
-    const onFault = (error: unknown): void => this.onStoreFault(error);
-    this.handOff = new HandOff({ ...shared, onFault }, leaseMs);
-    const { takeOver, handOff } = this;
-    this.takeBack = new TakeBack({
-      ...shared,
-      keep: (partition) => handOff.keep(partition),
-      isStored: durability !== "none",
-      onLoss,
-    });
-    const { takeBack } = this;
-    this.storeReturn = new StoreReturn({ ...shared, takeOver, takeBack, onNews: () => this.keeper.onRun(), onFault });
-    this.raiser = new ClaimRaiser({
-      ...shared,
-      onSuperseded: (partition) => this.onSuperseded(partition),
-      onClaimLost: (partition) => this.storeReturn.onClaimLost(partition),
-      isTakingBack: (partition) => takeBack.isPending(partition),
-    });
-    this.leaving = new Leaving({ ...shared, handOff });
-    this.prover = new ClaimProver(shared);
-    this.forwarder = this.makeForwarder();
-    this.modeNames = this.makeModeNames();
-    this.modeGate = new ModeGate({
-      names: this.modeNames,
-      forward: (row, settle, isBatch) => this.forwarder.submit(row, settle, isBatch),
-      nowMs,
-      atTurnEnd: ports.atTurnEnd,
-    });
-    this.counts = this.makeCounts();
+    this.engine = make.makeEngine(key, ports.nowMs());
+    this.guard = new RunGuard(ports.store, ports.bareMs, key.leaseMs);
+    this.membership = make.makeMembership(this, member);
+    this.placement = placementOf(this.membership.view, key.partitions);
+    this.peers = make.makePeers(this);
+    this.keeper = make.makeKeeper(this);
+    this.holdings = make.makeHoldings(this);
+    this.recorder = make.makeRecorder(this, options.snapshotMs);
+    this.presences = new Presences(this.engine, this.recorder);
+    this.health = make.makeHealth(this);
+    this.notices = make.makeNotices(this);
+    this.takeOver = make.makeTakeOver(this, options.isRepair);
+    this.handOff = make.makeHandOff(this);
+    this.takeBack = make.makeTakeBack(this);
+    this.storeReturn = make.makeStoreReturn(this);
+    this.raiser = make.makeRaiser(this);
+    this.prover = make.makeProver(this);
+    this.leaving = make.makeLeaving(this);
+    this.forwarder = make.makeForwarder(this);
+    this.modeNames = make.makeModeNames(this);
+    this.modeGate = make.makeModeGate(this);
+    this.counts = make.makeCounts(this);
   }
 
   /** It is off the list. */
@@ -179,9 +141,8 @@ export class MemberNode {
     this.prover.tick();
     this.health.tick();
     this.modeNames.tick();
-    this.lookForUnnamed();
     // R25: an owner that hears fewer than half of its peers may miss the reports that others get.
-    this.owner.tick(this.ports.nowMs(), this.membership.isAlone);
+    this.presences.tick(this.ports.nowMs(), this.membership.isAlone);
     this.counts.tick();
     this.forwarder.tick();
     this.leaving.tick();
@@ -197,20 +158,12 @@ export class MemberNode {
    * @returns the partitions whose players are best known here
    */
   abandon(): PartitionIndex[] {
-    const held = this.holdings.where("serving", "settling", "letting go");
-    for (const partition of this.engine.partitions.keys()) {
-      this.recorder.drop(partition);
-      this.holdings.forget(partition);
-    }
-    return held;
+    return this.handOff.abandon();
   }
 
-  /** For metrics: plain numbers, since the start or as of now. */
-  get figures() {
-    return figuresOf(this);
-  }
+  // What concerns several parts.
 
-  private onView(): void {
+  onView(): void {
     const { membership, ports, key } = this;
     const { view } = membership;
     const before = this.placement;
@@ -224,177 +177,58 @@ export class MemberNode {
     ports.tell({ kind: "view", epoch: view.epoch, members: view.members.length, partitions });
   }
 
-  /** R15, R28: the names of modes lie beside the list. */
-  private onListRun(): void {
-    const { run } = this.membership;
-    if (run === this.listRun) return;
-    if (this.listRun !== undefined) this.modeNames.doubtStore();
-    this.listRun = run;
+  /** R15. */
+  onTagRuns(runs: readonly Run[]): void {
+    this.modeNames.onRun(this.membership.run);
+    this.storeReturn.onTagRuns(runs);
   }
 
   /** R6. */
-  private onSuperseded(partition: PartitionIndex): void {
+  onSuperseded(partition: PartitionIndex): void {
     this.ports.tell({ kind: "superseded", partition });
     this.handOff.onSuperseded(partition);
     this.membership.renewNow();
   }
 
   /** R8: answers nothing more; its tables stay as in R6, in case the store loses what their successors load. */
-  private onExpelled(before: string): void {
+  onExpelled(before: string): void {
     const partitionsLost = this.handOff.onExpelled();
     this.ports.tell({ kind: "expelled", incarnation: before, partitionsLost });
     this.counts.onExpelled();
   }
 
-  private onStoreFault(error: unknown): void {
+  onStoreFault(error: unknown): void {
     this.keeper.onFault(error);
     this.health.onFault(error);
   }
 
-  /** R28: players came with tables whose modes found no number. */
-  private lookForUnnamed(): void {
-    const players = this.engine.unnamedPlayers;
-    if (players > this.unnamedTold) this.ports.tell({ kind: "modes lost", players });
-    this.unnamedTold = players;
-  }
-
-  private makeModeNames(): ModeNames {
-    const { engine, holdings, membership } = this;
-    const { store, bareMs, tell } = this.ports;
-    const { modesMax, leaseMs, deadlineMs, partitions: partitionCount } = this.key;
-    const tables = {
-      additions: () => engine.modes.additions,
-      names: () => engine.modes.names.filter((name) => name !== ""),
-      isInUse: (name: string) => engine.isModeInUse(name),
-      release: (names: ReadonlySet<string>) => engine.releaseModes(names),
-      partitions: () => holdings.where("serving", "settling", "letting go"),
+  /** For metrics: plain numbers, since the start or as of now. */
+  get figures() {
+    const { engine, guard, holdings, placement, recorder, takeOver, handOff, membership } = this;
+    const kinds = (...of: Parameters<Holdings["where"]>): number => holdings.where(...of).length;
+    return {
+      epoch: membership.view.epoch,
+      members: membership.view.members.length,
+      partitionsOwned: placement.partitionsOf(membership.me.incarnation).length,
+      regionsOwned: placement.regionsOf(membership.me.incarnation).length,
+      partitionsServed: kinds("serving"),
+      partitionsMoving: kinds("wanted", "taking", "settling", "letting go"),
+      partitionsKept: kinds("kept"),
+      partitionsAhead: recorder.aheadCount,
+      partitionsLost: takeOver.lost,
+      partitionsUnreadable: takeOver.unreadable.size,
+      handedOver: handOff.handedOver,
+      copiesMisfit: takeOver.misfits,
+      expulsions: membership.expulsions,
+      isLicensed: membership.isLicensed,
+      isStoreKnown: guard.isOpen,
+      tableBytes: engine.tableBytes,
+      forwarding: this.forwarder.figures,
+      modes: this.modeNames.figures,
+      modeGate: this.modeGate.figures,
+      unnamedPlayers: engine.unnamedPlayers,
+      counts: this.counts.figures,
+      recorder: recorder.totals,
     };
-    const ports = {
-      store,
-      tables,
-      run: () => membership.run,
-      incarnation: () => membership.me.incarnation,
-      isListed: () => membership.isListed,
-      revisionTold: () => membership.modesRevision,
-      bareMs,
-      onFault: (error: unknown) => this.onStoreFault(error),
-      onReturn: (modes: readonly string[]) => tell({ kind: "modes returned", modes }),
-    };
-    return new ModeNames(ports, { modesMax, leaseMs, deadlineMs, partitionCount });
-  }
-
-  private makeMembership(member: Omit<Member, "incarnation" | "isLeaving">, leaseMs: number): Membership {
-    const ports = {
-      ...this.ports,
-      accused: () => this.peers.accused(leaseMs),
-      called: () => this.peers.called(),
-      isAlone: () => this.peers.isAlone(leaseMs),
-      held: (named: string | undefined) => this.storeReturn.naming(named),
-      onView: () => this.onView(),
-      onTagRuns: (runs: readonly Run[]) => {
-        this.onListRun();
-        this.storeReturn.onTagRuns(runs);
-      },
-      onList: (list: MemberList) => this.storeReturn.onList(list),
-      onOtherKey: (run: Run, standing: ClusterKey) => this.keeper.onOtherKey(run, standing),
-      onNotCalledBack: (peerUrl: string) => this.ports.tell({ kind: "not called back", peerUrl }),
-      onExpelled: (before: string) => this.onExpelled(before),
-      reachesPeers: () => this.peers.reachesHalf(REACH_WITHIN_MS),
-      onFault: (error: unknown) => this.onStoreFault(error),
-    };
-    return new Membership(ports, { member, key: this.key });
-  }
-
-  private makeKeeper(): KeyKeeper {
-    const { peers, key } = this;
-    const ports = {
-      ...this.ports,
-      membership: this.membership,
-      heardCount: () => peers.heardCount(key.leaseMs),
-      onLost: this.ports.onKeyLost,
-      onTagsAdopted: (tags: number) => this.ports.tell({ kind: "dropped records of another key", tags }),
-      onFault: (error: unknown) => this.onStoreFault(error),
-    };
-    return new KeyKeeper(ports, key);
-  }
-
-  private makePeers(): Peers {
-    const { transport, nowMs } = this.ports;
-    const { membership } = this;
-    return new Peers(
-      {
-        transport,
-        mark: markWordsOf(this.key.hashKey),
-        nowMs,
-        me: () => membership.me.incarnation,
-        view: () => membership.view,
-        adopt: (view) => membership.adopt(view),
-        onClosed: (incarnation) => membership.noteClosed(incarnation),
-      },
-      {
-        rows: (from, epoch, delayMs, body) => this.forwarder.receive(from, epoch, delayMs, body),
-        counts: (from, epoch, delayMs, body) => this.counts.receive(from, epoch, delayMs, body),
-        control: (from, _epoch, _delayMs, body) => this.handOff.receive(from, body),
-      },
-    );
-  }
-
-  private makeRecorder(durability: Durability, snapshotMs: number): Recorder {
-    const { sessionMs, deadlineMs } = this.key;
-    const ports = {
-      ...this.ports,
-      store: this.guard,
-      onStoreFault: (error: unknown) => this.onStoreFault(error),
-      onStoreHealed: () => undefined, // see StoreHealth: partitions heal one by one
-      onSuperseded: (partition: PartitionIndex) => this.onSuperseded(partition),
-      reclaim: async ({ partition }: HeldRecord) => {
-        this.storeReturn.onClaimLost(partition);
-        return false; // it is taken again, not by the recorder
-      },
-    };
-    const { tagsCount } = this.guard;
-    return new Recorder(this.engine, ports, {
-      claim: undefined,
-      tagsCount,
-      durability,
-      snapshotMs,
-      sessionMs,
-      deadlineMs,
-    });
-  }
-
-  private makeForwarder(): Forwarder {
-    const { nowMs, atTurnEnd } = this.ports;
-    const { owner, recorder, holdings, membership } = this;
-    const ports = {
-      nowMs,
-      atTurnEnd,
-      call: (incarnation: string, body: Uint8Array, timeoutMs: number) =>
-        this.peers.call(incarnation, "rows", body, timeoutMs),
-      handler: new RowApplier({ owner, recorder, holdings, membership, nowMs }),
-      me: () => membership.me.incarnation,
-      epoch: () => membership.view.epoch,
-      ownerOf: (partition: number) => this.placement.partitionOwner(partition),
-      isListed: (incarnation: string) => memberOf(membership.view, incarnation) !== undefined,
-    };
-    return new Forwarder(ports, { partitions: this.key.partitions, deadlineMs: this.key.deadlineMs });
-  }
-
-  private makeCounts(): Counts {
-    const { store, nowMs } = this.ports;
-    const { engine, holdings, membership, recorder, takeOver, prover } = this;
-    const voice = new Voice({ engine, holdings, membership, recorder, prover });
-    const ports: CountsPorts = {
-      nowMs,
-      call: (incarnation, body, timeoutMs) => this.peers.call(incarnation, "counts", body, timeoutMs),
-      me: () => membership.me.incarnation,
-      speaks: (partition) => voice.of(partition),
-      unreadable: () => takeOver.unreadable.keys(),
-      confirm: (partitions) => voice.confirm(partitions),
-      mayPublish: () => recorder.aheadCount === 0,
-      publish: (region, board) => store.publish(REGIONS[region] as string, board),
-    };
-    // Who hears nothing for a lease takes this node for dead (R10).
-    return new Counts(this.engine, ports, this.key.leaseMs / QUIET_SHARE);
   }
 }

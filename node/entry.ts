@@ -2,7 +2,7 @@
  * Where requests enter: what routes ask, wherever the player's partition and the region's board are. Alone, everything
  * is here (`entry-alone.ts`); in a cluster some other node may own it (`entry-cluster.ts`).
  */
-import type { Operation, Outcome, Refused } from "../cluster/ports/rows.ts";
+import type { Outcome, PlayerRequest, Refused } from "../cluster/ports/rows.ts";
 import type { Ranked } from "../engine/board.ts";
 import type { ProfileId } from "../engine/profile-id.ts";
 import type { RegionPlayers } from "../engine/regions.ts";
@@ -57,17 +57,9 @@ export interface Overview extends Wholeness {
 export interface Entry {
   /**
    * Asks something about one player; `region` and `mode` only of a report.
-   * @param id read before the call returns
    * @param settle called once, perhaps at once
    */
-  submit(
-    operation: Operation,
-    id: ProfileId,
-    region: number,
-    mode: string,
-    seq: number,
-    settle: (outcome: Outcome) => void,
-  ): void;
+  submit(request: PlayerRequest, settle: (outcome: Outcome) => void): void;
   /** Reports of many players at once; `settle` is called once. */
   submitAll(reports: Reports, settle: (outcome: ReportsOutcome) => void): void;
   /** What this node knows of a region. */

@@ -180,9 +180,9 @@ export class Checker {
       // Where it waits for nothing that comes, it gives up waiting.
       const isNew = world.nowMs - (node.listedSinceMs ?? world.nowMs) < world.settings.clusterKey.leaseMs;
       if (view.term === 0 && isNew) world.fail(`${node.name} is ready and knows nothing of region ${region}`);
-      const isWhole = view.isComplete && !view.isStale;
+      const isExact = view.isComplete && !view.isStale;
       world.tally.reads++;
-      if (isWhole) this.checkCounts(view, fresh, by);
+      if (isExact) this.checkCounts(view, fresh, by);
       else if (old !== undefined) this.checkCounts(view, old, `${by} marked`);
     }
   }

@@ -238,7 +238,7 @@ class Pending {
     this.submittedMs = world.nowMs;
     if (this.isOver && this.change !== undefined) this.change.untilMs = this.latestEffectMs();
     const [region, mode] = place === NOWHERE ? [0, ""] : [regionOfPlace(place), modeOfPlace(place)];
-    node.node.submit(operation, player.id, region, mode, seq, (outcome) => this.settle(outcome));
+    node.node.submit({ operation, id: player.id, region, mode, seq }, (outcome) => this.settle(outcome));
     this.watch();
   }
 

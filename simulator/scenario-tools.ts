@@ -95,7 +95,10 @@ export function expectNobodyExpelled(world: World, nodes: readonly SimulatedNode
 export async function expectFound(world: World): Promise<void> {
   for (const player of world.crowd.players) {
     const outcome = await answered(world, (settled) =>
-      aNode(world, ({ isUp }) => isUp).node.submit("find", player.id, 0, "", -1, settled),
+      aNode(world, ({ isUp }) => isUp).node.submit(
+        { operation: "find", id: player.id, region: 0, mode: "", seq: -1 },
+        settled,
+      ),
     );
     if (outcome?.kind !== "done" || outcome.effect !== "found")
       world.fail(`${player.ledger.name} should be found, got ${JSON.stringify(outcome)}`);

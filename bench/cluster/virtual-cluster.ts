@@ -3,7 +3,7 @@
  * and every way takes equally long, so what is counted here (messages, bytes, moves) is what the protocols cost.
  */
 import { ClusterNode } from "../../cluster/cluster-node.ts";
-import { NO_SEQ } from "../../cluster/records/owner.ts";
+import { NO_SEQ } from "../../cluster/records/presences.ts";
 import { PLACEMENT_RULE } from "../../cluster/members/placement.ts";
 import type { ClusterKey } from "../../cluster/ports/shared-store.ts";
 import { type Lane, PeerError, type Transport } from "../../cluster/ports/transport.ts";
@@ -118,7 +118,7 @@ export class VirtualCluster {
     const id = emptyProfileId();
     writeId(id, 0, Math.floor(this.fraction() * players));
     const { region, mode } = placeOf(this.random());
-    node.submit("report", id, regionOf(region), mode, NO_SEQ, (outcome) => {
+    node.submit({ operation: "report", id, region: regionOf(region), mode, seq: NO_SEQ }, (outcome) => {
       if (outcome.kind === "done" && outcome.isRemembered) this.remembered++;
       else this.failed++;
     });

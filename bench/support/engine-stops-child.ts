@@ -2,7 +2,7 @@
  * Looks for the longest single call into the engine at a number of players and prints, as JSON, the longest of each kind:
  * while it grows from empty, while players are removed, and while silent ones are swept away.
  */
-import { SWEEP_BUDGET_MIN } from "../../cluster/records/owner.ts";
+import { SWEEP_BUDGET_MIN } from "../../cluster/records/presences.ts";
 import { newEngine } from "../contestants/headcount-engine.ts";
 import { connectOne, idOf } from "./engine-players.ts";
 import { randomOf } from "./traffic.ts";

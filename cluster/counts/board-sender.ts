@@ -6,7 +6,7 @@
  */
 import { REGIONS } from "../../engine/regions.ts";
 import { type BoardEntry, type Boards, NO_BOARDS } from "./counts-codec.ts";
-import type { BoardNeeds } from "./read-views.ts";
+import { type BoardNeeds, isVersionAbove } from "./read-views.ts";
 import type { BoardState, RegionBoards } from "./region-boards.ts";
 
 /** What one node has. */
@@ -100,7 +100,7 @@ export class BoardSender {
         reader.acknowledged[region * 2] = reader.acknowledged[region * 2 + 1] = 0;
         reader.pushedAtMs[region] = -Infinity;
         reader.dirty.add(region);
-      } else if (!isHeldBack && !hasNewer(reader, region, term, version)) {
+      } else if (!isHeldBack && !isVersionAbove(acknowledgedOf(reader, region), term, version)) {
         reader.acknowledged[region * 2] = term;
         reader.acknowledged[region * 2 + 1] = version;
         const state = this.boards.state(region);
@@ -133,7 +133,6 @@ function isAcknowledged({ acknowledged }: Reader, region: number, { term, versio
   return acknowledged[region * 2] === term && acknowledged[region * 2 + 1] === version;
 }
 
-function hasNewer({ acknowledged }: Reader, region: number, term: number, version: number): boolean {
-  const [knownTerm, knownVersion] = [acknowledged[region * 2] as number, acknowledged[region * 2 + 1] as number];
-  return knownTerm > term || (knownTerm === term && knownVersion > version);
+function acknowledgedOf({ acknowledged }: Reader, region: number): { readonly term: number; readonly version: number } {
+  return { term: acknowledged[region * 2] as number, version: acknowledged[region * 2 + 1] as number };
 }

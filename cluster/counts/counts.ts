@@ -17,7 +17,7 @@ import { ReadViews, type RegionView } from "./read-views.ts";
 import { RegionBoards } from "./region-boards.ts";
 import type { PublishAnswer, PublishedBoard } from "../ports/shared-store.ts";
 import { type Parcel, type TallyPorts, TallySender } from "./tally-sender.ts";
-import { memberOf, NO_VIEW, type View } from "../ports/view.ts";
+import { isListed, NO_VIEW, type View } from "../ports/view.ts";
 
 export interface CountsPorts extends TallyPorts, LanePorts {
   me(): string;
@@ -86,8 +86,8 @@ export class Counts {
   }
 
   /** R23: something is known of every region. */
-  get isWhole(): boolean {
-    return this.life.views.isWhole;
+  get knowsAllRegions(): boolean {
+    return this.life.views.knowsAllRegions;
   }
 
   get figures(): CountsFigures {
@@ -108,13 +108,13 @@ export class Counts {
     this.view = view;
     this.placement = placement;
     const me = this.ports.me();
-    const isListed = memberOf(view, me) !== undefined;
-    const members = isListed ? view.members.map(({ incarnation }) => incarnation) : [];
+    const isMember = isListed(view, me);
+    const members = isMember ? view.members.map(({ incarnation }) => incarnation) : [];
     this.lanes.onView(members);
     life.sender.onView(members, (region) => placement.regionOwner(region), REGIONS.length);
     life.views.onView(members);
     life.boardSender.onView(members);
-    const isMine = (region: number): boolean => isListed && placement.regionOwner(region) === me;
+    const isMine = (region: number): boolean => isMember && placement.regionOwner(region) === me;
     if (life.boards.onView(view.epoch, members, isMine)) this.asking.restart();
   }
 

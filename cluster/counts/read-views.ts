@@ -50,7 +50,10 @@ interface Listed {
   readonly term: number;
 }
 
-const NOTHING: BoardCounts = { players: 0, top: [] };
+/** What is answered of a region of which nothing is known. */
+export function unknownRegion(region: number, nowMs: number): RegionView {
+  return { region, players: 0, top: [], isComplete: false, isStale: true, term: 0, version: 0, asOfMs: nowMs };
+}
 
 export class ReadViews {
   private readonly regions: (Known | undefined)[] = REGIONS.map(() => undefined);
@@ -58,7 +61,7 @@ export class ReadViews {
   private unknown = REGIONS.length;
 
   /** R23: something is known of every region. */
-  get isWhole(): boolean {
+  get knowsAllRegions(): boolean {
     return this.unknown === 0;
   }
 
@@ -89,8 +92,7 @@ export class ReadViews {
 
   of(region: number, nowMs: number): RegionView {
     const known = this.regions[region];
-    if (known === undefined)
-      return { region, ...NOTHING, isComplete: false, isStale: true, term: 0, version: 0, asOfMs: nowMs };
+    if (known === undefined) return unknownRegion(region, nowMs);
     const { term, version, isComplete, counts, asOfMs } = known;
     const isStale = known.isStale || nowMs - known.asOfMs > STALE_MS;
     return { region, players: counts.players, top: counts.top, isComplete, isStale, term, version, asOfMs };
@@ -101,7 +103,7 @@ export class ReadViews {
     const { region, term, version, isComplete, isHeldBack, counts } = entry;
     const known = this.regions[region];
     if (isHeldBack) return known !== undefined;
-    if (known !== undefined && isNewer(known, term, version)) return true;
+    if (known !== undefined && isVersionAbove(known, term, version)) return true;
     if (known === undefined || known.term !== term || known.version !== version) {
       if (counts === undefined) return false;
       if (known === undefined) this.unknown--;
@@ -121,6 +123,7 @@ function hear(known: Known, isStale: boolean, asOfMs: number): void {
   known.asOfMs = asOfMs;
 }
 
-function isNewer(known: Known, term: number, version: number): boolean {
+/** R22: whether something newer is known of a region than this version. */
+export function isVersionAbove(known: Pick<Known, "term" | "version">, term: number, version: number): boolean {
   return known.term > term || (known.term === term && known.version > version);
 }

@@ -7,7 +7,7 @@
  * with most of its peers out of reach, joins under the key that stands.
  */
 import { type ClusterKey, OtherKeyError, type Run, type SharedStore } from "../ports/shared-store.ts";
-import { memberOf } from "../ports/view.ts";
+import { isListed } from "../ports/view.ts";
 import type { Membership } from "./membership.ts";
 
 export interface KeyKeeperPorts {
@@ -67,7 +67,7 @@ export class KeyKeeper {
     const { store, membership, randomId } = this.ports;
     const { view, me } = membership;
     if (this.isLost) return;
-    if (memberOf(view, me.incarnation) === undefined) return this.lose(standing); // nothing is held here
+    if (!isListed(view, me.incarnation)) return this.lose(standing); // nothing is held here
     const vote = { incarnation: me.incarnation, view, key: this.key, freshNonce: randomId() };
     switch (await store.vote(run, vote, this.key.leaseMs)) {
       case "outnumbered":

@@ -5,25 +5,16 @@
 import { invariant } from "../../engine/invariant.ts";
 import { markOf } from "../ports/mark.ts";
 import type { ClusterKey, MemberList, RenewalAnswer, Run, SharedStore } from "../ports/shared-store.ts";
-import { isNewer, type Member, memberOf, NO_VIEW, type View } from "../ports/view.ts";
-import { ClosedPorts, LICENCE_MARGIN_MS } from "./closed-ports.ts";
+import { isNewer, type Member, NO_VIEW, type View } from "../ports/view.ts";
+import { LICENCE_MARGIN_MS } from "./closed-ports.ts";
+import { Listing, type ListingPorts } from "./listing.ts";
+import { RenewalWords, type WordsPorts } from "./renewal-words.ts";
 import { type Clocks, Renewals, type Sent } from "./renewals.ts";
 
-export interface MembershipPorts extends Clocks {
+export interface MembershipPorts extends Clocks, WordsPorts, ListingPorts {
   readonly store: SharedStore;
-  /** A UUID nobody used before. */
-  readonly randomId: () => string;
-  /** R10: members unheard for a lease, or that have not answered for one. */
-  readonly accused: () => string[];
-  /** Joiners who answered at the address that they give. */
-  readonly called: () => string[];
   /** Whether this node has not heard half of the other members for a lease. */
   readonly isAlone: () => boolean;
-  /**
-   * R15: what this node holds, for the others to read; undefined where it need not be said again.
-   * @param named what it said last under this run of the store; undefined: nothing, or it is asked for
-   */
-  readonly held: (named: string | undefined) => string | undefined;
   /** The view is another one now. */
   readonly onView: () => void;
   /** R15: under which runs the tags are, as of an answer; before anything else that it says. */
@@ -32,8 +23,6 @@ export interface MembershipPorts extends Clocks {
   readonly onList: (list: MemberList) => void;
   /** R12: another key stands than this node's; nothing was renewed. */
   readonly onOtherKey: (run: Run, standing: ClusterKey) => Promise<void>;
-  /** It has waited a lease for the others to call it back; told once in each incarnation. */
-  readonly onNotCalledBack: (peerUrl: string) => void;
   /** R8: this incarnation was named expelled; a new one has taken its place. */
   readonly onExpelled: (before: string) => void;
   /** Whether half of the other members that are listed, and one at least, answer this node. */
@@ -54,7 +43,6 @@ export interface MembershipOptions {
 export type MembershipState = "resting" | "joining" | "listed" | "accused" | "reaching" | "leaving" | "gone";
 
 /** Which states each may come from. */
-const NOT_CALLED_LEASES = 2;
 const FROM: Readonly<Record<MembershipState, readonly MembershipState[]>> = {
   resting: [],
   joining: ["resting", "joining", "listed", "accused", "reaching"],
@@ -74,52 +62,32 @@ export class Membership {
   list: MemberList | undefined;
   me: Member;
   state: MembershipState = "resting";
-  listedAtMs = -Infinity;
   /** R28: of the modes' names, as the last renewal said; 0 for none. */
   modesRevision = 0;
   /** Times this node was expelled. */
   expulsions = 0;
   /** It has not heard half of the others for a lease: the Redis that it reaches may be the master no more. */
   isAlone = false;
+  readonly listing: Listing;
   private readonly ports: MembershipPorts;
   private readonly key: ClusterKey;
-  /** R12: what a renewal shows of the key. */
-  private readonly mark: string;
   private readonly leaseMs: number;
   private readonly renewals: Renewals;
-  private readonly closedPorts = new ClosedPorts();
-  /** This node as the view has it. */
-  private place: Member | undefined;
-  /** The incarnation of which that was told. */
-  private toldNotCalledBack: string | undefined;
-  /** R15: what this incarnation named last under this run, as far as the store has said. */
-  private named: string | undefined;
+  private readonly words: RenewalWords;
 
   constructor(ports: MembershipPorts, { member, key }: MembershipOptions) {
     this.ports = ports;
     this.key = key;
-    this.mark = markOf(key.hashKey);
     this.leaseMs = key.leaseMs;
     this.renewals = new Renewals(ports, key.leaseMs);
+    this.words = new RenewalWords(ports, markOf(key.hashKey));
+    this.listing = new Listing(ports, key.leaseMs);
     this.me = { ...member, incarnation: ports.randomId(), isLeaving: false };
   }
 
   /** Whether this incarnation is in the list, as far as it knows. */
   get isListed(): boolean {
-    return this.place !== undefined;
-  }
-
-  /** It is listed, and owns nothing until the others have called it back. */
-  get isAwaitingCalls(): boolean {
-    return this.place?.isJoining === true;
-  }
-
-  /**
-   * Nobody, or too few, called it back for two leases: they do not reach it at the address that it gives. Within one, those
-   * who could may be dead: a silence of all gives every member another lease (R7).
-   */
-  get isNotCalledBack(): boolean {
-    return this.isAwaitingCalls && this.ports.nowMs() - this.listedAtMs > NOT_CALLED_LEASES * this.leaseMs;
+    return this.listing.isListed;
   }
 
   /**
@@ -159,9 +127,9 @@ export class Membership {
   tick(): void {
     if (!isActive(this.state)) return;
     this.isAlone = this.ports.isAlone();
-    if (this.closedPorts.isDue(this.ports.bareMs())) this.renewNow();
+    if (this.words.isDue(this.ports.bareMs())) this.renewNow();
     if (this.renewals.isDue(this.state === "listed" ? this.me : undefined)) void this.renew();
-    this.tellNotCalledBack();
+    this.listing.tick();
   }
 
   /** The next renewal comes at the next tick. */
@@ -171,7 +139,7 @@ export class Membership {
 
   /** R10: a peer's connection ended and its port refuses, or another incarnation answers there. */
   noteClosed(incarnation: string): void {
-    this.closedPorts.note(incarnation);
+    this.words.noteClosed(incarnation);
   }
 
   /** A view came from a peer (R17): followed where it is newer; what the store says of it is asked at once. */
@@ -205,13 +173,6 @@ export class Membership {
     return hasLeft;
   }
 
-  private tellNotCalledBack(): void {
-    const { incarnation, peerUrl } = this.me;
-    if (!this.isNotCalledBack || this.toldNotCalledBack === incarnation) return;
-    this.toldNotCalledBack = incarnation;
-    this.ports.onNotCalledBack(peerUrl);
-  }
-
   private become(state: MembershipState): void {
     invariant(FROM[state].includes(this.state), `a member may become ${state}, was ${this.state}`);
     this.state = state;
@@ -225,9 +186,9 @@ export class Membership {
       const answer = await ports.store.renew(sent.renewal, this.leaseMs);
       const isMine = sent.renewal.member.incarnation === this.me.incarnation;
       if (renewals.onAnswered(sent) && isActive(this.state) && isMine) await this.take(answer, sent);
-      else this.doubtNamed(sent);
+      else this.words.onUnanswered(sent);
     } catch (error) {
-      this.doubtNamed(sent);
+      this.words.onUnanswered(sent);
       renewals.onFailed();
       ports.onFault(error);
     } finally {
@@ -235,30 +196,11 @@ export class Membership {
     }
   }
 
-  /** R15: nobody knows whether the store has heard what this renewal named. */
-  private doubtNamed({ renewal }: Sent): void {
-    if (renewal.held !== undefined) this.named = undefined;
-  }
-
   private nextRenewal(): Sent {
-    const { ports, view, me, run } = this;
+    const { view, me: member, run, list } = this;
     const stamp = this.renewals.next();
-    const words = this.closedPorts.words(stamp.atBareMs);
-    const renewal = {
-      member: me,
-      mark: this.mark,
-      isJoining: this.state === "joining",
-      epoch: view.epoch,
-      nonce: view.nonce,
-      freshNonce: ports.randomId(),
-      revision: this.list?.revision ?? 0,
-      licenceMs: stamp.namedMs,
-      accused: ports.accused(),
-      ...words,
-      called: ports.called(),
-      held: ports.held(this.named),
-    };
-    return { stamp, renewal, run, words };
+    const isJoining = this.state === "joining";
+    return { stamp, run, renewal: this.words.next(stamp, { member, view, isJoining, revision: list?.revision ?? 0 }) };
   }
 
   private async take(answer: RenewalAnswer, sent: Sent): Promise<void> {
@@ -272,7 +214,7 @@ export class Membership {
         return this.rejoin(isNewer(this.view, answer.list.view) ? this.view : answer.list.view);
       case "absent":
         this.list = answer.list;
-        this.named = undefined;
+        this.words.nameAgain();
         this.follow(answer.list.view);
         if (this.state === "reaching") return this.reachPeers();
         if (this.state === "leaving") return;
@@ -282,26 +224,23 @@ export class Membership {
       case "accused":
         if (this.state !== "leaving") this.become(answer.kind === "renewed" ? "listed" : "accused");
         if (answer.kind === "renewed") this.renewals.license(sent);
-        if (sent.renewal.held !== undefined && sent.run === this.run) this.named = sent.renewal.held;
-        if (answer.mustName) this.nameAgain();
+        this.words.onNamed(sent, sent.run === this.run);
+        if (answer.mustName) {
+          this.words.nameAgain();
+          this.renewNow();
+        }
         this.modesRevision = answer.modesRevision ?? 0;
         this.learn(answer.list);
-        this.closedPorts.onAnswered(sent, this.ports.bareMs(), (each) => this.licenceOf(each));
+        this.words.onAnswered(sent, this.ports.bareMs(), (each) => this.licenceOf(each));
     }
   }
 
   /** R15: nobody knows what the store still has, nor what it has heard. */
   private enterRun(run: Run): void {
     this.run = run;
-    this.list = this.named = undefined; // revisions begin anew
-    this.closedPorts.clear();
+    this.list = undefined; // revisions begin anew
+    this.words.enterRun();
     this.renewNow(); // what is held is named under this run
-  }
-
-  /** R15: what is held is not known under this run. */
-  private nameAgain(): void {
-    this.named = undefined;
-    this.renewNow();
   }
 
   private async reachPeers(): Promise<void> {
@@ -319,7 +258,8 @@ export class Membership {
 
   /** R9: the list is gone or older than what this node knows: the newest view the members know is written back. */
   private async restore(run: Run): Promise<void> {
-    this.list = this.named = undefined; // revisions begin anew
+    this.list = undefined; // revisions begin anew
+    this.words.nameAgain();
     await this.ports.store.restore(run, this.view, this.key, this.ports.randomId(), this.leaseMs);
     this.renewNow();
   }
@@ -333,12 +273,10 @@ export class Membership {
   }
 
   private see(view: View): void {
-    const { ports, isListed } = this;
     this.view = view;
-    this.viewLearntAtBareMs = ports.bareMs();
-    this.place = memberOf(view, this.me.incarnation);
-    if (this.isListed && !isListed) this.listedAtMs = ports.nowMs();
-    this.closedPorts.keep((incarnation) => memberOf(view, incarnation) !== undefined);
+    this.viewLearntAtBareMs = this.ports.bareMs();
+    this.listing.onView(view, this.me.incarnation);
+    this.words.onView(view);
   }
 
   /** R8: named expelled, so everything is dropped, and a new incarnation joins. */
@@ -346,7 +284,8 @@ export class Membership {
     this.expulsions++;
     const before = this.me.incarnation;
     this.me = { ...this.me, incarnation: this.ports.randomId() };
-    this.list = this.named = undefined;
+    this.list = undefined;
+    this.words.nameAgain();
     this.renewals.endLicence();
     if (this.state !== "leaving") this.become("reaching");
     this.see(view);

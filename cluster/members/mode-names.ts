@@ -39,6 +39,8 @@ export interface ModeTables {
   names(): Iterable<string>;
   /** Whether somebody is in it. */
   isInUse(name: string): boolean;
+  /** Players who came with a table whose mode found no number. */
+  unnamedPlayers(): number;
   /** Takes the number of each of these names where nobody needs it, so that its next use is an addition. */
   release(names: ReadonlySet<string>): void;
   /** Partitions whose tables are here and up to date. */
@@ -59,6 +61,8 @@ export interface ModeNamesPorts {
   readonly onFault: (error: unknown) => void;
   /** Names that were gone are held here all the same, and agreed again. */
   readonly onReturn: (names: readonly string[]) => void;
+  /** So many players are in no mode: more than were told before. */
+  readonly onLost: (players: number) => void;
 }
 
 export interface ModeNamesOptions {
@@ -92,6 +96,9 @@ export class ModeNames {
   private learned: { readonly revision: number; readonly atMs: number }[] = [];
   /** Rises when the store may have lost the names: answers of before say nothing then. */
   private generation = 0;
+  /** Under which the list was seen last. */
+  private knownRun: Run | undefined;
+  private unnamedTold = 0;
   private isTelling = false;
   private mustTell = false;
   private toldAtMs = -Infinity;
@@ -141,8 +148,14 @@ export class ModeNames {
     return new Set(answer.refused);
   }
 
-  /** The store is another, or lost the list: perhaps the names too. */
-  doubtStore(): void {
+  /** R15: the names lie beside the list, so under another run nobody knows whether they are there. */
+  onRun(run: Run | undefined): void {
+    if (run === this.knownRun) return;
+    if (this.knownRun !== undefined) this.doubtStore();
+    this.knownRun = run;
+  }
+
+  private doubtStore(): void {
     this.generation++;
     this.revision = this.settledRevision = 0;
     this.learned = [];
@@ -152,6 +165,7 @@ export class ModeNames {
   /** Lets time pass. To be called some 50 times a second. */
   tick(): void {
     const { tables, isListed, run } = this.ports;
+    this.lookForUnnamed();
     const current = run();
     if (this.isTelling || current === undefined || !isListed()) return;
     const nowMs = this.ports.bareMs();
@@ -160,6 +174,12 @@ export class ModeNames {
     this.settle(nowMs);
     if (this.mustReview || tables.additions() !== this.additionsSeen) this.review();
     if (this.isDue(nowMs)) void this.tell(current, nowMs);
+  }
+
+  private lookForUnnamed(): void {
+    const players = this.ports.tables.unnamedPlayers();
+    if (players > this.unnamedTold) this.ports.onLost(players);
+    this.unnamedTold = players;
   }
 
   private isDue(nowMs: number): boolean {
@@ -236,13 +256,13 @@ export class ModeNames {
     return this.admitted.has(name) || this.marked.has(name);
   }
 
-  private learn({ revision, isWhole, added, gone, marked }: ModeNamesAnswer, generation: number): void {
+  private learn({ revision, isFullList, added, gone, marked }: ModeNamesAnswer, generation: number): void {
     if (generation !== this.generation || revision < this.revision) return;
     if (revision > this.revision) this.learned.push({ revision, atMs: this.ports.bareMs() });
     this.revision = revision;
-    const agreed = isWhole ? new Set(added) : new Set([...this.admitted, ...this.marked, ...added]);
-    for (const name of isWhole ? [] : gone) agreed.delete(name);
-    if (isWhole || gone.length > 0) this.mustReview = true;
+    const agreed = isFullList ? new Set(added) : new Set([...this.admitted, ...this.marked, ...added]);
+    for (const name of isFullList ? [] : gone) agreed.delete(name);
+    if (isFullList || gone.length > 0) this.mustReview = true;
     this.admitted.clear();
     this.marked.clear();
     for (const name of agreed) this.admitted.add(name);

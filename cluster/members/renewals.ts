@@ -1,7 +1,6 @@
 /** R14: a member's renewals under way, when the next is due, and the licence that those give which were answered. */
 import type { Renewal, Run } from "../ports/shared-store.ts";
 import type { Member } from "../ports/view.ts";
-import type { ClosedWords } from "./closed-ports.ts";
 import { LicencePace } from "./licence.ts";
 
 export interface Clocks {
@@ -31,7 +30,6 @@ export interface Sent {
   readonly renewal: Renewal;
   /** R15: the run that the member believed in. */
   readonly run: Run | undefined;
-  readonly words: ClosedWords;
 }
 
 /** The longest pause after a renewal that failed. */

@@ -72,6 +72,20 @@ export class HandOff {
     return lost;
   }
 
+  /**
+   * R12: what is here is written and answered for no more.
+   * @returns the partitions whose players are best known here
+   */
+  abandon(): PartitionIndex[] {
+    const { engine, holdings, recorder } = this.ports;
+    const held = holdings.where("serving", "settling", "letting go");
+    for (const partition of engine.partitions.keys()) {
+      recorder.drop(partition);
+      holdings.forget(partition);
+    }
+    return held;
+  }
+
   /** R11: whether a successor may still be fetching what it asked for; one that dies is waited for no longer than a lease. */
   get isAwaited(): boolean {
     const { holdings, bareMs } = this.ports;

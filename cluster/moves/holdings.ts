@@ -2,7 +2,7 @@
 import { invariant } from "../../engine/invariant.ts";
 import type { Membership } from "../members/membership.ts";
 import type { Placement } from "../members/placement.ts";
-import type { FoundedClaim, PartitionIndex } from "../ports/record-store.ts";
+import type { PartitionIndex } from "../ports/record-store.ts";
 import type { NamedTable } from "../records/held-tables.ts";
 import type { HeldRecord } from "../records/held-record.ts";
 
@@ -225,8 +225,4 @@ export function servingIn(holding: Holding): Serving | undefined {
     default:
       return undefined;
   }
-}
-
-export function isSameClaim(one: FoundedClaim, other: FoundedClaim): boolean {
-  return one.term === other.term && one.incarnation === other.incarnation && one.founding === other.founding;
 }

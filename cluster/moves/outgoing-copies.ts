@@ -9,9 +9,9 @@ import type { Engine, TableCopy } from "../../engine/engine.ts";
 import { OutgoingCopy } from "../../engine/outgoing-copy.ts";
 import type { Partition } from "../../engine/partition.ts";
 import type { CopiedRows, CopyAnswer, CopyRequest } from "./hand-off-codec.ts";
-import { type Holdings, type Kept, type Serving, isSameClaim, servingIn } from "./holdings.ts";
+import { type Holdings, type Kept, type Serving, servingIn } from "./holdings.ts";
 import type { Placement } from "../members/placement.ts";
-import type { FoundedClaim, PartitionIndex } from "../ports/record-store.ts";
+import { type FoundedClaim, isSameClaim, type PartitionIndex } from "../ports/record-store.ts";
 import type { Fate, Recorder } from "../records/recorder.ts";
 
 export interface OutgoingCopiesPorts {
@@ -142,7 +142,7 @@ export class OutgoingCopies {
   private goOn(partition: PartitionIndex, copy: Copy, isLast: boolean): Promise<CopyAnswer> {
     const holding = this.ports.holdings.get(partition);
     const serving = servingIn(holding);
-    const isSame = serving !== undefined && isSameClaim(serving.record.claim, copy.claim);
+    const isSame = isSameClaim(serving?.record.claim, copy.claim);
     const isThere = isSame && (holding.kind === "kept" || holding.kind === "serving") && !copy.changes.isBroken;
     if (!isThere || (holding.kind === "serving" && !this.mayMove(partition, copy.taker))) {
       this.drop(partition);

@@ -102,7 +102,7 @@ export class Puller {
       const rows: number | undefined = isSound ? await this.takeIn(incoming, answer) : undefined;
       isSound &&= rows !== undefined;
       if (answer.last !== undefined)
-        return isSound && this.isWhole(incoming, answer.last, round) ? this.pulled(incoming, answer.last) : MISFIT;
+        return isSound && this.isIntact(incoming, answer.last, round) ? this.pulled(incoming, answer.last) : MISFIT;
       // What does not fit now fits never; the holder is asked to let go all the same, since it has what the record has.
       isLast = !isSound || round >= ROUNDS_MAX || (round > 0 && (rows ?? 0) <= SMALL_ROUND_ROWS);
     }
@@ -120,7 +120,7 @@ export class Puller {
     }
   }
 
-  private isWhole(incoming: IncomingCopy, last: LastRound, rounds: number): boolean {
+  private isIntact(incoming: IncomingCopy, last: LastRound, rounds: number): boolean {
     return last.rounds === rounds && isSameSum(last, incoming.sum());
   }
 

@@ -1,11 +1,13 @@
 /** R6: tells former holders that their partitions are served again, until they have heard it or are gone. */
+import type { Membership } from "../members/membership.ts";
 import type { PartitionIndex } from "../ports/record-store.ts";
+import { isListed } from "../ports/view.ts";
 import { encodeRequest } from "./hand-off-codec.ts";
+import type { Holdings } from "./holdings.ts";
 
 export interface NoticePorts {
-  readonly isListed: (incarnation: string) => boolean;
-  /** False while the partition is not served yet. */
-  readonly isServed: (partition: PartitionIndex) => boolean;
+  readonly holdings: Holdings;
+  readonly membership: Membership;
   /** Lane `control`; rejects PeerError. */
   readonly call: (incarnation: string, body: Uint8Array, timeoutMs: number) => Promise<Uint8Array>;
 }
@@ -27,10 +29,11 @@ export class ServedNotices {
   }
 
   tick(): void {
-    const { isListed, isServed } = this.ports;
+    const { membership, holdings } = this.ports;
+    const isServed = (partition: PartitionIndex): boolean => holdings.get(partition).kind !== "settling";
     for (const [holder, terms] of new Map(this.due)) {
       this.due.delete(holder);
-      if (!isListed(holder)) continue;
+      if (!isListed(membership.view, holder)) continue;
       const served = [...terms].filter(([partition]) => isServed(partition));
       const later = [...terms].filter(([partition]) => !isServed(partition));
       if (later.length > 0) this.due.set(holder, new Map(later));

@@ -71,6 +71,12 @@ export class StoreReturn {
     takeBack.add(partition);
   }
 
+  /** R2: for the recorder, which does not take it again itself. */
+  async reclaim(partition: PartitionIndex): Promise<false> {
+    this.onClaimLost(partition);
+    return false;
+  }
+
   /**
    * A record is absent that was not known to be: the store lost something under the run that all believe in. Under another
    * run all members name what they have, and the newest table is taken back. To be called again where it is still absent.

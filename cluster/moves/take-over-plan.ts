@@ -4,7 +4,7 @@
  */
 import type { PartitionIndex } from "../ports/record-store.ts";
 import type { Standing } from "../ports/shared-records.ts";
-import { memberOf, type View } from "../ports/view.ts";
+import { isListedPeer, type View } from "../ports/view.ts";
 
 export type Step =
   | { readonly kind: "look"; readonly partitions: readonly PartitionIndex[] }
@@ -131,7 +131,7 @@ export class TakeOverPlan {
       const standing = this.standings.get(partition);
       if (standing === undefined) continue;
       const holder = standing.claim?.incarnation ?? "";
-      const kind = this.isAskable(holder) ? "pull" : "load";
+      const kind = isListedPeer(this.ports.view(), this.ports.me(), holder) ? "pull" : "load";
       if (kind === "load" && this.ports.isNamedAhead(partition)) continue;
       const key = `${holder} ${this.ports.tagOf(partition)}`;
       const group = groups.get(key) ?? { kind, holder, partitions: [] };
@@ -139,10 +139,5 @@ export class TakeOverPlan {
       group.partitions.push(partition);
     }
     return groups.values();
-  }
-
-  private isAskable(holder: string): boolean {
-    const view = this.ports.view();
-    return holder !== this.ports.me() && memberOf(view, holder) !== undefined;
   }
 }

@@ -5,12 +5,12 @@
 import type { DecodedRows } from "../../engine/codec.ts";
 import type { Engine } from "../../engine/engine.ts";
 import type { Membership } from "../members/membership.ts";
-import type { FoundedClaim, PartitionIndex, PartitionRecord } from "../ports/record-store.ts";
+import { type FoundedClaim, isSameClaim, type PartitionIndex, type PartitionRecord } from "../ports/record-store.ts";
 import type { Run, Standing, TakenAnswer } from "../ports/shared-records.ts";
 import type { Recorder } from "../records/recorder.ts";
 import { type ReadRecord, readRecord } from "../records/recovery.ts";
 import type { RunGuard } from "../records/run-guard.ts";
-import { type Holdings, isSameClaim, type Kept, type Serving } from "./holdings.ts";
+import { type Holdings, type Kept, type Serving } from "./holdings.ts";
 import type { Pulled, Puller } from "./puller.ts";
 import type { Step } from "./take-over-plan.ts";
 
@@ -232,7 +232,7 @@ export class TakeOverSteps {
   private adoptTable({ partition, pulled, kept }: Item, claiming: Claiming, before: Standing): boolean {
     const said = pulled ?? (kept && { claim: kept.serving.record.claim, length: kept.serving.record.length });
     if (said === undefined) return false;
-    const isUnclaimedSince = before.claim !== undefined && isSameClaim(before.claim, said.claim);
+    const isUnclaimedSince = isSameClaim(before.claim, said.claim);
     // R15: the store may have lost what the table still has; then the table counts, and is stored anew.
     const isShort = isUnclaimedSince ? before.length < said.length : (before.claim?.term ?? 0) < said.claim.term;
     const isAhead = isShort || kept?.serving.record.isAhead === true; // it was kept with rows that were never stored
@@ -303,7 +303,7 @@ export class TakeOverSteps {
     // R15: what was claimed under another run than the present one may not be in the store any more.
     const isOtherRun = guard.runOf(guard.tagOf(partition)) !== run;
     // The very claim stood already where the answer to it was lost: what it has of length and numbers goes on.
-    const goesOn = before.claim !== undefined && isSameClaim(before.claim, claim);
+    const goesOn = isSameClaim(before.claim, claim);
     const { length, snapshotNumber } = goesOn ? before : { length: 0, snapshotNumber: 0 };
     const record = recorder.adopt(
       { partition, claim, length, snapshotNumber, storedBytes: how.storedBytes },

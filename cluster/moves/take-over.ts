@@ -5,7 +5,7 @@
  */
 import type { PartitionIndex } from "../ports/record-store.ts";
 import type { Standing } from "../ports/shared-records.ts";
-import { memberOf } from "../ports/view.ts";
+import { isListed, isListedPeer } from "../ports/view.ts";
 import { servingIn } from "./holdings.ts";
 import { Puller } from "./puller.ts";
 import { type Step, TakeOverPlan } from "./take-over-plan.ts";
@@ -75,10 +75,11 @@ export class TakeOver {
    * @param ownerBefore by the view of before: most likely the holder, until the store has said who it is
    */
   onView(ownerBefore: (partition: PartitionIndex) => string | undefined): void {
-    const { holdings, engine, nowMs } = this.ports;
+    const { holdings, engine, membership, nowMs } = this.ports;
     const listedOwnerBefore = (partition: PartitionIndex): string | undefined => {
       const owner = ownerBefore(partition);
-      return owner !== undefined && this.isListedPeer(owner) ? owner : undefined;
+      const isThere = owner !== undefined && isListedPeer(membership.view, membership.me.incarnation, owner);
+      return isThere ? owner : undefined;
     };
     this.plan.onView(nowMs());
     this.missingAt = -1;
@@ -90,11 +91,6 @@ export class TakeOver {
       if (kind === "wanted" && !holdings.isMine(partition)) holdings.forget(partition);
     }
     this.goOn(); // who holds it is asked at once
-  }
-
-  private isListedPeer(incarnation: string): boolean {
-    const { view, me } = this.ports.membership;
-    return incarnation !== me.incarnation && memberOf(view, incarnation) !== undefined;
   }
 
   /** R15: nobody knows who holds what in another run of the store. */
@@ -161,7 +157,7 @@ export class TakeOver {
     if (this.mustWait(partition, standing, wasNamed)) return this.postpone([partition], RETRY_MS);
     this.plan.learn(partition, standing);
     const holder = standing.claim?.incarnation;
-    const isThere = holder !== undefined && memberOf(membership.view, holder) !== undefined;
+    const isThere = holder !== undefined && isListed(membership.view, holder);
     if (holdings.get(partition).kind === "wanted" && isThere) holdings.want(partition, holder);
   }
 

@@ -39,7 +39,7 @@ export interface ToldModes {
 export interface ModeNamesAnswer {
   readonly revision: number;
   /** `added` are all names there are: the caller knew too little to be told less. */
-  readonly isWhole: boolean;
+  readonly isFullList: boolean;
   readonly added: readonly string[];
   readonly gone: readonly string[];
   /** All that are marked: they may go, so whoever wants to use one asks first. */

@@ -25,6 +25,11 @@ export interface FoundedClaim extends Claim {
   readonly founding: string;
 }
 
+/** Whether two claims are one. */
+export function isSameClaim(one: FoundedClaim | undefined, other: FoundedClaim): boolean {
+  return one?.term === other.term && one.incarnation === other.incarnation && one.founding === other.founding;
+}
+
 /** A partition's record as of the instant of its claim. */
 export interface PartitionRecord {
   /** The newest snapshot's bytes, or `undefined` where none was ever taken. */
@@ -59,7 +64,7 @@ export interface Snapshot {
   /** The log up to this length, in bytes since the claim was founded, is replaced by this snapshot. */
   readonly covers: number;
   /** R4: true where the whole log is replaced, whatever its length, and the length set to `covers`. */
-  readonly isWhole: boolean;
+  readonly coversAll: boolean;
   readonly bytes: Uint8Array;
 }
 

@@ -1,11 +1,25 @@
 /** What is asked about one player, and what became of it: the rows that nodes forward to each other. */
 import { NO_SEQ } from "../../engine/partition.ts";
+import type { ProfileId } from "../../engine/profile-id.ts";
 import type { PartitionIndex } from "./record-store.ts";
 
 export type Operation = "report" | "renew" | "remove" | "find";
 
-export interface Row {
+/** What is asked about one player, as it comes in. */
+export interface PlayerRequest {
   readonly operation: Operation;
+  /** Read before the call returns. */
+  readonly id: ProfileId;
+  /** Region number; 0 where it is no report. */
+  readonly region: number;
+  /** Empty where it is no report. */
+  readonly mode: string;
+  /** 0 … 2^32 - 1, or NO_SEQ. */
+  readonly seq: number;
+}
+
+/** The same on its way, with where it goes and until when it counts. */
+export interface Row extends Omit<PlayerRequest, "id"> {
   /** The player's keyed hash; its top bits name the partition. */
   readonly hash: number;
   readonly partition: PartitionIndex;
@@ -13,12 +27,6 @@ export interface Row {
   readonly id1: number;
   readonly id2: number;
   readonly id3: number;
-  /** Region number; 0 where it is no report. */
-  readonly region: number;
-  /** Empty where it is no report. */
-  readonly mode: string;
-  /** 0 … 2^32 - 1, or NO_SEQ. */
-  readonly seq: number;
   /** By this node's clock: nobody waits for an answer after this, perhaps sooner where the row came from a peer. */
   readonly untilMs: number;
 }

@@ -35,6 +35,15 @@ export function memberOf(view: View, incarnation: string): Member | undefined {
   return view.members.find((member) => member.incarnation === incarnation);
 }
 
+export function isListed(view: View, incarnation: string): boolean {
+  return memberOf(view, incarnation) !== undefined;
+}
+
+/** Whether somebody else than this node is listed as `incarnation`. */
+export function isListedPeer(view: View, me: string, incarnation: string): boolean {
+  return incarnation !== me && isListed(view, incarnation);
+}
+
 /** R9: whether `other` should be taken over by a node that knows `view`. */
 export function isNewer(other: View, view: View): boolean {
   return other.epoch > view.epoch;

@@ -8,7 +8,8 @@ import type { Partition } from "../../engine/partition.ts";
 import type { Append, AppendAnswer, FoundedClaim, PartitionIndex, RecordStore } from "../ports/record-store.ts";
 import { type Claimed, HeldRecord } from "./held-record.ts";
 import type { SnapshotOptions } from "./snapshot-due.ts";
-import { TagRecorder, type Write } from "./tag-recorder.ts";
+import { TagRecorder } from "./tag-recorder.ts";
+import type { TagSnapshots, Write } from "./tag-snapshots.ts";
 
 /** What may be told of a change: `remembered`, it outlives this process; `counted`, it cannot be stored just now. */
 export type Remembrance = "remembered" | "counted";
@@ -195,8 +196,8 @@ export class Recorder {
     if (record !== undefined) this.tagOf(partition).fall([record]);
   }
 
-  /** R15: writes a partition's whole table in a way of the caller's own; see `TagRecorder.heal`. */
-  async heal(record: HeldRecord, write: Write): ReturnType<TagRecorder["heal"]> {
+  /** R15: writes a partition's whole table in a way of the caller's own; see `TagSnapshots.heal`. */
+  async heal(record: HeldRecord, write: Write): ReturnType<TagSnapshots["heal"]> {
     return this.tagOf(record.partition).heal(record, write);
   }
 

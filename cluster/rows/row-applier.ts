@@ -3,7 +3,7 @@ import type { Partition } from "../../engine/partition.ts";
 import { emptyProfileId } from "../../engine/profile-id.ts";
 import type { Holdings } from "../moves/holdings.ts";
 import type { Membership } from "../members/membership.ts";
-import type { Owner } from "../records/owner.ts";
+import type { Presences } from "../records/presences.ts";
 import type { Fate, Recorder } from "../records/recorder.ts";
 import {
   type Done,
@@ -18,7 +18,7 @@ import {
 } from "../ports/rows.ts";
 
 export interface RowApplierPorts {
-  readonly owner: Owner;
+  readonly presences: Presences;
   readonly recorder: Recorder;
   readonly holdings: Holdings;
   readonly membership: Membership;
@@ -44,7 +44,7 @@ export class RowApplier implements RowHandler {
     if (serving === undefined) return settle(this.refusal(partition, epoch));
     // A row sent under a view from before this claim may be a late repetition of one that has been answered elsewhere.
     if (epoch < serving.record.claim.term) return settle(MOVED);
-    const { unlogged } = this.ports.owner.engine.partitions[partition] as Partition;
+    const { unlogged } = this.ports.presences.engine.partitions[partition] as Partition;
     const rowsBefore = unlogged.count;
     const outcome = this.perform(row);
     if (outcome.kind === "refused") return settle(outcome);
@@ -65,7 +65,7 @@ export class RowApplier implements RowHandler {
   }
 
   private perform(row: Row): Outcome {
-    const { owner } = this.ports;
+    const { presences } = this.ports;
     const { hash } = row;
     id[0] = row.id0;
     id[1] = row.id1;
@@ -73,14 +73,14 @@ export class RowApplier implements RowHandler {
     id[3] = row.id3;
     switch (row.operation) {
       case "report": {
-        const effect = owner.report(hash, id, row.region, row.mode, row.seq);
+        const effect = presences.report(hash, id, row.region, row.mode, row.seq);
         if (effect === "moved" || effect === "renewed") return DONE[effect];
         return effect === "late" ? done("late", this.knownPlace(hash)) : { kind: "refused", reason: effect };
       }
       case "renew":
-        return owner.renew(hash, id) ? DONE.renewed : DONE.nowhere;
+        return presences.renew(hash, id) ? DONE.renewed : DONE.nowhere;
       case "remove":
-        owner.remove(hash, id);
+        presences.remove(hash, id);
         return DONE.removed;
       case "find": {
         const place = this.place(hash);
@@ -97,7 +97,7 @@ export class RowApplier implements RowHandler {
   }
 
   private place(hash: number): Place | undefined {
-    const presence = this.ports.owner.find(hash, id);
+    const presence = this.ports.presences.find(hash, id);
     if (presence === undefined) return undefined;
     const { region, mode, seenMs } = presence;
     return { region, mode, ageMs: Math.max(0, Math.ceil(this.ports.nowMs() - seenMs)) };

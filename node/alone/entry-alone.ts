@@ -1,11 +1,11 @@
-/** The entry of a node that is alone: everything is here, so every call goes straight to the owner. */
-import type { Owner, ReportOutcome } from "../../cluster/records/owner.ts";
+/** The entry of a node that is alone: all partitions are here, so every call goes straight to their presences. */
+import type { Presences, ReportOutcome } from "../../cluster/records/presences.ts";
 import {
   type Done,
   isModeLost,
-  type Operation,
   type Outcome,
   type Place,
+  type PlayerRequest,
   type Refused,
 } from "../../cluster/ports/rows.ts";
 import type { Ranked } from "../../engine/board.ts";
@@ -27,35 +27,28 @@ const ROWS_WARMED = 64;
 type Effect = Done["effect"];
 
 export class EntryAlone implements Entry {
-  private readonly owner: Owner;
+  private readonly presences: Presences;
   /** The term under which the partitions were taken. */
   private readonly term: number;
 
-  constructor(owner: Owner, term: number) {
-    this.owner = owner;
+  constructor(presences: Presences, term: number) {
+    this.presences = presences;
     this.term = term;
   }
 
-  submit(
-    operation: Operation,
-    id: ProfileId,
-    region: number,
-    mode: string,
-    seq: number,
-    settle: (outcome: Outcome) => void,
-  ): void {
-    const { owner } = this;
-    const hash = owner.engine.hash(id);
+  submit({ operation, id, region, mode, seq }: PlayerRequest, settle: (outcome: Outcome) => void): void {
+    const { presences } = this;
+    const hash = presences.engine.hash(id);
     switch (operation) {
       case "report": {
-        const outcome = owner.report(hash, id, region, mode, seq);
+        const outcome = presences.report(hash, id, region, mode, seq);
         if (isRefused(outcome)) return settle(REFUSED[outcome]);
         return this.settleDone(hash, outcome, outcome === "late" ? this.knownPlaceOf(hash, id) : undefined, settle);
       }
       case "renew":
-        return this.settleDone(hash, owner.renew(hash, id) ? "renewed" : "nowhere", undefined, settle);
+        return this.settleDone(hash, presences.renew(hash, id) ? "renewed" : "nowhere", undefined, settle);
       case "remove":
-        return this.settleDone(hash, owner.remove(hash, id) ? "removed" : "nowhere", undefined, settle);
+        return this.settleDone(hash, presences.remove(hash, id) ? "removed" : "nowhere", undefined, settle);
       case "find": {
         const place = this.placeOf(hash, id);
         if (place !== undefined && isModeLost(place)) return settle(NOT_KNOWN);
@@ -67,17 +60,17 @@ export class EntryAlone implements Entry {
   }
 
   submitAll(reports: Reports, settle: (outcome: ReportsOutcome) => void): void {
-    const batch = new Batch(this.owner, reports);
+    const batch = new Batch(this.presences, reports);
     for (let first = 0; first < reports.count; first += ROWS_WARMED)
       batch.apply(first, Math.min(first + ROWS_WARMED, reports.count));
     const { moved, renewed, late, refused } = batch;
-    this.owner.whenAllRemembered(batch.hashes, batch.accepted, (remembered) =>
+    this.presences.whenAllRemembered(batch.hashes, batch.accepted, (remembered) =>
       settle({ moved, renewed, late, remembered, refused }),
     );
   }
 
   regionCounts(region: number): RegionCounts {
-    const board = this.owner.engine.boards.of(region);
+    const board = this.presences.engine.boards.of(region);
     const { players, version } = board;
     const top = (limit: number): Ranked[] => board.top(limit);
     return { players, term: this.term, version, ageMs: 0, top, ...this.wholeness() };
@@ -89,20 +82,20 @@ export class EntryAlone implements Entry {
   }
 
   overview(): Overview {
-    const { boards } = this.owner.engine;
+    const { boards } = this.presences.engine;
     return { ...this.players(), regions: rankRegions((region) => boards.of(region).players) };
   }
 
   players(): Wholeness & { readonly players: number } {
-    return { players: this.owner.engine.boards.players, ...this.wholeness() };
+    return { players: this.presences.engine.boards.players, ...this.wholeness() };
   }
 
   private wholeness(): Wholeness {
-    return this.owner.isComplete(performance.now()) ? WHOLE : IN_DOUBT;
+    return this.presences.isComplete(performance.now()) ? WHOLE : IN_DOUBT;
   }
 
   private settleDone(hash: number, effect: Effect, place: Place | undefined, settle: (outcome: Outcome) => void): void {
-    this.owner.whenRemembered(hash, (remembrance) => {
+    this.presences.whenRemembered(hash, (remembrance) => {
       const isRemembered = remembrance === "remembered";
       settle({ kind: "done", effect, isRemembered, place });
     });
@@ -115,7 +108,7 @@ export class EntryAlone implements Entry {
   }
 
   private placeOf(hash: number, id: ProfileId): Place | undefined {
-    const presence = this.owner.find(hash, id);
+    const presence = this.presences.find(hash, id);
     if (presence === undefined) return undefined;
     return { region: presence.region, mode: presence.mode, ageMs: performance.now() - presence.seenMs };
   }
@@ -148,18 +141,18 @@ class Batch {
   renewed = 0;
   late = 0;
   readonly refused: { index: number; reason: Refused["reason"] }[] = [];
-  private readonly owner: Owner;
+  private readonly presences: Presences;
   private readonly reports: Reports;
 
-  constructor(owner: Owner, reports: Reports) {
-    this.owner = owner;
+  constructor(presences: Presences, reports: Reports) {
+    this.presences = presences;
     this.reports = reports;
     this.hashes = new Int32Array(reports.count);
   }
 
   /** Applies reports `first` to `end` - 1, ROWS_WARMED of them at the most. */
   apply(first: number, end: number): void {
-    const { engine } = this.owner;
+    const { engine } = this.presences;
     const { ids } = this.reports;
     for (let index = first; index < end; index++) {
       readId(ids, index, id);
@@ -173,7 +166,7 @@ class Batch {
     const { ids, regions, modes, seqs } = this.reports;
     readId(ids, index, id);
     const seq = seqs[index] as number;
-    const outcome = this.owner.report(hash, id, regions[index] as number, modes[index] as string, seq);
+    const outcome = this.presences.report(hash, id, regions[index] as number, modes[index] as string, seq);
     if (isRefused(outcome)) {
       this.refused.push({ index, reason: outcome });
       return;

@@ -5,7 +5,7 @@
 import { randomBytes, randomUUID } from "node:crypto";
 import { setTimeout as pause } from "node:timers/promises";
 import type { Logger } from "pino";
-import { Owner, SEEN_EARLY_MS } from "../../cluster/records/owner.ts";
+import { Presences, SEEN_EARLY_MS } from "../../cluster/records/presences.ts";
 import { type Claim, type Founding, StoreUnavailableError } from "../../cluster/ports/record-store.ts";
 import { Recorder, type RecorderPorts } from "../../cluster/records/recorder.ts";
 import { recoverAll } from "../../cluster/records/recovery.ts";
@@ -37,7 +37,7 @@ export class ServiceAlone implements Service {
   /** The term under which the partitions were taken. */
   epoch = 0;
   private url = "";
-  private owner: Owner | undefined;
+  private presences: Presences | undefined;
   private recorder: Recorder | undefined;
   private readonly log: Logger;
   private readonly encoder = new SnapshotEncoder();
@@ -58,15 +58,15 @@ export class ServiceAlone implements Service {
   }
 
   members(): MemberShown[] {
-    const { id, incarnation, url, owner, status } = this;
-    const partitions = owner?.engine.partitions.length ?? 0;
-    const regions = owner === undefined ? 0 : REGIONS.length;
+    const { id, incarnation, url, presences, status } = this;
+    const partitions = presences?.engine.partitions.length ?? 0;
+    const regions = presences === undefined ? 0 : REGIONS.length;
     return [{ id, incarnation, url, partitions, regions, state: status.kind }];
   }
 
   registerMetrics(metrics: Metrics): void {
     const ofEngine = (value: (engine: Engine) => number) => () =>
-      this.owner === undefined ? 0 : value(this.owner.engine);
+      this.presences === undefined ? 0 : value(this.presences.engine);
     metrics.gauge(
       "modes",
       "Modes known",
@@ -142,7 +142,7 @@ export class ServiceAlone implements Service {
     this.recorder = new Recorder(engine, this.recorderPorts(store), this.recorderOptions(claim, durability));
     this.serve(engine, this.recorder);
     const isLongSilent = newestMs !== undefined && Date.now() - newestMs > settings.sessionMs;
-    if (isLongSilent) this.owner?.doubt(performance.now() + settings.graceMs);
+    if (isLongSilent) this.presences?.doubt(performance.now() + settings.graceMs);
     const { unnamedPlayers } = engine;
     if (unnamedPlayers > 0)
       log.error({ players: unnamedPlayers }, "more modes than there is room for: these players are in none");
@@ -150,8 +150,8 @@ export class ServiceAlone implements Service {
   }
 
   private serve(engine: Engine, recorder: Recorder | undefined): void {
-    this.owner = new Owner(engine, recorder);
-    this.entry = new EntryAlone(this.owner, this.epoch);
+    this.presences = new Presences(engine, recorder);
+    this.entry = new EntryAlone(this.presences, this.epoch);
   }
 
   private makeEngine({ partitions, hashKey }: Founding): Engine {
@@ -202,7 +202,7 @@ export class ServiceAlone implements Service {
 
   private tick(): void {
     const nowMs = performance.now();
-    this.owner?.tick(nowMs);
+    this.presences?.tick(nowMs);
     this.load.tick(nowMs);
   }
 }

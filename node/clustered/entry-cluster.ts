@@ -1,7 +1,7 @@
 /** The entry of a node that is one of a cluster: whoever owns the player or the region is asked. */
 import type { ClusterNode, RegionView } from "../../cluster/cluster-node.ts";
-import type { Operation, Outcome, Refused } from "../../cluster/ports/rows.ts";
-import { emptyProfileId, type ProfileId } from "../../engine/profile-id.ts";
+import type { Outcome, PlayerRequest, Refused } from "../../cluster/ports/rows.ts";
+import { emptyProfileId } from "../../engine/profile-id.ts";
 import { rankRegions, REGIONS } from "../../engine/regions.ts";
 import {
   type Entry,
@@ -22,15 +22,8 @@ export class EntryCluster implements Entry {
     this.cluster = cluster;
   }
 
-  submit(
-    operation: Operation,
-    of: ProfileId,
-    region: number,
-    mode: string,
-    seq: number,
-    settle: (outcome: Outcome) => void,
-  ): void {
-    this.cluster.submit(operation, of, region, mode, seq, settle);
+  submit(request: PlayerRequest, settle: (outcome: Outcome) => void): void {
+    this.cluster.submit(request, settle);
   }
 
   submitAll(reports: Reports, settle: (outcome: ReportsOutcome) => void): void {
@@ -39,15 +32,8 @@ export class EntryCluster implements Entry {
     for (let index = 0; index < reports.count; index++) {
       readId(ids, index, id);
       const note = (outcome: Outcome): void => batch.note(index, outcome);
-      this.cluster.submit(
-        "report",
-        id,
-        regions[index] as number,
-        modes[index] as string,
-        seqs[index] as number,
-        note,
-        true,
-      );
+      const [region, mode, seq] = [regions[index] as number, modes[index] as string, seqs[index] as number];
+      this.cluster.submit({ operation: "report", id, region, mode, seq }, note, true);
     }
   }
 

@@ -134,8 +134,8 @@ export class RedisRecords implements SharedRecords {
     claim: FoundedClaim,
     snapshot: Snapshot,
   ): Promise<SnapshotAnswer> {
-    const { number, covers, isWhole, bytes } = snapshot;
-    const about = [`${partition}`, encodeClaim(claim), `${number}`, `${covers}`, isWhole ? "1" : "0"];
+    const { number, covers, coversAll, bytes } = snapshot;
+    const about = [`${partition}`, encodeClaim(claim), `${number}`, `${covers}`, coversAll ? "1" : "0"];
     const args = [run, ...about, asBuffer(bytes)];
     const answer = await this.#connections.bulk.call("snapshot", SCRIPTS.snapshot, [this.#keyOf(partition)], args);
     return decodeSnapshotAnswer(answer as Buffer);

@@ -104,7 +104,7 @@ export function decodeRenewal(
 /** What answerModes() says, and after it the names that were refused or returned. */
 export type ModesAnswer = readonly [
   revision: Buffer,
-  isWhole: Buffer,
+  isFullList: Buffer,
   added: Buffer,
   gone: Buffer,
   marked: Buffer,
@@ -112,10 +112,10 @@ export type ModesAnswer = readonly [
 ];
 
 /** Of answerModes(). */
-export function decodeModes([revision, isWhole, added, gone, marked]: ModesAnswer): ModeNamesAnswer {
+export function decodeModes([revision, isFullList, added, gone, marked]: ModesAnswer): ModeNamesAnswer {
   return {
     revision: Number(revision.toString()),
-    isWhole: isWhole.toString() === "1",
+    isFullList: isFullList.toString() === "1",
     added: namesIn(added),
     gone: namesIn(gone),
     marked: namesIn(marked),

@@ -130,11 +130,11 @@ export function decideAppend(
 export function decideSnapshot(
   state: PartitionState | undefined,
   claim: Claim,
-  snapshot: { readonly number: number; readonly covers: number; readonly isWhole: boolean },
+  snapshot: { readonly number: number; readonly covers: number; readonly coversAll: boolean },
 ): SnapshotAnswer | "to write" {
   if (state === undefined || !isSame(state.claim, claim)) return refusalOf(state, claim);
   if (snapshot.number <= numberUnderClaim(state)) return { standing: numberUnderClaim(state) };
-  if (!snapshot.isWhole && (state.isBroken || snapshot.covers > state.length)) return "behind";
+  if (!snapshot.coversAll && (state.isBroken || snapshot.covers > state.length)) return "behind";
   return "to write";
 }
 
@@ -167,10 +167,10 @@ export interface Cover {
 
 export function coverOf(
   state: PartitionState,
-  snapshot: { readonly covers: number; readonly isWhole: boolean },
+  snapshot: { readonly covers: number; readonly coversAll: boolean },
   lastCommit: number,
 ): Cover {
-  if (snapshot.isWhole)
+  if (snapshot.coversAll)
     return {
       length: snapshot.covers,
       covers: snapshot.covers,

@@ -53,7 +53,7 @@ export const COUNT_FAULTS: Readonly<Record<string, PlantedFault>> = {
   "an older view replaces a newer one": fault(
     "R23",
     "cluster/counts/read-views.ts",
-    "if (known !== undefined && isNewer(known, term, version)) return true;",
+    "if (known !== undefined && isVersionAbove(known, term, version)) return true;",
     "",
     "partitions and regions moving while players cross borders",
   ),
@@ -106,8 +106,8 @@ export const COUNT_FAULTS: Readonly<Record<string, PlantedFault>> = {
   "the deaf go on ageing their players": fault(
     "R25",
     "cluster/member-node.ts",
-    "this.owner.tick(this.ports.nowMs(), this.membership.isAlone);",
-    "this.owner.tick(this.ports.nowMs(), false && this.membership.isAlone);",
+    "this.presences.tick(this.ports.nowMs(), this.membership.isAlone);",
+    "this.presences.tick(this.ports.nowMs(), false && this.membership.isAlone);",
     "two nodes that cannot hear each other",
   ),
   "no grace": fault(
@@ -139,7 +139,7 @@ export const COUNT_FAULTS: Readonly<Record<string, PlantedFault>> = {
   ),
   "a removed player's number is forgotten": fault(
     "R27",
-    "cluster/member-node.ts",
+    "cluster/member-parts.ts",
     "removalMs: 2 * deadlineMs,",
     "removalMs: 0,",
     "a removal and its echo",

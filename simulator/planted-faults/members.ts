@@ -81,8 +81,8 @@ export const MEMBER_FAULTS: Readonly<Record<string, PlantedFault>> = {
   ),
   "nobody is accused": fault(
     "R10",
-    "cluster/member-node.ts",
-    "accused: () => this.peers.accused(leaseMs),",
+    "cluster/member-parts.ts",
+    "accused: () => node.peers.accused(key.leaseMs),",
     "accused: () => [],",
     "a node that only the store can reach",
   ),

@@ -258,12 +258,12 @@ export const MOVING_FAULTS: Readonly<Record<string, PlantedFault>> = {
     rule: "R18",
     patches: [
       {
-        file: "cluster/member-node.ts",
-        find: "handler: new RowApplier({ owner, recorder, holdings, membership, nowMs }),",
+        file: "cluster/member-parts.ts",
+        find: "handler: new RowApplier({ presences, recorder, holdings, membership, nowMs }),",
         replace: `handler: {
         apply: (row, epoch, settle) =>
-          new RowApplier({ owner, recorder, holdings, membership, nowMs }).apply(row, epoch, (outcome) =>
-            outcome.reason === "moved" ? this.forwarder.submit(row, settle) : settle(outcome),
+          new RowApplier({ presences, recorder, holdings, membership, nowMs }).apply(row, epoch, (outcome) =>
+            outcome.reason === "moved" ? node.forwarder.submit(row, settle) : settle(outcome),
           ),
       },`,
       },

@@ -1,7 +1,8 @@
 /** Breaches of R1 to R6: records. */
 import { fault, RECORD, type PlantedFault } from "./planted-fault.ts";
 
-const OTHER_CLAIM = "  if (record === undefined || !isSame(record.claim, claim)) return refusalOf(record, claim);\n";
+const OTHER_CLAIM =
+  "  if (record === undefined || !isSameClaim(record.claim, claim)) return refusalOf(record, claim);\n";
 
 export const RECORD_FAULTS: Readonly<Record<string, PlantedFault>> = {
   "a claim under a lower term succeeds": fault(
@@ -104,8 +105,8 @@ export const RECORD_FAULTS: Readonly<Record<string, PlantedFault>> = {
   "a superseded node goes on": fault(
     "R6",
     "cluster/records/tag-recorder.ts",
-    'if (answer === "superseded") this.ports.onSuperseded(record.partition);',
-    "",
+    'if (answer === "superseded") return this.ports.onSuperseded(record.partition);',
+    'if (answer === "superseded") return;',
     "moved and dead in one breath",
     "A to B to A with an append under way",
   ),

@@ -149,15 +149,15 @@ export class ModeNamesModel {
   }
 
   #answer(known: number): ModeNamesAnswer {
-    const isWhole = known === 0 || known > this.revision || known < this.#whole;
+    const isFullList = known === 0 || known > this.revision || known < this.#whole;
     const since = (names: ReadonlyMap<string, number>): string[] =>
-      [...names].filter(([, revision]) => isWhole || revision > known).map(([name]) => name);
+      [...names].filter(([, revision]) => isFullList || revision > known).map(([name]) => name);
     const marked = [...this.#marks.keys()];
     return {
       revision: this.revision,
-      isWhole,
+      isFullList,
       added: since(this.#names),
-      gone: isWhole ? [] : since(this.#gone),
+      gone: isFullList ? [] : since(this.#gone),
       marked,
     };
   }

@@ -1,5 +1,12 @@
 /** One partition's record in memory: the plain model of what `node/redis/lua/` does with it (R1 to R4, R14, R15). */
-import type { Append, AppendAnswer, FoundedClaim, Snapshot, SnapshotAnswer } from "../../cluster/ports/record-store.ts";
+import {
+  type Append,
+  type AppendAnswer,
+  type FoundedClaim,
+  isSameClaim,
+  type Snapshot,
+  type SnapshotAnswer,
+} from "../../cluster/ports/record-store.ts";
 import type { Standing, TakenAnswer, TakenBackAnswer, TakingBack } from "../../cluster/ports/shared-records.ts";
 
 export interface RecordModel {
@@ -33,7 +40,7 @@ export function takeRecord(
 ): TakenAnswer {
   const before = standingOf(found);
   if (found === undefined && !mayBeAbsent) return { kind: "refused", standing: before };
-  if (!isSame(record.claim, claim)) {
+  if (!isSameClaim(record.claim, claim)) {
     if (claim.term <= record.raisedTo) return { kind: "refused", standing: before };
     const isLost = found === undefined;
     Object.assign(record, { claim, raisedTo: claim.term, length: 0, snapshotNumber: 0, isLost });
@@ -48,7 +55,7 @@ export function takeBackRecord(
   { claim, notAbove, covers, bytes, mayBeAbsent }: TakingBack,
 ): TakenBackAnswer {
   if (found === undefined && !mayBeAbsent) return { kind: "refused", standing: standingOf(found) };
-  if (isSame(record.claim, claim)) return { kind: "claimed" };
+  if (isSameClaim(record.claim, claim)) return { kind: "claimed" };
   const isRefused = (record.claim?.term ?? 0) > notAbove || claim.term <= record.raisedTo;
   if (isRefused) return { kind: "refused", standing: standingOf(found) };
   const taken = { claim, raisedTo: claim.term, length: covers, snapshotNumber: 1, isLost: false, log: [] };
@@ -57,7 +64,7 @@ export function takeBackRecord(
 }
 
 export function raiseRecord(record: RecordModel | undefined, claim: FoundedClaim, epoch: number): AppendAnswer {
-  if (record === undefined || !isSame(record.claim, claim)) return refusalOf(record, claim);
+  if (record === undefined || !isSameClaim(record.claim, claim)) return refusalOf(record, claim);
   record.raisedTo = Math.max(record.raisedTo, epoch);
   return "landed";
 }
@@ -66,7 +73,7 @@ export function appendToRecord(
   record: RecordModel | undefined,
   { claim, from, message }: Append & { readonly claim: FoundedClaim },
 ): AppendAnswer {
-  if (record === undefined || !isSame(record.claim, claim)) return refusalOf(record, claim);
+  if (record === undefined || !isSameClaim(record.claim, claim)) return refusalOf(record, claim);
   const end = from + message.length;
   if (record.length === from) {
     record.log.push({ claim, end, bytes: message.slice() });
@@ -81,20 +88,16 @@ export function snapshotRecord(
   claim: FoundedClaim,
   snapshot: Snapshot,
 ): SnapshotAnswer {
-  if (record === undefined || !isSame(record.claim, claim)) return refusalOf(record, claim);
+  if (record === undefined || !isSameClaim(record.claim, claim)) return refusalOf(record, claim);
   if (snapshot.number <= record.snapshotNumber) return { standing: record.snapshotNumber };
-  if (!snapshot.isWhole && snapshot.covers > record.length) return "behind";
+  if (!snapshot.coversAll && snapshot.covers > record.length) return "behind";
   record.snapshot = snapshot.bytes.slice();
   record.snapshotNumber = snapshot.number;
-  record.log = snapshot.isWhole
+  record.log = snapshot.coversAll
     ? []
-    : record.log.filter((message) => isSame(message.claim, claim) && message.end > snapshot.covers);
-  if (snapshot.isWhole) record.length = snapshot.covers;
+    : record.log.filter((message) => isSameClaim(message.claim, claim) && message.end > snapshot.covers);
+  if (snapshot.coversAll) record.length = snapshot.covers;
   return "landed";
-}
-
-export function isSame(one: FoundedClaim | undefined, other: FoundedClaim): boolean {
-  return one?.term === other.term && one.incarnation === other.incarnation && one.founding === other.founding;
 }
 
 function refusalOf(record: RecordModel | undefined, claim: FoundedClaim): "superseded" | "behind" {

@@ -162,13 +162,20 @@ function expectNothingThere(world: World, node: SimulatedNode): void {
 /** A player moves at its new owner, then back through the expelled node: where that is acknowledged it has an effect. */
 async function expectLastWord(world: World, player: Player, expelled: SimulatedNode): Promise<void> {
   const owner = ownerOf(world, player) ?? aNode(world);
-  const find = () => answered(world, (settled) => owner.node.submit("find", player.id, 0, "", -1, settled));
+  const find = () =>
+    answered(world, (settled) =>
+      owner.node.submit({ operation: "find", id: player.id, region: 0, mode: "", seq: -1 }, settled),
+    );
   const found = await find();
   if (found?.kind !== "done" || found.place === undefined) return;
   const { region, mode } = found.place;
   const other = mode === "GM01" ? "GM02" : "GM01";
-  await answered(world, (settled) => owner.node.submit("report", player.id, region, other, -1, settled));
-  const back = await answered(world, (settled) => expelled.node.submit("report", player.id, region, mode, -1, settled));
+  await answered(world, (settled) =>
+    owner.node.submit({ operation: "report", id: player.id, region, mode: other, seq: -1 }, settled),
+  );
+  const back = await answered(world, (settled) =>
+    expelled.node.submit({ operation: "report", id: player.id, region, mode, seq: -1 }, settled),
+  );
   if (back?.kind !== "done" || !back.isRemembered) return;
   const now = await find();
   if (now?.kind === "done" && now.place?.mode !== mode)

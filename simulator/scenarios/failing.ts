@@ -150,8 +150,10 @@ export const FAILING = {
       if (seq === undefined) continue;
       const [region, mode] = [regionOfPlace(place), modeOfPlace(place)];
       const answers = [
-        await answered(world, (settled) => node.node.submit("remove", id, 0, "", -1, settled)),
-        await answered(world, (settled) => node.node.submit("report", id, region, mode, seq, settled)),
+        await answered(world, (settled) =>
+          node.node.submit({ operation: "remove", id, region: 0, mode: "", seq: -1 }, settled),
+        ),
+        await answered(world, (settled) => node.node.submit({ operation: "report", id, region, mode, seq }, settled)),
       ];
       const effects = answers.map((answer) => (answer?.kind === "done" ? answer.effect : "refused"));
       if (effects.join() !== "removed,late") world.fail(`${ledger.name}: ${effects.join()} instead of removed,late`);

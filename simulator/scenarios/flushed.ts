@@ -102,7 +102,7 @@ async function silencedTaker(world: World): Promise<SimulatedNode> {
   const taker = world.start();
   const isIn = (): boolean => {
     const { membership } = taker.node.parts ?? {};
-    return membership !== undefined && membership.isListed && !membership.isAwaitingCalls;
+    return membership !== undefined && membership.isListed && !membership.listing.isAwaitingCalls;
   };
   await world.until("the newcomer is in", isIn, 8000);
   for (const { name } of world.nodes) if (name !== taker.name) world.cut(taker.name, name);

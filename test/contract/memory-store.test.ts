@@ -52,7 +52,7 @@ test("MemoryStore.forgetTail() leaves the record behind", async () => {
 });
 test("MemoryStore.refuseSnapshots() and goAway() throw until told otherwise", async () => {
   const store = await claimed();
-  const snapshot = { number: 1, covers: 0, isWhole: true, bytes: new Uint8Array(1) };
+  const snapshot = { number: 1, covers: 0, coversAll: true, bytes: new Uint8Array(1) };
   store.refuseSnapshots();
   await expect(store.snapshot(0, CLAIM, snapshot)).rejects.toThrow(StoreUnavailableError);
   store.refuseSnapshots(false);

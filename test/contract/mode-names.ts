@@ -51,16 +51,16 @@ export function modeNamesContract(open: () => Promise<Opened>, { runs = 100 } = 
       const { store, run } = await opened("ann");
       expect(await store.admitModes(run, asking(["a", "b"]))).toEqual({
         revision: 1,
-        isWhole: true,
+        isFullList: true,
         added: ["a", "b"],
         gone: [],
         marked: [],
         refused: [],
       });
       const full = await store.admitModes(run, asking(["b", "c", "d"], { revision: 1 }));
-      expect(full).toEqual({ revision: 2, isWhole: false, added: ["c"], gone: [], marked: [], refused: ["d"] });
+      expect(full).toEqual({ revision: 2, isFullList: false, added: ["c"], gone: [], marked: [], refused: ["d"] });
       const again = await store.admitModes(run, asking(["a"], { revision: 2 }));
-      expect(again).toEqual({ revision: 2, isWhole: false, added: [], gone: [], marked: [], refused: [] });
+      expect(again).toEqual({ revision: 2, isFullList: false, added: [], gone: [], marked: [], refused: [] });
     });
     test("tells names apart by every letter", async () => {
       const { store, run } = await opened("ann");
@@ -75,7 +75,7 @@ export function modeNamesContract(open: () => Promise<Opened>, { runs = 100 } = 
       const full = await store.admitModes(run, asking(["d", "c"], { revision: 1, candidates: ["a", "x", "b", "c"] }));
       expect(full).toMatchObject({ revision: 2, marked: ["a", "b"], refused: ["d"], added: [] });
       const back = await store.admitModes(run, asking(["b"], { revision: 1 }));
-      expect(back).toEqual({ revision: 3, isWhole: false, added: [], gone: [], marked: ["a"], refused: [] });
+      expect(back).toEqual({ revision: 3, isFullList: false, added: [], gone: [], marked: ["a"], refused: [] });
     });
     test("is refused under another run", async () => {
       const { store } = await opened("ann");
@@ -108,7 +108,7 @@ export function modeNamesContract(open: () => Promise<Opened>, { runs = 100 } = 
       expect(await store.tellModes(run, knowing("bea", 2, [2, 3]))).toMatchObject({ revision: 3, marked: ["a"] });
       await store.tellModes(run, knowing("bea", 3, [2, 3]));
       const last = await store.tellModes(run, knowing("ann", 3, [0, 1]));
-      expect(last).toEqual({ revision: 4, isWhole: false, added: [], gone: ["a"], marked: [], returned: [] });
+      expect(last).toEqual({ revision: 4, isFullList: false, added: [], gone: ["a"], marked: [], returned: [] });
       const again = await store.admitModes(run, asking(["d", "a"], { revision: 3 }));
       expect(again).toMatchObject({ added: ["d"], gone: ["a"], refused: ["a"] });
     });
@@ -212,11 +212,11 @@ export function modeNamesContract(open: () => Promise<Opened>, { runs = 100 } = 
         await store.admitModes(run, asking(["more"], { revision, modesMax: 60, candidates: names }));
         const { revision: known } = await store.tellModes(run, knowing("ann", revision + 1));
         const last = await store.tellModes(run, knowing("ann", known));
-        const isKnown = !last.isWhole;
+        const isKnown = !last.isFullList;
         expect(isKnown ? last.gone : names).toEqual(names);
-        expect(last.isWhole ? last.added : []).toEqual([]);
+        expect(last.isFullList ? last.added : []).toEqual([]);
       }
-      expect(await store.tellModes(run, knowing("ann", 1))).toMatchObject({ isWhole: true, added: [], gone: [] });
+      expect(await store.tellModes(run, knowing("ann", 1))).toMatchObject({ isFullList: true, added: [], gone: [] });
     });
   });
 

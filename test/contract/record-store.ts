@@ -54,10 +54,10 @@ export function recordStoreContract(name: string, openStore: () => Promise<Opene
     }
     const appendOne = async (store: RecordStore, from: number, text: string, claim = ALICE, partition = 0) =>
       (await store.append([{ partition, claim, from, message: bytes(text) }]))[0];
-    const snapshotOf = (number: number, covers: number, text: string, isWhole = false): Snapshot => ({
+    const snapshotOf = (number: number, covers: number, text: string, coversAll = false): Snapshot => ({
       number,
       covers,
-      isWhole,
+      coversAll,
       bytes: bytes(text),
     });
 
@@ -335,8 +335,8 @@ export function recordStoreContract(name: string, openStore: () => Promise<Opene
       test("keeps any bytes, none too", async () => {
         const store = await claimed([0, 1]);
         const large = Uint8Array.from({ length: 300_000 }, (_, index) => (index * 7919) >>> 3);
-        await store.snapshot(0, ALICE, { number: 1, covers: 0, isWhole: true, bytes: large });
-        await store.snapshot(1, ALICE, { number: 1, covers: 0, isWhole: true, bytes: new Uint8Array(0) });
+        await store.snapshot(0, ALICE, { number: 1, covers: 0, coversAll: true, bytes: large });
+        await store.snapshot(1, ALICE, { number: 1, covers: 0, coversAll: true, bytes: new Uint8Array(0) });
         expect(large.length).toBe(300_000);
         const [one, none] = take(2, await store.claim([0, 1], ALICE));
         if (one.kind === "refused" || none.kind === "refused") throw new Error("refused");

@@ -64,7 +64,7 @@ async function useAll(store: RedisStore): Promise<void> {
     partitions.map((partition) => ({ partition, claim: ALICE })),
     2,
   );
-  await store.snapshot(run, 0, ALICE, { number: 1, covers: 1, isWhole: false, bytes: Buffer.from("S") });
+  await store.snapshot(run, 0, ALICE, { number: 1, covers: 1, coversAll: false, bytes: Buffer.from("S") });
   await store.standing(run, [0]);
   await store.takeBack(run, {
     partition: 1,

@@ -102,7 +102,7 @@ describe.skipIf(!hasRedis)("RedisStore", () => {
         await store.snapshot(answer.run, 0, ALICE, {
           number: 1,
           covers: 100,
-          isWhole: true,
+          coversAll: true,
           bytes: Buffer.from("S"),
         }),
       ).toBe("landed");
@@ -206,7 +206,7 @@ describe.skipIf(!hasRedis)("RedisStore", () => {
       await store.leave(run, "bea", "left");
       expect(await store.take(run, [0, 1], ALICE, true)).toMatchObject([{ kind: "claimed" }, { kind: "claimed" }]);
       expect(await store.raise(run, [{ partition: 0, claim: ALICE }], 5)).toEqual(["landed"]);
-      const snapshot = { number: 1, covers: 0, isWhole: true, bytes: new Uint8Array(100_000) };
+      const snapshot = { number: 1, covers: 0, coversAll: true, bytes: new Uint8Array(100_000) };
       expect(await store.snapshot(run, 0, ALICE, snapshot)).toBe("landed");
     });
   });

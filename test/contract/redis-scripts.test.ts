@@ -137,7 +137,7 @@ describe.skipIf(!hasRedis)("RedisStore at size", () => {
       return answer.kind === "claimed" ? answer.record?.log : undefined;
     };
     expect(await logOf(ALICE)).toEqual(Array.from({ length: 9000 }, (_, index) => message(index)));
-    const snapshot = { number: 1, covers: 4 * 8500, isWhole: false, bytes: new Uint8Array(1) };
+    const snapshot = { number: 1, covers: 4 * 8500, coversAll: false, bytes: new Uint8Array(1) };
     expect(await store.snapshot(run, 0, ALICE, snapshot)).toBe("landed");
     expect(await logOf({ ...ALICE, term: 2 })).toEqual(
       Array.from({ length: 500 }, (_, index) => message(8500 + index)),
@@ -148,7 +148,7 @@ describe.skipIf(!hasRedis)("RedisStore at size", () => {
     await open();
     await store.take(run, [0], ALICE, false);
     const covers = 2 ** 53 - 3;
-    const snapshot = { number: 1, covers, isWhole: true, bytes: new Uint8Array(0) };
+    const snapshot = { number: 1, covers, coversAll: true, bytes: new Uint8Array(0) };
     expect(await store.snapshot(run, 0, ALICE, snapshot)).toBe("landed");
     expect(await store.standing(run, [0])).toEqual([
       { claim: ALICE, raisedTo: 1, length: covers, snapshotNumber: 1, isAbsent: false },

@@ -204,7 +204,7 @@ export function sharedStoreContract(
         const all = async (claim: FoundedClaim) => [
           ...(await store.append(run, [{ partition: 0, claim, from: 0, message: bytes("a") }])),
           ...(await store.raise(run, [{ partition: 0, claim }], 5)),
-          await store.snapshot(run, 0, claim, { number: 1, covers: 0, isWhole: true, bytes: bytes("S") }),
+          await store.snapshot(run, 0, claim, { number: 1, covers: 0, coversAll: true, bytes: bytes("S") }),
         ];
         expect(await all({ term: 2, incarnation: "bob", founding: "f" })).toEqual([
           "superseded",
@@ -220,7 +220,7 @@ export function sharedStoreContract(
       test("snapshot() knows where the log begins, also after one that covered less than the one before it", async () => {
         const { store, run } = await taken();
         const cover = (number: number, covers: number) =>
-          store.snapshot(run, 0, ALICE, { number, covers, isWhole: false, bytes: bytes("S") });
+          store.snapshot(run, 0, ALICE, { number, covers, coversAll: false, bytes: bytes("S") });
         for (let from = 0; from < 9; from += 1) {
           await store.append(run, [{ partition: 0, claim: ALICE, from, message: bytes(`${from}`) }]);
         }
@@ -240,7 +240,7 @@ export function sharedStoreContract(
         expect(await store.take(run, [0], again, false)).toMatchObject([{ kind: "refused" }]);
         const append = { partition: 0, claim: again, from: 3, message: bytes("d") };
         expect(await store.append(run, [append])).toEqual(["behind"]);
-        const snapshot = { number: 1, covers: 3, isWhole: true, bytes: bytes("S") };
+        const snapshot = { number: 1, covers: 3, coversAll: true, bytes: bytes("S") };
         expect(await store.snapshot(run, 0, again, snapshot)).toBe("behind");
       });
       test("R15 takeBack() takes a record with the table, unless it stands under a higher term than that", async () => {
@@ -337,7 +337,7 @@ export function sharedStoreContract(
         () => store.beginRun(other, "fresh"),
         () => store.raise(other, [{ partition: 0, claim: ALICE }], 9),
         () => store.append(other, [{ partition: 0, claim: ALICE, from: 0, message: bytes("a") }]),
-        () => store.snapshot(other, 0, ALICE, { number: 1, covers: 0, isWhole: true, bytes: bytes("S") }),
+        () => store.snapshot(other, 0, ALICE, { number: 1, covers: 0, coversAll: true, bytes: bytes("S") }),
       ];
       for (const call of calls) await expect(call()).rejects.toThrow(OtherRunError);
       expect(await viewOf(store)).toMatchObject({ epoch: 1, members: [{ incarnation: "ann" }] });

@@ -62,7 +62,7 @@ beforeAll(async () => {
       await store.snapshot(due, claim, {
         number: 1,
         covers: itemAt(lengths, due),
-        isWhole: false,
+        coversAll: false,
         bytes: snapshotOf(due, number),
       });
     if (number === 20) {

@@ -71,7 +71,7 @@ class Writer {
       const snapshot = {
         number: this.#snapshots,
         covers: itemAt(this.#lengths, partition),
-        isWhole: true,
+        coversAll: true,
         bytes: snapshotOf(partition, this.newest),
       };
       expect(await this.store.snapshot(partition, CLAIM, snapshot)).toBe("landed");
@@ -212,9 +212,9 @@ test.each(["its thread is replaced", "a claim reads it"])(
     const raised = { ...CLAIM, term: 3 };
     await store.claim(PARTITIONS, raised);
     expect(await appendAt(0, raised)).toBe("behind");
-    const snapshot = { number: 1, covers: 0, isWhole: false, bytes: snapshotOf(0, 1) };
+    const snapshot = { number: 1, covers: 0, coversAll: false, bytes: snapshotOf(0, 1) };
     expect(await store.snapshot(0, raised, snapshot)).toBe("behind");
-    expect(await store.snapshot(0, raised, { ...snapshot, covers: 500, isWhole: true })).toBe("landed");
+    expect(await store.snapshot(0, raised, { ...snapshot, covers: 500, coversAll: true })).toBe("landed");
     expect(await appendAt(500, raised)).toBe("landed");
     await store.close();
   },

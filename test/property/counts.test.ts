@@ -192,7 +192,7 @@ test("Counts shows neither dips nor doubles, never goes back, and settles on the
         await heal(cluster, witness);
         await Promise.all([cluster.pass(700, witness.look), ...asked]);
         for (const { counts } of cluster.nodes.values()) {
-          expect(counts.isWhole).toBe(true);
+          expect(counts.knowsAllRegions).toBe(true);
           for (const region of [...REGION_NUMBERS, EMPTY_REGION]) {
             const view = counts.regionView(region);
             const players = cluster.playersIn(region);

@@ -4,7 +4,7 @@
  * The plain model beside the real stores: nothing here is clever. Everything is copied on the way in and out, as if
  * it had been on disk. The fault switches say what a real store does on a bad day; each takes effect on the next call.
  */
-import { StoreFullError, StoreUnavailableError } from "../../cluster/ports/record-store.ts";
+import { isSameClaim, StoreFullError, StoreUnavailableError } from "../../cluster/ports/record-store.ts";
 import type {
   Append,
   AppendAnswer,
@@ -17,13 +17,7 @@ import type {
   Snapshot,
   SnapshotAnswer,
 } from "../../cluster/ports/record-store.ts";
-import {
-  appendToRecord,
-  emptyRecord,
-  isSame,
-  type RecordModel,
-  snapshotRecord,
-} from "../../simulator/redis/record-model.ts";
+import { appendToRecord, emptyRecord, type RecordModel, snapshotRecord } from "../../simulator/redis/record-model.ts";
 
 export class MemoryStore implements RecordStore {
   readonly isOneFile: boolean;
@@ -96,7 +90,7 @@ export class MemoryStore implements RecordStore {
     const record = this.#records.get(partition);
     if (record === undefined) return;
     for (const lost of record.log.splice(Math.max(0, record.log.length - count))) {
-      if (isSame(record.claim, lost.claim)) record.length = Math.min(record.length, lost.end - lost.bytes.length);
+      if (isSameClaim(record.claim, lost.claim)) record.length = Math.min(record.length, lost.end - lost.bytes.length);
     }
   }
 
@@ -166,7 +160,7 @@ export class MemoryStore implements RecordStore {
 
   #claimOne(partition: PartitionIndex, claim: FoundedClaim): ClaimAnswer {
     const record = this.#records.get(partition) ?? emptyRecord();
-    if (!isSame(record.claim, claim)) {
+    if (!isSameClaim(record.claim, claim)) {
       const { term, incarnation } = record.claim ?? NOBODY;
       if (claim.term <= term) return { kind: "refused", standing: { term, incarnation } };
       Object.assign(record, { claim, raisedTo: claim.term, length: 0, snapshotNumber: 0 });

@@ -41,10 +41,10 @@ const anySnapshot: fc.Arbitrary<Snapshot> = fc
   .record({
     number: fc.nat({ max: 4 }),
     half: fc.nat({ max: 4 }),
-    isWhole: fc.boolean(),
+    coversAll: fc.boolean(),
     bytes: fc.uint8Array({ maxLength: 4 }),
   })
-  .map(({ number, half, isWhole, bytes: content }) => ({ number, covers: half * 2, isWhole, bytes: content }));
+  .map(({ number, half, coversAll, bytes: content }) => ({ number, covers: half * 2, coversAll, bytes: content }));
 export const anyCall: fc.Arbitrary<Call> = fc.oneof(
   {
     weight: 1,
@@ -96,7 +96,7 @@ export type Step =
       readonly kind: "snapshot";
       readonly partition: PartitionIndex;
       readonly messagesBack: number;
-      readonly isWhole: boolean;
+      readonly coversAll: boolean;
     }
   | { readonly kind: "claim"; readonly isRaised: boolean }
   | { readonly kind: "reopen" };
@@ -116,7 +116,7 @@ export const anyStep: fc.Arbitrary<Step> = fc.oneof(
       kind: fc.constant("snapshot" as const),
       partition: anyPartition,
       messagesBack: fc.oneof(fc.constant(0), fc.nat({ max: 120 })),
-      isWhole: fc.integer({ min: 0, max: 3 }).map((draw) => draw === 0),
+      coversAll: fc.integer({ min: 0, max: 3 }).map((draw) => draw === 0),
     }),
   },
   { weight: 1, arbitrary: fc.record({ kind: fc.constant("claim" as const), isRaised: fc.boolean() }) },
@@ -143,7 +143,7 @@ export class Life {
       await this.#claim(step.kind !== "claim" || step.isRaised || this.#term === 0);
     if (step.kind === "appends")
       for (let count = 0; count < step.count; count += 1) await this.#append(step.partitions);
-    if (step.kind === "snapshot") await this.#snapshot(step.partition, step.messagesBack, step.isWhole);
+    if (step.kind === "snapshot") await this.#snapshot(step.partition, step.messagesBack, step.coversAll);
   }
 
   async #claim(isRaised: boolean): Promise<void> {
@@ -167,12 +167,12 @@ export class Life {
     for (const { partition, from, message } of appends) itemAt(this.#ends, partition).push(from + message.length);
   }
 
-  async #snapshot(partition: PartitionIndex, messagesBack: number, isWhole: boolean): Promise<void> {
+  async #snapshot(partition: PartitionIndex, messagesBack: number, coversAll: boolean): Promise<void> {
     const ends = itemAt(this.#ends, partition);
     (this.#snapshots[partition] as number) += 1;
-    const covers = isWhole ? (ends.at(-1) ?? 0) + 100 : itemAt(ends, Math.max(0, ends.length - 1 - messagesBack));
-    if (isWhole) ends.push(covers);
-    const snapshot = { number: itemAt(this.#snapshots, partition), covers, isWhole, bytes: bytes(`${this.#count}`) };
+    const covers = coversAll ? (ends.at(-1) ?? 0) + 100 : itemAt(ends, Math.max(0, ends.length - 1 - messagesBack));
+    if (coversAll) ends.push(covers);
+    const snapshot = { number: itemAt(this.#snapshots, partition), covers, coversAll, bytes: bytes(`${this.#count}`) };
     await this.#same({ kind: "snapshot", partition, claim: this.#claimed(), snapshot });
   }
 

@@ -24,7 +24,7 @@ const anyLength = fc.nat({ max: 4 }).map((half) => half * 2);
 const anySnapshot: fc.Arbitrary<Snapshot> = fc.record({
   number: fc.nat({ max: 4 }),
   covers: anyLength,
-  isWhole: fc.boolean(),
+  coversAll: fc.boolean(),
   bytes: fc.uint8Array({ maxLength: 4 }),
 });
 

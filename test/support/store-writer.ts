@@ -53,24 +53,24 @@ for (;;) {
   say(`a ${chosen.map(({ partition, newest }) => `${partition}:${newest}`).join(" ")}`);
   const writer = random.pick(writers);
   if (writer.isBusy || random.below(4) > 0) continue;
-  const isWhole = random.below(10) === 0;
-  const landed = takeSnapshot(writer, isWhole);
-  if (isWhole) await landed;
+  const coversAll = random.below(10) === 0;
+  const landed = takeSnapshot(writer, coversAll);
+  if (coversAll) await landed;
 }
 
-async function takeSnapshot(writer: (typeof writers)[number], isWhole: boolean): Promise<void> {
+async function takeSnapshot(writer: (typeof writers)[number], coversAll: boolean): Promise<void> {
   writer.isBusy = true;
   writer.snapshots += 1;
   const { partition, newest, snapshots } = writer;
-  const covers = isWhole ? writer.length + WHOLE_GAP : writer.length;
+  const covers = coversAll ? writer.length + WHOLE_GAP : writer.length;
   const answer = await store.snapshot(partition, claim, {
     number: snapshots,
     covers,
-    isWhole,
+    coversAll,
     bytes: snapshotOf(partition, newest),
   });
   if (answer !== "landed") throw new Error(`snapshot: ${JSON.stringify(answer)}`);
-  if (isWhole) writer.length = covers;
+  if (coversAll) writer.length = covers;
   writer.isBusy = false;
   say(`s ${partition}:${newest}`);
 }

@@ -45,15 +45,15 @@ test("Counts works in a cluster of one", async () => {
   });
   expect(cluster.node("1").counts.figures).toMatchObject({ messages: 0, staleRegions: 0, flushRounds: 1 });
 });
-test("Counts.isWhole once every region's owner has pushed its board (R23)", async () => {
+test("Counts.knowsAllRegions once every region's owner has pushed its board (R23)", async () => {
   const cluster = new CountsCluster(1);
   cluster.list(NAMES);
   for (let partition = 1; partition < PARTITIONS; partition++) cluster.take("1", partition);
   await cluster.pass(500);
-  for (const { counts } of cluster.nodes.values()) expect(counts.isWhole).toBe(false);
+  for (const { counts } of cluster.nodes.values()) expect(counts.knowsAllRegions).toBe(false);
   cluster.take("2", 0);
   await cluster.pass(200);
-  for (const { counts } of cluster.nodes.values()) expect(counts.isWhole).toBe(true);
+  for (const { counts } of cluster.nodes.values()) expect(counts.knowsAllRegions).toBe(true);
 });
 test("Counts.regionView() is at most 200 ms behind (R23)", async () => {
   const cluster = await settledCluster();
@@ -314,7 +314,7 @@ test("Counts: a record that cannot be read leaves all boards whole and incomplet
   for (let partition = 1; partition < PARTITIONS; partition++) cluster.take("1", partition);
   cluster.node("2").unreadable.add(0);
   await cluster.pass(300);
-  for (const { counts } of cluster.nodes.values()) expect(counts.isWhole).toBe(true);
+  for (const { counts } of cluster.nodes.values()) expect(counts.knowsAllRegions).toBe(true);
   for (const view of viewsOf(cluster, CA)) expect(view).toMatchObject({ isComplete: false, isStale: false });
   const asked = cluster.node("3").counts.askOwner(CA, cluster.nowMs + 1000);
   await cluster.pass(60);
@@ -329,12 +329,15 @@ test("Counts: an expelled node knows nothing of its former life, and all is said
   const { counts } = cluster.node("1");
   for (const partition of heldBy(cluster, "1")) cluster.take("2", partition);
   counts.onExpelled();
-  expect([counts.isWhole, counts.regionView(CA)]).toMatchObject([false, { players: 0, isStale: true, term: 0 }]);
+  expect([counts.knowsAllRegions, counts.regionView(CA)]).toMatchObject([
+    false,
+    { players: 0, isStale: true, term: 0 },
+  ]);
   cluster.list(["2", "3"]);
   await cluster.pass(100);
   cluster.list(NAMES);
   await cluster.pass(500);
-  expect(counts.isWhole).toBe(true);
+  expect(counts.knowsAllRegions).toBe(true);
   for (const view of viewsOf(cluster, CA))
     expect(view).toMatchObject({ players: 20, isStale: false, isComplete: true });
 });

@@ -323,14 +323,14 @@ test("who joins is listed and awaits the calls of the others", async () => {
   const newcomer = world.node(2);
   newcomer.membership.join();
   await newcomer.pass(500, one);
-  expect([newcomer.state, newcomer.membership.isListed, newcomer.membership.isAwaitingCalls]).toEqual([
+  expect([newcomer.state, newcomer.membership.isListed, newcomer.membership.listing.isAwaitingCalls]).toEqual([
     "listed",
     true,
     true,
   ]);
   one.called = [newcomer.me];
   await newcomer.pass(500, one);
-  expect(newcomer.membership.isAwaitingCalls).toBe(false);
+  expect(newcomer.membership.listing.isAwaitingCalls).toBe(false);
 });
 test("R15: what is held is named again where it changed, and where the store asks for it, and else not", async () => {
   const [world, one] = await joined(1);

@@ -50,6 +50,8 @@ class Subject {
   readonly names: ModeNames;
   readonly returned: string[] = [];
   readonly released: string[] = [];
+  readonly lost: number[] = [];
+  unnamedPlayers = 0;
   faults = 0;
   calls = 0;
   isFrozen = false;
@@ -80,6 +82,7 @@ class Subject {
           for (const mode of modes)
             if (this.numbers.get(mode) === false && this.numbers.delete(mode)) this.released.push(mode);
         },
+        unnamedPlayers: () => this.unnamedPlayers,
         partitions: () => this.partitions,
       },
       run: () => world.store.run,
@@ -89,6 +92,7 @@ class Subject {
       bareMs: () => world.nowMs,
       onFault: () => this.faults++,
       onReturn: (modes: readonly string[]) => this.returned.push(...modes),
+      onLost: (players: number) => this.lost.push(players),
     };
     this.names = new ModeNames(ports, {
       modesMax,
@@ -116,6 +120,7 @@ class Subject {
   }
 
   async renew(): Promise<void> {
+    this.names.onRun(this.world.store.run);
     if (this.world.isStoreAway) return;
     const answer = await this.world.store.connect().renew(renewalOf(this.name), LEASE_MS);
     this.revisionTold = answer.kind === "renewed" ? (answer.modesRevision ?? 0) : this.revisionTold;
@@ -281,7 +286,7 @@ test("R28 a store that lost the names is told them by who holds them", async () 
   bea.leave("b");
   world.store.modes.load(undefined);
   world.store.master = "run-2";
-  for (const subject of [ann, bea]) subject.names.doubtStore();
+  for (const subject of [ann, bea]) subject.names.onRun(world.store.run);
   expect(ann.names.isAdmitted("c"), "goes on until it is told").toBe(true);
   await world.pass(LEASE_MS);
   expect(world.agreed).toEqual(["a", "c"]);
@@ -293,12 +298,21 @@ test("R28 an answer from before the store was lost says nothing", async () => {
   const [world, ann] = await full();
   const asked = ann.names.admit(["a"]);
   world.store.modes.load(undefined);
-  ann.names.doubtStore();
+  ann.names.onRun("another run");
   await asked;
   expect(ann.names.figures.agreed, "what it knew").toBe(3);
   await world.pass(LEASE_MS);
   expect(world.agreed).toEqual([]);
   expect(ann.names.figures.agreed).toBe(0);
+});
+
+test("R28 players whose mode found no number are told when they become more", async () => {
+  const [world, ann] = await pair();
+  for (const players of [2, 2, 1, 3, 0]) {
+    ann.unnamedPlayers = players;
+    await world.pass(50);
+  }
+  expect(ann.lost).toEqual([2, 3]);
 });
 
 test("R28 a member that is not listed tells nothing", async () => {

@@ -90,14 +90,14 @@ test("ReadViews.of() is stale where the owner says so, until a later word of the
   views.say([entry(3, 5)], 110);
   expect(views.of(CA, 110).isStale).toBe(false);
 });
-test("ReadViews.isWhole once something is known of every region (R23)", () => {
+test("ReadViews.knowsAllRegions once something is known of every region (R23)", () => {
   const views = new Subject();
   const all = [...REGIONS.keys()].map((region) => ({ ...entry(1, 1, 0), region }));
   views.say(all.slice(1), 0);
   views.say(all.slice(1), 0);
-  expect(views.isWhole).toBe(false);
+  expect(views.knowsAllRegions).toBe(false);
   views.say(all.slice(0, 1), 0);
-  expect(views.isWhole).toBe(true);
+  expect(views.knowsAllRegions).toBe(true);
 });
 test("ReadViews: a statement's number renews all boards of its list (R20, R23)", () => {
   const views = new Subject();

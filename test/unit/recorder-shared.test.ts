@@ -99,7 +99,7 @@ test("R15: when claims are lost their partitions are ahead until they are taken 
   const healing = bench.recorder.heal(record, async ({ covers, bytes }) => {
     await bench.store.claim([record.partition], claim);
     record.retake(claim);
-    return bench.store.snapshot(record.partition, claim, { number: 1, covers, isWhole: true, bytes });
+    return bench.store.snapshot(record.partition, claim, { number: 1, covers, coversAll: true, bytes });
   });
   bench.report(1, "GM02");
   expect(await healing).toBe("landed");
@@ -132,7 +132,7 @@ test("R3: a snapshot whose number is refused goes on above the one that stands, 
   const bench = await RecorderBench.open();
   const partition = bench.partitionOf(1);
   const claim = bench.recorder.recordOf(partition)!.claim;
-  await bench.store.snapshot(partition, claim, { number: 500, covers: 0, isWhole: false, bytes: new Uint8Array(4) });
+  await bench.store.snapshot(partition, claim, { number: 500, covers: 0, coversAll: false, bytes: new Uint8Array(4) });
   bench.store.failNextAppends();
   bench.report(1, "GM01");
   await bench.settle();

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import type { Outcome, Operation } from "../../cluster/ports/rows.ts";
-import { Rekeying } from "../../cluster/rekeying.ts";
+import { Rekeying } from "../../cluster/rows/rekeying.ts";
 import { Engine } from "../../engine/engine.ts";
 import { NO_SEQ } from "../../engine/partition.ts";
 import type { ProfileId } from "../../engine/profile-id.ts";
@@ -43,7 +43,7 @@ class Subject {
     const all = [...this.engine.partitions.keys()];
     this.rekeying = new Rekeying(this.engine, all, {
       nowMs: () => this.nowMs,
-      submit: (operation, { id, region, mode, seq }, settle) => {
+      submit: ({ operation, id, region, mode, seq }, settle) => {
         if (operation !== "find") this.told.push(`${operation} ${id[0]} ${region}/${mode} ${seq}`);
         settle(this.answer(operation, id[0]));
       },

@@ -2,7 +2,7 @@ import { expect, test } from "vitest";
 import { Holdings, type Serving } from "../../cluster/moves/holdings.ts";
 import type { Membership } from "../../cluster/members/membership.ts";
 import { HeldRecord } from "../../cluster/records/held-record.ts";
-import { NO_SEQ, Owner } from "../../cluster/records/owner.ts";
+import { NO_SEQ, Presences } from "../../cluster/records/presences.ts";
 import { placementOf } from "../../cluster/members/placement.ts";
 import { RowApplier } from "../../cluster/rows/row-applier.ts";
 import type { Operation, RowOutcome } from "../../cluster/ports/rows.ts";
@@ -37,7 +37,7 @@ class Subject {
       this.holdings.serve(partition, servingUnder(1));
     });
     this.applier = new RowApplier({
-      owner: new Owner(bench.engine, recorder),
+      presences: new Presences(bench.engine, recorder),
       recorder,
       holdings: this.holdings,
       membership,

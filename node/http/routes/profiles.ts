@@ -2,7 +2,7 @@
 import type { FastifyInstance, FastifyReply } from "fastify";
 import { Type } from "typebox";
 import type { Static } from "typebox";
-import { NO_SEQ } from "../../../cluster/records/owner.ts";
+import { NO_SEQ } from "../../../cluster/records/presences.ts";
 import type { Done, Place, Refused } from "../../../cluster/ports/rows.ts";
 import { MODES_MAX } from "../../../engine/modes.ts";
 import { emptyProfileId, parseProfileId } from "../../../engine/profile-id.ts";
@@ -77,7 +77,8 @@ function report(
   const startedMs = metrics.startTiming();
   parseProfileId(profileId, id);
   const { region, gamemode, seq = NO_SEQ } = body;
-  service.entry.submit("report", id, regionOf(region), gamemode, seq, (outcome) => {
+  const request = { operation: "report", id, region: regionOf(region), mode: gamemode, seq } as const;
+  service.entry.submit(request, (outcome) => {
     if (outcome.kind === "refused") {
       metrics.totals.rejected++;
       return answers.refuse(reply, REFUSALS[outcome.reason].status, REFUSALS[outcome.reason].message(gamemode));
@@ -142,7 +143,7 @@ function ask(
 ): void {
   if (!answers.isServing(service, reply)) return;
   parseProfileId(profileId, id);
-  service.entry.submit(operation, id, 0, "", NO_SEQ, (outcome) => {
+  service.entry.submit({ operation, id, region: 0, mode: "", seq: NO_SEQ }, (outcome) => {
     if (outcome.kind === "done") return answer(outcome);
     const { status, message } = REFUSALS[outcome.reason];
     answers.refuse(reply, status, message(""));

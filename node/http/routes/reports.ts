@@ -1,7 +1,7 @@
 /** Batches of reports, from game servers and gateways. */
 import type { FastifyInstance, FastifyReply } from "fastify";
 import type { Static } from "typebox";
-import { NO_SEQ } from "../../../cluster/records/owner.ts";
+import { NO_SEQ } from "../../../cluster/records/presences.ts";
 import { regionOf } from "../../../engine/regions.ts";
 import { BatchAnswer, ErrorAnswer, TryAgainAnswer } from "../answers.ts";
 import type { Reports, ReportsOutcome } from "../../entry.ts";

@@ -103,12 +103,12 @@ end
 local function answerModes(modes, known)
   local marked = {}
   for place, mark in ipairs(modes.marks) do marked[place] = mark.name end
-  local isWhole = known == 0 or known > modes.revision or known < modes.whole
+  local isFullList = known == 0 or known > modes.revision or known < modes.whole
   local added, gone = '', ''
-  if isWhole then
+  if isFullList then
     added = namesSince(modes.names, 0)
   elseif known < modes.revision then
     added, gone = namesSince(modes.names, known), namesSince(modes.gone, known)
   end
-  return { text(modes.revision), isWhole and '1' or '0', added, gone, table.concat(marked, ' ') }
+  return { text(modes.revision), isFullList and '1' or '0', added, gone, table.concat(marked, ' ') }
 end

@@ -9,14 +9,14 @@
 local other = isOtherRun(KEYS[1], ARGV[1])
 if other then return other end
 local key, partition, claim = KEYS[1], ARGV[2], ARGV[3]
-local number, covers, isWhole = tonumber(ARGV[4]), tonumber(ARGV[5]), ARGV[6] == '1'
+local number, covers, coversAll = tonumber(ARGV[4]), tonumber(ARGV[5]), ARGV[6] == '1'
 local state = readState(redis.call('HGET', key, 'c' .. partition) or EMPTY)
 if state.claim ~= claim then return refusal(state.raisedTo, claim) end
 if number <= state.number then return 'O' .. text(state.number) end
-if not isWhole and covers > state.length then return 'B' end
+if not coversAll and covers > state.length then return 'B' end
 
 local kept, start = state.next, covers
-if not isWhole then
+if not coversAll then
   kept, start = state.mine, state.start
   while kept < state.next do
     local stop = start + redis.call('HSTRLEN', key, 'l' .. partition .. '.' .. text(kept))
@@ -27,6 +27,6 @@ end
 deleteLog(key, partition, state.first, kept)
 redis.call('HSET', key, 's' .. partition, ARGV[7])
 state.number, state.first, state.mine, state.start = number, kept, kept, start
-if isWhole then state.length = covers end
+if coversAll then state.length = covers end
 writeState(key, partition, state)
 return 'L'

@@ -3,19 +3,15 @@
  * says how many it could not. What an owner has heard more recently stays: it is asked first, since without a `seq` a
  * report takes effect whenever it comes.
  */
-import type { Engine, KnownPlayer } from "../engine/engine.ts";
-import { NO_SEQ } from "../engine/partition.ts";
-import type { PartitionIndex } from "./ports/record-store.ts";
-import { isModeLost, type Operation, type Outcome } from "./ports/rows.ts";
+import type { Engine, KnownPlayer } from "../../engine/engine.ts";
+import { NO_SEQ } from "../../engine/partition.ts";
+import type { PartitionIndex } from "../ports/record-store.ts";
+import { isModeLost, type Outcome, type PlayerRequest } from "../ports/rows.ts";
 
 export interface RekeyingPorts {
   readonly nowMs: () => number;
   /** Asks something about one player, under the key that stands. */
-  readonly submit: (
-    operation: Operation,
-    player: Omit<KnownPlayer, "seenMs">,
-    settle: (outcome: Outcome) => void,
-  ) => void;
+  readonly submit: (request: PlayerRequest, settle: (outcome: Outcome) => void) => void;
   /** Everybody was reported, but for so many. Called once. */
   readonly onOver: (players: number, failed: number) => void;
 }
@@ -73,16 +69,13 @@ export class Rekeying {
   private ask(waiting: Waiting): void {
     const { submit, nowMs } = this.ports;
     const { player } = waiting;
-    submit("find", { ...player, region: 0, mode: "", seq: NO_SEQ }, (found) => {
+    submit({ operation: "find", id: player.id, region: 0, mode: "", seq: NO_SEQ }, (found) => {
       if (found.kind === "refused") return this.retry(waiting);
       const isKnownBetter = found.place !== undefined && found.place.ageMs <= nowMs() - player.seenMs;
       const isRemoved = player.region < 0;
       if (isKnownBetter || (isRemoved && found.place === undefined)) return this.end();
       if (isModeLost(player)) return this.fail(); // R28: nobody knows any more what it plays
-      const told = isRemoved ? { ...player, region: 0, mode: "" } : player;
-      submit(isRemoved ? "remove" : "report", told, (outcome) =>
-        outcome.kind === "refused" ? this.retry(waiting) : this.end(),
-      );
+      submit(changeOf(player), (outcome) => (outcome.kind === "refused" ? this.retry(waiting) : this.end()));
     });
   }
 
@@ -101,6 +94,13 @@ export class Rekeying {
     this.inFlight--;
     this.again.push({ player, tries: tries + 1, notBeforeMs: this.ports.nowMs() + RETRY_MS });
   }
+}
+
+/** What brings a player to where it was last heard of. */
+function changeOf({ id, region, mode, seq }: KnownPlayer): PlayerRequest {
+  return region < 0
+    ? { operation: "remove", id, region: 0, mode: "", seq }
+    : { operation: "report", id, region, mode, seq };
 }
 
 function* playersOf(engine: Engine, partitions: readonly PartitionIndex[]): Generator<KnownPlayer, undefined> {

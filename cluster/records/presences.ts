@@ -1,6 +1,6 @@
 /**
- * What the owner of partitions does with a request: apply it to the engine, and say when it may be answered.
- * Knows no HTTP. One call applies at once; `whenRemembered` then tells when, and as what, it may be answered (R5).
+ * The presences of the players whose partitions are held here: what a request changes or finds, and when that may be
+ * answered. One call applies at once; `whenRemembered` then tells when, and as what, it may be answered (R5).
  */
 import type { Engine, Presence } from "../../engine/engine.ts";
 import type { ReportEffect } from "../../engine/partition.ts";
@@ -28,7 +28,7 @@ const SWEEP_TICKS = 40;
 const SETTLED_CELLS_MAX = 4096;
 const ROW_BYTES = 28;
 
-export class Owner {
+export class Presences {
   readonly engine: Engine;
   private readonly recorder: Recorder | undefined;
   private doubtUntilMs = -Infinity;
