@@ -95,7 +95,8 @@ test("ReadViews.knowsAllRegions once something is known of every region (R23)", 
   const all = [...REGIONS.keys()].map((region) => ({ ...entry(1, 1, 0), region }));
   views.say(all.slice(1), 0);
   views.say(all.slice(1), 0);
-  expect(views.knowsAllRegions).toBe(false);
+  views.say([{ ...entry(1, 2, 5), region: 1 }], 0);
+  expect(views.knowsAllRegions, "one region is not known, however often others change").toBe(false);
   views.say(all.slice(0, 1), 0);
   expect(views.knowsAllRegions).toBe(true);
 });
@@ -107,6 +108,11 @@ test("ReadViews: a statement's number renews all boards of its list (R20, R23)",
   expect([views.of(CA, 500).isStale, views.of(CA, 501).isStale, views.of(CA, 500).asOfMs]).toEqual([false, true, 200]);
   expect(views.state(7, [], 250, false, "another")).toBe(true);
   expect(views.of(CA, 500).asOfMs).toBe(200);
+});
+test("ReadViews: a message without a statement renews the boards that it names, and asks for no list (R20)", () => {
+  const views = new Subject();
+  expect(views.state(0, [entry(3, 5, 10)], 0)).toBe(false);
+  expect(views.of(CA, 0).players).toBe(10);
 });
 test("ReadViews: a board that is held back stays as old as it is (R23)", () => {
   const views = new Subject();

@@ -1,0 +1,100 @@
+/**
+ * `npm run mutants`: plants one small fault after another in a folder, and counts how many the tests notice.
+ *
+ *   npm run mutants                               engine/
+ *   npm run mutants -- cluster/counts             a room of cluster/: unit tests and properties first, then the
+ *                                                 simulator against those mutants that none of these noticed
+ *   npm run mutants -- cluster/counts/asking.ts   one file
+ *   npm run mutants -- cluster/counts --units     without the simulator
+ *
+ * A room takes hours. So its files are done one after another, and what came of each is kept under reports/mutants/: a run
+ * that was ended goes on where it was, and one after a change repeats only what the change may have changed.
+ */
+import { copyFileSync, existsSync, globSync, mkdirSync } from "node:fs";
+import { dirname, join, relative } from "node:path";
+import { parseArgs } from "node:util";
+import { Stryker } from "@stryker-mutator/core";
+
+type Results = Awaited<ReturnType<Stryker["runMutationTest"]>>;
+
+/** The least that must be noticed, in percent. */
+const LEAST = { engine: 85, cluster: 80 } as const;
+
+const { positionals, values } = parseArgs({
+  allowPositionals: true,
+  options: { units: { type: "boolean", default: false } },
+});
+let isEnough = true;
+for (const target of positionals.length === 0 ? ["engine"] : positionals) {
+  const results: Results = [];
+  for (const part of partsOf(target)) {
+    const ofPart = await runPart(part);
+    console.log(figures(part, ofPart));
+    results.push(...ofPart);
+  }
+  for (const line of results.filter(isUnnoticed).map((mutant) => describe(mutant))) console.log(line);
+  console.log(figures(target, results));
+  isEnough &&= noticedPercent(results) >= (target.startsWith("engine") ? LEAST.engine : LEAST.cluster);
+}
+process.exitCode = isEnough ? 0 : 1;
+
+/** What is run at once: the engine, or a file of the cluster. */
+function partsOf(target: string): string[] {
+  const files = target.endsWith(".ts") ? globSync(target) : globSync(join(target, "*.ts"));
+  if (files.length === 0 || !/^(engine|cluster)\b/.test(target))
+    throw new RangeError(`Cannot mutate ${target}: name engine, cluster, a room of cluster/, or a file of these`);
+  return target === "engine" ? [join(target, "*.ts")] : files.toSorted();
+}
+
+async function runPart(part: string): Promise<Results> {
+  const units = await runPass(part, false, [part]);
+  const unnoticed = units.filter(isUnnoticed);
+  if (part.startsWith("engine") || values.units || unnoticed.length === 0) return units;
+  // What the simulator's pass finds known: it need not repeat what a unit test killed in the same lines.
+  const known = reportOf(part, true, "json");
+  if (!existsSync(known)) copyFileSync(reportOf(part, false, "json"), known);
+  const lines = unnoticed.map(({ location: { start, end } }) => `${part}:${start.line}-${end.line}`);
+  const simulated = await runPass(part, true, lines);
+  if (simulated.length !== units.length)
+    throw new Error(`Cannot add up ${part}: ${units.length} mutants for the unit tests, ${simulated.length} simulated`);
+  return simulated;
+}
+
+function runPass(part: string, isSimulated: boolean, mutate: string[]): Promise<Results> {
+  process.env["HEADCOUNT_MUTANTS"] = dirname(part);
+  process.env["HEADCOUNT_MUTANTS_SIMULATED"] = isSimulated ? "1" : "0";
+  mkdirSync(dirname(reportOf(part, isSimulated, "json")), { recursive: true });
+  const stryker = new Stryker({
+    mutate,
+    incrementalFile: reportOf(part, isSimulated, "json"),
+    htmlReporter: { fileName: reportOf(part, isSimulated, "html") },
+  });
+  return stryker.runMutationTest();
+}
+
+function reportOf(part: string, isSimulated: boolean, kind: "json" | "html"): string {
+  return join("reports/mutants", `${part.replace(/(\/\*)?\.ts$/, "")}${isSimulated ? "-simulated" : ""}.${kind}`);
+}
+
+function isUnnoticed({ status }: Results[number]): boolean {
+  return status === "Survived" || status === "NoCoverage";
+}
+
+function describe({ fileName, location, status, mutatorName, replacement }: Results[number]): string {
+  const where = `${relative(".", fileName)}:${location.start.line}:${location.start.column}`;
+  return `${status}: ${where}: ${mutatorName}: ${(replacement ?? "").replaceAll(/\s+/g, " ").slice(0, 100)}`;
+}
+
+function noticedPercent(results: Results): number {
+  const noticed = results.filter(({ status }) => status === "Killed" || status === "Timeout").length;
+  return (100 * noticed) / (noticed + results.filter(isUnnoticed).length);
+}
+
+function figures(what: string, results: Results): string {
+  const count = (status: string): number => results.filter((result) => result.status === status).length;
+  return (
+    `${what}: ${noticedPercent(results).toFixed(1)} % noticed: ${count("Killed")} killed, ${count("Timeout")} timed out, ` +
+    `${count("Survived")} survived, ${count("NoCoverage")} not covered; ` +
+    `not counted: ${count("RuntimeError")} that broke the run, ${count("Ignored")} ignored`
+  );
+}
