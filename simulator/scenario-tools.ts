@@ -104,3 +104,30 @@ export async function expectFound(world: World): Promise<void> {
       world.fail(`${player.ledger.name} should be found, got ${JSON.stringify(outcome)}`);
   }
 }
+
+/** A newcomer that no holder hears, so that it loads what they hold. */
+export async function silencedTaker(world: World): Promise<SimulatedNode> {
+  const taker = world.start();
+  const isIn = (): boolean => {
+    const { membership } = taker.node.parts ?? {};
+    return membership !== undefined && membership.isListed && !membership.listing.isAwaitingCalls;
+  };
+  await world.until("the newcomer is in", isIn, 8000);
+  for (const { name } of world.nodes) if (name !== taker.name) world.cut(taker.name, name);
+  return taker;
+}
+
+/** One player of each partition moves, so that whoever writes to it hears what the store lost; nobody waits for it. */
+export async function writeToEachPartition(world: World): Promise<void> {
+  const writers = new Map(world.crowd.players.map((player) => [world.checker.partitionOf(player), player]));
+  for (const player of writers.values()) void told(world, player, elsewhere(world, player));
+  await world.run(4000);
+}
+
+/** Every record that has players has a snapshot, so that whoever loads it has something to decompress. */
+export async function untilSnapshotted(world: World): Promise<void> {
+  const recordOf = (player: Player) => world.store.model.records.get(world.checker.partitionOf(player));
+  const { sessionMs } = world.settings.clusterKey;
+  const areThere = (): boolean => world.crowd.players.every((player) => recordOf(player)?.snapshot !== undefined);
+  await world.until("there are snapshots", areThere, sessionMs);
+}

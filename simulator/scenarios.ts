@@ -1,5 +1,6 @@
 /** The named scenarios. */
 import type { ScenarioName } from "./scenario-names.ts";
+import { CLAIMS } from "./scenarios/claims.ts";
 import { CRASHES } from "./scenarios/crashes.ts";
 import { FAILING } from "./scenarios/failing.ts";
 import { FLUSHED } from "./scenarios/flushed.ts";
@@ -23,6 +24,7 @@ export const SCENARIOS: Readonly<Record<ScenarioName, Scenario>> = {
   ...FOUNDING,
   ...RECORDS,
   ...FLUSHED,
+  ...CLAIMS,
   ...WORLD,
   ...LARGE_RUNS,
   ...WAITING,

@@ -1,5 +1,5 @@
 /** Breaches of R13 to R19: moves, licence, the store as another, forwarding. */
-import { fault, KEYS, type PlantedFault } from "./planted-fault.ts";
+import { fault, KEYS, type PlantedFault, RECORD } from "./planted-fault.ts";
 
 export const MOVING_FAULTS: Readonly<Record<string, PlantedFault>> = {
   "serves at once when nobody let go": {
@@ -174,6 +174,27 @@ export const MOVING_FAULTS: Readonly<Record<string, PlantedFault>> = {
     harmless:
       "what any member still names under a higher term is not taken, and every table is claimed before it is written",
   },
+  "a claim taken under another run is adopted as level": fault(
+    "R15",
+    "cluster/moves/take-over-steps.ts",
+    "guard.runOf(guard.tagOf(partition)) !== run;",
+    "guard.runOf(guard.tagOf(partition)) === undefined;",
+    "one tag's master back as another while a taker decompresses",
+  ),
+  "a table is written back over a record of a higher term": fault(
+    "R15",
+    RECORD,
+    "(record.claim?.term ?? 0) > notAbove || claim.term <= record.raisedTo",
+    "claim.term <= record.raisedTo || notAbove < 0",
+    "a table that was kept is written back to a record that another has written since",
+  ),
+  "what is being taken back is taken beside that": fault(
+    "R15",
+    "cluster/moves/take-over.ts",
+    "filter((partition) => !isTakingBack(partition))",
+    "filter((partition) => !isTakingBack(partition) || partition >= 0)",
+    "a table that was kept for a taker that died is written back by its owner",
+  ),
   "another run puts nothing in doubt": fault(
     "R15",
     "cluster/moves/store-return.ts",

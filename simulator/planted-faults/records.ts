@@ -1,6 +1,8 @@
 /** Breaches of R1 to R6: records. */
 import { fault, RECORD, type PlantedFault } from "./planted-fault.ts";
 
+const REFOUNDED = "a record that its claimant founded anew under the same term";
+const NUMBERED = "a record whose snapshots are numbered higher than its claimant knows";
 const OTHER_CLAIM =
   "  if (record === undefined || !isSameClaim(record.claim, claim)) return refusalOf(record, claim);\n";
 
@@ -19,6 +21,20 @@ export const RECORD_FAULTS: Readonly<Record<string, PlantedFault>> = {
     "if (!isShort && !(isUnclaimedSince && before.length === said.length)) return false;",
     "",
     "A to B and back, and B claims in between",
+  ),
+  "a founding is not compared by the store": fault(
+    "R1",
+    RECORD,
+    "one.incarnation === other.incarnation && one.founding === other.founding",
+    "one.incarnation === other.incarnation",
+    REFOUNDED,
+  ),
+  "a founding is not compared by who takes over": fault(
+    "R1",
+    "cluster/moves/holdings.ts",
+    "one.incarnation === other.incarnation && one.founding === other.founding",
+    "one.incarnation === other.incarnation",
+    REFOUNDED,
   ),
   "append without claim check": fault(
     "R2",
@@ -54,6 +70,29 @@ export const RECORD_FAULTS: Readonly<Record<string, PlantedFault>> = {
     "",
     "a snapshot lands after the next one",
   ),
+  "numbers do not go on above one that was refused": fault(
+    "R3",
+    "cluster/records/tag-recorder.ts",
+    "record.snapshotNumber = Math.max(record.snapshotNumber, standing);",
+    "",
+    NUMBERED,
+  ),
+  "numbers of snapshots stand still": {
+    rule: "R3",
+    patches: [
+      {
+        file: "cluster/records/tag-recorder.ts",
+        find: "const number = ++record.snapshotNumber;",
+        replace: "const number = record.snapshotNumber + 1;",
+      },
+      {
+        file: "cluster/records/tag-recorder.ts",
+        find: "record.snapshotNumber = Math.max(record.snapshotNumber, standing);",
+        replace: "",
+      },
+    ],
+    scenarios: [NUMBERED],
+  },
   "snapshot without claim check": fault(
     "R3",
     RECORD,

@@ -12,6 +12,7 @@ import {
   everybody,
   killAndRestartAll,
   playersOf,
+  silencedTaker,
   told,
 } from "../scenario-tools.ts";
 import { expectExact, settle } from "../settle.ts";
@@ -95,18 +96,6 @@ export const FLUSHED = {
 async function settled(world: World): Promise<void> {
   await world.run(2 * world.settings.clusterKey.leaseMs);
   await everybody(world);
-}
-
-/** A newcomer that no holder hears, so that it loads what they hold. */
-async function silencedTaker(world: World): Promise<SimulatedNode> {
-  const taker = world.start();
-  const isIn = (): boolean => {
-    const { membership } = taker.node.parts ?? {};
-    return membership !== undefined && membership.isListed && !membership.listing.isAwaitingCalls;
-  };
-  await world.until("the newcomer is in", isIn, 8000);
-  for (const { name } of world.nodes) if (name !== taker.name) world.cut(taker.name, name);
-  return taker;
 }
 
 /** Nothing that was acknowledged is lost: not to who asks, nor to who has only the store. */

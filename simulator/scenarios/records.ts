@@ -2,7 +2,7 @@
 import { fillStore, restartTag } from "../faults.ts";
 import { itemAt, take } from "../item-at.ts";
 import { live } from "../life.ts";
-import { aNode, begin, everybody, expectFound, killAndRestartAll } from "../scenario-tools.ts";
+import { aNode, begin, everybody, expectFound, killAndRestartAll, untilSnapshotted } from "../scenario-tools.ts";
 import { expectExact, settle } from "../settle.ts";
 import type { SimulatedNode } from "../simulated-node.ts";
 import type { World } from "../world.ts";
@@ -16,7 +16,7 @@ const SNAPSHOTS_A_PARTITION = 3;
 export const RECORDS = {
   async "the store back empty while a taker decompresses"(world, seed) {
     await begin(world, 2, 40);
-    await world.run(2500); // there are snapshots
+    await untilSnapshotted(world);
     const [taker, holder] = take(2, world.nodes);
     taker.holdWorker();
     const { model } = world.store;

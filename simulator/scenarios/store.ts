@@ -5,7 +5,6 @@ import { live } from "../life.ts";
 import {
   aNode,
   begin,
-  elsewhere,
   everybody,
   expectFound,
   expectNobodyExpelled,
@@ -13,6 +12,7 @@ import {
   ownerOf,
   playersOf,
   told,
+  writeToEachPartition,
 } from "../scenario-tools.ts";
 import { expectExact, settle } from "../settle.ts";
 import type { Scenario } from "./scenario.ts";
@@ -169,10 +169,8 @@ export const STORE = {
     world.checker.areRecordsChecked = false;
     world.disturb("store back", "the store has less, and does not know it");
     world.store.restart("without its tail", 0, true);
-    // Who writes to a partition hears of it: one player in each does, and the others are not to be lost.
-    const writers = new Map(world.crowd.players.map((player) => [world.checker.partitionOf(player), player]));
-    for (const player of writers.values()) void told(world, player, elsewhere(world, player));
-    await world.run(4000);
+    // Who writes to a partition hears of it, and the others are not to be lost.
+    await writeToEachPartition(world);
     world.checker.areRecordsChecked = true;
     for (const node of world.nodes) world.kill(node);
     for (let number = 0; number < 2; number++) world.start();
