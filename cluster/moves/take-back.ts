@@ -167,7 +167,7 @@ export class TakeBack {
       const answer = await guard.takeBack({ partition, claim, notAbove, ...table, mayBeAbsent });
       if (answer.kind === "refused") {
         ({ standing } = answer);
-        throw new Error(standing.isAbsent ? "The store lost the record" : "The store has a newer claim"); // told by what follows
+        return undefined;
       }
       record.retake(claim);
       return "landed";

@@ -21,11 +21,13 @@ export interface CommitPorts {
   readonly append: (parts: readonly Part[]) => Promise<readonly AppendAnswer[]>;
   /** What a partition has for the log, encoded; it waits no longer then. */
   readonly drainLog: (partition: number) => Uint8Array;
+  /** Whether a partition has something for the log. */
+  readonly hasRows: (partition: number) => boolean;
   readonly atTurnEnd: (task: () => void) => void;
   readonly nowMs: () => number;
   /** The store answered: what became of each part, and how long that took. */
   readonly onAnswered: (parts: readonly Part[], answers: readonly AppendAnswer[], tookMs: number) => void;
-  /** Nobody knows what became of these. */
+  /** Nobody knows what became of these records' rows; none where only claims were to be proven. */
   readonly onFailed: (records: readonly HeldRecord[], error: unknown) => void;
   /** R4: whether what was applied is not remembered. */
   readonly isCounted: (record: HeldRecord) => boolean;
@@ -111,17 +113,20 @@ export class CommitQueue {
   tick(): void {
     const nowMs = this.ports.nowMs();
     const { inFlight } = this;
-    if (inFlight !== undefined && !inFlight.isGivenUp) this.tellLate(inFlight, nowMs);
     const isLate = inFlight !== undefined && !inFlight.isGivenUp && nowMs - inFlight.sentAtMs > this.deadlineMs;
     if (isLate) {
       inFlight.isGivenUp = true;
       const error = new Error(`Gave up an append after ${this.deadlineMs} ms`);
-      this.ports.onFailed(recordsOf(inFlight), error);
-      this.settle(inFlight.waiters.splice(0));
+      this.ports.onFailed(recordsAtRisk(inFlight), error);
+      this.settle(inFlight.waiters.splice(0), recordsOf(inFlight));
     }
     // What waits behind an append that hangs is not answered by it either.
-    if (this.queue.length > 0 && nowMs - this.waitingSinceMs > this.deadlineMs)
-      this.ports.onFailed([...this.queue], new Error(`The log has not been written for ${this.deadlineMs} ms`));
+    if (this.queue.length > 0 && nowMs - this.waitingSinceMs > this.deadlineMs) {
+      const waiting = this.queue.filter(({ partition }) => this.ports.hasRows(partition));
+      this.ports.onFailed(waiting, new Error(`The log has not been written for ${this.deadlineMs} ms`));
+    }
+    if (inFlight !== undefined) inFlight.waiters = this.tellLate(inFlight.waiters, nowMs);
+    this.waiters = this.tellLate(this.waiters, nowMs);
   }
 
   /** These records are ahead or gone: their rows are not sent, and who waits for them is told. */
@@ -131,7 +136,7 @@ export class CommitQueue {
     if (this.queue.length === 0) this.rowsWaiting = 0;
     const out = this.waiters.filter(({ record }) => isOut(record));
     this.waiters = this.waiters.filter(({ record }) => !isOut(record));
-    this.settle(out);
+    this.settle(out, NONE);
   }
 
   /** A record is dropped: nobody knows what became of what it had under way. */
@@ -145,12 +150,12 @@ export class CommitQueue {
     for (const { settle } of lost) settle("lost");
   }
 
-  private tellLate(commit: Commit, nowMs: number): void {
+  /** @returns those who can wait longer */
+  private tellLate(waiters: Waiter[], nowMs: number): Waiter[] {
     const isLate = ({ sinceMs }: Waiter): boolean => nowMs - sinceMs > this.deadlineMs;
-    const late = commit.waiters.filter(isLate);
-    if (late.length === 0) return;
-    commit.waiters = commit.waiters.filter((waiter) => !isLate(waiter));
-    for (const { settle } of late) settle("counted");
+    if (!waiters.some(isLate)) return waiters;
+    for (const { settle } of waiters.filter(isLate)) settle("counted");
+    return waiters.filter((waiter) => !isLate(waiter));
   }
 
   private planFlush(): void {
@@ -191,34 +196,47 @@ export class CommitQueue {
     try {
       answers = await this.ports.append(commit.parts);
     } catch (error) {
-      this.ports.onFailed(recordsOf(commit), error);
-      this.finish(commit);
+      this.ports.onFailed(recordsAtRisk(commit), error);
+      this.finish(commit, recordsOf(commit));
       return;
     }
     this.ports.onAnswered(commit.parts, answers, this.ports.nowMs() - commit.sentAtMs);
-    this.finish(commit);
+    this.finish(commit, new Set(recordsOf(commit).filter((_, index) => answers[index] !== "landed")));
   }
 
   private partOf(record: HeldRecord, commit: number): Part {
     const { partition, claim, length: from } = record;
-    const message = this.ports.drainLog(partition);
+    // R14: without rows it only proves the claim, and writes nothing; what heals has to be written (R4).
+    const isWritten = this.ports.hasRows(partition) || record.state === "proving";
+    const message = isWritten ? this.ports.drainLog(partition) : NO_ROWS;
     record.isQueued = false;
     record.commit = commit;
     record.length += message.length;
     return { record, partition, claim, from, message, proves: record.state === "proving" ? record.healings : 0 };
   }
 
-  private finish(commit: Commit): void {
+  /** @param unwritten of which the append did not land, as far as is known */
+  private finish(commit: Commit, unwritten: Iterable<HeldRecord>): void {
     this.inFlight = undefined;
-    this.settle(commit.waiters);
+    this.settle(commit.waiters, unwritten);
     this.flush();
   }
 
-  private settle(waiters: readonly Waiter[]): void {
-    for (const { record, settle } of waiters) settle(this.ports.isCounted(record) ? "counted" : "remembered");
+  private settle(waiters: readonly Waiter[], unwritten: Iterable<HeldRecord>): void {
+    const isUnwritten = new Set(unwritten);
+    for (const { record, settle } of waiters)
+      settle(isUnwritten.has(record) || this.ports.isCounted(record) ? "counted" : "remembered");
   }
 }
 
+const NONE: readonly HeldRecord[] = [];
+const NO_ROWS = new Uint8Array(0);
+
 function recordsOf({ parts }: Commit): HeldRecord[] {
   return parts.map(({ record }) => record);
+}
+
+/** Those with rows on their way, and those whose healing is to be proven: an empty append that is lost loses nothing. */
+function recordsAtRisk({ parts }: Commit): HeldRecord[] {
+  return parts.filter(({ message, proves }) => message.length > 0 || proves > 0).map(({ record }) => record);
 }

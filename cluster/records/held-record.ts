@@ -39,12 +39,13 @@ export class HeldRecord {
   /** How often a snapshot of the whole was begun. */
   healings = 0;
   isQueued = false;
-  isSnapshotting = false;
   snapshotBytes: number;
   /** Bytes logged since the copy of the newest snapshot. */
   loggedBytes = 0;
   snapshotAtMs: number;
   #state: RecordState = "level";
+  #copies = 0;
+  #copy = 0;
 
   constructor({ partition, claim, length = 0, snapshotNumber = 0, storedBytes = 0 }: Claimed, nowMs: number) {
     this.partition = partition;
@@ -72,6 +73,29 @@ export class HeldRecord {
   /** Whether rows that come now are kept for the append behind the snapshot that heals it. */
   get isKeeping(): boolean {
     return this.#state === "healing" || this.#state === "proving";
+  }
+
+  /** A copy of its table is being encoded or written. */
+  get isSnapshotting(): boolean {
+    return this.#copy > 0;
+  }
+
+  /**
+   * A copy of its table begins. One that has not been written yet is outdated from then on: it is older, and may be of another
+   * claim.
+   * @returns its number
+   */
+  beginCopy(): number {
+    this.#copy = ++this.#copies;
+    return this.#copy;
+  }
+
+  isNewestCopy(copy: number): boolean {
+    return this.#copies === copy;
+  }
+
+  endCopy(copy: number): void {
+    if (this.#copy === copy) this.#copy = 0;
   }
 
   /** R4: the record may lack something. */

@@ -35,10 +35,12 @@ export class TagRecorder {
     this.options = options;
     this.totals = totals;
     this.faults = new TagFaults(ports, totals);
+    const hasRows = (partition: number): boolean => (engine.partitions[partition] as Partition).unlogged.count > 0;
     this.commits = new CommitQueue(
       {
         append: (parts) => ports.store.append(parts),
         drainLog: (partition) => engine.drainLog(partition, this.writtenAtMs()),
+        hasRows,
         atTurnEnd: (task) => ports.atTurnEnd(task),
         nowMs: () => ports.nowMs(),
         onAnswered: (parts, answers, tookMs) => this.onAnswered(parts, answers, tookMs),

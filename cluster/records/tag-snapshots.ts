@@ -8,8 +8,11 @@ import type { RecorderPorts, RecorderTotals } from "./recorder.ts";
 import { isSnapshotDue, type SnapshotOptions } from "./snapshot-due.ts";
 import type { TagFaults } from "./tag-faults.ts";
 
-/** How a copy of the whole reaches the store; answers as a snapshot does. */
-export type Write = (snapshot: { readonly covers: number; readonly bytes: Uint8Array }) => Promise<SnapshotAnswer>;
+/** How a copy of the whole reaches the store; answers as a snapshot does, `undefined` where it was not sent after all. */
+export type Write = (snapshot: {
+  readonly covers: number;
+  readonly bytes: Uint8Array;
+}) => Promise<SnapshotAnswer | undefined>;
 
 export interface TagSnapshotsPorts {
   readonly engine: Engine;
@@ -64,31 +67,35 @@ export class TagSnapshots {
   /**
    * Writes a copy of a record's whole table; rows that come meanwhile are kept for the append behind it.
    * @param write sends it to the store; where the claim was lost, together with another claim (R15)
-   * @returns what became of it; `undefined` where the record was dropped meanwhile, or nobody knows
+   * @returns what became of it; `undefined` where the record was dropped or copied anew meanwhile, or nobody knows
    */
   async heal(record: HeldRecord, write: Write): Promise<SnapshotAnswer | undefined> {
     const isLost = record.state === "claim lost";
     const { loggedBytes } = record;
+    const copy = record.beginCopy();
     const covers = this.begin(record);
     const appended = this.ports.commits.settled;
-    try {
-      const bytes = await this.ports.world.encode(this.ports.engine.copy(record.partition, this.ports.writtenAtMs()));
-      await appended; // it covers what that append carries, which may reach the store on another way
-      if (!this.isHeld(record)) return undefined;
-      const answer = await write({ covers, bytes });
-      if (!this.isHeld(record)) return undefined;
-      this.onAnswered(record, answer, bytes.length);
-      return answer;
-    } catch (error) {
-      this.ports.faults.note(error);
-      if (!this.isHeld(record)) return undefined;
+    const isOver = (): boolean => !this.isHeld(record) || !record.isNewestCopy(copy);
+    const undo = (): undefined => {
       this.partitionOf(record).isTouched = true;
       record.loggedBytes += loggedBytes;
       if (isLost) this.ports.loseClaim(record);
       else this.ports.fall(record);
-      return undefined;
+    };
+    try {
+      const bytes = await this.ports.world.encode(this.ports.engine.copy(record.partition, this.ports.writtenAtMs()));
+      await appended; // it covers what that append carries, which may reach the store on another way
+      if (isOver()) return undefined;
+      const answer = await write({ covers, bytes });
+      if (isOver()) return undefined;
+      if (answer === undefined) return undo();
+      this.onAnswered(record, answer, bytes.length);
+      return answer;
+    } catch (error) {
+      this.ports.faults.note(error);
+      return isOver() ? undefined : undo();
     } finally {
-      record.isSnapshotting = false;
+      record.endCopy(copy);
       this.underWay--;
     }
   }
@@ -96,7 +103,6 @@ export class TagSnapshots {
   /** @returns the length that the copy covers */
   private begin(record: HeldRecord): number {
     const partition = this.partitionOf(record);
-    record.isSnapshotting = true;
     this.underWay++;
     if (record.isAhead) {
       record.beginHealing();
@@ -108,15 +114,17 @@ export class TagSnapshots {
     return record.length;
   }
 
-  /** One job of a partition at a time, so that an older copy never follows a newer one. */
+  /** One copy of a partition at a time, so that an older one never follows a newer one. */
   private async take(record: HeldRecord): Promise<void> {
     const { world } = this.ports;
     const coversAll = record.isAhead;
     const storedBytes = record.snapshotBytes + record.loggedBytes;
     const answer = await this.heal(record, async ({ covers, bytes }) => {
+      const { claim } = record;
       if (this.ports.faults.isFull && coversAll && bytes.length >= storedBytes) await this.askForRoom(record);
+      if (record.claim !== claim) return undefined; // it was taken again meanwhile
       const number = ++record.snapshotNumber;
-      return world.store.snapshot(record.partition, record.claim, { number, covers, coversAll, bytes });
+      return world.store.snapshot(record.partition, claim, { number, covers, coversAll, bytes });
     });
     if (answer === "behind" && coversAll && this.isHeld(record)) await this.reclaim(record);
     this.start(world.nowMs());

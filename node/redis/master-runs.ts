@@ -20,6 +20,8 @@ const REFRESH_MS = 500;
 interface Known {
   id: string;
   askedAtMs: number;
+  /** It was asked and has answered, or failed to. */
+  isTried: boolean;
   asking: Promise<void> | undefined;
 }
 
@@ -63,10 +65,10 @@ export class MasterRuns {
     return (address === undefined ? undefined : this.#known.get(address)?.id) ?? UNKNOWN;
   }
 
-  /** Resolves at once where something is known; else when that master has answered, or failed to. */
+  /** Resolves at once, but the first time: when that master has answered, or failed to. */
   async #refresh(address: string | undefined): Promise<void> {
     if (address === undefined) return;
-    const known = this.#known.get(address) ?? { id: UNKNOWN, askedAtMs: -Infinity, asking: undefined };
+    const known = this.#known.get(address) ?? { id: UNKNOWN, askedAtMs: -Infinity, isTried: false, asking: undefined };
     this.#known.set(address, known);
     const nowMs = performance.now();
     if (known.asking === undefined && nowMs - known.askedAtMs >= REFRESH_MS) {
@@ -77,8 +79,8 @@ export class MasterRuns {
           (id) => void (known.id = id),
           () => undefined, // what was known stands
         )
-        .finally(() => (known.asking = undefined));
+        .finally(() => Object.assign(known, { asking: undefined, isTried: true }));
     }
-    if (known.id === UNKNOWN) await known.asking;
+    if (!known.isTried) await known.asking;
   }
 }

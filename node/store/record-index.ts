@@ -122,7 +122,7 @@ export function decideAppend(
 ): AppendAnswer | "to write" {
   if (state === undefined || !isSame(state.claim, claim)) return refusalOf(state, claim);
   if (state.isBroken) return "behind";
-  if (state.length === from) return "to write";
+  if (state.length === from && bytes > 0) return "to write";
   return state.length >= from + bytes ? "landed" : "behind";
 }
 

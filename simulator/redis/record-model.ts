@@ -75,7 +75,7 @@ export function appendToRecord(
 ): AppendAnswer {
   if (record === undefined || !isSameClaim(record.claim, claim)) return refusalOf(record, claim);
   const end = from + message.length;
-  if (record.length === from) {
+  if (record.length === from && message.length > 0) {
     record.log.push({ claim, end, bytes: message.slice() });
     record.length = end;
     return "landed";

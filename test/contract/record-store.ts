@@ -134,13 +134,25 @@ export function recordStoreContract(name: string, openStore: () => Promise<Opene
         expect((await recordOf(store, 1, ALICE)).log).toEqual([]);
         expect((await recordOf(store, 2, ALICE)).log).toEqual(["p2"]);
       });
+      test("R14: an empty message proves claim and length, and writes nothing", async () => {
+        const store = await claimed();
+        const empty = (from: number, claim = ALICE): Append => ({ partition: 0, claim, from, message: bytes("") });
+        expect(await store.append([{ partition: 0, claim: ALICE, from: 0, message: bytes("abc") }])).toEqual([
+          "landed",
+        ]);
+        expect(await store.append([empty(3)])).toEqual(["landed"]);
+        expect(await store.append([empty(1)]), "what is longer has it").toEqual(["landed"]);
+        expect(await store.append([empty(4)])).toEqual(["behind"]);
+        expect(await store.append([empty(3, BOB)])).not.toEqual(["landed"]);
+        expect((await recordOf(store, 0, ALICE)).log).toEqual(["abc"]);
+      });
       test("of nothing answers nothing", async () => {
         expect(await (await claimed()).append([])).toEqual([]);
       });
       test("keeps any bytes, and the caller's buffer stays as it was", async () => {
         const store = await claimed();
         const content = Uint8Array.from({ length: 700_000 }, (_, index) => (index * 31) >>> 2);
-        const sizes = [1, 300, 69_000, 5, 0, 250_000, 400_000];
+        const sizes = [1, 300, 69_000, 5, 250_000, 400_000];
         const messages = sizes.map((size) => content.subarray(11, 11 + size));
         let from = 0;
         for (const message of messages) {

@@ -25,7 +25,7 @@ test("R13: what is served for another is proven again and again by an append, an
   expect(prover.isProven(3), "the store is away").toBe(false);
   bench.store.comeBack();
   move.membership.view = viewOfMembers(6, [1]);
-  holdings.servingOf(3)!.record.raisedTo = 6;
+  for (const partition of holdings.where("serving")) holdings.servingOf(partition)!.record.raisedTo = 6;
   const { append } = bench.store.calls;
   await pass(200);
   expect(prover.isProven(3), "it is this node's own").toBe(false);

@@ -49,9 +49,9 @@ test("R4: isSnapshotDue() at once where a record is ahead, unless a snapshot is 
   const due = (): boolean => isSnapshotDue(record, false, OPTIONS, 0);
   record.fall();
   expect(due()).toBe(true);
-  record.isSnapshotting = true;
+  const copy = record.beginCopy();
   expect(due(), "one at a time").toBe(false);
-  record.isSnapshotting = false;
+  record.endCopy(copy);
   record.beginHealing();
   expect(due()).toBe(false);
   record.beginProving();
@@ -61,6 +61,6 @@ test("R4: isSnapshotDue() at once where a record is ahead, unless a snapshot is 
 });
 test("R3: isSnapshotDue() gives one snapshot of a partition at a time, however long its log is", () => {
   const record = recordOf({ loggedBytes: 65_537 });
-  record.isSnapshotting = true;
+  record.beginCopy();
   expect(isSnapshotDue(record, true, OPTIONS, 30_001)).toBe(false);
 });

@@ -4,6 +4,7 @@
   KEYS[1] the tag's records (hash, records.lua)
   ARGV[1] run   [2] of each, in lines: 'partition term incarnation founding length-continued'   [3 …] messages
   Clock: none   Not past the memory limit (R16): what fills Redis is refused first.
+  An empty message proves the claim and the length, and writes nothing (R14).
   Returns a letter for each: L landed, S superseded, B behind.                                                       ]]
 -- with run records
 local other = isOtherRun(KEYS[1], ARGV[1])
@@ -28,7 +29,9 @@ for index = 1, count do
   else
     length = tonumber(length)
     local continued = from + #message
-    if length == from then
+    if #message == 0 then
+      answers[index] = length >= from and 'L' or 'B'
+    elseif length == from then
       fields[filled + 1] = 'l' .. sub(names[index], 2) .. '.' .. next
       fields[filled + 2] = message
       fields[filled + 3] = names[index]
