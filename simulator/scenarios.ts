@@ -8,6 +8,7 @@ import { FOUNDING } from "./scenarios/founding.ts";
 import { MODES } from "./scenarios/modes.ts";
 import { MOVING } from "./scenarios/moving.ts";
 import { PULLING } from "./scenarios/pulling.ts";
+import { RETURNS } from "./scenarios/returns.ts";
 import { ROWS } from "./scenarios/rows.ts";
 import { LARGE_RUNS } from "./scenarios/large.ts";
 import { RECORDS } from "./scenarios/records.ts";
@@ -25,6 +26,7 @@ export const SCENARIOS: Readonly<Record<ScenarioName, Scenario>> = {
   ...RECORDS,
   ...FLUSHED,
   ...CLAIMS,
+  ...RETURNS,
   ...WORLD,
   ...LARGE_RUNS,
   ...WAITING,

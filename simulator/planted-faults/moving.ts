@@ -148,10 +148,10 @@ export const MOVING_FAULTS: Readonly<Record<string, PlantedFault>> = {
   "calls of another run are done": {
     ...fault("R15", KEYS, 'if (!master.split(",").includes(standing))', 'if (master === "")'),
     scenarios: [
+      "a claim that was sent to a store that came back older",
       "the store back as another while all owners live",
       "the store back as another, views that differ and a newcomer",
     ],
-    harmless: "lengths tell what is missing (R2), and a claim's answer is compared with what the holder said (R1)",
   },
   "another run is believed at once": {
     rule: "R15",
@@ -168,11 +168,10 @@ export const MOVING_FAULTS: Readonly<Record<string, PlantedFault>> = {
       },
     ],
     scenarios: [
+      "the store back older while a holder is frozen and its partitions move",
       "the store back as another while all owners live",
       "the store back as another, views that differ and a newcomer",
     ],
-    harmless:
-      "what any member still names under a higher term is not taken, and every table is claimed before it is written",
   },
   "a claim taken under another run is adopted as level": fault(
     "R15",
@@ -253,11 +252,10 @@ export const MOVING_FAULTS: Readonly<Record<string, PlantedFault>> = {
       },
     ],
     scenarios: [
+      "the store back older while a table is kept that its owner has written past",
       "the store back as another while all owners live",
       "the store back as another, views that differ and a newcomer",
     ],
-    harmless:
-      "the lower table is refused where the higher stands already, and is replaced by it where it came first (R1)",
   },
   "a message for another incarnation is handled": {
     ...fault(
