@@ -62,6 +62,8 @@ export const SCENARIO_NAMES = [
   "the store back older while a table is kept that its owner has written past",
   "the store back older while a holder is frozen and its partitions move",
   "a claim that was sent to a store that came back older",
+  "one node is left alone with a master that was replaced",
+  "a holder whose licence is long hears nothing any more",
   "a wall clock steps forward while a taker waits for the holder's licence to end",
   "a store that stalls",
   "connections that end, and ports that refuse, of nodes that live",

@@ -5,6 +5,7 @@ import { CRASHES } from "./scenarios/crashes.ts";
 import { FAILING } from "./scenarios/failing.ts";
 import { FLUSHED } from "./scenarios/flushed.ts";
 import { FOUNDING } from "./scenarios/founding.ts";
+import { LICENCES } from "./scenarios/licences.ts";
 import { MODES } from "./scenarios/modes.ts";
 import { MOVING } from "./scenarios/moving.ts";
 import { PULLING } from "./scenarios/pulling.ts";
@@ -27,6 +28,7 @@ export const SCENARIOS: Readonly<Record<ScenarioName, Scenario>> = {
   ...FLUSHED,
   ...CLAIMS,
   ...RETURNS,
+  ...LICENCES,
   ...WORLD,
   ...LARGE_RUNS,
   ...WAITING,

@@ -19,9 +19,7 @@ export const MEMBER_FAULTS: Readonly<Record<string, PlantedFault>> = {
   ),
   "expelled, and goes on with what it held": {
     ...fault("R8", "cluster/members/membership.ts", "this.ports.onExpelled(before);", ""),
-    scenarios: ["a thawed owner asked only for what writes nothing", "moved and dead in one breath"],
-    harmless:
-      "its claims are not raised to the epoch under which it joins anew, so it may answer nothing unproven (R14)",
+    scenarios: ["read views do not outlive an expulsion"],
   },
   "absence taken for expulsion": fault(
     "R8",

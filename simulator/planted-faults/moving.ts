@@ -9,9 +9,11 @@ export const MOVING_FAULTS: Readonly<Record<string, PlantedFault>> = {
       "if (how.mustSettle) {",
       "if (how.mustSettle && how.storedBytes < 0) {",
     ),
-    scenarios: ["an old holder that has learned nothing goes on", "one-way cuts"],
-    harmless:
-      "a newcomer asks nobody before all have spoken to it, or for a lease: whoever learned nothing is expelled by then",
+    scenarios: [
+      "a holder whose licence is long hears nothing any more",
+      "an old holder that has learned nothing goes on",
+      "one-way cuts",
+    ],
   },
   "goes on serving after the last round": {
     rule: "R13",
@@ -119,8 +121,7 @@ export const MOVING_FAULTS: Readonly<Record<string, PlantedFault>> = {
       'if (fate === "remembered" && !this.ports.membership.isAlone) return outcome;',
       'if (fate === "remembered") return outcome;',
     ),
-    scenarios: ["an expelled node acknowledges nothing that has no effect"],
-    harmless: "the simulator has one Redis; a master that was replaced and goes on is not played",
+    scenarios: ["one node is left alone with a master that was replaced"],
   },
   "a licence for claims that are not raised": {
     rule: "R14",
