@@ -62,6 +62,7 @@ export const SCENARIO_NAMES = [
   "the store back older while a table is kept that its owner has written past",
   "the store back older while a holder is frozen and its partitions move",
   "a claim that was sent to a store that came back older",
+  "a claim that was sent to a store in which another cluster was founded since",
   "one node is left alone with a master that was replaced",
   "a holder whose licence is long hears nothing any more",
   "a wall clock steps forward while a taker waits for the holder's licence to end",
