@@ -53,7 +53,7 @@ export const CLAIMS = {
     live(world, 200);
     await world.run(5000); // each is due for a snapshot
     const areLevel = (): boolean => world.nodes.every(({ node }) => node.parts?.figures.partitionsAhead === 0);
-    await world.until("nothing is ahead", areLevel, 5000);
+    await world.until("nothing is ahead", areLevel, 10_000);
     await settle(world);
   },
 
