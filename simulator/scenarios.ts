@@ -5,9 +5,11 @@ import { CRASHES } from "./scenarios/crashes.ts";
 import { FAILING } from "./scenarios/failing.ts";
 import { FLUSHED } from "./scenarios/flushed.ts";
 import { FOUNDING } from "./scenarios/founding.ts";
+import { LICENCES } from "./scenarios/licences.ts";
 import { MODES } from "./scenarios/modes.ts";
 import { MOVING } from "./scenarios/moving.ts";
 import { PULLING } from "./scenarios/pulling.ts";
+import { RETURNS } from "./scenarios/returns.ts";
 import { ROWS } from "./scenarios/rows.ts";
 import { LARGE_RUNS } from "./scenarios/large.ts";
 import { RECORDS } from "./scenarios/records.ts";
@@ -25,6 +27,8 @@ export const SCENARIOS: Readonly<Record<ScenarioName, Scenario>> = {
   ...RECORDS,
   ...FLUSHED,
   ...CLAIMS,
+  ...RETURNS,
+  ...LICENCES,
   ...WORLD,
   ...LARGE_RUNS,
   ...WAITING,

@@ -52,6 +52,13 @@ interface Saved {
   readonly records: ReadonlyMap<number, RecordModel>;
 }
 
+/** A master that was replaced and goes on. */
+interface FormerMaster {
+  readonly nodes: ReadonlySet<string>;
+  readonly name: string;
+  state: unknown;
+}
+
 export class Store {
   readonly model: SharedStoreModel;
   weather: StoreWeather = { ...FAIR_STORE };
@@ -82,6 +89,7 @@ export class Store {
   private readonly world: World;
   private readonly saved: { atMs: number; copy: unknown }[] = [];
   private runs = 1;
+  private former: FormerMaster | undefined;
 
   constructor(world: World, tagsCount: number) {
     this.world = world;
@@ -126,6 +134,12 @@ export class Store {
     if (!isSameRun) this.beginRun(tag);
   }
 
+  /** Another master takes over with all that there is. These nodes still reach the former one, until all is healed. */
+  replaceMaster(left: readonly string[]): void {
+    this.former = { nodes: new Set(left), name: this.model.master, state: this.model.save() };
+    this.beginRun();
+  }
+
   /** Does nothing for so long, as while it forks or waits for its disk, and then everything that came at once. */
   stall(forMs: number): void {
     this.stalledUntilMs = Math.max(this.stalledUntilMs, this.world.nowMs + forMs);
@@ -151,7 +165,8 @@ export class Store {
   get isDisturbed(): boolean {
     const { takesMs, delayMs, failureRatio, answerLossRatio, hangingRatio } = this.weather;
     const isFair = takesMs + delayMs + failureRatio + answerLossRatio + hangingRatio === 0;
-    const isFairInParts = this.callWeather.size + this.tagWeather.size === 0 && !this.isFull;
+    const isFairInParts =
+      this.callWeather.size + this.tagWeather.size === 0 && !this.isFull && this.former === undefined;
     const isThere = !this.isAway && this.awayTags.size === 0 && this.cutOff.size === 0 && this.holding === undefined;
     return !isFair || !isFairInParts || !isThere || this.world.nowMs < this.stalledUntilMs;
   }
@@ -166,6 +181,7 @@ export class Store {
     this.clearUp();
     for (const end of this.hanging) end();
     this.hanging.clear();
+    this.former = undefined;
     this.isAway = this.isAwaySilent = this.isFull = false;
     this.awayTags.clear();
     this.cutOff.clear();
@@ -220,7 +236,7 @@ export class Store {
           world.noteFault("store call fails");
           return fail("told to fail");
         }
-        this.apply(step, weather, resolve, reject, settle, hangsFirst ? 0 : hangsMs);
+        this.apply(node, step, weather, resolve, reject, settle, hangsFirst ? 0 : hangsMs);
       };
       world.time.after(this.delayMs(weather) + weather.takesMs + (hangsFirst ? hangsMs : 0), () => arrive());
       const limit = world.time.after(BULK.includes(step.call) ? BULK_GIVEN_UP_MS : GIVEN_UP_MS, () =>
@@ -262,7 +278,22 @@ export class Store {
     return call === "publish" ? (undefined as T) : apply();
   }
 
+  private atFormer<T>(former: FormerMaster, step: Step<T>): T {
+    const { model } = this;
+    const [master, state] = [model.master, model.save()];
+    model.master = former.name;
+    model.load(former.state);
+    try {
+      return this.pass(step);
+    } finally {
+      former.state = model.save();
+      model.load(state);
+      model.master = master;
+    }
+  }
+
   private apply<T>(
+    node: SimulatedNode,
     step: Step<T>,
     weather: StoreWeather,
     resolve: (answer: T) => void,
@@ -273,7 +304,8 @@ export class Store {
     const { world } = this;
     let answer: () => void;
     try {
-      const value = this.pass(step);
+      const { former } = this;
+      const value = former?.nodes.has(node.name) === true ? this.atFormer(former, step) : this.pass(step);
       answer = () => resolve(value);
     } catch (error) {
       answer = () => reject(error as Error);

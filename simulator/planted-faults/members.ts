@@ -19,9 +19,7 @@ export const MEMBER_FAULTS: Readonly<Record<string, PlantedFault>> = {
   ),
   "expelled, and goes on with what it held": {
     ...fault("R8", "cluster/members/membership.ts", "this.ports.onExpelled(before);", ""),
-    scenarios: ["a thawed owner asked only for what writes nothing", "moved and dead in one breath"],
-    harmless:
-      "its claims are not raised to the epoch under which it joins anew, so it may answer nothing unproven (R14)",
+    scenarios: ["read views do not outlive an expulsion"],
   },
   "absence taken for expulsion": fault(
     "R8",
@@ -52,10 +50,18 @@ export const MEMBER_FAULTS: Readonly<Record<string, PlantedFault>> = {
     "the list lost under the same run",
   ),
   "two lists under one number are not told apart": {
-    ...fault("R9", LIST, "if (isForked) raise(standing, standing.epoch + 1, freshNonce);", ""),
+    rule: "R9",
+    patches: [
+      { file: LIST, find: "if (isForked) raise(standing, standing.epoch + 1, freshNonce);", replace: "" },
+      {
+        file: LIST,
+        find: 'list.epoch === renewal.epoch && renewal.nonce !== "" && list.nonce !== renewal.nonce',
+        replace: "list.epoch < 0",
+      },
+    ],
     scenarios: ["the store back as another, views that differ and a newcomer"],
     harmless:
-      "whoever renews under another nonce raises the epoch as well, and takes over the list that it is answered",
+      "whoever renews gets the whole list and follows another nonce under its own number; a claim under an equal term is refused, and that raises the epoch (R1)",
   },
   "one node's word marks": fault(
     "R10",
@@ -161,9 +167,7 @@ export const MEMBER_FAULTS: Readonly<Record<string, PlantedFault>> = {
   ),
   "claims and appends are taken under another key": {
     ...fault("R12", KEYS, "if (kept !== undefined && kept.mark !== mark) throw", 'if (mark === "") throw'),
-    scenarios: ["the store back empty while its members cannot reach it, and a founder there first"],
-    harmless:
-      "the list that replaces another has a higher epoch, so claims under the other key are lower (R1), but for a claim and an append that are both under way when the tag is brought to the key",
+    scenarios: ["a claim that was sent to a store in which another cluster was founded since"],
   },
   "records of another key stay": fault(
     "R12",

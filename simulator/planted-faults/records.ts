@@ -50,12 +50,13 @@ export const RECORD_FAULTS: Readonly<Record<string, PlantedFault>> = {
     "if (from >= 0) {",
     "the store short of its tail under the same run",
   ),
-  "superseded on a lower term": {
-    ...fault("R2", RECORD, 'record.raisedTo > claim.term ? "superseded" : "behind"', '"superseded"'),
-    scenarios: ["the store back as another while all owners live"],
-    harmless:
-      "under another run every table is claimed again before anything is written (R15), so no lower term is met",
-  },
+  "superseded where no higher term stands": fault(
+    "R2",
+    RECORD,
+    'record.raisedTo > claim.term ? "superseded" : "behind"',
+    '"superseded"',
+    REFOUNDED,
+  ),
   "an append that failed counts as landed": fault(
     "R2",
     "cluster/records/commit-queue.ts",

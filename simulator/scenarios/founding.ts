@@ -1,7 +1,8 @@
 /** Scenarios of founding and of two keys (R9, R12). The seed chooses the moments, and the variant where there are some. */
 import type { Player } from "../crowd.ts";
-import { itemAt, nonEmpty } from "../item-at.ts";
-import { aNode, begin, everybody, expectFound, told } from "../scenario-tools.ts";
+import { flush } from "../faults.ts";
+import { itemAt, nonEmpty, take } from "../item-at.ts";
+import { aNode, begin, elsewhere, everybody, expectFound, playersOf, told } from "../scenario-tools.ts";
 import { expectExact, settle } from "../settle.ts";
 import type { SimulatedNode } from "../simulated-node.ts";
 import type { World } from "../world.ts";
@@ -133,6 +134,35 @@ export const FOUNDING = {
     await world.until("the newcomer is ready", () => world.areReady && world.areAllServed, 30_000);
     await everybody(world);
     await expectNothingLost(world, 1);
+  },
+
+  /** Flushed under the same run, so that only the key tells the two clusters apart. */
+  async "a claim that was sent to a store in which another cluster was founded since"(world) {
+    await begin(world, 2, 40);
+    const { crowd, store } = world;
+    const [dying, former] = take(2, world.nodes);
+    const players = playersOf(world, dying);
+    store.hold((node, call) => node === former && call === "take");
+    world.kill(dying);
+    await world.until("the other claims what it had", () => store.heldCount > 0, 8000);
+    const cutOff: readonly string[] = ["take", "renew", "append", "raise", "takeBack", "beginRun", "restore"];
+    store.hold((node, call) => node === former && cutOff.includes(call));
+    flush(world);
+    world.loseKnowledge(() => true);
+    world.checker.onOtherKey = () => world.loseKnowledge(() => true);
+    const founder = world.start();
+    const isFounded = (): boolean => (founder.node.parts?.figures.partitionsServed ?? 0) > 0;
+    await world.until("another cluster is founded", isFounded, 12_000);
+    store.hold((node, call) => node === former && call === "renew"); // it goes on, and learns of nothing
+    crowd.asksAnybody = true;
+    for (let round = 0; round < 20; round++) {
+      for (const player of players)
+        if (player.underWay === 0) void told(world, player, elsewhere(world, player), former);
+      await world.run(50);
+    }
+    store.release();
+    await world.run(3000);
+    await settle(world);
   },
 } satisfies Record<string, Scenario>;
 
