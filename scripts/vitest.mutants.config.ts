@@ -3,6 +3,7 @@ import { globSync, readFileSync } from "node:fs";
 import { basename } from "node:path";
 
 import { defineConfig } from "vitest/config";
+import { BaseSequencer, type TestSpecification } from "vitest/node";
 
 const folder = process.env["HEADCOUNT_MUTANTS"] ?? "engine";
 const isSimulated = process.env["HEADCOUNT_MUTANTS_SIMULATED"] === "1";
@@ -25,6 +26,15 @@ function testsOfEngine(): string[] {
   return [...units, "test/property/**/*.test.ts"];
 }
 
+/** The first test that fails ends a mutant's run, so quick tests come first. By itself vitest begins with the slowest. */
+class QuickestFirst extends BaseSequencer {
+  override sort(files: TestSpecification[]): Promise<TestSpecification[]> {
+    const rank = ({ moduleId }: TestSpecification): number =>
+      ["/unit/", "/property/", "/simulation/"].findIndex((kind) => moduleId.includes(`/test${kind}`));
+    return Promise.resolve(files.toSorted((one, other) => rank(one) - rank(other)));
+  }
+}
+
 export default defineConfig({
   test: {
     include: [
@@ -33,5 +43,6 @@ export default defineConfig({
     ],
     setupFiles: folder === "engine" ? [] : ["test/support/short-properties.ts"],
     testTimeout: 60_000,
+    sequence: { sequencer: QuickestFirst },
   },
 });
