@@ -2,7 +2,8 @@
  * What the owner of partitions does with a request: apply it to the engine, and say when it may be answered.
  * Knows no HTTP. One call applies at once; `whenRemembered` then tells when, and as what, it may be answered (R5).
  */
-import type { Engine, Presence } from "../../engine/engine.ts";
+import type { Engine } from "../../engine/engine.ts";
+import type { Presence } from "../../engine/presence.ts";
 import type { ReportEffect } from "../../engine/partition.ts";
 import { NO_SEQ } from "../../engine/partition.ts";
 import type { ProfileId } from "../../engine/profile-id.ts";
