@@ -3,16 +3,21 @@
  * timers; time comes in as a number of milliseconds of a clock that never goes back.
  */
 import { Boards } from "./boards.ts";
-import { cellOf, type DecodedRows, encodeRows } from "./codec.ts";
+import { type DecodedRows, encodeRows } from "./codec.ts";
 import type { IncomingCopy } from "./incoming-copy.ts";
 import { halfSipHash, type HashKey, hashKeyOf } from "./half-sip-hash.ts";
 import { invariant } from "./invariant.ts";
+import { ModeNumbers } from "./mode-numbers.ts";
 import { ModePlayers } from "./mode-players.ts";
-import { MODE_BITS, MODE_MASK, Modes, MODES_MAX, RESERVED_MODE, RESERVED_NAME } from "./modes.ts";
+import { MODE_BITS, Modes } from "./modes.ts";
 import { ObservedTime } from "./observed-time.ts";
 import { NO_SEQ, Partition, type ReportEffect } from "./partition.ts";
-import { CELL, hashOfRow, NOWHERE, ROW_WORDS, SEEN, SEQ } from "./presence-table.ts";
+import { type KnownPlayer, type Presence, presenceAt } from "./presence.ts";
+import { hashOfRow, SEQ } from "./presence-table.ts";
 import type { ProfileId } from "./profile-id.ts";
+import { replay } from "./replay.ts";
+import { assertPartitionSound, assertSumsSound } from "./soundness.ts";
+import { Sweep } from "./sweep.ts";
 
 export interface EngineOptions {
   /** A power of two, 16 to 4096. */
@@ -42,26 +47,6 @@ export interface TableCopy {
   readonly writtenAtMs: number;
 }
 
-/** Where a player is, as far as known. */
-export interface Presence {
-  /** Region number; -1 where the player was removed. */
-  readonly region: number;
-  /** RESERVED_NAME where it was lost (R28), or the player was removed. */
-  readonly mode: string;
-  /** The player was heard of at this reading of the clock or later. */
-  readonly seenMs: number;
-}
-
-/** A player with all that is known of one. */
-export interface KnownPlayer extends Presence {
-  readonly id: ProfileId;
-  /** Newest applied, or NO_SEQ. */
-  readonly seq: number;
-}
-
-const SWEEP_PAUSE_TENTHS = 10;
-const FORGET_PAUSE_TENTHS = 10; // at most one search for forgotten modes a second: it reads every board
-
 export class Engine {
   readonly modes = new Modes();
   readonly partitions: Partition[];
@@ -70,16 +55,14 @@ export class Engine {
   modesHeld: () => Iterable<number> = () => [];
   /** R13: copies that are being filled apart from the partitions; their modes are counted on no board yet. */
   readonly incoming = new Set<IncomingCopy>();
+  readonly modeNumbers: ModeNumbers;
   private readonly options: EngineOptions;
   /** One of the two. */
   private readonly sums: Boards | ModePlayers;
   private readonly key: HashKey;
   private readonly shift: number;
   private readonly sessionTenths: number;
-  /** The partition that the pass has come to; behind the last where it is complete. */
-  private sweeping = 0;
-  private sweepBeganAt = 0;
-  private modesSearchedAt = -FORGET_PAUSE_TENTHS;
+  private readonly silentSweep: Sweep;
 
   constructor(options: EngineOptions, nowMs: number) {
     const { partitions } = options;
@@ -93,6 +76,16 @@ export class Engine {
     this.shift = 32 - Math.log2(partitions);
     this.sessionTenths = Math.ceil(options.sessionMs / 100);
     this.partitions = Array.from({ length: partitions }, () => this.emptyPartition());
+    this.silentSweep = new Sweep(this.partitions);
+    const uses = {
+      partitions: this.partitions,
+      sums: this.sums,
+      incoming: this.incoming,
+      held: () => this.modesHeld(),
+    };
+    const { sessionTenths } = this;
+    const areAgreed = options.areModesAgreed === true;
+    this.modeNumbers = new ModeNumbers(this.modes, uses, { sessionTenths, areAgreed });
   }
 
   /** The boards of all regions; only where they are kept. */
@@ -122,22 +115,17 @@ export class Engine {
   admitMode(name: string): number {
     const now = this.time.tenths;
     const known = this.modes.find(name, now);
-    if (known >= 0) return known;
-    const max = this.options.areModesAgreed === true ? RESERVED_MODE : MODES_MAX;
-    if (this.modes.count >= max) this.forgetModes(now);
-    return this.modes.count >= max ? -1 : this.modes.intern(name, now);
+    return known >= 0 ? known : this.modeNumbers.admit(name, now);
   }
 
   /** R28: whether somebody is in a mode of this name, in any partition that is here or on its way. */
   isModeInUse(name: string): boolean {
-    const mode = this.modes.peek(name);
-    if (mode < 0) return false;
-    return !this.sums.isModeEmpty(mode) || [...this.incoming].some(({ modes }) => modes.has(mode));
+    return this.modeNumbers.isInUse(name);
   }
 
   /** R28: takes the numbers of these modes back, where nobody is in them and nothing that is still to be told names them. */
   releaseModes(names: ReadonlySet<string>): void {
-    this.forgetEmpty(this.time.tenths, (mode) => names.has(this.modes.names[mode] as string));
+    this.modeNumbers.release(names, this.time.tenths);
   }
 
   /** R28: players whose mode's name was lost. */
@@ -180,11 +168,7 @@ export class Engine {
   find(hash: number, id: ProfileId): Presence | undefined {
     const partition = this.partitions[hash >>> this.shift] as Partition;
     const base = partition.findLive(hash, id[0], id[1], id[2], id[3], this.time.tenths);
-    if (base < 0) return undefined;
-    const cell = partition.cellAt(base);
-    const seenMs = this.time.clockMs(partition.seenAt(base));
-    if (cell === NOWHERE) return { region: -1, mode: "", seenMs };
-    return { region: cell >>> MODE_BITS, mode: this.nameOf(cell & MODE_MASK), seenMs };
+    return base < 0 ? undefined : presenceAt(partition.table.rows, base, this.modes, this.time);
   }
 
   /** Everybody in a partition who is not overdue, removed players too. Nothing may change meanwhile. */
@@ -192,13 +176,10 @@ export class Engine {
     const known = this.partitions[partition] as Partition;
     const { rows } = known.table;
     for (const base of known.liveRows(this.time.tenths)) {
-      const [cell, seq] = [rows[base + CELL] as number, (rows[base + SEQ] as number) >>> 0];
-      const isRemoved = cell === NOWHERE;
+      const seq = (rows[base + SEQ] as number) >>> 0;
       yield {
+        ...presenceAt(rows, base, this.modes, this.time),
         id: rows.slice(base, base + 4) as ProfileId,
-        region: isRemoved ? -1 : cell >>> MODE_BITS,
-        mode: isRemoved ? "" : this.nameOf(cell & MODE_MASK),
-        seenMs: this.time.clockMs(rows[base + SEEN] as number),
         seq: seq === 0 ? NO_SEQ : seq,
       };
     }
@@ -222,16 +203,7 @@ export class Engine {
    */
   sweep(nowMs: number, budget: number, isHeld = false): void {
     this.time.advance(nowMs, isHeld);
-    const now = this.time.tenths;
-    if (this.sweeping === this.partitions.length) {
-      if (now - this.sweepBeganAt < SWEEP_PAUSE_TENTHS) return;
-      this.sweeping = 0;
-      this.sweepBeganAt = now;
-    }
-    while (this.sweeping < this.partitions.length && budget > 0) {
-      budget = (this.partitions[this.sweeping] as Partition).sweep(now, budget);
-      if (budget > 0) this.sweeping++;
-    }
+    this.silentSweep.goOn(this.time.tenths, budget);
   }
 
   /**
@@ -274,7 +246,8 @@ export class Engine {
   ): void {
     this.clear(partition);
     try {
-      for (const message of messages) this.replay(partition, message, Math.max(0, wallMs - message.writtenAtMs));
+      for (const message of messages)
+        replay(this, this.key, partition, message, Math.max(0, wallMs - message.writtenAtMs));
     } catch (error) {
       this.clear(partition);
       throw error;
@@ -296,34 +269,9 @@ export class Engine {
 
   /** Stops on a broken rule. O(players). */
   assertSound(): void {
-    const sums = new Map<number, number>();
-    for (const partition of this.partitions) {
-      partition.assertSound((base) => hashOfRow(this.key, partition.table.rows, base));
-      for (const [cell, players] of partition.tally.cells()) sums.set(cell, (sums.get(cell) ?? 0) + players);
-    }
-    if (this.sums instanceof Boards) assertBoards(this.sums, sums);
-    else assertModes(this.sums, sums);
-  }
-
-  private replay(partition: number, decoded: DecodedRows, passedMs: number): void {
-    const now = this.time.tenths;
-    const modes = this.modeNumbers(decoded);
-    const target = this.partitions[partition] as Partition;
-    const passed = Math.min(Math.ceil(passedMs / 100), SEEN_MAX);
-    if (decoded.count > target.table.size) target.table.reserve(decoded.count);
-    for (let base = 0; base < decoded.count * ROW_WORDS; base += ROW_WORDS) {
-      const { words } = decoded;
-      const cell = cellOf(words[base + CELL] as number, decoded.regions, modes);
-      const hash = hashOfRow(this.key, words, base);
-      if (hash >>> this.shift !== partition)
-        throw new RangeError(`Cannot recover partition ${partition}: it holds a player of another one`);
-      if (!target.restore(hash, words, base, cell, now - Math.min((words[base + SEEN] as number) + passed, SEEN_MAX)))
-        throw new RangeError(`Cannot recover partition ${partition}: more players than there is room for`);
-    }
-  }
-
-  private nameOf(mode: number): string {
-    return mode === RESERVED_MODE ? RESERVED_NAME : (this.modes.names[mode] as string);
+    for (const partition of this.partitions)
+      assertPartitionSound(partition, (base) => hashOfRow(this.key, partition.table.rows, base));
+    assertSumsSound(this.sums, this.partitions);
   }
 
   private context(writtenAtMs: number): { modeNames: readonly string[]; now: number; writtenAtMs: number } {
@@ -336,62 +284,4 @@ export class Engine {
     const options = { key: this.key, sessionTenths: this.sessionTenths, removalTenths, isLogged };
     return new Partition(options, this.sums);
   }
-
-  /**
-   * Forgets modes that nobody was in for a session's life, so that a mode which empties for a while keeps its place; where
-   * a cluster keeps the places (R28), all that nobody is in.
-   */
-  private forgetModes(now: number): void {
-    if (now - this.modesSearchedAt < FORGET_PAUSE_TENTHS) return;
-    this.modesSearchedAt = now;
-    this.forgetEmpty(this.options.areModesAgreed === true ? now : now - this.sessionTenths);
-  }
-
-  /** Forgets the modes not used since `before` in which nobody is. */
-  private forgetEmpty(before: number, isWanted: (mode: number) => boolean = () => true): void {
-    // A board that has not seen the last player leave would show the number's next name under its present version.
-    this.settleBoards(Infinity);
-    const waiting = this.modesWaiting();
-    this.modes.forget(before, (mode) => isWanted(mode) && !waiting.has(mode) && this.sums.isModeEmpty(mode));
-  }
-
-  /** The modes of rows that wait for the log, which will need their names, and those held outside. */
-  private modesWaiting(): Set<number> {
-    const waiting = new Set(this.modesHeld());
-    for (const { modes } of this.incoming) for (const mode of modes) waiting.add(mode);
-    for (const { unlogged } of this.partitions)
-      for (let row = 0; row < unlogged.count; row++)
-        waiting.add((unlogged.words[row * ROW_WORDS + CELL] as number) & MODE_MASK);
-    return waiting;
-  }
-
-  /**
-   * The numbers of the modes a message names; where there is no room, those that nobody is in any more make it. What finds
-   * none even so is under the reserved mode from now on.
-   */
-  modeNumbers({ modes }: DecodedRows): number[] {
-    const now = this.time.tenths;
-    const intern = (): number[] =>
-      modes.map((name) => (name === RESERVED_NAME ? RESERVED_MODE : this.modes.intern(name, now)));
-    const numbers = intern();
-    if (!numbers.includes(-1)) return numbers;
-    this.forgetEmpty(now);
-    return intern().map((number) => (number < 0 ? RESERVED_MODE : number));
-  }
 }
-
-function assertBoards(boards: Boards, sums: ReadonlyMap<number, number>): void {
-  for (const [cell, players] of sums)
-    invariant(boards.of(cell >>> MODE_BITS).count(cell & MODE_MASK) === players, "a board is the sum of tallies");
-  const total = [...sums.values()].reduce((sum, players) => sum + players, 0);
-  invariant(total === boards.players, "the sum of all counts is the number of players");
-}
-
-function assertModes(modes: ModePlayers, sums: ReadonlyMap<number, number>): void {
-  const players = new Int32Array(1 << MODE_BITS);
-  for (const [cell, count] of sums) (players[cell & MODE_MASK] as number) += count;
-  const isSum = players.every((count, mode) => count === modes.of(mode));
-  invariant(isSum, "a mode's players are the sum of tallies");
-}
-
-const SEEN_MAX = 2 ** 30; // ages beyond three years are all the same, and no sum with them overflows

@@ -43,7 +43,7 @@ export class IncomingCopy {
     if (asOf < this.asOf) throw new RangeError("Cannot take in a round: it is older than the one before");
     this.asOf = asOf;
     this.aheadBy ??= this.engine.time.tenths - asOf;
-    const modes = this.engine.modeNumbers(decoded);
+    const modes = this.engine.modeNumbers.ofMessage(decoded, this.engine.time.tenths);
     for (const mode of modes) this.modes.add(mode);
     if (count > this.table.size) this.table.reserve(count);
     for (let base = 0; base < count * ROW_WORDS; base += ROW_WORDS) {

@@ -1,7 +1,8 @@
 /**
  * R13, the holder's side of a copy: a partition goes on, and notes whose rows changed; each round holds those rows as they
- * are then, or says that they are gone. Rows move when others are removed or the table grows, so what is noted are ids.
+ * are then, or says that they are gone.
  */
+import type { ChangedPlayers } from "./changed-players.ts";
 import { encodeRows, GONE } from "./codec.ts";
 import type { Engine } from "./engine.ts";
 import type { Partition } from "./partition.ts";
@@ -24,14 +25,14 @@ export class OutgoingCopy {
   private readonly engine: Engine;
   private readonly index: number;
   private readonly partition: Partition;
-  private changed: PresenceTable;
+  private changed: ChangedPlayers;
 
   /** Begins to note what changes; the table is to be copied in the same turn. A copy of before is broken by that. */
   constructor(engine: Engine, partition: number) {
     this.engine = engine;
     this.index = partition;
     this.partition = engine.partitions[partition] as Partition;
-    this.changed = this.noteAnew();
+    this.changed = this.partition.noteChanges();
   }
 
   /** Whether changes were not noted: another copy began, the partition was cleared, or too many changed. */
@@ -43,8 +44,8 @@ export class OutgoingCopy {
   takeRound(writtenAtMs: number): Round {
     const { engine, partition } = this;
     const asOf = engine.time.tenths;
-    const { words, count } = takenRows(this.changed.rows.slice());
-    this.changed = this.noteAnew();
+    const { words, count } = takenRows(this.changed.table.rows.slice());
+    this.changed = this.partition.noteChanges();
     for (let base = 0; base < count * ROW_WORDS; base += ROW_WORDS) this.readRow(partition.table, words, base, asOf);
     const bytes = encodeRows("round", { words, count, modeNames: engine.modes.names, now: asOf, writtenAtMs });
     return { asOf, bytes };
@@ -58,12 +59,6 @@ export class OutgoingCopy {
   /** Nothing is noted any more. */
   end(): void {
     if (!this.isBroken) this.partition.changed = undefined;
-  }
-
-  private noteAnew(): PresenceTable {
-    const changed = this.partition.newTable();
-    this.partition.changed = changed;
-    return changed;
   }
 
   private readRow({ rows }: PresenceTable, words: Int32Array, at: number, asOf: number): void {

@@ -2,7 +2,8 @@
  * One partition of the players: who is where (presence), how many are where (tally), what the log has yet to be told.
  * Times are tenths of a second of observed time. A report sets where a player is; counts are derived from that.
  */
-import { halfSipHash, type HashKey } from "./half-sip-hash.ts";
+import { ChangedPlayers } from "./changed-players.ts";
+import type { HashKey } from "./half-sip-hash.ts";
 import { invariant } from "./invariant.ts";
 import { MODE_MASK, RESERVED_MODE } from "./modes.ts";
 import { CELL, NOWHERE, PresenceTable, ROW_WORDS, SEEN, SEQ } from "./presence-table.ts";
@@ -43,8 +44,8 @@ export class Partition {
   unnamed = 0;
   /** R26: nobody is disconnected for silence before this time. */
   graceUntil = 0;
-  /** R13: who changed since a copy's last round, by id alone: rows move. `undefined` while no copy is under way. */
-  changed: PresenceTable | undefined;
+  /** R13: who changed since a copy's last round; `undefined` while no copy is under way. */
+  changed: ChangedPlayers | undefined;
   private sweepAt = 0;
   private readonly options: PartitionOptions;
   private readonly sums: CellSums;
@@ -60,6 +61,12 @@ export class Partition {
   /** A table for players of this partition, with nobody in it. */
   newTable(): PresenceTable {
     return new PresenceTable(this.options.key);
+  }
+
+  /** R13: notes who changes from now on; what was noted before is given up. */
+  noteChanges(): ChangedPlayers {
+    this.changed = new ChangedPlayers(this.options.key);
+    return this.changed;
   }
 
   /** Applies a report: the player is in `cell` and nowhere else, heard of `now`. */
@@ -140,10 +147,6 @@ export class Partition {
     return this.table.rows[base + CELL] as number;
   }
 
-  seenAt(base: number): number {
-    return this.table.rows[base + SEEN] as number;
-  }
-
   /** Where the row of each player begins who is not overdue, removed ones included. Nothing may change meanwhile. */
   *liveRows(now: number): Generator<number> {
     const { rows } = this.table;
@@ -222,34 +225,6 @@ export class Partition {
     this.unlogged.clear();
   }
 
-  /** Stops on a broken rule: every count is the number of presences there, and every row can be found. O(rows). */
-  assertSound(hashOf: (base: number) => number): void {
-    const counted = new Map<number, number>();
-    const { rows } = this.table;
-    let [size, unnamed] = [0, 0];
-    for (let base = 0; base < rows.length; base += ROW_WORDS) {
-      if (this.table.isFree(base)) continue;
-      size++;
-      const found = this.table.find(
-        hashOf(base),
-        rows[base] as number,
-        rows[base + 1] as number,
-        rows[base + 2] as number,
-        rows[base + 3] as number,
-      );
-      invariant(found === base, "every player has one row, and the search ends at it");
-      const cell = this.cellAt(base);
-      if (isCounted(cell)) counted.set(cell, (counted.get(cell) ?? 0) + 1);
-      else if (cell !== NOWHERE) unnamed++;
-    }
-    invariant(unnamed === this.unnamed, "players in the reserved mode are counted apart");
-    invariant(size === this.table.size, "the size is the number of rows");
-    const tallied = new Map(this.tally.cells());
-    invariant(tallied.size === counted.size, "a cell is tallied where a player is in it");
-    for (const [cell, players] of counted)
-      invariant(tallied.get(cell) === players, "a count is the number of presences there");
-  }
-
   private connect(base: number, cell: number, seq: number, now: number): ReportEffect {
     if (base < 0) return "full";
     const { rows } = this.table;
@@ -263,21 +238,12 @@ export class Partition {
     return "moved";
   }
 
-  /** R13: the next round of the copy under way holds this row, or says that it is gone. */
+  /**
+   * R13: the next round of the copy under way holds this row, or says that it is gone. Where too many changed, whoever
+   * copies finds out, and begins anew.
+   */
   private noteChange(base: number): void {
-    const { changed } = this;
-    if (changed === undefined) return;
-    const { rows } = this.table;
-    const [id0, id1, id2, id3] = [
-      rows[base] as number,
-      rows[base + 1] as number,
-      rows[base + 2] as number,
-      rows[base + 3] as number,
-    ];
-    const hash = halfSipHash(this.options.key, id0, id1, id2, id3);
-    if (changed.find(hash, id0, id1, id2, id3) >= 0) return;
-    if (changed.size === CHANGED_MAX) this.changed = undefined; // whoever copies finds out, and begins anew
-    else changed.insert(hash, id0, id1, id2, id3);
+    if (this.changed?.note(this.table.rows, base) === false) this.changed = undefined;
   }
 
   private enter(cell: number): void {
@@ -302,7 +268,7 @@ export class Partition {
   }
 
   private isOverdue(base: number, now: number): boolean {
-    const silence = now - this.seenAt(base);
+    const silence = now - (this.table.rows[base + SEEN] as number);
     if (this.cellAt(base) === NOWHERE) return silence >= this.options.removalTenths;
     return silence >= this.options.sessionTenths && now >= this.graceUntil;
   }
@@ -316,12 +282,10 @@ export class Partition {
   }
 }
 
-/** False for NOWHERE too, whose bits are all set. */
-function isCounted(cell: number): boolean {
+/** Whether a tally has a player in this cell. False for NOWHERE too, whose bits are all set. */
+export function isCounted(cell: number): boolean {
   return (cell & MODE_MASK) !== RESERVED_MODE;
 }
-/** Players who may change between two rounds of a copy: 1.8 to 3.5 MB. A round trip brings some hundred. */
-const CHANGED_MAX = 1 << 16;
 
 /** A row forgotten costs about as much as this many rows looked at (0.3 µs to 20 ns). */
 export const SWEEP_FORGET_COST = 16;

@@ -11,6 +11,7 @@ const CHECKS: readonly (readonly [name: string, ...command: [string, ...string[]
   ["lint", "oxlint"],
   ["types", "tsc"],
   ["layers", "node", "scripts/check-layers.ts"],
+  ["sizes", "node", "scripts/check-sizes.ts"],
   ["documents", "node", "scripts/check-docs.ts"],
   ["dead code", "knip"],
   ["commit messages", "node", "scripts/check-commits.ts"],

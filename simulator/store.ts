@@ -122,13 +122,8 @@ export class Store {
   restartTag(tag: number, how: Return, olderMs = 0, isSameRun = false): void {
     const { model } = this;
     const copy = how === "empty" ? undefined : (this.copyOf(olderMs) as Saved | undefined);
-    const kept = structuredClone(copy)?.records;
-    const own = (partitions: Iterable<number>): number[] => [...partitions].filter((one) => model.tagOf(one) === tag);
-    if (how !== "intact" && (how === "empty" || kept !== undefined)) {
-      for (const partition of own(model.records.keys())) model.records.delete(partition);
-      for (const partition of own(kept?.keys() ?? []))
-        model.records.set(partition, kept?.get(partition) as RecordModel);
-      if (how === "empty") model.tagKeys.delete(tag);
+    if (how !== "intact" && (how === "empty" || copy !== undefined)) {
+      loadTag(model, tag, copy);
       this.saved.length = 0;
     }
     if (!isSameRun) this.beginRun(tag);
@@ -251,17 +246,7 @@ export class Store {
     const { weather, callWeather, tagWeather } = this;
     if (callWeather.size + tagWeather.size === 0) return weather;
     const parts = [callWeather.get(call), tag === undefined ? undefined : tagWeather.get(tag)];
-    const sum = (of: "takesMs" | "delayMs"): number =>
-      parts.reduce((all, part) => all + (part?.[of] ?? 0), weather[of]);
-    const worst = (of: "failureRatio" | "answerLossRatio" | "hangingRatio"): number =>
-      Math.max(weather[of], ...parts.map((part) => part?.[of] ?? 0));
-    return {
-      takesMs: sum("takesMs"),
-      delayMs: sum("delayMs"),
-      failureRatio: worst("failureRatio"),
-      answerLossRatio: worst("answerLossRatio"),
-      hangingRatio: worst("hangingRatio"),
-    };
+    return combined(weather, parts);
   }
 
   private isUnreachable({ name }: SimulatedNode, tag: number | undefined): boolean {
@@ -324,4 +309,26 @@ export class Store {
     const usual = DELAY_MIN_MS + random.fraction() * (DELAY_MAX_MS - DELAY_MIN_MS);
     return weather.delayMs === 0 ? usual : usual + random.fraction() ** 2 * weather.delayMs;
   }
+}
+
+/** One tag's records are those of the copy from then on; without one there are none, and no key beside them. */
+function loadTag(model: SharedStoreModel, tag: number, copy: Saved | undefined): void {
+  const own = (partitions: Iterable<number>): number[] => [...partitions].filter((one) => model.tagOf(one) === tag);
+  const kept = structuredClone(copy)?.records;
+  for (const partition of own(model.records.keys())) model.records.delete(partition);
+  for (const partition of own(kept?.keys() ?? [])) model.records.set(partition, kept?.get(partition) as RecordModel);
+  if (copy === undefined) model.tagKeys.delete(tag);
+}
+
+function combined(weather: StoreWeather, parts: readonly (Partial<StoreWeather> | undefined)[]): StoreWeather {
+  const sum = (of: "takesMs" | "delayMs"): number => parts.reduce((all, part) => all + (part?.[of] ?? 0), weather[of]);
+  const worst = (of: "failureRatio" | "answerLossRatio" | "hangingRatio"): number =>
+    Math.max(weather[of], ...parts.map((part) => part?.[of] ?? 0));
+  return {
+    takesMs: sum("takesMs"),
+    delayMs: sum("delayMs"),
+    failureRatio: worst("failureRatio"),
+    answerLossRatio: worst("answerLossRatio"),
+    hangingRatio: worst("hangingRatio"),
+  };
 }

@@ -214,10 +214,8 @@ export class TakeOverSteps {
     const lost = partitions.filter((_, index) => standings[index]?.isAbsent === true);
     if (lost.length > 0) this.ports.onLoss();
     // The epoch above is learned with a renewal; until then it would be refused again.
-    this.events.postpone(
-      partitions.filter((_, index) => standings[index] !== undefined),
-      RETRY_MS,
-    );
+    const refused = partitions.filter((_, index) => standings[index] !== undefined);
+    this.events.postpone(refused, RETRY_MS);
     const refusing = standings.flatMap((standing) => (standing?.isAbsent === false ? [standing.raisedTo] : []));
     if (refusing.length > 0) await this.ports.membership.raiseEpoch(Math.max(...refusing));
   }
@@ -228,19 +226,15 @@ export class TakeOverSteps {
     return !this.ports.membership.view.expelled.includes(claim.incarnation);
   }
 
-  /** R1: a table counts only where the claim's answer confirms claim, founding and length. */
-  private adoptTable({ partition, pulled, kept }: Item, claiming: Claiming, before: Standing): boolean {
-    const said = pulled ?? (kept && { claim: kept.serving.record.claim, length: kept.serving.record.length });
-    if (said === undefined) return false;
-    const isUnclaimedSince = isSameClaim(before.claim, said.claim);
-    // R15: the store may have lost what the table still has; then the table counts, and is stored anew.
-    const isShort = isUnclaimedSince ? before.length < said.length : (before.claim?.term ?? 0) < said.claim.term;
-    const isAhead = isShort || kept?.serving.record.isAhead === true; // it was kept with rows that were never stored
-    if (!isShort && !(isUnclaimedSince && before.length === said.length)) return false;
+  private adoptTable(item: Item, claiming: Claiming, before: Standing): boolean {
+    const { partition, pulled, kept } = item;
+    const verdict = verdictOn(item, before);
+    if (verdict === "misfit") return false;
     pulled?.install();
     const doubtLeftMs = pulled?.doubtLeftMs ?? 0;
     const doubtUntilMs = kept?.serving.doubtUntilMs ?? (doubtLeftMs > 0 ? this.ports.nowMs() + doubtLeftMs : -Infinity);
-    this.serve(partition, claiming, before, { doubtUntilMs, mustSettle: false, isAhead, storedBytes: 0 });
+    const how = { doubtUntilMs, mustSettle: false, isAhead: verdict === "ahead", storedBytes: 0 };
+    this.serve(partition, claiming, before, how);
     return true;
   }
 
@@ -334,6 +328,18 @@ export class TakeOverSteps {
       for (const [term, { length }] of Map.groupBy(ofHolder, ({ claim }) => claim.term))
         this.ports.tell({ kind: "took partitions", partitions: length, term, from });
   }
+}
+
+/** R1: a table counts only where the claim's answer confirms claim, founding and length. */
+function verdictOn({ pulled, kept }: Item, before: Standing): "fits" | "ahead" | "misfit" {
+  const said = pulled ?? (kept && { claim: kept.serving.record.claim, length: kept.serving.record.length });
+  if (said === undefined) return "misfit";
+  const isUnclaimedSince = before.claim !== undefined && isSameClaim(before.claim, said.claim);
+  // R15: the store may have lost what the table still has; then the table counts, and is stored anew.
+  const isShort = isUnclaimedSince ? before.length < said.length : (before.claim?.term ?? 0) < said.claim.term;
+  if (!isShort && !(isUnclaimedSince && before.length === said.length)) return "misfit";
+  // It may have been kept with rows that were never stored.
+  return isShort || kept?.serving.record.isAhead === true ? "ahead" : "fits";
 }
 
 function sizeOf(record: PartitionRecord | undefined): number {

@@ -2,7 +2,8 @@
  * The presences of the players whose partitions are held here: what a request changes or finds, and when that may be
  * answered. One call applies at once; `whenRemembered` then tells when, and as what, it may be answered (R5).
  */
-import type { Engine, Presence } from "../../engine/engine.ts";
+import type { Engine } from "../../engine/engine.ts";
+import type { Presence } from "../../engine/presence.ts";
 import type { ReportEffect } from "../../engine/partition.ts";
 import { NO_SEQ } from "../../engine/partition.ts";
 import type { ProfileId } from "../../engine/profile-id.ts";

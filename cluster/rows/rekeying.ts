@@ -3,7 +3,8 @@
  * says how many it could not. What an owner has heard more recently stays: it is asked first, since without a `seq` a
  * report takes effect whenever it comes.
  */
-import type { Engine, KnownPlayer } from "../../engine/engine.ts";
+import type { Engine } from "../../engine/engine.ts";
+import type { KnownPlayer } from "../../engine/presence.ts";
 import { NO_SEQ } from "../../engine/partition.ts";
 import type { PartitionIndex } from "../ports/record-store.ts";
 import { isModeLost, type Outcome, type PlayerRequest } from "../ports/rows.ts";

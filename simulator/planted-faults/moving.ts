@@ -28,8 +28,8 @@ export const MOVING_FAULTS: Readonly<Record<string, PlantedFault>> = {
       // R1 finds out too: the record is longer than the holder said.
       {
         file: "cluster/moves/take-over-steps.ts",
-        find: "if (!isShort && !(isUnclaimedSince && before.length === said.length)) return false;",
-        replace: "if (!isShort && !isUnclaimedSince) return false;",
+        find: 'if (!isShort && !(isUnclaimedSince && before.length === said.length)) return "misfit";',
+        replace: 'if (!isShort && !isUnclaimedSince) return "misfit";',
       },
     ],
     scenarios: ["moving while everybody reports without pause", "moving with a slow store and a slow worker"],

@@ -18,7 +18,7 @@ export const RECORD_FAULTS: Readonly<Record<string, PlantedFault>> = {
   "what was handed over is not compared with the claim's answer": fault(
     "R1",
     "cluster/moves/take-over-steps.ts",
-    "if (!isShort && !(isUnclaimedSince && before.length === said.length)) return false;",
+    'if (!isShort && !(isUnclaimedSince && before.length === said.length)) return "misfit";',
     "",
     "A to B and back, and B claims in between",
   ),

@@ -11,6 +11,9 @@ export const PARTITIONS = 256;
 
 export const DONE: Done = { kind: "done", effect: "moved", isRemembered: true, place: undefined };
 
+export const NO_OWNER = { kind: "refused", reason: "no owner" } as const;
+export const OVERLOADED = { kind: "refused", reason: "overloaded" } as const;
+
 export function elsewhere(reason: Elsewhere["reason"], holder?: string): Elsewhere {
   return { kind: "elsewhere", reason, holder };
 }
@@ -154,3 +157,10 @@ export class TestEntry implements ForwarderPorts {
 export function playersOf(rows: readonly Row[]): number[] {
   return rows.map(({ id0 }) => id0);
 }
+
+/** What a test hears of players whose rows all were applied. */
+export const isDone = (...players: number[]): [number, object][] => players.map((player) => [player, DONE]);
+
+/** To whom each batch went, and of which players. */
+export const toEach = (calls: readonly Call[]): [string, ...number[]][] =>
+  calls.map(({ to, rows }) => [to, ...playersOf(rows)]);

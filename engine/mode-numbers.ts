@@ -1,0 +1,108 @@
+/**
+ * Who gets a number among the modes, and whose number is taken back: only that of a mode which nobody is in, and which
+ * nothing names that is still to be told (R28).
+ */
+import { Boards } from "./boards.ts";
+import type { DecodedRows } from "./codec.ts";
+import type { IncomingCopy } from "./incoming-copy.ts";
+import type { ModePlayers } from "./mode-players.ts";
+import { MODE_MASK, type Modes, MODES_MAX, RESERVED_MODE, RESERVED_NAME } from "./modes.ts";
+import type { Partition } from "./partition.ts";
+import { CELL, ROW_WORDS } from "./presence-table.ts";
+
+const SEARCH_PAUSE_TENTHS = 10; // at most one search for modes to forget a second: it reads every board
+
+export interface ModeNumbersOptions {
+  readonly sessionTenths: number;
+  /** R28: a cluster agrees on the modes' names, so that only their numbers limit them here. */
+  readonly areAgreed: boolean;
+}
+
+/** Where a mode's number may be in use. */
+export interface ModeUses {
+  readonly partitions: readonly Partition[];
+  readonly sums: Boards | ModePlayers;
+  /** R13: copies on their way, whose modes are counted on no board yet. */
+  readonly incoming: ReadonlySet<IncomingCopy>;
+  /** Modes that somebody outside still knows by their numbers. */
+  held(): Iterable<number>;
+}
+
+export class ModeNumbers {
+  private readonly modes: Modes;
+  private readonly uses: ModeUses;
+  private readonly sessionTenths: number;
+  private readonly areAgreed: boolean;
+  private searchedAt = -SEARCH_PAUSE_TENTHS;
+
+  constructor(modes: Modes, uses: ModeUses, { sessionTenths, areAgreed }: ModeNumbersOptions) {
+    this.modes = modes;
+    this.uses = uses;
+    this.sessionTenths = sessionTenths;
+    this.areAgreed = areAgreed;
+  }
+
+  /**
+   * A number for a mode that has none.
+   * @returns -1 where there is no room for another: see MODES_MAX
+   */
+  admit(name: string, now: number): number {
+    const max = this.areAgreed ? RESERVED_MODE : MODES_MAX;
+    if (this.modes.count >= max) this.forgetUnused(now);
+    return this.modes.count >= max ? -1 : this.modes.intern(name, now);
+  }
+
+  /**
+   * The numbers of the modes a message names; where there is no room, those that nobody is in any more make it. What finds
+   * none even so is under the reserved mode from now on.
+   */
+  ofMessage({ modes }: DecodedRows, now: number): number[] {
+    const intern = (): number[] =>
+      modes.map((name) => (name === RESERVED_NAME ? RESERVED_MODE : this.modes.intern(name, now)));
+    const numbers = intern();
+    if (!numbers.includes(-1)) return numbers;
+    this.forgetEmpty(now);
+    return intern().map((number) => (number < 0 ? RESERVED_MODE : number));
+  }
+
+  /** R28: whether somebody is in a mode of this name, in any partition that is here or on its way. */
+  isInUse(name: string): boolean {
+    const mode = this.modes.peek(name);
+    if (mode < 0) return false;
+    return !this.uses.sums.isModeEmpty(mode) || [...this.uses.incoming].some(({ modes }) => modes.has(mode));
+  }
+
+  /** R28: takes the numbers of these modes back, where nobody is in them and nothing that is still to be told names them. */
+  release(names: ReadonlySet<string>, now: number): void {
+    this.forgetEmpty(now, (mode) => names.has(this.modes.names[mode] as string));
+  }
+
+  /**
+   * Forgets modes that nobody was in for a session's life, so that a mode which empties for a while keeps its place; where
+   * a cluster keeps the places (R28), all that nobody is in.
+   */
+  private forgetUnused(now: number): void {
+    if (now - this.searchedAt < SEARCH_PAUSE_TENTHS) return;
+    this.searchedAt = now;
+    this.forgetEmpty(this.areAgreed ? now : now - this.sessionTenths);
+  }
+
+  /** Forgets the modes not used since `before` in which nobody is. */
+  private forgetEmpty(before: number, isWanted: (mode: number) => boolean = () => true): void {
+    const { sums } = this.uses;
+    // A board that has not seen the last player leave would show the number's next name under its present version.
+    if (sums instanceof Boards) sums.settle();
+    const waiting = this.waiting();
+    this.modes.forget(before, (mode) => isWanted(mode) && !waiting.has(mode) && sums.isModeEmpty(mode));
+  }
+
+  /** The modes of rows that wait for the log, which will need their names, and those held outside. */
+  private waiting(): Set<number> {
+    const waiting = new Set(this.uses.held());
+    for (const { modes } of this.uses.incoming) for (const mode of modes) waiting.add(mode);
+    for (const { unlogged } of this.uses.partitions)
+      for (let row = 0; row < unlogged.count; row++)
+        waiting.add((unlogged.words[row * ROW_WORDS + CELL] as number) & MODE_MASK);
+    return waiting;
+  }
+}
