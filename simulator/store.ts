@@ -93,10 +93,8 @@ export class Store {
 
   constructor(world: World, tagsCount: number) {
     this.world = world;
-    this.model = new SharedStoreModel({
-      tagsCount,
-      clockMs: () => Math.floor(1_000_000 + world.nowMs + this.clockJumpMs),
-    });
+    const clockMs = (): number => Math.floor(1_000_000 + world.nowMs + this.clockJumpMs);
+    this.model = new SharedStoreModel({ tagsCount, clockMs });
   }
 
   connect(node: SimulatedNode): SharedStore {

@@ -1,6 +1,7 @@
 /** Breaches of R1 to R6: records. */
 import { fault, RECORD, type PlantedFault } from "./planted-fault.ts";
 
+const COMMITS = "cluster/records/commit-queue.ts";
 const REFOUNDED = "a record that its claimant founded anew under the same term";
 const NUMBERED = "a record whose snapshots are numbered higher than its claimant knows";
 const OTHER_CLAIM =
@@ -22,16 +23,9 @@ export const RECORD_FAULTS: Readonly<Record<string, PlantedFault>> = {
     "",
     "A to B and back, and B claims in between",
   ),
-  "a founding is not compared by the store": fault(
+  "a founding is not compared": fault(
     "R1",
-    RECORD,
-    "one.incarnation === other.incarnation && one.founding === other.founding",
-    "one.incarnation === other.incarnation",
-    REFOUNDED,
-  ),
-  "a founding is not compared by who takes over": fault(
-    "R1",
-    "cluster/moves/holdings.ts",
+    "cluster/ports/record-store.ts",
     "one.incarnation === other.incarnation && one.founding === other.founding",
     "one.incarnation === other.incarnation",
     REFOUNDED,
@@ -46,7 +40,7 @@ export const RECORD_FAULTS: Readonly<Record<string, PlantedFault>> = {
   "append without length": fault(
     "R2",
     RECORD,
-    "if (record.length === from) {",
+    "if (record.length === from && message.length > 0) {",
     "if (from >= 0) {",
     "the store short of its tail under the same run",
   ),
@@ -57,13 +51,14 @@ export const RECORD_FAULTS: Readonly<Record<string, PlantedFault>> = {
     '"superseded"',
     REFOUNDED,
   ),
-  "an append that failed counts as landed": fault(
-    "R2",
-    "cluster/records/commit-queue.ts",
-    "this.ports.onFailed(recordsOf(commit), error);",
-    "",
-    "a repeated report while its first append hangs, fails or landed unheard",
-  ),
+  "an append that failed counts as landed": {
+    rule: "R2",
+    patches: [
+      { file: COMMITS, find: "this.ports.onFailed(recordsAtRisk(commit), error);", replace: "" },
+      { file: COMMITS, find: "this.finish(commit, recordsOf(commit));", replace: "this.finish(commit, NONE);" },
+    ],
+    scenarios: ["a repeated report while its first append hangs, fails or landed unheard"],
+  },
   "snapshot without number": fault(
     "R3",
     RECORD,
@@ -73,7 +68,7 @@ export const RECORD_FAULTS: Readonly<Record<string, PlantedFault>> = {
   ),
   "numbers do not go on above one that was refused": fault(
     "R3",
-    "cluster/records/tag-recorder.ts",
+    "cluster/records/tag-snapshots.ts",
     "record.snapshotNumber = Math.max(record.snapshotNumber, standing);",
     "",
     NUMBERED,
@@ -82,12 +77,12 @@ export const RECORD_FAULTS: Readonly<Record<string, PlantedFault>> = {
     rule: "R3",
     patches: [
       {
-        file: "cluster/records/tag-recorder.ts",
+        file: "cluster/records/tag-snapshots.ts",
         find: "const number = ++record.snapshotNumber;",
         replace: "const number = record.snapshotNumber + 1;",
       },
       {
-        file: "cluster/records/tag-recorder.ts",
+        file: "cluster/records/tag-snapshots.ts",
         find: "record.snapshotNumber = Math.max(record.snapshotNumber, standing);",
         replace: "",
       },
