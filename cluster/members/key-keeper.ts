@@ -95,6 +95,7 @@ export class KeyKeeper {
   }
 
   private lose(standing: ClusterKey): void {
+    if (this.isLost) return; // another renewal's answer came first
     this.isLost = true;
     this.ports.onLost(standing);
   }

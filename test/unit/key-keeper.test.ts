@@ -26,7 +26,7 @@ class Subject {
   readonly lost: ClusterKey[] = [];
   readonly adopted: number[] = [];
   readonly membership: Membership;
-  private readonly keeper: KeyKeeper;
+  readonly keeper: KeyKeeper;
 
   private tagRun: string | undefined;
 
@@ -153,6 +153,13 @@ describe("R12: KeyKeeper", () => {
     await pass(1500, ...subjects);
     expect(standing()).toEqual(OTHER_KEY);
     for (const { lost } of subjects) expect(lost).toEqual([OTHER_KEY]);
+  });
+  test("two renewals that learn of the other key at once give the key up once", async () => {
+    await refounded(3);
+    const [subject] = take(1, subjects);
+    const answers = [1, 2].map(() => subject.keeper.onOtherKey(world.store.run, OTHER_KEY));
+    await Promise.all(answers);
+    expect(subject.lost).toEqual([OTHER_KEY]);
   });
   test("who is in no list has nothing to bring back", async () => {
     await refounded(1);
