@@ -32,7 +32,7 @@ for (const target of positionals.length === 0 ? ["engine"] : positionals) {
     console.log(figures(part, ofPart));
     results.push(...ofPart);
   }
-  for (const line of results.filter(isUnnoticed).map((mutant) => describe(mutant))) console.log(line);
+  for (const mutant of results.filter(isUnnoticed)) console.log(`${mutant.status}: ${describe(mutant).slice(0, 200)}`);
   console.log(figures(target, results));
   isEnough &&= noticedPercent(results) >= (target.startsWith("engine") ? LEAST.engine : LEAST.cluster);
 }
@@ -58,10 +58,8 @@ async function runPart(part: string): Promise<Results> {
   const places = unnoticed.map(
     ({ location: { start, end } }) => `${part}:${start.line}:${start.column - 1}-${end.line}:${end.column - 1}`,
   );
-  const simulated = await runPass(part, true, places);
-  if (simulated.length !== units.length)
-    throw new Error(`Cannot add up ${part}: ${units.length} mutants for the unit tests, ${simulated.length} simulated`);
-  return simulated;
+  const simulated = new Map((await runPass(part, true, places)).map((mutant) => [describe(mutant), mutant]));
+  return units.map((mutant) => (isUnnoticed(mutant) ? (simulated.get(describe(mutant)) ?? mutant) : mutant));
 }
 
 function runPass(part: string, isSimulated: boolean, mutate: string[]): Promise<Results> {
@@ -84,9 +82,10 @@ function isUnnoticed({ status }: Results[number]): boolean {
   return status === "Survived" || status === "NoCoverage";
 }
 
-function describe({ fileName, location, status, mutatorName, replacement }: Results[number]): string {
-  const where = `${relative(".", fileName)}:${location.start.line}:${location.start.column}`;
-  return `${status}: ${where}: ${mutatorName}: ${(replacement ?? "").replaceAll(/\s+/g, " ").slice(0, 100)}`;
+/** Where a mutant is, and what it does there. */
+function describe({ fileName, location: { start, end }, mutatorName, replacement }: Results[number]): string {
+  const where = `${relative(".", fileName)}:${start.line}:${start.column}-${end.line}:${end.column}`;
+  return `${where}: ${mutatorName}: ${(replacement ?? "").replaceAll(/\s+/g, " ")}`;
 }
 
 function noticedPercent(results: Results): number {
