@@ -84,6 +84,8 @@ test("R11: a node that was not asked to leave stays, whatever it holds", () => {
   const subject = new Subject();
   subject.recorder.isIdle = true;
   expect(subject.goes()).toBe(false);
+  subject.list();
+  expect([subject.goes(), subject.leaving.isDone], "it is not even listed").toEqual([false, false]);
 });
 test("R11: while another stays, a node goes once it holds nothing and no taker waits for what it keeps", () => {
   const subject = new Subject();
@@ -141,6 +143,8 @@ test("R11: a node waits until the list says that it leaves, and does not wait wh
   subject.leaving.begin();
   subject.list(memberNumber(1));
   expect(subject.goes()).toBe(false);
+  subject.serve(0);
+  expect(subject.hurries(), "it does not stay itself, whatever the list says").toEqual([0]);
   subject.list();
   expect(subject.goes()).toBe(true);
 });
