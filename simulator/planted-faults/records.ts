@@ -137,12 +137,16 @@ export const RECORD_FAULTS: Readonly<Record<string, PlantedFault>> = {
     "record.commit >= 0)",
     "a repeated report while its first append hangs, fails or landed unheard",
   ),
-  "a superseded node goes on": fault(
-    "R6",
-    "cluster/records/tag-recorder.ts",
-    'if (answer === "superseded") return this.ports.onSuperseded(record.partition);',
-    'if (answer === "superseded") return;',
-    "moved and dead in one breath",
-    "A to B to A with an append under way",
-  ),
+  "a superseded node goes on": {
+    ...fault(
+      "R6",
+      "cluster/records/tag-recorder.ts",
+      'if (answer === "superseded") return this.ports.onSuperseded(record.partition);',
+      'if (answer === "superseded") return;',
+      "moved and dead in one breath",
+      "A to B to A with an append under way",
+    ),
+    harmless:
+      "its rows are answered 202, as their append did not land, and it looks once a second who has what it no longer owns",
+  },
 };

@@ -2,7 +2,7 @@
 
 import { describe, expect, test } from "vitest";
 
-import { JSON_TYPE } from "../support/http.ts";
+import { JSON_TYPE, rawRequest } from "../support/http.ts";
 import { expectError, freshPlayer, freshRegion, shareNode } from "../support/shared-node.ts";
 
 const shared = shareNode();
@@ -173,13 +173,15 @@ describe("POST /v1/reports", () => {
     expectError(await post(body), 400, /must be .*, got /);
   });
 
-  // Who refuses a body hangs up while it is still being written, so that now and then the answer is lost with it (EPIPE).
-  test("takes 2 MiB and no byte more", { retry: 2 }, async () => {
+  test("takes 2 MiB and no byte more", async () => {
     const region = freshRegion();
     const text = JSON.stringify({ reports: rowsOf(1, region) });
     const full = await post(text.padEnd(BATCH_BYTES_MAX));
     expect(full.status, full.text).toBe(200);
-    expectError(await post(JSON.stringify({ reports: rowsOf(1, region) }).padEnd(BATCH_BYTES_MAX + 1)), 413, /./);
+    // Who refuses a body hangs up, so that the answer can be lost with a body that is still being written: none is.
+    const head = `POST /v1/reports HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-type: application/json\r\n`;
+    const refused = await rawRequest(shared.node.url, `${head}content-length: ${BATCH_BYTES_MAX + 1}\r\n\r\n`);
+    expect(refused?.status).toBe(413);
     expect((await shared.http.top(region)).json).toMatchObject({ players: 1 });
   });
 });
