@@ -244,7 +244,11 @@ export function makeProver(node: MemberNode): ClaimProver {
 }
 
 export function makeLeaving(node: MemberNode): Leaving {
-  return new Leaving({ ...forMoves(node), handOff: node.handOff });
+  const fatesOwed = (): number => {
+    const { rowsOpen, fatesWaiting } = node.forwarder.figures.received;
+    return rowsOpen + fatesWaiting;
+  };
+  return new Leaving({ ...forMoves(node), handOff: node.handOff, fatesOwed });
 }
 
 // rows/

@@ -11,6 +11,8 @@ export interface LeavingPorts {
   readonly membership: Membership;
   readonly recorder: Recorder;
   readonly handOff: HandOff;
+  /** R18: rows of peers that were taken in, and of which they have not been told what became. */
+  readonly fatesOwed: () => number;
 }
 
 export class Leaving {
@@ -33,7 +35,7 @@ export class Leaving {
 
   tick(): void {
     if (!this.isBegun) return;
-    const { holdings, membership, recorder, handOff } = this.ports;
+    const { holdings, membership, recorder, handOff, fatesOwed } = this.ports;
     const { view, me } = membership;
     const isAnybodyStaying = view.members.some(
       ({ incarnation, isLeaving, isJoining }) => incarnation !== me.incarnation && !isLeaving && isJoining !== true,
@@ -43,7 +45,7 @@ export class Leaving {
     else this.hurry();
     const mayGo = isAnybodyStaying ? held === 0 && !handOff.isAwaited : recorder.isIdle;
     const isKnownToLeave = memberOf(view, me.incarnation)?.isLeaving ?? true;
-    if (mayGo && isKnownToLeave && !this.isGoing) void this.go();
+    if (mayGo && isKnownToLeave && fatesOwed() === 0 && !this.isGoing) void this.go();
   }
 
   /** With nobody to take it, what is here is stored, and what comes here from others who leave. */

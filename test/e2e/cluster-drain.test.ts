@@ -68,7 +68,7 @@ test.runIf(hasRedis)(
   },
 );
 
-test.runIf(hasRedis)(`a rolling restart of all fails no request${WHY}`, async () => {
+test.runIf(hasRedis)(`a rolling restart of all fails no request${WHY}`, AGAIN, async () => {
   const { cluster } = scene;
   const measured = await scene.underLoad(async () => {
     for (const id of cluster.ids) {

@@ -16,6 +16,7 @@ const CLAIM = { term: 1, incarnation: incarnationOf(1), founding: "f" };
 class Subject {
   readonly recorder = { isIdle: false, hurried: [] as number[][] };
   readonly handOff = { isAwaited: false };
+  fatesOwed = 0;
   readonly membership = {
     me: memberNumber(1),
     view: viewOfMembers(1, [1]),
@@ -50,6 +51,7 @@ class Subject {
       membership,
       recorder,
       handOff: this.handOff as unknown as HandOff,
+      fatesOwed: () => this.fatesOwed,
     });
   }
 
@@ -164,4 +166,16 @@ test("R11: a node asks once at a time to be taken off the list, and again where 
   await membership.answer.promise;
   await Promise.resolve();
   expect(leaving.isDone).toBe(true);
+});
+test("R11, R18: whoever leaves first tells its peers what became of the rows that it took in", () => {
+  const subject = new Subject();
+  subject.list(memberNumber(1), memberNumber(2));
+  subject.leaving.begin();
+  subject.list(memberNumber(1, { isLeaving: true }), memberNumber(2));
+  subject.fatesOwed = 1;
+  subject.leaving.tick();
+  expect(subject.membership.calls).toBe(0);
+  subject.fatesOwed = 0;
+  subject.leaving.tick();
+  expect(subject.membership.calls).toBe(1);
 });
