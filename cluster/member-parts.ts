@@ -23,7 +23,7 @@ import { Peers } from "./peers/peers.ts";
 import { markWordsOf } from "./ports/mark.ts";
 import type { ClusterKey } from "./ports/shared-store.ts";
 import { isListed } from "./ports/view.ts";
-import { SEEN_EARLY_MS } from "./records/presences.ts";
+import { engineOptionsOf } from "./records/presences.ts";
 import { Recorder } from "./records/recorder.ts";
 import type { Durability } from "./records/snapshot-due.ts";
 import { StoreHealth } from "./records/store-health.ts";
@@ -36,18 +36,8 @@ const REACH_WITHIN_MS = 500;
 const QUIET_SHARE = 4;
 
 export function makeEngine(key: ClusterKey, nowMs: number): Engine {
-  const { partitions, hashKey, sessionMs, graceMs, deadlineMs } = key;
-  const options = {
-    partitions,
-    hashKey,
-    sessionMs: sessionMs + SEEN_EARLY_MS,
-    graceMs,
-    removalMs: 2 * deadlineMs,
-    isLogged: key.durability === "log",
-    hasBoards: false, // the regions' owners keep them
-    areModesAgreed: true,
-  };
-  return new Engine(options, nowMs);
+  // The regions' owners keep the boards.
+  return new Engine({ ...engineOptionsOf(key), hasBoards: false, areModesAgreed: true }, nowMs);
 }
 
 // peers/

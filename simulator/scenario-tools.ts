@@ -1,6 +1,7 @@
 /** What the scenarios are made of. */
 import type { Outcome } from "../cluster/ports/rows.ts";
 import type { Player } from "./crowd.ts";
+import { expectExact, settle } from "./settle.ts";
 import type { SimulatedNode } from "./simulated-node.ts";
 import type { World } from "./world.ts";
 
@@ -26,6 +27,14 @@ export async function killAndRestartAll(world: World, nodesCount = 3): Promise<v
   for (const node of world.nodes) world.kill(node);
   for (let number = 0; number < nodesCount; number++) world.start();
   await world.run(9000);
+}
+
+/** Whatever is acknowledged from now on outlives everybody. */
+export async function expectStored(world: World): Promise<void> {
+  await everybody(world, ({ place }) => place); // each says again where it is
+  await killAndRestartAll(world);
+  await expectExact(world);
+  await settle(world);
 }
 
 /** Some place where the player is not. */

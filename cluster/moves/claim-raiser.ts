@@ -49,7 +49,8 @@ export class ClaimRaiser {
     if (raised.length > 0) return;
     const others = this.records(false);
     if (others.length === 0) {
-      if (!holdings.where("serving").some((partition) => this.isTaken(partition))) this.raisedAt = holdings.changes;
+      if (!holdings.where("serving").some((partition) => this.isClaimedAnew(partition)))
+        this.raisedAt = holdings.changes;
     } else if (nowMs() >= this.lookAtMs) {
       this.lookAtMs = nowMs() + LOOK_EVERY_MS;
       this.raiseAll(others, 0); // raises nothing, and tells what is superseded
@@ -61,13 +62,13 @@ export class ClaimRaiser {
     const { holdings, membership } = this.ports;
     return holdings.where("serving").flatMap((partition) => {
       const record = holdings.servingOf(partition)?.record;
-      if (record === undefined || this.isTaken(partition) || holdings.isMine(partition) !== isMine) return [];
+      if (record === undefined || this.isClaimedAnew(partition) || holdings.isMine(partition) !== isMine) return [];
       return !isMine || record.raisedTo < membership.view.epoch ? [record] : [];
     });
   }
 
   /** R15: it is claimed anew; the claim that it has must not be raised beside that. */
-  private isTaken(partition: PartitionIndex): boolean {
+  private isClaimedAnew(partition: PartitionIndex): boolean {
     const { holdings, isTakingBack } = this.ports;
     return isTakingBack(partition) || holdings.servingOf(partition)?.record.state === "claim lost";
   }

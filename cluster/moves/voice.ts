@@ -29,7 +29,7 @@ export class Voice {
     const { engine, holdings, membership, prover } = this.ports;
     const serving = holdings.servingOf(partition);
     if (serving === undefined) return undefined;
-    const isProven = prover.isProven(partition) && !membership.isAlone; // R13
+    const isProven = prover.isProven(partition) && !membership.isAlone;
     const isLicensed = holdings.isLicensed(partition) || isProven;
     // R28: players whose mode's name was lost are in no count.
     const isDoubtful = holdings.isDoubtful(serving) || (engine.partitions[partition] as Partition).unnamed > 0;

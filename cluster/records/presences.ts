@@ -2,7 +2,7 @@
  * The presences of the players whose partitions are held here: what a request changes or finds, and when that may be
  * answered. One call applies at once; `whenRemembered` then tells when, and as what, it may be answered (R5).
  */
-import type { Engine } from "../../engine/engine.ts";
+import type { Engine, EngineOptions } from "../../engine/engine.ts";
 import type { Presence } from "../../engine/presence.ts";
 import type { ReportEffect } from "../../engine/partition.ts";
 import { NO_SEQ } from "../../engine/partition.ts";
@@ -10,9 +10,23 @@ import type { ProfileId } from "../../engine/profile-id.ts";
 import type { Fate, Recorder, Remembrance } from "./recorder.ts";
 
 /** Last seen is kept in whole tenths as of the last tick, so up to 120 ms early: sessions last longer by this, so that nobody ends before time. */
-export const SEEN_EARLY_MS = 200;
+const SEEN_EARLY_MS = 200;
 
 export { NO_SEQ };
+
+/** What the settings of a node, or of its cluster, mean for its engine. */
+export function engineOptionsOf(settings: {
+  readonly partitions: number;
+  readonly hashKey: Uint8Array;
+  readonly sessionMs: number;
+  readonly graceMs: number;
+  readonly deadlineMs: number;
+  readonly durability: string;
+}): EngineOptions {
+  const { partitions, hashKey, sessionMs, graceMs, deadlineMs, durability } = settings;
+  const isLogged = durability === "log";
+  return { partitions, hashKey, sessionMs: sessionMs + SEEN_EARLY_MS, graceMs, removalMs: 2 * deadlineMs, isLogged };
+}
 
 /** `overloaded`: too much waits for the store. `no room`: 1024 modes are in use, or the partition is full. */
 export type ReportOutcome =

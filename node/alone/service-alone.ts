@@ -5,7 +5,7 @@
 import { randomBytes, randomUUID } from "node:crypto";
 import { setTimeout as pause } from "node:timers/promises";
 import type { Logger } from "pino";
-import { Presences, SEEN_EARLY_MS } from "../../cluster/records/presences.ts";
+import { engineOptionsOf, Presences } from "../../cluster/records/presences.ts";
 import { type Claim, type Founding, StoreUnavailableError } from "../../cluster/ports/record-store.ts";
 import { Recorder, type RecorderPorts } from "../../cluster/records/recorder.ts";
 import { recoverAll } from "../../cluster/records/recovery.ts";
@@ -155,16 +155,7 @@ export class ServiceAlone implements Service {
   }
 
   private makeEngine({ partitions, hashKey }: Founding): Engine {
-    const { sessionMs, graceMs, deadlineMs, durability } = this.settings;
-    const options = {
-      partitions,
-      hashKey,
-      sessionMs: sessionMs + SEEN_EARLY_MS,
-      graceMs,
-      removalMs: 2 * deadlineMs,
-      isLogged: durability === "log",
-    };
-    return new Engine(options, performance.now());
+    return new Engine(engineOptionsOf({ ...this.settings, partitions, hashKey }), performance.now());
   }
 
   private recorderOptions(claim: Claim, durability: "log" | "snapshot"): ConstructorParameters<typeof Recorder>[2] {

@@ -139,9 +139,9 @@ export const COUNT_FAULTS: Readonly<Record<string, PlantedFault>> = {
   ),
   "a removed player's number is forgotten": fault(
     "R27",
-    "cluster/member-parts.ts",
-    "removalMs: 2 * deadlineMs,",
-    "removalMs: 0,",
+    "cluster/records/presences.ts",
+    "removalMs: 2 * deadlineMs",
+    "removalMs: 0",
     "a removal and its echo",
   ),
 };

@@ -8,7 +8,7 @@ import {
   begin,
   doesServe,
   elsewhere,
-  everybody,
+  expectStored,
   killAndRestartAll,
   playersOf,
   silencedTaker,
@@ -42,6 +42,7 @@ export const CLAIMS = {
     await writeToEachPartition(world);
     world.checker.areRecordsChecked = true;
     await expectExact(world);
+    await world.run(1500);
     await expectStored(world);
   },
 
@@ -83,6 +84,7 @@ export const CLAIMS = {
       for (const player of players.filter(isAsked)) void told(world, player, player.place, taker);
       await world.run(5);
     }
+    await world.run(1500);
     await expectStored(world);
   }),
 
@@ -104,6 +106,7 @@ export const CLAIMS = {
     world.network.mend();
     await world.run(8000);
     await expectExact(world);
+    await world.run(1500);
     await expectStored(world);
   },
 
@@ -136,13 +139,4 @@ function refound(world: World): void {
     record.claim = { ...record.claim, founding: world.randomId() };
     Object.assign(record, { snapshot: undefined, snapshotNumber: 0, log: [] });
   }
-}
-
-/** Whatever is acknowledged from now on outlives everybody. */
-async function expectStored(world: World): Promise<void> {
-  await world.run(1500);
-  await everybody(world, ({ place }) => place); // each says again where it is
-  await killAndRestartAll(world);
-  await expectExact(world);
-  await settle(world);
 }

@@ -10,12 +10,12 @@ import {
   doesServe,
   elsewhere,
   everybody,
-  killAndRestartAll,
+  expectStored,
   playersOf,
   silencedTaker,
   told,
 } from "../scenario-tools.ts";
-import { expectExact, settle } from "../settle.ts";
+import { expectExact } from "../settle.ts";
 import type { SimulatedNode } from "../simulated-node.ts";
 import type { World } from "../world.ts";
 import { inWorld, type Scenario } from "./scenario.ts";
@@ -103,8 +103,5 @@ async function expectKept(world: World): Promise<void> {
   await world.run(8000);
   await expectExact(world);
   world.checker.areRecordsChecked = true;
-  await everybody(world, ({ place }) => place); // each says again where it is
-  await killAndRestartAll(world);
-  await expectExact(world);
-  await settle(world);
+  await expectStored(world);
 }

@@ -1,16 +1,7 @@
 /** Scenarios of R15: a store that comes back with less while tables move, are kept, or have holders that are slow to say so. */
 import { itemAt } from "../item-at.ts";
-import {
-  aNode,
-  begin,
-  doesServe,
-  elsewhere,
-  everybody,
-  killAndRestartAll,
-  playersOf,
-  told,
-} from "../scenario-tools.ts";
-import { expectExact, settle } from "../settle.ts";
+import { aNode, begin, doesServe, elsewhere, expectStored, playersOf, told } from "../scenario-tools.ts";
+import { expectExact } from "../settle.ts";
 import type { SimulatedNode } from "../simulated-node.ts";
 import type { World } from "../world.ts";
 import type { Scenario } from "./scenario.ts";
@@ -90,8 +81,5 @@ async function expectKept(world: World, node: SimulatedNode): Promise<void> {
   if (!node.isUp) world.fail(`${node.name} is not up`);
   await expectExact(world);
   world.checker.areRecordsChecked = true;
-  await everybody(world, ({ place }) => place); // each says again where it is
-  await killAndRestartAll(world);
-  await expectExact(world);
-  await settle(world);
+  await expectStored(world);
 }

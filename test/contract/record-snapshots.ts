@@ -12,6 +12,10 @@ import {
   snapshotOf,
 } from "../support/claimed-records.ts";
 
+async function appendThree(store: RecordStore): Promise<void> {
+  for (const [index, text] of ["ab", "cd", "ef"].entries()) await appendOne(store, 2 * index, text);
+}
+
 /** @param open gives a fresh, empty store */
 export function snapshotsContract(open: () => Promise<RecordStore>): void {
   const claimed = (partitions?: readonly PartitionIndex[], claim?: Claim) => claimedIn(open, partitions, claim);
@@ -19,12 +23,7 @@ export function snapshotsContract(open: () => Promise<RecordStore>): void {
   describe("R3 snapshot()", () => {
     test("replaces the log it covers and leaves the rest", async () => {
       const store = await claimed();
-      for (const [from, text] of [
-        [0, "ab"],
-        [2, "cd"],
-        [4, "ef"],
-      ] as const)
-        await appendOne(store, from, text);
+      await appendThree(store);
       expect(await store.snapshot(0, ALICE, snapshotOf(1, 4, "S"))).toBe("landed");
       expect(await recordOf(store, 0, ALICE)).toEqual({ snapshot: "S", log: ["ef"] });
       expect(await appendOne(store, 6, "gh")).toBe("landed");
@@ -103,12 +102,7 @@ export function snapshotsContract(open: () => Promise<RecordStore>): void {
     });
     test("that is partial keeps what it covered covered under later claims", async () => {
       const store = await claimed();
-      for (const [from, text] of [
-        [0, "ab"],
-        [2, "cd"],
-        [4, "ef"],
-      ] as const)
-        await appendOne(store, from, text);
+      await appendThree(store);
       await store.snapshot(0, ALICE, snapshotOf(1, 2, "S"));
       expect(await recordOf(store, 0, BOB)).toEqual({ snapshot: "S", log: ["cd", "ef"] });
       await appendOne(store, 0, "g", BOB);

@@ -5,20 +5,10 @@ import { Engine, type EngineOptions } from "../../engine/engine.ts";
 import { MODES_MAX } from "../../engine/modes.ts";
 import { NO_SEQ } from "../../engine/partition.ts";
 import { CELL, ROW_WORDS, takenRows } from "../../engine/presence-table.ts";
-import { regionOf } from "../../engine/regions.ts";
 import { itemAt, take } from "../../simulator/item-at.ts";
-import { KEY_BYTES, playerId } from "../../simulator/players.ts";
+import { playerId } from "../../simulator/players.ts";
+import { CA, OPTIONS, WALL_MS } from "../support/numbered-engine.ts";
 
-const OPTIONS: EngineOptions = {
-  partitions: 16,
-  hashKey: KEY_BYTES,
-  sessionMs: 10_000,
-  removalMs: 4000,
-  graceMs: 5000,
-  isLogged: true,
-};
-const WALL_MS = 1_700_000_000_000;
-const CA = regionOf("CA");
 const PARTITION = 5;
 
 const engineOf = (options: Partial<EngineOptions> = {}): Engine => new Engine({ ...OPTIONS, ...options }, 0);
