@@ -46,16 +46,33 @@ export function readWal(bytes: Uint8Array): Wal {
     (magic === MAGIC_LITTLE || magic === MAGIC_BIG) &&
     header[0] === view.getUint32(24) &&
     header[1] === view.getUint32(28);
-  // Where the header is bad, the first frame still says which generation it belongs to.
-  const salts = isHeaderValid ? 16 : HEADER_BYTES + 8;
-  const frames = readFrames(
-    view,
-    bytes,
-    isHeaderValid ? header : undefined,
-    [view.getUint32(salts), view.getUint32(salts + 4)],
-    isLittle,
-  );
-  return { frames, damage: isHeaderValid ? damageOf(frames) : damageOfHeadless(frames) };
+  if (!isHeaderValid) return readHeadless(view, bytes);
+  const frames = readFrames(view, bytes, header, [view.getUint32(16), view.getUint32(20)], isLittle);
+  return { frames, damage: damageOf(frames) };
+}
+
+/**
+ * A bad header can lie about all that it says, also about the order of bytes in the checksums. So the first frame tells
+ * the generation, and the order is the one in which more commits fit their checksums. The header is synced before any
+ * frame of its generation is written: a commit behind a bad header is one that SQLite would not see.
+ */
+function readHeadless(view: DataView, bytes: Uint8Array): Wal {
+  const salts: Pair = [view.getUint32(HEADER_BYTES + 8), view.getUint32(HEADER_BYTES + 12)];
+  const [little, big] = [true, false].map((isLittle) => readFrames(view, bytes, undefined, salts, isLittle)) as [
+    WalFrame[],
+    WalFrame[],
+  ];
+  const frames = commitsOf(big) > commitsOf(little) ? big : little;
+  const commits = commitsOf(frames);
+  const damage =
+    commits === 0
+      ? undefined
+      : `the header of headcount.db-wal fails its checksum, and ${commits} commits stand behind it`;
+  return { frames, damage };
+}
+
+function commitsOf(frames: readonly WalFrame[]): number {
+  return frames.filter((frame) => frame.isValid && frame.isCommit).length;
 }
 
 type Pair = readonly [number, number];
@@ -116,14 +133,6 @@ function damageOf(frames: readonly WalFrame[]): string | undefined {
   const isInTheMiddle = commits.length > 1 || (frames[bad] as WalFrame).isCommit || new Set(pages).size < pages.length;
   if (!isInTheMiddle) return undefined;
   return `frame ${bad + 1} of headcount.db-wal fails its checksum, and later commits stand behind it (${commits.length})`;
-}
-
-/** The header is synced before any frame of its generation is written. */
-function damageOfHeadless(frames: readonly WalFrame[]): string | undefined {
-  const commits = frames.filter((frame) => frame.isValid && frame.isCommit).length;
-  return commits === 0
-    ? undefined
-    : `the header of headcount.db-wal fails its checksum, and ${commits} commits stand behind it`;
 }
 
 function checksum(view: DataView, start: number, bytes: number, isLittle: boolean, [first, second]: Pair): Pair {
