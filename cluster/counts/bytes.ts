@@ -9,11 +9,12 @@ import { isModeName } from "../../engine/modes.ts";
 import { REGION_BY_LETTERS, REGION_LETTERS } from "../../engine/regions.ts";
 
 const BYTES_FIRST = 64; // a beat where nothing changed
+const BYTES_SECOND = 4096; // a few boards
 const CHECKSUM_BYTES = 4;
 const HEAD_BYTES = 2;
 
 export class ByteWriter {
-  private bytes = new Uint8Array(BYTES_FIRST);
+  private bytes = Buffer.allocUnsafe(BYTES_FIRST);
   private at = 0;
 
   byte(value: number): void {
@@ -32,8 +33,10 @@ export class ByteWriter {
   }
 
   name(name: string): void {
-    this.byte(name.length);
-    for (let index = 0; index < name.length; index++) this.byte(name.charCodeAt(index));
+    const { length } = name;
+    this.byte(length);
+    if (this.at + length > this.bytes.length) this.grow(length);
+    this.at += this.bytes.write(name, this.at, "latin1");
   }
 
   list<T>(items: readonly T[], write: (writer: ByteWriter, item: T) => void): void {
@@ -45,12 +48,12 @@ export class ByteWriter {
   end(): Uint8Array {
     if (this.at + CHECKSUM_BYTES > this.bytes.length) this.grow(CHECKSUM_BYTES);
     const bytes = this.bytes.subarray(0, this.at + CHECKSUM_BYTES);
-    new DataView(bytes.buffer).setUint32(this.at, checksum(bytes), true);
+    bytes.writeUInt32LE(checksum(bytes), this.at);
     return bytes;
   }
 
   private grow(more: number): void {
-    const bytes = new Uint8Array(this.bytes.length * 2 + more);
+    const bytes = Buffer.allocUnsafe(Math.max(BYTES_SECOND, this.bytes.length * 2 + more));
     bytes.set(this.bytes);
     this.bytes = bytes;
   }
@@ -61,11 +64,11 @@ export class ByteReader {
   readonly partitions: number;
   private at = 0;
   private readonly last: number;
-  private readonly bytes: Uint8Array;
+  private readonly bytes: Buffer;
 
   /** @param partitions how many the cluster has */
   constructor(bytes: Uint8Array, partitions: number) {
-    this.bytes = bytes;
+    this.bytes = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
     this.partitions = partitions;
     this.last = bytes.length - CHECKSUM_BYTES;
   }
@@ -77,8 +80,7 @@ export class ByteReader {
     this.require(bytes[0] === version, `version ${version}, not ${bytes[0]}`);
     const kind = kinds[(bytes[1] as number) - 1];
     this.require(kind !== undefined, `a known kind, not ${bytes[1]}`);
-    const sum = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength).getUint32(last, true);
-    this.require(sum === checksum(bytes), "the checksum fits");
+    this.require(bytes.readUInt32LE(last) === checksum(bytes), "the checksum fits");
     this.at = HEAD_BYTES;
     return kind;
   }
@@ -123,7 +125,7 @@ export class ByteReader {
   mode(): string {
     const length = this.byte();
     this.require(this.at + length <= this.last, "a name that ends before the checksum");
-    const name = String.fromCharCode(...this.bytes.subarray(this.at, this.at + length));
+    const name = this.bytes.toString("latin1", this.at, this.at + length);
     this.at += length;
     this.require(isModeName(name), "a mode's name");
     return name;
