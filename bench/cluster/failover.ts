@@ -17,7 +17,7 @@ const EVENTS: readonly EventName[] = ["nothing", "kill -9", "join", "drain", "ro
 const CLIENTS = fileURLToPath(new URL("clients-child.ts", import.meta.url));
 
 export async function measureFailover(settings: FailoverSettings): Promise<FailoverResult> {
-  const { players, requestsPerSecond, rounds, seconds } = settings;
+  const { players, requestsPerSecond, rounds, settleSeconds, seconds } = settings;
   const cluster = await Cluster.start(NODE_COUNT, LONG_SESSION);
   await fillByBatches({ url: cluster.urls[0] as string }, players);
   const clients = startClients({ players, requestsPerSecond });
@@ -29,7 +29,7 @@ export async function measureFailover(settings: FailoverSettings): Promise<Failo
     waits.get(name)?.push(await clients.figures());
   };
   clients.show(cluster.urls);
-  await pause(seconds * 1000);
+  await pause(settleSeconds * 1000);
   for (let round = 0; round < rounds; round++) {
     await watch("nothing", async () => undefined);
     await watch("kill -9", () => (cluster.nodes[round % NODE_COUNT] as RunningNode).stop("SIGKILL"));

@@ -1,4 +1,4 @@
-/** A cluster as it is: processes of `node/main.ts` over a Redis of their own, all on the servers' core. */
+/** A cluster as it is: processes of `node/headcount.js` over a Redis of their own, all on the servers' core. */
 import type { ChildProcess } from "node:child_process";
 import { createServer } from "node:net";
 import { setTimeout as pause } from "node:timers/promises";
@@ -15,7 +15,7 @@ export interface RunningNode {
   signal(signal: NodeJS.Signals): void;
 }
 
-const NODE_MAIN = fileURLToPath(new URL("../../node/main.ts", import.meta.url));
+const NODE_MAIN = fileURLToPath(new URL("../../node/headcount.js", import.meta.url));
 const READY_WITHIN_MS = 60_000;
 const LOOK_EVERY_MS = 20;
 

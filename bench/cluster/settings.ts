@@ -26,6 +26,8 @@ export interface FailoverSettings {
   readonly rounds: number;
   readonly players: number;
   readonly requestsPerSecond: number;
+  /** Before the first event: nodes that were filled at full speed write their snapshots for a while. */
+  readonly settleSeconds: number;
   /** Watched after each event. */
   readonly seconds: number;
 }
@@ -86,7 +88,7 @@ export const FULL: ClusterSettings = {
     warmSeconds: 1,
     seconds: 5,
   },
-  failover: { rounds: 3, players: 1_000_000, requestsPerSecond: 1_000, seconds: 6 },
+  failover: { rounds: 3, players: 1_000_000, requestsPerSecond: 1_000, settleSeconds: 20, seconds: 6 },
   freshness: { rounds: 3, players: 100_000, reportsPerSecond: 3_000, probes: 4, seconds: 8 },
   growth: {
     sizes: [
@@ -115,7 +117,7 @@ export const QUICK: ClusterSettings = {
     warmSeconds: 0.5,
     seconds: 1,
   },
-  failover: { rounds: 1, players: 5_000, requestsPerSecond: 100, seconds: 6 },
+  failover: { rounds: 1, players: 5_000, requestsPerSecond: 100, settleSeconds: 1, seconds: 2 },
   freshness: { rounds: 1, players: 2_000, reportsPerSecond: 200, probes: 2, seconds: 2 },
   growth: {
     sizes: [{ nodes: 3, partitions: 64, players: 1_000, loadMs: 200, isWhole: true }],

@@ -23,7 +23,7 @@ export interface Server {
 
 export type StartServer = () => Promise<Server>;
 
-const NODE_MAIN = fileURLToPath(new URL("../../node/main.ts", import.meta.url));
+const NODE_MAIN = fileURLToPath(new URL("../../node/headcount.js", import.meta.url));
 const LOOP_DELAY = new URL("loop-delay.ts", import.meta.url).href;
 
 export interface HeadcountOptions {

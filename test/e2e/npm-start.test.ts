@@ -1,4 +1,5 @@
 import { type ChildProcess, spawn, spawnSync } from "node:child_process";
+import { cpSync, mkdirSync, readdirSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 
 import { expect, onTestFinished, test } from "vitest";
@@ -35,6 +36,23 @@ test("headcount.js says what to do where Node is too old", () => {
   );
   expect(stderr).toMatch(/^Headcount needs Node \S+ or newer, and this is 20\.20\.2\. Use `npm start`/);
   expect(status).toBe(1);
+});
+
+test("headcount.js keeps what was compiled for the next start, and starts where it cannot", async () => {
+  await using folder = await temporaryFolder();
+  const packages = join(folder.path, "node_modules");
+  for (const part of ["package.json", "node", "cluster", "engine"])
+    cpSync(join(PROJECT_DIR, part), join(folder.path, part), { recursive: true });
+  mkdirSync(packages);
+  for (const name of readdirSync(join(PROJECT_DIR, "node_modules")))
+    if (name !== ".cache") symlinkSync(join(PROJECT_DIR, "node_modules", name), join(packages, name));
+  const version = (): unknown =>
+    spawnSync(process.execPath, [join(folder.path, "node/headcount.js"), "--version"], { encoding: "utf8" });
+  expect(version()).toMatchObject({ status: 0, stderr: "" });
+  expect(readdirSync(join(packages, ".cache/compiled"))).not.toHaveLength(0);
+  rmSync(join(packages, ".cache"), { recursive: true });
+  writeFileSync(join(packages, ".cache"), "no folder");
+  expect(version(), "nothing can be written there").toMatchObject({ status: 0, stderr: "" });
 });
 
 /** In a process group of its own, as a shell would start it. */

@@ -18,7 +18,7 @@ import { take } from "../../simulator/item-at.ts";
 import { until } from "./until.ts";
 
 export const PROJECT_DIR = fileURLToPath(new URL("../..", import.meta.url));
-const MAIN = join(PROJECT_DIR, "node/main.ts");
+const MAIN = join(PROJECT_DIR, "node/headcount.js");
 const LISTENS = /^Headcount (\S+) listens on (http:\/\/[\d.]+:(\d+))\s*$/m;
 const START_LIMIT_MS = 30_000;
 const STOP_LIMIT_MS = 30_000;
@@ -96,7 +96,7 @@ export async function startNode({ env = {}, dataDir, runBy, onSpawn }: StartOpti
   }
 }
 
-/** Runs `node/main.ts` to its end: for starts that must fail, and for `--help`. A node that serves instead is an error. */
+/** Runs `node/headcount.js` to its end: for starts that must fail, and for `--help`. A node that serves instead is an error. */
 export async function runToExit({
   args = [],
   env = {},
