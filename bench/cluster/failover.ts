@@ -13,6 +13,10 @@ import { LONG_SESSION } from "./systems.ts";
 /** As a cluster has it without being told. */
 const LEASE_MS = 3_000;
 const NODE_COUNT = 3;
+/** Nothing is left of the last event where nobody waited longer than this for some seconds. */
+const CALM_MS = 300;
+const CALM_SECONDS = 2;
+const CALM_WITHIN_MS = 60_000;
 const EVENTS: readonly EventName[] = ["nothing", "kill -9", "join", "drain", "rolling restart"];
 const CLIENTS = fileURLToPath(new URL("clients-child.ts", import.meta.url));
 
@@ -23,7 +27,7 @@ export async function measureFailover(settings: FailoverSettings): Promise<Failo
   const clients = startClients({ players, requestsPerSecond });
   const waits = new Map<EventName, ClientsFigures[]>(EVENTS.map((name) => [name, []]));
   const watch = async (name: EventName, happen: () => Promise<void>): Promise<void> => {
-    await clients.figures();
+    await untilCalm(clients);
     await happen();
     await pause(seconds * 1000);
     waits.get(name)?.push(await clients.figures());
@@ -54,6 +58,19 @@ export async function measureFailover(settings: FailoverSettings): Promise<Failo
   await cluster.stop();
   const events = EVENTS.map((name) => waitsOf(name, waits.get(name) ?? []));
   return { players, requestsPerSecond, leaseMs: LEASE_MS, events };
+}
+
+/** What the last event left behind is not the next one's: nodes that have just started work it off. */
+async function untilCalm(clients: Clients): Promise<void> {
+  const limitMs = performance.now() + CALM_WITHIN_MS;
+  for (let calmSeconds = 0; calmSeconds < CALM_SECONDS;) {
+    await clients.figures();
+    await pause(1000);
+    const { longestMs, waitingMs } = await clients.figures();
+    calmSeconds = Math.max(longestMs, waitingMs) < CALM_MS ? calmSeconds + 1 : 0;
+    if (performance.now() > limitMs)
+      throw new Error(`Clients still wait for more than ${CALM_MS} ms with nothing going on`);
+  }
 }
 
 function waitsOf(name: EventName, figures: readonly ClientsFigures[]): EventWaits {
