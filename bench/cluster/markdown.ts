@@ -101,7 +101,8 @@ function failoverText({
     `Three nodes, ${number(players)} players, ${number(requestsPerSecond)} clients a second, each of which tries until it succeeds; lease ${number(leaseMs)} ms. ` +
       "Clients choose among the nodes whose `/readyz` said yes within the last tenth of a second, as a load balancer does; after a refusal they " +
       "wait 50 ms, after a broken connection they go elsewhere at once. A wait is from a client's first try to its success. Rows are watched from " +
-      "the event until some seconds after it; *join* begins when the process is started.",
+      "the event until some seconds after it; *join* begins when the process is started. An event begins when for two seconds nobody waited " +
+      "longer than 300 ms: what the one before left behind is not its own.",
     table(["event", "longest wait, ms", "p99, ms", "requests", "first tries refused", "answered `202`"], rows),
   ];
 }
