@@ -34,7 +34,13 @@ test("measureCost() has every system answer, and sees its CPU time", async () =>
 });
 
 test("measureFailover() sees every client through a death, joins and a drain", async () => {
-  const { events } = await measureFailover({ rounds: 1, players: 500, requestsPerSecond: 50, settleSeconds: 0, seconds: 1 });
+  const { events } = await measureFailover({
+    rounds: 1,
+    players: 500,
+    requestsPerSecond: 50,
+    settleSeconds: 0,
+    seconds: 1,
+  });
   for (const { name, requests, longestMs } of events) {
     expect(
       requests.every((count) => count > 0),
