@@ -252,6 +252,8 @@ export class Membership {
   private learn(list: MemberList | undefined): void {
     this.list = list ?? this.list;
     if (this.list === undefined) return this.renewNow();
+    const listed = list?.listed.find(({ member }) => member.incarnation === this.me.incarnation);
+    if (listed !== undefined) this.words.onListed(listed.held);
     this.follow(this.list.view);
     this.ports.onList(this.list);
   }

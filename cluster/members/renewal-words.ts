@@ -86,6 +86,14 @@ export class RenewalWords {
     if (renewal.held !== undefined) this.named = undefined;
   }
 
+  /**
+   * R15: what the list has of this node. A renewal that was given up may reach the store late and put what it named in the
+   * place of something newer; nobody would see the newer again, and under a new run nobody could go on.
+   */
+  onListed(held: string | undefined): void {
+    if (this.named !== undefined && held !== this.named) this.named = undefined;
+  }
+
   /** R15: the store does not have what was named. */
   nameAgain(): void {
     this.named = undefined;
