@@ -52,17 +52,21 @@ export function readWal(bytes: Uint8Array): Wal {
 }
 
 /**
- * A bad header can lie about all that it says, also about the order of bytes in the checksums. So the first frame tells
- * the generation, and the order is the one in which more commits fit their checksums. The header is synced before any
- * frame of its generation is written: a commit behind a bad header is one that SQLite would not see.
+ * A bad header can lie about all that it says: the generation, which the first frame names too; the order of bytes in the
+ * checksums; and the checksum that the first frame continues, which can also be computed. The reading that counts is the one
+ * with the most commits. The header is synced before any frame of its generation is written, so a commit behind a bad one
+ * was acknowledged, and SQLite would not see it.
  */
 function readHeadless(view: DataView, bytes: Uint8Array): Wal {
   const salts: Pair = [view.getUint32(HEADER_BYTES + 8), view.getUint32(HEADER_BYTES + 12)];
-  const [little, big] = [true, false].map((isLittle) => readFrames(view, bytes, undefined, salts, isLittle)) as [
-    WalFrame[],
-    WalFrame[],
-  ];
-  const frames = commitsOf(big) > commitsOf(little) ? big : little;
+  const stored: Pair = [view.getUint32(24), view.getUint32(28)];
+  const [frames] = [true, false]
+    .flatMap((isLittle) =>
+      [stored, checksum(view, 0, 24, isLittle, [0, 0])].map((before) =>
+        readFrames(view, bytes, before, salts, isLittle),
+      ),
+    )
+    .toSorted((one, other) => commitsOf(other) - commitsOf(one)) as [WalFrame[]];
   const commits = commitsOf(frames);
   const damage =
     commits === 0
@@ -77,13 +81,7 @@ function commitsOf(frames: readonly WalFrame[]): number {
 
 type Pair = readonly [number, number];
 
-function readFrames(
-  view: DataView,
-  bytes: Uint8Array,
-  header: Pair | undefined,
-  salts: Pair,
-  isLittle: boolean,
-): WalFrame[] {
+function readFrames(view: DataView, bytes: Uint8Array, header: Pair, salts: Pair, isLittle: boolean): WalFrame[] {
   const frames: WalFrame[] = [];
   let previous = header;
   let last = -1;
@@ -93,7 +91,7 @@ function readFrames(
       view.getUint32(at) > 0 && view.getUint32(at + 8) === salts[0] && view.getUint32(at + 12) === salts[1];
     const stored: Pair = [view.getUint32(at + 16), view.getUint32(at + 20)];
     let isValid = false;
-    if (hasSalts && previous !== undefined) {
+    if (hasSalts) {
       const computed = checksum(
         view,
         at + FRAME_HEADER_BYTES,

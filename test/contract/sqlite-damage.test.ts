@@ -6,6 +6,7 @@
 import { mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
 import { crc32 } from "node:zlib";
 import fc from "fast-check";
 import { afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
@@ -252,6 +253,20 @@ describe("a damaged store", () => {
       expect(records).toEqual(truth);
       await store.close();
     }
+  });
+
+  test("with one bit changed in the header before a single commit of one page is noticed", () => {
+    const path = join(folder, "one-page.db");
+    const database = new DatabaseSync(path);
+    database.exec(
+      "PRAGMA page_size = 4096; PRAGMA journal_mode = WAL; CREATE TABLE t (a); PRAGMA wal_checkpoint(TRUNCATE)",
+    );
+    database.exec("INSERT INTO t VALUES (1)");
+    const wal = readFileSync(`${path}-wal`);
+    database.close();
+    expect(readWal(wal)).toMatchObject({ frames: [{ isCommit: true, isValid: true }], damage: undefined });
+    for (let bit = 0; bit < 32 * 8; bit++)
+      expect(readWal(flipped(wal, bit >> 3, 1 << (bit & 7))).damage, `bit ${bit}`).toContain("the header");
   });
 
   test("of which nothing can be read says that everything would be lost, and repaired is empty", async () => {
