@@ -16,14 +16,13 @@ if (major < majorNeeded || (major === majorNeeded && minor < minorNeeded)) {
     `Headcount needs Node ${needed} or newer, and this is ${process.versions.node}. Use \`npm start\`, which brings the right one.`,
   );
 }
-// What was compiled is kept for the next start, which takes a third less time then: beside the packages, where only who installs
-// them may write. Where nothing can be written there, nothing is kept. Threads are told by the environment.
+// What was compiled is kept for later starts, which then take about a third less CPU: beside the packages, where only who
+// installs them may write. Where nothing can be written there, nothing is kept. Threads are told by the environment.
 const folder = fileURLToPath(new URL("../node_modules/.cache/compiled", import.meta.url));
-const isKept = module.enableCompileCache(folder).status === module.constants.compileCacheStatus.ENABLED;
-if (isKept) process.env.NODE_COMPILE_CACHE = folder;
+const { status } = module.enableCompileCache(folder);
+if (status === module.constants.compileCacheStatus.ENABLED) process.env.NODE_COMPILE_CACHE = folder;
 try {
   await import("./main.ts");
-  if (isKept) module.flushCompileCache(); // a node may run for months, and end by SIGKILL
 } catch (error) {
   if (error?.code !== "ERR_MODULE_NOT_FOUND" || !error.message.startsWith("Cannot find package")) throw error;
   stop(`Dependencies are missing. Use \`npm start\`, which installs them. (${error.message})`);

@@ -1,4 +1,5 @@
 /** Runs a node until it is told to end: one listener, a greeting, and exit 0 once everything is stored. */
+import { flushCompileCache } from "node:module";
 import { resolve } from "node:path";
 import type { FastifyInstance } from "fastify";
 import { type Logger, pino } from "pino";
@@ -27,6 +28,7 @@ export async function run(settings: Settings, version: string): Promise<never> {
   if (!isAlone) closeOnSignals(() => close(app, connections, service, log), log);
   await service.start(portOf(app.server), reachableUrl(app.server));
   if (isAlone) closeOnSignals(() => close(app, connections, service, log), log);
+  flushCompileCache(); // what headcount.js keeps: a node may run for months, and end by SIGKILL
   if (service.status.kind === "ready") greet(listenedUrl(app.server), settings, version);
   throw await service.failure;
 }

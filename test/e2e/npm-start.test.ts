@@ -1,4 +1,5 @@
 import { type ChildProcess, spawn, spawnSync } from "node:child_process";
+import { once } from "node:events";
 import { cpSync, mkdirSync, readdirSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 
@@ -46,14 +47,23 @@ test("headcount.js keeps what was compiled for the next start, and starts where 
   mkdirSync(packages);
   for (const name of readdirSync(join(PROJECT_DIR, "node_modules")))
     if (name !== ".cache") symlinkSync(join(PROJECT_DIR, "node_modules", name), join(packages, name));
-  const version = (): unknown =>
-    spawnSync(process.execPath, [join(folder.path, "node/headcount.js"), "--version"], { encoding: "utf8" });
-  expect(version()).toMatchObject({ status: 0, stderr: "" });
-  expect(readdirSync(join(packages, ".cache/compiled"))).not.toHaveLength(0);
+  const compiled = join(packages, ".cache/compiled");
+  const headcount = join(folder.path, "node/headcount.js");
+  const env = { ...process.env, HEADCOUNT_PORT: "0", HEADCOUNT_DATA_DIR: join(folder.path, "data") };
+  const node = spawn(process.execPath, [headcount], { env, stdio: ["ignore", "pipe", "ignore"] });
+  await once(node.stdout, "data"); // the greeting
+  node.kill("SIGKILL");
+  await once(node, "exit");
+  expect(filesBelow(compiled), "also where the node does not end in good order").toBeGreaterThan(100);
   rmSync(join(packages, ".cache"), { recursive: true });
   writeFileSync(join(packages, ".cache"), "no folder");
-  expect(version(), "nothing can be written there").toMatchObject({ status: 0, stderr: "" });
+  const version = spawnSync(process.execPath, [headcount, "--version"], { encoding: "utf8" });
+  expect(version, "nothing can be written there").toMatchObject({ status: 0, stderr: "" });
 });
+
+function filesBelow(folder: string): number {
+  return readdirSync(folder, { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile()).length;
+}
 
 /** In a process group of its own, as a shell would start it. */
 function npmStart(settings: Readonly<Record<string, string>>): { npm: ChildProcess; output: () => string } {
