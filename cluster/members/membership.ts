@@ -253,7 +253,10 @@ export class Membership {
     this.list = list ?? this.list;
     if (this.list === undefined) return this.renewNow();
     const listed = list?.listed.find(({ member }) => member.incarnation === this.me.incarnation);
-    if (listed !== undefined) this.words.onListed(listed.held);
+    if (listed !== undefined && !this.words.isAsNamed(listed.held)) {
+      this.words.nameAgain();
+      this.renewNow();
+    }
     this.follow(this.list.view);
     this.ports.onList(this.list);
   }

@@ -87,11 +87,11 @@ export class RenewalWords {
   }
 
   /**
-   * R15: what the list has of this node. A renewal that was given up may reach the store late and put what it named in the
-   * place of something newer; nobody would see the newer again, and under a new run nobody could go on.
+   * R15: whether the list has of this node what it named last. A renewal that was given up may reach the store late and put
+   * something older there; nobody would see the newer again, and under a new run nobody could go on.
    */
-  onListed(held: string | undefined): void {
-    if (this.named !== undefined && held !== this.named) this.named = undefined;
+  isAsNamed(held: string): boolean {
+    return this.named === undefined || held === this.named;
   }
 
   /** R15: the store does not have what was named. */
