@@ -5,10 +5,11 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { closeSync, openSync, readFileSync } from "node:fs";
 import { mkdtemp, rm } from "node:fs/promises";
-import { connect, createServer } from "node:net";
+import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
+import { freePort } from "./free-port.ts";
 
 const NODE_COUNT = 3;
 const MAIN = join(import.meta.dirname, "../node/headcount.js");
@@ -196,17 +197,6 @@ async function end(exitCode: number): Promise<void> {
   await parts.redis?.end();
   await rm(folder, { recursive: true, force: true });
   process.exit(exitCode);
-}
-
-/** One that nobody listens on just now. */
-function freePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const server = createServer().once("error", reject);
-    server.listen(0, "127.0.0.1", () => {
-      const address = server.address();
-      server.close(() => resolve(typeof address === "object" ? (address?.port ?? 0) : 0));
-    });
-  });
 }
 
 /** True where Redis answers. */

@@ -1,10 +1,10 @@
 /** A cluster as it is: processes of `node/headcount.js` over a Redis of their own, all on the servers' core. */
 import type { ChildProcess } from "node:child_process";
-import { createServer } from "node:net";
 import { setTimeout as pause } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { end, lineOf, SERVER_CORE, spawnOn, temporaryFolder } from "../support/children.ts";
 import { type RedisServer, startRedis } from "../support/redis-server.ts";
+import { freePort } from "../../scripts/free-port.ts";
 
 export interface RunningNode {
   readonly id: string;
@@ -110,15 +110,4 @@ async function untilReady(url: string): Promise<void> {
     if (performance.now() > limitMs) throw new Error(`The node at ${url} is not ready after ${READY_WITHIN_MS} ms`);
     await pause(LOOK_EVERY_MS);
   }
-}
-
-/** One that nobody listens on just now. */
-function freePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const server = createServer().once("error", reject);
-    server.listen(0, "127.0.0.1", () => {
-      const address = server.address();
-      server.close(() => resolve(typeof address === "object" ? (address?.port ?? 0) : 0));
-    });
-  });
 }

@@ -6,7 +6,7 @@ import { RedisStore } from "../../node/redis/redis-store.ts";
 import { KEY } from "../support/bound-store.ts";
 import { byTag } from "../support/by-tag.ts";
 import { type Authority, hasOpenssl, makeAuthority } from "../support/certificates.ts";
-import { freePort } from "../support/free-port.ts";
+import { freePort } from "../../scripts/free-port.ts";
 import { startNode } from "../support/node-process.ts";
 import { hasRedis, startRedis, startRedisCluster, startSentinelFor } from "../support/redis-server.ts";
 import { LEASE_MS, renewalOf, wholeRunOf } from "../support/renewals.ts";

@@ -9,7 +9,7 @@ import { expect, onTestFinished, test } from "vitest";
 
 import { nonEmpty } from "../../simulator/item-at.ts";
 import { startCluster, untilAgreed } from "../support/cluster.ts";
-import { freePort } from "../support/free-port.ts";
+import { freePort } from "../../scripts/free-port.ts";
 import { gamemodePath, HttpClient } from "../support/http.ts";
 import { type NodeProcess, PROJECT_DIR, startNode } from "../support/node-process.ts";
 import { hasRedis } from "../support/redis-server.ts";

@@ -12,7 +12,7 @@ import { join } from "node:path";
 import { Redis } from "ioredis";
 
 import { itemAt, take } from "../../simulator/item-at.ts";
-import { freePort } from "./free-port.ts";
+import { freePort } from "../../scripts/free-port.ts";
 import { temporaryFolder } from "./node-process.ts";
 import { until } from "./until.ts";
 
