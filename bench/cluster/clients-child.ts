@@ -25,14 +25,18 @@ export interface ClientsFigures {
   readonly longestMs: number;
 }
 
-/** What the parent says: which nodes there are, or that it wants the figures since it last asked. */
-export type Command = { readonly urls: readonly string[] } | "figures";
+/**
+ * What the parent says: which nodes there are; or that it wants the figures since it last asked for them; or the longest
+ * wait of the last seconds alone, in milliseconds.
+ */
+export type Command = { readonly urls: readonly string[] } | "figures" | "longest wait lately";
 
 const LOOK_EVERY_MS = 100;
 /** After a refusal; a game client would wait a little longer. */
 const RETRY_MS = 50;
 /** A node that has not answered by then is not waited for: its own deadline is 2 s. */
 const GIVE_UP_MS = 2_500;
+const LATELY_MS = 2_000;
 
 class Node {
   readonly url: string;
@@ -75,6 +79,8 @@ const options = JSON.parse(process.argv[2] as string) as ClientsOptions;
 const random = randomOf(7);
 let nodes: Node[] = [];
 let waitsMs: number[] = [];
+/** The waits that ended lately, oldest first. */
+let ended: { readonly atMs: number; readonly waitMs: number }[] = [];
 let [requests, refused, counted] = [0, 0, 0];
 const waitingSinceMs = new Set<{ readonly atMs: number }>();
 let dueMs = performance.now();
@@ -87,7 +93,9 @@ function report(): void {
   const request = httpPost("/v1/reports", batchBody(player, player + 1, random));
   tryOnce(request, undefined, (status) => {
     waitingSinceMs.delete(since);
-    waitsMs.push(performance.now() - since.atMs);
+    const nowMs = performance.now();
+    waitsMs.push(nowMs - since.atMs);
+    ended.push({ atMs: nowMs, waitMs: nowMs - since.atMs });
     if (status === 202) counted++;
   });
 }
@@ -117,16 +125,25 @@ function sendDue(): void {
     if (nodes.length > 0) report();
 }
 
-function takeFigures(): ClientsFigures {
+/** How long the longest waits that still does. */
+function waitingMsAt(nowMs: number): number {
+  return Math.max(0, ...Array.from(waitingSinceMs, ({ atMs }) => nowMs - atMs));
+}
+
+function longestWaitLately(): number {
   const nowMs = performance.now();
+  ended = ended.filter(({ atMs }) => nowMs - atMs <= LATELY_MS);
+  return Math.max(waitingMsAt(nowMs), ...ended.map(({ waitMs }) => waitMs));
+}
+
+function takeFigures(): ClientsFigures {
   const sorted = waitsMs.toSorted((a, b) => a - b);
-  const waitingMs = Math.max(0, ...Array.from(waitingSinceMs, ({ atMs }) => nowMs - atMs));
   const figures = {
     requests,
     refused,
     counted,
     waiting: waitingSinceMs.size,
-    waitingMs,
+    waitingMs: waitingMsAt(performance.now()),
     p99Ms: sorted[Math.floor(sorted.length * 0.99)] ?? 0,
     longestMs: sorted.at(-1) ?? 0,
   };
@@ -136,6 +153,7 @@ function takeFigures(): ClientsFigures {
 
 process.on("message", (command: Command) => {
   if (command === "figures") return void process.send?.(takeFigures());
+  if (command === "longest wait lately") return void process.send?.(longestWaitLately());
   nodes = command.urls.map((url) => nodes.find((node) => node.url === url) ?? new Node(url));
   for (const node of nodes) node.look();
 });

@@ -7,16 +7,15 @@ import { fillByBatches } from "../support/fill.ts";
 import type { ClientsFigures, ClientsOptions, Command } from "./clients-child.ts";
 import { Cluster, type RunningNode } from "./nodes.ts";
 import type { EventName, EventWaits, FailoverResult } from "./results.ts";
-import type { FailoverSettings } from "./settings.ts";
+import { CALM_MS, type FailoverSettings } from "./settings.ts";
 import { LONG_SESSION } from "./systems.ts";
 
 /** As a cluster has it without being told. */
 const LEASE_MS = 3_000;
 const NODE_COUNT = 3;
-/** Nothing is left of the last event where nobody waited longer than this for some seconds. */
-const CALM_MS = 300;
-const CALM_SECONDS = 2;
-const CALM_WITHIN_MS = 60_000;
+/** An event is over where nobody waited longer than this lately; one that never ends is told as it is then. */
+const OVER_WITHIN_MS = 60_000;
+const LOOK_EVERY_MS = 250;
 const EVENTS: readonly EventName[] = ["nothing", "kill -9", "join", "drain", "rolling restart"];
 const CLIENTS = fileURLToPath(new URL("clients-child.ts", import.meta.url));
 
@@ -27,9 +26,10 @@ export async function measureFailover(settings: FailoverSettings): Promise<Failo
   const clients = startClients({ players, requestsPerSecond });
   const waits = new Map<EventName, ClientsFigures[]>(EVENTS.map((name) => [name, []]));
   const watch = async (name: EventName, happen: () => Promise<void>): Promise<void> => {
-    await untilCalm(clients);
+    await clients.figures();
     await happen();
     await pause(seconds * 1000);
+    await untilCalm(clients);
     waits.get(name)?.push(await clients.figures());
   };
   clients.show(cluster.urls);
@@ -60,17 +60,10 @@ export async function measureFailover(settings: FailoverSettings): Promise<Failo
   return { players, requestsPerSecond, leaseMs: LEASE_MS, events };
 }
 
-/** What the last event left behind is not the next one's: nodes that have just started work it off. */
+/** What an event leaves behind is its own, not the next one's: nodes that have just started work it off. */
 async function untilCalm(clients: Clients): Promise<void> {
-  const limitMs = performance.now() + CALM_WITHIN_MS;
-  for (let calmSeconds = 0; calmSeconds < CALM_SECONDS;) {
-    await clients.figures();
-    await pause(1000);
-    const { longestMs, waitingMs } = await clients.figures();
-    calmSeconds = Math.max(longestMs, waitingMs) < CALM_MS ? calmSeconds + 1 : 0;
-    if (performance.now() > limitMs)
-      throw new Error(`Clients still wait for more than ${CALM_MS} ms with nothing going on`);
-  }
+  const limitMs = performance.now() + OVER_WITHIN_MS;
+  while ((await clients.longestWaitLately()) > CALM_MS && performance.now() < limitMs) await pause(LOOK_EVERY_MS);
 }
 
 function waitsOf(name: EventName, figures: readonly ClientsFigures[]): EventWaits {
@@ -89,6 +82,8 @@ interface Clients {
   /** Tells which nodes there are. */
   show(urls: readonly string[]): void;
   figures(): Promise<ClientsFigures>;
+  /** In milliseconds. */
+  longestWaitLately(): Promise<number>;
   stop(): Promise<void>;
 }
 
@@ -97,14 +92,15 @@ function startClients(options: ClientsOptions): Clients {
     stdio: ["ignore", "inherit", "inherit", "ipc"],
   });
   const say = (command: Command): void => void child.send(command);
+  const ask = async <Answer>(command: Command): Promise<Answer> => {
+    const answered = once(child, "message");
+    say(command);
+    return ((await answered) as [Answer])[0];
+  };
   return {
     show: (urls) => say({ urls }),
-    async figures() {
-      const answered = once(child, "message");
-      say("figures");
-      const [figures] = (await answered) as [ClientsFigures];
-      return figures;
-    },
+    figures: () => ask<ClientsFigures>("figures"),
+    longestWaitLately: () => ask<number>("longest wait lately"),
     stop: () => end(child),
   };
 }

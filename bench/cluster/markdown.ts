@@ -5,6 +5,7 @@ import { spreadOf } from "../support/spread.ts";
 import { clusterGoals, threeToOne, totalUs } from "./goals.ts";
 import { PAPER, WAY_MS } from "./growth.ts";
 import { shareOf } from "./renewals.ts";
+import { CALM_MS } from "./settings.ts";
 import type {
   ClusterResults,
   CostLoad,
@@ -101,8 +102,8 @@ function failoverText({
     `Three nodes, ${number(players)} players, ${number(requestsPerSecond)} clients a second, each of which tries until it succeeds; lease ${number(leaseMs)} ms. ` +
       "Clients choose among the nodes whose `/readyz` said yes within the last tenth of a second, as a load balancer does; after a refusal they " +
       "wait 50 ms, after a broken connection they go elsewhere at once. A wait is from a client's first try to its success. Rows are watched from " +
-      "the event until some seconds after it; *join* begins when the process is started. An event begins when for two seconds nobody waited " +
-      "longer than 300 ms: what the one before left behind is not its own.",
+      `the event until some seconds after it, and on until nobody waited longer than ${CALM_MS} ms for two seconds, a minute at the most; *join* ` +
+      "begins when the process is started.",
     table(["event", "longest wait, ms", "p99, ms", "requests", "first tries refused", "answered `202`"], rows),
   ];
 }
@@ -168,8 +169,8 @@ function growthText({ legMs, storeMs, sizes, placements, ...measured }: GrowthRe
       ],
       messages,
     ),
-    "**Counts**, per node and second, a call being two messages. Each node tells each other one ten times a second how far it is: 20 (N − 1) messages a node; " +
-      "with changes for everybody at every tick, at most 100 (N − 1). This part grows with the square of the nodes over all.",
+    "**Counts**, per node and second, a call being two messages. With nothing going on, each owner of regions (16 at most) and each other node tell each other ten times " +
+      "a second how far they are: up to 16 nodes that grows with their square over all, beyond with the nodes. With changes for everybody at every tick it is 100 (N − 1) a node at most.",
     table(
       ["nodes", "messages, idle", "KB, idle", "messages, under load", "KB, under load", "bytes a report, all nodes"],
       counts,

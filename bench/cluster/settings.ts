@@ -22,6 +22,9 @@ export interface CostSettings {
   readonly seconds: number;
 }
 
+/** Of an event nothing is left where no client waits longer than this. */
+export const CALM_MS = 300;
+
 export interface FailoverSettings {
   readonly rounds: number;
   readonly players: number;
@@ -29,7 +32,7 @@ export interface FailoverSettings {
   readonly requestsPerSecond: number;
   /** Before the first event: nodes that were filled at full speed write their snapshots for a while. */
   readonly settleSeconds: number;
-  /** Watched after each event. */
+  /** Watched after each event at least. */
   readonly seconds: number;
 }
 
