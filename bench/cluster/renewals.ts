@@ -43,9 +43,18 @@ async function costAt(members: number, rounds: number): Promise<RenewalCost> {
   try {
     await store.check();
     const names = Array.from({ length: members }, (_, number) => memberNumber(number));
+    let sent = 0;
     const renew = async (number: number, known: object, rest: object = {}) => {
       const named = { accused: [], closed: [], closedStill: [], called: [], held: undefined };
-      const about = { freshNonce: "n", licenceMs: LICENCE_MS, isJoining: false, ...named, ...known, ...rest };
+      const about = {
+        freshNonce: "n",
+        licenceMs: LICENCE_MS,
+        number: ++sent,
+        isJoining: false,
+        ...named,
+        ...known,
+        ...rest,
+      };
       return store.renew(
         { member: names[number] as Member, mark: MARK, epoch: 0, nonce: "", revision: 0, ...about },
         LEASE_MS,

@@ -210,6 +210,8 @@ export class Membership {
     switch (answer.kind) {
       case "gone":
         return this.restore(answer.run);
+      case "late":
+        return;
       case "expelled":
         return this.rejoin(isNewer(this.view, answer.list.view) ? this.view : answer.list.view);
       case "absent":
@@ -252,11 +254,6 @@ export class Membership {
   private learn(list: MemberList | undefined): void {
     this.list = list ?? this.list;
     if (this.list === undefined) return this.renewNow();
-    const listed = list?.listed.find(({ member }) => member.incarnation === this.me.incarnation);
-    if (listed !== undefined && !this.words.isAsNamed(listed.held)) {
-      this.words.nameAgain();
-      this.renewNow();
-    }
     this.follow(this.list.view);
     this.ports.onList(this.list);
   }

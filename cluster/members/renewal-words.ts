@@ -64,6 +64,7 @@ export class RenewalWords {
       freshNonce: randomId(),
       revision,
       licenceMs: stamp.namedMs,
+      number: stamp.number,
       accused: accused(),
       ...this.closedPorts.words(stamp.atBareMs),
       called: called(),
@@ -84,14 +85,6 @@ export class RenewalWords {
   /** R15: nobody knows whether the store has heard what this renewal named. */
   onUnanswered({ renewal }: Sent): void {
     if (renewal.held !== undefined) this.named = undefined;
-  }
-
-  /**
-   * R15: whether the list has of this node what it named last. A renewal that was given up may reach the store late and put
-   * something older there; nobody would see the newer again, and under a new run nobody could go on.
-   */
-  isAsNamed(held: string): boolean {
-    return this.named === undefined || held === this.named;
   }
 
   /** R15: the store does not have what was named. */

@@ -60,6 +60,8 @@ export interface Renewal {
   readonly revision: number;
   /** R14: how long the caller may answer unlogged after it sent this; whoever waits for it waits so long. */
   readonly licenceMs: number;
+  /** From 1 on, above that of every renewal which this incarnation sent before. One that comes after a later one changes nothing. */
+  readonly number: number;
   /** R10: incarnations unheard for a lease, or that do not answer the caller at the address they give. */
   readonly accused: readonly string[];
   /** R10: incarnations whose port the caller found closed; said once, then again as `closedStill`. */
@@ -101,7 +103,7 @@ export interface Runs {
 /**
  * `renewed`: the caller is listed; `list` is absent where nothing changed since `revision`. `accused` (R10): it is listed
  * and marked, and its lease was not lengthened. `mustName` (R15): what it holds is not known under this run.
- * `expelled`, `absent` (R8): the caller is not listed. `gone` (R9): the list is gone, or below the epoch the caller knows.
+ * `expelled`, `absent` (R8): the caller is not listed. `late`: a later renewal of the caller came before this one. `gone` (R9): the list is gone, or below the epoch the caller knows.
  * `other key` (R12): this key stands, not the caller's; nothing was done.
  */
 export type RenewalAnswer =
@@ -113,7 +115,7 @@ export type RenewalAnswer =
       readonly modesRevision?: number;
     })
   | (Runs & { readonly kind: "expelled" | "absent"; readonly list: MemberList })
-  | (Runs & { readonly kind: "gone" })
+  | (Runs & { readonly kind: "gone" | "late" })
   | { readonly kind: "other key"; readonly run: Run; readonly key: ClusterKey };
 
 /** A region's board for the sorted set: all of it, or what changed since another version of it. */

@@ -235,7 +235,15 @@ export class ServiceCluster implements Service {
     const { key, view } = await store.look();
     if (key === undefined) return view.members;
     const member = { ...addresses, incarnation: randomUUID(), weight: settings.weight, isLeaving: false };
-    const about = { isJoining: false, epoch: 0, nonce: "", freshNonce: randomUUID(), revision: 0, licenceMs: 0 };
+    const about = {
+      isJoining: false,
+      epoch: 0,
+      nonce: "",
+      freshNonce: randomUUID(),
+      revision: 0,
+      licenceMs: 0,
+      number: 1,
+    };
     const named = { accused: [], closed: [], closedStill: [], called: [], held: undefined };
     const renewal = { member, mark: markOf(key.hashKey), ...about, ...named };
     const answer = await store.renew(renewal, settings.leaseMs);

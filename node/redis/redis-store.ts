@@ -144,11 +144,11 @@ export class RedisStore implements SharedStore {
   // The list of members.
 
   async renew(renewal: Renewal, leaseMs: number): Promise<RenewalAnswer> {
-    const { member, mark, isJoining, epoch, nonce, freshNonce, revision, licenceMs, held } = renewal;
+    const { member, mark, isJoining, epoch, nonce, freshNonce, revision, licenceMs, number, held } = renewal;
     const { accused, closed, closedStill, called } = renewal;
     const about = [member.incarnation, encodeMember(member), isJoining ? "1" : "0", `${epoch}`, nonce, freshNonce];
     const named = [accused, closed, closedStill, called].map((incarnations) => incarnations.join(" "));
-    const told = [`${leaseMs}`, ...about, `${revision}`, `${licenceMs}`, ...named, this.#clock()];
+    const told = [`${leaseMs}`, ...about, `${revision}`, `${licenceMs}`, `${number}`, ...named, this.#clock()];
     if (held !== undefined) told.push(held);
     let masters = await this.#masters.read(false);
     let isAnew = false;

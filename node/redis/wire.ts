@@ -96,6 +96,8 @@ export function decodeRenewal(
     case "expelled":
     case "absent":
       return { kind, list: decodeList(values) };
+    case "late":
+      return { kind };
     default:
       return { kind: "gone" };
   }

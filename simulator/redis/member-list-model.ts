@@ -13,6 +13,8 @@ interface Entry {
   isExcused: boolean;
   /** R14: the licence that it named last. */
   licenceMs: number;
+  /** Of the last renewal that came. */
+  number: number;
   /** The run under which it named what it holds. */
   run: Run;
   held: string;
@@ -60,8 +62,9 @@ export class MemberListModel {
   renew(renewal: Renewal, leaseMs: number, run: Run, nowMs: number): RenewalAnswer {
     const list = this.#list;
     if (list === undefined || list.epoch < renewal.epoch) return { kind: "gone", run, tagRuns: [] };
-    observe(list, leaseMs, nowMs);
     const own = renewal.member.incarnation;
+    if (renewal.number <= (find(list, own)?.number ?? 0)) return { kind: "late", run, tagRuns: [] };
+    observe(list, leaseMs, nowMs);
     let isChanged = list.epoch === renewal.epoch && renewal.nonce !== "" && list.nonce !== renewal.nonce;
 
     const lapsed = list.entries.filter((entry) => entry.leaseMs < list.clockMs);
@@ -86,6 +89,7 @@ export class MemberListModel {
     Object.assign(entry, {
       member: { ...renewal.member },
       licenceMs: renewal.licenceMs,
+      number: renewal.number,
       accused: [...renewal.accused],
       accusedBefore: entry.accused,
       closed: NOBODY,
@@ -161,6 +165,7 @@ const FRESH = {
   leaseMs: 0,
   isExcused: false,
   licenceMs: 0,
+  number: 0,
   run: "",
   held: "",
   isJoining: false,

@@ -201,6 +201,21 @@ export function memberListContract(stores: ListStores): void {
         list: { listed: [{ run: await runOf(store), held: "3:2" }] },
       });
     });
+    test("R10, R14, R15 takes nothing of a renewal that comes after a later one of its incarnation", async () => {
+      const { store, renew } = await listOf("ann", "bea", "cleo");
+      const number = 1_000_000;
+      await renew("ann", { number, held: "3:2", licenceMs: 1500, member: { ...memberNamed("ann"), isLeaving: true } });
+      await renew("bea", { closed: ["ann"] });
+      const before = await renew("cleo");
+      const late = { held: "3:1", licenceMs: 400, isJoining: true, accused: ["bea"], closed: ["bea"], called: ["bea"] };
+      for (const again of [number, number - 1]) {
+        expect(await renew("ann", { ...late, number: again })).toMatchObject({ kind: "late", run: await runOf(store) });
+      }
+      expect(await renew("cleo")).toEqual(before);
+      expect(await renew("bea", { closedStill: ["ann"] }), "its port is still closed").toMatchObject({
+        list: { view: { expelled: ["ann"] } },
+      });
+    });
     test("R14 has each member's licence as it named it last, and no revision of its own for it", async () => {
       const { renew } = await listOf("ann", "bea");
       const licences = async () => {

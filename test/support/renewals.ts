@@ -13,11 +13,14 @@ export function memberNamed(incarnation: string): Member {
   return { incarnation, id: `id of ${incarnation}`, url, peerUrl, weight: 1, isLeaving: false };
 }
 
+/** Of the last renewal that a test made: each is later than those before, unless it says otherwise. */
+let lastNumber = 0;
+
 export function renewalOf(incarnation: string, rest: Partial<Renewal> = {}): Renewal {
   const member = memberNamed(incarnation);
   const known = { epoch: 0, nonce: "", freshNonce: `by ${incarnation}`, revision: 0 };
   const named = { accused: [], closed: [], closedStill: [], called: [], held: "" };
-  return { member, mark: MARK, isJoining: true, ...known, licenceMs: 400, ...named, ...rest };
+  return { member, mark: MARK, isJoining: true, ...known, licenceMs: 400, number: ++lastNumber, ...named, ...rest };
 }
 
 /** The store's run under the key that tests found with, from a renewal that changes nothing: the list that it knows is newer than any (R9). */

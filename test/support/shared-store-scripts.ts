@@ -43,6 +43,8 @@ const RENEW = fc.record({
   called: anyNames,
   licenceMs: fc.constantFrom(400, 1500),
   held: fc.constantFrom(undefined, "", "3:1"),
+  /** How many renewals came before it that were sent after it. */
+  lateBy: fc.oneof({ weight: 6, arbitrary: fc.constant(0) }, { weight: 1, arbitrary: fc.nat({ max: 20 }) }),
   passedMs: fc.oneof(
     { weight: 6, arbitrary: fc.integer({ min: 0, max: 1500 }) },
     { weight: 1, arbitrary: fc.integer({ min: -100_000, max: 100_000 }) },
@@ -160,10 +162,11 @@ export class Script {
     const run = this.#run;
     switch (step.kind) {
       case "renew": {
-        const { name, knowledge, isLeaving, knowsRevision, ...rest } = step;
+        const { name, knowledge, isLeaving, knowsRevision, lateBy, ...rest } = step;
         const member = { ...memberNamed(name), isLeaving };
         const revision = knowsRevision ? (this.#model.members.peek()?.revision ?? 0) : 0;
-        return this.#renew(store, name, { ...rest, ...this.#known(knowledge), member, revision });
+        const number = Math.max(1, this.#count - lateBy);
+        return this.#renew(store, name, { ...rest, ...this.#known(knowledge), member, revision, number });
       }
       case "restore": {
         const members = step.names.map((name, number) => ({ ...memberNamed(name), ...(number === 1 && JOINING) }));

@@ -20,7 +20,7 @@ local function replaceList(key, standing, leaseMs, now, epoch, nonce, expelled, 
   for place = from, #members, 3 do
     local name = members[place]
     list.entries[#list.entries + 1] = {
-      name = name, lease = list.clock + leaseMs, isExcused = false, isTouched = true, licence = '0',
+      name = name, lease = list.clock + leaseMs, isExcused = false, isTouched = true, licence = '0', number = 0,
     }
     if members[place + 2] == '1' then list.joiners = list.joiners .. name .. ' ' end
     redis.call('HSET', key, 'm:' .. name, members[place + 1], 'r:' .. name, '', 'h:' .. name, '')

@@ -3,7 +3,8 @@
   earliest  by the observed clock: no lease lapses before; so that a renewal need not look at all of them
   names     incarnations in the order of joining, each followed by a space      expelled  the same, the latest last
   joiners   who is listed and owns nothing until the others have called it back      accusers  who has a field a:
-  l:<name>  lease by the observed clock, 1 where it was excused after a silence of all (R7), its licence, ms (R14): '12000 0 400'
+  l:<name>  lease by the observed clock, 1 where it was excused after a silence of all (R7), its licence, ms (R14), the
+            number of its last renewal: '12000 0 400 57'
   m:<name>  the member as JSON      h:<name>  what it holds (R15)      r:<name>  the run under which it named that
   a:<name>  whom it accused with its last renewal | with the one before; only where there is somebody
   x:<name>  who found its port closed since it renewed last: the run | incarnations (R10)
@@ -58,8 +59,8 @@ local function readClock(override)
 end
 
 local function entryOf(name, state)
-  local lease, excused, licence = string.match(state, '^(%d+) (%d) (%d+)$')
-  return { name = name, lease = tonumber(lease), isExcused = excused == '1', licence = licence }
+  local lease, excused, licence, number = string.match(state, '^(%d+) (%d) (%d+) (%d+)$')
+  return { name = name, lease = tonumber(lease), isExcused = excused == '1', licence = licence, number = tonumber(number) }
 end
 
 local function emptyList(key, now)
@@ -100,7 +101,7 @@ local function readEntries(list)
 end
 
 local function leaseOf(entry)
-  return text(entry.lease) .. (entry.isExcused and ' 1 ' or ' 0 ') .. entry.licence
+  return text(entry.lease) .. (entry.isExcused and ' 1 ' or ' 0 ') .. entry.licence .. ' ' .. text(entry.number)
 end
 
 -- What is usual: one lease is renewed, and nothing else has changed.

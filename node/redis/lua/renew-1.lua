@@ -3,10 +3,11 @@
   O(members), and what they hold, where the list is told, somebody lapsed or joins, or somebody is accused.
   KEYS[1] the list of members (hash, members.lua)
   ARGV[1] run   [2] lease, ms   [3] incarnation   [4] member, JSON   [5] 1: joining   [6] epoch, [7] nonce it knows
-  ARGV[8] fresh nonce   [9] revision it knows   [10] its licence, ms   [11] accused: unheard   [12] found closed
-  ARGV[13] found closed, said again   [14] joiners it called; these four are incarnations, by spaces
-  ARGV[15] a clock for tests, else ''   [16] what it holds; absent: leave as it stands   Clock: Redis' own
-  Returns what newsFor() says, {'gone'}, {'renewed' | 'accused', '1' where it must name what it holds, revision of the
+  ARGV[8] fresh nonce   [9] revision it knows   [10] its licence, ms   [11] number of this renewal
+  ARGV[12] accused: unheard   [13] found closed   [14] found closed, said again   [15] joiners it called; these four are
+  incarnations, by spaces   ARGV[16] a clock for tests, else ''   [17] what it holds; absent: leave as it stands
+  Clock: Redis' own
+  Returns what newsFor() says, {'gone'}, {'late'} where a later renewal came before this one, {'renewed' | 'accused', '1' where it must name what it holds, revision of the
   modes' names} where nothing changed since that revision, or {'renewed' | 'accused' | 'expelled' | 'absent', …, …, list…}
   as answerList() says.                                                                                              ]]
 -- with run members
@@ -16,9 +17,9 @@ local news = newsFor(ARGV[1], mark, history, kept)
 if news then return news end
 local key, run, leaseMs, own = KEYS[1], ARGV[1], tonumber(ARGV[2]), ARGV[3]
 local member, isJoining, epoch, nonce = ARGV[4], ARGV[5] == '1', tonumber(ARGV[6]), ARGV[7]
-local freshNonce, revision, licence = ARGV[8], tonumber(ARGV[9]), ARGV[10]
-local accused, closed, closedStill, called, held = ARGV[11], ARGV[12], ARGV[13], ARGV[14], ARGV[16]
-local now = readClock(ARGV[15])
+local freshNonce, revision, licence, number = ARGV[8], tonumber(ARGV[9]), ARGV[10], tonumber(ARGV[11])
+local accused, closed, closedStill, called, held = ARGV[12], ARGV[13], ARGV[14], ARGV[15], ARGV[17]
+local now = readClock(ARGV[16])
 
 -- R10: keeps whom this member accuses, now and the time before.
 local function noteAccused(list)
@@ -124,6 +125,7 @@ local function admit(list)
 end
 
 if not list or list.epoch < epoch then return { 'gone' } end
+if list.own and number <= list.own.number then return { 'late' } end
 observe(list, leaseMs, now)
 local isChanged = list.epoch == epoch and nonce ~= '' and list.nonce ~= nonce -- R9: two lists under one number
 isChanged = expelLapsed(list) or isChanged
@@ -136,7 +138,7 @@ if not list.own then
     writeList(list)
     return answerList(list, isExpelled and 'expelled' or 'absent', false)
   end
-  list.own = { name = own, lease = 0, isExcused = false }
+  list.own = { name = own, lease = 0, isExcused = false, number = 0 }
   entries[#entries + 1] = list.own
   list.joiners, isChanged = list.joiners .. own .. ' ', true
 end
@@ -156,7 +158,7 @@ if list.ownClosed then redis.call('HDEL', key, 'x:' .. own) end
 
 noteAccused(list)
 local isMarked = isOwnMarked(list)
-list.own.licence, list.own.isTouched = licence, true
+list.own.licence, list.own.number, list.own.isTouched = licence, number, true
 if not isMarked then list.own.lease, list.own.isExcused = list.clock + leaseMs, false end
 if closed ~= '' then noteClosed() end
 if closedStill ~= '' then isChanged = expelClosed(list) or isChanged end
