@@ -161,7 +161,8 @@ export class Store {
     const isFairInParts =
       this.callWeather.size + this.tagWeather.size === 0 && !this.isFull && this.former === undefined;
     const isThere = !this.isAway && this.awayTags.size === 0 && this.cutOff.size === 0 && this.holding === undefined;
-    return !isFair || !isFairInParts || !isThere || this.world.nowMs < this.stalledUntilMs;
+    const isAnswering = this.hanging.size === 0 && this.world.nowMs >= this.stalledUntilMs;
+    return !isFair || !isFairInParts || !isThere || !isAnswering;
   }
 
   clearUp(): void {
@@ -204,6 +205,7 @@ export class Store {
     return new Promise((resolve, reject) => {
       let isSettled = false;
       const settle = (answer: () => void): void => {
+        this.hanging.delete(hangUp);
         node.deliver(() => {
           if (isSettled) return;
           isSettled = true;
@@ -214,6 +216,7 @@ export class Store {
       const fail = (why: string, kind = StoreUnavailableError): void => {
         if (!isSettled) settle(() => reject(new kind(`Cannot ${step.call}: ${why}`)));
       };
+      const hangUp = (): void => fail("the connection was closed");
       const isHanging = world.random.fraction() < weather.hangingRatio;
       const hangsMs = isHanging ? world.random.fraction() * HANGING_MS : 0;
       const hangsFirst = world.random.fraction() < 0.5;
@@ -222,7 +225,7 @@ export class Store {
         if (this.holding?.(node, step.call) === true) return void this.heldSteps.push(() => arrive(true));
         if (world.nowMs < this.stalledUntilMs) return void world.time.at(this.stalledUntilMs, () => arrive(wasHeld));
         if (node.state === "gone" && !wasHeld && world.random.fraction() < 0.5) return; // it was still in the socket
-        if (this.isUnreachable(node, step.tag)) return this.turnAway(fail);
+        if (this.isUnreachable(node, step.tag)) return this.turnAway(fail, hangUp);
         if (this.isFull && step.call === "append")
           return fail("OOM command not allowed when used memory > 'maxmemory'", StoreFullError);
         if (world.random.fraction() < weather.failureRatio) {
@@ -235,7 +238,7 @@ export class Store {
       const limit = world.time.after(BULK.includes(step.call) ? BULK_GIVEN_UP_MS : GIVEN_UP_MS, () =>
         fail("no answer"),
       );
-      if (isHanging) this.hanging.add(() => fail("the connection was closed"));
+      if (isHanging) this.hanging.add(hangUp);
     });
   }
 
@@ -251,8 +254,8 @@ export class Store {
     return this.isAway || this.cutOff.has(name) || (tag !== undefined && this.awayTags.has(tag));
   }
 
-  private turnAway(fail: (why: string) => void): void {
-    if (this.isAwaySilent) this.hanging.add(() => fail("the connection was closed"));
+  private turnAway(fail: (why: string) => void, hangUp: () => void): void {
+    if (this.isAwaySilent) this.hanging.add(hangUp);
     else this.world.time.after(REFUSED_AFTER_MS, () => fail("the store is away"));
   }
 

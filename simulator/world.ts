@@ -292,12 +292,13 @@ export class World {
     return this.nodes.length > 0 && this.nodes.every((node) => listed(node) === names);
   }
 
-  /** Whether something is disturbed ends when all are ready and a while has passed. */
+  /** Whether something is disturbed ends when all are ready, every partition is served and a while has passed. */
   private watch(): void {
     this.time.after(100, () => {
       const { network, store } = this;
       const isActive = network.isDisturbed || store.isDisturbed || !this.areReady || !this.doAllKnowAll();
-      if (isActive && this.isDisturbed) this.faultEndsMs = Math.max(this.faultEndsMs, this.nowMs);
+      const lasts = isActive || !this.areAllServed; // partitions that move without a fault disturb nothing
+      if (lasts && this.isDisturbed) this.faultEndsMs = Math.max(this.faultEndsMs, this.nowMs);
       else if (isActive) this.disturb("", "not all are ready");
       else if (this.isDisturbed && this.nowMs - this.faultEndsMs > SETTLED_MS) {
         this.disturbedSinceMs = Infinity;
