@@ -5,6 +5,7 @@ import type { FastifyInstance } from "fastify";
 import { type Logger, pino } from "pino";
 import { makeApp } from "./http/app.ts";
 import { Connections } from "./http/connections.ts";
+import { listenWidely } from "./http/listening.ts";
 import { Metrics } from "./metrics.ts";
 import { listenedUrl, listenFailure, portOf, reachableUrl } from "./place.ts";
 import type { Service } from "./service.ts";
@@ -86,7 +87,7 @@ export function farewellOf({ entry, settings }: Pick<Service, "entry" | "setting
 
 async function listen(app: FastifyInstance, { host, port }: Settings): Promise<void> {
   try {
-    await app.listen({ host, port });
+    await listenWidely(app, { host, port });
   } catch (error) {
     throw listenFailure(error, "HEADCOUNT", host, port);
   }

@@ -1,0 +1,62 @@
+/** How a node lets clients in: many in one turn of the event loop, and at a port of its own. */
+import { connect, type Socket } from "node:net";
+import Fastify, { type FastifyInstance } from "fastify";
+import { expect, onTestFinished, test } from "vitest";
+import { listenWidely } from "../../node/http/listening.ts";
+import { portOf } from "../../node/place.ts";
+
+const HOST = "127.0.0.1";
+const CLIENTS = 64;
+
+async function listening(port = 0): Promise<FastifyInstance> {
+  const app = Fastify();
+  app.get("/", async () => "here");
+  onTestFinished(() => app.close());
+  await listenWidely(app, { host: HOST, port });
+  return app;
+}
+
+function clientsOf(port: number): Socket[] {
+  const clients = Array.from({ length: CLIENTS }, () => connect(port, HOST));
+  onTestFinished(() => clients.forEach((client) => client.destroy()));
+  return clients;
+}
+
+function turn(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve));
+}
+
+test.skipIf(process.platform !== "linux")(
+  "listenWidely() lets several clients in at each turn of the event loop",
+  async () => {
+    const { server } = await listening();
+    const accepted = new Set<Socket>();
+    server.on("connection", (socket: Socket) => accepted.add(socket));
+    const clients = clientsOf(portOf(server));
+    let turns = 0;
+    for (; accepted.size < clients.length; turns++) await turn();
+    expect(turns).toBeLessThan(clients.length / 2);
+  },
+);
+
+test("listenWidely() answers on every connection, and no more once the app is closed", async () => {
+  const app = await listening();
+  const url = `http://${HOST}:${portOf(app.server)}/`;
+  const answers = await Promise.all(Array.from({ length: CLIENTS }, async () => (await fetch(url)).text()));
+  expect(new Set(answers)).toEqual(new Set(["here"]));
+  await app.close();
+  for (let count = 0; count < CLIENTS; count++) await expect(fetch(url)).rejects.toThrow("fetch failed");
+});
+
+test("listenWidely() refuses a port that another listens at, also one that would share it", async () => {
+  const { server } = await listening();
+  await expect(listening(portOf(server))).rejects.toMatchObject({ code: "EADDRINUSE" });
+});
+
+test("listenWidely() listens at the port it is told", async () => {
+  const before = await listening();
+  const port = portOf(before.server);
+  await before.close();
+  const { server } = await listening(port);
+  expect(portOf(server)).toBe(port);
+});
