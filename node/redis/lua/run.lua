@@ -15,8 +15,9 @@ local function markOf(run)
 end
 
 local function isOtherMaster(run)
-  local replid = string.match(redis.call('INFO', 'replication'), 'master_replid:(%x+)')
-  return string.find((partsOf(run)), replid, 1, true) == nil
+  local info = redis.call('INFO', 'replication')
+  local _, before = string.find(info, 'master_replid:', 1, true)
+  return string.find(run, string.sub(info, before + 1, before + 40), 1, true) == nil
 end
 
 -- Which error to answer; nil where all is as the caller believes. A tag's hash has no history, and a new one no mark.
