@@ -79,10 +79,8 @@ export class HandOff {
   abandon(): PartitionIndex[] {
     const { engine, holdings, recorder } = this.ports;
     const held = holdings.where("serving", "settling", "letting go");
-    for (const partition of engine.partitions.keys()) {
-      recorder.drop(partition);
-      holdings.forget(partition);
-    }
+    for (const partition of engine.partitions.keys()) recorder.drop(partition);
+    holdings.abandon();
     return held;
   }
 

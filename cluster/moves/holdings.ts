@@ -98,22 +98,19 @@ export class Holdings {
     this.set(partition, { kind: "taking", holder, before, term: undefined });
   }
 
-  /** R13: the holder of what is being taken is asked to stop. Comes too late where the taking was given up meanwhile. */
+  /** R13: the holder of what is being taken is asked to stop. */
   stopHolder(partition: PartitionIndex): void {
-    const holding = this.all[partition] as Holding;
-    if (holding.kind === "taking") this.set(partition, { ...holding, holder: undefined });
+    this.set(partition, { ...this.expectTaking(partition), holder: undefined });
   }
 
-  /** It is claimed under this term, and not adopted yet. Comes too late where the taking was given up meanwhile. */
+  /** It is claimed under this term, and not adopted yet. */
   noteClaimed(partition: PartitionIndex, term: number): void {
-    const holding = this.all[partition] as Holding;
-    if (holding.kind === "taking") this.set(partition, { ...holding, term });
+    this.set(partition, { ...this.expectTaking(partition), term });
   }
 
   /** What did not come to be served is as it was before. */
   giveUp(partition: PartitionIndex): void {
-    const holding = this.all[partition] as Holding;
-    if (holding.kind !== "taking") return;
+    const holding = this.expectTaking(partition);
     const isKept = holding.before.kind === "kept";
     const { holder } = holding; // where it was not asked to stop, it answers still
     const wanted: Holding = this.isMine(partition) ? { kind: "wanted", holder } : ELSEWHERE;
@@ -144,8 +141,15 @@ export class Holdings {
     if (serving !== undefined) this.set(partition, { kind: "kept", serving, untilMs });
   }
 
+  /** The view names another node, or another serves it. */
   forget(partition: PartitionIndex): void {
+    this.expect(partition, "wanted", "serving", "settling", "letting go", "kept");
     this.set(partition, ELSEWHERE);
+  }
+
+  /** R12: nothing is had of any partition any more, whatever it was. */
+  abandon(): void {
+    for (const partition of this.all.keys()) this.set(partition, ELSEWHERE);
   }
 
   // What is asked.
@@ -191,6 +195,10 @@ export class Holdings {
         yield [partition, { term: claim.term, isAhead: isAhead && holding.kind !== "kept" }];
       }
     }
+  }
+
+  private expectTaking(partition: PartitionIndex): Taking {
+    return this.expect(partition, "taking") as Taking;
   }
 
   private expect(partition: PartitionIndex, ...kinds: Holding["kind"][]): Holding {

@@ -134,7 +134,8 @@ export class TakeOver {
     }
     this.plan.end(step);
     if (step.kind !== "look" && membership.me.incarnation === incarnation)
-      for (const partition of step.partitions) holdings.giveUp(partition);
+      for (const partition of step.partitions)
+        if (holdings.get(partition).kind === "taking") holdings.giveUp(partition);
     this.goOn();
     if (this.plan.isIdle) this.steps.tellTaken();
   }

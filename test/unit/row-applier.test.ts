@@ -51,10 +51,8 @@ class Subject {
 
   /** Brings each partition, from `elsewhere`, into a state. */
   hold(bring: (partition: number) => void): void {
-    for (let partition = 0; partition < 16; partition++) {
-      this.holdings.forget(partition);
-      bring(partition);
-    }
+    this.holdings.abandon();
+    for (let partition = 0; partition < 16; partition++) bring(partition);
   }
 
   ask(operation: Operation, number: number, mode = "", epoch = this.membership.view.epoch): RowOutcome[] {
