@@ -4,7 +4,7 @@
  */
 import { spawn, type ChildProcess } from "node:child_process";
 import { mkdirSync, readFileSync, rmSync } from "node:fs";
-import { delimiter, join } from "node:path";
+import { delimiter, dirname, join, relative } from "node:path";
 
 const CHECKS: readonly (readonly [name: string, ...command: [string, ...string[]]])[] = [
   ["format", "oxfmt", "--check"],
@@ -18,6 +18,7 @@ const CHECKS: readonly (readonly [name: string, ...command: [string, ...string[]
 ];
 const TEST_REPORT = "reports/tests.json";
 const SKIPPED_SHOWN_MAX = 20;
+const SLOWEST_SHOWN = 10;
 
 /** The part of vitest's JSON report that is read here. */
 interface TestReport {
@@ -26,6 +27,9 @@ interface TestReport {
   readonly testResults: readonly {
     readonly name: string;
     readonly status: string;
+    /** Milliseconds since 1970. */
+    readonly startTime: number;
+    readonly endTime: number;
     readonly assertionResults: readonly { readonly fullName: string; readonly status: string }[];
   }[];
 }
@@ -68,6 +72,7 @@ async function runTests(): Promise<boolean> {
     console.log("vitest left no report: it could not run the tests");
     return false;
   }
+  for (const line of timesOf(report)) console.log(line);
   const skipped = report.testResults.flatMap((file) =>
     file.assertionResults
       .filter(({ status }) => status !== "passed" && status !== "failed")
@@ -85,6 +90,26 @@ async function runTests(): Promise<boolean> {
     `${report.numPassedTests} passed, ${failed} failed${skipped.length > 0 ? `, ${skipped.length} skipped` : ""}`,
   );
   return isOk && failed === 0;
+}
+
+/** What each kind of tests took, files added up (only those of e2e run one at a time), and the files that took longest. */
+function timesOf({ testResults }: TestReport): string[] {
+  const byKind = new Map<string, number>();
+  const files = testResults.map(({ name, startTime, endTime }) => ({
+    file: relative(join(root, "test"), name),
+    tookMs: endTime - startTime,
+  }));
+  for (const { file, tookMs } of files) {
+    const kind = dirname(file);
+    byKind.set(kind, (byKind.get(kind) ?? 0) + tookMs);
+  }
+  const slowest = files.toSorted((one, other) => other.tookMs - one.tookMs).slice(0, SLOWEST_SHOWN);
+  const told = (rows: readonly (readonly [string, number])[]): string =>
+    rows.map(([what, tookMs]) => `${what} ${(tookMs / 1000).toFixed(0)} s`).join(", ");
+  return [
+    `by kind          ${told([...byKind].toSorted(([, one], [, other]) => other - one))}`,
+    `slowest files    ${told(slowest.map(({ file, tookMs }) => [file, tookMs] as const))}`,
+  ];
 }
 
 /** Runs a command of node_modules/.bin from the project's folder; `quiet` collects what it prints. */
