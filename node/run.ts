@@ -1,7 +1,6 @@
 /** Runs a node until it is told to end: one listener, a greeting, and exit 0 once everything is stored. */
 import { flushCompileCache } from "node:module";
 import { resolve } from "node:path";
-import type { FastifyInstance } from "fastify";
 import { type Logger, pino } from "pino";
 import { makeApp } from "./http/app.ts";
 import { Connections } from "./http/connections.ts";
@@ -10,6 +9,8 @@ import { Metrics } from "./metrics.ts";
 import { listenedUrl, listenFailure, portOf, reachableUrl } from "./place.ts";
 import type { Service } from "./service.ts";
 import type { Settings } from "./settings.ts";
+
+type App = Awaited<ReturnType<typeof makeApp>>;
 
 const CLOSE_WITHIN_MS = 25_000;
 /** Ctrl-C arrives twice (from the terminal and from npm): a second signal so soon is ignored. */
@@ -68,7 +69,7 @@ function closeOnSignals(closeAll: () => Promise<boolean>, log: Logger): void {
 }
 
 /** Finishes what is in flight, then stores everything; false where not all could be stored. */
-async function close(app: FastifyInstance, connections: Connections, service: Service, log: Logger): Promise<boolean> {
+async function close(app: App, connections: Connections, service: Service, log: Logger): Promise<boolean> {
   connections.tellToClose();
   await service.drain();
   connections.drain();
@@ -85,7 +86,7 @@ export function farewellOf({ entry, settings }: Pick<Service, "entry" | "setting
   return entry === undefined ? "stopped before any player was reported" : "stored everything, stopped";
 }
 
-async function listen(app: FastifyInstance, { host, port }: Settings): Promise<void> {
+async function listen(app: App, { host, port }: Settings): Promise<void> {
   try {
     await listenWidely(app, { host, port });
   } catch (error) {

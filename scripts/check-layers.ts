@@ -8,12 +8,12 @@ import { join, posix } from "node:path";
 import { parseAst } from "vitest/node";
 
 interface Layer {
-  /** Folders it may import from, besides its own; with a slash at its end: its rooms too. */
-  readonly folders: readonly string[];
+  /** Folders and files that it may import, besides its own folder; a folder with a slash at its end: its rooms too. */
+  readonly imports: readonly string[];
   /** Node's modules: all, or by module the names that may be imported. */
   readonly builtins: "all" | Readonly<Record<string, readonly string[]>>;
-  /** Packages: any, those that are there in production too, or these. */
-  readonly packages: "any" | "production" | readonly string[];
+  /** Packages: any, or these, which must then be there in production too. */
+  readonly packages: "any" | readonly string[];
   /** Pure: no clock, timers, randomness, process or I/O. They come in through arguments. */
   readonly isPure: boolean;
 }
@@ -23,37 +23,82 @@ const PURE = { builtins: {}, packages: [], isPure: true } as const;
 /** The rooms of `cluster/`: each imports only those above it. */
 const ROOMS = ["ports", "peers", "members", "records", "moves", "rows", "counts"] as const;
 
-/** By folder, the longest name first that fits. A folder without a slash at its end also stands for the files in it. */
+/** What all of `node/` may do. */
+const NODE = { builtins: "all", isPure: false } as const;
+/** Files directly in `node/` that wire its rooms: the top. */
+const WIRING = ["node/headcount.js", "node/main.ts", "node/run.ts"];
+/** All other files directly in `node/`: its rooms share them, the two stores only the first. */
+const SHARED = ["node/reason.ts", "node"];
+
+/** By file or folder, the longest name that fits. Of `node/` each entry names only those above it. */
 const LAYERS: Readonly<Record<string, Layer>> = {
-  engine: { folders: [], builtins: { "node:zlib": ["crc32"] }, packages: [], isPure: true },
+  engine: { imports: [], builtins: { "node:zlib": ["crc32"] }, packages: [], isPure: true },
   ...Object.fromEntries(
     ROOMS.map((room, at) => [
       `cluster/${room}`,
       {
         ...PURE,
-        folders: ["engine", ...ROOMS.slice(0, at).map((above) => `cluster/${above}`)],
+        imports: ["engine", ...ROOMS.slice(0, at).map((above) => `cluster/${above}`)],
         packages: room === "members" ? ["hashring"] : [],
       },
     ]),
   ),
-  cluster: { ...PURE, folders: ["engine", ...ROOMS.map((room) => `cluster/${room}`)] },
+  cluster: { ...PURE, imports: ["engine", ...ROOMS.map((room) => `cluster/${room}`)] },
+  "node/reason.ts": { ...NODE, imports: [], packages: [] },
+  "node/store": { ...NODE, imports: ["cluster/ports/record-store.ts", "node/reason.ts"], packages: [] },
+  "node/redis": { ...NODE, imports: ["cluster/ports", "node/reason.ts"], packages: ["ioredis"] },
   node: {
-    folders: ["engine", "cluster/ports", "cluster/records", "cluster"],
-    builtins: "all",
-    packages: "production",
-    isPure: false,
+    ...NODE,
+    // redis-url.ts: a URL is read with the other settings, before Redis' client is loaded
+    imports: ["engine", "cluster/ports", "cluster/records", "cluster", "node/reason.ts", "node/redis/redis-url.ts"],
+    packages: ["pino", "piscina", "prom-client", "typebox"],
   },
-  simulator: { folders: ["engine", "cluster/"], builtins: "all", packages: "any", isPure: false },
-  crowd: { folders: ["engine"], builtins: "all", packages: "any", isPure: false },
-  scripts: { folders: ["engine", "cluster/", "node", "simulator"], builtins: "all", packages: "any", isPure: false },
+  "node/http": {
+    ...NODE,
+    imports: ["engine", "cluster/ports", "cluster/records", ...SHARED],
+    packages: ["@fastify/swagger", "@fastify/swagger-ui", "fastify", "pino", "typebox"],
+  },
+  "node/peers": { ...NODE, imports: ["engine", "cluster/ports", ...SHARED, "node/http/http.ts"], packages: [] },
+  "node/alone": {
+    ...NODE,
+    imports: ["engine", "cluster/ports", "cluster/records", ...SHARED, "node/store"],
+    packages: ["pino"],
+  },
+  "node/clustered": {
+    ...NODE,
+    imports: ["engine", "cluster/ports", "cluster", ...SHARED, "node/peers", "node/redis"],
+    packages: ["pino"],
+  },
+  ...Object.fromEntries(
+    WIRING.map((file) => [
+      file,
+      {
+        ...NODE,
+        imports: [
+          "cluster/ports",
+          "cluster/records",
+          ...SHARED,
+          "node/store/damage.ts", // errors that end the start in plain words
+          "node/http",
+          "node/alone",
+          "node/clustered",
+          ...WIRING,
+        ],
+        packages: ["pino"],
+      },
+    ]),
+  ),
+  simulator: { imports: ["engine", "cluster/"], builtins: "all", packages: "any", isPure: false },
+  crowd: { imports: ["engine"], builtins: "all", packages: "any", isPure: false },
+  scripts: { imports: ["engine", "cluster/", "node/", "simulator"], builtins: "all", packages: "any", isPure: false },
   bench: {
-    folders: ["engine", "cluster/", "node", "crowd", "simulator", "scripts", "test"],
+    imports: ["engine", "cluster/", "node/", "crowd", "simulator", "scripts", "test"],
     builtins: "all",
     packages: "any",
     isPure: false,
   },
   test: {
-    folders: ["engine", "cluster/", "node", "crowd", "simulator", "scripts", "bench"],
+    imports: ["engine", "cluster/", "node/", "crowd", "simulator", "scripts", "bench"],
     builtins: "all",
     packages: "any",
     isPure: false,
@@ -95,25 +140,26 @@ export function checkLayers(root: string): string[] {
   });
   return files.sort().flatMap((file) => {
     if (!file.includes("/")) return []; // configuration of tools, in the project's root
-    const folder = layerOf(file);
-    if (folder === undefined)
+    const layerName = layerOf(file);
+    if (layerName === undefined)
       return [`${file}:1:1: no rule for the folder ${file.split("/")[0]}/: add it to scripts/check-layers.ts`];
-    return checkFile(file, folder, readFileSync(join(root, file), "utf8"), productionPackages);
+    return checkFile(file, layerName, readFileSync(join(root, file), "utf8"), productionPackages);
   });
 }
 
-/** The folder whose rules hold for a file: `cluster/moves` for `cluster/moves/a.ts`, `cluster` for `cluster/a.ts`. */
+/** Whose rules hold for a file: `cluster/moves` for `cluster/moves/a.ts`, `cluster` for `cluster/a.ts`, a file's own. */
 function layerOf(file: string): string | undefined {
-  const folders = file.split("/").slice(0, -1);
-  for (let length = folders.length; length > 0; length--) {
-    const name = folders.slice(0, length).join("/");
+  const parts = file.split("/");
+  for (let length = parts.length; length > 0; length--) {
+    const name = parts.slice(0, length).join("/");
     if (name in LAYERS) return name;
   }
   return undefined;
 }
 
-function checkFile(file: string, folder: string, source: string, productionPackages: readonly string[]): string[] {
-  const layer = LAYERS[folder] as Layer;
+function checkFile(file: string, layerName: string, source: string, productionPackages: readonly string[]): string[] {
+  const layer = LAYERS[layerName] as Layer;
+  const subject = shown(layerName);
   const breaches = new Set<string>();
   const report = (at: SyntaxNode, message: string) => {
     const before = source.slice(0, at.start).split("\n");
@@ -124,18 +170,18 @@ function checkFile(file: string, folder: string, source: string, productionPacka
     const specifier = importedBy(node);
     if (specifier !== undefined) {
       const problem = checkImport(file, specifier, namesImported(node), layer, productionPackages);
-      if (problem !== undefined) report(node, `${folder}/ may not import ${problem}`);
+      if (problem !== undefined) report(node, `${subject} may not import ${problem}`);
     }
     if (!layer.isPure) return;
     if (node.type === "MemberExpression") {
       const member = memberName(node);
       const reason = IMPURE_MEMBERS[member];
-      if (reason !== undefined) report(node, `${folder}/ may not use ${member}, ${reason}`);
+      if (reason !== undefined) report(node, `${subject} may not use ${member}, ${reason}`);
     } else if (isNowAsDate(node)) {
-      report(node, `${folder}/ may not use Date without arguments, ${IMPURE_MEMBERS["Date.now"]}`);
+      report(node, `${subject} may not use Date without arguments, ${IMPURE_MEMBERS["Date.now"]}`);
     } else if (node.type === "Identifier" && isReference(node, parent)) {
       const name = node["name"] as string;
-      if (Object.hasOwn(IMPURE_GLOBALS, name)) report(node, `${folder}/ may not use ${name}, ${IMPURE_GLOBALS[name]}`);
+      if (Object.hasOwn(IMPURE_GLOBALS, name)) report(node, `${subject} may not use ${name}, ${IMPURE_GLOBALS[name]}`);
     }
   });
   return [...breaches];
@@ -151,15 +197,12 @@ function checkImport(
 ): string | undefined {
   if (specifier.startsWith(".")) {
     const target = posix.normalize(posix.join(posix.dirname(file), specifier));
-    const targetFolder = layerOf(target);
-    if (targetFolder === undefined && !layer.isPure) return undefined; // the project's root: package.json and the like
-    const isOpen = (folder: string): boolean =>
-      folder.endsWith("/") ? target.startsWith(folder) : folder === targetFolder;
-    if (targetFolder === layerOf(file) || layer.folders.some(isOpen)) return undefined;
-    return `${target} (it may import ${listOr(
-      layer.folders.map((name) => (name.endsWith("/") ? name : `${name}/`)),
-      "no other folder",
-    )})`;
+    const targetLayer = layerOf(target);
+    if (targetLayer === undefined && !layer.isPure) return undefined; // the project's root: package.json and the like
+    const isOpen = (open: string): boolean =>
+      open.endsWith("/") ? target.startsWith(open) : open === targetLayer || open === target;
+    if (targetLayer === layerOf(file) || layer.imports.some(isOpen)) return undefined;
+    return `${target} (it may import ${listOr(layer.imports.map(shown), "no other folder")})`;
   }
   if (isBuiltin(specifier)) {
     if (layer.builtins === "all") return undefined;
@@ -173,12 +216,11 @@ function checkImport(
   }
   const name = specifier.split("/", specifier.startsWith("@") ? 2 : 1).join("/");
   if (layer.packages === "any") return undefined;
-  if (layer.packages === "production") {
-    if (productionPackages.includes(name)) return undefined;
+  if (!layer.packages.includes(name))
+    return `the package ${name} (of packages it may import ${listOr(layer.packages, "none")})`;
+  if (!productionPackages.includes(name))
     return `the package ${name}, which is not among the dependencies of package.json`;
-  }
-  if (layer.packages.includes(name)) return undefined;
-  return `the package ${name} (of packages it may import ${listOr(layer.packages, "none")})`;
+  return undefined;
 }
 
 /** The module that a node imports, or undefined. */
@@ -247,6 +289,11 @@ function visit(
 function literal(node: unknown): string | undefined {
   const value = (node as SyntaxNode | null | undefined)?.["value"];
   return typeof value === "string" ? value : undefined;
+}
+
+/** A layer as messages name it: folders end with a slash. */
+function shown(name: string): string {
+  return name.endsWith("/") || /\.\w+$/.test(name) ? name : `${name}/`;
 }
 
 function listOr(names: readonly string[], none: string): string {

@@ -1,6 +1,6 @@
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { dirname, join } from "node:path";
+import { dirname, join, posix } from "node:path";
 
 import { expect, onTestFinished, test } from "vitest";
 
@@ -31,14 +31,56 @@ test.each([
   ["cluster/a.ts", `import pino from "pino";`, "may not import the package pino"],
   ["node/a.ts", `import { a } from "../test/support/a.ts";`, "may not import test/support/a.ts"],
   ["node/a.ts", `import { a } from "../bench/a.ts";`, "may not import bench/a.ts"],
-  ["node/a.ts", `import fc from "fast-check";`, "not among the dependencies of package.json"],
+  ["node/a.ts", `import fc from "fast-check";`, "may not import the package fast-check"],
+  ["node/a.ts", `import { Gauge } from "prom-client";`, "not among the dependencies of package.json"],
   ["node/a.ts", `import { a } from "../cluster/moves/a.ts";`, "may not import cluster/moves/a.ts"],
+  ["node/a.ts", `import { a } from "./redis/redis-store.ts";`, "may not import node/redis/redis-store.ts"],
+  ["node/a.ts", `import { a } from "./run.ts";`, "node/ may not import node/run.ts"],
+  ["node/reason.ts", `import { a } from "./a.ts";`, "node/reason.ts may not import node/a.ts"],
+  ["node/store/a.ts", `import { a } from "../settings.ts";`, "node/store/ may not import node/settings.ts"],
+  ["node/store/a.ts", `import { a } from "../../cluster/ports/view.ts";`, "may not import cluster/ports/view.ts"],
+  ["node/store/a.ts", `import pino from "pino";`, "may not import the package pino"],
+  ["node/redis/a.ts", `import { a } from "../settings.ts";`, "node/redis/ may not import node/settings.ts"],
+  ["node/redis/a.ts", `import { a } from "../../cluster/a.ts";`, "may not import cluster/a.ts"],
+  ["node/http/a.ts", `import { a } from "../peers/a.ts";`, "node/http/ may not import node/peers/a.ts"],
+  ["node/http/routes/a.ts", `import { a } from "../../../cluster/a.ts";`, "may not import cluster/a.ts"],
+  ["node/http/a.ts", `import { Redis } from "ioredis";`, "may not import the package ioredis"],
+  ["node/peers/a.ts", `import { a } from "../http/routes/a.ts";`, "node/peers/ may not import node/http/routes/a.ts"],
+  ["node/peers/a.ts", `import fastify from "fastify";`, "may not import the package fastify"],
+  ["node/alone/a.ts", `import { a } from "../redis/a.ts";`, "node/alone/ may not import node/redis/a.ts"],
+  ["node/alone/a.ts", `await import("../peers/a.ts");`, "node/alone/ may not import node/peers/a.ts"],
+  ["node/clustered/a.ts", `import { a } from "../store/a.ts";`, "node/clustered/ may not import node/store/a.ts"],
+  ["node/clustered/a.ts", `import { a } from "../alone/a.ts";`, "node/clustered/ may not import node/alone/a.ts"],
+  ["node/clustered/a.ts", `import { a } from "../http/http.ts";`, "node/clustered/ may not import node/http/http.ts"],
+  ["node/main.ts", `import { a } from "./store/sqlite-store.ts";`, "may not import node/store/sqlite-store.ts"],
+  ["node/run.ts", `import { Redis } from "ioredis";`, "node/run.ts may not import the package ioredis"],
   ["cluster/members/a.ts", `import { a } from "../records/a.ts";`, "may not import cluster/records/a.ts"],
   ["cluster/ports/a.ts", `import { a } from "../cluster-node.ts";`, "may not import cluster/cluster-node.ts"],
   ["scripts/a.ts", `import { a } from "../test/a.ts";`, "may not import test/a.ts"],
   ["elsewhere/a.ts", ``, "no rule for the folder elsewhere/"],
 ])("checkLayers() catches a planted breach: %s with %s", (file, source, message) => {
   expect(checkLayers(projectWith({ [file]: source }))).toEqual([expect.stringContaining(message)]);
+});
+
+/** A file of each part of `node/`; none may import one below it. */
+const PARTS_OF_NODE = [
+  "node/reason.ts",
+  "node/store/a.ts",
+  "node/redis/a.ts",
+  "node/a.ts",
+  "node/http/a.ts",
+  "node/peers/a.ts",
+  "node/alone/a.ts",
+  "node/clustered/a.ts",
+  "node/main.ts",
+];
+
+test("checkLayers() lets no part of node/ import one below it, so that there are no circles", () => {
+  for (const [at, file] of PARTS_OF_NODE.entries()) {
+    const below = PARTS_OF_NODE.slice(at + 1);
+    const source = below.map((other) => `import "./${posix.relative(dirname(file), other)}";`);
+    expect(checkLayers(projectWith({ [file]: source.join("\n") }))).toHaveLength(below.length);
+  }
 });
 
 test("checkLayers() says the file, the line and the column", () => {
@@ -57,7 +99,16 @@ test("checkLayers() has nothing against what each layer may do", () => {
     "cluster/moves/b.ts": `import { a } from "../members/a.ts"; import { c } from "./c.ts";`,
     "simulator/a.ts": `import { a } from "../cluster/moves/b.ts"; import { b } from "../cluster/a.ts";`,
     "node/a.ts": `import { a } from "../cluster/a.ts"; import { c } from "../cluster/ports/c.ts"; import { readFileSync } from "node:fs"; import pino from "pino"; Date.now();`,
-    "test/unit/a.test.ts": `import { a } from "../../node/a.ts"; import { b } from "../../bench/b.ts"; import fc from "fast-check";`,
+    "node/store/a.ts": `import { a } from "../../cluster/ports/record-store.ts"; import { b } from "../reason.ts";`,
+    "node/redis/a.ts": `import { a } from "../../cluster/ports/a.ts"; import { b } from "../reason.ts";`,
+    "node/settings.ts": `import { a } from "./redis/redis-url.ts"; import { b } from "./a.ts";`,
+    "node/http/routes/a.ts": `import { a } from "../a.ts"; import { b } from "../../settings.ts"; import { c } from "../../../engine/a.ts";`,
+    "node/peers/a.ts": `import { a } from "../http/http.ts"; import { b } from "../settings.ts";`,
+    "node/alone/a.ts": `import { a } from "../store/a.ts"; import { b } from "../../cluster/records/b.ts";`,
+    "node/clustered/a.ts": `import { a } from "../redis/a.ts"; import { b } from "../peers/a.ts"; import { c } from "../../cluster/a.ts";`,
+    "node/run.ts": `import { a } from "./http/a.ts"; await import("./alone/a.ts"); await import("./clustered/a.ts");`,
+    "node/main.ts": `import { a } from "./store/damage.ts"; await import("./run.ts");`,
+    "test/unit/a.test.ts": `import { a } from "../../node/a.ts"; import { c } from "../../node/http/a.ts"; import { b } from "../../bench/b.ts"; import fc from "fast-check";`,
     "bench/b.ts": `import { a } from "../engine/a.ts"; setTimeout(() => {}, Math.random());`,
     "tool.config.ts": `import { defineConfig } from "vitest/config";`,
     "node_modules/pino/a.js": `import "../../engine/a.ts";`,
@@ -69,7 +120,7 @@ function projectWith(files: Readonly<Record<string, string>>): string {
   const root = mkdtempSync(join(tmpdir(), "headcount-layers-"));
   onTestFinished(() => rmSync(root, { recursive: true }));
   const all = {
-    "package.json": `{ "dependencies": { "pino": "1" }, "devDependencies": { "fast-check": "1" } }`,
+    "package.json": `{ "dependencies": { "hashring": "1", "pino": "1" }, "devDependencies": { "fast-check": "1" } }`,
     ...files,
   };
   for (const [file, text] of Object.entries(all)) {
