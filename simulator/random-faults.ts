@@ -102,7 +102,7 @@ const BAD_TO: readonly (readonly StoreCall[])[] = [
   ["append"],
   ["renew"],
   ["snapshot"],
-  ["take", "standing"],
+  ["claim", "standing"],
   ["append", "snapshot"],
 ];
 

@@ -50,7 +50,7 @@ export const SCENARIO_NAMES = [
   "a full store takes snapshots and no appends",
   "one tag's master back as another while all owners live",
   "one tag's master away",
-  "the store flushed under the same run while a take is planned",
+  "the store flushed under the same run while a claim is planned",
   "one tag flushed under the same run while its partitions move",
   "a newcomer to a flushed tag whose holder is frozen",
   "a stale holder meets a record that was flushed under the same run",

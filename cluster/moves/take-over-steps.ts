@@ -6,7 +6,7 @@ import type { DecodedRows } from "../../engine/codec.ts";
 import type { Engine } from "../../engine/engine.ts";
 import type { Membership } from "../members/membership.ts";
 import { type FoundedClaim, isSameClaim, type PartitionIndex, type PartitionRecord } from "../ports/record-store.ts";
-import type { Run, Standing, TakenAnswer } from "../ports/shared-records.ts";
+import type { Run, SharedClaimAnswer, Standing } from "../ports/shared-records.ts";
 import type { Recorder } from "../records/recorder.ts";
 import { type ReadRecord, readRecord } from "../records/recovery.ts";
 import type { RunGuard } from "../records/run-guard.ts";
@@ -109,7 +109,7 @@ export class TakeOverSteps {
     try {
       const items = step.kind === "pull" ? await this.pull(step) : this.unasked(step);
       if (membership.me.incarnation !== incarnation || items.length === 0) return;
-      await this.claim(step.holder, items);
+      await this.claimAndLoad(step.holder, items);
     } finally {
       if (step.kind === "pull") this.puller.release(step.partitions);
     }
@@ -155,7 +155,7 @@ export class TakeOverSteps {
 
   // Claim. What comes with its table needs no record, unless the claim's answer misfits (R1).
 
-  private async claim(holder: string, items: readonly Item[]): Promise<void> {
+  private async claimAndLoad(holder: string, items: readonly Item[]): Promise<void> {
     const withTable = items.filter(({ pulled, kept }) => pulled !== undefined || kept !== undefined);
     const claiming = this.claimingOf(holder, (items[0] as Item).partition);
     const toLoad = [
@@ -163,9 +163,9 @@ export class TakeOverSteps {
       ...(await this.claimTables(claiming, withTable)),
     ];
     if (toLoad.length === 0) return;
-    const answers = await this.take(toLoad, claiming, true);
+    const answers = await this.claim(toLoad, claiming, true);
     for (const [index, item] of toLoad.entries())
-      if (await this.load(item, claiming, answers[index] as TakenAnswer)) this.taken.push(claiming);
+      if (await this.load(item, claiming, answers[index] as SharedClaimAnswer)) this.taken.push(claiming);
   }
 
   /** One claim a view and tag. Under another run it is another one (R1): the store may have lost the first. */
@@ -183,10 +183,10 @@ export class TakeOverSteps {
   /** @returns those whose table is not what the store has */
   private async claimTables(claiming: Claiming, items: readonly Item[]): Promise<Item[]> {
     if (items.length === 0) return [];
-    const answers = await this.take(items, claiming, false);
+    const answers = await this.claim(items, claiming, false);
     const inDoubt: Item[] = [];
     for (const [index, item] of items.entries()) {
-      const answer = answers[index] as TakenAnswer;
+      const answer = answers[index] as SharedClaimAnswer;
       if (answer.kind === "refused") continue;
       if (this.adoptTable(item, claiming, answer.before)) this.taken.push(claiming);
       else inDoubt.push({ partition: item.partition, mustSettle: this.isUnasked(answer.before, claiming.holder) });
@@ -194,22 +194,22 @@ export class TakeOverSteps {
     return inDoubt;
   }
 
-  private async take(items: readonly Item[], { claim }: Claiming, isLoaded: boolean): Promise<TakenAnswer[]> {
+  private async claim(items: readonly Item[], { claim }: Claiming, isLoaded: boolean): Promise<SharedClaimAnswer[]> {
     const { guard, membership, holdings } = this.ports;
     const expectMe = (): void => {
       if (membership.me.incarnation !== claim.incarnation) throw new Error("This incarnation was expelled meanwhile");
     };
     expectMe();
     const partitions = items.map(({ partition }) => partition);
-    const answers = await guard.take(partitions, claim, isLoaded);
+    const answers = await guard.claim(partitions, claim, isLoaded);
     expectMe();
     for (const [index, partition] of partitions.entries())
-      if ((answers[index] as TakenAnswer).kind === "claimed") holdings.noteClaimed(partition, claim.term);
+      if ((answers[index] as SharedClaimAnswer).kind === "claimed") holdings.noteClaimed(partition, claim.term);
     await this.onRefused(partitions, answers);
     return answers;
   }
 
-  private async onRefused(partitions: readonly PartitionIndex[], answers: readonly TakenAnswer[]): Promise<void> {
+  private async onRefused(partitions: readonly PartitionIndex[], answers: readonly SharedClaimAnswer[]): Promise<void> {
     const standings = answers.map((answer) => (answer.kind === "refused" ? answer.standing : undefined));
     const lost = partitions.filter((_, index) => standings[index]?.isAbsent === true);
     if (lost.length > 0) this.ports.onLoss();
@@ -240,7 +240,7 @@ export class TakeOverSteps {
 
   // Load, replay, serve.
 
-  private async load(item: Item, claiming: Claiming, answer: TakenAnswer): Promise<boolean> {
+  private async load(item: Item, claiming: Claiming, answer: SharedClaimAnswer): Promise<boolean> {
     if (answer.kind === "refused") return false;
     const { wallMs, nowMs, membership } = this.ports;
     const { partition } = item;

@@ -40,7 +40,7 @@ export interface Standing {
  * R1. `before`: what stood until this instant. `record` only where it was asked for. `isLost`: the store had lost the record
  * when this claim took it.
  */
-export type TakenAnswer =
+export type SharedClaimAnswer =
   | {
       readonly kind: "claimed";
       readonly before: Standing;
@@ -70,22 +70,22 @@ export interface SharedRecords {
   /** How many tags there are; known once the key is. */
   readonly tagsCount: number;
 
-  /** Who has these records, without taking them. In the order asked. */
+  /** Who has these records, without claiming them. In the order asked. */
   standing(run: Run, partitions: readonly PartitionIndex[]): Promise<Standing[]>;
   /**
-   * R1: takes records for a term above what they are raised to. The very same claim again (its answer was lost) is answered
+   * R1: claims records for a term above what they are raised to. The very same claim again (its answer was lost) is answered
    * as claimed, with itself as `before`.
    * @param isLoaded whether to answer snapshot and log
-   * @param mayBeAbsent R15: of these partitions also a record that is not there is taken; of the others it is refused, and
+   * @param mayBeAbsent R15: of these partitions also a record that is not there is claimed; of the others it is refused, and
    * nothing is written
    */
-  take(
+  claim(
     run: Run,
     partitions: readonly PartitionIndex[],
     claim: FoundedClaim,
     isLoaded: boolean,
     mayBeAbsent?: ReadonlySet<PartitionIndex>,
-  ): Promise<TakenAnswer[]>;
+  ): Promise<SharedClaimAnswer[]>;
   /**
    * R15: takes a record and replaces it by the claimant's table, at once, unless it stands under a higher term than the
    * table, or is not there and may not be.

@@ -14,9 +14,9 @@ import {
 } from "../ports/record-store.ts";
 import type {
   Run,
+  SharedClaimAnswer,
   SharedRecords,
   Standing,
-  TakenAnswer,
   TakenBackAnswer,
   TakingBack,
 } from "../ports/shared-records.ts";
@@ -205,9 +205,13 @@ export class RunGuard implements RecorderStore {
     return standings;
   }
 
-  async take(partitions: readonly PartitionIndex[], claim: FoundedClaim, isLoaded: boolean): Promise<TakenAnswer[]> {
+  async claim(
+    partitions: readonly PartitionIndex[],
+    claim: FoundedClaim,
+    isLoaded: boolean,
+  ): Promise<SharedClaimAnswer[]> {
     const absent = new Set(partitions.filter((partition) => this.mayTakeAbsent(partition)));
-    const call = (run: Run): Promise<TakenAnswer[]> => this.store.take(run, partitions, claim, isLoaded, absent);
+    const call = (run: Run): Promise<SharedClaimAnswer[]> => this.store.claim(run, partitions, claim, isLoaded, absent);
     const answers = await this.guarded(partitions[0] ?? 0, call);
     for (const [index, partition] of partitions.entries())
       if (answers[index]?.kind === "claimed") this.noteTable(partition);

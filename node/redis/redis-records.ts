@@ -9,9 +9,9 @@ import type {
 } from "../../cluster/ports/record-store.ts";
 import type {
   Run,
+  SharedClaimAnswer,
   SharedRecords,
   Standing,
-  TakenAnswer,
   TakenBackAnswer,
   TakingBack,
 } from "../../cluster/ports/shared-records.ts";
@@ -22,9 +22,9 @@ import { scriptNamed } from "./scripts.ts";
 import {
   asBuffer,
   decodeAnswers,
+  decodeClaimAnswer,
   decodeSnapshotAnswer,
   decodeStanding,
-  decodeTaken,
   decodeTakenBack,
   encodeClaim,
   type TakingAnswer,
@@ -32,7 +32,7 @@ import {
 
 const SCRIPTS = {
   standing: scriptNamed("standing"),
-  take: scriptNamed("take"),
+  claim: scriptNamed("claim"),
   takeBack: scriptNamed("take-back"),
   raise: scriptNamed("raise"),
   append: scriptNamed("append"),
@@ -74,21 +74,21 @@ export class RedisRecords implements SharedRecords {
     return (states as (Buffer | null)[]).map(decodeStanding);
   }
 
-  async take(
+  async claim(
     run: Run,
     partitions: readonly PartitionIndex[],
     claim: FoundedClaim,
     isLoaded: boolean,
     mayBeAbsent: ReadonlySet<PartitionIndex> = NONE,
-  ): Promise<TakenAnswer[]> {
+  ): Promise<SharedClaimAnswer[]> {
     if (partitions.length === 0) return [];
     const connection = isLoaded ? this.#connections.bulk : this.#connections.leases;
     const { text, generation } = this.#shelf.keptAs(markOfRun(run));
     const about = [run, encodeClaim(claim), isLoaded ? "1" : "0", text, `${generation}`];
     const asked = partitions.flatMap((partition) => [`${partition}`, mayBeAbsent.has(partition) ? "1" : "0"]);
     const args = [...about, ...asked];
-    const answers = await connection.call("take records", SCRIPTS.take, [this.#keyOf(partitions[0] as number)], args);
-    return (answers as TakingAnswer[]).map((answer) => decodeTaken(answer, isLoaded));
+    const answers = await connection.call("claim records", SCRIPTS.claim, [this.#keyOf(partitions[0] as number)], args);
+    return (answers as TakingAnswer[]).map((answer) => decodeClaimAnswer(answer, isLoaded));
   }
 
   async takeBack(run: Run, taking: TakingBack): Promise<TakenBackAnswer> {

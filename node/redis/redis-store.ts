@@ -6,7 +6,13 @@
  */
 import type { AdmittedModes, AskedModes, ToldAnswer, ToldModes } from "../../cluster/ports/mode-name-store.ts";
 import type { AppendAnswer, SnapshotAnswer } from "../../cluster/ports/record-store.ts";
-import type { Run, SharedRecords, Standing, TakenAnswer, TakenBackAnswer } from "../../cluster/ports/shared-records.ts";
+import type {
+  Run,
+  SharedClaimAnswer,
+  SharedRecords,
+  Standing,
+  TakenBackAnswer,
+} from "../../cluster/ports/shared-records.ts";
 import {
   type ClusterKey,
   type Look,
@@ -245,8 +251,8 @@ export class RedisStore implements SharedStore {
     return this.#records.standing(...asked);
   }
 
-  take(...asked: Parameters<SharedRecords["take"]>): Promise<TakenAnswer[]> {
-    return this.#records.take(...asked);
+  claim(...asked: Parameters<SharedRecords["claim"]>): Promise<SharedClaimAnswer[]> {
+    return this.#records.claim(...asked);
   }
 
   takeBack(...asked: Parameters<SharedRecords["takeBack"]>): Promise<TakenBackAnswer> {

@@ -1,7 +1,7 @@
 /** What the scripts take and answer, as texts and bytes (`lua/` says what they mean). */
 import type { AppendAnswer, FoundedClaim, PartitionRecord, SnapshotAnswer } from "../../cluster/ports/record-store.ts";
 import type { ModeNamesAnswer } from "../../cluster/ports/mode-name-store.ts";
-import type { Standing, TakenAnswer, TakenBackAnswer } from "../../cluster/ports/shared-records.ts";
+import type { SharedClaimAnswer, Standing, TakenBackAnswer } from "../../cluster/ports/shared-records.ts";
 import type { ClusterKey, Listed, MemberList, RenewalAnswer, Runs } from "../../cluster/ports/shared-store.ts";
 import { EXPELLED_MAX, type Member, type View } from "../../cluster/ports/view.ts";
 
@@ -150,7 +150,7 @@ export function decodeStanding(state: Buffer | null): Standing {
 /** The standing; where the record was taken also whether it was lost, and what was loaded. */
 export type TakingAnswer = readonly [state: Buffer | null, ...(Buffer | null)[]];
 
-export function decodeTaken(answer: TakingAnswer, isLoaded: boolean): TakenAnswer {
+export function decodeClaimAnswer(answer: TakingAnswer, isLoaded: boolean): SharedClaimAnswer {
   const [state, lost, ...content] = answer;
   const before = decodeStanding(state);
   if (lost === undefined) return { kind: "refused", standing: before };

@@ -207,7 +207,7 @@ export const MOVING_FAULTS: Readonly<Record<string, PlantedFault>> = {
     "cluster/records/run-guard.ts",
     "return gate?.openedAtMs !== undefined && !this.isYoung(gate) && this.isKnownAbsent(partition);",
     "return gate !== undefined;",
-    "the store flushed under the same run while a take is planned",
+    "the store flushed under the same run while a claim is planned",
     "one tag flushed under the same run while its partitions move",
   ),
   "what some name only in part is taken for all": fault(

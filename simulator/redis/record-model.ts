@@ -7,7 +7,7 @@ import {
   type Snapshot,
   type SnapshotAnswer,
 } from "../../cluster/ports/record-store.ts";
-import type { Standing, TakenAnswer, TakenBackAnswer, TakingBack } from "../../cluster/ports/shared-records.ts";
+import type { SharedClaimAnswer, Standing, TakenBackAnswer, TakingBack } from "../../cluster/ports/shared-records.ts";
 
 export interface RecordModel {
   claim: FoundedClaim | undefined;
@@ -31,13 +31,13 @@ export function standingOf(record: RecordModel | undefined): Standing {
 }
 
 /** @param found `undefined` where the store lost it: `record` is a fresh one then */
-export function takeRecord(
+export function claimRecord(
   record: RecordModel,
   found: RecordModel | undefined,
   claim: FoundedClaim,
   isLoaded: boolean,
   mayBeAbsent: boolean,
-): TakenAnswer {
+): SharedClaimAnswer {
   const before = standingOf(found);
   if (found === undefined && !mayBeAbsent) return { kind: "refused", standing: before };
   if (!isSameClaim(record.claim, claim)) {

@@ -14,7 +14,13 @@ import type {
   Snapshot,
   SnapshotAnswer,
 } from "../../cluster/ports/record-store.ts";
-import type { Run, Standing, TakenAnswer, TakenBackAnswer, TakingBack } from "../../cluster/ports/shared-records.ts";
+import type {
+  Run,
+  SharedClaimAnswer,
+  Standing,
+  TakenBackAnswer,
+  TakingBack,
+} from "../../cluster/ports/shared-records.ts";
 import type {
   ClusterKey,
   Look,
@@ -30,13 +36,13 @@ import type { View } from "../../cluster/ports/view.ts";
 import { type KeptKey, KeyModel, KeysMet, renamed } from "./key-model.ts";
 import {
   appendToRecord,
+  claimRecord,
   emptyRecord,
   raiseRecord,
   type RecordModel,
   snapshotRecord,
   standingOf,
   takeBackRecord,
-  takeRecord,
 } from "./record-model.ts";
 
 export interface Step<T> {
@@ -117,20 +123,20 @@ export class SharedStoreModel extends KeyModel {
   }
 
   /** @param kept the caller's key, where it has met it: for a tag that has none */
-  take(
+  claim(
     run: Run,
     partitions: readonly PartitionIndex[],
     claim: FoundedClaim,
     isLoaded: boolean,
     mayBeAbsent: ReadonlySet<PartitionIndex>,
     kept: KeptKey | undefined,
-  ): TakenAnswer[] {
+  ): SharedClaimAnswer[] {
     this.expectAt(run, partitions);
     return partitions.map((partition) => {
       const standing = this.records.get(partition);
       const record = standing ?? emptyRecord();
-      const answer = takeRecord(record, standing, claim, isLoaded, mayBeAbsent.has(partition));
-      this.#keepTaken(partition, record, answer, kept);
+      const answer = claimRecord(record, standing, claim, isLoaded, mayBeAbsent.has(partition));
+      this.#keepClaimed(partition, record, answer, kept);
       return answer;
     });
   }
@@ -141,7 +147,7 @@ export class SharedStoreModel extends KeyModel {
     const found = this.records.get(partition);
     const record = found ?? emptyRecord();
     const answer = takeBackRecord(record, found, taking);
-    this.#keepTaken(partition, record, answer, kept);
+    this.#keepClaimed(partition, record, answer, kept);
     return answer;
   }
 
@@ -192,10 +198,10 @@ export class SharedStoreModel extends KeyModel {
   }
 
   /** What is claimed is there from now on, and its tag has a key. */
-  #keepTaken(
+  #keepClaimed(
     partition: PartitionIndex,
     record: RecordModel,
-    { kind }: TakenAnswer | TakenBackAnswer,
+    { kind }: SharedClaimAnswer | TakenBackAnswer,
     kept: KeptKey | undefined,
   ): void {
     if (kind === "refused") return;
@@ -277,15 +283,17 @@ class ModelConnection implements SharedStore {
     return this.#atTag("standing", partitions, () => this.#model.standing(run, partitions));
   }
 
-  take(
+  claim(
     run: Run,
     partitions: readonly PartitionIndex[],
     claim: FoundedClaim,
     isLoaded: boolean,
     mayBeAbsent: ReadonlySet<PartitionIndex> = new Set(),
-  ): Promise<TakenAnswer[]> {
+  ): Promise<SharedClaimAnswer[]> {
     const kept = this.#met.of(run);
-    return this.#atTag("take", partitions, () => this.#model.take(run, partitions, claim, isLoaded, mayBeAbsent, kept));
+    return this.#atTag("claim", partitions, () =>
+      this.#model.claim(run, partitions, claim, isLoaded, mayBeAbsent, kept),
+    );
   }
 
   takeBack(run: Run, taking: TakingBack): Promise<TakenBackAnswer> {

@@ -32,7 +32,7 @@ export const CLAIMS = {
     const isMoving = seed % 2 === 0;
     if (isMoving) {
       const taker = world.start();
-      world.store.hold((node, call) => node === taker && call === "take");
+      world.store.hold((node, call) => node === taker && call === "claim");
       await world.until("the taker has copied something", () => world.store.heldCount > 0, 8000);
       world.loseKnowledge(() => true); // what was copied is of another founding, so the record counts
     } else world.store.hold((node, call) => node === owner && call === "raise"); // the append comes first
@@ -114,7 +114,7 @@ export const CLAIMS = {
     await begin(world, 1, 40);
     const owner = aNode(world);
     const taker = world.start();
-    world.store.hold((node, call) => node === taker && call === "take");
+    world.store.hold((node, call) => node === taker && call === "claim");
     const keepsSome = (): boolean => (owner.node.parts?.figures.partitionsKept ?? 0) > 0;
     await world.until("the owner has let go of something", keepsSome, 10_000);
     await world.run(world.random.below(200));

@@ -21,10 +21,10 @@ import type { World } from "../world.ts";
 import { inWorld, type Scenario } from "./scenario.ts";
 
 export const FLUSHED = {
-  "the store flushed under the same run while a take is planned": inWorld({ tagsCount: 1 }, async (world) => {
+  "the store flushed under the same run while a claim is planned": inWorld({ tagsCount: 1 }, async (world) => {
     await begin(world, 2);
     const taker = await silencedTaker(world);
-    world.store.hold((node, call) => node === taker && call === "take");
+    world.store.hold((node, call) => node === taker && call === "claim");
     await world.until("the taker claims what its holders did not give", () => world.store.heldCount > 0, 5000);
     world.checker.areRecordsChecked = false;
     flush(world);

@@ -142,10 +142,10 @@ export const FOUNDING = {
     const { crowd, store } = world;
     const [dying, former] = take(2, world.nodes);
     const players = playersOf(world, dying);
-    store.hold((node, call) => node === former && call === "take");
+    store.hold((node, call) => node === former && call === "claim");
     world.kill(dying);
     await world.until("the other claims what it had", () => store.heldCount > 0, 8000);
-    const cutOff: readonly string[] = ["take", "renew", "append", "raise", "takeBack", "beginRun", "restore"];
+    const cutOff: readonly string[] = ["claim", "renew", "append", "raise", "takeBack", "beginRun", "restore"];
     store.hold((node, call) => node === former && cutOff.includes(call));
     flush(world);
     world.loseKnowledge(() => true);

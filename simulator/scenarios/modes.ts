@@ -73,7 +73,7 @@ export const MODES = {
     await world.run(random.below(9000));
     world.kill(dying);
     // Nobody can take its partitions for longer than a mark takes, so nobody can speak for them.
-    world.store.hold((_, call) => call === "take");
+    world.store.hold((_, call) => call === "claim");
     await world.run(MAKES_ROOM_MS);
     world.store.release();
     await world.run(2000);

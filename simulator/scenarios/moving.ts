@@ -44,10 +44,10 @@ export const MOVING = {
     live(world, 300);
     const [dying, slower] = take(2, world.nodes);
     world.kill(dying);
-    world.store.hold((node, call) => node === slower && call === "take");
-    await world.until("the slower one takes", () => world.store.heldCount > 0, 10_000);
+    world.store.hold((node, call) => node === slower && call === "claim");
+    await world.until("the slower one claims", () => world.store.heldCount > 0, 10_000);
     const isBlind = seed % 2 === 0; // it learns of no view, and goes on with its clients
-    world.store.hold((node, call) => node === slower && (call === "take" || (isBlind && call === "renew")));
+    world.store.hold((node, call) => node === slower && (call === "claim" || (isBlind && call === "renew")));
     const faster = world.start();
     if (isBlind) isolate(world, slower, "peers");
     const hasTaken = (): boolean => (faster.node.parts?.figures.partitionsServed ?? 0) > 0;
@@ -105,13 +105,13 @@ export const MOVING = {
     const { crowd, network, store } = world;
     const first = aNode(world);
     const second = world.start();
-    store.hold((node, call) => node === second && call === "take");
-    await world.until("the second takes", () => store.heldCount > 0, 10_000);
-    store.hold((node, call) => call === "take" || (node === second && call === "renew"));
+    store.hold((node, call) => node === second && call === "claim");
+    await world.until("the second claims", () => store.heldCount > 0, 10_000);
+    store.hold((node, call) => call === "claim" || (node === second && call === "renew"));
     isolate(world, second, "peers");
     await world.until("the second is expelled", () => first.node.view.members.length === 1, 8000);
     await world.run(200);
-    store.hold((node, call) => call === (node === first ? "take" : "renew"));
+    store.hold((node, call) => call === (node === first ? "claim" : "renew"));
     await world.run(300);
     crowd.asksAnybody = true; // it cannot be ready, and is asked all the same
     for (const player of playersOf(world, second)) void told(world, player, elsewhere(world, player), second);
@@ -251,10 +251,10 @@ export const MOVING = {
     const { crowd, network, random, store } = world;
     const taker = world.start();
     network.loses = (from, _, lane) => from === taker && lane === "control"; // so that nobody lets go
-    store.hold((node, call) => node === taker && call === "take");
-    await world.until("it takes", () => store.heldCount > 0, 5000);
+    store.hold((node, call) => node === taker && call === "claim");
+    await world.until("it claims", () => store.heldCount > 0, 5000);
     crowd.asksAnybody = true; // it cannot be ready, and is asked all the same
-    store.hold((node, call) => node === taker && (call === "take" || call === "renew"));
+    store.hold((node, call) => node === taker && (call === "claim" || call === "renew"));
     isolate(world, taker, "peers");
     const others = world.nodes.filter((node) => node !== taker);
     const isListed = ({ node }: SimulatedNode): boolean =>

@@ -49,7 +49,7 @@ export const RECORDS = {
     const owner = aNode(world);
     await world.run(60_000);
     const taker = world.start();
-    world.store.hold((node, call) => node === taker && call === "take");
+    world.store.hold((node, call) => node === taker && call === "claim");
     await world.until("the owner has let go of something", () => keptBy(owner) > 0, 10_000);
     let snapshots = 0;
     const { onStep } = world.store;

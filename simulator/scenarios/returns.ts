@@ -28,7 +28,7 @@ export const RETURNS = {
     await begin(world, 2, 40);
     const [holder] = world.nodes as [SimulatedNode];
     const newcomer = world.start();
-    const calls = ["standing", "take"];
+    const calls = ["standing", "claim"];
     world.store.hold((node, call) => node === newcomer && calls.includes(call));
     await world.until("the newcomer looks who holds what", () => world.store.heldCount > 0, 8000);
     world.store.save();
@@ -47,7 +47,7 @@ export const RETURNS = {
     const holder = aNode(world);
     world.store.save();
     const newcomer = world.start();
-    world.store.hold((node, call) => node === newcomer && call === "take");
+    world.store.hold((node, call) => node === newcomer && call === "claim");
     await world.until("the newcomer claims", () => world.store.heldCount > 0, 8000);
     await moveAll(world, holder);
     comeBack(world, 2 * seed + 1);

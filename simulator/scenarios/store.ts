@@ -187,8 +187,8 @@ export const STORE = {
     world.disturb("store back", "the store is back with less");
     const newcomer = seed % 2 === 0 ? world.start() : undefined;
     if (seed % 4 === 0) {
-      world.store.hold((node, call) => node === newcomer && call === "take");
-      await world.until("the newcomer takes", () => world.store.heldCount > 0, 5000);
+      world.store.hold((node, call) => node === newcomer && call === "claim");
+      await world.until("the newcomer claims", () => world.store.heldCount > 0, 5000);
     }
     world.store.restart(itemAt(["empty", "older", "without its tail"] as const, seed % 3), 10);
     world.store.release();

@@ -55,7 +55,7 @@ async function useAll(store: RedisStore): Promise<void> {
   };
   await store.tellModes(run, told);
   const partitions = Array.from({ length: KEY.partitions }, (_, partition) => partition);
-  await byTag(store).take(run, partitions, ALICE, true);
+  await byTag(store).claim(run, partitions, ALICE, true);
   await store.beginRun(await runOf(store), "another");
   const appends = partitions.map((partition) => ({ partition, claim: ALICE, from: 0, message: Buffer.from("a") }));
   expect(new Set(await byTag(store).append(run, appends))).toEqual(new Set(["landed"]));

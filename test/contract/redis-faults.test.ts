@@ -26,12 +26,12 @@ async function inUse(store: RedisStore): Promise<string> {
   await store.found(await wholeRunOf(store), KEY, "anew", "founded");
   const run = await wholeRunOf(store);
   await store.renew(renewalOf("alice"), LEASE_MS);
-  await store.take(run, [0], ALICE, false);
+  await store.claim(run, [0], ALICE, false);
   return run;
 }
 
 const logOf = async (store: RedisStore, run: string) => {
-  const [answer] = take(1, await store.take(run, [0], ALICE, true));
+  const [answer] = take(1, await store.claim(run, [0], ALICE, true));
   return answer.kind === "claimed" ? answer.record?.log.map((message) => Buffer.from(message).toString()) : answer;
 };
 /** What a renewal says of the runs. */
@@ -56,7 +56,7 @@ describe.skipIf(!hasRedis)("RedisStore", () => {
       expect(answer.kind).toBe("gone");
       expect(answer.run).not.toBe(run);
       expect(await store.look()).toMatchObject({ key: undefined, copy: undefined, view: { epoch: 0 } });
-      expect(await store.take(answer.run, [0], ALICE, false, new Set([0]))).toMatchObject([
+      expect(await store.claim(answer.run, [0], ALICE, false, new Set([0]))).toMatchObject([
         { kind: "claimed", isLost: true },
       ]);
     });
@@ -204,7 +204,7 @@ describe.skipIf(!hasRedis)("RedisStore", () => {
       expect(await store.renew(renewalOf("bea"), LEASE_MS)).toMatchObject({ kind: "renewed" });
       await store.raiseEpoch(run, 5, "fresh");
       await store.leave(run, "bea", "left");
-      expect(await store.take(run, [0, 1], ALICE, true)).toMatchObject([{ kind: "claimed" }, { kind: "claimed" }]);
+      expect(await store.claim(run, [0, 1], ALICE, true)).toMatchObject([{ kind: "claimed" }, { kind: "claimed" }]);
       expect(await store.raise(run, [{ partition: 0, claim: ALICE }], 5)).toEqual(["landed"]);
       const snapshot = { number: 1, covers: 0, coversAll: true, bytes: new Uint8Array(100_000) };
       expect(await store.snapshot(run, 0, ALICE, snapshot)).toBe("landed");

@@ -90,7 +90,7 @@ describe.skipIf(!hasRedis)("RedisStore at size", () => {
   test("every key begins with the cluster's prefix, and goes with it", async () => {
     const cluster = await open();
     await store.renew(renewalOf("alice"), 3000);
-    await store.take(run, [0], ALICE, false);
+    await store.claim(run, [0], ALICE, false);
     const players = [{ mode: "a", players: 1 }];
     await store.publish("CA", { term: 1, version: 1, modes: 1, since: undefined, players, gone: [] });
     const keys = await redis.ask((direct) => direct.keys("*"));
@@ -106,8 +106,8 @@ describe.skipIf(!hasRedis)("RedisStore at size", () => {
   test("calls for 4,096 partitions at once are answered in the order asked", async () => {
     await open(4096);
     const partitions = all(4096).toReversed();
-    const taken = await store.take(run, partitions, ALICE, true);
-    expect(taken.every((answer) => answer.kind === "claimed")).toBe(true);
+    const claimed = await store.claim(run, partitions, ALICE, true);
+    expect(claimed.every((answer) => answer.kind === "claimed")).toBe(true);
     const appends = partitions.map((partition) => ({
       partition,
       claim: ALICE,
@@ -119,21 +119,21 @@ describe.skipIf(!hasRedis)("RedisStore at size", () => {
     expect(new Set(await store.raise(run, claims, 2))).toEqual(new Set(["landed"]));
     const standing = await store.standing(run, partitions);
     expect(standing.map(({ length }) => length)).toEqual(appends.map(({ message }) => message.length));
-    const loaded = await store.take(run, [7, 4095], ALICE, true);
+    const loaded = await store.claim(run, [7, 4095], ALICE, true);
     const logs = loaded.map((answer) => (answer.kind === "claimed" ? answer.record?.log : undefined));
     expect(logs).toEqual([7, 4095].map((partition) => [new TextEncoder().encode(`to ${partition}`)]));
   });
 
   test("a log of 9,000 messages is loaded whole, and covered in parts", async () => {
     await open();
-    await store.take(run, [0], ALICE, false);
+    await store.claim(run, [0], ALICE, false);
     const message = (index: number) => Uint8Array.of(index & 255, index >>> 8, 0, 255);
     const sent = Array.from({ length: 9000 }, async (_, index) =>
       store.append(run, [{ partition: 0, claim: ALICE, from: 4 * index, message: message(index) }]),
     );
     expect(new Set((await Promise.all(sent)).flat())).toEqual(new Set(["landed"]));
     const logOf = async (claim: FoundedClaim) => {
-      const [answer] = take(1, await store.take(run, [0], claim, true));
+      const [answer] = take(1, await store.claim(run, [0], claim, true));
       return answer.kind === "claimed" ? answer.record?.log : undefined;
     };
     expect(await logOf(ALICE)).toEqual(Array.from({ length: 9000 }, (_, index) => message(index)));
@@ -146,7 +146,7 @@ describe.skipIf(!hasRedis)("RedisStore at size", () => {
 
   test("lengths past what Lua writes as a plain number stay whole", async () => {
     await open();
-    await store.take(run, [0], ALICE, false);
+    await store.claim(run, [0], ALICE, false);
     const covers = 2 ** 53 - 3;
     const snapshot = { number: 1, covers, coversAll: true, bytes: new Uint8Array(0) };
     expect(await store.snapshot(run, 0, ALICE, snapshot)).toBe("landed");

@@ -27,8 +27,8 @@ async function use(store: RedisStore): Promise<void> {
   const run = await wholeRunOf(store);
   await store.renew(renewalOf("alice"), LEASE_MS);
   const partitions = Array.from({ length: KEY.partitions }, (_, partition) => partition);
-  const taken = await byTag(store).take(run, partitions, { term: 1, incarnation: "alice", founding: "f" }, true);
-  expect(new Set(taken.map(({ kind }) => kind))).toEqual(new Set(["claimed"]));
+  const claimed = await byTag(store).claim(run, partitions, { term: 1, incarnation: "alice", founding: "f" }, true);
+  expect(new Set(claimed.map(({ kind }) => kind))).toEqual(new Set(["claimed"]));
 }
 
 describe.skipIf(!hasRedis || !hasOpenssl)("TLS", () => {

@@ -43,7 +43,7 @@ describe("SharedStoreModel.connect()", () => {
   test("lets a step be done and its answer be lost, tag by tag", async () => {
     const model = new SharedStoreModel({ tagsCount: 2 });
     await model.connect().found(model.run, KEY, "anew", "founded");
-    for (const partition of [0, 1]) await model.connect().take(model.run, [partition], CLAIM, false);
+    for (const partition of [0, 1]) await model.connect().claim(model.run, [partition], CLAIM, false);
     const through: Through = async ({ tag, apply }) => {
       const answer = apply();
       if (tag === 1) throw new StoreUnavailableError("Lost");
@@ -63,7 +63,7 @@ describe("SharedStoreModel.load()", () => {
     const store = model.connect();
     await store.found(model.run, KEY, "anew", "founded");
     await store.renew(renewalOf("ann"), 3000);
-    await store.take(model.run, [0], CLAIM, false);
+    await store.claim(model.run, [0], CLAIM, false);
     const saved = model.save();
     await store.append(model.run, [append(0, "lost")]);
     await store.renew(renewalOf("bea"), 3000);

@@ -123,31 +123,31 @@ export function sharedStoreContract(
           before: { claim: undefined, raisedTo: 0, length: 0, snapshotNumber: 0, isAbsent: false },
           isLost: false,
         };
-        expect(await store.take(run, [0, 15], ALICE, false)).toMatchObject([fresh, fresh]);
+        expect(await store.claim(run, [0, 15], ALICE, false)).toMatchObject([fresh, fresh]);
         await loseRecord(15);
         const other = await another();
-        expect(await other.take(run, [15], ALICE, false, new Set([15]))).toMatchObject([
+        expect(await other.claim(run, [15], ALICE, false, new Set([15]))).toMatchObject([
           { ...fresh, before: { claim: undefined, isAbsent: true }, isLost: true },
         ]);
-        expect(await store.take(run, [15], ALICE, false)).toMatchObject([{ before: { claim: ALICE }, isLost: true }]);
-        expect(await store.take(run, [15], BOB, false)).toMatchObject([{ before: { claim: ALICE }, isLost: false }]);
+        expect(await store.claim(run, [15], ALICE, false)).toMatchObject([{ before: { claim: ALICE }, isLost: true }]);
+        expect(await store.claim(run, [15], BOB, false)).toMatchObject([{ before: { claim: ALICE }, isLost: false }]);
       });
       test("again leaves the records as they are", async () => {
         const { store, run } = await open();
-        await store.take(run, [3], ALICE, false);
+        await store.claim(run, [3], ALICE, false);
         await store.found(run, KEY, "anew", "again");
         expect(await store.standing(run, [3])).toEqual([
           { claim: ALICE, raisedTo: 3, length: 0, snapshotNumber: 0, isAbsent: false },
         ]);
       });
-      test("take() copies the key to a tag that lost it, and claims under another key are refused there", async () => {
+      test("claim() copies the key to a tag that lost it, and claims under another key are refused there", async () => {
         const { store, run, loseRecord, loseList } = await open();
         await loseRecord(5);
-        await store.take(run, [5], ALICE, false, new Set([5]));
+        await store.claim(run, [5], ALICE, false, new Set([5]));
         await loseList();
         expect(await store.look()).toMatchObject({ copy: KEY });
         const other = run.replace(MARK, markOf(OTHER_KEY.hashKey));
-        await expect(store.take(other, [5], BOB, false)).rejects.toThrow(OtherKeyError);
+        await expect(store.claim(other, [5], BOB, false)).rejects.toThrow(OtherKeyError);
         await expect(
           store.append(other, [{ partition: 5, claim: ALICE, from: 0, message: bytes("a") }]),
         ).rejects.toThrow(OtherKeyError);
@@ -155,20 +155,20 @@ export function sharedStoreContract(
     });
 
     describe("R1, R14 claims", () => {
-      async function taken() {
+      async function openClaimed() {
         const opened = await open();
-        await opened.store.take(opened.run, [0, 1], ALICE, false);
+        await opened.store.claim(opened.run, [0, 1], ALICE, false);
         return opened;
       }
-      test("take() answers what stood before, and the record only where it is asked for", async () => {
-        const { store, run } = await taken();
+      test("claim() answers what stood before, and the record only where it is asked for", async () => {
+        const { store, run } = await openClaimed();
         await store.append(run, [{ partition: 0, claim: ALICE, from: 0, message: bytes("abc") }]);
         const before = { claim: ALICE, raisedTo: 3, length: 3, snapshotNumber: 0, isAbsent: false };
         const record = { snapshot: undefined, log: [bytes("abc")] };
         const claimed = { kind: "claimed", isLost: false };
-        expect(await store.take(run, [0], BOB, true)).toEqual([{ ...claimed, before, record }]);
+        expect(await store.claim(run, [0], BOB, true)).toEqual([{ ...claimed, before, record }]);
         const raised = { ...BOB, term: 6 };
-        expect(await store.take(run, [0, 2], raised, false)).toEqual([
+        expect(await store.claim(run, [0, 2], raised, false)).toEqual([
           {
             ...claimed,
             before: { claim: BOB, raisedTo: 4, length: 0, snapshotNumber: 0, isAbsent: false },
@@ -181,26 +181,26 @@ export function sharedStoreContract(
           },
         ]);
       });
-      test("raise() raises and never lowers; take() needs a term above that, but for the same claim", async () => {
-        const { store, run } = await taken();
+      test("raise() raises and never lowers; claim() needs a term above that, but for the same claim", async () => {
+        const { store, run } = await openClaimed();
         const claims = [0, 1].map((partition) => ({ partition, claim: ALICE }));
         expect(await store.raise(run, claims, 8)).toEqual(["landed", "landed"]);
         expect(await store.raise(run, claims.slice(0, 1), 5)).toEqual(["landed"]);
         const standing = { claim: ALICE, raisedTo: 8, length: 0, snapshotNumber: 0, isAbsent: false };
         expect(await store.standing(run, [1, 0])).toEqual([standing, standing]);
         for (const incarnation of ["bob", "alice"]) {
-          expect(await store.take(run, [0], { term: 8, incarnation, founding: "f" }, true)).toEqual([
+          expect(await store.claim(run, [0], { term: 8, incarnation, founding: "f" }, true)).toEqual([
             { kind: "refused", standing },
           ]);
         }
-        expect(await store.take(run, [0], ALICE, false)).toMatchObject([{ kind: "claimed", before: standing }]);
+        expect(await store.claim(run, [0], ALICE, false)).toMatchObject([{ kind: "claimed", before: standing }]);
         expect(await store.standing(run, [0])).toEqual([standing]);
-        expect(await store.take(run, [0], { term: 9, incarnation: "bob", founding: "f" }, false)).toMatchObject([
+        expect(await store.claim(run, [0], { term: 9, incarnation: "bob", founding: "f" }, false)).toMatchObject([
           { kind: "claimed" },
         ]);
       });
       test("append(), snapshot() and raise() are superseded by what is raised above their term, else behind", async () => {
-        const { store, run } = await taken();
+        const { store, run } = await openClaimed();
         const all = async (claim: FoundedClaim) => [
           ...(await store.append(run, [{ partition: 0, claim, from: 0, message: bytes("a") }])),
           ...(await store.raise(run, [{ partition: 0, claim }], 5)),
@@ -218,7 +218,7 @@ export function sharedStoreContract(
         expect(await all(ALICE)).toEqual(["landed", "landed", "landed"]);
       });
       test("snapshot() knows where the log begins, also after one that covered less than the one before it", async () => {
-        const { store, run } = await taken();
+        const { store, run } = await openClaimed();
         const cover = (number: number, covers: number) =>
           store.snapshot(run, 0, ALICE, { number, covers, coversAll: false, bytes: bytes("S") });
         for (let from = 0; from < 9; from += 1) {
@@ -230,21 +230,21 @@ export function sharedStoreContract(
           [3, 7],
         ] as const)
           expect(await cover(number, covers)).toBe("landed");
-        const [answer] = take(1, await store.take(run, [0], ALICE, true));
+        const [answer] = take(1, await store.claim(run, [0], ALICE, true));
         expect(answer.kind === "claimed" && answer.record?.log).toEqual([bytes("7"), bytes("8")]);
       });
       test("R2 a claim of the same term founded anew is another", async () => {
-        const { store, run } = await taken();
+        const { store, run } = await openClaimed();
         await store.append(run, [{ partition: 0, claim: ALICE, from: 0, message: bytes("abc") }]);
         const again = { ...ALICE, founding: "another" };
-        expect(await store.take(run, [0], again, false)).toMatchObject([{ kind: "refused" }]);
+        expect(await store.claim(run, [0], again, false)).toMatchObject([{ kind: "refused" }]);
         const append = { partition: 0, claim: again, from: 3, message: bytes("d") };
         expect(await store.append(run, [append])).toEqual(["behind"]);
         const snapshot = { number: 1, covers: 3, coversAll: true, bytes: bytes("S") };
         expect(await store.snapshot(run, 0, again, snapshot)).toBe("behind");
       });
       test("R15 takeBack() takes a record with the table, unless it stands under a higher term than that", async () => {
-        const { store, run } = await taken();
+        const { store, run } = await openClaimed();
         await store.append(run, [{ partition: 0, claim: ALICE, from: 0, message: bytes("abc") }]);
         const taking = {
           partition: 0,
@@ -263,7 +263,7 @@ export function sharedStoreContract(
           kind: "claimed",
         });
         const last = { term: 9, incarnation: "last", founding: "f" };
-        expect(await store.take(run, [0], last, true)).toMatchObject([
+        expect(await store.claim(run, [0], last, true)).toMatchObject([
           {
             before: { claim: taking.claim, raisedTo: 7, length: 50, snapshotNumber: 1 },
             record: { snapshot: bytes("table"), log: [] },
@@ -271,40 +271,40 @@ export function sharedStoreContract(
         ]);
       });
       test("R15 takeBack() makes a record that was lost, and one without a snapshot where nothing is stored", async () => {
-        const { store, run, loseRecord } = await taken();
+        const { store, run, loseRecord } = await openClaimed();
         await loseRecord(0);
         const taking = { partition: 0, claim: BOB, notAbove: 3, covers: 4, bytes: undefined, mayBeAbsent: true };
         expect(await store.takeBack(run, taking)).toEqual({ kind: "claimed" });
         const last = { term: 9, incarnation: "last", founding: "f" };
-        expect(await store.take(run, [0], last, true)).toMatchObject([
+        expect(await store.claim(run, [0], last, true)).toMatchObject([
           { isLost: false, record: { snapshot: undefined, log: [] } },
         ]);
       });
       test("R15 a record that is not there is refused, and nothing is written, but where it may be absent", async () => {
-        const { store, run, loseRecord } = await taken();
+        const { store, run, loseRecord } = await openClaimed();
         await loseRecord(1);
         const absent = { claim: undefined, raisedTo: 0, length: 0, snapshotNumber: 0, isAbsent: true };
         const refused = { kind: "refused", standing: absent };
         const taking = { partition: 1, claim: BOB, notAbove: 9, covers: 4, bytes: bytes("T"), mayBeAbsent: false };
-        expect(await store.take(run, [1], BOB, true)).toEqual([refused]);
-        expect(await store.take(run, [1], BOB, true, new Set([0, 2]))).toEqual([refused]);
+        expect(await store.claim(run, [1], BOB, true)).toEqual([refused]);
+        expect(await store.claim(run, [1], BOB, true, new Set([0, 2]))).toEqual([refused]);
         expect(await store.takeBack(run, taking)).toEqual(refused);
         expect(await store.standing(run, [1])).toEqual([absent]);
         const key = { ...KEY, hashKey: new Uint8Array(8).fill(9) };
         const other = run.replace(MARK, markOf(key.hashKey));
         expect(await store.standing(other, [1]), "the tag was given no key").toEqual([absent]);
-        expect(await store.take(run, [1], BOB, false, new Set([1]))).toMatchObject([
+        expect(await store.claim(run, [1], BOB, false, new Set([1]))).toMatchObject([
           { kind: "claimed", before: absent, isLost: true },
         ]);
         const loaded = { claim: { ...BOB, term: 8 }, isLoaded: true };
-        expect(await store.take(run, [1, 3], loaded.claim, loaded.isLoaded, new Set([3]))).toMatchObject([
+        expect(await store.claim(run, [1, 3], loaded.claim, loaded.isLoaded, new Set([3]))).toMatchObject([
           { kind: "claimed", before: { claim: BOB }, isLost: false },
           { kind: "claimed" },
         ]);
       });
       test("an empty list of anything answers nothing", async () => {
-        const { store, run } = await taken();
-        expect(await store.take(run, [], ALICE, true)).toEqual([]);
+        const { store, run } = await openClaimed();
+        expect(await store.claim(run, [], ALICE, true)).toEqual([]);
         expect(await store.standing(run, [])).toEqual([]);
         expect(await store.raise(run, [], 4)).toEqual([]);
         expect(await store.append(run, [])).toEqual([]);
@@ -314,7 +314,7 @@ export function sharedStoreContract(
     test("R15 every call under another run is refused and does nothing", async () => {
       const { store, run } = await open();
       await store.renew(renewalOf("ann"), LEASE_MS);
-      await store.take(run, [0], ALICE, false);
+      await store.claim(run, [0], ALICE, false);
       // Of a Redis Cluster a run names all masters; each looks for its own name only.
       const other = run.replaceAll(/\b[\da-f]/g, (first) => (first === "0" ? "1" : "0"));
       const view: View = { epoch: 9, nonce: "nine", members: [], expelled: [] };
@@ -324,7 +324,7 @@ export function sharedStoreContract(
         () => store.leave(other, "ann", "fresh"),
         () => store.found(other, KEY, "anew", "fresh"),
         () => store.standing(other, [0]),
-        () => store.take(other, [0], BOB, true),
+        () => store.claim(other, [0], BOB, true),
         () =>
           store.takeBack(other, {
             partition: 0,
@@ -341,7 +341,7 @@ export function sharedStoreContract(
       ];
       for (const call of calls) await expect(call()).rejects.toThrow(OtherRunError);
       expect(await viewOf(store)).toMatchObject({ epoch: 1, members: [{ incarnation: "ann" }] });
-      expect(await store.take(run, [0], ALICE, true)).toEqual([
+      expect(await store.claim(run, [0], ALICE, true)).toEqual([
         {
           kind: "claimed",
           before: { claim: ALICE, raisedTo: 3, length: 0, snapshotNumber: 0, isAbsent: false },

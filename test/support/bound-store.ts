@@ -55,7 +55,7 @@ class BoundStore implements RecordStore {
   }
 
   async claim(partitions: readonly PartitionIndex[], claim: Claim): Promise<ClaimAnswer[]> {
-    const answers = await this.#store.take(this.#run, partitions, founded(claim), true, new Set(partitions));
+    const answers = await this.#store.claim(this.#run, partitions, founded(claim), true, new Set(partitions));
     return answers.map((answer): ClaimAnswer => {
       if (answer.kind === "refused") {
         const { term, incarnation } = answer.standing.claim ?? claim;

@@ -19,9 +19,9 @@ export function byTag<Store extends SharedStore>(store: Store): Store {
   };
   const itself = (partition: PartitionIndex): PartitionIndex => partition;
   const named = ({ partition }: { readonly partition: PartitionIndex }): PartitionIndex => partition;
-  const calls: Pick<SharedStore, "standing" | "take" | "raise" | "append"> = {
+  const calls: Pick<SharedStore, "standing" | "claim" | "raise" | "append"> = {
     standing: (run, partitions) => spread(partitions, itself, (own) => store.standing(run, own)),
-    take: (run, partitions, ...rest) => spread(partitions, itself, (own) => store.take(run, own, ...rest)),
+    claim: (run, partitions, ...rest) => spread(partitions, itself, (own) => store.claim(run, own, ...rest)),
     raise: (run, claims, epoch) => spread(claims, named, (own) => store.raise(run, own, epoch)),
     append: (run, appends) => spread(appends, named, (own) => store.append(run, own)),
   };

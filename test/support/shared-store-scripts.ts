@@ -65,7 +65,7 @@ const anyCall = fc.oneof(
   }),
   fc.record({ kind: fc.constant("adoptTags" as const) }),
   fc.record({
-    kind: fc.constant("take" as const),
+    kind: fc.constant("claim" as const),
     partitions: anyPartitions,
     claim: anyClaim,
     isLoaded: fc.boolean(),
@@ -144,7 +144,7 @@ export class Script {
     const partitions = Array.from({ length: 32 }, (_, partition) => partition);
     await this.#same((store) => store.standing(this.#run, partitions));
     await this.#same((store) =>
-      store.take(this.#run, partitions, { term: 99, incarnation: "last", founding: "f" }, true, new Set(partitions)),
+      store.claim(this.#run, partitions, { term: 99, incarnation: "last", founding: "f" }, true, new Set(partitions)),
     );
     await this.#same((store) => store.look());
     await this.#same((store) => this.#renew(store, "nobody", {}));
@@ -197,8 +197,8 @@ export class Script {
       }
       case "adoptTags":
         return store.adoptTags(run);
-      case "take":
-        return store.take(run, step.partitions, step.claim, step.isLoaded, new Set(step.mayBeAbsent));
+      case "claim":
+        return store.claim(run, step.partitions, step.claim, step.isLoaded, new Set(step.mayBeAbsent));
       case "beginRun":
         return store.beginRun(run, this.#fresh);
       case "takeBack": {

@@ -32,7 +32,7 @@ test("logEvent() writes a repeated event once, then once a minute with how many 
     say({
       kind: "could not take",
       partitions: 16,
-      reason: `Cannot take records: connect ECONNREFUSED 10.0.0.1:${count}`,
+      reason: `Cannot claim records: connect ECONNREFUSED 10.0.0.1:${count}`,
     });
     pass(100);
   }

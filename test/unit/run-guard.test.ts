@@ -46,10 +46,10 @@ test("R15: nothing passes before every listed member has renewed under the run",
   const guard = guardOf(model);
   expect(guard.learn([RUN]), "the first run puts nothing in doubt").toEqual([]);
   expect(guard.look(listOf(naming(RUN), naming(LATER, { 1: table(2) })))).toEqual([]);
-  await expect(guard.take([0], CLAIM, true)).rejects.toThrow(StoreUnavailableError);
+  await expect(guard.claim([0], CLAIM, true)).rejects.toThrow(StoreUnavailableError);
   expect(guard.look(listOf(naming(RUN), ""))).toEqual([]);
   expect(guard.look(listOf(naming(RUN), naming(RUN)))).toEqual([0]);
-  expect(itemAt(await guard.take([0], CLAIM, true), 0).kind).toBe("claimed");
+  expect(itemAt(await guard.claim([0], CLAIM, true), 0).kind).toBe("claimed");
   expect(guard.look(listOf(naming(RUN), naming(RUN))), "told once").toEqual([]);
 });
 test("R15: a new run of one tag closes that tag only", async () => {
@@ -60,8 +60,8 @@ test("R15: a new run of one tag closes that tag only", async () => {
   guard.look(listOf(naming(RUN, {}, { tags: [0, 1] })));
   expect(guard.learn([RUN, LATER])).toEqual([1]);
   expect([guard.isOpenFor(0), guard.isOpenFor(1), guard.isOpen]).toEqual([true, false, false]);
-  expect(itemAt(await guard.take([0], CLAIM, true), 0).kind).toBe("claimed");
-  await expect(guard.take([1], CLAIM, true)).rejects.toThrow("of another run");
+  expect(itemAt(await guard.claim([0], CLAIM, true), 0).kind).toBe("claimed");
+  await expect(guard.claim([1], CLAIM, true)).rejects.toThrow("of another run");
 });
 test("R15: newestOf() is whoever names the highest term, of equal ones the lowest incarnation", () => {
   const guard = guardOf(new SharedStoreModel());
@@ -85,10 +85,10 @@ test("R15: an answer under a run that is over counts as unheard", async () => {
   const guard = new RunGuard(new SharedStoreModel().connect(through), () => 0, LEASE_MS);
   guard.learn([RUN]);
   guard.look(listOf(naming(RUN)));
-  const taking = guard.take([0], CLAIM, true);
+  const claiming = guard.claim([0], CLAIM, true);
   guard.learn([LATER]);
   release();
-  await expect(taking).rejects.toThrow("under a run that is over");
+  await expect(claiming).rejects.toThrow("under a run that is over");
 });
 test("R15: a record below a table that some member names is to be waited for, as of the newest list", () => {
   const guard = guardOf(new SharedStoreModel());
@@ -132,10 +132,10 @@ async function afterLoss(...held: string[]) {
 test("R15: an absent record may be taken a lease after all named what they have, and nobody a table of it", async () => {
   const { clock, guard, mayTake } = await afterLoss(naming(RUN), naming(RUN, { 6: table(9) }));
   expect([await mayTake(), guard.isKnownAbsent(7)]).toEqual([false, true]);
-  expect(await guard.take([7], CLAIM, true)).toMatchObject([{ kind: "refused", standing: { isAbsent: true } }]);
+  expect(await guard.claim([7], CLAIM, true)).toMatchObject([{ kind: "refused", standing: { isAbsent: true } }]);
   clock.bareMs = LEASE_MS;
   expect(await mayTake()).toBe(true);
-  expect(await guard.take([7], CLAIM, true)).toMatchObject([{ kind: "claimed", isLost: true }]);
+  expect(await guard.claim([7], CLAIM, true)).toMatchObject([{ kind: "claimed", isLost: true }]);
   expect(guard.isKnownAbsent(7), "should it be absent again, then it was lost under this run").toBe(false);
 });
 test("R15: a record that was there, or that is first looked at later, is not known to be absent", async () => {
@@ -146,7 +146,7 @@ test("R15: a record that was there, or that is first looked at later, is not kno
   clock.bareMs = LEASE_MS;
   await guard.standing([6, 7]);
   expect([guard.isKnownAbsent(6), guard.isKnownAbsent(7)]).toEqual([false, false]);
-  expect(await guard.take([6, 7], CLAIM, true)).toMatchObject([{ kind: "refused" }, { kind: "refused" }]);
+  expect(await guard.claim([6, 7], CLAIM, true)).toMatchObject([{ kind: "refused" }, { kind: "refused" }]);
 });
 test("R15: that a record is absent is to be looked at again within two leases", async () => {
   const { clock, guard, mayTake } = await afterLoss(naming(RUN));

@@ -72,7 +72,7 @@ class Bench {
     const model = new SharedStoreModel();
     await model.connect().found(model.run, KEY, "anew", "founded");
     for (const partition of model.records.keys())
-      await model.connect().take(model.runOf(MARK), [partition], CLAIM, false);
+      await model.connect().claim(model.runOf(MARK), [partition], CLAIM, false);
     const bench = new Bench(await MoveBench.open(), model);
     bench.enterRun(false);
     return bench;

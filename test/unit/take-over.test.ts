@@ -44,7 +44,7 @@ test.each([0, 5000])(
     const { onStep } = world.store;
     world.store.onStep = (tag, call) => {
       onStep(tag, call);
-      if (call !== "take" || hasClaimed) return;
+      if (call !== "claim" || hasClaimed) return;
       hasClaimed = true;
       world.store.weather.answerLossRatio = 1;
       world.time.after(1, () => world.store.clearUp());
@@ -89,18 +89,18 @@ test("R1: a taker that is refused waits before it asks again, also while it has 
   const others = other.node.parts?.holdings.where("serving") ?? [];
   world.checker.areRecordsChecked = false;
   for (const partition of others) Object.assign(world.store.model.records.get(partition) ?? {}, { raisedTo: 1000 });
-  let takes = 0;
+  let claims = 0;
   const { onStep } = world.store;
   world.store.onStep = (tag, call) => {
     onStep(tag, call);
-    takes += Number(call === "take");
-    if (takes === 1) world.store.hold((node, held) => node === survivor && held === "renew");
+    claims += Number(call === "claim");
+    if (claims === 1) world.store.hold((node, held) => node === survivor && held === "renew");
   };
   world.kill(other);
-  await world.until("the survivor is refused", () => takes > 0, 8000);
-  const before = takes;
+  await world.until("the survivor is refused", () => claims > 0, 8000);
+  const before = claims;
   await world.run(300);
-  expect(takes - before, "batches in 300 ms").toBeLessThanOrEqual((4 * others.length) / 16 + 4);
+  expect(claims - before, "batches in 300 ms").toBeLessThanOrEqual((4 * others.length) / 16 + 4);
   world.store.release();
   await world.until("it serves all", () => served(survivor) === world.settings.clusterKey.partitions, 8000);
 });

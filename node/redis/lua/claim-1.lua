@@ -1,9 +1,9 @@
 #!lua flags=allow-oom
---[[ node/redis/lua/take-1.lua: take records for a term above what they are raised to, or one's own again (R1).
+--[[ node/redis/lua/claim-1.lua: claim records for a term above what they are raised to, or one's own again (R1).
   O(bytes of the records) where they are asked for.
   KEYS[1] the tag's records (hash, records.lua)
   ARGV[1] run   [2] claim: 'term incarnation founding'   [3] 1: answer snapshot and log   [4] key, or '', [5] its generation, for
-  a tag that has none (R12)   [6 …] of each: partition, 1 where a record that is not there is taken too (R15)   Clock: none
+  a tag that has none (R12)   [6 …] of each: partition, 1 where a record that is not there is claimed too (R15)   Clock: none
   Returns of each partition {state before | nil}: refused, or {state before | nil, lost, and where asked for: snapshot |
   nil, message, message, …}.                                                                                         ]]
 -- with run records
@@ -11,7 +11,7 @@ local other = isOtherRun(KEYS[1], ARGV[1])
 if other then return other end
 local key, claim, isLoaded = KEYS[1], ARGV[2], ARGV[3] == '1'
 local term = tonumber(string.match(claim, '^%d+'))
-local isAnyTaken = false
+local isAnyClaimed = false
 
 local function load(partition, state, answer)
   answer[3] = redis.call('HGET', key, 's' .. partition)
@@ -25,7 +25,7 @@ local function load(partition, state, answer)
   end
 end
 
-local function take(partition, mayBeAbsent)
+local function claimRecord(partition, mayBeAbsent)
   local found = redis.call('HGET', key, 'c' .. partition)
   if not found and not mayBeAbsent then return { found } end
   local state = readState(found or EMPTY)
@@ -35,13 +35,13 @@ local function take(partition, mayBeAbsent)
     state.mine, state.start, state.lost = state.next, 0, found and '0' or '1'
     writeState(key, partition, state)
   end
-  isAnyTaken = true
+  isAnyClaimed = true
   local answer = { found, state.lost }
   if isLoaded then load(partition, state, answer) end
   return answer
 end
 
 local answers = {}
-for place = 6, #ARGV, 2 do answers[#answers + 1] = take(ARGV[place], ARGV[place + 1] == '1') end
-if isAnyTaken then copyKey(key, ARGV[1], ARGV[4], ARGV[5]) end
+for place = 6, #ARGV, 2 do answers[#answers + 1] = claimRecord(ARGV[place], ARGV[place + 1] == '1') end
+if isAnyClaimed then copyKey(key, ARGV[1], ARGV[4], ARGV[5]) end
 return answers
