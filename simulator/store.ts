@@ -156,13 +156,11 @@ export class Store {
   }
 
   get isDisturbed(): boolean {
-    const { takesMs, delayMs, failureRatio, answerLossRatio, hangingRatio } = this.weather;
-    const isFair = takesMs + delayMs + failureRatio + answerLossRatio + hangingRatio === 0;
-    const isFairInParts =
-      this.callWeather.size + this.tagWeather.size === 0 && !this.isFull && this.former === undefined;
+    const isFair = isFairWeather(this.weather) && this.callWeather.size + this.tagWeather.size === 0;
+    const isWhole = !this.isFull && this.former === undefined;
     const isThere = !this.isAway && this.awayTags.size === 0 && this.cutOff.size === 0 && this.holding === undefined;
     const isAnswering = this.hanging.size === 0 && this.world.nowMs >= this.stalledUntilMs;
-    return !isFair || !isFairInParts || !isThere || !isAnswering;
+    return !isFair || !isWhole || !isThere || !isAnswering;
   }
 
   clearUp(): void {
@@ -332,4 +330,8 @@ function combined(weather: StoreWeather, parts: readonly (Partial<StoreWeather> 
     answerLossRatio: worst("answerLossRatio"),
     hangingRatio: worst("hangingRatio"),
   };
+}
+
+function isFairWeather({ takesMs, delayMs, failureRatio, answerLossRatio, hangingRatio }: StoreWeather): boolean {
+  return takesMs + delayMs + failureRatio + answerLossRatio + hangingRatio === 0;
 }

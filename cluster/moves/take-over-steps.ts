@@ -204,7 +204,8 @@ export class TakeOverSteps {
     const answers = await guard.claim(partitions, claim, isLoaded);
     expectMe();
     for (const [index, partition] of partitions.entries())
-      if ((answers[index] as SharedClaimAnswer).kind === "claimed") holdings.noteClaimed(partition, claim.term);
+      if ((answers[index] as SharedClaimAnswer).kind === "claimed" && holdings.get(partition).kind === "taking")
+        holdings.noteClaimed(partition, claim.term);
     await this.onRefused(partitions, answers);
     return answers;
   }
