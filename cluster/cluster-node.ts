@@ -154,9 +154,9 @@ export class ClusterNode {
   /**
    * Asks something about one player, wherever the player's partition is. To be called once the status is not `starting`.
    * @param settle called once: perhaps at once, else within the request's deadline and a tick
-   * @param isBatch one of many that came together
+   * @param isBulk one of many that came together
    */
-  submit(request: PlayerRequest, settle: (outcome: Outcome) => void, isBatch = false): void {
+  submit(request: PlayerRequest, settle: (outcome: Outcome) => void, isBulk = false): void {
     const { member } = this;
     const { operation, id, region, mode, seq } = request;
     if (member === undefined) return settle({ kind: "refused", reason: "no owner" });
@@ -176,7 +176,7 @@ export class ClusterNode {
       seq,
       untilMs,
     };
-    member.modeGate.submit(row, settle, isBatch);
+    member.modeGate.submit(row, settle, isBulk);
   }
 
   /** The node's clock, which goes on while the machine stands still. */

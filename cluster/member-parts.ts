@@ -263,7 +263,7 @@ export function makeModeGate({ modeNames, forwarder, ports }: MemberNode): ModeG
   const { nowMs, atTurnEnd } = ports;
   return new ModeGate({
     names: modeNames,
-    forward: (row, settle, isBatch) => forwarder.submit(row, settle, isBatch),
+    forward: (row, settle, isBulk) => forwarder.submit(row, settle, isBulk),
     nowMs,
     atTurnEnd,
   });

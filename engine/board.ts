@@ -24,7 +24,7 @@ export class Board {
   private counts = new Int32Array(8);
   private readonly names: readonly string[];
 
-  /** @param names name of each mode number; may grow, an entry in use does not change */
+  /** @param names name of each mode number; may grow, a name in use does not change */
   constructor(names: readonly string[]) {
     this.names = names;
   }

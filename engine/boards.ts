@@ -33,13 +33,13 @@ export class Boards {
 
   /** A region's board, up to date. */
   of(region: number): Board {
-    this.settle();
+    this.catchUp();
     return this.boards[region] as Board;
   }
 
   /** Players in all regions together. */
   get players(): number {
-    this.settle();
+    this.catchUp();
     return this.boards.reduce((players, board) => players + board.players, 0);
   }
 
@@ -50,7 +50,7 @@ export class Boards {
   }
 
   /** Tells the heaps what changed, of `cellsMax` cells at the most. */
-  settle(cellsMax = Infinity): void {
+  catchUp(cellsMax = Infinity): void {
     const { changed } = this;
     for (let told = 0; told < cellsMax && changed.length > 0; told++) {
       const cell = changed.pop() as number;

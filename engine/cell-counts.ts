@@ -1,5 +1,5 @@
 /**
- * Players by cell (region, mode): open addressing, no entry where nobody is.
+ * Players by cell (region, mode): open addressing, no slot is taken where nobody is.
  *   slots    Int32Array, 2 words a cell, a power of two of cells   cell + 1 (0: free) | players
  * 12 to 24 bytes a cell while it grows, 48 at the most before it shrinks. A cell taken out closes its gap, as in
  * PresenceTable.

@@ -95,8 +95,8 @@ export class Engine {
   }
 
   /** Tells the boards, where they are kept, what changed, of `cellsMax` cells at the most. */
-  settleBoards(cellsMax: number): void {
-    if (this.sums instanceof Boards) this.sums.settle(cellsMax);
+  catchUpBoards(cellsMax: number): void {
+    if (this.sums instanceof Boards) this.sums.catchUp(cellsMax);
   }
 
   /** The keyed hash of an id; its top bits name the partition. */

@@ -91,7 +91,7 @@ export class ModeNumbers {
   private forgetEmpty(before: number, isWanted: (mode: number) => boolean = () => true): void {
     const { sums } = this.uses;
     // A board that has not seen the last player leave would show the number's next name under its present version.
-    if (sums instanceof Boards) sums.settle();
+    if (sums instanceof Boards) sums.catchUp();
     const waiting = this.waiting();
     this.modes.forget(before, (mode) => isWanted(mode) && !waiting.has(mode) && sums.isModeEmpty(mode));
   }

@@ -14,7 +14,7 @@ import { Tally } from "./tally.ts";
 export const NO_SEQ = -1;
 
 /** What a report did. `late`: an older `seq` came after a newer one, ignored. `full`: no room for another player. */
-export type ReportEffect = "moved" | "renewed" | "late" | "full";
+export type ReportEffect = "changed" | "renewed" | "late" | "full";
 
 export interface PartitionOptions {
   readonly key: HashKey;
@@ -100,7 +100,7 @@ export class Partition {
     if (from !== NOWHERE) this.leave(from);
     this.enter(cell);
     this.log(base);
-    return "moved";
+    return "changed";
   }
 
   /** Renews the player's session; false where not connected. */
@@ -235,7 +235,7 @@ export class Partition {
     this.isTouched = true;
     if (this.changed !== undefined) this.noteChange(base);
     this.log(base);
-    return "moved";
+    return "changed";
   }
 
   /**

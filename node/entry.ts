@@ -20,7 +20,7 @@ export interface Reports {
 }
 
 export interface ReportsOutcome {
-  readonly moved: number;
+  readonly changed: number;
   readonly renewed: number;
   readonly late: number;
   /** Of those, how many outlive this process. */

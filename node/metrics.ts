@@ -9,7 +9,7 @@ const DURATION_BUCKETS_S = [0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01,
 
 /** What happened to reports, renewals and removals; plain numbers, added to on the hot path. */
 export class Totals {
-  moved = 0;
+  changed = 0;
   renewed = 0;
   late = 0;
   rejected = 0;
@@ -75,20 +75,16 @@ export class Metrics {
 
   private registerTotals(): void {
     const { totals } = this;
-    const about: Record<keyof Totals, string> = {
-      moved: "Reports that moved or connected a player",
-      renewed: "Reports that only renewed a session",
-      late: "Reports ignored because a newer seq was known",
-      rejected: "Reports refused",
-      heartbeats: "Heartbeats that renewed a session",
-      removals: "Players disconnected on request",
+    const counters: Record<keyof Totals, readonly [name: string, help: string]> = {
+      changed: ["reports_moved_total", "Reports that moved or connected a player"],
+      renewed: ["reports_renewed_total", "Reports that only renewed a session"],
+      late: ["reports_late_total", "Reports ignored because a newer seq was known"],
+      rejected: ["reports_rejected_total", "Reports refused"],
+      heartbeats: ["heartbeats_total", "Heartbeats that renewed a session"],
+      removals: ["removals_total", "Players disconnected on request"],
     };
-    for (const name of Object.keys(about) as (keyof Totals)[])
-      this.counter(
-        `${name === "heartbeats" || name === "removals" ? name : `reports_${name}`}_total`,
-        about[name],
-        () => totals[name],
-      );
+    for (const total of Object.keys(counters) as (keyof Totals)[])
+      this.counter(...counters[total], () => totals[total]);
   }
 
   private registerState(service: Service): void {

@@ -1,5 +1,5 @@
 /**
- * Checks what the documents say of the code: every rule that is cited has an entry in docs/rules.md, every entry names the
+ * Checks what the documents say of the code: every rule that is cited has a section in docs/rules.md, every section names the
  * file that keeps it and the test that guards it, and every file, test, scenario and state that a document names is there.
  * Lists that the code knows better must be as it says; `--write` writes them.
  */
@@ -25,9 +25,9 @@ export function checkDocs(root: string, scenarios: readonly string[], lists: Lis
   const read = (file: string): string => readFileSync(join(root, file), "utf8");
   const all = filesOf(root);
   const codeOf = (file: string): string | undefined => (all.includes(file) ? read(file) : undefined);
-  const rules = entriesOf(read(RULES));
+  const rules = rulesIn(read(RULES));
   return [
-    ...rules.flatMap((rule) => checkEntry(rule)),
+    ...rules.flatMap((rule) => checkRule(rule)),
     ...all.filter((file) => /\.(ts|lua|md)$/.test(file)).flatMap((file) => checkCitations(file, read(file), rules)),
     ...all.filter(isOfToday).flatMap((file) => {
       const text = read(file);
@@ -59,13 +59,13 @@ function isOfToday(file: string): boolean {
   return file.endsWith(".md") && !HISTORY.test(file);
 }
 
-interface Entry {
+interface RuleSection {
   readonly rule: number;
   readonly line: number;
   readonly text: string;
 }
 
-function entriesOf(text: string): Entry[] {
+function rulesIn(text: string): RuleSection[] {
   const lines = text.split("\n");
   const starts = [...lines.keys()].filter((line) => /^## R\d/.test(lines[line] ?? ""));
   return starts.map((start, index) => ({
@@ -75,16 +75,16 @@ function entriesOf(text: string): Entry[] {
   }));
 }
 
-function checkEntry({ rule, line, text }: Entry): string[] {
+function checkRule({ rule, line, text }: RuleSection): string[] {
   const missing = ["Kept by:", "Guarded by:"].filter((part) => !text.includes(part));
-  const errors = missing.map((part) => `${RULES}:${line}: the entry of R${rule} has no line "${part}"`);
+  const errors = missing.map((part) => `${RULES}:${line}: the section of R${rule} has no line "${part}"`);
   const isGuarded = /Guarded by:[^]*(\.test\.ts`|scenario ")/.test(text);
   if (missing.length === 0 && !isGuarded)
     errors.push(`${RULES}:${line}: nothing guards R${rule}: no test, no scenario`);
   return errors;
 }
 
-function checkCitations(file: string, text: string, rules: readonly Entry[]): string[] {
+function checkCitations(file: string, text: string, rules: readonly RuleSection[]): string[] {
   const known = new Set(rules.map(({ rule }) => rule));
   return eachMatch(text, CITATION).flatMap(({ match, line }) =>
     known.has(Number(match[1])) ? [] : [`${file}:${line}: cites R${match[1]}, which ${RULES} does not have`],

@@ -30,7 +30,7 @@ const WIRING = ["node/headcount.js", "node/main.ts", "node/run.ts"];
 /** All other files directly in `node/`: its rooms share them, the two stores only the first. */
 const SHARED = ["node/reason.ts", "node"];
 
-/** By file or folder, the longest name that fits. Of `node/` each entry names only those above it. */
+/** By file or folder, the longest name that fits. Of `node/` each line names only those above it. */
 const LAYERS: Readonly<Record<string, Layer>> = {
   engine: { imports: [], builtins: { "node:zlib": ["crc32"] }, packages: [], isPure: true },
   ...Object.fromEntries(

@@ -256,9 +256,9 @@ export class Checker {
     return { must, may };
   }
 
-  // The end: nothing is in doubt any more.
+  // The end: every answer must be exact.
 
-  /** What is wrong with an answer now that nothing is in doubt. */
+  /** What is wrong with an answer now that each must be exact. */
   whyNotExact(view: RegionView | undefined, region: number): string | undefined {
     if (view === undefined) return "nobody answered";
     if (!view.isComplete) return "not complete";
@@ -292,7 +292,7 @@ function numberOf({ region, mode }: Place): number {
 }
 
 const EFFECTS: Readonly<Record<Request["operation"], readonly Done["effect"][]>> = {
-  report: ["moved", "renewed", "late"],
+  report: ["changed", "renewed", "late"],
   renew: ["renewed", "nowhere"],
   remove: ["removed", "nowhere"],
   find: ["found", "nowhere"],

@@ -1,21 +1,21 @@
 /** What a test knows to be there, or an error that says what was missing. */
 
-/** The entry of a list at `index`, or of a record under a key. */
+/** The item of a list at `index`, or of a record under a key. */
 export function itemAt<T>(list: ArrayLike<T>, index: number): T;
 export function itemAt<T>(record: Readonly<Record<string, T>>, key: string): T;
 export function itemAt<T>(of: { readonly [key: string | number]: T }, key: string | number): T {
-  const entry = of[key];
-  if (entry === undefined) throw new RangeError(`Nothing at ${key} among ${Object.keys(of).length}`);
-  return entry;
+  const item = of[key];
+  if (item === undefined) throw new RangeError(`Nothing at ${key} among ${Object.keys(of).length}`);
+  return item;
 }
 
-/** The list itself, where it has a first entry. */
+/** The list itself, where it has a first item. */
 export function nonEmpty<T>(list: readonly T[]): readonly [T, ...T[]] {
   itemAt(list, 0);
   return list as readonly [T, ...T[]];
 }
 
-/** The first entries of a list, one for each variable they are destructured into. */
+/** The first items of a list, one for each variable they are destructured into. */
 export function take<T, Count extends TakenCount>(count: Count, list: readonly T[]): Taken<T>[Count] {
   for (let index = 0; index < count; index++) itemAt(list, index);
   return list.slice(0, count) as unknown as Taken<T>[Count];

@@ -54,7 +54,7 @@ async function whyNotWhole(world: World): Promise<string | undefined> {
   return reasons[0];
 }
 
-/** Every player who is active reports once more until that is acknowledged, so that nothing is in doubt. */
+/** Every player who is active reports once more until that is acknowledged, so that every answer must be exact. */
 async function becomeCertain(world: World): Promise<void> {
   const { crowd } = world;
   world.areClientsActive = false;

@@ -4,7 +4,7 @@
  * speak for.
  */
 import { type AskedBoard, type Flush, type Flushed, NO_TALLIES } from "./counts-codec.ts";
-import type { CountsLanes } from "./counts-lanes.ts";
+import type { CountsLinks } from "./counts-links.ts";
 import { FlushRounds } from "./flush-rounds.ts";
 import type { ReadViews, RegionView } from "./read-views.ts";
 import type { RegionBoards } from "./region-boards.ts";
@@ -32,17 +32,17 @@ export interface AskingPorts {
 const ASK_TIMEOUT_MS = 1000;
 
 export class Asking {
-  private readonly lanes: CountsLanes;
+  private readonly links: CountsLinks;
   private readonly ports: AskingPorts;
   private readonly rounds: FlushRounds;
   private waiting: (() => void)[] = [];
 
-  constructor(partitions: number, lanes: CountsLanes, ports: AskingPorts) {
-    this.lanes = lanes;
+  constructor(partitions: number, links: CountsLinks, ports: AskingPorts) {
+    this.links = links;
     this.ports = ports;
     this.rounds = new FlushRounds(partitions, {
       nowMs: () => ports.nowMs(),
-      members: () => lanes.members,
+      members: () => links.members,
       flush: (member, timeoutMs, spoken) => this.flushFrom(member, timeoutMs, spoken),
     });
   }
@@ -68,7 +68,7 @@ export class Asking {
     const { ports } = this;
     for (; ports.nowMs() < untilMs; await this.nextTick()) {
       const owner = ports.ownerOf(region);
-      if (owner === undefined || !this.lanes.has(owner)) continue;
+      if (owner === undefined || !this.links.has(owner)) continue;
       const askedAtMs = ports.nowMs();
       const board = owner === ports.me() ? await this.boardOf(region) : await this.ask(owner, region, untilMs);
       if (board !== undefined) return viewOf(board, askedAtMs);
@@ -85,12 +85,12 @@ export class Asking {
     if (state === undefined) return undefined;
     const nowMs = this.ports.nowMs();
     if (state.isWhole) {
-      const entry = { ...state, region, isComplete: isFlushed && state.isComplete, isHeldBack: false };
-      return { entry, isStale: !isFlushed && boards.isStale(nowMs) };
+      const stated = { ...state, region, isComplete: isFlushed && state.isComplete, isHeldBack: false };
+      return { stated, isStale: !isFlushed && boards.isStale(nowMs) };
     }
     const { players, top, term, version } = views.of(region, nowMs); // R22: what stood before, marked
-    const entry = { region, term, version, isComplete: false, isHeldBack: false, counts: { players, top } };
-    return { entry, isStale: true };
+    const stated = { region, term, version, isComplete: false, isHeldBack: false, counts: { players, top } };
+    return { stated, isStale: true };
   }
 
   /** What this node can say for sure of the partitions it holds. */
@@ -110,7 +110,7 @@ export class Asking {
     const isMine = member === this.ports.me();
     const flushed = isMine
       ? await this.flushFor(member, epoch, flush)
-      : await this.lanes.call(member, { kind: "flush", ...flush }, timeoutMs);
+      : await this.links.call(member, { kind: "flush", ...flush }, timeoutMs);
     if (flushed?.kind !== "flushed" || flushed.isOtherEpoch) return;
     const isSame = this.ports.epoch() === epoch && this.ports.life() === life;
     if (isSame) life.boards.apply(member, flushed.tallies, nowMs, spoken);
@@ -118,8 +118,8 @@ export class Asking {
 
   private async ask(owner: string, region: number, untilMs: number): Promise<AskedBoard | undefined> {
     const leftMs = Math.min(untilMs - this.ports.nowMs(), ASK_TIMEOUT_MS);
-    const asked = await this.lanes.call(owner, { kind: "ask", region }, leftMs);
-    return asked?.kind === "asked" && asked.board?.entry.region === region ? asked.board : undefined;
+    const asked = await this.links.call(owner, { kind: "ask", region }, leftMs);
+    return asked?.kind === "asked" && asked.board?.stated.region === region ? asked.board : undefined;
   }
 
   private async nextTick(): Promise<void> {
@@ -127,7 +127,7 @@ export class Asking {
   }
 }
 
-function viewOf({ entry, isStale }: AskedBoard, asOfMs: number): RegionView {
-  const { region, term, version, isComplete, counts } = entry;
+function viewOf({ stated, isStale }: AskedBoard, asOfMs: number): RegionView {
+  const { region, term, version, isComplete, counts } = stated;
   return { region, players: counts?.players ?? 0, top: counts?.top ?? [], isComplete, isStale, term, version, asOfMs };
 }

@@ -5,7 +5,7 @@
  * boards of the last list are as they were (R20).
  */
 import { REGIONS } from "../../engine/regions.ts";
-import { type BoardEntry, type Boards, NO_BOARDS } from "./counts-codec.ts";
+import { type Boards, NO_BOARDS, type StatedBoard } from "./counts-codec.ts";
 import { type BoardNeeds, isVersionAbove } from "./read-views.ts";
 import type { BoardState, RegionBoards } from "./region-boards.ts";
 
@@ -74,28 +74,28 @@ export class BoardSender {
     const reader = this.readers.get(member);
     if (reader === undefined) return NO_BOARDS;
     const isList = isBeat && reader.statement !== this.statement;
-    const entries: BoardEntry[] = [];
+    const items: StatedBoard[] = [];
     for (const region of isList ? this.listed.keys() : [...reader.dirty]) {
       const state = this.boards.state(region);
       if (!state?.isWhole) reader.dirty.delete(region);
       else if (reader.dirty.has(region) && !isAcknowledged(reader, region, state)) {
         const isPushed = this.mayPush(reader, region, nowMs);
         if (isPushed) reader.pushedAtMs[region] = nowMs;
-        if (isPushed || isBeat) entries.push(entryOf(region, state, isPushed));
+        if (isPushed || isBeat) items.push(statedBoard(region, state, isPushed));
       } else {
         reader.dirty.delete(region);
-        if (isList) entries.push({ ...entryOf(region, state, false), isHeldBack: false });
+        if (isList) items.push({ ...statedBoard(region, state, false), isHeldBack: false });
       }
     }
-    return { statement: isBeat ? this.statement : 0, isList, isStale, entries };
+    return { statement: isBeat ? this.statement : 0, isList, isStale, items };
   }
 
   /** A node has taken a message in, but for what it needs. */
-  acknowledge(member: string, { statement, isList, entries }: Boards, { regions, needsList }: BoardNeeds): void {
+  acknowledge(member: string, { statement, isList, items }: Boards, { regions, needsList }: BoardNeeds): void {
     const reader = this.readers.get(member);
     if (reader === undefined) return;
     const needed = new Set(regions);
-    for (const { region, term, version, isHeldBack } of entries) {
+    for (const { region, term, version, isHeldBack } of items) {
       if (needed.has(region)) {
         reader.acknowledged[region * 2] = reader.acknowledged[region * 2 + 1] = 0;
         reader.pushedAtMs[region] = -Infinity;
@@ -125,7 +125,11 @@ export class BoardSender {
   }
 }
 
-function entryOf(region: number, { term, version, isComplete, counts }: BoardState, isPushed: boolean): BoardEntry {
+function statedBoard(
+  region: number,
+  { term, version, isComplete, counts }: BoardState,
+  isPushed: boolean,
+): StatedBoard {
   return { region, term, version, isComplete, isHeldBack: !isPushed, counts: isPushed ? counts : undefined };
 }
 

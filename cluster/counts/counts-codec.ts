@@ -6,7 +6,7 @@
  *   2      the parts of its kind, see below
  *   end - 4  the checksum
  *
- *   tallies   statement, flags (1 a list);  modes, then each: name;  entries, then each: partition, term, version, flags
+ *   tallies   statement, flags (1 a list);  modes, then each: name;  tallies, then each: partition, term, version, flags
  *             (1 all cells, 2 in doubt, 4 unsure, 8 unreadable), cells, then each: region, index into the modes, players
  *   boards    statement, flags (1 a list, 2 stale);  how many, then each: region, term, version, flags (1 complete,
  *             2 held back, 4 with its counts: players, modes, then each: name, players)
@@ -18,7 +18,7 @@ import { REGIONS } from "../../engine/regions.ts";
 import { ByteReader, ByteWriter } from "./bytes.ts";
 
 /** One partition's counts for one region owner, or only how far they are. */
-export interface TallyEntry {
+export interface StatedTally {
   readonly partition: number;
   /** Of its claim. */
   readonly term: number;
@@ -37,17 +37,17 @@ export interface TallyEntry {
 }
 
 /**
- * R20: how far a sender is. With a list, its entries are all that the sender speaks for, and `statement` is the list's
- * number from then on. Without, nothing changed since that statement but what the entries say. Statement 0 says nothing
- * of what is not among the entries.
+ * R20: how far a sender is. With a list, its items are all that the sender speaks for, and `statement` is the list's
+ * number from then on. Without, nothing changed since that statement but what the items say. Statement 0 says nothing
+ * of what is not among the items.
  */
-interface Stated<Entry> {
+interface Stated<Item> {
   readonly statement: number;
   readonly isList: boolean;
-  readonly entries: readonly Entry[];
+  readonly items: readonly Item[];
 }
 
-export interface Tallies extends Stated<TallyEntry> {
+export interface Tallies extends Stated<StatedTally> {
   readonly modes: readonly string[];
 }
 
@@ -58,7 +58,7 @@ export interface BoardCounts {
 }
 
 /** R23: how far a board is, as of now; `counts` where the receiver may not have them. */
-export interface BoardEntry {
+export interface StatedBoard {
   readonly region: number;
   readonly term: number;
   readonly version: number;
@@ -69,7 +69,7 @@ export interface BoardEntry {
   readonly counts: BoardCounts | undefined;
 }
 
-export interface Boards extends Stated<BoardEntry> {
+export interface Boards extends Stated<StatedBoard> {
   /** Some partition was not heard of (R20). */
   readonly isStale: boolean;
 }
@@ -113,7 +113,7 @@ export interface Ask {
 }
 /** A board as it is answered. */
 export interface AskedBoard {
-  readonly entry: BoardEntry;
+  readonly stated: StatedBoard;
   readonly isStale: boolean;
 }
 /** `undefined`: the receiver is not the owner. */
@@ -135,8 +135,8 @@ const [ALL_CELLS, DOUBTFUL, UNSURE, UNREADABLE] = [1, 2, 4, 8];
 const [COMPLETE, HELD_BACK, WITH_COUNTS] = [1, 2, 4];
 const [OTHER_EPOCH, NEEDS_TALLY_LIST, NEEDS_BOARD_LIST] = [1, 2, 4];
 
-export const NO_TALLIES: Tallies = { statement: 0, isList: false, modes: [], entries: [] };
-export const NO_BOARDS: Boards = { statement: 0, isList: false, isStale: false, entries: [] };
+export const NO_TALLIES: Tallies = { statement: 0, isList: false, modes: [], items: [] };
+export const NO_BOARDS: Boards = { statement: 0, isList: false, isStale: false, items: [] };
 
 export function encodeCounts(message: CountsMessage): Uint8Array {
   const writer = new ByteWriter();
@@ -169,7 +169,7 @@ export function encodeCounts(message: CountsMessage): Uint8Array {
       break;
     case "asked":
       writer.byte(bits([message.board?.isStale ?? false, STALE]));
-      writer.list(message.board === undefined ? [] : [message.board.entry], writeBoard);
+      writer.list(message.board === undefined ? [] : [message.board.stated], writeBoard);
   }
   return writer.end();
 }
@@ -209,30 +209,30 @@ function readMessage(reader: ByteReader, kind: CountsMessage["kind"]): CountsMes
       return { kind, region: reader.region() };
     case "asked": {
       const isStale = reader.flags(STALE) !== 0;
-      const [entry] = reader.list(1, readBoard);
-      return { kind, board: entry && { entry, isStale } };
+      const [stated] = reader.list(1, readBoard);
+      return { kind, board: stated && { stated, isStale } };
     }
   }
 }
 
-function writeTallies(writer: ByteWriter, { statement, isList, modes, entries }: Tallies): void {
+function writeTallies(writer: ByteWriter, { statement, isList, modes, items }: Tallies): void {
   writer.number(statement);
   writer.byte(bits([isList, LIST]));
   writer.list(modes, writeName);
-  writer.list(entries, writeEntry);
+  writer.list(items, writeTally);
 }
 
 function readTallies(reader: ByteReader): Tallies {
   const [statement, isList] = [reader.number(), reader.flags(LIST) !== 0];
   const modes = reader.list(TELL_MODES_MAX, readMode);
-  return { statement, isList, modes, entries: reader.list(reader.partitions, (each) => readEntry(each, modes.length)) };
+  return { statement, isList, modes, items: reader.list(reader.partitions, (each) => readTally(each, modes.length)) };
 }
 
-function writeEntry(writer: ByteWriter, entry: TallyEntry): void {
-  const { cells, isAllCells, isDoubtful, isUnsure, isUnreadable } = entry;
-  writer.number(entry.partition);
-  writer.number(entry.term);
-  writer.number(entry.version);
+function writeTally(writer: ByteWriter, tally: StatedTally): void {
+  const { cells, isAllCells, isDoubtful, isUnsure, isUnreadable } = tally;
+  writer.number(tally.partition);
+  writer.number(tally.term);
+  writer.number(tally.version);
   writer.byte(bits([isAllCells, ALL_CELLS], [isDoubtful, DOUBTFUL], [isUnsure, UNSURE], [isUnreadable, UNREADABLE]));
   writer.number(cells.length / 3);
   for (let at = 0; at < cells.length; at += 3) {
@@ -242,7 +242,7 @@ function writeEntry(writer: ByteWriter, entry: TallyEntry): void {
   }
 }
 
-function readEntry(reader: ByteReader, modeCount: number): TallyEntry {
+function readTally(reader: ByteReader, modeCount: number): StatedTally {
   const partition = reader.partition();
   const [term, version] = [reader.number(), reader.number()];
   const flags = reader.flags(ALL_CELLS | DOUBTFUL | UNSURE | UNREADABLE);
@@ -260,19 +260,19 @@ function readEntry(reader: ByteReader, modeCount: number): TallyEntry {
   return { partition, term, version, isAllCells, isDoubtful, isUnsure, isUnreadable, cells };
 }
 
-function writeBoards(writer: ByteWriter, { statement, isList, isStale, entries }: Boards): void {
+function writeBoards(writer: ByteWriter, { statement, isList, isStale, items }: Boards): void {
   writer.number(statement);
   writer.byte(bits([isList, LIST], [isStale, STALE]));
-  writer.list(entries, writeBoard);
+  writer.list(items, writeBoard);
 }
 
 function readBoards(reader: ByteReader): Boards {
   const [statement, flags] = [reader.number(), reader.flags(LIST | STALE)];
-  const entries = reader.list(REGIONS.length, readBoard);
-  return { statement, isList: (flags & LIST) !== 0, isStale: (flags & STALE) !== 0, entries };
+  const items = reader.list(REGIONS.length, readBoard);
+  return { statement, isList: (flags & LIST) !== 0, isStale: (flags & STALE) !== 0, items };
 }
 
-function writeBoard(writer: ByteWriter, { region, term, version, isComplete, isHeldBack, counts }: BoardEntry): void {
+function writeBoard(writer: ByteWriter, { region, term, version, isComplete, isHeldBack, counts }: StatedBoard): void {
   writer.region(region);
   writer.number(term);
   writer.number(version);
@@ -282,7 +282,7 @@ function writeBoard(writer: ByteWriter, { region, term, version, isComplete, isH
   writer.list(counts.top, writeRanked);
 }
 
-function readBoard(reader: ByteReader): BoardEntry {
+function readBoard(reader: ByteReader): StatedBoard {
   const [region, term, version] = [reader.region(), reader.number(), reader.number()];
   const flags = reader.flags(COMPLETE | HELD_BACK | WITH_COUNTS);
   const isWithCounts = (flags & WITH_COUNTS) !== 0;

@@ -11,7 +11,7 @@ import { type AskedLife, Asking } from "./asking.ts";
 import { BoardPublisher } from "./board-publisher.ts";
 import { BoardSender } from "./board-sender.ts";
 import { type CountsMessage, decodeCounts, encodeCounts, type Tell } from "./counts-codec.ts";
-import { CountsLanes, type Lane, type LanePorts } from "./counts-lanes.ts";
+import { CountsLinks, type Link, type LinkPorts } from "./counts-links.ts";
 import type { Placement } from "../members/placement.ts";
 import { ReadViews, type RegionView } from "./read-views.ts";
 import { RegionBoards } from "./region-boards.ts";
@@ -19,7 +19,7 @@ import type { PublishAnswer, PublishedBoard } from "../ports/shared-store.ts";
 import { type Parcel, type TallyPorts, TallySender } from "./tally-sender.ts";
 import { isListed, NO_VIEW, type View } from "../ports/view.ts";
 
-export interface CountsPorts extends TallyPorts, LanePorts {
+export interface CountsPorts extends TallyPorts, LinkPorts {
   me(): string;
   /** R14: which of these may be spoken for as of now, perhaps after writing to prove the claim. */
   confirm(partitions: readonly number[]): Promise<readonly number[]>;
@@ -58,7 +58,7 @@ interface Life extends AskedLife {
 export class Counts {
   private readonly engine: Engine;
   private readonly ports: CountsPorts;
-  private readonly lanes: CountsLanes;
+  private readonly links: CountsLinks;
   private readonly asking: Asking;
   private life: Life;
   private view: View = NO_VIEW;
@@ -74,8 +74,8 @@ export class Counts {
     const partitions = engine.partitions.length;
     this.life = this.newLife();
     engine.modesHeld = () => this.life.sender.modes();
-    this.lanes = new CountsLanes(ports, { partitions, quietMs });
-    this.asking = new Asking(partitions, this.lanes, {
+    this.links = new CountsLinks(ports, { partitions, quietMs });
+    this.asking = new Asking(partitions, this.links, {
       nowMs: () => ports.nowMs(),
       me: () => ports.me(),
       confirm: (held) => ports.confirm(held),
@@ -91,11 +91,11 @@ export class Counts {
   }
 
   get figures(): CountsFigures {
-    const { lanes, wholesAsked, asking, life } = this;
+    const { links, wholesAsked, asking, life } = this;
     const nowMs = this.ports.nowMs();
     const staleRegions = [...REGIONS.keys()].filter((region) => life.views.of(region, nowMs).isStale).length;
     return {
-      ...lanes.figures,
+      ...links.figures,
       wholesAsked,
       ...asking.figures,
       publishFailures: this.publishFailures + life.publisher.failures,
@@ -110,7 +110,7 @@ export class Counts {
     const me = this.ports.me();
     const isMember = isListed(view, me);
     const members = isMember ? view.members.map(({ incarnation }) => incarnation) : [];
-    this.lanes.onView(members);
+    this.links.onView(members);
     life.sender.onView(members, (region) => placement.regionOwner(region), REGIONS.length);
     life.views.onView(members);
     life.boardSender.onView(members);
@@ -122,7 +122,7 @@ export class Counts {
   onExpelled(): void {
     this.publishFailures += this.life.publisher.failures;
     this.life = this.newLife();
-    this.lanes.onView([]);
+    this.links.onView([]);
     this.asking.restart();
   }
 
@@ -138,7 +138,7 @@ export class Counts {
 
   /** To be called some 50 times a second. */
   tick(): void {
-    const { life, lanes } = this;
+    const { life, links } = this;
     const nowMs = this.ports.nowMs();
     const isBeat = nowMs - this.beatAtMs >= BEAT_MS;
     if (isBeat) {
@@ -147,10 +147,10 @@ export class Counts {
     }
     life.sender.look();
     this.tellMyself(isBeat, nowMs);
-    for (const [member, lane] of lanes.all) {
+    for (const [member, link] of links.all) {
       if (member === this.ports.me()) continue;
-      if (isBeat ? this.isOwed(member, lane, nowMs) : this.isDue(member, lane, nowMs))
-        void this.tell(member, lane, isBeat);
+      if (isBeat ? this.isOwed(member, link, nowMs) : this.isDue(member, link, nowMs))
+        void this.tell(member, link, isBeat);
     }
     if (isBeat) life.publisher.tick();
     this.asking.tick();
@@ -179,16 +179,16 @@ export class Counts {
   }
 
   /** A beat goes to whoever is told something with each; to the others a word now and then. */
-  private isOwed(member: string, lane: Lane, nowMs: number): boolean {
+  private isOwed(member: string, link: Link, nowMs: number): boolean {
     const { sender, boardSender } = this.life;
-    if (!this.lanes.hasRoom(lane)) return false;
-    return sender.isOwed(member) || boardSender.hasBoards || this.lanes.isQuiet(lane, nowMs);
+    if (!this.links.hasRoom(link)) return false;
+    return sender.isOwed(member) || boardSender.hasBoards || this.links.isQuiet(link, nowMs);
   }
 
   /** Whether there is something that cannot wait for the next beat. */
-  private isDue(member: string, lane: Lane, nowMs: number): boolean {
+  private isDue(member: string, link: Link, nowMs: number): boolean {
     const { sender, boardSender } = this.life;
-    return this.lanes.isFree(lane) && (sender.isDirty(member) || boardSender.isDue(member, nowMs));
+    return this.links.isFree(link) && (sender.isDirty(member) || boardSender.isDue(member, nowMs));
   }
 
   private tellMyself(isBeat: boolean, nowMs: number): void {
@@ -218,7 +218,7 @@ export class Counts {
     publisher.note(touched);
   }
 
-  private async tell(member: string, lane: Lane, isBeat: boolean): Promise<void> {
+  private async tell(member: string, link: Link, isBeat: boolean): Promise<void> {
     const { life } = this;
     const { epoch } = this.view;
     const nowMs = this.ports.nowMs();
@@ -226,7 +226,7 @@ export class Counts {
     if (parcel === undefined) return;
     const boards = life.boardSender.build(member, { isBeat, isStale: life.boards.isStale(nowMs), nowMs });
     const message: Tell = { kind: "tell", tallies: parcel.tallies, boards };
-    const told = await this.lanes.tell(member, lane, message, CALL_TIMEOUT_MS);
+    const told = await this.links.tell(member, link, message, CALL_TIMEOUT_MS);
     if (told === undefined || told.isOtherEpoch || life !== this.life) return;
     this.wholesAsked += told.partitions.length;
     life.sender.acknowledge(parcel, { partitions: told.partitions, needsList: told.needsTallyList });
@@ -258,8 +258,8 @@ export class Counts {
 
   private takeIn(from: string, { tallies, boards }: Tell, asOfMs: number): CountsMessage {
     const { partitions, needsList } = this.life.boards.apply(from, tallies, asOfMs, () => undefined);
-    const theirs = boards.entries.filter(({ region }) => this.placement?.regionOwner(region) === from);
-    const read = this.life.views.apply(from, { ...boards, entries: theirs }, asOfMs);
+    const theirs = boards.items.filter(({ region }) => this.placement?.regionOwner(region) === from);
+    const read = this.life.views.apply(from, { ...boards, items: theirs }, asOfMs);
     const needs = { needsTallyList: needsList, needsBoardList: read.needsList };
     return { kind: "told", isOtherEpoch: false, ...needs, partitions, regions: read.regions };
   }

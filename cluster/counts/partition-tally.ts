@@ -2,7 +2,7 @@
 import { CellCounts } from "../../engine/cell-counts.ts";
 import { invariant } from "../../engine/invariant.ts";
 import { REGIONS } from "../../engine/regions.ts";
-import type { TallyEntry } from "./counts-codec.ts";
+import type { StatedTally } from "./counts-codec.ts";
 
 const REGION_BITS = 8; // a cell is mode << REGION_BITS | region
 invariant(REGIONS.length <= 1 << REGION_BITS, "every region has a number");
@@ -41,11 +41,11 @@ export class PartitionTally {
   }
 
   /**
-   * Sets the cells that an entry names; where those are all, nobody is in the others.
-   * @param modes the number of each mode that the entry's message names
+   * Sets the cells that a message names; where those are all, nobody is in the others.
+   * @param modes the number of each mode that the message names
    */
   set(
-    { cells, isAllCells }: TallyEntry,
+    { cells, isAllCells }: StatedTally,
     modes: readonly number[],
     owns: (region: number) => boolean,
     onCount: OnCount,

@@ -4,7 +4,7 @@
  */
 import type { Ranked } from "../../engine/board.ts";
 import { REGIONS } from "../../engine/regions.ts";
-import type { BoardCounts, BoardEntry, Boards } from "./counts-codec.ts";
+import type { BoardCounts, Boards, StatedBoard } from "./counts-codec.ts";
 import { HeardStatements } from "./heard-statements.ts";
 import { STALE_MS } from "./region-boards.ts";
 
@@ -74,20 +74,20 @@ export class ReadViews {
    * Takes in what an owner says of its regions.
    * @param asOfMs when it was so, at the latest, by this node's clock
    */
-  apply(owner: string, { statement, isList, isStale, entries }: Boards, asOfMs: number): BoardNeeds {
-    const regions = entries.filter((entry) => !this.applyOne(entry, isStale, asOfMs)).map(({ region }) => region);
+  apply(owner: string, { statement, isList, isStale, items }: Boards, asOfMs: number): BoardNeeds {
+    const regions = items.filter((stated) => !this.applyOne(stated, isStale, asOfMs)).map(({ region }) => region);
     if (statement === 0) return { regions, needsList: false };
     if (isList) {
-      if (regions.length === 0) this.statements.learn(owner, statement, entries.map(listed));
+      if (regions.length === 0) this.statements.learn(owner, statement, items.map(listed));
       return { regions, needsList: false };
     }
-    const items = this.statements.itemsOf(owner, statement);
-    const named = new Set(entries.map(({ region }) => region));
-    for (const { region, term } of items ?? []) {
+    const unchanged = this.statements.itemsOf(owner, statement);
+    const named = new Set(items.map(({ region }) => region));
+    for (const { region, term } of unchanged ?? []) {
       const known = this.regions[region];
       if (!named.has(region) && known?.term === term) hear(known, isStale, asOfMs);
     }
-    return { regions, needsList: items === undefined };
+    return { regions, needsList: unchanged === undefined };
   }
 
   of(region: number, nowMs: number): RegionView {
@@ -99,8 +99,8 @@ export class ReadViews {
   }
 
   /** @returns false where the counts are needed */
-  private applyOne(entry: BoardEntry, isStale: boolean, asOfMs: number): boolean {
-    const { region, term, version, isComplete, isHeldBack, counts } = entry;
+  private applyOne(stated: StatedBoard, isStale: boolean, asOfMs: number): boolean {
+    const { region, term, version, isComplete, isHeldBack, counts } = stated;
     const known = this.regions[region];
     if (isHeldBack) return known !== undefined;
     if (known !== undefined && isVersionAbove(known, term, version)) return true;
@@ -113,7 +113,7 @@ export class ReadViews {
   }
 }
 
-function listed({ region, term }: BoardEntry): Listed {
+function listed({ region, term }: StatedBoard): Listed {
   return { region, term };
 }
 

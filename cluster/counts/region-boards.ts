@@ -8,7 +8,7 @@
 import { Board } from "../../engine/board.ts";
 import { REGIONS } from "../../engine/regions.ts";
 import { CountedModes } from "./counted-modes.ts";
-import { type BoardCounts, type Tallies, type TallyEntry, TOP_MAX } from "./counts-codec.ts";
+import { type BoardCounts, type StatedTally, type Tallies, TOP_MAX } from "./counts-codec.ts";
 import { HeardStatements } from "./heard-statements.ts";
 import { PartitionTally } from "./partition-tally.ts";
 
@@ -139,20 +139,20 @@ export class RegionBoards {
    * @param spoken is told each partition whose tally is as of then, for sure
    */
   apply(sender: string, tallies: Tallies, asOfMs: number, spoken: (partition: number) => void): TallyNeeds {
-    const { statement, isList, modes, entries } = tallies;
+    const { statement, isList, modes, items } = tallies;
     const partitions: number[] = [];
     const spokenFor: SpokenFor[] = [];
     const numbers = modes.map((name) => this.modes.intern(name));
-    for (const entry of entries) {
-      const verdict = this.judge(entry, statement < this.statements.numberOf(sender));
-      if (verdict === "all cells wanted") partitions.push(entry.partition);
+    for (const stated of items) {
+      const verdict = this.judge(stated, statement < this.statements.numberOf(sender));
+      if (verdict === "all cells wanted") partitions.push(stated.partition);
       if (verdict === "superseded" || verdict === "all cells wanted") continue;
-      const tally = this.tallyOf(entry);
-      if (verdict === "news") this.change(tally, entry, numbers);
-      if (entry.isUnsure) continue;
-      this.mark(tally, { isUnreadable: entry.isUnreadable });
-      this.hear(entry.partition, asOfMs, spoken);
-      spokenFor.push({ partition: entry.partition, term: entry.isUnreadable ? UNREADABLE : entry.term });
+      const tally = this.tallyOf(stated);
+      if (verdict === "news") this.change(tally, stated, numbers);
+      if (stated.isUnsure) continue;
+      this.mark(tally, { isUnreadable: stated.isUnreadable });
+      this.hear(stated.partition, asOfMs, spoken);
+      spokenFor.push({ partition: stated.partition, term: stated.isUnreadable ? UNREADABLE : stated.term });
     }
     this.modes.sweep(numbers);
     if (isList && statement > 0 && partitions.length === 0) this.statements.learn(sender, statement, spokenFor);
@@ -202,12 +202,12 @@ export class RegionBoards {
   }
 
   /**
-   * R20, R21: what is to be done with an entry. A change needs no check that it continues what is known: its sender
+   * R20, R21: what is to be done with a stated tally. A change needs no check that it continues what is known: its sender
    * repeats each cell until a message with it was taken in.
    * @param isLate a newer list of its sender is known
    */
-  private judge(entry: TallyEntry, isLate: boolean): "news" | "known" | "superseded" | "all cells wanted" {
-    const { partition, term, version, isAllCells, isUnreadable } = entry;
+  private judge(stated: StatedTally, isLate: boolean): "news" | "known" | "superseded" | "all cells wanted" {
+    const { partition, term, version, isAllCells, isUnreadable } = stated;
     const tally = this.partitions[partition];
     if (isUnreadable) return isLate ? "superseded" : "news";
     if (tally !== undefined && term < tally.term) return "superseded";
@@ -217,19 +217,19 @@ export class RegionBoards {
     return version > tally.version ? "news" : "known";
   }
 
-  private tallyOf({ partition }: TallyEntry): PartitionTally {
+  private tallyOf({ partition }: StatedTally): PartitionTally {
     return (this.partitions[partition] ??= new PartitionTally(this.salt));
   }
 
-  private change(tally: PartitionTally, entry: TallyEntry, modes: readonly number[]): void {
-    const { term, version, isAllCells, isDoubtful, isUnsure, isUnreadable } = entry;
+  private change(tally: PartitionTally, stated: StatedTally, modes: readonly number[]): void {
+    const { term, version, isAllCells, isDoubtful, isUnsure, isUnreadable } = stated;
     if (isUnreadable) {
       tally.unreadableEpoch = this.epoch;
       return; // what stands goes on
     }
     if (isAllCells && !isUnsure) tally.spokenEpoch = this.epoch;
     const owns = (region: number): boolean => this.regions.has(region);
-    tally.set(entry, modes, owns, (...count) => this.count(...count));
+    tally.set(stated, modes, owns, (...count) => this.count(...count));
     this.mark(tally, { isDoubtful });
     tally.term = term;
     tally.version = version;
@@ -256,20 +256,20 @@ export class RegionBoards {
   }
 
   /**
-   * R20: a sender says that nothing changed since its last list but what the entries beside it say.
+   * R20: a sender says that nothing changed since its last list but what the items beside it say.
    * @returns false where its list is needed
    */
   private hearUnchanged(
     sender: string,
-    { statement, entries }: Tallies,
+    { statement, items }: Tallies,
     asOfMs: number,
     spoken: (partition: number) => void,
   ): boolean {
-    const items = this.statements.itemsOf(sender, statement);
-    if (items === undefined) return false;
-    const named = new Set(entries.map(({ partition }) => partition));
+    const unchanged = this.statements.itemsOf(sender, statement);
+    if (unchanged === undefined) return false;
+    const named = new Set(items.map(({ partition }) => partition));
     let isAgreed = true;
-    for (const { partition, term } of items) {
+    for (const { partition, term } of unchanged) {
       const tally = this.partitions[partition] as PartitionTally; // the list made it
       if (named.has(partition)) continue;
       if (term !== UNREADABLE && term !== tally.term) continue; // superseded since

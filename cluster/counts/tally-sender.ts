@@ -12,7 +12,7 @@ import type { Engine } from "../../engine/engine.ts";
 import { MODE_BITS } from "../../engine/modes.ts";
 import type { Partition } from "../../engine/partition.ts";
 import { Names } from "../ports/names.ts";
-import { NO_TALLIES, type Tallies, type TallyEntry } from "./counts-codec.ts";
+import { NO_TALLIES, type StatedTally, type Tallies } from "./counts-codec.ts";
 import type { TallyNeeds } from "./region-boards.ts";
 
 /** What is to be said of a partition that is held here. */
@@ -177,13 +177,13 @@ export class TallySender {
 
   /** A member has taken a message in, but for what it needs. */
   acknowledge({ destination, tallies }: Parcel, { partitions, needsList }: TallyNeeds): void {
-    const { statement, isList, entries } = tallies;
+    const { statement, isList, items } = tallies;
     const isWanted = new Set(partitions);
-    for (const entry of entries) {
-      const outbox = destination.outboxes.get(entry.partition);
-      if (outbox === undefined || this.held.get(entry.partition)?.term !== entry.term) continue;
-      if (!isWanted.has(entry.partition)) this.settle(destination, outbox, entry);
-      else if (outbox.allDueAt === NOT_DUE) this.owe(destination, entry.partition);
+    for (const stated of items) {
+      const outbox = destination.outboxes.get(stated.partition);
+      if (outbox === undefined || this.held.get(stated.partition)?.term !== stated.term) continue;
+      if (!isWanted.has(stated.partition)) this.acknowledgeOne(destination, outbox, stated);
+      else if (outbox.allDueAt === NOT_DUE) this.owe(destination, stated.partition);
     }
     if (isList && partitions.length === 0) destination.statement = Math.max(destination.statement, statement);
     if (needsList && destination.statement === statement) destination.statement = 0;
@@ -218,14 +218,14 @@ export class TallySender {
     if (changes?.isCut === false) return { ...changes, tallies: { ...changes.tallies, statement: this.statement } };
     const all = this.parcel(destination, this.held.keys());
     if (all.isCut) return all; // as many as fit, and no statement: what is left out counts as unheard
-    const entries = [...all.tallies.entries, ...this.unreadable.map(unreadableEntry)];
-    return { ...all, tallies: { ...all.tallies, statement: this.statement, isList: true, entries } };
+    const items = [...all.tallies.items, ...this.unreadable.map(unreadableTally)];
+    return { ...all, tallies: { ...all.tallies, statement: this.statement, isList: true, items } };
   }
 
   private parcel(destination: Destination, partitions: Iterable<number>, isProven = NONE): Parcel {
     const version = ++this.messages;
     const modes = new Names();
-    const entries: TallyEntry[] = [];
+    const items: StatedTally[] = [];
     let [room, isCut] = [MESSAGE_CELLS_MAX, false];
     for (const partition of partitions) {
       const speech = this.speechOf(partition);
@@ -236,7 +236,7 @@ export class TallySender {
       if (isDirty && room <= 0) continue;
       const { term, isDoubtful, isLicensed } = speech;
       const cells = isDirty ? this.cellsOf(partition, destination, outbox, modes) : [];
-      entries.push({
+      items.push({
         partition,
         term,
         version: isDirty ? version : outbox.acknowledged,
@@ -248,7 +248,7 @@ export class TallySender {
       });
       room -= cells.length / 3;
     }
-    return { destination, tallies: { ...NO_TALLIES, modes: modes.list, entries }, isCut };
+    return { destination, tallies: { ...NO_TALLIES, modes: modes.list, items }, isCut };
   }
 
   private cellsOf(partition: number, destination: Destination, outbox: Outbox, modes: Names): number[] {
@@ -289,7 +289,7 @@ export class TallySender {
     }
   }
 
-  private settle({ dirty }: Destination, outbox: Outbox, { partition, version }: TallyEntry): void {
+  private acknowledgeOne({ dirty }: Destination, outbox: Outbox, { partition, version }: StatedTally): void {
     outbox.acknowledged = Math.max(outbox.acknowledged, version);
     if (outbox.allDueAt < version) outbox.allDueAt = NOT_DUE;
     for (const [cell, notedAt] of outbox.cells) if (notedAt < version) outbox.cells.delete(cell);
@@ -299,7 +299,7 @@ export class TallySender {
 
 const NONE: ReadonlySet<number> = new Set();
 
-function unreadableEntry(partition: number): TallyEntry {
+function unreadableTally(partition: number): StatedTally {
   return {
     partition,
     term: 0,

@@ -151,11 +151,11 @@ export class ModeNames {
   /** R15: the names lie beside the list, so under another run nobody knows whether they are there. */
   onRun(run: Run | undefined): void {
     if (run === this.knownRun) return;
-    if (this.knownRun !== undefined) this.doubtStore();
+    if (this.knownRun !== undefined) this.beginAnew();
     this.knownRun = run;
   }
 
-  private doubtStore(): void {
+  private beginAnew(): void {
     this.generation++;
     this.revision = this.settledRevision = 0;
     this.learned = [];

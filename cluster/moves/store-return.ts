@@ -103,8 +103,8 @@ export class StoreReturn {
       const run = guard.runOf(tag);
       const own = tables.filter(([partition]) => guard.tagOf(partition) === tag);
       if (run === undefined) return [];
-      const isWhole = guard.isAllNamed(tag) || takeBack.isPendingIn(tag);
-      return [{ run, tag, isWhole, tables: isWhole ? own : own.filter(([, { isAhead }]) => isAhead) }];
+      const namesAll = guard.isAllNamed(tag) || takeBack.isPendingIn(tag);
+      return [{ run, tag, namesAll, tables: namesAll ? own : own.filter(([, { isAhead }]) => isAhead) }];
     });
     const text = namingText(namings);
     return text === named ? undefined : text;

@@ -27,12 +27,12 @@ export interface PlanPorts {
 }
 
 /**
- * Partitions of one batch where nobody serves them: their tables are in memory. What a living holder serves is copied one by
+ * Partitions of one step where nobody serves them: their tables are in memory. What a living holder serves is copied one by
  * one, so that none waits for another.
  */
 const TAKEN_AT_ONCE_MAX = 16;
-/** Batches under way at the same time. */
-const BATCHES_AT_ONCE = 4;
+/** Steps that take, under way at the same time. */
+const TAKES_AT_ONCE_MAX = 4;
 /** So long after a new view holders are not asked: they have all counts of moved regions to tell first. */
 const ASK_AFTER_MS = 100;
 
@@ -43,7 +43,7 @@ export class TakeOverPlan {
   private readonly notBeforeMs = new Map<PartitionIndex, number>();
   private readonly looking = new Set<PartitionIndex>();
   private viewedAtMs = -Infinity;
-  private batches = 0;
+  private taking = 0;
 
   constructor(ports: PlanPorts) {
     this.ports = ports;
@@ -72,7 +72,7 @@ export class TakeOverPlan {
   }
 
   /** It is served now, or wanted no more. */
-  settle(partition: PartitionIndex): void {
+  forget(partition: PartitionIndex): void {
     this.standings.delete(partition);
     this.notBeforeMs.delete(partition);
   }
@@ -89,13 +89,13 @@ export class TakeOverPlan {
 
   /** Whether nothing is being taken. */
   get isIdle(): boolean {
-    return this.batches === 0;
+    return this.taking === 0;
   }
 
   end(step: Step): void {
     for (const partition of step.partitions) this.looking.delete(partition);
     if (step.kind === "look") return;
-    this.batches--;
+    this.taking--;
   }
 
   private looks(due: readonly PartitionIndex[]): Step[] {
@@ -105,16 +105,16 @@ export class TakeOverPlan {
     return [...byTag.values()].map((partitions) => ({ kind: "look", partitions }));
   }
 
-  /** As many batches as may be under way. */
+  /** As many as may be under way. */
   private takes(due: readonly PartitionIndex[], nowMs: number): Step[] {
     const steps: Step[] = [];
     for (const { kind, holder, partitions } of this.groups(due)) {
-      const batch = kind === "pull" ? 1 : TAKEN_AT_ONCE_MAX;
-      for (let first = 0; first < partitions.length; first += batch) {
-        if (this.batches >= BATCHES_AT_ONCE) return steps;
+      const count = kind === "pull" ? 1 : TAKEN_AT_ONCE_MAX;
+      for (let first = 0; first < partitions.length; first += count) {
+        if (this.taking >= TAKES_AT_ONCE_MAX) return steps;
         if (kind === "pull" && !this.mayAsk(nowMs)) break;
-        this.batches++;
-        steps.push({ kind, holder, partitions: partitions.slice(first, first + batch) });
+        this.taking++;
+        steps.push({ kind, holder, partitions: partitions.slice(first, first + count) });
       }
     }
     return steps;

@@ -72,7 +72,7 @@ interface Item {
   readonly mustSettle: boolean;
 }
 
-/** Under which everything of one batch is claimed. */
+/** Under which everything of one step is claimed. */
 interface Claiming {
   readonly claim: FoundedClaim;
   /** R1: the run under which the claim was answered. */
@@ -184,14 +184,14 @@ export class TakeOverSteps {
   private async claimTables(claiming: Claiming, items: readonly Item[]): Promise<Item[]> {
     if (items.length === 0) return [];
     const answers = await this.claim(items, claiming, false);
-    const inDoubt: Item[] = [];
+    const unmatched: Item[] = [];
     for (const [index, item] of items.entries()) {
       const answer = answers[index] as SharedClaimAnswer;
       if (answer.kind === "refused") continue;
       if (this.adoptTable(item, claiming, answer.before)) this.taken.push(claiming);
-      else inDoubt.push({ partition: item.partition, mustSettle: this.isUnasked(answer.before, claiming.holder) });
+      else unmatched.push({ partition: item.partition, mustSettle: this.isUnasked(answer.before, claiming.holder) });
     }
-    return inDoubt;
+    return unmatched;
   }
 
   private async claim(items: readonly Item[], { claim }: Claiming, isLoaded: boolean): Promise<SharedClaimAnswer[]> {

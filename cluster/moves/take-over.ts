@@ -50,7 +50,7 @@ export class TakeOver {
       onLastRound: (partition) => holdings.stopHolder(partition),
     });
     this.steps = new TakeOverSteps(ports, this.puller, options, {
-      onTaken: (partition) => this.plan.settle(partition),
+      onTaken: (partition) => this.plan.forget(partition),
       postpone: (partitions, pauseMs) => this.postpone(partitions, pauseMs),
     });
   }

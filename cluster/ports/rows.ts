@@ -47,12 +47,12 @@ export function isModeLost({ region, mode }: Pick<Place, "region" | "mode">): bo
 
 /**
  * What became of a row at the owner.
- * `moved`, `renewed`, `late` of a report; `renewed`, `nowhere` of a heartbeat; `removed`, `nowhere` of a removal;
+ * `changed`, `renewed`, `late` of a report; `renewed`, `nowhere` of a heartbeat; `removed`, `nowhere` of a removal;
  * `found`, `nowhere` of a look-up. `place` where the player stands, of `late` and `found`.
  */
 export interface Done {
   readonly kind: "done";
-  readonly effect: "moved" | "renewed" | "late" | "removed" | "found" | "nowhere";
+  readonly effect: "changed" | "renewed" | "late" | "removed" | "found" | "nowhere";
   /** False: counted, but the store cannot be written just now. */
   readonly isRemembered: boolean;
   readonly place: Place | undefined;

@@ -14,26 +14,26 @@ export interface NamedTable {
 /** Of one member, by tag: the run it believes in, and its tables. */
 export type NamedTables = ReadonlyMap<
   number,
-  { readonly run: Run; readonly isWhole: boolean; readonly tables: ReadonlyMap<PartitionIndex, NamedTable> }
+  { readonly run: Run; readonly namesAll: boolean; readonly tables: ReadonlyMap<PartitionIndex, NamedTable> }
 >;
 
 export interface Naming {
   readonly run: Run;
   readonly tag: number;
   /** False where there may be tables that are not named. */
-  readonly isWhole: boolean;
+  readonly namesAll: boolean;
   readonly tables: Iterable<readonly [partition: PartitionIndex, table: NamedTable]>;
 }
 
 /** Stands before the tables of a line that leaves none out. */
-const WHOLE = "*";
+const ALL = "*";
 
 /** For the list: tags under the same run share a line. The same namings give the same text. */
 export function namingText(namings: Iterable<Naming>): string {
   const lines = new Map<string, { run: Run; tags: number[]; tables: string[] }>();
-  for (const { run, tag, isWhole, tables } of namings) {
-    const kind = isWhole ? WHOLE : "";
-    const line = lines.get(kind + run) ?? { run, tags: [], tables: isWhole ? [WHOLE] : [] };
+  for (const { run, tag, namesAll, tables } of namings) {
+    const kind = namesAll ? ALL : "";
+    const line = lines.get(kind + run) ?? { run, tags: [], tables: namesAll ? [ALL] : [] };
     lines.set(kind + run, line);
     line.tags.push(tag);
     for (const [partition, { term, isAhead }] of tables) line.tables.push(`${partition}:${term}${isAhead ? "+" : ""}`);
@@ -43,12 +43,12 @@ export function namingText(namings: Iterable<Naming>): string {
 
 /** @returns nothing of what cannot be read: it was written by another version, and counts as not named */
 export function namedTables(text: string, tagsCount: number): NamedTables {
-  const named = new Map<number, { run: Run; isWhole: boolean; tables: Map<PartitionIndex, NamedTable> }>();
+  const named = new Map<number, { run: Run; namesAll: boolean; tables: Map<PartitionIndex, NamedTable> }>();
   for (const line of linesOf(text)) {
     if (!isLine(line)) continue;
     const [run, tags, tables] = line;
-    const isWhole = tables.startsWith(WHOLE);
-    for (const tag of tags) named.set(tag, { run, isWhole, tables: new Map() });
+    const namesAll = tables.startsWith(ALL);
+    for (const tag of tags) named.set(tag, { run, namesAll, tables: new Map() });
     for (const [, partition, term, ahead] of tables.matchAll(/(\d{1,4}):(\d{1,15})(\+?)/g))
       named.get(Number(partition) % tagsCount)?.tables.set(Number(partition), {
         term: Number(term),

@@ -40,7 +40,7 @@ export const SWEEP_BUDGET_MIN = 32_768;
 /** A pass over all rows is done within so many ticks: most of a second at 50 ticks a second. */
 const SWEEP_TICKS = 40;
 /** Changed cells the boards are told of in one tick, so that nobody who looks has to wait for many: 0.5 ms. */
-const SETTLED_CELLS_MAX = 4096;
+const TOLD_CELLS_MAX = 4096;
 const ROW_BYTES = 28;
 
 export class Presences {
@@ -121,7 +121,7 @@ export class Presences {
   tick(nowMs: number, isHeld = false): void {
     const rows = this.engine.tableBytes / ROW_BYTES;
     this.engine.sweep(nowMs, Math.max(SWEEP_BUDGET_MIN, rows / SWEEP_TICKS), isHeld);
-    this.engine.settleBoards(SETTLED_CELLS_MAX);
+    this.engine.catchUpBoards(TOLD_CELLS_MAX);
     this.recorder?.tick();
   }
 }

@@ -191,7 +191,7 @@ export class Recorder {
   }
 
   /** R2: the store lost something of this partition's record, or may have. */
-  doubt(partition: PartitionIndex): void {
+  fall(partition: PartitionIndex): void {
     const record = this.records[partition];
     if (record !== undefined) this.tagOf(partition).fall([record]);
   }

@@ -251,7 +251,7 @@ export class RunGuard implements RecorderStore {
   /** @returns undefined where somebody names only a part of what it has */
   private namedUnder(tag: number): ReadonlySet<PartitionIndex> | undefined {
     const namings = this.namedByAll().map((named) => named.get(tag));
-    if (namings.some((naming) => naming?.isWhole !== true)) return undefined;
+    if (namings.some((naming) => naming?.namesAll !== true)) return undefined;
     return new Set(namings.flatMap((naming) => [...(naming?.tables.keys() ?? [])]));
   }
 

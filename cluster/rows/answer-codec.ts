@@ -68,7 +68,7 @@ const AGE_MS_MAX = 2 ** 32 - 1;
 const FATE_WORDS = 3;
 
 /** What became of a row, as its number on the wire. */
-const DONE = { moved: 0, renewed: 1, late: 2, removed: 3, found: 4, nowhere: 5 } as const;
+const DONE = { changed: 0, renewed: 1, late: 2, removed: 3, found: 4, nowhere: 5 } as const;
 const REFUSED = {
   overloaded: 16,
   "no room for the mode": 17,

@@ -11,7 +11,7 @@ import { MalformedMessageError } from "../../engine/codec.ts";
 import type { Row } from "../ports/rows.ts";
 import { PeerError } from "../ports/transport.ts";
 import { type Answer, decodeAnswers, decodeFates, LOST } from "./answer-codec.ts";
-import type { Entry, PartitionQueue } from "./partition-queue.ts";
+import type { CarriedRow, PartitionQueue } from "./partition-queue.ts";
 import { encodeBatch } from "./row-codec.ts";
 import { BATCH_ROWS_MAX } from "./row-frame.ts";
 
@@ -56,7 +56,7 @@ interface Batch {
   readonly from: string;
   readonly rows: readonly Row[];
   /** By place in the batch; `undefined` where the row has its fate, or its time is over. */
-  readonly entries: (Entry | undefined)[];
+  readonly carried: (CarriedRow | undefined)[];
   openCount: number;
   readonly sentAtMs: number;
   isCalling: boolean;
@@ -71,7 +71,7 @@ export const CALLS_IN_DEADLINE = 3;
 export class BatchSender {
   readonly figures: BatchSenderFigures = { peersInFlight: 0, batches: 0, batchRows: 0, batchesUnheard: 0 };
   private readonly ports: BatchSenderPorts;
-  private readonly onAnswer: (entry: Entry, answer: Answered) => void;
+  private readonly onAnswer: (carried: CarriedRow, answer: Answered) => void;
   private readonly callMs: number;
   private readonly rowsMax: number;
   private readonly peers = new Map<string, Peer>();
@@ -86,7 +86,7 @@ export class BatchSender {
   constructor(
     ports: BatchSenderPorts,
     options: { readonly deadlineMs: number; readonly rowsMax: number },
-    onAnswer: (entry: Entry, answer: Answered) => void,
+    onAnswer: (carried: CarriedRow, answer: Answered) => void,
   ) {
     this.ports = ports;
     this.callMs = options.deadlineMs / CALLS_IN_DEADLINE;
@@ -144,14 +144,14 @@ export class BatchSender {
   }
 
   /** Takes out the rows in flight that are over: nobody waits for their fate any more. */
-  expire(isOver: (entry: Entry) => boolean): Entry[] {
-    const over: Entry[] = [];
+  expire(isOver: (carried: CarriedRow) => boolean): CarriedRow[] {
+    const over: CarriedRow[] = [];
     for (const peer of this.peers.values())
       for (const batch of peer.open.values())
-        for (const [index, entry] of batch.entries.entries()) {
-          if (entry === undefined || !isOver(entry)) continue;
+        for (const [index, carried] of batch.carried.entries()) {
+          if (carried === undefined || !isOver(carried)) continue;
           this.takeOut(peer, batch, index);
-          over.push(entry);
+          over.push(carried);
         }
     return over;
   }
@@ -161,14 +161,14 @@ export class BatchSender {
     if (unanswered?.isCalling === true) return;
     if (unanswered !== undefined)
       return unanswered.from === this.ports.me() ? this.send(peer, unanswered, nowMs) : this.lose(peer);
-    const entries = this.takeReady(peer);
-    if (entries.length === 0) return;
+    const carried = this.takeReady(peer);
+    if (carried.length === 0) return;
     const batch: Batch = {
       number: ++this.batches,
       from: this.ports.me(),
-      rows: entries.map(({ row }) => row),
-      entries,
-      openCount: entries.length,
+      rows: carried.map(({ row }) => row),
+      carried,
+      openCount: carried.length,
       sentAtMs: nowMs,
       isCalling: false,
       mayHaveArrived: false,
@@ -177,17 +177,18 @@ export class BatchSender {
     peer.open.set(batch.number, batch);
     this.figures.peersInFlight++;
     this.figures.batches++;
-    this.figures.batchRows += entries.length;
+    this.figures.batchRows += carried.length;
     this.send(peer, batch, nowMs);
   }
 
   private send(peer: Peer, batch: Batch, nowMs: number): void {
     batch.isCalling = true;
     let leftMs = 1;
-    for (const entry of batch.entries) if (entry !== undefined) leftMs = Math.max(leftMs, entry.row.untilMs - nowMs);
+    for (const carried of batch.carried)
+      if (carried !== undefined) leftMs = Math.max(leftMs, carried.row.untilMs - nowMs);
     // A row that is over stays in its place, with no time left.
     const rows = batch.rows.map((row, index) =>
-      batch.entries[index] === undefined ? { ...row, untilMs: nowMs } : row,
+      batch.carried[index] === undefined ? { ...row, untilMs: nowMs } : row,
     );
     const body = encodeBatch(batch.number, rows, nowMs);
     void this.ports.call(peer.incarnation, body, Math.min(leftMs, this.callMs)).then(
@@ -197,14 +198,14 @@ export class BatchSender {
   }
 
   /** Takes rows for a batch, a partition's together and in their order. */
-  private takeReady(peer: Peer): Entry[] {
-    const entries: Entry[] = [];
-    while (peer.ready.length > 0 && entries.length < this.rowsMax) {
+  private takeReady(peer: Peer): CarriedRow[] {
+    const carried: CarriedRow[] = [];
+    while (peer.ready.length > 0 && carried.length < this.rowsMax) {
       const queue = peer.ready.shift() as PartitionQueue;
       if (queue.state !== "ready" || queue.target !== peer.incarnation) continue; // it went elsewhere, or nobody waits
-      for (const entry of queue.depart(this.rowsMax - entries.length)) entries.push(entry);
+      for (const each of queue.depart(this.rowsMax - carried.length)) carried.push(each);
     }
-    return entries;
+    return carried;
   }
 
   private onBytes(peer: Peer, batch: Batch, bytes: Uint8Array): void {
@@ -215,9 +216,9 @@ export class BatchSender {
     this.close(peer, batch);
     peer.backoffMs = 0;
     for (const [index, answer] of answers.entries()) {
-      const entry = batch.entries[index];
+      const carried = batch.carried[index];
       if (answer.kind !== "taken in") this.endRow(peer, batch, index, aged(answer, underWayMs));
-      else if (entry !== undefined) this.onAnswer(entry, answer);
+      else if (carried !== undefined) this.onAnswer(carried, answer);
     }
     this.planFlush();
   }
@@ -244,18 +245,18 @@ export class BatchSender {
   private giveUp(peer: Peer, batch: Batch): void {
     const hasArrived = batch.mayHaveArrived || batch.isCalling || peer.batch !== batch;
     this.close(peer, batch);
-    for (const index of batch.entries.keys()) this.endRow(peer, batch, index, hasArrived ? LOST : UNHEARD);
+    for (const index of batch.carried.keys()) this.endRow(peer, batch, index, hasArrived ? LOST : UNHEARD);
   }
 
   private endRow(peer: Peer, batch: Batch, index: number, answer: Answered): void {
-    const entry = batch.entries[index];
-    if (entry === undefined) return;
+    const carried = batch.carried[index];
+    if (carried === undefined) return;
     this.takeOut(peer, batch, index);
-    this.onAnswer(entry, answer);
+    this.onAnswer(carried, answer);
   }
 
   private takeOut(peer: Peer, batch: Batch, index: number): void {
-    batch.entries[index] = undefined;
+    batch.carried[index] = undefined;
     if (--batch.openCount > 0) return;
     if (peer.batch !== batch) peer.open.delete(batch.number);
     else if (!batch.isCalling) this.close(peer, batch);

@@ -14,7 +14,7 @@ import {
   type BatchSenderPorts,
   CALLS_IN_DEADLINE,
 } from "./batch-sender.ts";
-import { type Entry, PartitionQueue, type Return } from "./partition-queue.ts";
+import { type CarriedRow, PartitionQueue, type Return } from "./partition-queue.ts";
 import { BATCH_ROWS_MAX, isFrameOf } from "./row-frame.ts";
 import { RowReceiver, type RowReceiverFigures } from "./row-receiver.ts";
 import { type Elsewhere, mayRepeat, type Outcome, type Refused, type Row, type RowHandler } from "../ports/rows.ts";
@@ -55,7 +55,7 @@ export interface ForwarderFigures {
 
 const ROWS_MAX = 65_536;
 /** Of the room for rows, what those that come many at once may take: the rest is kept for single reports. */
-export const BATCHES_SHARE = 0.75;
+export const BULK_SHARE = 0.75;
 const NOBODY_PAUSE_MS = 20;
 
 const NO_OWNER: Refused = { kind: "refused", reason: "no owner" };
@@ -70,7 +70,7 @@ export class Forwarder {
   private readonly sender: BatchSender;
   private readonly receiver: RowReceiver;
   /** Rows that had waited and are at this node's own handler now. */
-  private readonly here = new Set<Entry>();
+  private readonly here = new Set<CarriedRow>();
   private rows = 0;
   /** No row that waits or is in flight ends its time before this. */
   private earliestUntilMs = Infinity;
@@ -82,8 +82,8 @@ export class Forwarder {
     this.ports = ports;
     this.rowsMax = rowsMax;
     this.queues = Array.from({ length: partitions }, (_, partition) => new PartitionQueue(partition));
-    this.sender = new BatchSender(ports, { deadlineMs, rowsMax: batchRowsMax }, (entry, answer) =>
-      this.onAnswer(entry, answer),
+    this.sender = new BatchSender(ports, { deadlineMs, rowsMax: batchRowsMax }, (carried, answer) =>
+      this.onAnswer(carried, answer),
     );
     this.receiver = new RowReceiver(ports, { partitions, rowsMax, callMs: deadlineMs / CALLS_IN_DEADLINE });
     this.figures = {
@@ -106,14 +106,14 @@ export class Forwarder {
   /**
    * Sees to it that a row takes effect behind all rows of its partition that were submitted before.
    * @param settle called once: perhaps at once, else within the row's time and a tick
-   * @param isBatch one of many that came together: refused earlier where there is little room
+   * @param isBulk one of many that came together: refused earlier where there is little room
    */
-  submit(row: Row, settle: (outcome: Outcome) => void, isBatch = false): void {
+  submit(row: Row, settle: (outcome: Outcome) => void, isBulk = false): void {
     const queue = this.queues[row.partition] as PartitionQueue;
     const number = ++this.rows;
     const me = this.ports.me();
     if (queue.isOpenTo(me) && this.targetOf(queue) === me) return this.applyAtOnce(queue, row, number, settle);
-    if (!this.hasRoom(isBatch)) return this.tell(OVERLOADED, settle);
+    if (!this.hasRoom(isBulk)) return this.tell(OVERLOADED, settle);
     queue.add(this.keep({ number, row, settle, state: "waiting" }));
     this.route(queue);
   }
@@ -151,14 +151,14 @@ export class Forwarder {
     for (const queue of this.queues) this.route(queue);
   }
 
-  private hasRoom(isBatch: boolean): boolean {
-    return this.figures.rowsQueued < (isBatch ? this.rowsMax * BATCHES_SHARE : this.rowsMax);
+  private hasRoom(isBulk: boolean): boolean {
+    return this.figures.rowsQueued < (isBulk ? this.rowsMax * BULK_SHARE : this.rowsMax);
   }
 
-  private keep(entry: Entry): Entry {
+  private keep(carried: CarriedRow): CarriedRow {
     this.figures.rowsQueued++;
-    this.earliestUntilMs = Math.min(this.earliestUntilMs, entry.row.untilMs);
-    return entry;
+    this.earliestUntilMs = Math.min(this.earliestUntilMs, carried.row.untilMs);
+    return carried;
   }
 
   /** Sends what waits on its way, where it may go. */
@@ -174,7 +174,7 @@ export class Forwarder {
     }
   }
 
-  /** The short way of a row to this node itself: no queue and no entry, unless it comes back. */
+  /** The short way of a row to this node itself: it is not carried in a queue, unless it comes back. */
   private applyAtOnce(queue: PartitionQueue, row: Row, number: number, settle: (outcome: Outcome) => void): void {
     let isTakenIn = false;
     queue.departHere(this.ports.me());
@@ -193,57 +193,57 @@ export class Forwarder {
 
   /** Applies all that waits at this node itself, up to the first that is refused. */
   private applyWaiting(queue: PartitionQueue): void {
-    for (const entry of queue.beginApplying(this.ports.me())) {
+    for (const carried of queue.beginApplying(this.ports.me())) {
       const reason = queue.reasonToReturn;
-      if (reason === undefined) this.applyEntry(entry);
-      else this.giveBack(queue, entry, reason);
+      if (reason === undefined) this.applyCarried(carried);
+      else this.giveBack(queue, carried, reason);
     }
     queue.endApplying();
     this.onEnd(queue);
   }
 
-  private applyEntry(entry: Entry): void {
+  private applyCarried(carried: CarriedRow): void {
     let isTakenIn = false;
-    this.here.add(entry);
-    this.ports.handler.apply(entry.row, this.ports.epoch(), (outcome) => {
-      if (!this.here.delete(entry)) return; // its time was over
-      this.onAnswer(entry, outcome.kind === "elsewhere" && isTakenIn ? LOST : outcome);
+    this.here.add(carried);
+    this.ports.handler.apply(carried.row, this.ports.epoch(), (outcome) => {
+      if (!this.here.delete(carried)) return; // its time was over
+      this.onAnswer(carried, outcome.kind === "elsewhere" && isTakenIn ? LOST : outcome);
     });
     isTakenIn = true;
   }
 
   /** What became of a row that had waited. */
-  private onAnswer(entry: Entry, answer: Answered): void {
-    const queue = this.queues[entry.row.partition] as PartitionQueue;
+  private onAnswer(carried: CarriedRow, answer: Answered): void {
+    const queue = this.queues[carried.row.partition] as PartitionQueue;
     switch (answer.kind) {
       case "taken in":
-        queue.takenIn(entry);
+        queue.takenIn(carried);
         return this.route(queue);
       case "done":
       case "refused":
-        return this.settle(queue, entry, answer);
+        return this.settle(queue, carried, answer);
       case "expired":
         this.figures.rowsExpired++;
-        return this.settle(queue, entry, NO_OWNER);
+        return this.settle(queue, carried, NO_OWNER);
       case "lost":
       case "out of turn":
-        return mayRepeat(entry.row) ? this.giveBack(queue, entry, LOST) : this.settle(queue, entry, this.lost());
+        return mayRepeat(carried.row) ? this.giveBack(queue, carried, LOST) : this.settle(queue, carried, this.lost());
       default:
-        this.giveBack(queue, entry, answer);
+        this.giveBack(queue, carried, answer);
     }
   }
 
-  private giveBack(queue: PartitionQueue, entry: Entry, reason: Return): void {
+  private giveBack(queue: PartitionQueue, carried: CarriedRow, reason: Return): void {
     this.figures.rowsRetried[reason.kind === "elsewhere" ? reason.reason : reason.kind]++;
-    queue.giveBack(entry, reason);
+    queue.giveBack(carried, reason);
     this.onEnd(queue);
   }
 
-  private settle(queue: PartitionQueue, entry: Entry, outcome: Outcome): void {
-    queue.settle(entry);
+  private settle(queue: PartitionQueue, carried: CarriedRow, outcome: Outcome): void {
+    queue.settle(carried);
     this.figures.rowsQueued--;
     this.onEnd(queue);
-    this.tell(outcome, entry.settle);
+    this.tell(outcome, carried.settle);
   }
 
   /** A row is no longer in flight: what came back or waits meanwhile may go on. */
@@ -258,7 +258,7 @@ export class Forwarder {
   private expire(nowMs: number): void {
     if (nowMs < this.earliestUntilMs) return;
     this.earliestUntilMs = Infinity;
-    const isOver = ({ row, state }: Entry): boolean => {
+    const isOver = ({ row, state }: CarriedRow): boolean => {
       const untilMs = state === "taken in" ? row.untilMs + FATE_GRACE_MS : row.untilMs;
       if (untilMs > nowMs) this.earliestUntilMs = Math.min(this.earliestUntilMs, untilMs);
       return untilMs <= nowMs;
@@ -267,10 +267,10 @@ export class Forwarder {
     const inFlight = [...[...this.here].filter(isOver), ...this.sender.expire(isOver)];
     this.figures.rowsExpired += waited.length + inFlight.length;
     this.figures.rowsQueued -= waited.length;
-    for (const entry of waited) this.tell(NO_OWNER, entry.settle);
-    for (const entry of inFlight) {
-      this.here.delete(entry);
-      this.settle(this.queues[entry.row.partition] as PartitionQueue, entry, NO_OWNER);
+    for (const carried of waited) this.tell(NO_OWNER, carried.settle);
+    for (const carried of inFlight) {
+      this.here.delete(carried);
+      this.settle(this.queues[carried.row.partition] as PartitionQueue, carried, NO_OWNER);
     }
   }
 

@@ -3,7 +3,7 @@
  * its place in its partition's queue. Whatever comes for the same partition meanwhile waits behind it, so that nothing is
  * overtaken (R19). One call asks for all names that wait; nothing is asked for names that are known.
  */
-import { BATCHES_SHARE } from "./forwarder.ts";
+import { BULK_SHARE } from "./forwarder.ts";
 import type { Outcome, Refused, Row } from "../ports/rows.ts";
 
 export interface ModeGatePorts {
@@ -13,7 +13,7 @@ export interface ModeGatePorts {
     admit(names: readonly string[]): Promise<ReadonlySet<string>>;
   };
   /** The forwarder's `submit`. */
-  readonly forward: (row: Row, settle: (outcome: Outcome) => void, isBatch: boolean) => void;
+  readonly forward: (row: Row, settle: (outcome: Outcome) => void, isBulk: boolean) => void;
   readonly nowMs: () => number;
   /** Runs a task when all that is ready now has been handled. */
   readonly atTurnEnd: (task: () => void) => void;
@@ -31,7 +31,7 @@ export interface ModeGateFigures {
 interface Waiting {
   readonly row: Row;
   readonly settle: (outcome: Outcome) => void;
-  readonly isBatch: boolean;
+  readonly isBulk: boolean;
 }
 
 type Verdict = "admitted" | "refused" | "unknown";
@@ -56,14 +56,14 @@ export class ModeGate {
   }
 
   /** As the forwarder's `submit`, with the wait for a mode's name before. */
-  submit(row: Row, settle: (outcome: Outcome) => void, isBatch = false): void {
+  submit(row: Row, settle: (outcome: Outcome) => void, isBulk = false): void {
     const queue = this.queues.size === 0 ? undefined : this.queues.get(row.partition);
-    if (queue === undefined && !this.mustAsk(row)) return this.ports.forward(row, settle, isBatch);
-    if (this.figures.rowsWaiting >= (isBatch ? ROWS_MAX * BATCHES_SHARE : ROWS_MAX))
+    if (queue === undefined && !this.mustAsk(row)) return this.ports.forward(row, settle, isBulk);
+    if (this.figures.rowsWaiting >= (isBulk ? ROWS_MAX * BULK_SHARE : ROWS_MAX))
       return this.refuse("overloaded", settle);
     this.figures.rowsWaiting++;
-    if (queue === undefined) this.queues.set(row.partition, [{ row, settle, isBatch }]);
-    else queue.push({ row, settle, isBatch });
+    if (queue === undefined) this.queues.set(row.partition, [{ row, settle, isBulk }]);
+    else queue.push({ row, settle, isBulk });
     this.plan();
   }
 
@@ -127,14 +127,14 @@ export class ModeGate {
   /** Lets rows of a partition go in their order, up to the first whose mode nobody has answered for. */
   private advance(partition: number, queue: Waiting[], verdictOf: (name: string) => Verdict | undefined): void {
     while (queue.length > 0) {
-      const { row, settle, isBatch } = queue[0] as Waiting;
+      const { row, settle, isBulk } = queue[0] as Waiting;
       const verdict = row.operation === "report" ? verdictOf(row.mode) : "admitted";
       if (verdict === undefined && this.mustAsk(row)) return;
       queue.shift();
       this.figures.rowsWaiting--;
       if (verdict === "refused") this.refuse("no room for the mode", settle);
       else if (verdict === "unknown") this.refuse("mode not known", settle);
-      else this.ports.forward(row, settle, isBatch);
+      else this.ports.forward(row, settle, isBulk);
     }
     this.queues.delete(partition);
   }

@@ -19,8 +19,8 @@ import { invariant } from "../../engine/invariant.ts";
 import type { Elsewhere, Outcome, Row } from "../ports/rows.ts";
 import type { Lost, OutOfDate } from "./answer-codec.ts";
 
-/** A row that waits at its entry or is in flight to its owner. */
-export interface Entry {
+/** A row that its entry answers for: it waits, is in flight, came back, or has been answered. */
+export interface CarriedRow {
   /** Rises with every row submitted: the order in which rows of a partition take effect. */
   readonly number: number;
   readonly row: Row;
@@ -53,8 +53,8 @@ export class PartitionQueue {
   /** The node that rows are ready for or in flight to; `undefined` where there is none. */
   private node: string | undefined;
   /** Rows that wait, oldest first; all of them are younger than those in flight. */
-  private waiting: Entry[] = [];
-  private returned: Entry[] = [];
+  private waiting: CarriedRow[] = [];
+  private returned: CarriedRow[] = [];
   private oldestReturned = Infinity;
   /** Why that one came back. */
   private reason: Return | undefined;
@@ -100,9 +100,9 @@ export class PartitionQueue {
     return this.current === "idle" || (this.current === "under way" && this.node === target && this.sent === 0);
   }
 
-  add(entry: Entry): void {
-    invariant(entry.state === "waiting", "a row that is added to a queue waits");
-    this.waiting.push(entry);
+  add(carried: CarriedRow): void {
+    invariant(carried.state === "waiting", "a row that is added to a queue waits");
+    this.waiting.push(carried);
   }
 
   /** What waits is for the next batch to `target`. */
@@ -119,25 +119,25 @@ export class PartitionQueue {
   }
 
   /** Takes rows for a batch to `target`. */
-  depart(countMax: number): Entry[] {
+  depart(countMax: number): CarriedRow[] {
     invariant(this.current === "ready", "rows depart that are ready");
-    const entries = this.waiting.splice(0, countMax);
-    for (const entry of entries) entry.state = "sent";
-    this.sent += entries.length;
-    this.leave(entries.length);
-    return entries;
+    const departing = this.waiting.splice(0, countMax);
+    for (const carried of departing) carried.state = "sent";
+    this.sent += departing.length;
+    this.leave(departing.length);
+    return departing;
   }
 
   /** Takes all that waits, to be handed to this node's own handler one after another. */
-  beginApplying(me: string): Entry[] {
+  beginApplying(me: string): CarriedRow[] {
     invariant(this.mayGo(me), "rows may be applied here");
-    const entries = this.waiting;
+    const handedOver = this.waiting;
     this.waiting = [];
-    for (const entry of entries) entry.state = "here";
+    for (const carried of handedOver) carried.state = "here";
     this.node = me;
-    this.leave(entries.length);
+    this.leave(handedOver.length);
     this.current = "applying";
-    return entries;
+    return handedOver;
   }
 
   endApplying(): void {
@@ -154,19 +154,19 @@ export class PartitionQueue {
   }
 
   /** Its owner has applied it. */
-  takenIn(entry: Entry): void {
-    invariant(entry.state === "sent", "a row is taken in that was sent");
-    entry.state = "taken in";
+  takenIn(carried: CarriedRow): void {
+    invariant(carried.state === "sent", "a row is taken in that was sent");
+    carried.state = "taken in";
     this.sent--;
   }
 
   /** A row in flight comes back, to go again with all younger ones behind it. */
-  giveBack(entry: Entry, reason: Return): void {
-    this.end(entry);
-    entry.state = "returned";
-    this.returned.push(entry);
-    if (entry.number < this.oldestReturned) {
-      this.oldestReturned = entry.number;
+  giveBack(carried: CarriedRow, reason: Return): void {
+    this.end(carried);
+    carried.state = "returned";
+    this.returned.push(carried);
+    if (carried.number < this.oldestReturned) {
+      this.oldestReturned = carried.number;
       this.reason = reason;
     }
     if (this.current !== "applying") this.current = "returning";
@@ -174,9 +174,9 @@ export class PartitionQueue {
   }
 
   /** A row in flight has its fate, or its time is over. */
-  settle(entry: Entry): void {
-    this.end(entry);
-    entry.state = "settled";
+  settle(carried: CarriedRow): void {
+    this.end(carried);
+    carried.state = "settled";
     this.land();
   }
 
@@ -217,10 +217,10 @@ export class PartitionQueue {
   }
 
   /** Takes out those that wait and are over. */
-  expire(isOver: (entry: Entry) => boolean): Entry[] {
+  expire(isOver: (carried: CarriedRow) => boolean): CarriedRow[] {
     const over = [...this.waiting, ...this.returned].filter(isOver);
     if (over.length === 0) return over;
-    for (const entry of over) entry.state = "settled";
+    for (const carried of over) carried.state = "settled";
     this.waiting = this.waiting.filter(({ state }) => state === "waiting");
     this.returned = this.returned.filter(({ state }) => state === "returned");
     if (this.waiting.length > 0) return over;
@@ -256,10 +256,10 @@ export class PartitionQueue {
     this.inFlight += rows;
   }
 
-  private end(entry: Entry): void {
-    const { state } = entry;
+  private end(carried: CarriedRow): void {
+    const { state } = carried;
     invariant(state === "sent" || state === "taken in" || state === "here", "a row in flight comes to an end");
-    if (entry.state === "sent") this.sent--;
+    if (carried.state === "sent") this.sent--;
     this.inFlight--;
   }
 
@@ -269,7 +269,7 @@ export class PartitionQueue {
     this.current = "idle";
     if (this.returned.length === 0) return;
     const rows = this.returned.sort((one, other) => one.number - other.number);
-    for (const entry of rows) entry.state = "waiting";
+    for (const carried of rows) carried.state = "waiting";
     this.waiting = rows.concat(this.waiting);
     this.returned = [];
     this.oldestReturned = Infinity;

@@ -74,7 +74,7 @@ export class RowApplier implements RowHandler {
     switch (row.operation) {
       case "report": {
         const effect = presences.report(hash, id, row.region, row.mode, row.seq);
-        if (effect === "moved" || effect === "renewed") return DONE[effect];
+        if (effect === "changed" || effect === "renewed") return DONE[effect];
         return effect === "late" ? done("late", this.knownPlace(hash)) : { kind: "refused", reason: effect };
       }
       case "renew":
@@ -124,7 +124,7 @@ export class RowApplier implements RowHandler {
 
 /** What needs no place is the same for everybody, so it is made once. */
 const DONE = {
-  moved: done("moved"),
+  changed: done("changed"),
   renewed: done("renewed"),
   removed: done("removed"),
   nowhere: done("nowhere"),

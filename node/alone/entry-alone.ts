@@ -63,9 +63,9 @@ export class EntryAlone implements Entry {
     const batch = new Batch(this.presences, reports);
     for (let first = 0; first < reports.count; first += ROWS_WARMED)
       batch.apply(first, Math.min(first + ROWS_WARMED, reports.count));
-    const { moved, renewed, late, refused } = batch;
+    const { changed, renewed, late, refused } = batch;
     this.presences.whenAllRemembered(batch.hashes, batch.accepted, (remembered) =>
-      settle({ moved, renewed, late, remembered, refused }),
+      settle({ changed, renewed, late, remembered, refused }),
     );
   }
 
@@ -91,7 +91,7 @@ export class EntryAlone implements Entry {
   }
 
   private wholeness(): Wholeness {
-    return this.presences.isComplete(performance.now()) ? WHOLE : IN_DOUBT;
+    return this.presences.isComplete(performance.now()) ? COMPLETE : INCOMPLETE;
   }
 
   private settleDone(hash: number, effect: Effect, place: Place | undefined, settle: (outcome: Outcome) => void): void {
@@ -115,10 +115,10 @@ export class EntryAlone implements Entry {
 }
 
 const NOT_KNOWN: Refused = { kind: "refused", reason: "mode not known" };
-const WHOLE: Wholeness = { isComplete: true, isStale: false };
-const IN_DOUBT: Wholeness = { isComplete: false, isStale: false };
+const COMPLETE: Wholeness = { isComplete: true, isStale: false };
+const INCOMPLETE: Wholeness = { isComplete: false, isStale: false };
 
-type Refusal = Exclude<ReportOutcome, "moved" | "renewed" | "late">;
+type Refusal = Exclude<ReportOutcome, "changed" | "renewed" | "late">;
 const REFUSED = {
   overloaded: { kind: "refused", reason: "overloaded" },
   "no room for the mode": { kind: "refused", reason: "no room for the mode" },
@@ -126,7 +126,7 @@ const REFUSED = {
 } as const satisfies Record<Refusal, Refused>;
 
 function isRefused(outcome: ReportOutcome): outcome is Refusal {
-  return outcome !== "moved" && outcome !== "renewed" && outcome !== "late";
+  return outcome !== "changed" && outcome !== "renewed" && outcome !== "late";
 }
 
 const id = emptyProfileId();
@@ -134,10 +134,10 @@ const warmed = new Int32Array(ROWS_WARMED);
 
 /** Applies reports in their order and remembers what became of them. */
 class Batch {
-  /** Of the rows that were accepted, in `accepted` entries. */
+  /** Of the rows that were accepted, the first `accepted` of these. */
   readonly hashes: Int32Array;
   accepted = 0;
-  moved = 0;
+  changed = 0;
   renewed = 0;
   late = 0;
   readonly refused: { index: number; reason: Refused["reason"] }[] = [];

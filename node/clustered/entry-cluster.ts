@@ -68,7 +68,7 @@ export class EntryCluster implements Entry {
 
 /** Gathers what became of the rows of a batch. */
 class Batch implements ReportsOutcome {
-  moved = 0;
+  changed = 0;
   renewed = 0;
   late = 0;
   remembered = 0;
@@ -85,7 +85,7 @@ class Batch implements ReportsOutcome {
   note(index: number, outcome: Outcome): void {
     if (outcome.kind === "refused") this.refused.push({ index, reason: outcome.reason });
     else {
-      if (outcome.effect === "moved" || outcome.effect === "renewed" || outcome.effect === "late")
+      if (outcome.effect === "changed" || outcome.effect === "renewed" || outcome.effect === "late")
         this[outcome.effect]++;
       if (outcome.isRemembered) this.remembered++;
     }

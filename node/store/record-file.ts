@@ -1,8 +1,8 @@
 /**
  * The open file: the five calls on records, each durable when it returns, and the tidying between them.
  *
- * Synchronous, and only ever on the store's thread. Any error thrown here leaves the file in doubt: the thread closes
- * it and opens it again.
+ * Synchronous, and only ever on the store's thread. After any error thrown here nobody knows what the file has: the
+ * thread closes it and opens it again.
  */
 import { DatabaseSync, type StatementSync } from "node:sqlite";
 import { crc32 } from "node:zlib";
@@ -196,7 +196,7 @@ export class RecordFile {
     return true;
   }
 
-  /** @param isClean false where the file is in doubt: nothing more is written than SQLite itself does */
+  /** @param isClean false where nobody knows what the file has: nothing more is written than SQLite itself does */
   close(isClean: boolean): void {
     try {
       if (isClean) {

@@ -50,7 +50,7 @@ let index: RecordIndex | undefined;
 let pauseMs = 0;
 let reopensAtMs = 0;
 /** After a failed write or sync what the system shows need not be what the disk has: the file is then written anew. */
-let isInDoubt = isReopening;
+let mustRewrite = isReopening;
 
 const answer = (message: FromThread, transfer: ArrayBuffer[] = []): void => port.postMessage(message, transfer);
 
@@ -80,8 +80,8 @@ function makeFolder(path: string): void {
 
 function openFile(mayRepair: boolean): OpenedFile {
   const copiesMax = isReopening || index !== undefined ? REOPEN_COPIES_MAX : Number.POSITIVE_INFINITY;
-  const found = openRecordFile(folder, { repair: mayRepair, rewrite: isInDoubt, founding, copiesMax });
-  isInDoubt = false;
+  const found = openRecordFile(folder, { repair: mayRepair, rewrite: mustRewrite, founding, copiesMax });
+  mustRewrite = false;
   file = found.file;
   index = found.index;
   founding = index.founding ?? founding;
@@ -104,11 +104,11 @@ function opened(): RecordFile {
 }
 
 function closeAfter(error: unknown): void {
-  const doubtful = file;
+  const failed = file;
   file = undefined;
-  isInDoubt ||= isInputOutput(error);
+  mustRewrite ||= isInputOutput(error);
   try {
-    doubtful?.close(false);
+    failed?.close(false);
   } catch {
     // It is opened again and looked through before the next call.
   }

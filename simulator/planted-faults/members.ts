@@ -13,7 +13,7 @@ export const MEMBER_FAULTS: Readonly<Record<string, PlantedFault>> = {
   "all who lapsed renewed again and again": fault(
     "R7",
     LIST,
-    "if (entry.isExcused) continue;",
+    "if (listed.isExcused) continue;",
     "",
     "a lone slow survivor buries the dead",
   ),
@@ -73,15 +73,15 @@ export const MEMBER_FAULTS: Readonly<Record<string, PlantedFault>> = {
   "the word of who is marked counts": fault(
     "R10",
     LIST,
-    "entry !== target && !entry.isJoining && !marked.includes(entry)",
-    "entry !== target && !entry.isJoining",
+    "listed !== target && !listed.isJoining && !marked.includes(listed)",
+    "listed !== target && !listed.isJoining",
     "of members that all fail to hear each other one is left, and the others come back",
   ),
   "who is marked lives on": fault(
     "R10",
     LIST,
-    "if (!isMarked) Object.assign(entry, {",
-    "Object.assign(entry, {",
+    "if (!isMarked) Object.assign(listed, {",
+    "Object.assign(listed, {",
     "of members that all fail to hear each other one is left, and the others come back",
     "a node that only the store can reach",
   ),
@@ -102,8 +102,8 @@ export const MEMBER_FAULTS: Readonly<Record<string, PlantedFault>> = {
   "a renewal takes no accusation back": fault(
     "R10",
     LIST,
-    "accusedBefore: entry.accused,\n      closed: NOBODY,",
-    "accusedBefore: entry.accused,",
+    "accusedBefore: listed.accused,\n      closed: NOBODY,",
+    "accusedBefore: listed.accused,",
     "resets that lie expel nobody",
   ),
   "a closed port is not noticed": fault(

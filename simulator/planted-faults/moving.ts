@@ -195,7 +195,7 @@ export const MOVING_FAULTS: Readonly<Record<string, PlantedFault>> = {
     "filter((partition) => !isTakingBack(partition) || partition >= 0)",
     "a table that was kept for a taker that died is written back by its owner",
   ),
-  "another run puts nothing in doubt": fault(
+  "another run loses no claim": fault(
     "R15",
     "cluster/moves/store-return.ts",
     "recorder.loseClaims(isOf);\n    tell(",
@@ -213,7 +213,7 @@ export const MOVING_FAULTS: Readonly<Record<string, PlantedFault>> = {
   "what some name only in part is taken for all": fault(
     "R15",
     "cluster/records/run-guard.ts",
-    "if (namings.some((naming) => naming?.isWhole !== true)) return undefined;",
+    "if (namings.some((naming) => naming?.namesAll !== true)) return undefined;",
     "",
     "a newcomer to a flushed tag whose holder is frozen",
   ),

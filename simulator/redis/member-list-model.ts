@@ -5,7 +5,8 @@
 import type { Listed, MemberList, Renewal, RenewalAnswer, Run } from "../../cluster/ports/shared-store.ts";
 import { EXPELLED_MAX, type Member, type View } from "../../cluster/ports/view.ts";
 
-interface Entry {
+/** A member as it stands in the list, with its lease and what it said. */
+interface ListedMember {
   member: Member;
   /** By the observed clock. */
   leaseMs: number;
@@ -37,7 +38,7 @@ interface List {
   /** Of the last call, by the store's own clock. */
   timeMs: number;
   /** In the order of joining. */
-  entries: Entry[];
+  listed: ListedMember[];
   /** R8: the latest last. */
   expelled: string[];
 }
@@ -67,36 +68,36 @@ export class MemberListModel {
     observe(list, leaseMs, nowMs);
     let isChanged = list.epoch === renewal.epoch && renewal.nonce !== "" && list.nonce !== renewal.nonce;
 
-    const lapsed = list.entries.filter((entry) => entry.leaseMs < list.clockMs);
+    const lapsed = list.listed.filter((listed) => listed.leaseMs < list.clockMs);
     isChanged = expel(list, lapsed) || isChanged;
-    let entry = find(list, own);
+    let listed = find(list, own);
     const isExpelled = list.expelled.includes(own);
-    if (entry === undefined && !isExpelled && renewal.isJoining) {
-      entry = { ...FRESH, member: renewal.member, isJoining: true };
-      list.entries.push(entry);
+    if (listed === undefined && !isExpelled && renewal.isJoining) {
+      listed = { ...FRESH, member: renewal.member, isJoining: true };
+      list.listed.push(listed);
       isChanged = true;
     }
-    if (entry === undefined) {
+    if (listed === undefined) {
       if (isChanged) raise(list, list.epoch + 1, renewal.freshNonce);
       return { kind: isExpelled ? "expelled" : "absent", run, tagRuns: [], list: answered(list) };
     }
 
     const isKnown = list.revision === renewal.revision;
     const { held } = renewal;
-    const mustName = held === undefined && entry.run !== run;
-    const isNamed = held !== undefined && (entry.run !== run || entry.held !== held);
-    isChanged = !isSameMember(entry.member, renewal.member) || isChanged;
-    Object.assign(entry, {
+    const mustName = held === undefined && listed.run !== run;
+    const isNamed = held !== undefined && (listed.run !== run || listed.held !== held);
+    isChanged = !isSameMember(listed.member, renewal.member) || isChanged;
+    Object.assign(listed, {
       member: { ...renewal.member },
       licenceMs: renewal.licenceMs,
       number: renewal.number,
       accused: [...renewal.accused],
-      accusedBefore: entry.accused,
+      accusedBefore: listed.accused,
       closed: NOBODY,
     });
-    if (held !== undefined) Object.assign(entry, { run, held });
-    const isMarked = markedOf(list).includes(entry);
-    if (!isMarked) Object.assign(entry, { leaseMs: list.clockMs + leaseMs, isExcused: false });
+    if (held !== undefined) Object.assign(listed, { run, held });
+    const isMarked = markedOf(list).includes(listed);
+    if (!isMarked) Object.assign(listed, { leaseMs: list.clockMs + leaseMs, isExcused: false });
     noteClosed(list, own, renewal.closed, run);
     isChanged = expel(list, stillClosed(list, own, renewal.closedStill, run)) || isChanged;
     isChanged = admit(list, own, renewal.called) || isChanged;
@@ -130,7 +131,7 @@ export class MemberListModel {
     const list = this.#list;
     if (list === undefined) return { living: 0, clockMs: 0 };
     observe(list, leaseMs, nowMs);
-    return { living: list.entries.filter((entry) => entry.leaseMs >= list.clockMs).length, clockMs: list.clockMs };
+    return { living: list.listed.filter((listed) => listed.leaseMs >= list.clockMs).length, clockMs: list.clockMs };
   }
 
   /** Writes a view in the place of what stands, with fresh leases. */
@@ -138,7 +139,7 @@ export class MemberListModel {
     const list = this.#list ?? emptyList(nowMs);
     this.#list = list;
     observe(list, leaseMs, nowMs);
-    list.entries = view.members.map(({ isJoining = false, ...member }) => ({
+    list.listed = view.members.map(({ isJoining = false, ...member }) => ({
       ...FRESH,
       member,
       isJoining,
@@ -155,7 +156,7 @@ export class MemberListModel {
   leave(incarnation: string, freshNonce: string): void {
     const list = this.#list;
     if (list === undefined || find(list, incarnation) === undefined) return;
-    list.entries = list.entries.filter((entry) => entry.member.incarnation !== incarnation);
+    list.listed = list.listed.filter((listed) => listed.member.incarnation !== incarnation);
     raise(list, list.epoch + 1, freshNonce);
   }
 }
@@ -176,7 +177,7 @@ const FRESH = {
 };
 
 function emptyList(nowMs: number): List {
-  return { epoch: 0, nonce: "", revision: 0, clockMs: 0, timeMs: nowMs, entries: [], expelled: [] };
+  return { epoch: 0, nonce: "", revision: 0, clockMs: 0, timeMs: nowMs, listed: [], expelled: [] };
 }
 
 /** R7: no call moves the clock by more than a third of a lease, and a silence of all is nobody's death. */
@@ -185,10 +186,10 @@ function observe(list: List, leaseMs: number, nowMs: number): void {
   list.clockMs += Math.min(Math.max(passedMs, 0), Math.floor(leaseMs / 3));
   list.timeMs = nowMs;
   if (passedMs <= leaseMs) return;
-  for (const entry of list.entries) {
-    if (entry.isExcused) continue;
-    entry.isExcused = true;
-    entry.leaseMs = Math.max(entry.leaseMs, list.clockMs + leaseMs);
+  for (const listed of list.listed) {
+    if (listed.isExcused) continue;
+    listed.isExcused = true;
+    listed.leaseMs = Math.max(listed.leaseMs, list.clockMs + leaseMs);
   }
 }
 
@@ -196,34 +197,34 @@ function observe(list: List, leaseMs: number, nowMs: number): void {
  * R10: whom more than half of the others name twice running. The youngest are looked at first, and the word of who is
  * marked does not count, so of members that all fail to hear each other one is left. Who joins is left out.
  */
-function markedOf(list: List): Entry[] {
-  const marked: Entry[] = [];
-  for (const target of list.entries.toReversed().filter(({ isJoining }) => !isJoining)) {
-    const others = list.entries.filter((entry) => entry !== target && !entry.isJoining && !marked.includes(entry));
+function markedOf(list: List): ListedMember[] {
+  const marked: ListedMember[] = [];
+  for (const target of list.listed.toReversed().filter(({ isJoining }) => !isJoining)) {
+    const others = list.listed.filter((listed) => listed !== target && !listed.isJoining && !marked.includes(listed));
     const accusers = others.filter((other) => namesTwice(other, target));
     if (accusers.length > others.length / 2) marked.push(target);
   }
   return marked;
 }
 
-function namesTwice(entry: Entry, target: Entry): boolean {
+function namesTwice(listed: ListedMember, target: ListedMember): boolean {
   const name = target.member.incarnation;
-  return entry.accused.includes(name) && entry.accusedBefore.includes(name);
+  return listed.accused.includes(name) && listed.accusedBefore.includes(name);
 }
 
 /** R10: a closed port, said once. Its owner's next renewal takes it back. */
 function noteClosed(list: List, own: string, closed: readonly string[], run: Run): void {
-  for (const entry of list.entries) {
-    const { incarnation } = entry.member;
+  for (const listed of list.listed) {
+    const { incarnation } = listed.member;
     if (incarnation === own || !closed.includes(incarnation)) continue;
-    const by = entry.closed.run === run ? entry.closed.by : [];
-    entry.closed = { run, by: [...by, own] };
+    const by = listed.closed.run === run ? listed.closed.by : [];
+    listed.closed = { run, by: [...by, own] };
   }
 }
 
 /** R10: and said again, under the same run: whoever has not renewed in between is dead. */
-function stillClosed(list: List, own: string, closedStill: readonly string[], run: Run): Entry[] {
-  return list.entries.filter(
+function stillClosed(list: List, own: string, closedStill: readonly string[], run: Run): ListedMember[] {
+  return list.listed.filter(
     ({ member, closed }) => closedStill.includes(member.incarnation) && closed.run === run && closed.by.includes(own),
   );
 }
@@ -231,13 +232,13 @@ function stillClosed(list: List, own: string, closedStill: readonly string[], ru
 /** Who joins is in once half of those who are in have called it back; with nobody else there, at once. */
 function admit(list: List, own: string, called: readonly string[]): boolean {
   let isAny = false;
-  for (const joiner of list.entries) {
+  for (const joiner of list.listed) {
     const { incarnation } = joiner.member;
     const isCalled = joiner.isJoining && incarnation !== own && called.includes(incarnation);
     if (isCalled) joiner.callers = [...joiner.callers, own];
   }
-  for (const joiner of list.entries.filter(({ isJoining }) => isJoining)) {
-    const inside = list.entries.filter(({ isJoining }) => !isJoining);
+  for (const joiner of list.listed.filter(({ isJoining }) => isJoining)) {
+    const inside = list.listed.filter(({ isJoining }) => !isJoining);
     const callers = inside.filter(({ member }) => joiner.callers.includes(member.incarnation));
     if (2 * callers.length < inside.length) continue;
     Object.assign(joiner, { isJoining: false, callers: [] });
@@ -247,9 +248,9 @@ function admit(list: List, own: string, called: readonly string[]): boolean {
 }
 
 /** Whether anybody was. */
-function expel(list: List, expelled: readonly Entry[]): boolean {
-  list.entries = list.entries.filter((entry) => !expelled.includes(entry));
-  list.expelled = [...list.expelled, ...expelled.map((entry) => entry.member.incarnation)].slice(-EXPELLED_MAX);
+function expel(list: List, expelled: readonly ListedMember[]): boolean {
+  list.listed = list.listed.filter((listed) => !expelled.includes(listed));
+  list.expelled = [...list.expelled, ...expelled.map((listed) => listed.member.incarnation)].slice(-EXPELLED_MAX);
   return expelled.length > 0;
 }
 
@@ -257,8 +258,8 @@ function raise(list: List, epoch: number, nonce: string): void {
   Object.assign(list, { epoch, nonce, revision: list.revision + 1 });
 }
 
-function find(list: List, incarnation: string): Entry | undefined {
-  return list.entries.find((entry) => entry.member.incarnation === incarnation);
+function find(list: List, incarnation: string): ListedMember | undefined {
+  return list.listed.find((listed) => listed.member.incarnation === incarnation);
 }
 
 function isSameMember(one: Member, other: Member): boolean {
@@ -273,8 +274,8 @@ function isSameMember(one: Member, other: Member): boolean {
 }
 
 function answered(list: List): MemberList {
-  const entries = list.entries.toSorted((one, other) => (one.member.incarnation < other.member.incarnation ? -1 : 1));
-  const listed: Listed[] = entries.map(({ member, isJoining, run, held, licenceMs }) => ({
+  const sorted = list.listed.toSorted((one, other) => (one.member.incarnation < other.member.incarnation ? -1 : 1));
+  const listed: Listed[] = sorted.map(({ member, isJoining, run, held, licenceMs }) => ({
     member: isJoining ? { ...member, isJoining } : { ...member },
     run,
     held,

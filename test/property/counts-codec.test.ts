@@ -18,7 +18,7 @@ const anyTallies = fc.uniqueArray(anyMode, { minLength: 1, maxLength: 6 }).chain
     statement: anyNumber,
     isList: fc.boolean(),
     modes: fc.constant(modes),
-    entries: fc.array(
+    items: fc.array(
       fc
         .record({
           partition: anyPartition,
@@ -30,7 +30,7 @@ const anyTallies = fc.uniqueArray(anyMode, { minLength: 1, maxLength: 6 }).chain
           isUnreadable: fc.boolean(),
           cells: fc.array(anyCell(modes.length)),
         })
-        .map(({ cells, ...entry }) => ({ ...entry, cells: entry.isUnreadable ? [] : cells.flat() })),
+        .map(({ cells, ...tally }) => ({ ...tally, cells: tally.isUnreadable ? [] : cells.flat() })),
       { maxLength: 8 },
     ),
   }),
@@ -58,7 +58,7 @@ const anyMessage: fc.Arbitrary<CountsMessage> = fc.oneof(
       statement: anyNumber,
       isList: fc.boolean(),
       isStale: fc.boolean(),
-      entries: fc.array(anyBoard, { maxLength: 5 }),
+      items: fc.array(anyBoard, { maxLength: 5 }),
     }),
   }),
   fc.record({
@@ -74,7 +74,7 @@ const anyMessage: fc.Arbitrary<CountsMessage> = fc.oneof(
   fc.record({ kind: kind("ask"), region: anyRegion }),
   fc.record({
     kind: kind("asked"),
-    board: fc.option(fc.record({ entry: anyBoard, isStale: fc.boolean() }), { nil: undefined }),
+    board: fc.option(fc.record({ stated: anyBoard, isStale: fc.boolean() }), { nil: undefined }),
   }),
 );
 

@@ -42,7 +42,7 @@ const anyPlace: fc.Arbitrary<Place> = fc.oneof(
 const anyAnswer: fc.Arbitrary<Answer> = fc.oneof(
   fc.record({
     kind: fc.constant("done" as const),
-    effect: fc.constantFrom("moved", "renewed", "late", "removed", "found", "nowhere"),
+    effect: fc.constantFrom("changed", "renewed", "late", "removed", "found", "nowhere"),
     isRemembered: fc.boolean(),
     place: fc.option(anyPlace, { nil: undefined }),
   }),

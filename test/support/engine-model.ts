@@ -49,18 +49,18 @@ export class EngineModel {
     return this.players.get(player);
   }
 
-  report(player: number, place: readonly [string, string], seq: number | undefined): "moved" | "renewed" | "late" {
+  report(player: number, place: readonly [string, string], seq: number | undefined): "changed" | "renewed" | "late" {
     const known = this.find(player);
     if (known === undefined) {
       this.set(player, { place, seen: this.now, seq: seq ?? 0, missedBy: 0 });
-      return "moved";
+      return "changed";
     }
     if (seq !== undefined && seq > 0 && seq <= known.seq) return "late";
-    const isMoved = String(known.place) !== String(place);
+    const isChanged = String(known.place) !== String(place);
     const newest = { place, seen: this.now, seq: seq ?? known.seq, missedBy: 0 };
-    if (isMoved || newest.seq !== known.seq) this.set(player, newest);
+    if (isChanged || newest.seq !== known.seq) this.set(player, newest);
     else this.players.set(player, newest);
-    return isMoved ? "moved" : "renewed";
+    return isChanged ? "changed" : "renewed";
   }
 
   renew(player: number): boolean {

@@ -155,7 +155,7 @@ export class ForwardingModel {
     if (truth.holder.isDead) return;
     for (const { row, settle } of truth.pending.splice(0, index + 1)) {
       if (row.seq === NO_SEQ || !truth.landed.includes(row.id0)) truth.landed.push(row.id0);
-      settle({ kind: "done", effect: "moved", isRemembered: true, place: undefined });
+      settle({ kind: "done", effect: "changed", isRemembered: true, place: undefined });
     }
   }
 

@@ -9,7 +9,7 @@ import { itemAt, take } from "../../simulator/item-at.ts";
 
 export const PARTITIONS = 256;
 
-export const DONE: Done = { kind: "done", effect: "moved", isRemembered: true, place: undefined };
+export const DONE: Done = { kind: "done", effect: "changed", isRemembered: true, place: undefined };
 
 export const NO_OWNER = { kind: "refused", reason: "no owner" } as const;
 export const OVERLOADED = { kind: "refused", reason: "overloaded" } as const;
@@ -120,8 +120,8 @@ export class TestEntry implements ForwarderPorts {
     for (const player of players) this.submitRow(reportOf(partition, player, { untilMs: this.now + 2000 }));
   }
 
-  submitRow(row: Row, isBatch = false): void {
-    this.forwarder.submit(row, (outcome) => this.outcomes.push([row.id0, outcome]), isBatch);
+  submitRow(row: Row, isBulk = false): void {
+    this.forwarder.submit(row, (outcome) => this.outcomes.push([row.id0, outcome]), isBulk);
   }
 
   /** Lets everything that is ready be handled, and the turn end. */

@@ -1,5 +1,5 @@
 /** What the tests of a region's boards share: the boards of two partitions, and what these say. */
-import { NO_TALLIES, type Tallies, type TallyEntry } from "../../cluster/counts/counts-codec.ts";
+import { NO_TALLIES, type StatedTally, type Tallies } from "../../cluster/counts/counts-codec.ts";
 import { RegionBoards } from "../../cluster/counts/region-boards.ts";
 import { regionOf } from "../../engine/regions.ts";
 
@@ -7,13 +7,13 @@ export const [CA, US] = [regionOf("CA"), regionOf("US")];
 export const MODES = ["GM01", "GM02"];
 export const [GM01, GM02] = [0, 1];
 
-export interface Said extends Partial<Omit<TallyEntry, "cells">> {
+export interface Said extends Partial<Omit<StatedTally, "cells">> {
   readonly cells?: readonly (readonly [region: number, mode: number, players: number])[];
 }
 
 const REST = { partition: 0, term: 1, version: 1, isAllCells: true, isDoubtful: false, isUnsure: false };
 
-function entryOf(said: Said): TallyEntry {
+function statedTally(said: Said): StatedTally {
   return { ...REST, isUnreadable: false, ...said, cells: (said.cells ?? []).flat() };
 }
 
@@ -31,17 +31,17 @@ export class TwoPartitionBoards {
 
   /** @returns partitions of which the whole is wanted, then those that spoke */
   say(said: Said, asOfMs = 0, modes: readonly string[] = MODES): [number[], number[]] {
-    return this.tell({ entries: [said], modes }, asOfMs).slice(0, 2) as [number[], number[]];
+    return this.tell({ items: [said], modes }, asOfMs).slice(0, 2) as [number[], number[]];
   }
 
   /** @returns partitions of which all cells are wanted, those that spoke, and whether the list is needed */
   tell(
-    { entries, ...stated }: Partial<Omit<Tallies, "entries">> & { entries: readonly Said[] },
+    { items, ...message }: Partial<Omit<Tallies, "items">> & { items: readonly Said[] },
     asOfMs = 0,
     from = "one",
   ): [number[], number[], boolean] {
     const spoken: number[] = [];
-    const tallies = { ...NO_TALLIES, modes: MODES, ...stated, entries: entries.map(entryOf) };
+    const tallies = { ...NO_TALLIES, modes: MODES, ...message, items: items.map(statedTally) };
     const needs = this.boards.apply(from, tallies, asOfMs, (partition) => spoken.push(partition));
     return [[...needs.partitions], spoken, needs.needsList];
   }

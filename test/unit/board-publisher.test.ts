@@ -52,8 +52,8 @@ class Subject {
   say(players: Readonly<Record<string, number>>, regions: readonly number[] = [CA]): void {
     const marks = { isAllCells: true, isDoubtful: false, isUnsure: false, isUnreadable: false };
     const cells = regions.flatMap((region) => Object.values(players).flatMap((count, mode) => [region, mode, count]));
-    const entry = { partition: 0, term: 1, version: ++this.version, ...marks, cells };
-    this.boards.apply("me", { ...NO_TALLIES, modes: Object.keys(players), entries: [entry] }, 0, () => undefined);
+    const tally = { partition: 0, term: 1, version: ++this.version, ...marks, cells };
+    this.boards.apply("me", { ...NO_TALLIES, modes: Object.keys(players), items: [tally] }, 0, () => undefined);
   }
 
   /** @returns the calls that a tick makes */

@@ -28,8 +28,8 @@ class Subject {
 
   say(players: number): void {
     const marks = { isAllCells: true, isDoubtful: false, isUnsure: false, isUnreadable: false };
-    const entry = { partition: 0, term: 1, version: ++this.version, ...marks, cells: [CA, 0, players] };
-    this.boards.apply("me", { ...NO_TALLIES, modes: ["GM01"], entries: [entry] }, 0, () => undefined);
+    const tally = { partition: 0, term: 1, version: ++this.version, ...marks, cells: [CA, 0, players] };
+    this.boards.apply("me", { ...NO_TALLIES, modes: ["GM01"], items: [tally] }, 0, () => undefined);
   }
 
   build(member: string, isBeat = true, isStale = false): Boards {
@@ -52,9 +52,9 @@ class Subject {
 }
 
 /** "list", "number" or neither, then the regions, with "counts" or "later". */
-function said({ statement, isList, entries }: Boards): string[] {
+function said({ statement, isList, items }: Boards): string[] {
   const head = statement === 0 ? [] : [isList ? "list" : "number"];
-  const tails = entries.map(({ region, counts, isHeldBack }) => {
+  const tails = items.map(({ region, counts, isHeldBack }) => {
     const name = region === CA ? "CA" : "US";
     return counts === undefined ? name + (isHeldBack ? " later" : "") : `${name} counts`;
   });
@@ -154,6 +154,6 @@ test("BoardSender says whether the boards are stale and complete", () => {
   const subject = new Subject();
   subject.say(3);
   const boards = subject.build("one", true, true);
-  expect([boards.isStale, boards.entries[0]]).toMatchObject([true, { term: 1, isComplete: true }]);
-  expect(subject.build("two")).toMatchObject({ isStale: false, entries: [{ counts: { players: 3 } }, {}] });
+  expect([boards.isStale, boards.items[0]]).toMatchObject([true, { term: 1, isComplete: true }]);
+  expect(subject.build("two")).toMatchObject({ isStale: false, items: [{ counts: { players: 3 } }, {}] });
 });

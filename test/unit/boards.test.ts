@@ -33,40 +33,40 @@ test("Boards.players counts changes that nobody has looked at", () => {
   boards.add(cellOf(CA, 0), 1);
   expect(boards.players).toBe(1);
 });
-test("Boards.settle() tells a board once, however often its cell changed", () => {
+test("Boards.catchUp() tells a board once, however often its cell changed", () => {
   const boards = new Boards(["a"]);
   const board = boards.of(CA);
   for (let change = 0; change < 10; change++) boards.add(cellOf(CA, 0), 1);
   expect([board.players, board.version]).toEqual([0, 0]);
-  boards.settle();
+  boards.catchUp();
   expect([board.players, board.version]).toEqual([10, 1]);
   boards.add(cellOf(CA, 0), 1);
   boards.add(cellOf(CA, 0), -1);
-  boards.settle();
+  boards.catchUp();
   expect(board.version).toBe(1);
 });
-test("Boards.settle() tells as many cells as it is given, and the rest when somebody looks", () => {
+test("Boards.catchUp() tells as many cells as it is given, and the rest when somebody looks", () => {
   const boards = new Boards(["a"]);
   const [all, last] = [REGIONS.map((_, region) => boards.of(region)), REGIONS.length - 1];
   const told = (): number => all.reduce((sum, board) => sum + board.players, 0);
   for (let region = 0; region < 10; region++) boards.add(cellOf(region, 0), 1);
-  boards.settle(0);
+  boards.catchUp(0);
   expect(told()).toBe(0);
-  boards.settle(3);
+  boards.catchUp(3);
   expect(told()).toBe(3);
   boards.add(cellOf(last, 0), 1);
-  boards.settle(1);
+  boards.catchUp(1);
   expect(told()).toBe(4);
   expect(boards.players).toBe(11);
   expect(told()).toBe(11);
-  boards.settle(5);
+  boards.catchUp(5);
   expect(told()).toBe(11);
 });
-test("Boards.settle() spends one of its cells on a cell, however often that changed", () => {
+test("Boards.catchUp() spends one of its cells on a cell, however often that changed", () => {
   const boards = new Boards(["a"]);
   const [first, second] = [boards.of(0), boards.of(1)];
   for (const region of [0, 1, 1, 1]) boards.add(cellOf(region, 0), 1);
-  boards.settle(2);
+  boards.catchUp(2);
   expect([first.players, second.players]).toEqual([1, 3]);
 });
 test("Boards.isModeEmpty() sees who is in a mode in any region, told or not", () => {
@@ -75,7 +75,7 @@ test("Boards.isModeEmpty() sees who is in a mode in any region, told or not", ()
   for (const region of [0, CA, REGIONS.length - 1]) {
     boards.add(cellOf(region, 1), 1);
     expect([0, 1, 2].map((mode) => boards.isModeEmpty(mode))).toEqual([true, false, true]);
-    boards.settle();
+    boards.catchUp();
     expect([0, 1, 2].map((mode) => boards.isModeEmpty(mode))).toEqual([true, false, true]);
     boards.add(cellOf(region, 1), -1);
     expect(boards.isModeEmpty(1)).toBe(true);

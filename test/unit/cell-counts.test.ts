@@ -20,7 +20,7 @@ test("CellCounts.set() answers how many there were", () => {
   expect([counts.set(7, 3), counts.set(7, 5), counts.set(7, 0), counts.set(7, 1)]).toEqual([0, 3, 5, 0]);
   expect(entriesOf(counts)).toEqual([[7, 1]]);
 });
-test("CellCounts has no entry where nobody is", () => {
+test("CellCounts keeps nothing where nobody is", () => {
   const counts = countsWith({ 0: 2, 5: 1 });
   counts.set(0, 0);
   counts.add(5, -1);

@@ -33,8 +33,8 @@ test("checkDocs() has nothing to say where every name leads somewhere", () => {
 });
 
 test.each([
-  ["a rule without an entry", { "a/b.ts": "\n// R7\n" }, "a/b.ts:2: cites R7, which docs/rules.md does not have"],
-  ["an entry without its test", { "docs/rules.md": RULE.replace("Guarded", "Kept") }, /no line "Guarded by:"$/],
+  ["a rule without a section", { "a/b.ts": "\n// R7\n" }, "a/b.ts:2: cites R7, which docs/rules.md does not have"],
+  ["a section without its test", { "docs/rules.md": RULE.replace("Guarded", "Kept") }, /no line "Guarded by:"$/],
   ["a file", { "docs/more.md": "`gone.ts`" }, "docs/more.md:1: names gone.ts, which is not there"],
   ["a file beside the folder", { "docs/more.md": "`../gone.ts`" }, /names \.\.\/gone\.ts/],
   ["a link", { "docs/more.md": "[x](gone.md)" }, "docs/more.md:1: links to docs/gone.md, which is not there"],

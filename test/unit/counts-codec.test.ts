@@ -21,7 +21,7 @@ const TELL: CountsMessage = {
     statement: 2 ** 40,
     isList: true,
     modes: ["GM01", "ranked:duo"],
-    entries: [
+    items: [
       { ...WHOLE, cells: [CA, 0, 3, US, 1, 2 ** 31 - 1] },
       { ...WHOLE, partition: 0, term: 2 ** 40, isAllCells: false, isDoubtful: true, isUnsure: false, cells: [] },
       {
@@ -40,7 +40,7 @@ const TELL: CountsMessage = {
     statement: 7,
     isList: false,
     isStale: true,
-    entries: [
+    items: [
       { region: CA, term: 3, version: 9, isComplete: false, isHeldBack: true, counts: undefined },
       {
         region: US,
@@ -63,7 +63,7 @@ const MESSAGES: readonly CountsMessage[] = [
   {
     kind: "flushed",
     isOtherEpoch: false,
-    tallies: { ...NO_TALLIES, modes: ["a"], entries: [{ ...WHOLE, cells: [CA, 0, 0] }] },
+    tallies: { ...NO_TALLIES, modes: ["a"], items: [{ ...WHOLE, cells: [CA, 0, 0] }] },
   },
   { kind: "flushed", isOtherEpoch: true, tallies: NO_TALLIES },
   { kind: "ask", region: US },
@@ -72,7 +72,7 @@ const MESSAGES: readonly CountsMessage[] = [
     kind: "asked",
     board: {
       isStale: true,
-      entry: { region: US, term: 1, version: 2, isComplete: true, isHeldBack: false, counts: undefined },
+      stated: { region: US, term: 1, version: 2, isComplete: true, isHeldBack: false, counts: undefined },
     },
   },
 ];
@@ -108,17 +108,17 @@ test("decodeCounts() reads a message that lies within a larger buffer", () => {
 test("encodeCounts() needs some 4 bytes a cell and a dozen a partition in a list", () => {
   const cells = Array.from({ length: 1000 }, (_, index) => [index % 200, index % 20, 5]).flat();
   const modes = Array.from({ length: 20 }, (_, mode) => `mode-${mode}`);
-  const entries = (each: number[]): CountsMessage => ({
+  const items = (each: number[]): CountsMessage => ({
     kind: "tell",
-    tallies: { ...NO_TALLIES, modes, entries: [{ ...WHOLE, cells: each }] },
+    tallies: { ...NO_TALLIES, modes, items: [{ ...WHOLE, cells: each }] },
     boards: NO_BOARDS,
   });
-  expect(encodeCounts(entries(cells)).length - encodeCounts(entries([])).length).toBeLessThan(4100);
+  expect(encodeCounts(items(cells)).length - encodeCounts(items([])).length).toBeLessThan(4100);
   const line = { ...WHOLE, term: 1e6, version: 1e9, isAllCells: false, cells: [] };
   const lines = {
     kind: "flushed",
     isOtherEpoch: false,
-    tallies: { ...NO_TALLIES, entries: Array.from({ length: 10 }, () => line) },
+    tallies: { ...NO_TALLIES, items: Array.from({ length: 10 }, () => line) },
   } as const;
   expect(encodeCounts(lines).length).toBeLessThan(130);
 });

@@ -137,8 +137,8 @@ test("Counts.receive() takes in nothing that was sent under another epoch, and s
   const cluster = await settledCluster();
   const owner = cluster.node(cluster.ownerOf(CA));
   const marks = { isAllCells: true, isDoubtful: false, isUnsure: false, isUnreadable: false };
-  const entry = { partition: 0, term: 99, version: 1, ...marks, cells: [CA, 0, 500] };
-  const tallies = { ...NO_TALLIES, modes: ["x"], entries: [entry] };
+  const tally = { partition: 0, term: 99, version: 1, ...marks, cells: [CA, 0, 500] };
+  const tallies = { ...NO_TALLIES, modes: ["x"], items: [tally] };
   const send = async (node: CountsNode, epoch: number, message: Parameters<typeof encodeCounts>[0]) =>
     decodeCounts(await node.counts.receive(incarnationOf("9"), epoch, 0, encodeCounts(message)), PARTITIONS);
   const told = await send(owner, cluster.epoch + 1, { kind: "tell", tallies, boards: NO_BOARDS });
@@ -153,7 +153,7 @@ test("Counts.receive() takes a region's board from its owner alone (R23)", async
   const [owner, reader] = [cluster.ownerOf(CA), cluster.node(otherThan(cluster.ownerOf(CA)))];
   const counts = { players: 7, top: [{ mode: "x", players: 7 }] };
   const board = { region: CA, term: 99, version: 1, isComplete: true, isHeldBack: false, counts };
-  const message = encodeCounts({ kind: "tell", tallies: NO_TALLIES, boards: { ...NO_BOARDS, entries: [board] } });
+  const message = encodeCounts({ kind: "tell", tallies: NO_TALLIES, boards: { ...NO_BOARDS, items: [board] } });
   await reader.counts.receive(incarnationOf(otherThan(owner)), cluster.epoch, 0, message);
   expect(reader.counts.regionView(CA).players).toBe(20);
   await reader.counts.receive(incarnationOf(owner), cluster.epoch, 0, message);

@@ -31,9 +31,9 @@ test("Engine.hash() is keyed", () => {
 });
 test("Engine counts a player once, in the last region and mode reported", () => {
   const subject = new NumberedEngine();
-  expect(subject.report(1, CA, "GM01")).toBe("moved");
-  expect(subject.report(2, CA, "GM01")).toBe("moved");
-  expect(subject.report(1, US, "GM02")).toBe("moved");
+  expect(subject.report(1, CA, "GM01")).toBe("changed");
+  expect(subject.report(2, CA, "GM01")).toBe("changed");
+  expect(subject.report(1, US, "GM02")).toBe("changed");
   expect(subject.report(1, US, "GM02")).toBe("renewed");
   expect(subject.engine.boards.of(CA).top(5)).toEqual([{ mode: "GM01", players: 1 }]);
   expect(subject.engine.boards.of(US).top(5)).toEqual([{ mode: "GM02", players: 1 }]);
@@ -65,7 +65,7 @@ test("Engine.remove() disconnects, and find() says so while the seq is remembere
   expect(subject.report(1, US, "GM01", 3)).toBe("late");
   subject.pass(OPTIONS.removalMs);
   expect(subject.find(1)).toBeUndefined();
-  expect(subject.report(1, US, "GM01", 3)).toBe("moved");
+  expect(subject.report(1, US, "GM01", 3)).toBe("changed");
 });
 test("Engine disconnects who was silent for a session's life, on the tenth of a second", () => {
   const subject = new NumberedEngine();
@@ -87,7 +87,7 @@ test("Engine rounds times up to the tenth of a second", () => {
   subject.pass(100, 0);
   expect(subject.report(2, CA, "GM01", 1)).toBe("late");
   subject.pass(100, 0);
-  expect(subject.report(2, CA, "GM01", 1)).toBe("moved");
+  expect(subject.report(2, CA, "GM01", 1)).toBe("changed");
   subject.pass(700, 0);
   expect(subject.find(1)).toBeDefined();
   subject.pass(100, 0);
@@ -203,7 +203,7 @@ test("Engine without boards counts the same, forgets modes as ever, and is asked
   subject.pass(9000);
   expect(subject.engine.admitMode("new"), "the modes that nobody is in make room").toBeGreaterThanOrEqual(0);
   expect([subject.engine.modes.find("kept", 0), subject.engine.modes.find("left", 0)]).toEqual([0, -1]);
-  subject.engine.settleBoards(Infinity);
+  subject.engine.catchUpBoards(Infinity);
   subject.engine.assertSound();
   expect(() => subject.engine.boards).toThrow("only an engine with boards is asked for them");
   const { tally } = itemAt(subject.engine.partitions, subject.partitionOf(1));

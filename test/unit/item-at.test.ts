@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { itemAt, nonEmpty, take } from "../../simulator/item-at.ts";
 
-test("itemAt() gives the entry of a list or of a record, and throws where there is none", () => {
+test("itemAt() gives the item of a list or of a record, and throws where there is none", () => {
   expect([itemAt(["a", "b"], 1), itemAt(Uint8Array.of(7), 0), itemAt({ key: 0 }, "key")]).toEqual(["b", 7, 0]);
   expect(() => itemAt(["a"], 1)).toThrow("Nothing at 1 among 1");
   expect(() => itemAt<number>({}, "key")).toThrow("Nothing at key among 0");

@@ -40,17 +40,17 @@ class Subject {
     },
     forward: (row, settle) => {
       this.forwarded.push(row.id0);
-      settle({ kind: "done", effect: "moved", isRemembered: true, place: undefined });
+      settle({ kind: "done", effect: "changed", isRemembered: true, place: undefined });
     },
     nowMs: () => this.now,
     atTurnEnd: (task) => void this.tasks.push(task),
   });
 
-  submit(partition: number, player: number, mode: string, more: Partial<Row> = {}, isBatch = false): void {
+  submit(partition: number, player: number, mode: string, more: Partial<Row> = {}, isBulk = false): void {
     this.gate.submit(
       reportOf(partition, player, { mode, ...more }),
       (outcome) => this.outcomes.push([player, outcome]),
-      isBatch,
+      isBulk,
     );
   }
   async turn(): Promise<void> {

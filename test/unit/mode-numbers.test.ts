@@ -85,7 +85,7 @@ test("Engine: a mode's number that goes to another name within one tick makes an
   const subject = new NumberedEngine({ isLogged: false });
   for (let mode = 1; mode < MODES_MAX; mode++) subject.engine.admitMode(`m${mode}`);
   subject.report(1, CA, "old");
-  subject.engine.boards.settle();
+  subject.engine.boards.catchUp();
   const { version } = subject.engine.boards.of(CA);
   for (let passed = 0; passed < 3 * OPTIONS.sessionMs; passed += 1000) {
     subject.pass(1000);

@@ -73,7 +73,7 @@ test("R13: nobody but the owner by the view copies what is served, and nothing t
   await move.ask(partition, 0);
   move.membership.view = viewOfMembers(6, [3]);
   expect(await move.ask(partition, 1, { isLast: true }), "it changed hands meanwhile").toEqual({ kind: "busy" });
-  move.bench.recorder.doubt(partition);
+  move.bench.recorder.fall(partition);
   expect(await move.ask(partition, 0, { from: incarnationOf(3) })).toEqual({ kind: "busy" });
   expect(move.holdings.get(partition).kind).toBe("serving");
   move.holdings.forget(partition);

@@ -7,7 +7,7 @@ import { CA, NumberedPartition, REMOVAL, SESSION, US } from "../support/numbered
 test("Partition.report() connects a player: counted, logged, touched", () => {
   const subject = new NumberedPartition();
   expect(subject.touched()).toBe(false);
-  expect(subject.report(1, CA, NO_SEQ, 5)).toBe("moved");
+  expect(subject.report(1, CA, NO_SEQ, 5)).toBe("changed");
   expect(subject.row(1)).toEqual({ cell: CA, seen: 5, seq: 0 });
   expect(subject.counts()).toEqual({ [CA]: 1 });
   expect(subject.boards.of(1).top(5)).toEqual([{ mode: "GM00", players: 1 }]);
@@ -20,7 +20,7 @@ test("Partition.report() moves a player: one count falls, the other rises", () =
   subject.report(2, CA, NO_SEQ, 0);
   subject.logged();
   subject.touched();
-  expect(subject.report(1, US + 1, NO_SEQ, 7)).toBe("moved");
+  expect(subject.report(1, US + 1, NO_SEQ, 7)).toBe("changed");
   expect(subject.row(1)).toEqual({ cell: US + 1, seen: 7, seq: 0 });
   expect(subject.counts()).toEqual({ [CA]: 1, [US + 1]: 1 });
   expect([subject.boards.of(1).players, subject.boards.of(2).players]).toEqual([1, 1]);
@@ -45,7 +45,7 @@ test("Partition.report() logs a newer seq that moves nothing, else an older repo
   expect(subject.report(1, CA, 4, 2)).toBe("renewed");
   expect(subject.logged()).toEqual([[1, CA, 2, 4]]);
 });
-test("Partition.report() ignores a seq not above the newest: not moved, not renewed, not logged", () => {
+test("Partition.report() ignores a seq not above the newest: not changed, not renewed, not logged", () => {
   const subject = new NumberedPartition();
   subject.report(1, CA, 3, 0);
   subject.logged();
@@ -54,13 +54,13 @@ test("Partition.report() ignores a seq not above the newest: not moved, not rene
   expect(subject.row(1)).toEqual({ cell: CA, seen: 0, seq: 3 });
   expect(subject.logged()).toEqual([]);
   expect(subject.touched()).toBe(false);
-  expect(subject.report(1, US, 4, 9)).toBe("moved");
+  expect(subject.report(1, US, 4, 9)).toBe("changed");
   expect(subject.row(1)).toEqual({ cell: US, seen: 9, seq: 4 });
 });
 test("Partition.report() without seq applies and leaves the seq as it was", () => {
   const subject = new NumberedPartition();
   subject.report(1, CA, 3, 0);
-  expect(subject.report(1, US, NO_SEQ, 1)).toBe("moved");
+  expect(subject.report(1, US, NO_SEQ, 1)).toBe("changed");
   expect(subject.row(1)).toEqual({ cell: US, seen: 1, seq: 3 });
   expect(subject.report(1, CA, 3, 2)).toBe("late");
 });
@@ -73,14 +73,14 @@ test("Partition.report() with seq 0 begins anew", () => {
   expect(subject.logged(), "the fall of seq is remembered").toEqual([[1, CA, 1, 0]]);
   expect(subject.report(1, CA, 0, 2)).toBe("renewed");
   expect(subject.logged(), "nothing new").toEqual([]);
-  expect(subject.report(1, US, 1, 3)).toBe("moved");
+  expect(subject.report(1, US, 1, 3)).toBe("changed");
 });
 test("Partition.report() orders seq up to 2^32 - 1", () => {
   const subject = new NumberedPartition();
   subject.report(1, CA, 2 ** 31, 0);
   expect(subject.report(1, US, 2 ** 31 - 1, 0)).toBe("late");
   expect(subject.report(1, US, 2 ** 31, 0)).toBe("late");
-  expect(subject.report(1, US, 2 ** 32 - 1, 0)).toBe("moved");
+  expect(subject.report(1, US, 2 ** 32 - 1, 0)).toBe("changed");
   expect(subject.report(1, CA, 2 ** 32 - 2, 0)).toBe("late");
   expect(subject.row(1)).toEqual({ cell: US, seen: 0, seq: 2 ** 32 - 1 });
   subject.logged();
@@ -93,7 +93,7 @@ test("Partition.report() finds no room in a full partition, and changes nothing"
   subject.logged();
   subject.partition.table.size = 2 ** 20 - 1;
   expect(subject.report(2, CA, NO_SEQ, 0)).toBe("full");
-  expect(subject.report(1, US, NO_SEQ, 0), "who is there may move").toBe("moved");
+  expect(subject.report(1, US, NO_SEQ, 0), "who is there may move").toBe("changed");
   subject.partition.table.size = 1;
   expect(subject.counts()).toEqual({ [US]: 1 });
   expect(subject.logged()).toEqual([[1, US, 0, 0]]);
@@ -101,7 +101,7 @@ test("Partition.report() finds no room in a full partition, and changes nothing"
 test("Partition.report() of one who was silent too long connects anew, whatever the seq", () => {
   const subject = new NumberedPartition();
   subject.report(1, CA, 5, 0);
-  expect(subject.report(1, US, 2, SESSION)).toBe("moved");
+  expect(subject.report(1, US, 2, SESSION)).toBe("changed");
   expect(subject.row(1)).toEqual({ cell: US, seen: SESSION, seq: 2 });
   expect(subject.counts()).toEqual({ [US]: 1 });
 });
@@ -165,7 +165,7 @@ test("Partition remembers a removed player's seq for as long as it is told (R27)
   subject.remove(1, 100);
   expect(subject.report(1, US, 3, 100 + REMOVAL - 1), "late, while it is remembered").toBe("late");
   expect(subject.row(1)?.cell).toBe(NOWHERE);
-  expect(subject.report(1, US, 3, 100 + REMOVAL), "forgotten").toBe("moved");
+  expect(subject.report(1, US, 3, 100 + REMOVAL), "forgotten").toBe("changed");
 });
 test("Partition.report() connects one who was removed, with a newer seq or without (R27)", () => {
   const subject = new NumberedPartition();
@@ -173,9 +173,9 @@ test("Partition.report() connects one who was removed, with a newer seq or witho
     subject.report(player, CA, 3, 0);
     subject.remove(player, 0);
   }
-  expect(subject.report(1, CA, 4, 1)).toBe("moved");
-  expect(subject.report(2, CA, NO_SEQ, 1)).toBe("moved");
-  expect(subject.report(3, CA, 0, 1)).toBe("moved");
+  expect(subject.report(1, CA, 4, 1)).toBe("changed");
+  expect(subject.report(2, CA, NO_SEQ, 1)).toBe("changed");
+  expect(subject.report(3, CA, 0, 1)).toBe("changed");
   expect([1, 2, 3].map((player) => subject.row(player)?.seq)).toEqual([4, 3, 0]);
   expect(subject.counts()).toEqual({ [CA]: 3 });
 });
@@ -254,7 +254,7 @@ test("Partition.clear() forgets everybody, and takes its players off the boards 
   expect(subject.counts()).toEqual({});
   expect(subject.partition.table.size).toBe(0);
   expect(subject.logged()).toEqual([]);
-  expect(subject.report(3, CA, NO_SEQ, 0)).toBe("moved");
+  expect(subject.report(3, CA, NO_SEQ, 0)).toBe("changed");
   expect(subject.counts()).toEqual({ [CA]: 1 });
   for (let player = 0; player < 100; player++) subject.report(player, US, NO_SEQ, 0);
   expect(subject.counts()).toEqual({ [US]: 100 });

@@ -1,12 +1,12 @@
 import { expect, test } from "vitest";
 
-import { type BoardEntry, NO_BOARDS } from "../../cluster/counts/counts-codec.ts";
+import { NO_BOARDS, type StatedBoard } from "../../cluster/counts/counts-codec.ts";
 import { ReadViews } from "../../cluster/counts/read-views.ts";
 import { REGIONS, regionOf } from "../../engine/regions.ts";
 
 const CA = regionOf("CA");
 
-function entry(term: number, version: number, players?: number): BoardEntry {
+function stated(term: number, version: number, players?: number): StatedBoard {
   const counts = players === undefined ? undefined : { players, top: [{ mode: "GM01", players }] };
   return { region: CA, term, version, isComplete: true, isHeldBack: false, counts };
 }
@@ -14,12 +14,12 @@ function entry(term: number, version: number, players?: number): BoardEntry {
 /** Views that an owner tells. */
 class Subject extends ReadViews {
   /** @returns regions whose counts are needed */
-  say(entries: readonly BoardEntry[], asOfMs: number, isStale = false): readonly number[] {
-    return this.apply("owner", { ...NO_BOARDS, isStale, entries }, asOfMs).regions;
+  say(items: readonly StatedBoard[], asOfMs: number, isStale = false): readonly number[] {
+    return this.apply("owner", { ...NO_BOARDS, isStale, items }, asOfMs).regions;
   }
   /** @returns whether the list is needed */
-  state(statement: number, entries: readonly BoardEntry[], asOfMs: number, isList = false, owner = "owner"): boolean {
-    return this.apply(owner, { statement, isList, isStale: false, entries }, asOfMs).needsList;
+  state(statement: number, items: readonly StatedBoard[], asOfMs: number, isList = false, owner = "owner"): boolean {
+    return this.apply(owner, { statement, isList, isStale: false, items }, asOfMs).needsList;
   }
 }
 
@@ -38,7 +38,7 @@ test("ReadViews.of() is empty, incomplete and stale where nothing is known", () 
 });
 test("ReadViews.of() gives what the owner pushed last (R23)", () => {
   const views = new Subject();
-  expect([views.say([entry(3, 1, 10)], 0), views.say([entry(3, 2, 11)], 100)]).toEqual([[], []]);
+  expect([views.say([stated(3, 1, 10)], 0), views.say([stated(3, 2, 11)], 100)]).toEqual([[], []]);
   expect(views.of(CA, 150)).toEqual({
     region: CA,
     players: 11,
@@ -51,51 +51,51 @@ test("ReadViews.of() gives what the owner pushed last (R23)", () => {
   });
 });
 test.each([
-  ["an older version of the same term", entry(3, 4, 9)],
-  ["a higher version of an older term", entry(2, 9, 9)],
-  ["an older version without its counts", entry(3, 4)],
+  ["an older version of the same term", stated(3, 4, 9)],
+  ["a higher version of an older term", stated(2, 9, 9)],
+  ["an older version without its counts", stated(3, 4)],
 ])("ReadViews.apply() ignores %s (R23)", (_, older) => {
   const views = new Subject();
-  views.say([entry(3, 5, 10)], 0);
+  views.say([stated(3, 5, 10)], 0);
   expect(views.say([older], 200)).toEqual([]);
   expect(views.of(CA, 200)).toMatchObject({ players: 10, term: 3, version: 5, asOfMs: 0 });
 });
 test("ReadViews.apply() takes a higher term whatever its version (R22)", () => {
   const views = new Subject();
-  views.say([entry(3, 5, 10)], 0);
-  views.say([entry(4, 1, 12)], 0);
+  views.say([stated(3, 5, 10)], 0);
+  views.say([stated(4, 1, 12)], 0);
   expect(views.of(CA, 0)).toMatchObject({ players: 12, term: 4, version: 1 });
 });
 test("ReadViews.apply() asks for the counts of what it does not know, and keeps what it has", () => {
   const views = new Subject();
-  expect(views.say([entry(3, 5)], 0)).toEqual([CA]);
-  views.say([entry(3, 5, 10)], 0);
-  expect([views.say([entry(3, 6)], 50), views.say([entry(4, 5)], 50)]).toEqual([[CA], [CA]]);
+  expect(views.say([stated(3, 5)], 0)).toEqual([CA]);
+  views.say([stated(3, 5, 10)], 0);
+  expect([views.say([stated(3, 6)], 50), views.say([stated(4, 5)], 50)]).toEqual([[CA], [CA]]);
   expect(views.of(CA, 50)).toMatchObject({ players: 10, version: 5, asOfMs: 0 });
 });
 test("ReadViews.of() is stale 300 ms after the owner said that it was so (R23)", () => {
   const views = new Subject();
-  views.say([entry(3, 5, 10)], 0);
-  views.say([entry(3, 5)], 100);
+  views.say([stated(3, 5, 10)], 0);
+  views.say([stated(3, 5)], 100);
   expect([views.of(CA, 400).isStale, views.of(CA, 401).isStale]).toEqual([false, true]);
-  views.say([entry(3, 5)], 350);
+  views.say([stated(3, 5)], 350);
   expect(views.of(CA, 401).isStale).toBe(false);
 });
 test("ReadViews.of() is stale where the owner says so, until a later word of the owner", () => {
   const views = new Subject();
-  views.say([entry(3, 5, 10)], 0);
-  views.say([entry(3, 5)], 100, true);
-  views.say([entry(3, 5)], 50);
+  views.say([stated(3, 5, 10)], 0);
+  views.say([stated(3, 5)], 100, true);
+  views.say([stated(3, 5)], 50);
   expect(views.of(CA, 100).isStale, "what was said before does not count").toBe(true);
-  views.say([entry(3, 5)], 110);
+  views.say([stated(3, 5)], 110);
   expect(views.of(CA, 110).isStale).toBe(false);
 });
 test("ReadViews.knowsAllRegions once something is known of every region (R23)", () => {
   const views = new Subject();
-  const all = [...REGIONS.keys()].map((region) => ({ ...entry(1, 1, 0), region }));
+  const all = [...REGIONS.keys()].map((region) => ({ ...stated(1, 1, 0), region }));
   views.say(all.slice(1), 0);
   views.say(all.slice(1), 0);
-  views.say([{ ...entry(1, 2, 5), region: 1 }], 0);
+  views.say([{ ...stated(1, 2, 5), region: 1 }], 0);
   expect(views.knowsAllRegions, "one region is not known, however often others change").toBe(false);
   views.say(all.slice(0, 1), 0);
   expect(views.knowsAllRegions).toBe(true);
@@ -103,7 +103,7 @@ test("ReadViews.knowsAllRegions once something is known of every region (R23)", 
 test("ReadViews: a statement's number renews all boards of its list (R20, R23)", () => {
   const views = new Subject();
   expect(views.state(7, [], 0), "its list never came").toBe(true);
-  expect(views.state(7, [entry(3, 5, 10)], 0, true)).toBe(false);
+  expect(views.state(7, [stated(3, 5, 10)], 0, true)).toBe(false);
   expect(views.state(7, [], 200)).toBe(false);
   expect([views.of(CA, 500).isStale, views.of(CA, 501).isStale, views.of(CA, 500).asOfMs]).toEqual([false, true, 200]);
   expect(views.state(7, [], 250, false, "another")).toBe(true);
@@ -111,13 +111,13 @@ test("ReadViews: a statement's number renews all boards of its list (R20, R23)",
 });
 test("ReadViews: a message without a statement renews the boards that it names, and asks for no list (R20)", () => {
   const views = new Subject();
-  expect(views.state(0, [entry(3, 5, 10)], 0)).toBe(false);
+  expect(views.state(0, [stated(3, 5, 10)], 0)).toBe(false);
   expect(views.of(CA, 0).players).toBe(10);
 });
 test("ReadViews: a board that is held back stays as old as it is (R23)", () => {
   const views = new Subject();
-  views.state(7, [entry(3, 5, 10)], 0, true);
-  const heldBack = { ...entry(3, 6), isHeldBack: true };
+  views.state(7, [stated(3, 5, 10)], 0, true);
+  const heldBack = { ...stated(3, 6), isHeldBack: true };
   expect(views.say([heldBack], 100)).toEqual([]);
   views.state(7, [heldBack], 100);
   expect(views.of(CA, 100)).toMatchObject({ version: 5, asOfMs: 0 });
@@ -125,19 +125,19 @@ test("ReadViews: a board that is held back stays as old as it is (R23)", () => {
 });
 test("ReadViews: a number renews no board that another owner has since (R22)", () => {
   const views = new Subject();
-  views.state(7, [entry(3, 5, 10)], 0, true);
-  views.state(2, [entry(4, 1, 12)], 50, true, "new owner");
+  views.state(7, [stated(3, 5, 10)], 0, true);
+  views.state(2, [stated(4, 1, 12)], 50, true, "new owner");
   views.state(7, [], 200);
   expect(views.of(CA, 200)).toMatchObject({ term: 4, asOfMs: 50 });
 });
 test("ReadViews: a list of which counts are needed is not known, and none of who is not listed (R20)", () => {
   const views = new Subject();
-  expect(views.apply("owner", { ...NO_BOARDS, statement: 7, isList: true, entries: [entry(3, 5)] }, 0)).toEqual({
+  expect(views.apply("owner", { ...NO_BOARDS, statement: 7, isList: true, items: [stated(3, 5)] }, 0)).toEqual({
     regions: [CA],
     needsList: false,
   });
   expect(views.state(7, [], 0)).toBe(true);
-  views.state(7, [entry(3, 5, 10)], 0, true);
+  views.state(7, [stated(3, 5, 10)], 0, true);
   views.onView(["somebody else"]);
   expect(views.state(7, [], 0)).toBe(true);
 });

@@ -45,7 +45,7 @@ test("R4, R15: a take-back beside an older snapshot that waits for the encoder h
 });
 test("R3, R15: the copy of before a take-back never follows the one that was taken back", async () => {
   const { bench, jobs, record } = await withQueue();
-  bench.recorder.doubt(record.partition);
+  bench.recorder.fall(record.partition);
   bench.recorder.tick();
   await bench.settle();
   expect([record.state, jobs.length]).toEqual(["healing", 1]);

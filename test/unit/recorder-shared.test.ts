@@ -72,7 +72,7 @@ test("R1: an adopted partition is written under its claim, from length 0", async
   expect(told.answers).toEqual(["remembered"]);
   expect((await bench.restart(8)).modeOf(1)).toBe("GM02");
 });
-test("R4: what is adopted in doubt is ahead until a snapshot of the whole has landed", async () => {
+test("R4: what is adopted as ahead stays so until a snapshot of the whole has landed", async () => {
   const bench = await RecorderBench.open();
   const partition = bench.partitionOf(1);
   const claim = { term: 7, incarnation: "incarnation-1", founding: "f7" };

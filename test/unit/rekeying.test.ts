@@ -15,7 +15,7 @@ const OPTIONS = {
 };
 const idOf = (number: number): ProfileId => Int32Array.of(number, 0, 0, 1) as ProfileId;
 const NOWHERE: Outcome = { kind: "done", effect: "nowhere", isRemembered: true, place: undefined };
-const MOVED: Outcome = { kind: "done", effect: "moved", isRemembered: true, place: undefined };
+const CHANGED: Outcome = { kind: "done", effect: "changed", isRemembered: true, place: undefined };
 const REFUSED: Outcome = { kind: "refused", reason: "no owner" };
 const found = (ageMs: number): Outcome => ({
   kind: "done",
@@ -31,7 +31,7 @@ class Subject {
   readonly told: string[] = [];
   over: readonly [players: number, failed: number] | undefined;
   known: (number: number) => Outcome = () => NOWHERE;
-  outcome: (number: number) => Outcome = () => MOVED;
+  outcome: (number: number) => Outcome = () => CHANGED;
   private rekeying: Rekeying | undefined;
 
   report(number: number, seq = NO_SEQ): void {
@@ -95,7 +95,7 @@ test("R12: whom nobody takes is tried again, and counted in the end", () => {
   const subject = new Subject();
   for (const number of [1, 2]) subject.report(number);
   let refusals = 0;
-  subject.outcome = (number) => (number === 1 || refusals++ < 3 ? REFUSED : MOVED);
+  subject.outcome = (number) => (number === 1 || refusals++ < 3 ? REFUSED : CHANGED);
   subject.begin();
   for (let step = 0; step < 40; step++) {
     subject.tick();

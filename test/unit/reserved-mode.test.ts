@@ -78,7 +78,7 @@ test("a player leaves the reserved mode by a report, a removal or silence, and s
   const [reports, leaves, renews, other] = take(4, playersOf(engine, 4));
   engine.recover(PARTITION, [recordOf([reports, leaves, renews, other], ["", "", "", "GM01"])], WALL_MS, 0);
   expect(engine.unnamedPlayers).toBe(3);
-  expect(report(engine, reports, "GM01")).toBe("moved");
+  expect(report(engine, reports, "GM01")).toBe("changed");
   expect(modeOf(engine, reports)).toBe("GM01");
   expect(remove(engine, leaves)).toBe(true);
   expect(engine.renew(hashOf(engine, renews), playerId(renews))).toBe(true);

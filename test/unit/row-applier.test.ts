@@ -77,10 +77,10 @@ const elsewhere = (reason: string, holder?: string): object[] => [{ kind: "elsew
 
 test("R5: a report is done when its row has landed; what changes nothing, at once", async () => {
   const subject = await Subject.open();
-  const moved = subject.ask("report", 1, "GM01");
-  expect(moved).toEqual([]);
+  const changed = subject.ask("report", 1, "GM01");
+  expect(changed).toEqual([]);
   await subject.bench.settle();
-  expect(moved).toMatchObject([{ kind: "done", effect: "moved", isRemembered: true }]);
+  expect(changed).toMatchObject([{ kind: "done", effect: "changed", isRemembered: true }]);
   expect(subject.ask("report", 1, "GM01")).toMatchObject([{ effect: "renewed", isRemembered: true }]);
   expect(subject.ask("find", 1)).toMatchObject([{ effect: "found", place: { mode: "GM01", region: regionOf("CA") } }]);
   expect(subject.ask("find", 2)).toMatchObject([{ effect: "nowhere" }]);
@@ -154,7 +154,7 @@ test("R28: a player whose mode's name was lost cannot be looked up, renews, and 
   engine.recover(partition, [{ writtenAtMs: 0, count: 1, regions: [regionOf("CA")], modes: [""], words }], 0);
   expect(await subject.answered("find", 1)).toEqual([{ kind: "refused", reason: "mode not known" }]);
   expect(await subject.answered("renew", 1)).toMatchObject([{ kind: "done", effect: "renewed" }]);
-  expect(await subject.answered("report", 1, "GM01")).toMatchObject([{ kind: "done", effect: "moved" }]);
+  expect(await subject.answered("report", 1, "GM01")).toMatchObject([{ kind: "done", effect: "changed" }]);
   expect(await subject.answered("find", 1)).toMatchObject([{ effect: "found", place: { mode: "GM01" } }]);
 });
 test("R18: what is not served here is told at once, and why", async () => {

@@ -122,7 +122,7 @@ test("decodeAnswers() reads what was encoded, every kind of answer", () => {
     EXPIRED,
   ]);
   const others: Answer[] = [
-    ...(["moved", "renewed", "late", "removed", "found", "nowhere"] as const).flatMap((effect) =>
+    ...(["changed", "renewed", "late", "removed", "found", "nowhere"] as const).flatMap((effect) =>
       [true, false].map((isRemembered) => ({ ...DONE, effect, isRemembered })),
     ),
     ...(["overloaded", "no room for the mode", "no room for the player", "no owner", "mode not known"] as const).map(

@@ -22,11 +22,11 @@ function table(term: number, isAhead = false): NamedTable {
 function naming(
   run: string,
   tables: Readonly<Record<number, NamedTable>> = {},
-  { tags = [0], isWhole = true } = {},
+  { tags = [0], namesAll = true } = {},
 ): string {
   const all = Object.entries(tables).map(([partition, each]) => [Number(partition), each] as const);
   return namingText(
-    tags.map((tag) => ({ run, tag, isWhole, tables: all.filter(([partition]) => partition % tags.length === tag) })),
+    tags.map((tag) => ({ run, tag, namesAll, tables: all.filter(([partition]) => partition % tags.length === tag) })),
   );
 }
 
@@ -44,7 +44,7 @@ test("R15: nothing passes before every listed member has renewed under the run",
   const model = new SharedStoreModel();
   model.records.set(0, emptyRecord());
   const guard = guardOf(model);
-  expect(guard.learn([RUN]), "the first run puts nothing in doubt").toEqual([]);
+  expect(guard.learn([RUN]), "nothing is lost under the first run").toEqual([]);
   expect(guard.look(listOf(naming(RUN), naming(LATER, { 1: table(2) })))).toEqual([]);
   await expect(guard.claim([0], CLAIM, true)).rejects.toThrow(StoreUnavailableError);
   expect(guard.look(listOf(naming(RUN), ""))).toEqual([]);
@@ -163,7 +163,7 @@ test("R15: what somebody named a table of when the gate opened is not known to b
   expect(guard.isKnownAbsent(7)).toBe(false);
 });
 test("R15: what is named only in part, as by members that settled, tells nobody which record is absent", async () => {
-  const { guard } = await afterLoss(naming(RUN), naming(RUN, {}, { isWhole: false }));
+  const { guard } = await afterLoss(naming(RUN), naming(RUN, {}, { namesAll: false }));
   await guard.standing([7]);
   expect(guard.isKnownAbsent(7)).toBe(false);
 });
@@ -190,6 +190,6 @@ test.each(["", "null", "[1]", '[["run",1,"0:1"]]', '[["run",["a"],"0:1"]]', "[["
 test("namingText() and namedTables() agree, whatever a run is called", () => {
   const odd = 'a\n"b":1,2:3';
   const named = namedTables(naming(odd, { 5: table(6), 7: table(8, true) }, { tags: [0, 1] }), 2);
-  expect(named.get(0)).toEqual({ run: odd, isWhole: true, tables: new Map() });
+  expect(named.get(0)).toEqual({ run: odd, namesAll: true, tables: new Map() });
   expect(named.get(1)?.tables).toEqual(new Map([[5, table(6)], [7, table(8, true)]])); // prettier-ignore
 });

@@ -22,7 +22,7 @@ test("Engine.sweep() begins a pass a second, and spends no more than its budget 
   const players = engine.partitions.map((_, partition) => firstPlayerOf(subject, partition));
   /** Partitions that the call forgot somebody in: before it, each has one player who is to be forgotten. */
   const sweptBy = (atMs: number, budget: number): number[] => {
-    for (const player of players) if (subject.report(player, CA, "GM01") === "moved") subject.remove(player);
+    for (const player of players) if (subject.report(player, CA, "GM01") === "changed") subject.remove(player);
     engine.sweep(START_MS + atMs, budget);
     return [...engine.partitions.keys()].filter((partition) => itemAt(engine.partitions, partition).table.size === 0);
   };

@@ -83,7 +83,7 @@ class Bench {
     const { guard, move } = this;
     const run = this.model.runOf(MARK);
     guard.learn([run]);
-    const held = namingText([{ run, tag: 0, isWhole: isNamed, tables: isNamed ? move.holdings.tables() : [] }]);
+    const held = namingText([{ run, tag: 0, namesAll: isNamed, tables: isNamed ? move.holdings.tables() : [] }]);
     const listed = [{ member: memberNumber(1), run, held, licenceMs: 400 }];
     const list: MemberList = { view: move.membership.view, listed, revision: 1 };
     const opened = guard.look(list);

@@ -1,4 +1,4 @@
-/** What a taker does where the store or the holder leaves it in doubt (R13, R15), over a simulated store and network. */
+/** What a taker does where the store or the holder does not tell it all (R13, R15), over a simulated store and network. */
 import { expect, test } from "vitest";
 import { ClusterNode } from "../../cluster/cluster-node.ts";
 import { take } from "../../simulator/item-at.ts";

@@ -65,19 +65,19 @@ class Subject {
     return heard(parcel);
   }
 
-  /** A beat that is acknowledged: "list" or "number", the statement, and the partitions among its entries. */
+  /** A beat that is acknowledged: "list" or "number", the statement, and the partitions among its items. */
   beat(member: string, needs: TallyNeeds = NOTHING_NEEDED): ["list" | "number", number, number[]] {
     const parcel = this.build(member, true);
     this.sender.acknowledge(parcel, needs);
-    const { isList, statement, entries } = parcel.tallies;
-    return [isList ? "list" : "number", statement, entries.map(({ partition }) => partition)];
+    const { isList, statement, items } = parcel.tallies;
+    return [isList ? "list" : "number", statement, items.map(({ partition }) => partition)];
   }
 }
 
 const NOTHING_NEEDED: TallyNeeds = { partitions: [], needsList: false };
 
-function heard({ tallies: { modes, entries } }: Pick<Parcel, "tallies">): Heard[] {
-  return entries.map(({ partition, version, isAllCells, cells }) => {
+function heard({ tallies: { modes, items } }: Pick<Parcel, "tallies">): Heard[] {
+  return items.map(({ partition, version, isAllCells, cells }) => {
     const texts: string[] = [];
     for (let index = 0; index < cells.length; index += 3)
       texts.push(`${REGIONS[itemAt(cells, index)]} ${modes[itemAt(cells, index + 1)]} ${cells[index + 2]}`);
@@ -119,7 +119,7 @@ test("TallySender: what is not acknowledged is sent again, with what changed sin
   subject.report(1, CA, "GM02");
   const [again] = take(1, heard(subject.build("east")));
   expect(again).toMatchObject({ cells: ["CA GM01 1", "CA GM02 1"] });
-  expect(again.version).toBeGreaterThan(itemAt(lost.tallies.entries, 0).version);
+  expect(again.version).toBeGreaterThan(itemAt(lost.tallies.items, 0).version);
 });
 test("TallySender: an acknowledgement covers what its message held, not what changed after it was built (R20)", () => {
   const subject = new Subject();
@@ -151,7 +151,7 @@ test("TallySender: a beat lists all partitions until it is acknowledged, then it
   const subject = new Subject();
   subject.sender.take(1);
   const lost = subject.build("east", true).tallies;
-  expect([lost.isList, lost.entries.length]).toEqual([true, 2]);
+  expect([lost.isList, lost.items.length]).toEqual([true, 2]);
   const [kind, statement, partitions] = subject.beat("east");
   expect([kind, statement, partitions]).toEqual(["list", lost.statement, [0, 1]]);
   expect([subject.beat("east"), subject.beat("east")]).toEqual([
@@ -194,8 +194,8 @@ test("TallySender: whoever does not know the number, or needs something of the l
 test("TallySender: a record that cannot be read is listed, by who does not hold the partition (R21)", () => {
   const subject = new Subject();
   subject.unreadable.push(0, 1);
-  const { entries } = subject.build("east", true).tallies;
-  expect(entries.map(({ partition, isUnreadable }) => [partition, isUnreadable])).toEqual([
+  const { items } = subject.build("east", true).tallies;
+  expect(items.map(({ partition, isUnreadable }) => [partition, isUnreadable])).toEqual([
     [0, false],
     [1, true],
   ]);
@@ -293,7 +293,7 @@ test("TallySender: players in doubt, and no longer, are said with the whole (R26
     subject.sender.restate();
     const parcel = subject.build("east");
     subject.sender.acknowledge(parcel, NOTHING_NEEDED);
-    expect(parcel.tallies.entries).toMatchObject([{ isAllCells: true, isDoubtful }]);
+    expect(parcel.tallies.items).toMatchObject([{ isAllCells: true, isDoubtful }]);
     expect(subject.tell("east")).toEqual([]);
   }
 });
@@ -302,9 +302,9 @@ test("TallySender: without a licence counts go on, as unsure; an answer that is 
   subject.tell("east");
   subject.speeches.set(0, { term: 5, isDoubtful: false, isLicensed: false });
   subject.report(0, CA, "GM01");
-  expect(subject.build("east").tallies.entries).toMatchObject([{ isUnsure: true }]);
+  expect(subject.build("east").tallies.items).toMatchObject([{ isUnsure: true }]);
   const answer = subject.sender.answer("east", [0], [], 0)!;
-  expect(answer.tallies.entries).toMatchObject([{ partition: 0, isUnsure: false }]);
+  expect(answer.tallies.items).toMatchObject([{ partition: 0, isUnsure: false }]);
   expect(answer.tallies.statement, "a list would call it unsure").toBe(0);
   expect(cellsOf(heard(answer))).toEqual(["CA GM01 1"]);
 });

@@ -33,7 +33,7 @@ test("Tally counts who came and who left, per cell", () => {
     [5, 2],
   ]);
 });
-test("Tally has no entry for a cell that everybody left", () => {
+test("Tally says nothing of a cell that everybody left", () => {
   const { tally } = new Crowd();
   tally.enter(5);
   tally.enter(0);

@@ -31,7 +31,7 @@ type Params = { Params: Static<typeof ProfileParams> };
 type Report = Params & { Body: Static<typeof ReportBody> };
 
 /** The effects that a report can have. */
-type ReportEffect = "moved" | "renewed" | "late";
+type ReportEffect = "changed" | "renewed" | "late";
 
 const id = emptyProfileId();
 
@@ -91,7 +91,7 @@ function report(
     const renewInMs = isRemembered ? service.pace.renewMs() : service.pace.retryMs();
     metrics.observe("report", startedMs);
     // Everything in it was checked for its form, so nothing needs to be escaped.
-    const start = `{"profileId":"${profileId.toLowerCase()}",${where},"changed":${effect === "moved"}`;
+    const start = `{"profileId":"${profileId.toLowerCase()}",${where},"changed":${effect === "changed"}`;
     answers.json(reply, isRemembered ? 200 : 202, `${start},"renewInMs":${renewInMs}}`);
   });
 }

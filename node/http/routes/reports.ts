@@ -42,10 +42,10 @@ function reportAll(
   if (!answers.isServing(service, reply)) return;
   const startedMs = metrics.startTiming();
   const batch = new Batch(rows);
-  service.entry.submitAll(batch, ({ moved, renewed, late, remembered, refused }) => {
-    const accepted = moved + renewed + late;
+  service.entry.submitAll(batch, ({ changed, renewed, late, remembered, refused }) => {
+    const accepted = changed + renewed + late;
     const rejected = batch.rejectedWith(refused);
-    metrics.totals.moved += moved;
+    metrics.totals.changed += changed;
     metrics.totals.renewed += renewed;
     metrics.totals.late += late;
     metrics.totals.rejected += rejected.length;

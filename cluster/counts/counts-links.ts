@@ -1,9 +1,9 @@
-/** The ways to the other members on which counts travel: how messages fare, how many are under way, and their figures. */
+/** What counts keep of each member: how messages to it fare, how many are under way, and their figures. */
 import { MalformedMessageError } from "../../engine/codec.ts";
 import { type CountsMessage, decodeCounts, encodeCounts, type Tell, type Told } from "./counts-codec.ts";
 import { PeerError } from "../ports/transport.ts";
 
-export interface LanePorts {
+export interface LinkPorts {
   /** A clock that never goes back. */
   nowMs(): number;
   /** A call on the lane of counts. Rejects with `PeerError`. */
@@ -11,7 +11,7 @@ export interface LanePorts {
 }
 
 /** How messages to a member fare. */
-export interface Lane {
+export interface Link {
   underWay: number;
   /** Changes wait for the next beat where a message failed. */
   isFailing: boolean;
@@ -22,27 +22,27 @@ export interface Lane {
 /** Messages under way to one node; changes alone wait for the one before. */
 const UNDER_WAY_MAX = 4;
 
-export class CountsLanes {
-  private readonly ports: LanePorts;
+export class CountsLinks {
+  private readonly ports: LinkPorts;
   private readonly partitions: number;
   private readonly quietMs: number;
-  private lanes = new Map<string, Lane>();
+  private links = new Map<string, Link>();
   private messages = 0;
   private messageBytes = 0;
   private messagesFailed = 0;
 
-  constructor(ports: LanePorts, { partitions, quietMs }: { partitions: number; quietMs: number }) {
+  constructor(ports: LinkPorts, { partitions, quietMs }: { partitions: number; quietMs: number }) {
     this.ports = ports;
     this.partitions = partitions;
     this.quietMs = quietMs;
   }
 
   get members(): string[] {
-    return [...this.lanes.keys()];
+    return [...this.links.keys()];
   }
 
-  get all(): Iterable<readonly [member: string, lane: Lane]> {
-    return this.lanes;
+  get all(): Iterable<readonly [member: string, link: Link]> {
+    return this.links;
   }
 
   get figures() {
@@ -51,36 +51,36 @@ export class CountsLanes {
   }
 
   onView(members: readonly string[]): void {
-    const fresh = (): Lane => ({ underWay: 0, isFailing: false, saidAtMs: -Infinity });
-    this.lanes = new Map(members.map((member) => [member, this.lanes.get(member) ?? fresh()]));
+    const fresh = (): Link => ({ underWay: 0, isFailing: false, saidAtMs: -Infinity });
+    this.links = new Map(members.map((member) => [member, this.links.get(member) ?? fresh()]));
   }
 
   has(member: string): boolean {
-    return this.lanes.has(member);
+    return this.links.has(member);
   }
 
   /** Whether a beat may go. */
-  hasRoom({ underWay }: Lane): boolean {
+  hasRoom({ underWay }: Link): boolean {
     return underWay < UNDER_WAY_MAX;
   }
 
   /** Whether changes may go. */
-  isFree({ underWay, isFailing }: Lane): boolean {
+  isFree({ underWay, isFailing }: Link): boolean {
     return underWay === 0 && !isFailing;
   }
 
   /** Whether nothing was said for so long that the member may think this node dead. */
-  isQuiet({ saidAtMs }: Lane, nowMs: number): boolean {
+  isQuiet({ saidAtMs }: Link, nowMs: number): boolean {
     return nowMs - saidAtMs >= this.quietMs;
   }
 
   /** @returns what the member says to it, or `undefined` where nothing can be read */
-  async tell(member: string, lane: Lane, message: Tell, timeoutMs: number): Promise<Told | undefined> {
-    lane.underWay++;
-    lane.saidAtMs = this.ports.nowMs();
+  async tell(member: string, link: Link, message: Tell, timeoutMs: number): Promise<Told | undefined> {
+    link.underWay++;
+    link.saidAtMs = this.ports.nowMs();
     const told = await this.call(member, message, timeoutMs);
-    lane.underWay--;
-    lane.isFailing = told?.kind !== "told";
+    link.underWay--;
+    link.isFailing = told?.kind !== "told";
     return told?.kind === "told" ? told : undefined;
   }
 
