@@ -211,7 +211,7 @@ export class Membership {
       case "gone":
         return this.restore(answer.run);
       case "late":
-        return;
+        return this.words.onUnanswered(sent);
       case "expelled":
         return this.rejoin(isNewer(this.view, answer.list.view) ? this.view : answer.list.view);
       case "absent":

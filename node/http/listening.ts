@@ -25,9 +25,13 @@ interface Place {
 export async function listenWidely(app: FastifyInstance, { host, port }: Place): Promise<void> {
   if (!MAY_SHARE) return void (await app.listen({ host, port }));
   const others: Server[] = [];
+  let closed: Promise<unknown> | undefined;
+  // All stop listening at once, and then each waits for the requests on its own connections.
   app.addHook("preClose", async () => {
-    for (const other of others) other.close();
+    closed = Promise.all(others.map(close));
   });
+  app.addHook("onClose", async () => void (await closed));
+  await app.ready(); // so that nothing comes between the next two
   // Whoever shares a port is let in by all who share it, so a second node would listen there too, and nobody be told.
   if (port !== 0) await close(await open(createServer(), { host, port, reusePort: false }));
   const first = { host, port, reusePort: true };

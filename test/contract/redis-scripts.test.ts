@@ -177,6 +177,16 @@ describe.skipIf(!hasRedis)("RedisStore at size", () => {
     expect(later.kind === "renewed" && later.list?.view.members.length).toBe(1499);
   });
 
+  test("renew() reads a list of nodes that did not number their renewals", async () => {
+    const list = `headcount:${await open()}:members`;
+    await store.renew(renewalOf("ann"), 3000);
+    const lease = await redis.ask((direct) => direct.hget(list, "l:ann"));
+    const [upToLicence = ""] = /^\d+ 0 400/.exec(lease ?? "") ?? [];
+    await redis.ask((direct) => direct.hset(list, "l:ann", upToLicence));
+    expect(await store.renew(renewalOf("ann", { number: 1 }), 3000)).toMatchObject({ kind: "renewed" });
+    expect(await redis.ask((direct) => direct.hget(list, "l:ann"))).toMatch(/^\d+ 0 400 1$/);
+  });
+
   test("renew() by Redis' own clock lets a lease lapse", async () => {
     await open();
     await store.renew(renewalOf("ann"), 90);

@@ -4,12 +4,13 @@ import Fastify, { type FastifyInstance } from "fastify";
 import { expect, onTestFinished, test } from "vitest";
 import { listenWidely } from "../../node/http/listening.ts";
 import { portOf } from "../../node/place.ts";
+import { until } from "../support/until.ts";
 
 const HOST = "127.0.0.1";
 const CLIENTS = 64;
 
 async function listening(port = 0): Promise<FastifyInstance> {
-  const app = Fastify();
+  const app = Fastify({ return503OnClosing: false });
   app.get("/", async () => "here");
   onTestFinished(() => app.close());
   await listenWidely(app, { host: HOST, port });
@@ -46,6 +47,24 @@ test("listenWidely() answers on every connection, and no more once the app is cl
   expect(new Set(answers)).toEqual(new Set(["here"]));
   await app.close();
   for (let count = 0; count < CLIENTS; count++) await expect(fetch(url)).rejects.toThrow("fetch failed");
+});
+
+test("listenWidely(): the app is closed only when the request under way is answered, whichever socket it came by", async () => {
+  for (let round = 0; round < 8; round++) {
+    const app = await listening();
+    let [hasBegun, isClosed, answer] = [false, false, ""];
+    app.server.on("connection", (socket: Socket) => socket.once("data", () => (hasBegun = true)));
+    const client = connect(portOf(app.server), HOST).setEncoding("utf8");
+    client.on("data", (text: string) => (answer += text));
+    client.write("GET / HTTP/1.1\r\nhost: a\r\nconnection: close\r\n");
+    await until("the request has begun", () => hasBegun);
+    const closed = app.close().then(() => (isClosed = true));
+    for (let turns = 0; turns < 20; turns++) await turn();
+    expect(isClosed).toBe(false);
+    client.write("\r\n");
+    await closed;
+    await until("the client has its answer", () => answer.startsWith("HTTP/1.1 200") && answer.endsWith("here"));
+  }
 });
 
 test("listenWidely() refuses a port that another listens at, also one that would share it", async () => {

@@ -59,8 +59,9 @@ local function readClock(override)
 end
 
 local function entryOf(name, state)
-  local lease, excused, licence, number = string.match(state, '^(%d+) (%d) (%d+) (%d+)$')
-  return { name = name, lease = tonumber(lease), isExcused = excused == '1', licence = licence, number = tonumber(number) }
+  local lease, excused, licence, number = string.match(state, '^(%d+) (%d) (%d+) ?(%d*)$')
+  number = tonumber(number) or 0 -- of a node that does not number its renewals
+  return { name = name, lease = tonumber(lease), isExcused = excused == '1', licence = licence, number = number }
 end
 
 local function emptyList(key, now)
