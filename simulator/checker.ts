@@ -168,7 +168,7 @@ export class Checker {
     const delayMs = 2 * settings.tickMs * 1.1 + 10;
     const freshMs = world.isDisturbed ? MARKED_MS + 2 * delayMs : BEHIND_MS + delayMs;
     const fresh = this.bounds(world.nowMs - freshMs, world.nowMs);
-    const sinceMs = Math.min(world.disturbedSinceMs, world.nowMs - freshMs);
+    const sinceMs = Math.min(world.unsettledSinceMs, world.nowMs - freshMs);
     const isLongReady = node.readySinceMs !== undefined && node.readySinceMs < sinceMs - 1000;
     const isJudged = isLongReady && world.nowMs - sinceMs < JUDGED_MS;
     const old = isJudged ? this.bounds(sinceMs - 1500, world.nowMs) : undefined;

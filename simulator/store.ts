@@ -159,8 +159,12 @@ export class Store {
     const isFair = isFairWeather(this.weather) && this.callWeather.size + this.tagWeather.size === 0;
     const isWhole = !this.isFull && this.former === undefined;
     const isThere = !this.isAway && this.awayTags.size === 0 && this.cutOff.size === 0 && this.holding === undefined;
-    const isAnswering = this.hanging.size === 0 && this.world.nowMs >= this.stalledUntilMs;
-    return !isFair || !isWhole || !isThere || !isAnswering;
+    return !isFair || !isWhole || !isThere || this.world.nowMs < this.stalledUntilMs;
+  }
+
+  /** Whether a call waits that hangs, as it may for a while after the store is well again. */
+  get isAwaited(): boolean {
+    return this.hanging.size > 0;
   }
 
   clearUp(): void {
@@ -223,7 +227,10 @@ export class Store {
         if (this.holding?.(node, step.call) === true) return void this.heldSteps.push(() => arrive(true));
         if (world.nowMs < this.stalledUntilMs) return void world.time.at(this.stalledUntilMs, () => arrive(wasHeld));
         if (node.state === "gone" && !wasHeld && world.random.fraction() < 0.5) return; // it was still in the socket
-        if (this.isUnreachable(node, step.tag)) return this.turnAway(fail, hangUp);
+        if (this.isUnreachable(node, step.tag)) {
+          if (!this.isAwaySilent) return void world.time.after(REFUSED_AFTER_MS, () => fail("the store is away"));
+          return isSettled ? undefined : void this.hanging.add(hangUp);
+        }
         if (this.isFull && step.call === "append")
           return fail("OOM command not allowed when used memory > 'maxmemory'", StoreFullError);
         if (world.random.fraction() < weather.failureRatio) {
@@ -252,23 +259,13 @@ export class Store {
     return this.isAway || this.cutOff.has(name) || (tag !== undefined && this.awayTags.has(tag));
   }
 
-  private turnAway(fail: (why: string) => void, hangUp: () => void): void {
-    if (this.isAwaySilent) this.hanging.add(hangUp);
-    else this.world.time.after(REFUSED_AFTER_MS, () => fail("the store is away"));
-  }
-
-  /** Boards for dashboards are of no interest here: their copies would cost more than all else. */
-  private pass<T>({ call, apply }: Step<T>): T {
-    return call === "publish" ? (undefined as T) : apply();
-  }
-
   private atFormer<T>(former: FormerMaster, step: Step<T>): T {
     const { model } = this;
     const [master, state] = [model.master, model.save()];
     model.master = former.name;
     model.load(former.state);
     try {
-      return this.pass(step);
+      return pass(step);
     } finally {
       former.state = model.save();
       model.load(state);
@@ -289,7 +286,7 @@ export class Store {
     let answer: () => void;
     try {
       const { former } = this;
-      const value = former?.nodes.has(node.name) === true ? this.atFormer(former, step) : this.pass(step);
+      const value = former?.nodes.has(node.name) === true ? this.atFormer(former, step) : pass(step);
       answer = () => resolve(value);
     } catch (error) {
       answer = () => reject(error as Error);
@@ -334,4 +331,9 @@ function combined(weather: StoreWeather, parts: readonly (Partial<StoreWeather> 
 
 function isFairWeather({ takesMs, delayMs, failureRatio, answerLossRatio, hangingRatio }: StoreWeather): boolean {
   return takesMs + delayMs + failureRatio + answerLossRatio + hangingRatio === 0;
+}
+
+/** Boards for dashboards are of no interest here: their copies would cost more than all else. */
+function pass<T>({ call, apply }: Step<T>): T {
+  return call === "publish" ? (undefined as T) : apply();
 }

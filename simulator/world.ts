@@ -94,6 +94,11 @@ export class World {
   readonly lines: string[] = [];
   /** Since when something has been disturbed; Infinity where nothing is. */
   disturbedSinceMs = 0;
+  /**
+   * The same, as long as a call hangs on or a partition is not served: what answers marked as not whole or not fresh say
+   * may be so old, although nothing is disturbed any more.
+   */
+  unsettledSinceMs = 0;
   private faultEndsMs = 0;
   readonly isTraced: boolean;
   private readonly nodeClass: NodeClass;
@@ -253,6 +258,7 @@ export class World {
     if (kind !== "") this.noteFault(kind);
     this.trace("fault", what);
     if (!this.isDisturbed) this.disturbedSinceMs = this.nowMs;
+    this.unsettledSinceMs = Math.min(this.unsettledSinceMs, this.nowMs);
     this.faultEndsMs = Math.max(this.faultEndsMs, this.nowMs + forMs);
   }
 
@@ -292,18 +298,18 @@ export class World {
     return this.nodes.length > 0 && this.nodes.every((node) => listed(node) === names);
   }
 
-  /** Whether something is disturbed ends when all are ready, every partition is served and a while has passed. */
+  /** Whether something is disturbed ends when all are ready and a while has passed. */
   private watch(): void {
     this.time.after(100, () => {
       const { network, store } = this;
       const isActive = network.isDisturbed || store.isDisturbed || !this.areReady || !this.doAllKnowAll();
-      const lasts = isActive || !this.areAllServed; // partitions that move without a fault disturb nothing
-      if (lasts && this.isDisturbed) this.faultEndsMs = Math.max(this.faultEndsMs, this.nowMs);
+      if (isActive && this.isDisturbed) this.faultEndsMs = Math.max(this.faultEndsMs, this.nowMs);
       else if (isActive) this.disturb("", "not all are ready");
       else if (this.isDisturbed && this.nowMs - this.faultEndsMs > SETTLED_MS) {
         this.disturbedSinceMs = Infinity;
         this.trace("fault", "nothing is disturbed any more");
       }
+      if (!this.isDisturbed && !store.isAwaited && this.areAllServed) this.unsettledSinceMs = Infinity;
       this.watch();
     });
   }
