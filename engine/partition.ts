@@ -114,24 +114,26 @@ export class Partition {
   }
 
   /**
-   * Disconnects the player; false where not connected. The row stays for a while, counted nowhere (R27). One who is
-   * not known here is logged as removed all the same: the record may still know somebody who fell silent.
+   * Disconnects the player; false where not connected. The row stays for a while, counted nowhere (R27), also that of one
+   * who is not known here: the record, or a node whose key was given up (R12), may still know somebody who fell silent.
    */
   remove(hash: number, id0: number, id1: number, id2: number, id3: number, now: number): boolean {
-    const base = this.findLive(hash, id0, id1, id2, id3, now);
+    let base = this.findLive(hash, id0, id1, id2, id3, now);
+    const isKnown = base >= 0;
+    if (isKnown && this.cellAt(base) === NOWHERE) return false;
+    this.isTouched = true;
+    if (!isKnown) base = this.table.insert(hash, id0, id1, id2, id3);
     if (base < 0) {
-      this.isTouched = true;
       if (this.options.isLogged) this.unlogged.push(Int32Array.of(id0, id1, id2, id3, NOWHERE, now, 0), 0);
-      return false;
+      return false; // the partition is full
     }
-    if (this.cellAt(base) === NOWHERE) return false;
-    this.leave(this.cellAt(base));
+    if (isKnown) this.leave(this.cellAt(base));
     this.table.rows[base + CELL] = NOWHERE;
     this.table.rows[base + SEEN] = now;
-    this.isTouched = true;
+    if (!isKnown) this.table.rows[base + SEQ] = 0;
     if (this.changed !== undefined) this.noteChange(base);
     this.log(base);
-    return true;
+    return isKnown;
   }
 
   /** Where the row of a player begins who is in the table and not overdue, or less than 0. Removed players are found too. */

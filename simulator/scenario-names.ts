@@ -88,6 +88,7 @@ export const SCENARIO_NAMES = [
   "a slow store, and licences that keep its pace",
   "modes that come and go, more than there is room for",
   "a mode that is new, and a report behind it that needs no answer",
+  "a mode that is new, while every call of the store takes its time",
   "a dead node's modes while room is needed",
   "a mode used again in the moment in which it goes",
   "modes in use when the store comes back empty",

@@ -48,7 +48,8 @@ export function isModeLost({ region, mode }: Pick<Place, "region" | "mode">): bo
 /**
  * What became of a row at the owner.
  * `changed`, `renewed`, `late` of a report; `renewed`, `nowhere` of a heartbeat; `removed`, `nowhere` of a removal;
- * `found`, `nowhere` of a look-up. `place` where the player stands, of `late` and `found`.
+ * `found`, `nowhere` of a look-up. `place` where the player stands, of `late` and `found`; of `nowhere`, when it was removed, as
+ * long as that is known (R27).
  */
 export interface Done {
   readonly kind: "done";

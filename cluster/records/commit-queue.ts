@@ -37,8 +37,8 @@ export interface CommitPorts {
 interface Waiter {
   readonly record: HeldRecord;
   readonly settle: (fate: Fate) => void;
-  /** When it came: so long its client has been waiting. */
-  readonly sinceMs: number;
+  /** When it is told that its row is counted, whatever becomes of the append. */
+  readonly untilMs: number;
 }
 
 interface Commit {
@@ -94,15 +94,15 @@ export class CommitQueue {
   }
 
   /** Calls `settle` when the append has ended that the next flush sends. */
-  waitForNext(record: HeldRecord, settle: (fate: Fate) => void): void {
-    this.waiters.push({ record, settle, sinceMs: this.ports.nowMs() });
+  waitForNext(record: HeldRecord, settle: (fate: Fate) => void, untilMs: number): void {
+    this.waiters.push(this.waiterOf(record, settle, untilMs));
   }
 
   /** Calls `settle` when the append has ended that carries a record's newest rows. False where none is under way. */
-  waitForNewest(record: HeldRecord, settle: (fate: Fate) => void): boolean {
+  waitForNewest(record: HeldRecord, settle: (fate: Fate) => void, untilMs: number): boolean {
     const { inFlight } = this;
     if (inFlight === undefined || record.commit !== inFlight.number) return false;
-    inFlight.waiters.push({ record, settle, sinceMs: this.ports.nowMs() });
+    inFlight.waiters.push(this.waiterOf(record, settle, untilMs));
     return true;
   }
 
@@ -150,9 +150,13 @@ export class CommitQueue {
     for (const { settle } of lost) settle("lost");
   }
 
+  private waiterOf(record: HeldRecord, settle: (fate: Fate) => void, untilMs: number): Waiter {
+    return { record, settle, untilMs: Math.min(untilMs, this.ports.nowMs() + this.deadlineMs) };
+  }
+
   /** @returns those who can wait longer */
   private tellLate(waiters: Waiter[], nowMs: number): Waiter[] {
-    const isLate = ({ sinceMs }: Waiter): boolean => nowMs - sinceMs > this.deadlineMs;
+    const isLate = ({ untilMs }: Waiter): boolean => nowMs > untilMs;
     if (!waiters.some(isLate)) return waiters;
     for (const { settle } of waiters.filter(isLate)) settle("counted");
     return waiters.filter((waiter) => !isLate(waiter));

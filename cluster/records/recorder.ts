@@ -139,21 +139,23 @@ export class Recorder {
   /**
    * R5: calls `settle` once every row that the partition has applied so far is in the log, perhaps at once.
    * To be called after every change, with the number of rows it may have brought.
+   * @param untilMs `counted` is told then at the latest, and within a deadline: who waits may have waited before
    */
-  whenRemembered(partition: PartitionIndex, rows: number, settle: (fate: Fate) => void): void {
+  whenRemembered(partition: PartitionIndex, rows: number, settle: (fate: Fate) => void, untilMs = Infinity): void {
     const record = this.records[partition];
     if (record === undefined) return settle("lost");
-    this.tagOf(partition).whenRemembered(record, rows, settle);
+    this.tagOf(partition).whenRemembered(record, rows, settle, untilMs);
   }
 
   /**
    * R14: calls `settle` once an append that is sent from now on has landed, which proves that the claim still stands;
    * `counted` where the store cannot be written. Brings whatever waits for the log with it.
+   * @param untilMs as for `whenRemembered`
    */
-  whenProven(partition: PartitionIndex, settle: (fate: Fate) => void): void {
+  whenProven(partition: PartitionIndex, settle: (fate: Fate) => void, untilMs = Infinity): void {
     const record = this.records[partition];
     if (record === undefined) return settle("lost");
-    this.tagOf(partition).whenProven(record, settle);
+    this.tagOf(partition).whenProven(record, settle, untilMs);
   }
 
   /**

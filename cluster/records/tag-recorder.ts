@@ -82,7 +82,7 @@ export class TagRecorder {
   }
 
   /** R5: see `Recorder.whenRemembered`. */
-  whenRemembered(record: HeldRecord, rows: number, settle: (fate: Fate) => void): void {
+  whenRemembered(record: HeldRecord, rows: number, settle: (fate: Fate) => void, untilMs: number): void {
     if (this.isNone) return settle("remembered");
     const unlogged = this.unloggedOf(record);
     if (this.isAway && unlogged.count > 0 && !record.isAhead) this.fall([record]);
@@ -93,17 +93,17 @@ export class TagRecorder {
     const isCounted = this.isCounted(record);
     if (unlogged.count > 0) {
       this.commits.push(record, rows);
-      if (!isCounted) return this.commits.waitForNext(record, settle);
-    } else if (!isCounted && this.commits.waitForNewest(record, settle)) return;
+      if (!isCounted) return this.commits.waitForNext(record, settle, untilMs);
+    } else if (!isCounted && this.commits.waitForNewest(record, settle, untilMs)) return;
     settle(isCounted ? "counted" : "remembered");
   }
 
   /** R14: see `Recorder.whenProven`. */
-  whenProven(record: HeldRecord, settle: (fate: Fate) => void): void {
+  whenProven(record: HeldRecord, settle: (fate: Fate) => void, untilMs: number): void {
     if (this.isAway || record.isAhead || this.isCounted(record))
-      return this.whenRemembered(record, 0, () => settle("counted"));
+      return this.whenRemembered(record, 0, () => settle("counted"), untilMs);
     this.commits.push(record, 0);
-    this.commits.waitForNext(record, settle);
+    this.commits.waitForNext(record, settle, untilMs);
   }
 
   /** R4: these records may lack something; all of them where they share one file. With durability `none` nothing is ever ahead. */

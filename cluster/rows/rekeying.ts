@@ -1,7 +1,7 @@
 /**
  * R12: a node whose key was given up reports its players to their owners under the key that stands, at a bounded pace, and
- * says how many it could not. What an owner has heard more recently stays: it is asked first, since without a `seq` a
- * report takes effect whenever it comes.
+ * says how many it could not. What an owner has heard more recently stays, a removal too: it is asked first, since without a
+ * `seq` a report takes effect whenever it comes.
  */
 import type { Engine } from "../../engine/engine.ts";
 import type { KnownPlayer } from "../../engine/presence.ts";

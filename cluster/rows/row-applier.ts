@@ -51,8 +51,8 @@ export class RowApplier implements RowHandler {
     const isWritten = unlogged.count > rowsBefore;
     const onFate = (fate: Fate): void => settle(this.answer(row, outcome, fate));
     // R5: nothing is answered before every row that the partition had applied has landed.
-    if (isWritten || holdings.isLicensed(partition)) recorder.whenRemembered(partition, 1, onFate);
-    else recorder.whenProven(partition, onFate);
+    if (isWritten || holdings.isLicensed(partition)) recorder.whenRemembered(partition, 1, onFate, row.untilMs);
+    else recorder.whenProven(partition, onFate, row.untilMs);
   }
 
   private answer(row: Row, outcome: Done, fate: Fate): RowOutcome {
@@ -85,7 +85,8 @@ export class RowApplier implements RowHandler {
       case "find": {
         const place = this.place(hash);
         if (place !== undefined && isModeLost(place)) return MODE_NOT_KNOWN;
-        return place === undefined || place.region < 0 ? DONE.nowhere : done("found", place);
+        if (place === undefined) return DONE.nowhere;
+        return done(place.region < 0 ? "nowhere" : "found", place);
       }
     }
   }

@@ -127,8 +127,15 @@ export const RECORD_FAULTS: Readonly<Record<string, PlantedFault>> = {
   "acknowledged before the append": fault(
     "R5",
     "cluster/records/tag-recorder.ts",
-    "if (!isCounted) return this.commits.waitForNext(record, settle);",
+    "if (!isCounted) return this.commits.waitForNext(record, settle, untilMs);",
     'if (!isCounted) return settle("remembered");',
+  ),
+  "a row's time begins anew with its append": fault(
+    "R5",
+    "cluster/rows/row-applier.ts",
+    "recorder.whenRemembered(partition, 1, onFate, row.untilMs);",
+    "recorder.whenRemembered(partition, 1, onFate);",
+    "a mode that is new, while every call of the store takes its time",
   ),
   "an unchanged report answered while the append is under way": fault(
     "R5",

@@ -49,6 +49,22 @@ export const MODES = {
     await expectAgreed(world);
   }),
 
+  /** The row waits for its mode's name, then for its append, and has one time for both. */
+  "a mode that is new, while every call of the store takes its time": inWorld(ROOM, async (world, seed) => {
+    await begin(world, 2);
+    const { crowd, store } = world;
+    world.disturb("store slow", "every call takes its time");
+    store.weather = { ...store.weather, takesMs: itemAt([700, 900, 1100], seed % 3) };
+    for (const mode of OTHER_MODES.slice(0, 5)) {
+      const place = placeOf(crowd.anyRegion(), mode);
+      for (const player of crowd.players.filter(({ underWay }) => underWay === 0).slice(0, 6))
+        crowd.send([crowd.report(player, place)], aNode(world));
+      await world.run(600);
+    }
+    await settle(world);
+    await expectAgreed(world);
+  }),
+
   "a dead node's modes while room is needed": inWorld(ROOM, async (world) => {
     await begin(world, 3);
     watchRoom(world, true);

@@ -72,10 +72,9 @@ export class EngineModel {
 
   remove(player: number): boolean {
     const known = this.find(player);
-    if (known === undefined) this.log(player, { place: undefined, seen: this.now, seq: 0, missedBy: 0 });
-    if (known?.place === undefined) return false;
-    this.set(player, { place: undefined, seen: this.now, seq: known.seq, missedBy: 0 });
-    return true;
+    if (known !== undefined && known.place === undefined) return false;
+    this.set(player, { place: undefined, seen: this.now, seq: known?.seq ?? 0, missedBy: 0 });
+    return known !== undefined;
   }
 
   pass(ms: number): void {

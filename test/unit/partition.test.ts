@@ -131,10 +131,11 @@ test("Partition.remove() disconnects: counted nowhere, logged, touched", () => {
   expect(subject.logged()).toEqual([[1, NOWHERE, 7, 3]]);
   expect(subject.touched()).toBe(true);
 });
-test("Partition.remove() of one who is not known is logged: the record may still know somebody who fell silent", () => {
+test("R27: Partition.remove() of one who is not known is remembered and logged: others may still know somebody who fell silent", () => {
   const subject = new NumberedPartition();
   expect(subject.remove(1, 7), "never seen").toBe(false);
-  expect(subject.row(1)).toBeUndefined();
+  expect(subject.remove(1, 7), "known as removed").toBe(false);
+  expect(subject.row(1)).toMatchObject({ cell: NOWHERE, seen: 7, seq: 0 });
   expect(subject.logged()).toEqual([[1, NOWHERE, 7, 0]]);
   expect(subject.touched()).toBe(true);
   subject.report(2, CA, 3, 0);

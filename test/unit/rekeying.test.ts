@@ -79,6 +79,21 @@ test("R12: what the new owner heard later stays, and what it heard earlier is re
   expect(subject.told).toEqual([`report 2 3/GM01 ${NO_SEQ}`]);
   expect(subject.over).toEqual([2, 0]);
 });
+test("R12, R27: who was removed later at the new owner is not brought back", () => {
+  const subject = new Subject();
+  for (const number of [1, 2]) subject.report(number);
+  const removed = (ageMs: number): Outcome => ({
+    kind: "done",
+    effect: "nowhere",
+    isRemembered: true,
+    place: { region: -1, mode: "", ageMs },
+  });
+  subject.known = (number) => removed(number === 1 ? 100 : 60_000);
+  subject.begin();
+  subject.tick();
+  expect(subject.told).toEqual([`report 2 3/GM01 ${NO_SEQ}`]);
+  expect(subject.over).toEqual([2, 0]);
+});
 test("R12: a removal is told where the player is still known", () => {
   const subject = new Subject();
   for (const number of [1, 2]) {

@@ -21,6 +21,8 @@ function servingUnder(term: number): Serving {
 class Subject {
   readonly bench: RecorderBench;
   readonly holdings: Holdings;
+  /** Of the rows that are asked: when their time is over. */
+  untilMs = 1e9;
   readonly membership = { me: memberNumber(1), view: viewOfMembers(1, [1]), isLicensed: true };
   private readonly applier: RowApplier;
 
@@ -61,7 +63,7 @@ class Subject {
     const { 0: id0, 1: id1, 2: id2, 3: id3 } = id;
     const region = mode === "" ? 0 : regionOf("CA");
     const partition = this.bench.engine.partitionOf(hash);
-    const row = { operation, hash, partition, id0, id1, id2, id3, region, mode, seq: NO_SEQ, untilMs: 1e9 };
+    const row = { operation, hash, partition, id0, id1, id2, id3, region, mode, seq: NO_SEQ, untilMs: this.untilMs };
     this.applier.apply(row, epoch, (outcome) => outcomes.push(outcome));
     return outcomes;
   }
@@ -84,6 +86,32 @@ test("R5: a report is done when its row has landed; what changes nothing, at onc
   expect(subject.ask("report", 1, "GM01")).toMatchObject([{ effect: "renewed", isRemembered: true }]);
   expect(subject.ask("find", 1)).toMatchObject([{ effect: "found", place: { mode: "GM01", region: regionOf("CA") } }]);
   expect(subject.ask("find", 2)).toMatchObject([{ effect: "nowhere" }]);
+});
+test("R5, R18: a row whose time is over while its append is under way is counted, also where it came late", async () => {
+  for (const isLicensed of [true, false]) {
+    const subject = await Subject.open();
+    subject.membership.isLicensed = isLicensed;
+    subject.bench.store.hang();
+    subject.untilMs = 500;
+    const [changed, unchanged] = [subject.ask("report", 1, "GM01"), subject.ask("renew", 1)];
+    await subject.bench.pass(400);
+    expect([changed, unchanged]).toEqual([[], []]);
+    await subject.bench.pass(200);
+    expect(changed).toMatchObject([{ kind: "done", effect: "changed", isRemembered: false }]);
+    expect(unchanged).toMatchObject([{ kind: "done", effect: "renewed", isRemembered: false }]);
+    expect(subject.bench.recorder.aheadCount, "an append that others still wait for").toBe(0);
+  }
+});
+test("R12, R27: a look-up tells when a player was removed, as long as that is known", async () => {
+  const subject = await Subject.open();
+  await subject.answered("report", 1, "GM01");
+  await subject.answered("remove", 1);
+  await subject.bench.pass(700);
+  const [answer] = subject.ask("find", 1);
+  expect(answer).toMatchObject({ effect: "nowhere", place: { region: -1 } });
+  const { ageMs = 0 } = answer?.kind === "done" ? (answer.place ?? {}) : {};
+  expect(ageMs).toBeGreaterThanOrEqual(600);
+  expect(ageMs).toBeLessThan(1000);
 });
 test("R14: without a licence what changes nothing is answered after an append that proves the claim", async () => {
   const subject = await Subject.open();
