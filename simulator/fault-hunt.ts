@@ -1,4 +1,4 @@
-/** Whether a planted fault is caught: by the scenarios that are about it, with some seeds each, then by random runs. */
+/** Whether a planted fault is caught: by the seeds and scenarios that are known to, with some seeds each, then by random runs. */
 import type { Job } from "./jobs.ts";
 import { faultNamed } from "./planted-faults.ts";
 import { runPool } from "./pool.ts";
@@ -15,8 +15,8 @@ const SEEDS_A_SCENARIO = 8;
 
 /** @throws {Error} where the fault can no longer be planted: the source has changed */
 export async function catchFault(name: string, seedsMax: number, workers: number): Promise<Catch> {
-  const { scenarios = [] } = faultNamed(name);
-  const jobs: Job[] = [];
+  const { scenarios = [], seeds = [] } = faultNamed(name);
+  const jobs: Job[] = seeds.map((seed) => ({ seed, scenario: undefined }));
   for (let seed = 1; seed <= SEEDS_A_SCENARIO; seed++) for (const scenario of scenarios) jobs.push({ seed, scenario });
   for (let seed = 1; seed <= seedsMax; seed++) jobs.push({ seed, scenario: undefined });
   let runs = 0;

@@ -21,13 +21,16 @@ export const MEMBER_FAULTS: Readonly<Record<string, PlantedFault>> = {
     ...fault("R8", "cluster/members/membership.ts", "this.ports.onExpelled(before);", ""),
     scenarios: ["read views do not outlive an expulsion"],
   },
-  "absence taken for expulsion": fault(
-    "R8",
-    "cluster/members/membership.ts",
-    'case "absent":\n        this.list = answer.list;',
-    'case "absent":\n        return this.rejoin(answer.list.view);\n        this.list = answer.list;',
-    "the store back as another while all owners live",
-  ),
+  "absence taken for expulsion": {
+    ...fault(
+      "R8",
+      "cluster/members/membership.ts",
+      'case "absent":\n        this.list = answer.list;',
+      'case "absent":\n        return this.rejoin(answer.list.view);\n        this.list = answer.list;',
+      "the store back as another while all owners live",
+    ),
+    seeds: [9],
+  },
   "a list that is gone is not written back": fault(
     "R9",
     "cluster/members/membership.ts",

@@ -5,7 +5,9 @@ import type { ScenarioName } from "../scenario-names.ts";
 export interface PlantedFault {
   readonly rule: string;
   readonly patches: readonly Patch[];
-  /** Named scenarios that are tried first. */
+  /** Of random runs, those that are tried first, where few seeds catch it. */
+  readonly seeds?: readonly number[];
+  /** Named scenarios that are tried next. */
   readonly scenarios?: readonly ScenarioName[];
   /** Why it does no harm, where it is not caught. */
   readonly harmless?: string;
