@@ -17,7 +17,7 @@ export class Connections {
     });
   }
 
-  /** Every answer from now on ends its connection, so that clients go elsewhere without an error. */
+  /** The answer to every request that begins from now on ends its connection, so that clients go elsewhere without an error. */
   tellToClose(): void {
     this.server.prependListener("request", (_request, response: ServerResponse) => {
       response.shouldKeepAlive = false;
