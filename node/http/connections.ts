@@ -2,6 +2,9 @@
 import type { Server, ServerResponse } from "node:http";
 import type { Socket } from "node:net";
 
+/** Node keeps the answer that is due there, and says so nowhere; without it, each request would have to be noted. */
+type AnsweringSocket = Socket & { readonly _httpMessage?: ServerResponse | null };
+
 const LOOK_EVERY_MS = 20;
 const DRAIN_WITHIN_MS = 10_000;
 
@@ -17,11 +20,13 @@ export class Connections {
     });
   }
 
-  /** The answer to every request that begins from now on ends its connection, so that clients go elsewhere without an error. */
+  /** Every answer from now on ends its connection, so that clients go elsewhere without an error. */
   tellToClose(): void {
     this.server.prependListener("request", (_request, response: ServerResponse) => {
       response.shouldKeepAlive = false;
     });
+    for (const { _httpMessage: response } of this.sockets as Set<AnsweringSocket>)
+      if (response?.headersSent === false) response.shouldKeepAlive = false;
   }
 
   /**
