@@ -95,8 +95,8 @@ export class World {
   /** Since when something has been disturbed; Infinity where nothing is. */
   disturbedSinceMs = 0;
   /**
-   * The same, as long as a call hangs on or a partition is not served: what answers marked as not whole or not fresh say
-   * may be so old, although nothing is disturbed any more.
+   * Since when what a marked answer says may stand still. It goes on after a disturbance as long as a call hangs or nobody
+   * serves a partition; Infinity where none of that is the case.
    */
   unsettledSinceMs = 0;
   private faultEndsMs = 0;

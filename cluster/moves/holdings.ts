@@ -103,7 +103,7 @@ export class Holdings {
     this.set(partition, { ...this.expectTaking(partition), holder: undefined });
   }
 
-  /** It is claimed under this term, and not adopted yet. */
+  /** It is claimed under this term, and not adopted yet. Where the key was given up meanwhile (R12), nothing is being taken. */
   noteClaimed(partition: PartitionIndex, term: number): void {
     this.set(partition, { ...this.expectTaking(partition), term });
   }

@@ -203,9 +203,9 @@ export class TakeOverSteps {
     const partitions = items.map(({ partition }) => partition);
     const answers = await guard.claim(partitions, claim, isLoaded);
     expectMe();
-    for (const [index, partition] of partitions.entries())
-      if ((answers[index] as SharedClaimAnswer).kind === "claimed" && holdings.get(partition).kind === "taking")
-        holdings.noteClaimed(partition, claim.term);
+    const isClaimed = (partition: PartitionIndex, index: number): boolean =>
+      answers[index]?.kind === "claimed" && holdings.get(partition).kind === "taking";
+    for (const partition of partitions.filter(isClaimed)) holdings.noteClaimed(partition, claim.term);
     await this.onRefused(partitions, answers);
     return answers;
   }

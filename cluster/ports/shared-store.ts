@@ -60,7 +60,10 @@ export interface Renewal {
   readonly revision: number;
   /** R14: how long the caller may answer unlogged after it sent this; whoever waits for it waits so long. */
   readonly licenceMs: number;
-  /** From 1 on, above that of every renewal which this incarnation sent before. One that comes after a later one changes nothing. */
+  /**
+   * From 1 on, higher than that of every renewal which this incarnation sent before. One that comes after a later one
+   * changes nothing.
+   */
   readonly number: number;
   /** R10: incarnations unheard for a lease, or that do not answer the caller at the address they give. */
   readonly accused: readonly string[];
@@ -103,8 +106,9 @@ export interface Runs {
 /**
  * `renewed`: the caller is listed; `list` is absent where nothing changed since `revision`. `accused` (R10): it is listed
  * and marked, and its lease was not lengthened. `mustName` (R15): what it holds is not known under this run.
- * `expelled`, `absent` (R8): the caller is not listed. `late`: a later renewal of the caller came before this one. `gone` (R9): the list is gone, or below the epoch the caller knows.
- * `other key` (R12): this key stands, not the caller's; nothing was done.
+ * `expelled`, `absent` (R8): the caller is not listed. `gone` (R9): the list is gone, or below the epoch the caller knows.
+ * `late`: a later renewal of the caller came before this one; nothing was done. `other key` (R12): this key stands, not the
+ * caller's; nothing was done.
  */
 export type RenewalAnswer =
   | (Runs & {

@@ -192,12 +192,6 @@ export class Recorder {
       if (record !== undefined && isOf(record.partition)) this.tagOf(record.partition).loseClaims([record]);
   }
 
-  /** R2: the store lost something of this partition's record, or may have. */
-  fall(partition: PartitionIndex): void {
-    const record = this.records[partition];
-    if (record !== undefined) this.tagOf(partition).fall([record]);
-  }
-
   /** R15: writes a partition's whole table in a way of the caller's own; see `TagSnapshots.heal`. */
   async heal(record: HeldRecord, write: Write): ReturnType<TagSnapshots["heal"]> {
     return this.tagOf(record.partition).heal(record, write);

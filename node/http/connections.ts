@@ -2,7 +2,7 @@
 import type { Server, ServerResponse } from "node:http";
 import type { Socket } from "node:net";
 
-/** Node keeps the answer that is due there, and says so nowhere; without it, each request would have to be noted. */
+/** Node keeps the response to the request under way in this field, which it does not document. Else each request would have to be noted. */
 type AnsweringSocket = Socket & { readonly _httpMessage?: ServerResponse | null };
 
 const LOOK_EVERY_MS = 20;

@@ -3,13 +3,14 @@
  * #3696). Where a turn takes 10 ms, as while partitions move, one socket lets in a hundred connections a second, and clients
  * that come over from a dead node wait for seconds.
  */
+import { once } from "node:events";
 import { createServer, type Server } from "node:net";
 import type { FastifyInstance } from "fastify";
 import { addressOf } from "../place.ts";
 
-/** So many connections are accepted in a turn of the event loop, give or take how the kernel spreads them. */
+/** At most so many connections are accepted in a turn of the event loop: fewer where the kernel spreads them unevenly. */
 const SOCKETS = 16;
-/** Elsewhere a port either has one socket, or the kernel does not spread connections over them. */
+/** Other systems refuse to share a port, or do not spread connections over its sockets. */
 const MAY_SHARE = process.platform === "linux";
 
 interface Place {
@@ -31,8 +32,8 @@ export async function listenWidely(app: FastifyInstance, { host, port }: Place):
     closed = Promise.all(others.map(close));
   });
   app.addHook("onClose", async () => void (await closed));
-  await app.ready(); // so that nothing comes between the next two
-  // Whoever shares a port is let in by all who share it, so a second node would listen there too, and nobody be told.
+  await app.ready(); // else the port would be free for some 20 ms between the try and the next listen
+  // A second node could join a shared port, and nobody would notice. So the port is first tried alone.
   if (port !== 0) await close(await open(createServer(), { host, port, reusePort: false }));
   const first = { host, port, reusePort: true };
   await app.listen(first);
@@ -45,18 +46,13 @@ export async function listenWidely(app: FastifyInstance, { host, port }: Place):
   }
 }
 
-function open(server: Server, place: Place & { readonly reusePort: boolean }): Promise<Server> {
-  return new Promise((resolve, reject) => {
-    server.once("error", reject);
-    server.listen(place, () => {
-      server.off("error", reject);
-      resolve(server);
-    });
-  });
+async function open(server: Server, place: Place & { readonly reusePort: boolean }): Promise<Server> {
+  server.listen(place);
+  await once(server, "listening");
+  return server;
 }
 
-function close(server: Server): Promise<void> {
-  return new Promise((resolve) => {
-    server.close(() => resolve());
-  });
+async function close(server: Server): Promise<void> {
+  server.close();
+  await once(server, "close");
 }

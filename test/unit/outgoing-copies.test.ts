@@ -68,12 +68,15 @@ test("R13: a round of an older copy, of another taker's or of none changes nothi
   expect(rowsIn(await move.ask(partition, 1, { copy: 7 }))).toBe(0);
 });
 test("R13: nobody but the owner by the view copies what is served, and nothing that is ahead is copied (R4)", async () => {
-  const { move, partition } = await withPlayers();
+  const { move, partition, players } = await withPlayers();
   expect(await move.ask(partition, 0, { from: incarnationOf(3) })).toEqual({ kind: "busy" });
   await move.ask(partition, 0);
   move.membership.view = viewOfMembers(6, [3]);
   expect(await move.ask(partition, 1, { isLast: true }), "it changed hands meanwhile").toEqual({ kind: "busy" });
-  move.bench.recorder.fall(partition);
+  move.bench.store.loseNextAnswers();
+  move.bench.report(itemAt(players, 0), "GM01");
+  await move.bench.settle();
+  expect(move.bench.recorder.isPartitionAhead(partition)).toBe(true);
   expect(await move.ask(partition, 0, { from: incarnationOf(3) })).toEqual({ kind: "busy" });
   expect(move.holdings.get(partition).kind).toBe("serving");
   move.holdings.forget(partition);

@@ -45,8 +45,10 @@ test("R4, R15: a take-back beside an older snapshot that waits for the encoder h
 });
 test("R3, R15: the copy of before a take-back never follows the one that was taken back", async () => {
   const { bench, jobs, record } = await withQueue();
-  bench.recorder.fall(record.partition);
-  bench.recorder.tick();
+  bench.store.loseNextAnswers();
+  bench.report(1, "GM02");
+  await bench.settle();
+  await bench.pass(100); // the first pause after a fault
   await bench.settle();
   expect([record.state, jobs.length]).toEqual(["healing", 1]);
   bench.recorder.loseClaims(() => true);
