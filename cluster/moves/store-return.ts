@@ -91,8 +91,9 @@ export class StoreReturn {
   }
 
   /**
-   * What this node names of its tables. Under a new run all of them, until what it has to write back is there and the
-   * others have seen it; else only what is ahead.
+   * What this node names of its tables: all of them under a new run, until the others have seen them; else only those of
+   * which the record knows less. What is written back is named no more, even while other tables still wait: two members
+   * would otherwise wait for each other.
    * @param named what it named last; undefined: nothing
    * @returns undefined where it need not be said again
    */
@@ -103,8 +104,10 @@ export class StoreReturn {
       const run = guard.runOf(tag);
       const own = tables.filter(([partition]) => guard.tagOf(partition) === tag);
       if (run === undefined) return [];
-      const namesAll = guard.isAllNamed(tag) || takeBack.isPendingIn(tag);
-      return [{ run, tag, namesAll, tables: namesAll ? own : own.filter(([, { isAhead }]) => isAhead) }];
+      const namesAll = guard.isAllNamed(tag);
+      const isUnstored = (partition: PartitionIndex, isAhead: boolean): boolean =>
+        isAhead || takeBack.isPending(partition);
+      return [{ run, tag, namesAll, tables: own.filter(([at, { isAhead }]) => namesAll || isUnstored(at, isAhead)) }];
     });
     const text = namingText(namings);
     return text === named ? undefined : text;

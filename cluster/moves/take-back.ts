@@ -54,12 +54,7 @@ export class TakeBack {
     this.ports = ports;
   }
 
-  /** Whether a tag's tables are still to be written back. */
-  isPendingIn(tag: number): boolean {
-    for (const partition of this.pending.keys()) if (this.ports.guard.tagOf(partition) === tag) return true;
-    return false;
-  }
-
+  /** Whether its table is still to be written back. */
   isPending(partition: PartitionIndex): boolean {
     return this.pending.has(partition);
   }
@@ -100,8 +95,19 @@ export class TakeBack {
       const tag = guard.tagOf(partition);
       const isFree = !pending.isUnderWay && (this.underWay.get(tag) ?? 0) < AT_ONCE;
       if (!isFree || !guard.isOpenFor(partition) || nowMs() < pending.notBeforeMs) continue;
-      void this.takeBack(partition, pending);
+      // What waits takes no place: two members may each wait for what the other is to write back behind it.
+      if (this.mustWait(partition)) pending.notBeforeMs = nowMs() + RETRY_MS;
+      else void this.takeBack(partition, pending);
     }
+  }
+
+  /** Whether it may be served under another claim soon, or somebody names a newer table of it. */
+  private mustWait(partition: PartitionIndex): boolean {
+    const { holdings, guard } = this.ports;
+    const holding = holdings.get(partition);
+    if (holding.kind === "taking") return true; // it will be served, or be as before
+    const serving = servingIn(holding);
+    return serving !== undefined && guard.isNamedAbove(partition, serving.record.claim.term);
   }
 
   private async takeBack(partition: PartitionIndex, pending: Pending): Promise<void> {
@@ -123,11 +129,9 @@ export class TakeBack {
   private async isDone(partition: PartitionIndex, pending: Pending): Promise<boolean> {
     const { holdings, guard, membership } = this.ports;
     const holding = holdings.get(partition);
-    if (holding.kind === "taking") return false; // it will be served, or be as before
     const serving = servingIn(holding);
     if (serving === undefined) return true;
     const { term } = serving.record.claim;
-    if (guard.isNamedAbove(partition, term)) return false;
     if (membership.view.epoch <= term) {
       await membership.raiseEpoch(term);
       return false;

@@ -241,6 +241,16 @@ export const MOVING_FAULTS: Readonly<Record<string, PlantedFault>> = {
     "const mayBeAbsent = pending.isUnderWay;",
     "a stale holder meets a record that was flushed under the same run",
   ),
+  "a member names what it has written back for as long as any other table waits": {
+    ...fault(
+      "R15",
+      "cluster/moves/store-return.ts",
+      "isAhead || takeBack.isPending(partition);",
+      "isAhead || tables.some(([other]) => takeBack.isPending(other));",
+      "the store back as another while all owners live",
+    ),
+    seeds: [57431],
+  },
   "written back by whoever comes first": {
     rule: "R15",
     patches: [
@@ -251,8 +261,8 @@ export const MOVING_FAULTS: Readonly<Record<string, PlantedFault>> = {
       },
       {
         file: "cluster/moves/take-back.ts",
-        find: "if (guard.isNamedAbove(partition, term)) return false;",
-        replace: "",
+        find: "return serving !== undefined && guard.isNamedAbove(partition, serving.record.claim.term);",
+        replace: "return false;",
       },
     ],
     scenarios: [

@@ -1,10 +1,11 @@
 /** What a member does with a table that the store lost (R15), over the model of the store. */
 import { expect, test } from "vitest";
 import type { Membership } from "../../cluster/members/membership.ts";
+import { StoreReturn } from "../../cluster/moves/store-return.ts";
 import { TakeBack } from "../../cluster/moves/take-back.ts";
 import { TakeOver } from "../../cluster/moves/take-over.ts";
 import type { MemberList } from "../../cluster/ports/shared-store.ts";
-import { namingText } from "../../cluster/records/held-tables.ts";
+import { namedTables, namingText } from "../../cluster/records/held-tables.ts";
 import { RunGuard } from "../../cluster/records/run-guard.ts";
 import { SharedStoreModel, type Step } from "../../simulator/redis/shared-store-model.ts";
 import { KEY } from "../support/bound-store.ts";
@@ -78,23 +79,31 @@ class Bench {
     return bench;
   }
 
-  /** The store's present run is heard of, and all that is held is named under it. */
-  enterRun(isNamed = true): void {
+  /**
+   * The store's present run is heard of, and all that is held is named under it.
+   * @param above what another member has under a higher term
+   */
+  enterRun(isNamed = true, above: readonly number[] = []): void {
     const { guard, move } = this;
     const run = this.model.runOf(MARK);
     guard.learn([run]);
     const held = namingText([{ run, tag: 0, namesAll: isNamed, tables: isNamed ? move.holdings.tables() : [] }]);
-    const listed = [{ member: memberNumber(1), run, held, licenceMs: 400 }];
+    const higher = above.map((partition) => [partition, { term: CLAIM.term + 1, isAhead: false }] as const);
+    const others = namingText([{ run, tag: 0, namesAll: true, tables: higher }]);
+    const listed = [
+      { member: memberNumber(1), run, held, licenceMs: 400 },
+      ...(above.length > 0 ? [{ member: memberNumber(2), run, held: others, licenceMs: 400 }] : []),
+    ];
     const list: MemberList = { view: move.membership.view, listed, revision: 1 };
     const opened = guard.look(list);
     if (isNamed) this.takeBack.onOpen(opened);
   }
 
   /** Time for a retry, with ticks. */
-  async pass(): Promise<void> {
+  async pass(tickMs = 20): Promise<void> {
     const { bench } = this.move;
     for (let count = 0; count < 10; count++) {
-      bench.nowMs += 20;
+      bench.nowMs += tickMs;
       this.takeBack.tick();
       this.takeOver.tick();
       await bench.settle();
@@ -135,6 +144,47 @@ test("R15: what onOpen() decided under a run that is over decides nothing under 
   release();
   await bench.pass();
   expect([bench.model.records.has(3), bench.losses > 0]).toEqual([false, true]);
+});
+test("R15: tables that wait for somebody's newer one hold up none that need not wait", async () => {
+  const bench = await Bench.open();
+  bench.model.beginRun(bench.model.runOf(MARK), "another");
+  bench.model.records.clear();
+  for (const partition of [0, 1, 2]) bench.takeBack.add(partition);
+  bench.enterRun(true, [0, 1, 2]);
+  await bench.pass(120); // a busy node: every tick finds all pauses over
+  const isTaken = [0, 1, 2, 3, 4].map((partition) => bench.model.records.has(partition));
+  expect(isTaken).toEqual([false, false, false, true, true]);
+});
+test("R15: what is written back is named no more, while another table still waits", async () => {
+  const bench = await Bench.open();
+  const { move, guard, takeBack, takeOver, model } = bench;
+  const { membership, holdings } = move;
+  const { recorder } = move.bench;
+  const storeReturn = new StoreReturn({
+    guard,
+    membership: membership as unknown as Membership,
+    recorder,
+    holdings,
+    takeOver,
+    takeBack,
+    store: model.connect(),
+    onNews: () => undefined,
+    onFault: () => undefined,
+    tell: () => undefined,
+    randomId: () => "another",
+  });
+  const named = (): number[] => {
+    const tables = namedTables(storeReturn.naming(undefined) as string, 1).get(0)?.tables;
+    return [...(tables?.keys() ?? [])];
+  };
+  model.beginRun(model.runOf(MARK), "another");
+  model.records.clear();
+  takeBack.add(0);
+  bench.enterRun(true, [0]);
+  await bench.pass();
+  expect(named(), "until the others have seen all").toEqual([...model.records.keys(), 0].toSorted((a, b) => a - b));
+  move.bench.nowMs += LEASE_MS;
+  expect(named()).toEqual([0]);
 });
 test("R15: a kept table that is taken back is not taken over beside that", async () => {
   const bench = await Bench.open();
