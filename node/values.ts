@@ -54,6 +54,7 @@ export const ReportBody = Type.Object(
   { region: Region, gamemode: GameMode, seq: Type.Optional(Seq) },
   { description: "a JSON object" },
 );
+export type ReportBody = Static<typeof ReportBody>;
 export const ReportRow = Type.Object(
   { profileId: ProfileId, region: Region, gamemode: GameMode, seq: Type.Optional(Seq) },
   { description: "a JSON object" },

@@ -1,5 +1,5 @@
 /** The pieces of HTTP that all routes share: the form of answers and refusals, validation by schema, body parsing. */
-import type { FastifyInstance, FastifyReply, FastifyRequest, FastifySchemaCompiler } from "fastify";
+import type { FastifyInstance, FastifyRequest, FastifySchemaCompiler } from "fastify";
 import type { TObject, TSchema } from "typebox";
 import type { Logger } from "pino";
 import type { Entry } from "../entry.ts";
@@ -27,6 +27,15 @@ export class RefusalError extends Error {
   readonly statusCode = 400;
 }
 
+/** An answer on its way to a client, over fastify or over the fast lane. */
+export interface Reply {
+  code(status: number): this;
+  /** @param name in lower case */
+  header(name: string, value: string | number): this;
+  /** @param body text, all ASCII */
+  send(body?: string): unknown;
+}
+
 /** How one route answers; every answer is counted, by status. */
 export class Answers {
   private readonly counts: Float64Array;
@@ -35,23 +44,23 @@ export class Answers {
     this.counts = metrics.answersOf(route);
   }
 
-  json(reply: FastifyReply, status: number, body: string): void {
+  json(reply: Reply, status: number, body: string): void {
     (this.counts[status] as number)++;
     void reply.code(status).header("content-type", JSON_TYPE).send(body);
   }
 
-  empty(reply: FastifyReply, status: number): void {
+  empty(reply: Reply, status: number): void {
     (this.counts[status] as number)++;
     void reply.code(status).send();
   }
 
-  refuse(reply: FastifyReply, status: number, message: string): void {
+  refuse(reply: Reply, status: number, message: string): void {
     if (status === 503 || status === 429) void reply.header("retry-after", RETRY_AFTER_S);
     this.json(reply, status, refusalBody(status, message));
   }
 
   /** Whether the node answers at all; where not, the reason has been sent. */
-  isServing(service: Service, reply: FastifyReply): service is ServingService {
+  isServing(service: Service, reply: Reply): service is ServingService {
     if (service.entry !== undefined) return true;
     const reason = service.status.kind === "ready" ? "no owner" : service.status.reason;
     this.refuse(reply, 503, `cannot answer now: ${reason}`);

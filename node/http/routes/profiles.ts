@@ -1,5 +1,5 @@
 /** A player's own calls: report, look-up, heartbeat, disconnection. */
-import type { FastifyInstance, FastifyReply } from "fastify";
+import type { FastifyInstance } from "fastify";
 import { Type } from "typebox";
 import type { Static } from "typebox";
 import { NO_SEQ } from "../../../cluster/records/presences.ts";
@@ -8,7 +8,7 @@ import { MODES_MAX } from "../../../engine/modes.ts";
 import { emptyProfileId, parseProfileId } from "../../../engine/profile-id.ts";
 import { REGIONS, regionOf } from "../../../engine/regions.ts";
 import { ErrorAnswer, Nothing, ProfileAnswer, Renewed, ReportAnswer, TryAgainAnswer } from "../answers.ts";
-import { Answers, type Context, ignoreBodies } from "../http.ts";
+import { Answers, type Context, ignoreBodies, type Reply } from "../http.ts";
 import type { Service } from "../../service.ts";
 import { ProfileParams, refusal, ReportBody } from "../../values.ts";
 
@@ -28,126 +28,138 @@ const REPORT_ROUTE = "/v1/profiles/:profileId/gamemode";
 const HEARTBEAT_ROUTE = "/v1/profiles/:profileId/heartbeat";
 const IGNORED_BYTES_MAX = 1024;
 type Params = { Params: Static<typeof ProfileParams> };
-type Report = Params & { Body: Static<typeof ReportBody> };
+type Report = Params & { Body: ReportBody };
 
 /** The effects that a report can have. */
 type ReportEffect = "changed" | "renewed" | "late";
 
 const id = emptyProfileId();
 
-export function registerProfiles(app: FastifyInstance, context: Context): void {
-  const answersOf = (call: string): Answers => new Answers(context.metrics, call);
-  const toReport = answersOf(`POST ${REPORT_ROUTE}`);
+export function registerProfiles(app: FastifyInstance, context: Context): ProfileCalls {
+  const calls = new ProfileCalls(context);
   app.post<Report>(REPORT_ROUTE, { schema: REPORT_SCHEMA }, (request, reply) => {
-    report(context, toReport, request.params.profileId, request.body, reply);
+    calls.report(request.params.profileId, request.body, reply);
   });
-  const toFind = answersOf(`GET ${REPORT_ROUTE}`);
   app.get<Params>(REPORT_ROUTE, { schema: FIND_SCHEMA }, (request, reply) => {
-    find(context, toFind, request.params.profileId, reply);
+    calls.find(request.params.profileId, reply);
   });
   void app.register((bodiless, _options, done) => {
-    registerBodiless(bodiless, context);
+    registerBodiless(bodiless, calls);
     done();
   });
+  return calls;
 }
 
 /** Calls that need no body. Libraries name a content type all the same, or send one: both are ignored. */
-function registerBodiless(app: FastifyInstance, context: Context): void {
-  const answersOf = (call: string): Answers => new Answers(context.metrics, call);
+function registerBodiless(app: FastifyInstance, calls: ProfileCalls): void {
   ignoreBodies(app);
   const bodyLimit = IGNORED_BYTES_MAX;
-  const toRenew = answersOf(`PUT ${HEARTBEAT_ROUTE}`);
   app.put<Params>(HEARTBEAT_ROUTE, { schema: HEARTBEAT_SCHEMA, bodyLimit }, (request, reply) => {
-    renew(context, toRenew, request.params.profileId, reply);
+    calls.renew(request.params.profileId, reply);
   });
-  const toRemove = answersOf(`DELETE ${REPORT_ROUTE}`);
   app.delete<Params>(REPORT_ROUTE, { schema: REMOVE_SCHEMA, bodyLimit }, (request, reply) => {
-    remove(context, toRemove, request.params.profileId, reply);
+    calls.remove(request.params.profileId, reply);
   });
 }
 
-function report(
-  { service, metrics }: Context,
-  answers: Answers,
-  profileId: string,
-  body: Static<typeof ReportBody>,
-  reply: FastifyReply,
-): void {
-  if (!answers.isServing(service, reply)) return;
-  const startedMs = metrics.startTiming();
-  parseProfileId(profileId, id);
-  const { region, gamemode, seq = NO_SEQ } = body;
-  const request = { operation: "report", id, region: regionOf(region), mode: gamemode, seq } as const;
-  service.entry.submit(request, (outcome) => {
-    if (outcome.kind === "refused") {
-      metrics.totals.rejected++;
-      return answers.refuse(reply, REFUSALS[outcome.reason].status, REFUSALS[outcome.reason].message(gamemode));
-    }
-    const { isRemembered } = outcome;
-    const effect = outcome.effect as ReportEffect;
-    metrics.totals[effect]++;
-    const where =
-      effect === "late" ? standing(outcome.place) : `"region":"${region.toUpperCase()}","gamemode":"${gamemode}"`;
-    const renewInMs = isRemembered ? service.pace.renewMs() : service.pace.retryMs();
-    metrics.observe("report", startedMs);
-    // Everything in it was checked for its form, so nothing needs to be escaped.
-    const start = `{"profileId":"${profileId.toLowerCase()}",${where},"changed":${effect === "changed"}`;
-    answers.json(reply, isRemembered ? 200 : 202, `${start},"renewInMs":${renewInMs}}`);
-  });
+/** The calls, once their values are checked: of the routes, and of the fast lane. */
+export class ProfileCalls {
+  private readonly context: Context;
+  private readonly toReport: Answers;
+  private readonly toFind: Answers;
+  private readonly toRenew: Answers;
+  private readonly toRemove: Answers;
+
+  constructor(context: Context) {
+    const answersOf = (call: string): Answers => new Answers(context.metrics, call);
+    this.context = context;
+    this.toReport = answersOf(`POST ${REPORT_ROUTE}`);
+    this.toFind = answersOf(`GET ${REPORT_ROUTE}`);
+    this.toRenew = answersOf(`PUT ${HEARTBEAT_ROUTE}`);
+    this.toRemove = answersOf(`DELETE ${REPORT_ROUTE}`);
+  }
+
+  report(profileId: string, body: ReportBody, reply: Reply): void {
+    const { service, metrics } = this.context;
+    const answers = this.toReport;
+    if (!answers.isServing(service, reply)) return;
+    const startedMs = metrics.startTiming();
+    parseProfileId(profileId, id);
+    const { region, gamemode, seq = NO_SEQ } = body;
+    const request = { operation: "report", id, region: regionOf(region), mode: gamemode, seq } as const;
+    service.entry.submit(request, (outcome) => {
+      if (outcome.kind === "refused") {
+        metrics.totals.rejected++;
+        return answers.refuse(reply, REFUSALS[outcome.reason].status, REFUSALS[outcome.reason].message(gamemode));
+      }
+      const { isRemembered } = outcome;
+      const effect = outcome.effect as ReportEffect;
+      metrics.totals[effect]++;
+      const where =
+        effect === "late" ? standing(outcome.place) : `"region":"${region.toUpperCase()}","gamemode":"${gamemode}"`;
+      const renewInMs = isRemembered ? service.pace.renewMs() : service.pace.retryMs();
+      metrics.observe("report", startedMs);
+      // Everything in it was checked for its form, so nothing needs to be escaped.
+      const start = `{"profileId":"${profileId.toLowerCase()}",${where},"changed":${effect === "changed"}`;
+      answers.json(reply, isRemembered ? 200 : 202, `${start},"renewInMs":${renewInMs}}`);
+    });
+  }
+
+  find(profileId: string, reply: Reply): void {
+    const { service } = this.context;
+    const answers = this.toFind;
+    this.ask(answers, "find", profileId, reply, ({ effect, place }) => {
+      if (effect !== "found" || place === undefined)
+        return answers.refuse(reply, 404, notConnected(profileId, service));
+      const lastSeen = new Date(Date.now() - place.ageMs).toISOString();
+      const region = REGIONS[place.region];
+      const found = { profileId: profileId.toLowerCase(), region, gamemode: place.mode, lastSeen };
+      answers.json(reply, 200, JSON.stringify(found));
+    });
+  }
+
+  renew(profileId: string, reply: Reply): void {
+    const { service, metrics } = this.context;
+    const answers = this.toRenew;
+    this.ask(answers, "renew", profileId, reply, ({ effect, isRemembered }) => {
+      if (effect !== "renewed") return answers.refuse(reply, 404, notConnected(profileId, service));
+      metrics.totals.heartbeats++;
+      const { pace } = service;
+      // Where the store cannot be written the player should report again soon: only a report can be stored.
+      answers.empty(reply.header("renew-in-ms", isRemembered ? pace.renewMs() : pace.retryMs()), 204);
+    });
+  }
+
+  remove(profileId: string, reply: Reply): void {
+    this.ask(this.toRemove, "remove", profileId, reply, ({ effect, isRemembered }) => {
+      if (effect === "removed") this.context.metrics.totals.removals++;
+      this.toRemove.empty(reply, isRemembered ? 204 : 202);
+    });
+  }
+
+  /** Asks for what needs no more than the player's id. */
+  private ask(
+    answers: Answers,
+    operation: "find" | "renew" | "remove",
+    profileId: string,
+    reply: Reply,
+    answer: (done: Done) => void,
+  ): void {
+    const { service } = this.context;
+    if (!answers.isServing(service, reply)) return;
+    parseProfileId(profileId, id);
+    service.entry.submit({ operation, id, region: 0, mode: "", seq: NO_SEQ }, (outcome) => {
+      if (outcome.kind === "done") return answer(outcome);
+      const { status, message } = REFUSALS[outcome.reason];
+      answers.refuse(reply, status, message(""));
+    });
+  }
 }
 
 /** What stands of the player whose report came late. */
 function standing(place: Place | undefined): string {
   if (place === undefined || place.region < 0) return `"region":null,"gamemode":null`;
   return `"region":"${REGIONS[place.region]}","gamemode":"${place.mode}"`;
-}
-
-function find({ service }: Context, answers: Answers, profileId: string, reply: FastifyReply): void {
-  ask(service, answers, "find", profileId, reply, ({ effect, place }) => {
-    if (effect !== "found" || place === undefined) return answers.refuse(reply, 404, notConnected(profileId, service));
-    const lastSeen = new Date(Date.now() - place.ageMs).toISOString();
-    const region = REGIONS[place.region];
-    answers.json(
-      reply,
-      200,
-      JSON.stringify({ profileId: profileId.toLowerCase(), region, gamemode: place.mode, lastSeen }),
-    );
-  });
-}
-
-function renew({ service, metrics }: Context, answers: Answers, profileId: string, reply: FastifyReply): void {
-  ask(service, answers, "renew", profileId, reply, ({ effect, isRemembered }) => {
-    if (effect !== "renewed") return answers.refuse(reply, 404, notConnected(profileId, service));
-    metrics.totals.heartbeats++;
-    const { pace } = service;
-    // Where the store cannot be written the player should report again soon: only a report can be stored.
-    answers.empty(reply.header("renew-in-ms", isRemembered ? pace.renewMs() : pace.retryMs()), 204);
-  });
-}
-
-function remove({ service, metrics }: Context, answers: Answers, profileId: string, reply: FastifyReply): void {
-  ask(service, answers, "remove", profileId, reply, ({ effect, isRemembered }) => {
-    if (effect === "removed") metrics.totals.removals++;
-    answers.empty(reply, isRemembered ? 204 : 202);
-  });
-}
-
-/** Asks for what needs no more than the player's id. */
-function ask(
-  service: Service,
-  answers: Answers,
-  operation: "find" | "renew" | "remove",
-  profileId: string,
-  reply: FastifyReply,
-  answer: (done: Done) => void,
-): void {
-  if (!answers.isServing(service, reply)) return;
-  parseProfileId(profileId, id);
-  service.entry.submit({ operation, id, region: 0, mode: "", seq: NO_SEQ }, (outcome) => {
-    if (outcome.kind === "done") return answer(outcome);
-    const { status, message } = REFUSALS[outcome.reason];
-    answers.refuse(reply, status, message(""));
-  });
 }
 
 function notConnected(profileId: string, { settings }: Service): string {

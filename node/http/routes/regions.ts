@@ -1,31 +1,24 @@
 /** What anybody may ask: popular modes of a region, regions, players. */
-import type { FastifyInstance, FastifyReply } from "fastify";
+import type { FastifyInstance } from "fastify";
 import type { Static } from "typebox";
 import { REGIONS, regionOf } from "../../../engine/regions.ts";
 import { ErrorAnswer, PlayersAnswer, RegionsAnswer, TopAnswer, TryAgainAnswer, Unchanged } from "../answers.ts";
 import type { RegionCounts, Wholeness } from "../../entry.ts";
-import { Answers, type Context } from "../http.ts";
+import { Answers, type Context, type Reply } from "../http.ts";
 import { Clock, isTagNamed, PopularModes } from "../popular-modes.ts";
 import { RegionParams, TopQuery } from "../../values.ts";
 
 const TOP_ROUTE = "/v1/regions/:region/gamemode";
 const MAX_AGE = "public, max-age=1";
 
-export function registerRegions(app: FastifyInstance, context: Context): void {
+export function registerRegions(app: FastifyInstance, context: Context): PopularModesCall {
   const { service, metrics } = context;
 
   type Top = { Params: Static<typeof RegionParams>; Querystring: { top: number } };
-  const toTop = new Answers(metrics, `GET ${TOP_ROUTE}`);
-  const topAnswers = new TopAnswers(toTop);
-  app.get<Top>(TOP_ROUTE, { schema: TOP_SCHEMA }, (request, reply) => {
-    if (!toTop.isServing(service, reply)) return;
-    const { entry } = service;
-    const { headers, query } = request;
-    const region = regionOf(request.params.region);
-    const send = (counts: RegionCounts): void =>
-      topAnswers.send(reply, REGIONS[region] as string, counts, query.top, headers["if-none-match"]);
-    if (!isOwnerAsked(headers["cache-control"])) return send(entry.regionCounts(region));
-    entry.askOwner(region, (counts) => send(counts ?? { ...entry.regionCounts(region), isStale: true }));
+  const popularModes = new PopularModesCall(context);
+  app.get<Top>(TOP_ROUTE, { schema: TOP_SCHEMA }, ({ headers, params, query }, reply) => {
+    const isFromOwner = isOwnerAsked(headers["cache-control"]);
+    popularModes.answer(regionOf(params.region), query.top, headers["if-none-match"], isFromOwner, reply);
   });
 
   const toRegions = new Answers(metrics, "GET /v1/regions");
@@ -41,22 +34,40 @@ export function registerRegions(app: FastifyInstance, context: Context): void {
     const { players, ...wholeness } = service.entry.players();
     toPlayers.json(reply, 200, JSON.stringify({ players, ...flawsOf(wholeness) }));
   });
+  return popularModes;
 }
 
 /** Answers with the top modes of a region, or that they are still what the client knows. */
-class TopAnswers {
+export class PopularModesCall {
+  private readonly service: Context["service"];
   private readonly answers: Answers;
   private readonly popularModes = new PopularModes();
   private readonly clock = new Clock();
 
-  constructor(answers: Answers) {
-    this.answers = answers;
+  constructor({ service, metrics }: Context) {
+    this.service = service;
+    this.answers = new Answers(metrics, `GET ${TOP_ROUTE}`);
   }
 
-  send(reply: FastifyReply, region: string, counts: RegionCounts, top: number, known: string | undefined): void {
+  /**
+   * @param region its number
+   * @param top 1 to 100
+   * @param known what If-None-Match names
+   * @param isFromOwner asks for more than what this node happens to know
+   */
+  answer(region: number, top: number, known: string | undefined, isFromOwner: boolean, reply: Reply): void {
+    const { answers, service } = this;
+    if (!answers.isServing(service, reply)) return;
+    const { entry } = service;
+    const send = (counts: RegionCounts): void => this.send(reply, REGIONS[region] as string, counts, top, known);
+    if (!isFromOwner) return send(entry.regionCounts(region));
+    entry.askOwner(region, (counts) => send(counts ?? { ...entry.regionCounts(region), isStale: true }));
+  }
+
+  private send(reply: Reply, region: string, counts: RegionCounts, top: number, known: string | undefined): void {
     const answer = this.popularModes.answer(region, counts, top);
     const asOf = this.clock.ago(counts.ageMs);
-    void reply.header("cache-control", MAX_AGE).header("etag", answer.etag);
+    reply.header("cache-control", MAX_AGE).header("etag", answer.etag);
     if (known !== undefined && isTagNamed(known, answer.etag)) this.answers.empty(reply.header("as-of", asOf), 304);
     else this.answers.json(reply, 200, answer.before + asOf + answer.after);
   }
