@@ -3,14 +3,14 @@ import { flushCompileCache } from "node:module";
 import { resolve } from "node:path";
 import { type Logger, pino } from "pino";
 import { makeApp } from "./http/app.ts";
-import { Connections } from "./http/connections.ts";
+import type { Connections } from "./http/connections/connections.ts";
 import { listenWidely } from "./http/listening.ts";
 import { Metrics } from "./metrics.ts";
 import { listenedUrl, listenFailure, portOf, reachableUrl } from "./place.ts";
 import type { Service } from "./service.ts";
 import type { Settings } from "./settings.ts";
 
-type App = Awaited<ReturnType<typeof makeApp>>;
+type App = Awaited<ReturnType<typeof makeApp>>["app"];
 
 const CLOSE_WITHIN_MS = 25_000;
 /** Ctrl-C arrives twice (from the terminal and from npm): a second signal so soon is ignored. */
@@ -23,8 +23,8 @@ const REPEAT_WITHIN_MS = 1000;
 export async function run(settings: Settings, version: string): Promise<never> {
   const log = pino({ level: settings.logLevel }, pino.destination({ dest: 2, sync: true }));
   const service = await makeService(settings, log);
-  const app = await makeApp({ service, metrics: new Metrics(service), log, version });
-  const connections = new Connections(app.server);
+  const context = { service, metrics: new Metrics(service), log, version };
+  const { app, connections } = await makeApp(context, settings.isLaneOpen);
   await listen(app, settings);
   const isAlone = settings.redisUrl === undefined; // until it serves it has nothing to finish, and may just end
   if (!isAlone) closeOnSignals(() => close(app, connections, service, log), log);

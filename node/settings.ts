@@ -20,6 +20,8 @@ export interface Settings {
   readonly leaseMs: number;
   readonly deadlineMs: number;
   readonly logLevel: string;
+  /** Reports, heartbeats and popular modes are read past the HTTP framework. */
+  readonly isLaneOpen: boolean;
   readonly isRepair: boolean;
   /** The node's name, for people. */
   readonly id: string | undefined;
@@ -112,6 +114,10 @@ const SETTINGS = {
     "longest a request waits for the owner and the store",
   ),
   logLevel: choice("HEADCOUNT_LOG_LEVEL", "info", LOG_LEVELS, "what is logged, on standard error"),
+  isLaneOpen: {
+    ...choice("HEADCOUNT_FAST_LANE", "on", ["on", "off"], "off: every request goes through fastify"),
+    parse: (value) => (value === "on" || value === "off" ? value === "on" : undefined),
+  },
   isRepair: {
     ...choice(
       "HEADCOUNT_REPAIR",
@@ -197,6 +203,7 @@ export function readSettings(everything: Environment): Settings {
     leaseMs,
     deadlineMs,
     logLevel: read(SETTINGS.logLevel, environment),
+    isLaneOpen: read(SETTINGS.isLaneOpen, environment),
     isRepair: read(SETTINGS.isRepair, environment),
     id: read(SETTINGS.id, environment),
     redisUrl,

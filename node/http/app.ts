@@ -2,36 +2,35 @@
 import fastifySwagger from "@fastify/swagger";
 import fastifySwaggerUi from "@fastify/swagger-ui";
 import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from "fastify";
-import type { ServerResponse } from "node:http";
-import type { Socket } from "node:net";
-import {
-  Answers,
-  type Context,
-  JSON_TYPE,
-  refusalBody,
-  refusalOf,
-  registerBodyParser,
-  validatorCompiler,
-} from "./http.ts";
+import { Connections } from "./connections/connections.ts";
+import { FastCalls } from "./connections/fast-calls.ts";
+import { Answers, type Context, refusalOf, registerBodyParser, validatorCompiler } from "./http.ts";
 import { registerOperators } from "./routes/operators.ts";
 import { registerProfiles } from "./routes/profiles.ts";
 import { registerRegions } from "./routes/regions.ts";
-import { registerReports } from "./routes/reports.ts";
+import { registerReports, REPORTS_BYTES_MAX, REPORTS_ROUTE } from "./routes/reports.ts";
+import type { Metrics } from "../metrics.ts";
 import { shown } from "../values.ts";
+
+export interface App {
+  readonly app: FastifyInstance;
+  readonly connections: Connections;
+}
 
 const BODY_BYTES_MAX = 4096;
 const REQUEST_WITHIN_MS = 10_000;
 const PARAM_LENGTH_MAX = 16_384; // no limit of the router's own: the value's form is checked, and told
 
-export async function makeApp(context: Context): Promise<FastifyInstance> {
+export async function makeApp(context: Context, isLaneOpen: boolean): Promise<App> {
+  const malformed = new Answers(context.metrics, "malformed");
   const app = Fastify({
     logger: false, // a logger of fastify's makes a child for every request, a tenth of what a report costs
     bodyLimit: BODY_BYTES_MAX,
     requestTimeout: REQUEST_WITHIN_MS,
-    http: { connectionsCheckingInterval: 1000, requireHostHeader: false },
+    http: { connectionsCheckingInterval: 1000, headersTimeout: REQUEST_WITHIN_MS, requireHostHeader: false },
     return503OnClosing: false, // while draining, what comes on an open connection is still answered
     routerOptions: { maxParamLength: PARAM_LENGTH_MAX },
-    clientErrorHandler: refuseMalformed,
+    clientErrorHandler: (error, connection) => connections.refuse(error, connection),
     frameworkErrors: (error, request, reply) =>
       refuse(context, error, request as FastifyRequest, reply as FastifyReply),
   });
@@ -42,10 +41,6 @@ export async function makeApp(context: Context): Promise<FastifyInstance> {
   const elsewhere = new Answers(context.metrics, "none");
   app.setNotFoundHandler((request, reply) => {
     elsewhere.refuse(reply, 404, `no such thing: ${request.method} ${shown(request.url)}`);
-  });
-  app.server.on("checkExpectation", (_request, response: ServerResponse) => {
-    response.writeHead(417, { "content-type": JSON_TYPE, connection: "close" });
-    response.end(refusalBody(417, "expect must be 100-continue, got something else"));
   });
   await app.register(fastifySwagger, {
     openapi: {
@@ -58,11 +53,19 @@ export async function makeApp(context: Context): Promise<FastifyInstance> {
     },
   });
   await app.register(fastifySwaggerUi, { routePrefix: "/docs" });
-  registerProfiles(app, context);
+  const profiles = registerProfiles(app, context);
   registerReports(app, context);
-  registerRegions(app, context);
+  const popularModes = registerRegions(app, context);
   registerOperators(app, context);
-  return app;
+  const calls = new FastCalls({ profiles, popularModes });
+  const connections = new Connections(app.server, calls, {
+    isLaneOpen,
+    requestMs: REQUEST_WITHIN_MS,
+    bodyBytesMax: (target) => (target.startsWith(REPORTS_ROUTE) ? REPORTS_BYTES_MAX : BODY_BYTES_MAX),
+    onRefused: (status) => malformed.count(status),
+  });
+  registerConnections(context.metrics, connections);
+  return { app, connections };
 }
 
 function refuse({ log, metrics }: Context, error: Error, request: FastifyRequest, reply: FastifyReply): void {
@@ -71,16 +74,16 @@ function refuse({ log, metrics }: Context, error: Error, request: FastifyRequest
   new Answers(metrics, request.routeOptions.url ?? "none").refuse(reply, status, message);
 }
 
-/** What is not HTTP gets an answer all the same, and the connection ends. */
-function refuseMalformed(error: Error & { code?: string }, socket: Socket): void {
-  if (error.code === "ECONNRESET" || socket.destroyed) return;
-  const [status, reason, message] =
-    error.code === "HPE_HEADER_OVERFLOW"
-      ? [431, "Request Header Fields Too Large", "headers must be at most 16384 bytes, got more"]
-      : error.code === "ERR_HTTP_REQUEST_TIMEOUT"
-        ? [408, "Request Timeout", `a request must be whole within ${REQUEST_WITHIN_MS} ms`]
-        : [400, "Bad Request", "the request must be well-formed HTTP/1.1"];
-  const body = refusalBody(status, message);
-  const head = `HTTP/1.1 ${status} ${reason}\r\ncontent-type: application/json; charset=utf-8\r\n`;
-  socket.end(`${head}content-length: ${Buffer.byteLength(body)}\r\nconnection: close\r\n\r\n${body}`);
+function registerConnections(metrics: Metrics, connections: Connections): void {
+  metrics.labelledCounter(
+    "requests_by_way_total",
+    "Requests by their way: the fast lane, a detour through fastify, or a connection handed over to fastify",
+    "way",
+    () => connections.ways,
+  );
+  metrics.counter(
+    "connections_given_up_total",
+    "Connections closed since their clients took nothing of their answers",
+    () => connections.givenUp,
+  );
 }

@@ -44,13 +44,17 @@ export class Answers {
     this.counts = metrics.answersOf(route);
   }
 
-  json(reply: Reply, status: number, body: string): void {
+  count(status: number): void {
     (this.counts[status] as number)++;
+  }
+
+  json(reply: Reply, status: number, body: string): void {
+    this.count(status);
     void reply.code(status).header("content-type", JSON_TYPE).send(body);
   }
 
   empty(reply: Reply, status: number): void {
-    (this.counts[status] as number)++;
+    this.count(status);
     void reply.code(status).send();
   }
 

@@ -2,16 +2,20 @@
 import { connect } from "node:net";
 import Fastify from "fastify";
 import { expect, onTestFinished, test } from "vitest";
-import { Connections } from "../../node/http/connections.ts";
+import { Connections } from "../../node/http/connections/connections.ts";
+import type { FastCalls } from "../../node/http/connections/fast-calls.ts";
 import { portOf } from "../../node/place.ts";
 import { until } from "../support/until.ts";
 
 const HOST = "127.0.0.1";
+const OPTIONS = { isLaneOpen: true, requestMs: 10_000, bodyBytesMax: () => 4096, onRefused: () => undefined };
+/** The lane knows no call. */
+const NO_CALLS = { match: () => undefined } as unknown as FastCalls;
 
 test("Connections.tellToClose() has every answer end its connection, also that to a request that has begun", async () => {
   const app = Fastify();
   app.post("/", async () => "here");
-  const connections = new Connections(app.server);
+  const connections = new Connections(app.server, NO_CALLS, OPTIONS);
   await app.listen({ host: HOST, port: 0 });
   onTestFinished(() => app.close());
   let requests = 0;

@@ -9,8 +9,8 @@ import { Answers, type Context, validatorCompiler } from "../http.ts";
 import { BatchBody, BatchBodyShown, Check, checkedId, ReportRow } from "../../values.ts";
 import { REFUSALS } from "./profiles.ts";
 
-const ROUTE = "/v1/reports";
-const BODY_BYTES_MAX = 2 * 1024 * 1024;
+export const REPORTS_ROUTE = "/v1/reports";
+export const REPORTS_BYTES_MAX = 2 * 1024 * 1024;
 
 interface Rejection {
   readonly index: number;
@@ -21,14 +21,15 @@ interface Rejection {
 const rowCheck = new Check(ReportRow, "report");
 
 export function registerReports(app: FastifyInstance, context: Context): void {
-  const answers = new Answers(context.metrics, `POST ${ROUTE}`);
+  const answers = new Answers(context.metrics, `POST ${REPORTS_ROUTE}`);
   const options = {
-    bodyLimit: BODY_BYTES_MAX,
+    bodyLimit: REPORTS_BYTES_MAX,
     schema: SCHEMA,
     // Rows are checked one by one; the schema that readers see says what they are.
-    validatorCompiler: () => validatorCompiler({ schema: BatchBody, httpPart: "body", method: "POST", url: ROUTE }),
+    validatorCompiler: () =>
+      validatorCompiler({ schema: BatchBody, httpPart: "body", method: "POST", url: REPORTS_ROUTE }),
   };
-  app.post<{ Body: Static<typeof BatchBody> }>(ROUTE, options, (request, reply) => {
+  app.post<{ Body: Static<typeof BatchBody> }>(REPORTS_ROUTE, options, (request, reply) => {
     reportAll(context, answers, request.body.reports, reply);
   });
 }

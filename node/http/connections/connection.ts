@@ -1,0 +1,315 @@
+/**
+ * One client's connection. What comes in a call's plain form takes the fast lane: it is read here, and answered in one write.
+ * Another request that is framed as plainly takes a detour: fastify gets exactly its bytes, and the lane goes on behind its
+ * answer. From the first byte that is not plain on, everything goes to fastify.
+ */
+import { STATUS_CODES } from "node:http";
+import type { Socket } from "node:net";
+import type { Reply } from "../http.ts";
+import type { Connections } from "./connections.ts";
+import { Head } from "./head.ts";
+import { StandIn } from "./stand-in.ts";
+
+/** Answers under way on one connection; more requests are read when these are answered. */
+const ANSWERS_MAX = 64;
+/** While so much is unread the socket is not read. */
+const UNREAD_MAX = 16_384;
+/** What fastify is handed at once of bytes that may hold many requests: some forty of the smallest. */
+const HANDED_MAX = 1024;
+/** What still comes after the last answer is read for so long, and so much of it: closed earlier, a client may lose the answer. */
+const LINGER_MS = 2000;
+const LINGER_BYTES_MAX = 4 * 1024 * 1024;
+/** How long a client may take nothing of what is written to it. */
+const TAKE_WITHIN_MS = 20_000;
+
+/** By status. */
+const STATUS_LINES = Array.from(
+  { length: 600 },
+  (_, status) => `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? "unknown"}\r\n`,
+);
+const NOTHING = Buffer.alloc(0);
+const head = new Head();
+
+/**
+ * `lane`: reads plain requests. `detour`: fastify answers one request. `handed over`: fastify gets everything. `ending`: the last
+ * answer is written.
+ */
+type State = "lane" | "detour" | "handed over" | "ending";
+
+export class Connection {
+  private readonly socket: Socket;
+  private readonly all: Connections;
+  private state: State;
+  private unread: Buffer = NOTHING;
+  private readonly answers: LaneReply[] = [];
+  private standIn: StandIn | undefined;
+  /** Bytes of the request on its detour that fastify has not got yet. */
+  private detourLeft = 0;
+  private isAnswered = false;
+  /** The stand-in takes more bytes. */
+  private isWanted = true;
+  /** The client sends nothing more. */
+  private hasEnded = false;
+  private isPaused = false;
+  private isDirty = false;
+  /** Since when it is as it is: idle, in the middle of a head, ending; `hasAsked` tells idle from never used. */
+  private sinceMs: number;
+  private hasAsked = false;
+  private lingered = 0;
+  /** What the client had taken, and when that was last seen to grow. */
+  private taken = 0;
+  private takenAtMs: number;
+
+  constructor(socket: Socket, all: Connections) {
+    this.socket = socket;
+    this.all = all;
+    this.state = all.isLaneOpen ? "lane" : "handed over";
+    this.sinceMs = this.takenAtMs = all.nowMs;
+    socket.on("data", (bytes: Buffer) => this.onData(bytes));
+    socket.on("end", () => this.onEnd());
+    socket.on("drain", () => this.goOn());
+    socket.on("error", (error) => this.standIn?.destroy(error));
+    socket.on("close", () => this.onClose());
+    if (this.state === "handed over") this.standIn = this.makeStandIn(); // its time limits begin at once
+  }
+
+  // What comes in.
+
+  private onData(bytes: Buffer): void {
+    if (this.state === "ending") {
+      this.lingered += bytes.length;
+      if (this.lingered > LINGER_BYTES_MAX) this.socket.destroy();
+      return;
+    }
+    if (this.unread.length === 0 && this.answers.length === 0) this.sinceMs = this.all.nowMs;
+    this.unread = this.unread.length === 0 ? bytes : Buffer.concat([this.unread, bytes]);
+    this.goOn();
+  }
+
+  private onEnd(): void {
+    this.hasEnded = true;
+    this.goOn();
+  }
+
+  private onClose(): void {
+    this.state = "ending";
+    this.unread = NOTHING;
+    this.standIn?.destroy();
+    this.all.forget(this);
+  }
+
+  private goOn(): void {
+    if (this.state === "lane") this.readPlain();
+    if (this.state === "detour") this.feedDetour();
+    if (this.state === "handed over") this.feedAll();
+    if (this.state === "lane" && this.hasEnded && this.unread.length === 0 && this.answers.length === 0) this.finish();
+    const isFull = this.state !== "ending" && this.unread.length >= UNREAD_MAX;
+    if (isFull === this.isPaused) return;
+    this.isPaused = isFull;
+    if (isFull) this.socket.pause();
+    else this.socket.resume();
+  }
+
+  // The fast lane.
+
+  private readPlain(): void {
+    const bytes = this.unread;
+    let at = 0;
+    while (at < bytes.length && this.state === "lane" && this.hasRoom()) {
+      const reading = head.read(bytes, at);
+      if (reading === "partial" && !this.hasEnded) break;
+      const length = head.end - at + (head.bodyLength ?? 0);
+      const isAtHand = reading === "whole" && bytes.length - at >= length;
+      const call = isAtHand ? this.all.calls.match(head, bytes) : undefined;
+      if (call !== undefined) {
+        at += length;
+        this.hasAsked = true;
+        this.all.ways.lane++;
+        const reply = new LaneReply(this);
+        this.answers.push(reply);
+        call(reply);
+      } else if (this.answers.length > 0) break;
+      else if (reading === "whole") this.takeDetour(length);
+      else this.state = "handed over";
+    }
+    this.unread = at === bytes.length ? NOTHING : bytes.subarray(at);
+  }
+
+  /** While the node drains, the answer to one request is the last on its connection. */
+  private hasRoom(): boolean {
+    return this.answers.length < (this.all.isClosing ? 1 : ANSWERS_MAX) && !this.socket.writableNeedDrain;
+  }
+
+  onSettled(): void {
+    if (this.isDirty || this.state === "ending") return;
+    this.isDirty = true;
+    this.all.flushSoon(this);
+  }
+
+  /** Writes the answers that are there, in the order of the requests. */
+  flush(): void {
+    this.isDirty = false;
+    if (this.state === "ending") return;
+    let count = 0;
+    while (this.answers[count]?.isSettled === true) count++;
+    if (count === 0) return;
+    const isLast = this.all.isClosing && count === this.answers.length;
+    const kept = this.all.keptAliveLines();
+    let text = "";
+    for (const [index, answer] of this.answers.splice(0, count).entries())
+      text += answer.text(isLast && index === count - 1 ? this.all.closedLines() : kept);
+    this.socket.write(text, "latin1");
+    this.sinceMs = this.all.nowMs;
+    if (isLast) this.finish();
+    else if (this.unread.length > 0 || this.hasEnded) this.goOn();
+  }
+
+  // Through fastify.
+
+  private takeDetour(length: number): void {
+    this.state = "detour";
+    this.hasAsked = true;
+    this.detourLeft = length;
+    this.isAnswered = false;
+    this.all.ways.detour++;
+  }
+
+  private feedDetour(): void {
+    while (this.isWanted && this.detourLeft > 0 && this.unread.length > 0)
+      this.detourLeft -= this.hand(Math.min(this.detourLeft, this.unread.length));
+    if (this.detourLeft === 0 && this.isAnswered) return this.backToLane();
+    if (this.hasEnded && this.detourLeft > 0 && this.unread.length === 0) this.standIn?.push(null); // it broke off
+  }
+
+  private backToLane(): void {
+    this.state = "lane";
+    this.sinceMs = this.all.nowMs;
+    this.socket.setTimeout(0); // the lane has its own limit
+    if (this.unread.length > 0 || this.hasEnded) this.goOn();
+  }
+
+  private feedAll(): void {
+    const standIn = (this.standIn ??= this.makeStandIn());
+    while (this.isWanted && this.unread.length > 0 && !this.all.inTurn.hasWaiting(standIn))
+      this.hand(Math.min(HANDED_MAX, this.unread.length));
+    if (this.hasEnded && this.unread.length === 0) standIn.push(null);
+  }
+
+  private hand(length: number): number {
+    const bytes = this.unread.subarray(0, length);
+    this.unread = length === this.unread.length ? NOTHING : this.unread.subarray(length);
+    this.standIn ??= this.makeStandIn();
+    this.isWanted = this.standIn.push(bytes);
+    return length;
+  }
+
+  private makeStandIn(): StandIn {
+    const standIn = new StandIn(this.socket, {
+      onRead: () => {
+        if (this.isWanted) return;
+        this.isWanted = true;
+        this.goOn();
+      },
+      onEnd: () => this.finish(),
+      onDestroyed: () => {
+        if (this.standIn === standIn) this.standIn = undefined;
+        this.isWanted = true;
+        if (this.state === "detour" || this.state === "handed over") this.socket.destroy();
+      },
+    });
+    this.all.serve(standIn, this);
+    return standIn;
+  }
+
+  /** All requests that fastify got are answered. */
+  onIdle(): void {
+    if (this.state === "detour") this.isAnswered = true;
+    this.goOn();
+  }
+
+  get isHandedOver(): boolean {
+    return this.state === "handed over";
+  }
+
+  // The end.
+
+  /** Nothing more is answered. */
+  finish(last = ""): void {
+    if (this.state === "ending") return;
+    this.state = "ending";
+    this.unread = NOTHING;
+    this.sinceMs = this.all.nowMs;
+    this.socket.end(last, "latin1");
+    this.socket.resume();
+  }
+
+  destroy(): void {
+    this.socket.destroy();
+  }
+
+  /** While the node drains: closes where nothing is under way. */
+  closeIfUnused(): void {
+    const isUnderWay = this.state === "lane" ? this.answers.length > 0 : this.state === "detour";
+    const isBusy = this.standIn !== undefined && this.all.inTurn.isBusy(this.standIn);
+    if (this.unread.length === 0 && !isUnderWay && !isBusy && this.state !== "ending") this.socket.destroy();
+  }
+
+  /** Keeps the time limits. To be called once a second. */
+  tick(nowMs: number): void {
+    if (this.isStuck(nowMs)) {
+      this.all.givenUp++;
+      return this.destroy();
+    }
+    const passedMs = nowMs - this.sinceMs;
+    if (this.state === "ending" && passedMs > LINGER_MS) return this.destroy();
+    if (this.state !== "lane" || this.answers.length > 0) return;
+    const isIdle = this.hasAsked && this.unread.length === 0;
+    if (isIdle && passedMs > this.all.idleMs) this.destroy();
+    if (!isIdle && passedMs > this.all.requestMs) this.finish(this.all.tooLate());
+  }
+
+  /** Whether the client has taken nothing for too long of what was written to it. */
+  private isStuck(nowMs: number): boolean {
+    const { bytesWritten, writableLength } = this.socket;
+    const taken = bytesWritten - writableLength;
+    if (writableLength === 0 || taken !== this.taken) this.takenAtMs = nowMs;
+    this.taken = taken;
+    return nowMs - this.takenAtMs > TAKE_WITHIN_MS;
+  }
+}
+
+/** An answer of the fast lane, as fastify would write it. */
+class LaneReply implements Reply {
+  isSettled = false;
+  private readonly connection: Connection;
+  private status = 200;
+  private headers = "";
+  private body: string | undefined;
+
+  constructor(connection: Connection) {
+    this.connection = connection;
+  }
+
+  code(status: number): this {
+    this.status = status;
+    return this;
+  }
+
+  header(name: string, value: string | number): this {
+    this.headers += `${name}: ${value}\r\n`;
+    return this;
+  }
+
+  send(body?: string): void {
+    this.body = body;
+    this.isSettled = true;
+    this.connection.onSettled();
+  }
+
+  /** @param ending the last lines of the head */
+  text(ending: string): string {
+    const { status, headers, body } = this;
+    const start = `${STATUS_LINES[status] as string}${headers}`;
+    return body === undefined ? start + ending : `${start}content-length: ${body.length}\r\n${ending}${body}`;
+  }
+}

@@ -1,0 +1,156 @@
+/**
+ * The listener's connections: what they share, their time limits, and their end. Node's HTTP server gets a stand-in of each
+ * connection, when first needed.
+ */
+import type { RequestListener, Server } from "node:http";
+import type { Socket } from "node:net";
+import type { Duplex } from "node:stream";
+import { invariant } from "../../../engine/invariant.ts";
+import { Connection } from "./connection.ts";
+import { DateLine } from "./date-line.ts";
+import type { FastCalls } from "./fast-calls.ts";
+import { InTurn } from "./in-turn.ts";
+import { lastAnswer, type MalformedError, refuseExpectation, refuseMalformed, tooLate } from "./malformed.ts";
+import type { StandIn } from "./stand-in.ts";
+
+const LOOK_EVERY_MS = 20;
+const DRAIN_WITHIN_MS = 10_000;
+const TICK_MS = 1000;
+/** Node's server waits for so much longer than it tells clients, who may be about to send. */
+const IDLE_BUFFER_MS = 1000;
+
+export interface ConnectionsOptions {
+  readonly isLaneOpen: boolean;
+  /** A request must be whole within so long. */
+  readonly requestMs: number;
+  /** Of a request with this target. */
+  readonly bodyBytesMax: (target: string) => number;
+  /** Told of each status with which something is refused that is no request. */
+  readonly onRefused: (status: number) => void;
+}
+
+export class Connections {
+  /** For what Node's parser gives up. */
+  readonly refuse: (error: MalformedError, connection: Duplex) => void;
+  readonly inTurn: InTurn;
+  readonly calls: FastCalls;
+  readonly isLaneOpen: boolean;
+  readonly requestMs: number;
+  /** Requests by the way they took. */
+  readonly ways = { lane: 0, detour: 0, "handed over": 0 };
+  /** Connections that were closed since their clients took nothing of their answers. */
+  givenUp = 0;
+  isClosing = false;
+  /** As of the last tick. */
+  nowMs = performance.now();
+  private readonly onRefused: (status: number) => void;
+  private readonly server: Server;
+  /** Node's own listener of connections. */
+  private readonly serveAny: (connection: Duplex) => void;
+  private readonly all = new Set<Connection>();
+  private readonly byStandIn = new Map<Duplex, Connection>();
+  private readonly dirty: Connection[] = [];
+  private readonly dateLine = new DateLine();
+
+  /** @param server the framework's: its requests and connections come here first from now on */
+  constructor(server: Server, calls: FastCalls, options: ConnectionsOptions) {
+    this.server = server;
+    this.calls = calls;
+    this.isLaneOpen = options.isLaneOpen;
+    this.requestMs = options.requestMs;
+    this.onRefused = options.onRefused;
+    this.inTurn = new InTurn(takenFrom(server, "request") as RequestListener, {
+      onTake: (standIn) => void (this.ways["handed over"] += Number(this.byStandIn.get(standIn)?.isHandedOver)),
+      onIdle: (standIn) => this.byStandIn.get(standIn)?.onIdle(),
+    });
+    server.on("request", (request, response) => this.inTurn.take(request, response));
+    server.on("checkExpectation", (request, response) => this.inTurn.take(request, response, refuseExpectation));
+    server.on("checkContinue", (request, response) => this.inTurn.take(request, response, this.continued(options)));
+    const serveAny = takenFrom(server, "connection");
+    this.serveAny = (connection) => serveAny.call(server, connection);
+    server.on("connection", (socket: Socket) => this.all.add(new Connection(socket, this)));
+    this.refuse = refuseMalformed(this.inTurn, options.requestMs, options.onRefused);
+    // A client may end its side after a request, and is answered all the same. Not in Node's types.
+    Object.assign(server, { httpAllowHalfOpen: true });
+    setInterval(() => this.tick(), TICK_MS).unref();
+  }
+
+  /** What a client is told that was too slow. */
+  tooLate(): string {
+    const [status, message] = tooLate(this.requestMs);
+    this.onRefused(status);
+    return lastAnswer(status, message);
+  }
+
+  /** How long a connection may be idle. */
+  get idleMs(): number {
+    return this.server.keepAliveTimeout + IDLE_BUFFER_MS;
+  }
+
+  /** A client that waits with its body is told to send it, unless it would be refused for its length. */
+  private continued({ bodyBytesMax }: ConnectionsOptions): RequestListener {
+    return (request, response) => {
+      if (Number(request.headers["content-length"] ?? 0) <= bodyBytesMax(request.url ?? "")) response.writeContinue();
+      this.inTurn.handle(request, response);
+    };
+  }
+
+  serve(standIn: StandIn, connection: Connection): void {
+    this.byStandIn.set(standIn, connection);
+    standIn.once("close", () => {
+      this.byStandIn.delete(standIn);
+      this.inTurn.forget(standIn);
+    });
+    this.serveAny(standIn);
+  }
+
+  forget(connection: Connection): void {
+    this.all.delete(connection);
+  }
+
+  /** Answers that settle in one turn of the event loop leave together. */
+  flushSoon(connection: Connection): void {
+    if (this.dirty.push(connection) === 1) process.nextTick(() => this.flush());
+  }
+
+  private flush(): void {
+    for (const connection of this.dirty.splice(0)) connection.flush();
+  }
+
+  /** The last lines of the head of an answer after which the connection stays. */
+  keptAliveLines(): string {
+    const seconds = Math.floor(this.server.keepAliveTimeout / 1000);
+    return `${this.dateLine.text()}Connection: keep-alive\r\nKeep-Alive: timeout=${seconds}\r\n\r\n`;
+  }
+
+  closedLines(): string {
+    return `${this.dateLine.text()}Connection: close\r\n\r\n`;
+  }
+
+  /** Every answer from now on ends its connection, so that clients go elsewhere without an error. */
+  tellToClose(): void {
+    this.isClosing = true;
+    this.inTurn.tellToClose();
+  }
+
+  /** Closes each connection once nothing is under way on it; what is not done after 10 s is cut off. */
+  drain(): void {
+    const closeUnused = (): void => this.all.forEach((connection) => connection.closeIfUnused());
+    setInterval(closeUnused, LOOK_EVERY_MS).unref();
+    setTimeout(() => this.all.forEach((connection) => connection.destroy()), DRAIN_WITHIN_MS).unref();
+    closeUnused();
+  }
+
+  private tick(): void {
+    this.nowMs = performance.now();
+    for (const connection of this.all) connection.tick(this.nowMs);
+  }
+}
+
+/** The one listener of an event, which hears no more of it. */
+function takenFrom(server: Server, event: string): Function {
+  const [listener] = server.listeners(event);
+  invariant(listener !== undefined, `the server listens to its ${event}s`);
+  server.removeAllListeners(event);
+  return listener;
+}

@@ -1,0 +1,133 @@
+/**
+ * The three calls that make up nearly all traffic, read from the bytes of a request: a report, a heartbeat, the popular modes of
+ * a region. What is not in their plain form, or is wrong in any way, is left to fastify, whose routes take any form and
+ * word every refusal.
+ */
+import { emptyProfileId, parseProfileId } from "../../../engine/profile-id.ts";
+import { regionOf } from "../../../engine/regions.ts";
+import { Check, ReportBody } from "../../values.ts";
+import type { Reply } from "../http.ts";
+import type { PopularModesCall } from "../routes/regions.ts";
+import type { ProfileCalls } from "../routes/profiles.ts";
+import type { Head, Span } from "./head.ts";
+
+export interface Calls {
+  readonly profiles: ProfileCalls;
+  readonly popularModes: PopularModesCall;
+}
+
+/** Answers a request; to be called at once, while the bytes stand. */
+export type FastCall = (reply: Reply) => void;
+
+const PROFILE_ID_LENGTH = 36;
+const PROFILES = Buffer.from("/v1/profiles/", "latin1");
+const GAMEMODE = Buffer.from("/gamemode", "latin1");
+const HEARTBEAT = Buffer.from("/heartbeat", "latin1");
+const REGIONS = Buffer.from("/v1/regions/", "latin1");
+const TOP = Buffer.from("?top=", "latin1");
+const TOP_STANDARD = 5;
+const TOP_MAX = 100;
+const REGION_LENGTH = 2;
+export const REPORT_BYTES_MAX = 4096;
+
+/** Spellings that clients send; fastify knows the others. */
+const JSON_TYPES = ["application/json", "application/json; charset=utf-8", "application/json;charset=utf-8"];
+/** Text that JSON.parse and fastify's own parser may read differently, or that is not ASCII. */
+const ODD_TEXT = /[^\x20-\x7e\t\r\n]|\\|__proto__/;
+
+const bodyCheck = new Check(ReportBody, "body");
+const id = emptyProfileId();
+
+export class FastCalls {
+  private readonly calls: Calls;
+
+  constructor(calls: Calls) {
+    this.calls = calls;
+  }
+
+  /**
+   * @param head a whole head of these bytes, whose body is at hand
+   * @returns undefined where it is not one of the three in their plain form
+   */
+  match(head: Head, bytes: Buffer): FastCall | undefined {
+    if (head.value("content-encoding") !== undefined || head.value("origin") !== undefined) return undefined;
+    switch (head.method) {
+      case "POST":
+        return this.report(head, bytes);
+      case "PUT":
+        return this.heartbeat(head, bytes);
+      case "GET":
+        return this.popular(head, bytes);
+      default:
+        return undefined;
+    }
+  }
+
+  private report(head: Head, bytes: Buffer): FastCall | undefined {
+    const { bodyLength = 0, end } = head;
+    const profileId = profileIdIn(head.target, bytes, GAMEMODE);
+    if (profileId === undefined || bodyLength === 0 || bodyLength > REPORT_BYTES_MAX) return undefined;
+    if (!isJsonType(head.value("content-type"), bytes)) return undefined;
+    const body = bodyOf(bytes.toString("latin1", end, end + bodyLength));
+    return body === undefined ? undefined : (reply) => this.calls.profiles.report(profileId, body, reply);
+  }
+
+  private heartbeat(head: Head, bytes: Buffer): FastCall | undefined {
+    if ((head.bodyLength ?? 0) > 0 || head.value("content-type") !== undefined) return undefined;
+    const profileId = profileIdIn(head.target, bytes, HEARTBEAT);
+    return profileId === undefined ? undefined : (reply) => this.calls.profiles.renew(profileId, reply);
+  }
+
+  private popular(head: Head, bytes: Buffer): FastCall | undefined {
+    if ((head.bodyLength ?? 0) > 0 || head.value("cache-control") !== undefined) return undefined;
+    const { from, to } = head.target;
+    const code = from + REGIONS.length;
+    const rest = code + REGION_LENGTH;
+    if (!isAt(bytes, from, to, REGIONS) || !isAt(bytes, rest, to, GAMEMODE)) return undefined;
+    const region = regionOf(bytes.toString("latin1", code, rest));
+    const top = topIn(bytes, rest + GAMEMODE.length, to);
+    if (region < 0 || top === undefined) return undefined;
+    const tag = head.value("if-none-match");
+    const known = tag && bytes.toString("latin1", tag.from, tag.to);
+    return (reply) => this.calls.popularModes.answer(region, top, known, false, reply);
+  }
+}
+
+/** @returns undefined where the target is not `/v1/profiles/{profileId}` and the ending, or the id is none */
+function profileIdIn({ from, to }: Span, bytes: Buffer, ending: Buffer): string | undefined {
+  const start = from + PROFILES.length;
+  const end = start + PROFILE_ID_LENGTH;
+  if (to - end !== ending.length || !isAt(bytes, from, to, PROFILES) || !isAt(bytes, end, to, ending)) return undefined;
+  const text = bytes.toString("latin1", start, end);
+  return parseProfileId(text, id) ? text : undefined;
+}
+
+function isJsonType(type: Span | undefined, bytes: Buffer): boolean {
+  return type !== undefined && JSON_TYPES.includes(bytes.toString("latin1", type.from, type.to).toLowerCase());
+}
+
+function bodyOf(text: string): ReportBody | undefined {
+  if (ODD_TEXT.test(text)) return undefined;
+  try {
+    const value: unknown = JSON.parse(text);
+    return bodyCheck.accepts(value) ? value : undefined;
+  } catch {
+    return undefined; // fastify says what is wrong with it
+  }
+}
+
+/** Reads what follows the path: nothing, or `?top=` and a whole number. */
+function topIn(bytes: Buffer, from: number, to: number): number | undefined {
+  if (from === to) return TOP_STANDARD;
+  const digits = from + TOP.length;
+  if (!isAt(bytes, from, to, TOP) || digits === to || to - digits > 3) return undefined;
+  const text = bytes.toString("latin1", digits, to);
+  const top = Number(text);
+  return /^[1-9]\d*$/.test(text) && top <= TOP_MAX ? top : undefined;
+}
+
+function isAt(bytes: Buffer, from: number, to: number, word: Buffer): boolean {
+  if (to - from < word.length) return false;
+  for (let index = 0; index < word.length; index++) if (bytes[from + index] !== word[index]) return false;
+  return true;
+}

@@ -1,0 +1,201 @@
+/**
+ * Reads the head of a request strictly: every byte of it must be plain, so that nobody could read the request otherwise.
+ * Whatever is not plain is left to Node's own parser, which knows what else HTTP allows. Source: RFC 9112.
+ */
+
+/**
+ * `whole`: the head ends here. `partial`: plain so far, and more has to come. `foreign`: not plain.
+ */
+export type Reading = "whole" | "partial" | "foreign";
+
+/** Where something stands in the bytes: `from` inclusive, `to` exclusive. */
+export interface Span {
+  from: number;
+  to: number;
+}
+
+export const HEAD_BYTES_MAX = 4096;
+const CONTENT_LENGTH_DIGITS_MAX = 9;
+
+/** Instead of a place in the bytes. */
+const [PARTIAL, FOREIGN] = [-1, -2];
+const [TAB, LF, CR, SPACE, SLASH, COLON, ZERO, NINE] = [9, 10, 13, 32, 47, 58, 48, 57];
+
+/** Which bytes may stand where. */
+const IN_TOKEN = tableOf("!#$%&'*+-.^_`|~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz");
+const IN_TARGET = tableOf("/?%&=+-._~!$'()*,;:@0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz");
+const IN_HOST = tableOf("-._:[]0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz");
+
+const METHODS = ["GET", "POST", "PUT", "DELETE", "HEAD", "OPTIONS", "PATCH"] as const;
+export type Method = (typeof METHODS)[number];
+const METHOD_BYTES_MAX = 8;
+const KEEP_ALIVE = Buffer.from("keep-alive", "latin1");
+const VERSION = Buffer.from("HTTP/1.1\r\n", "latin1");
+
+/** A header says how the request is framed, or what becomes of the connection. These are left to Node's parser. */
+const FOREIGN_HEADERS = ["te", "expect", "trailer", "upgrade", "transfer-encoding", "proxy-connection"];
+
+/** Headers of which the caller wants to know; each stands at most once in a plain head. */
+const NOTED = ["content-type", "if-none-match", "cache-control", "content-encoding", "origin"] as const;
+export type Noted = (typeof NOTED)[number];
+
+type Rule = (head: Head, bytes: Buffer, value: Span) => boolean;
+
+/** What to do with a header, by its name's length; most names have nobody's length, and are not even compared. */
+const RULES = new Map<number, readonly (readonly [name: Buffer, rule: Rule])[]>();
+
+export class Head {
+  method: Method = "GET";
+  readonly target: Span = { from: 0, to: 0 };
+  /** After the empty line. */
+  end = 0;
+  /** Content-Length; undefined where there is none. */
+  bodyLength: number | undefined;
+  private hosts = 0;
+  private readonly noted = new Map<Noted, Span>();
+
+  /** Where a header's value stands; undefined where there is none. */
+  value(name: Noted): Span | undefined {
+    return this.noted.get(name);
+  }
+
+  /**
+   * Reads a head; its fields are as it says where that is whole.
+   * @param from where the request begins
+   */
+  read(bytes: Buffer, from: number): Reading {
+    this.bodyLength = undefined;
+    this.hosts = 0;
+    this.noted.clear();
+    const limit = from + HEAD_BYTES_MAX;
+    const end = Math.min(bytes.length, limit);
+    const reading = this.readLines(bytes, from, end);
+    return reading === "partial" && end === limit ? "foreign" : reading;
+  }
+
+  private readLines(bytes: Buffer, from: number, end: number): Reading {
+    let at = this.readRequestLine(bytes, from, end);
+    if (at < 0) return at === PARTIAL ? "partial" : "foreign";
+    while (at < end) {
+      if (bytes[at] === CR) {
+        if (at + 1 === end) return "partial";
+        if (bytes[at + 1] !== LF || this.hosts !== 1) return "foreign";
+        this.end = at + 2;
+        return "whole";
+      }
+      at = this.readHeader(bytes, at, end);
+      if (at < 0) return at === PARTIAL ? "partial" : "foreign";
+    }
+    return "partial";
+  }
+
+  /** @returns where the next line begins; PARTIAL or FOREIGN */
+  private readRequestLine(bytes: Buffer, from: number, end: number): number {
+    let at = from;
+    while (at < end && bytes[at] !== SPACE) if (at++ - from === METHOD_BYTES_MAX) return FOREIGN;
+    const method = METHODS.find((known) => isPrefix(bytes, from, at, known));
+    if (method === undefined) return FOREIGN;
+    if (at === end) return PARTIAL;
+    if (method.length !== at - from) return FOREIGN;
+    this.method = method;
+    const start = ++at;
+    if (at < end && bytes[at] !== SLASH) return FOREIGN;
+    while (at < end && IN_TARGET[bytes[at] as number] === 1) at++;
+    if (at === end) return PARTIAL;
+    if (bytes[at] !== SPACE) return FOREIGN;
+    this.target.from = start;
+    this.target.to = at++;
+    for (let index = 0; index < VERSION.length; index++, at++) {
+      if (at === end) return PARTIAL;
+      if (bytes[at] !== VERSION[index]) return FOREIGN;
+    }
+    return at;
+  }
+
+  /** @returns where the next line begins; PARTIAL or FOREIGN */
+  private readHeader(bytes: Buffer, from: number, end: number): number {
+    let at = from;
+    while (at < end && IN_TOKEN[bytes[at] as number] === 1) at++;
+    if (at === end) return PARTIAL;
+    if (at === from || bytes[at] !== COLON) return FOREIGN;
+    const nameEnd = at++;
+    while (at < end && (bytes[at] === SPACE || bytes[at] === TAB)) at++;
+    const start = at;
+    while (at < end && isInValue(bytes[at] as number)) at++;
+    if (at === end) return PARTIAL;
+    if (bytes[at] !== CR) return FOREIGN;
+    if (at + 1 === end) return PARTIAL;
+    if (bytes[at + 1] !== LF) return FOREIGN;
+    let to = at;
+    while (to > start && (bytes[to - 1] === SPACE || bytes[to - 1] === TAB)) to--;
+    const isPlain = this.note(bytes, from, nameEnd, { from: start, to });
+    return isPlain ? at + 2 : FOREIGN;
+  }
+
+  /** @returns false where the header makes the request foreign */
+  private note(bytes: Buffer, from: number, to: number, value: Span): boolean {
+    for (const [name, rule] of RULES.get(to - from) ?? [])
+      if (isSameWord(bytes, from, name)) return rule(this, bytes, value);
+    return true;
+  }
+
+  noteHost(bytes: Buffer, { from, to }: Span): boolean {
+    for (let at = from; at < to; at++) if (IN_HOST[bytes[at] as number] !== 1) return false;
+    return ++this.hosts === 1 && from < to;
+  }
+
+  noteLength(bytes: Buffer, { from, to }: Span): boolean {
+    if (this.bodyLength !== undefined || from === to || to - from > CONTENT_LENGTH_DIGITS_MAX) return false;
+    let length = 0;
+    for (let at = from; at < to; at++) {
+      const byte = bytes[at] as number;
+      if (byte < ZERO || byte > NINE) return false;
+      length = 10 * length + byte - ZERO;
+    }
+    this.bodyLength = length;
+    return true;
+  }
+
+  noteValue(name: Noted, value: Span): boolean {
+    if (this.noted.has(name)) return false;
+    this.noted.set(name, value);
+    return true;
+  }
+}
+
+for (const [name, rule] of [
+  ["host", (head, bytes, value) => head.noteHost(bytes, value)],
+  ["content-length", (head, bytes, value) => head.noteLength(bytes, value)],
+  [
+    "connection",
+    (_head, bytes, { from, to }) => to - from === KEEP_ALIVE.length && isSameWord(bytes, from, KEEP_ALIVE),
+  ],
+  ...FOREIGN_HEADERS.map((foreign): [string, Rule] => [foreign, () => false]),
+  ...NOTED.map((noted): [string, Rule] => [noted, (head, _bytes, value) => head.noteValue(noted, value)]),
+] as readonly [string, Rule][])
+  RULES.set(name.length, [...(RULES.get(name.length) ?? []), [Buffer.from(name, "latin1"), rule]]);
+
+function tableOf(characters: string): Uint8Array {
+  const table = new Uint8Array(256);
+  for (const character of characters) table[character.charCodeAt(0)] = 1;
+  return table;
+}
+
+function isInValue(byte: number): boolean {
+  return (byte >= SPACE && byte < 127) || byte === TAB;
+}
+
+function isPrefix(bytes: Buffer, from: number, to: number, word: string): boolean {
+  if (to - from > word.length) return false;
+  for (let at = from; at < to; at++) if (bytes[at] !== word.charCodeAt(at - from)) return false;
+  return true;
+}
+
+/** @param word in lower case; letters may come in either case */
+function isSameWord(bytes: Buffer, from: number, word: Buffer): boolean {
+  for (let index = 0; index < word.length; index++) {
+    const byte = bytes[from + index] as number;
+    if (byte !== word[index] && (byte < 65 || byte > 90 || byte + 32 !== word[index])) return false;
+  }
+  return true;
+}

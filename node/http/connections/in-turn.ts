@@ -1,0 +1,118 @@
+/**
+ * Hands the requests of a connection to the framework one after another, each once the one before is answered. Node's server
+ * hands out all that it has parsed: then a call without a body overtakes one whose body is still read, and one packet
+ * of small requests makes thousands of answers that nobody reads.
+ */
+import type { IncomingMessage, RequestListener, ServerResponse } from "node:http";
+import type { Duplex } from "node:stream";
+
+/** Methods whose bodies the framework does not read. */
+const BODILESS = new Set(["GET", "HEAD", "TRACE"]);
+
+/** What happens after the requests that came before it. */
+type Turn = () => void;
+
+interface Line {
+  /** The newest request, and its answer. */
+  newest: { readonly request: IncomingMessage; readonly response: ServerResponse };
+  readonly waiting: Turn[];
+  /** Whose turn it is; undefined where all are answered, the newest before its end had come. */
+  current: ServerResponse | undefined;
+  /** The newest request broke off: what to do about it once it has its turn. */
+  onBrokenOff: Turn | undefined;
+}
+
+export interface InTurnEvents {
+  /** Told of each request. */
+  readonly onTake: (connection: Duplex) => void;
+  /** Told when a connection's requests are all answered. */
+  readonly onIdle: (connection: Duplex) => void;
+}
+
+export class InTurn {
+  /** Every answer from now on ends its connection. */
+  private isClosing = false;
+  /** The framework. */
+  readonly handle: RequestListener;
+  private readonly events: InTurnEvents;
+  private readonly lines = new Map<Duplex, Line>();
+
+  constructor(handle: RequestListener, events: InTurnEvents) {
+    this.handle = handle;
+    this.events = events;
+  }
+
+  /** Whether requests wait behind the one whose turn it is. */
+  hasWaiting(connection: Duplex): boolean {
+    return (this.lines.get(connection)?.waiting.length ?? 0) > 0;
+  }
+
+  isBusy(connection: Duplex): boolean {
+    return this.lines.get(connection)?.current !== undefined;
+  }
+
+  forget(connection: Duplex): void {
+    this.lines.delete(connection);
+  }
+
+  /** @param handle what answers it, if not the framework */
+  take(request: IncomingMessage, response: ServerResponse, handle = this.handle): void {
+    const connection = request.socket as Duplex;
+    this.events.onTake(connection);
+    const line = this.lines.get(connection);
+    const newest = { request, response };
+    const turn = (): void => this.begin(connection, request, response, handle);
+    if (line?.current === undefined) {
+      this.lines.set(connection, { newest, waiting: [], current: response, onBrokenOff: undefined });
+      turn();
+    } else {
+      line.newest = newest;
+      line.waiting.push(turn);
+    }
+  }
+
+  /**
+   * What came after the newest request is no HTTP, or came too late.
+   * @param answer writes why, and ends the connection; called when all whole requests before are answered
+   * @param end ends the connection; called instead where the request that broke off was answered already: one request, one answer
+   */
+  break(connection: Duplex, answer: () => void, end: () => void): void {
+    const line = this.lines.get(connection);
+    if (line === undefined) return answer();
+    const { request, response } = line.newest;
+    if (request.complete) return line.current === undefined ? answer() : void line.waiting.push(answer);
+    line.onBrokenOff = () => (response.headersSent ? end() : answer());
+    if (line.current === response || line.current === undefined) setImmediate(line.onBrokenOff);
+  }
+
+  /** Tells clients to go elsewhere, also with the answers that are under way. */
+  tellToClose(): void {
+    this.isClosing = true;
+    for (const { current } of this.lines.values()) if (current?.headersSent === false) current.shouldKeepAlive = false;
+  }
+
+  private begin(connection: Duplex, request: IncomingMessage, response: ServerResponse, handle: RequestListener): void {
+    const line = this.lines.get(connection) as Line;
+    line.current = response;
+    if (this.isClosing) response.shouldKeepAlive = false;
+    response.once("close", () => this.next(connection));
+    // What nobody reads has to have come all the same: it may not be what the head says.
+    if (!hasBody(request) || !BODILESS.has(request.method as string)) handle(request, response);
+    else request.once("end", () => handle(request, response)).resume();
+    // It may be answered without its body being read, as what is too large.
+    if (line.newest.response === response && line.onBrokenOff !== undefined) setImmediate(line.onBrokenOff);
+  }
+
+  private next(connection: Duplex): void {
+    const line = this.lines.get(connection);
+    const turn = connection.destroyed || connection.writableEnded ? undefined : line?.waiting.shift();
+    if (turn !== undefined) return turn();
+    if (line?.newest.request.complete === false) line.current = undefined;
+    else this.lines.delete(connection);
+    this.events.onIdle(connection);
+  }
+}
+
+function hasBody({ headers }: IncomingMessage): boolean {
+  return headers["transfer-encoding"] !== undefined || (headers["content-length"] ?? "0") !== "0";
+}

@@ -1,0 +1,62 @@
+/** What is not HTTP, or came too late, gets an answer all the same, and the connection ends. */
+import { type IncomingMessage, type ServerResponse, STATUS_CODES } from "node:http";
+import type { Duplex } from "node:stream";
+import { JSON_TYPE, refusalBody } from "../http.ts";
+import { DateLine } from "./date-line.ts";
+import type { InTurn } from "./in-turn.ts";
+
+const HEADERS_BYTES_MAX = 16_384;
+const dateLine = new DateLine();
+
+export interface MalformedError extends Error {
+  /** Of Node's parser. */
+  readonly code?: string;
+}
+
+/**
+ * @param requestMs within which a request must be whole
+ * @param onRefused told of each status that is answered here
+ */
+export function refuseMalformed(
+  inTurn: InTurn,
+  requestMs: number,
+  onRefused: (status: number) => void,
+): (error: MalformedError, connection: Duplex) => void {
+  return (error, connection) => {
+    if (error.code === "ECONNRESET" || connection.destroyed || connection.writableEnded) return;
+    const [status, message] = refusalOf(error, requestMs);
+    const answer = (): void => {
+      onRefused(status);
+      connection.end(lastAnswer(status, message));
+    };
+    inTurn.break(connection, answer, () => connection.end());
+  };
+}
+
+function refusalOf({ code }: MalformedError, requestMs: number): readonly [status: number, message: string] {
+  switch (code) {
+    case "HPE_HEADER_OVERFLOW":
+      return [431, `headers must be at most ${HEADERS_BYTES_MAX} bytes, got more`];
+    case "ERR_HTTP_REQUEST_TIMEOUT":
+      return tooLate(requestMs);
+    default:
+      return [400, "the request must be well-formed HTTP/1.1"];
+  }
+}
+
+/** Nobody knows what the client waits for, so its connection ends. */
+export function refuseExpectation(_request: IncomingMessage, response: ServerResponse): void {
+  response.writeHead(417, { "content-type": JSON_TYPE, connection: "close" });
+  response.end(refusalBody(417, "expect must be 100-continue, got something else"));
+}
+
+export function tooLate(requestMs: number): readonly [status: number, message: string] {
+  return [408, `a request must be whole within ${requestMs} ms`];
+}
+
+/** A whole answer, after which the connection ends. */
+export function lastAnswer(status: number, message: string): string {
+  const body = refusalBody(status, message);
+  const head = `HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\ncontent-type: ${JSON_TYPE}\r\n`;
+  return `${head}content-length: ${Buffer.byteLength(body)}\r\n${dateLine.text()}Connection: close\r\n\r\n${body}`;
+}

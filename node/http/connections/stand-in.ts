@@ -1,0 +1,98 @@
+/**
+ * Stands for a client's socket before Node's HTTP server, which takes any duplex stream as a connection: so the connection keeps the
+ * socket, and decides which bytes the server gets and when.
+ */
+import type { Socket } from "node:net";
+import { Duplex } from "node:stream";
+
+/** What the connection does for its stand-in. */
+export interface StandInPorts {
+  /** The server takes more bytes. */
+  readonly onRead: () => void;
+  /** The server has written its last byte. */
+  readonly onEnd: () => void;
+  readonly onDestroyed: (error: Error | null) => void;
+}
+
+type Chunk = string | Buffer;
+type Done = (error?: Error | null) => void;
+const NOT_YET: Done = () => undefined;
+
+export class StandIn extends Duplex {
+  private readonly socket: Socket;
+  private readonly ports: StandInPorts;
+  private readonly tellTimeout = (): void => void this.emit("timeout");
+
+  constructor(socket: Socket, ports: StandInPorts) {
+    super({ decodeStrings: false });
+    this.socket = socket;
+    this.ports = ports;
+    socket.on("timeout", this.tellTimeout);
+  }
+
+  get remoteAddress(): string | undefined {
+    return this.socket.remoteAddress;
+  }
+
+  get remotePort(): number | undefined {
+    return this.socket.remotePort;
+  }
+
+  get remoteFamily(): string | undefined {
+    return this.socket.remoteFamily;
+  }
+
+  get localAddress(): string | undefined {
+    return this.socket.localAddress;
+  }
+
+  get localPort(): number | undefined {
+    return this.socket.localPort;
+  }
+
+  /** How long the socket may be silent; the server asks for it between two requests. */
+  setTimeout(ms: number): this {
+    this.socket.setTimeout(ms);
+    return this;
+  }
+
+  /** As a socket's: to be called after the last answer. */
+  destroySoon(): void {
+    if (this.writable) this.end();
+    if (this.writableFinished) this.destroy();
+    else this.once("finish", () => this.destroy());
+  }
+
+  override _read(): void {
+    this.ports.onRead();
+  }
+
+  override _write(chunk: Chunk, encoding: BufferEncoding, done: Done): void {
+    this.pass(chunk, encoding, done);
+  }
+
+  /** Head and body leave together. */
+  override _writev(chunks: { readonly chunk: Chunk; readonly encoding: BufferEncoding }[], done: Done): void {
+    const last = chunks.length - 1;
+    this.socket.cork();
+    for (const [index, { chunk, encoding }] of chunks.entries())
+      this.pass(chunk, encoding, index === last ? done : NOT_YET);
+    this.socket.uncork();
+  }
+
+  override _final(done: () => void): void {
+    this.ports.onEnd();
+    done();
+  }
+
+  override _destroy(error: Error | null, done: (error: Error | null) => void): void {
+    this.socket.off("timeout", this.tellTimeout);
+    this.ports.onDestroyed(error);
+    done(error);
+  }
+
+  private pass(chunk: Chunk, encoding: BufferEncoding, done: Done): void {
+    if (typeof chunk === "string") this.socket.write(chunk, encoding, done);
+    else this.socket.write(chunk, done);
+  }
+}

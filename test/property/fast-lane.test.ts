@@ -1,0 +1,220 @@
+/**
+ * The law of the fast lane: for every sequence of bytes, however cut, the answers with it are the answers without it, and so is
+ * what becomes of the players.
+ */
+import fc from "fast-check";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { answersTo, openWay, type Way } from "../support/two-ways.ts";
+
+const RUNS = Number(process.env["HEADCOUNT_TEST_LANE_RUNS"] ?? 10_000);
+const RUN_MS = 20;
+
+let [withLane, without]: (Way | undefined)[] = [];
+beforeAll(async () => {
+  [withLane, without] = await Promise.all([openWay("on"), openWay("off")]);
+});
+afterAll(async () => {
+  await withLane?.[Symbol.asyncDispose]();
+  await without?.[Symbol.asyncDispose]();
+});
+
+const PLAYERS = ["6f0e4b1c-94a0-4c2e-8d55-0b9f3a7c1e21", "6F0E4B1C-94A0-4C2E-8D55-0B9F3A7C1E22"];
+const anyPlayer = mostly(PLAYERS, ["6f0e4b1c-94a0-4c2e-8d55-0b9f3a7c1e2x", "00000000-0000-0000-0000-000000000000"]);
+const anyRegion = mostly(["CA", "us"], ["XX", "C"]);
+const anyMode = mostly(["GM01", "GM02"], ["-no", "a\\u0041", "Müll"]);
+
+/** One of the first, now and then one of the others. */
+function mostly<Value>(usual: readonly Value[], odd: readonly Value[]): fc.Arbitrary<Value> {
+  return fc.oneof({ weight: 12, arbitrary: fc.constantFrom(...usual) }, fc.constantFrom(...odd));
+}
+
+const anyMember = fc.oneof(
+  { weight: 4, arbitrary: anyRegion.map((region) => `"region":"${region}"`) },
+  { weight: 4, arbitrary: anyMode.map((mode) => `"gamemode":"${mode}"`) },
+  { weight: 2, arbitrary: fc.integer({ min: -1, max: 5 }).map((seq) => `"seq":${seq}`) },
+  {
+    weight: 1,
+    arbitrary: fc.constantFrom('"more":[1]', '"__proto__":{}', '"constructor":1', '"seq":1.5', '"seq":1e1'),
+  },
+);
+const anyReport = fc.oneof(
+  {
+    weight: 6,
+    arbitrary: fc.tuple(anyRegion, anyMode).map(([region, mode]) => `{"region":"${region}","gamemode":"${mode}"}`),
+  },
+  { weight: 4, arbitrary: fc.array(anyMember, { maxLength: 4 }).map((members) => `{ ${members.join(" ,\n")} }`) },
+  {
+    weight: 1,
+    arbitrary: fc.constantFrom("", "[]", "null", "7", "{", '{"region":"CA","gamemode":"GM01"}x', "\ufeff{}"),
+  },
+);
+const anyBatch = fc
+  .array(fc.tuple(anyPlayer, anyRegion, anyMode), { maxLength: 3 })
+  .map((rows) =>
+    JSON.stringify({ reports: rows.map(([profileId, region, gamemode]) => ({ profileId, region, gamemode })) }),
+  );
+
+/** A request line and its body. */
+const anyCall = fc.oneof(
+  {
+    weight: 6,
+    arbitrary: fc.tuple(anyPlayer, anyReport).map(([id, body]) => [`POST /v1/profiles/${id}/gamemode`, body]),
+  },
+  { weight: 4, arbitrary: anyPlayer.map((id) => [`PUT /v1/profiles/${id}/heartbeat`, ""]) },
+  {
+    weight: 4,
+    arbitrary: fc
+      .tuple(
+        anyRegion,
+        mostly(["", "?top=1", "?top=100"], ["?top=0", "?top=05", "?top=x", "?top=2&x=1", "?", "?top=1&top=2"]),
+      )
+      .map(([region, query]) => [`GET /v1/regions/${region}/gamemode${query}`, ""]),
+  },
+  { weight: 2, arbitrary: anyPlayer.map((id) => [`GET /v1/profiles/${id}/gamemode`, ""]) },
+  { weight: 2, arbitrary: anyPlayer.map((id) => [`DELETE /v1/profiles/${id}/gamemode`, ""]) },
+  { weight: 2, arbitrary: anyBatch.map((body) => ["POST /v1/reports", body]) },
+  {
+    weight: 2,
+    arbitrary: fc
+      .constantFrom(
+        "GET /livez",
+        "HEAD /v1/players",
+        "GET /no%2Fthing",
+        "POST /v1/players",
+        "OPTIONS *",
+        "get /livez",
+        "BREW /",
+        "GET livez",
+      )
+      .map((line) => [line, ""]),
+  },
+) as fc.Arbitrary<[line: string, body: string]>;
+
+const anyVersion = mostly(["HTTP/1.1"], ["HTTP/1.0", "HTTP/1.2", "http/1.1", "HTTP/2.0"]);
+const anyType = mostly(
+  ["Content-Type: application/json", "content-type: Application/JSON; charset=utf-8"],
+  [
+    "content-type: text/plain",
+    "content-type: application/json;q=1",
+    "content-type:",
+    "content-type: application/json\r\ncontent-type: text/plain",
+  ],
+);
+const anyHost = mostly(
+  ["Host: a", "HOST:localhost:8080 ", "host: [::1]:80"],
+  ["", "host: a\r\nhost: b", "host: a b", "host:", "host: a/b"],
+);
+const anyOther = mostly(
+  [
+    "accept: */*",
+    "User-Agent:\tgame/1.0 (x)",
+    "Connection: Keep-Alive",
+    "if-none-match: *",
+    'If-None-Match: W/"x", "y"',
+    "x-empty:",
+  ],
+  [
+    "connection: close",
+    "Connection: upgrade",
+    "cache-control: no-cache",
+    "expect: 100-continue",
+    "expect: 200-ok",
+    "te: trailers",
+    "content-encoding: gzip",
+    "upgrade: websocket",
+    "transfer-encoding: identity",
+    "origin: http://a",
+    "x y: z",
+    "x: a\r\n b",
+    "x: \u0001",
+    "x: é",
+    "proxy-connection: keep-alive",
+    "trailer: x",
+    "content-length: 0",
+    "content-length: +1",
+    "Content-Length: 99999999999",
+  ],
+);
+const anyFraming = mostly(["length"], ["chunked", "bad chunk", "none", "longer", "shorter"]);
+
+const anyRequest = fc
+  .record({
+    call: anyCall,
+    version: anyVersion,
+    type: anyType,
+    host: anyHost,
+    others: fc.array(anyOther, { maxLength: 2 }),
+    framing: anyFraming,
+  })
+  .map(({ call: [line, body], version, type, host, others, framing }) => {
+    const size = Buffer.byteLength(body);
+    const headers = [host, ...others, ...(body === "" ? [] : [type])].filter((header) => header !== "");
+    const [framed, text] = framedAs(framing, size, body);
+    return [`${line} ${version}`, ...headers, ...framed, "", text].join("\r\n");
+  });
+
+function framedAs(framing: string, size: number, body: string): [headers: string[], body: string] {
+  if (body === "") return [framing === "chunked" ? ["content-length: 0"] : [], ""];
+  switch (framing) {
+    case "chunked":
+      return [["transfer-encoding: chunked"], `${size.toString(16)}\r\n${body}\r\n0\r\n\r\n`];
+    case "bad chunk":
+      return [["transfer-encoding: chunked"], `zz\r\n${body}\r\n`];
+    case "none":
+      return [[], body];
+    case "longer":
+      return [[`content-length: ${size + 3}`], body];
+    case "shorter":
+      return [[`content-length: ${Math.max(0, size - 2)}`], body];
+    default:
+      return [[`Content-Length: ${size}`], body];
+  }
+}
+
+const anyDamage = fc.record({ at: fc.nat(), kind: fc.constantFrom("drop", "double", "flip"), bit: fc.nat(7) });
+const anySequence = fc.record({
+  requests: fc.array(anyRequest, { minLength: 1, maxLength: 6 }),
+  damages: fc.oneof({ weight: 3, arbitrary: fc.constant([]) }, fc.array(anyDamage, { minLength: 1, maxLength: 2 })),
+  cuts: fc.array(fc.nat(), { maxLength: 4 }),
+});
+
+function piecesOf({
+  requests,
+  damages,
+  cuts,
+}: typeof anySequence extends fc.Arbitrary<infer Value> ? Value : never): Buffer[] {
+  let bytes = Buffer.from(requests.join(""), "utf8");
+  for (const { at, kind, bit } of damages) bytes = damaged(bytes, at % bytes.length, kind, bit);
+  const places = [0, ...cuts.map((cut) => cut % bytes.length).toSorted((one, other) => one - other), bytes.length];
+  return places.slice(1).map((place, index) => bytes.subarray(places[index], place));
+}
+
+function damaged(bytes: Buffer, at: number, kind: string, bit: number): Buffer<ArrayBuffer> {
+  const [before, after] = [bytes.subarray(0, at), bytes.subarray(at + 1)];
+  const byte = bytes[at] as number;
+  if (kind === "drop") return Buffer.concat([before, after]);
+  if (kind === "double") return Buffer.concat([before, Buffer.from([byte, byte]), after]);
+  return Buffer.concat([before, Buffer.from([byte ^ (1 << bit)]), after]);
+}
+
+/** What is known of the players, and one more answer. */
+const LOOK = [
+  Buffer.from(PLAYERS.map((id) => `GET /v1/profiles/${id}/gamemode HTTP/1.1\r\nhost: a\r\n\r\n`).join("")),
+  Buffer.from("GET /v1/regions/CA/gamemode HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n"),
+];
+
+test("the answers with the fast lane are the answers without it", { timeout: 60_000 + RUNS * RUN_MS }, async () => {
+  const [laned, plain] = [withLane as Way, without as Way];
+  await fc.assert(
+    fc.asyncProperty(anySequence, async (sequence) => {
+      const pieces = piecesOf(sequence);
+      const [one, other] = await Promise.all([answersTo(laned.port, pieces), answersTo(plain.port, pieces)]);
+      expect(one, "answers").toBe(other);
+      const [known, alsoKnown] = await Promise.all([answersTo(laned.port, LOOK), answersTo(plain.port, LOOK)]);
+      expect(known, "effects").toBe(alsoKnown);
+    }),
+    { numRuns: RUNS },
+  );
+  const { lane, detour, "handed over": handedOver } = laned.connections.ways;
+  for (const requests of [lane, detour, handedOver]) expect(requests).toBeGreaterThan(RUNS / 4);
+});
