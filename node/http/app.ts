@@ -2,7 +2,7 @@
 import fastifySwagger from "@fastify/swagger";
 import fastifySwaggerUi from "@fastify/swagger-ui";
 import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from "fastify";
-import { Connections } from "./connections/connections.ts";
+import { Connections, limitsOf } from "./connections/connections.ts";
 import { FastCalls } from "./connections/fast-calls.ts";
 import { Answers, type Context, refusalOf, registerBodyParser, validatorCompiler } from "./http.ts";
 import { registerOperators } from "./routes/operators.ts";
@@ -19,6 +19,7 @@ export interface App {
 
 const BODY_BYTES_MAX = 4096;
 const REQUEST_WITHIN_MS = 10_000;
+const TAKE_WITHIN_MS = 20_000;
 const PARAM_LENGTH_MAX = 16_384; // no limit of the router's own: the value's form is checked, and told
 
 export async function makeApp(context: Context, isLaneOpen: boolean): Promise<App> {
@@ -26,8 +27,7 @@ export async function makeApp(context: Context, isLaneOpen: boolean): Promise<Ap
   const app = Fastify({
     logger: false, // a logger of fastify's makes a child for every request, a tenth of what a report costs
     bodyLimit: BODY_BYTES_MAX,
-    requestTimeout: REQUEST_WITHIN_MS,
-    http: { connectionsCheckingInterval: 1000, headersTimeout: REQUEST_WITHIN_MS, requireHostHeader: false },
+    ...limitsOf(REQUEST_WITHIN_MS),
     return503OnClosing: false, // while draining, what comes on an open connection is still answered
     routerOptions: { maxParamLength: PARAM_LENGTH_MAX },
     clientErrorHandler: (error, connection) => connections.refuse(error, connection),
@@ -61,6 +61,7 @@ export async function makeApp(context: Context, isLaneOpen: boolean): Promise<Ap
   const connections = new Connections(app.server, calls, {
     isLaneOpen,
     requestMs: REQUEST_WITHIN_MS,
+    takeMs: TAKE_WITHIN_MS,
     bodyBytesMax: (target) => (target.startsWith(REPORTS_ROUTE) ? REPORTS_BYTES_MAX : BODY_BYTES_MAX),
     onRefused: (status) => malformed.count(status),
   });

@@ -1,37 +1,159 @@
-/** How a node tells its clients to go elsewhere. */
-import { connect } from "node:net";
+/** The listener's connections: what they bound, and how they end, with the fast lane and without. */
+import { connect, type Socket } from "node:net";
 import Fastify from "fastify";
-import { expect, onTestFinished, test } from "vitest";
-import { Connections } from "../../node/http/connections/connections.ts";
+import { describe, expect, onTestFinished, test } from "vitest";
+import { Connections, limitsOf } from "../../node/http/connections/connections.ts";
 import type { FastCalls } from "../../node/http/connections/fast-calls.ts";
 import { portOf } from "../../node/place.ts";
 import { until } from "../support/until.ts";
 
 const HOST = "127.0.0.1";
-const OPTIONS = { isLaneOpen: true, requestMs: 10_000, bodyBytesMax: () => 4096, onRefused: () => undefined };
-/** The lane knows no call. */
-const NO_CALLS = { match: () => undefined } as unknown as FastCalls;
+const REQUEST_MS = 1000;
+const TAKE_MS = 1500;
+const KEEP_ALIVE_MS = 500;
+const BODY_BYTES_MAX = 4096;
+const LONG = "x".repeat(1_000_000);
+/** The lane knows one call, and answers it when told to. */
+const SLOW_CALL = "GET /slow ";
 
-test("Connections.tellToClose() has every answer end its connection, also that to a request that has begun", async () => {
-  const app = Fastify();
-  app.post("/", async () => "here");
-  const connections = new Connections(app.server, NO_CALLS, OPTIONS);
-  await app.listen({ host: HOST, port: 0 });
-  onTestFinished(() => app.close());
-  let requests = 0;
-  app.server.on("request", () => requests++);
-  const answers = ["", ""];
-  const clients = answers.map((_, at) => {
-    const client = connect(portOf(app.server), HOST).setEncoding("utf8");
-    onTestFinished(() => void client.destroy());
-    return client.on("data", (text: string) => (answers[at] += text));
+describe.each(["on", "off"])("fast lane %s", (lane) => {
+  test.each([
+    ["nothing", ""],
+    ["a part of a head", "GET / HTTP/1.1\r\nho"],
+    ["a part of a body", "POST / HTTP/1.1\r\nhost: a\r\ncontent-type: text/plain\r\ncontent-length: 9\r\n\r\nhalf"],
+  ])("who sends %s in time is told so, and let go without waiting for him", async (_, text) => {
+    const bench = await Bench.open(lane);
+    const client = bench.connect();
+    client.write(text);
+    await until("it is told", () => bench.received.includes("408 Request Timeout"));
+    await until("it is let go", () => bench.open.size === 0);
+    expect(bench.received.match(/HTTP\/1.1/g)).toHaveLength(1);
   });
-  const [begun, later] = clients;
-  begun?.write("POST / HTTP/1.1\r\nhost: a\r\ncontent-type: text/plain\r\ncontent-length: 2\r\n\r\n");
-  await until("a request has begun", () => requests === 1);
-  connections.tellToClose();
-  begun?.write("ok");
-  later?.write("POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 0\r\n\r\n");
-  await until("both are answered", () => answers.every((answer) => answer.endsWith("here")));
-  for (const answer of answers) expect(answer.toLowerCase()).toContain("connection: close");
+  test("who asks for nothing more is let go", async () => {
+    const bench = await Bench.open(lane);
+    bench.connect().write("GET / HTTP/1.1\r\nhost: a\r\n\r\n");
+    await until("it is answered", () => bench.received.endsWith("here"));
+    await until("it is let go", () => bench.open.size === 0);
+    expect(bench.received.match(/HTTP\/1.1/g)).toHaveLength(1);
+  });
+  test("who reads nothing is answered no more than the socket takes, and given up", async () => {
+    const bench = await Bench.open(lane);
+    const client = bench.connect();
+    client.pause();
+    client.write("GET /long HTTP/1.1\r\nhost: a\r\n\r\n".repeat(1000));
+    await until("it is given up", () => bench.connections.givenUp === 1);
+    expect(bench.requests).toBeLessThan(40);
+    await until("it is let go", () => bench.open.size === 0);
+  });
+  test("what is too large is refused, and the refusal arrives", async () => {
+    const bench = await Bench.open(lane);
+    const client = bench.connect();
+    client.write(`POST / HTTP/1.1\r\nhost: a\r\ncontent-type: text/plain\r\ncontent-length: ${LONG.length}\r\n\r\n`);
+    client.write(LONG);
+    await until("it is told", () => bench.received.includes("413 Payload Too Large"));
+    await until("it is let go", () => bench.open.size === 0);
+  });
+  test("large bodies that are not whole are bounded over all connections", async () => {
+    const bench = await Bench.open(lane, { bodyLimit: 2 ** 21 });
+    const head = `POST / HTTP/1.1\r\nhost: a\r\ncontent-type: text/plain\r\ncontent-length: ${2 ** 21}\r\n\r\n`;
+    for (let count = 0; count < 33; count++) bench.connect().write(head);
+    await until("one is refused", () => bench.received.includes("503 Service Unavailable"));
+    expect(bench.received.match(/HTTP\/1.1 503/g)).toHaveLength(1);
+    expect(bench.received).toContain("retry-after: 1");
+  });
+  test("while the node drains every answer ends its connection, also that to a request that has begun", async () => {
+    const bench = await Bench.open(lane);
+    const [begun, later] = [bench.connect(), bench.connect()];
+    begun.write("POST / HTTP/1.1\r\nhost: a\r\ncontent-type: text/plain\r\ncontent-length: 2\r\n\r\n");
+    await until("a request has begun", () => bench.requests === 1);
+    bench.connections.tellToClose();
+    begun.write("ok");
+    later.write("POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 0\r\n\r\n");
+    await until("both are answered", () => bench.received.match(/here/g)?.length === 2);
+    expect(bench.received.toLowerCase().match(/connection: close/g)).toHaveLength(2);
+  });
+  test("requests take effect in their order, with a body or without", async () => {
+    const bench = await Bench.open(lane);
+    const post = "POST /one HTTP/1.1\r\nhost: a\r\ncontent-type: text/plain\r\ncontent-length: 2\r\n\r\nok";
+    bench.connect().write(`${post}DELETE /two HTTP/1.1\r\nhost: a\r\n\r\n${post}no HTTP\r\n\r\n`);
+    await until("all is answered", () => bench.received.includes("400 Bad Request"));
+    expect(bench.handled).toEqual(["/one", "/two", "/one"]);
+    expect(bench.received.match(/HTTP\/1.1 200/g)).toHaveLength(3);
+  });
 });
+
+test("while the node drains what is under way in the lane is answered, and the last answer ends the connection", async () => {
+  const bench = await Bench.open("on");
+  bench.connect().write(`${SLOW_CALL}HTTP/1.1\r\nhost: a\r\n\r\n`.repeat(2));
+  await until("both are under way", () => bench.slow.length === 2);
+  bench.connections.tellToClose();
+  bench.connections.drain();
+  bench.slow.splice(0).forEach((answer) => answer());
+  await until("both are answered", () => bench.received.match(/204 No Content/g)?.length === 2);
+  await until("it is let go", () => bench.open.size === 0);
+  const [first, second] = bench.received.split("HTTP/1.1").slice(1);
+  expect([first?.includes("keep-alive"), second?.includes("close")]).toEqual([true, true]);
+});
+
+class Bench {
+  readonly connections: Connections;
+  /** The server's sides of connections that stand. */
+  readonly open = new Set<Socket>();
+  /** What fastify handled. */
+  readonly handled: string[] = [];
+  requests = 0;
+  /** What all clients read. */
+  received = "";
+  /** Answers slow calls. */
+  readonly slow: (() => void)[] = [];
+  private readonly app;
+
+  private constructor(lane: string, bodyLimit: number) {
+    this.app = Fastify({
+      ...limitsOf(REQUEST_MS),
+      bodyLimit,
+      keepAliveTimeout: KEEP_ALIVE_MS,
+      clientErrorHandler: (error, connection) => this.connections.refuse(error, connection),
+    });
+    this.app.all("/*", async ({ url }) => {
+      this.handled.push(url);
+      return url === "/long" ? LONG : "here";
+    });
+    const isSlow = (bytes: Buffer): boolean => bytes.toString("latin1").startsWith(SLOW_CALL);
+    this.connections = new Connections(
+      this.app.server,
+      {
+        match: (_head, bytes) =>
+          isSlow(bytes) ? (reply) => void this.slow.push(() => void reply.code(204).send()) : undefined,
+      } as Pick<FastCalls, "match"> as FastCalls,
+      {
+        isLaneOpen: lane === "on",
+        requestMs: REQUEST_MS,
+        takeMs: TAKE_MS,
+        bodyBytesMax: () => bodyLimit,
+        onRefused: () => undefined,
+      },
+    );
+    this.app.server.on("request", () => this.requests++);
+    this.app.server.on("connection", (socket: Socket) => {
+      this.open.add(socket);
+      socket.once("close", () => this.open.delete(socket));
+    });
+  }
+
+  static async open(lane: string, { bodyLimit = BODY_BYTES_MAX } = {}): Promise<Bench> {
+    const bench = new Bench(lane, bodyLimit);
+    await bench.app.listen({ host: HOST, port: 0 });
+    onTestFinished(() => bench.app.close());
+    return bench;
+  }
+
+  /** A client that never ends its side. */
+  connect(): Socket {
+    const client = connect({ host: HOST, port: portOf(this.app.server), allowHalfOpen: true });
+    onTestFinished(() => void client.destroy());
+    client.on("error", () => undefined);
+    client.on("data", (bytes: Buffer) => (this.received += bytes.toString("latin1")));
+    return client;
+  }
+}

@@ -19,8 +19,6 @@ const HANDED_MAX = 1024;
 /** What still comes after the last answer is read for so long, and so much of it: closed earlier, a client may lose the answer. */
 const LINGER_MS = 2000;
 const LINGER_BYTES_MAX = 4 * 1024 * 1024;
-/** How long a client may take nothing of what is written to it. */
-const TAKE_WITHIN_MS = 20_000;
 
 /** By status. */
 const STATUS_LINES = Array.from(
@@ -199,7 +197,7 @@ export class Connection {
     const bytes = this.unread.subarray(0, length);
     this.unread = length === this.unread.length ? NOTHING : this.unread.subarray(length);
     this.standIn ??= this.makeStandIn();
-    this.isWanted = this.standIn.push(bytes);
+    this.isWanted = this.standIn.hand(bytes);
     return length;
   }
 
@@ -274,7 +272,7 @@ export class Connection {
     const taken = bytesWritten - writableLength;
     if (writableLength === 0 || taken !== this.taken) this.takenAtMs = nowMs;
     this.taken = taken;
-    return nowMs - this.takenAtMs > TAKE_WITHIN_MS;
+    return nowMs - this.takenAtMs > this.all.takeMs;
   }
 }
 

@@ -9,8 +9,9 @@ import { invariant } from "../../../engine/invariant.ts";
 import { Connection } from "./connection.ts";
 import { DateLine } from "./date-line.ts";
 import type { FastCalls } from "./fast-calls.ts";
+import { guarded, type GuardOptions } from "./guard.ts";
 import { InTurn } from "./in-turn.ts";
-import { lastAnswer, type MalformedError, refuseExpectation, refuseMalformed, tooLate } from "./malformed.ts";
+import { lastAnswer, type MalformedError, refuseMalformed, tooLate } from "./malformed.ts";
 import type { StandIn } from "./stand-in.ts";
 
 const LOOK_EVERY_MS = 20;
@@ -19,14 +20,12 @@ const TICK_MS = 1000;
 /** Node's server waits for so much longer than it tells clients, who may be about to send. */
 const IDLE_BUFFER_MS = 1000;
 
-export interface ConnectionsOptions {
+export interface ConnectionsOptions extends GuardOptions {
   readonly isLaneOpen: boolean;
   /** A request must be whole within so long. */
   readonly requestMs: number;
-  /** Of a request with this target. */
-  readonly bodyBytesMax: (target: string) => number;
-  /** Told of each status with which something is refused that is no request. */
-  readonly onRefused: (status: number) => void;
+  /** A client that takes nothing of its answers for so long is given up. */
+  readonly takeMs: number;
 }
 
 export class Connections {
@@ -36,6 +35,7 @@ export class Connections {
   readonly calls: FastCalls;
   readonly isLaneOpen: boolean;
   readonly requestMs: number;
+  readonly takeMs: number;
   /** Requests by the way they took. */
   readonly ways = { lane: 0, detour: 0, "handed over": 0 };
   /** Connections that were closed since their clients took nothing of their answers. */
@@ -58,14 +58,15 @@ export class Connections {
     this.calls = calls;
     this.isLaneOpen = options.isLaneOpen;
     this.requestMs = options.requestMs;
+    this.takeMs = options.takeMs;
     this.onRefused = options.onRefused;
-    this.inTurn = new InTurn(takenFrom(server, "request") as RequestListener, {
+    const framework = takenFrom(server, "request") as RequestListener;
+    this.inTurn = new InTurn(guarded(framework, options), {
       onTake: (standIn) => void (this.ways["handed over"] += Number(this.byStandIn.get(standIn)?.isHandedOver)),
       onIdle: (standIn) => this.byStandIn.get(standIn)?.onIdle(),
     });
-    server.on("request", (request, response) => this.inTurn.take(request, response));
-    server.on("checkExpectation", (request, response) => this.inTurn.take(request, response, refuseExpectation));
-    server.on("checkContinue", (request, response) => this.inTurn.take(request, response, this.continued(options)));
+    for (const event of ["request", "checkContinue", "checkExpectation"])
+      server.on(event, (request, response) => this.inTurn.take(request, response));
     const serveAny = takenFrom(server, "connection");
     this.serveAny = (connection) => serveAny.call(server, connection);
     server.on("connection", (socket: Socket) => this.all.add(new Connection(socket, this)));
@@ -85,14 +86,6 @@ export class Connections {
   /** How long a connection may be idle. */
   get idleMs(): number {
     return this.server.keepAliveTimeout + IDLE_BUFFER_MS;
-  }
-
-  /** A client that waits with its body is told to send it, unless it would be refused for its length. */
-  private continued({ bodyBytesMax }: ConnectionsOptions): RequestListener {
-    return (request, response) => {
-      if (Number(request.headers["content-length"] ?? 0) <= bodyBytesMax(request.url ?? "")) response.writeContinue();
-      this.inTurn.handle(request, response);
-    };
   }
 
   serve(standIn: StandIn, connection: Connection): void {
@@ -145,6 +138,15 @@ export class Connections {
     this.nowMs = performance.now();
     for (const connection of this.all) connection.tick(this.nowMs);
   }
+}
+
+/** For fastify: Node's server keeps the same limits, for what is handed to it. */
+export function limitsOf(requestMs: number) {
+  return {
+    requestTimeout: requestMs,
+    // Node takes the longer one of both for the whole request.
+    http: { connectionsCheckingInterval: TICK_MS, headersTimeout: requestMs, requireHostHeader: false },
+  };
 }
 
 /** The one listener of an event, which hears no more of it. */

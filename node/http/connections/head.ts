@@ -24,7 +24,8 @@ const [TAB, LF, CR, SPACE, SLASH, COLON, ZERO, NINE] = [9, 10, 13, 32, 47, 58, 4
 /** Which bytes may stand where. */
 const IN_TOKEN = tableOf("!#$%&'*+-.^_`|~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz");
 const IN_TARGET = tableOf("/?%&=+-._~!$'()*,;:@0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz");
-const IN_HOST = tableOf("-._:[]0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz");
+/** In a name or an IPv4 address. */
+const IN_HOST = tableOf("-._0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz");
 
 const METHODS = ["GET", "POST", "PUT", "DELETE", "HEAD", "OPTIONS", "PATCH"] as const;
 export type Method = (typeof METHODS)[number];
@@ -140,8 +141,13 @@ export class Head {
   }
 
   noteHost(bytes: Buffer, { from, to }: Span): boolean {
-    for (let at = from; at < to; at++) if (IN_HOST[bytes[at] as number] !== 1) return false;
-    return ++this.hosts === 1 && from < to;
+    let at = from;
+    while (at < to && IN_HOST[bytes[at] as number] === 1) at++;
+    const isNamed = at++ > from;
+    const isPortAsked = at <= to;
+    if (isPortAsked && bytes[at - 1] !== COLON) return false;
+    while (at < to) if (!isDigit(bytes[at++] as number)) return false;
+    return ++this.hosts === 1 && isNamed;
   }
 
   noteLength(bytes: Buffer, { from, to }: Span): boolean {
@@ -149,7 +155,7 @@ export class Head {
     let length = 0;
     for (let at = from; at < to; at++) {
       const byte = bytes[at] as number;
-      if (byte < ZERO || byte > NINE) return false;
+      if (!isDigit(byte)) return false;
       length = 10 * length + byte - ZERO;
     }
     this.bodyLength = length;
@@ -179,6 +185,10 @@ function tableOf(characters: string): Uint8Array {
   const table = new Uint8Array(256);
   for (const character of characters) table[character.charCodeAt(0)] = 1;
   return table;
+}
+
+function isDigit(byte: number): boolean {
+  return byte >= ZERO && byte <= NINE;
 }
 
 function isInValue(byte: number): boolean {

@@ -32,8 +32,7 @@ export interface InTurnEvents {
 export class InTurn {
   /** Every answer from now on ends its connection. */
   private isClosing = false;
-  /** The framework. */
-  readonly handle: RequestListener;
+  private readonly handle: RequestListener;
   private readonly events: InTurnEvents;
   private readonly lines = new Map<Duplex, Line>();
 
@@ -55,13 +54,12 @@ export class InTurn {
     this.lines.delete(connection);
   }
 
-  /** @param handle what answers it, if not the framework */
-  take(request: IncomingMessage, response: ServerResponse, handle = this.handle): void {
+  take(request: IncomingMessage, response: ServerResponse): void {
     const connection = request.socket as Duplex;
     this.events.onTake(connection);
     const line = this.lines.get(connection);
     const newest = { request, response };
-    const turn = (): void => this.begin(connection, request, response, handle);
+    const turn = (): void => this.begin(connection, request, response);
     if (line?.current === undefined) {
       this.lines.set(connection, { newest, waiting: [], current: response, onBrokenOff: undefined });
       turn();
@@ -91,14 +89,14 @@ export class InTurn {
     for (const { current } of this.lines.values()) if (current?.headersSent === false) current.shouldKeepAlive = false;
   }
 
-  private begin(connection: Duplex, request: IncomingMessage, response: ServerResponse, handle: RequestListener): void {
+  private begin(connection: Duplex, request: IncomingMessage, response: ServerResponse): void {
     const line = this.lines.get(connection) as Line;
     line.current = response;
     if (this.isClosing) response.shouldKeepAlive = false;
     response.once("close", () => this.next(connection));
     // What nobody reads has to have come all the same: it may not be what the head says.
-    if (!hasBody(request) || !BODILESS.has(request.method as string)) handle(request, response);
-    else request.once("end", () => handle(request, response)).resume();
+    if (!hasBody(request) || !BODILESS.has(request.method as string)) this.handle(request, response);
+    else request.once("end", () => this.handle(request, response)).resume();
     // It may be answered without its body being read, as what is too large.
     if (line.newest.response === response && line.onBrokenOff !== undefined) setImmediate(line.onBrokenOff);
   }

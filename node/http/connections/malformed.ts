@@ -1,9 +1,10 @@
 /** What is not HTTP, or came too late, gets an answer all the same, and the connection ends. */
-import { type IncomingMessage, type ServerResponse, STATUS_CODES } from "node:http";
+import { STATUS_CODES } from "node:http";
 import type { Duplex } from "node:stream";
 import { JSON_TYPE, refusalBody } from "../http.ts";
 import { DateLine } from "./date-line.ts";
 import type { InTurn } from "./in-turn.ts";
+import { StandIn } from "./stand-in.ts";
 
 const HEADERS_BYTES_MAX = 16_384;
 const dateLine = new DateLine();
@@ -24,7 +25,8 @@ export function refuseMalformed(
 ): (error: MalformedError, connection: Duplex) => void {
   return (error, connection) => {
     if (error.code === "ECONNRESET" || connection.destroyed || connection.writableEnded) return;
-    const [status, message] = refusalOf(error, requestMs);
+    const isLineLong = connection instanceof StandIn && connection.isInRequestLine;
+    const [status, message] = refusalOf(error, requestMs, isLineLong);
     const answer = (): void => {
       onRefused(status);
       connection.end(lastAnswer(status, message));
@@ -33,21 +35,20 @@ export function refuseMalformed(
   };
 }
 
-function refusalOf({ code }: MalformedError, requestMs: number): readonly [status: number, message: string] {
+function refusalOf(
+  { code }: MalformedError,
+  requestMs: number,
+  isLineLong: boolean,
+): readonly [status: number, message: string] {
   switch (code) {
     case "HPE_HEADER_OVERFLOW":
+      if (isLineLong) return [414, `the target must be at most ${HEADERS_BYTES_MAX} bytes, got more`];
       return [431, `headers must be at most ${HEADERS_BYTES_MAX} bytes, got more`];
     case "ERR_HTTP_REQUEST_TIMEOUT":
       return tooLate(requestMs);
     default:
       return [400, "the request must be well-formed HTTP/1.1"];
   }
-}
-
-/** Nobody knows what the client waits for, so its connection ends. */
-export function refuseExpectation(_request: IncomingMessage, response: ServerResponse): void {
-  response.writeHead(417, { "content-type": JSON_TYPE, connection: "close" });
-  response.end(refusalBody(417, "expect must be 100-continue, got something else"));
 }
 
 export function tooLate(requestMs: number): readonly [status: number, message: string] {

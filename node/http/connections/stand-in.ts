@@ -14,6 +14,10 @@ export interface StandInPorts {
   readonly onDestroyed: (error: Error | null) => void;
 }
 
+const LF = 10;
+/** Longer than any method's name. */
+const METHOD_BYTES_MAX = 16;
+
 type Chunk = string | Buffer;
 type Done = (error?: Error | null) => void;
 const NOT_YET: Done = () => undefined;
@@ -21,6 +25,8 @@ const NOT_YET: Done = () => undefined;
 export class StandIn extends Duplex {
   private readonly socket: Socket;
   private readonly ports: StandInPorts;
+  /** How the line begins in which the bytes so far end. */
+  private lineStart = "";
   private readonly tellTimeout = (): void => void this.emit("timeout");
 
   constructor(socket: Socket, ports: StandInPorts) {
@@ -28,6 +34,20 @@ export class StandIn extends Duplex {
     this.socket = socket;
     this.ports = ports;
     socket.on("timeout", this.tellTimeout);
+  }
+
+  /** @returns whether it takes more */
+  hand(bytes: Buffer): boolean {
+    const lineFrom = bytes.lastIndexOf(LF) + 1;
+    if (lineFrom > 0) this.lineStart = "";
+    if (this.lineStart.length < METHOD_BYTES_MAX)
+      this.lineStart += bytes.toString("latin1", lineFrom, lineFrom + METHOD_BYTES_MAX);
+    return this.push(bytes);
+  }
+
+  /** Whether the bytes so far end in the first line of a request, as far as one can tell from how the line begins. */
+  get isInRequestLine(): boolean {
+    return /^[A-Z]+ /.test(this.lineStart);
   }
 
   get remoteAddress(): string | undefined {

@@ -1,0 +1,69 @@
+/** Stands before the framework: what is wrong with a request as a message never reaches it. */
+import type { IncomingMessage, RequestListener, ServerResponse } from "node:http";
+import { refusal } from "../../values.ts";
+import { JSON_TYPE, refusalBody, RETRY_AFTER_S } from "../http.ts";
+import { BodyBudget } from "./body-budget.ts";
+
+export interface GuardOptions {
+  /** How long the body of a request with this target may be. */
+  readonly bodyBytesMax: (target: string) => number;
+  /** Told of each status with which something is refused before the framework sees it. */
+  readonly onRefused: (status: number) => void;
+}
+
+/** The form of a host and its port. Source: RFC 3986, 3.2.2 and 3.2.3. */
+const HOST = /^(?:\[[0-9A-Fa-f:.]+\]|[\w.~!$&'()*+,;=%-]*)(?::\d*)?$/;
+
+type Refusal = readonly [status: number, message: string];
+const NO_ROOM: Refusal = [503, "too many large bodies are on their way: try again soon"];
+
+export function guarded(framework: RequestListener, { bodyBytesMax, onRefused }: GuardOptions): RequestListener {
+  const budget = new BodyBudget(bodyBytesMax);
+  return (request, response) => {
+    const wrong =
+      refusalOfHost(request) ?? refusalOfExpectation(request) ?? (budget.admits(request) ? undefined : NO_ROOM);
+    if (wrong !== undefined) {
+      onRefused(wrong[0]);
+      return refuse(response, wrong);
+    }
+    // A client that waits with its body is told to send it, unless it would be refused for its length.
+    const length = Number(request.headers["content-length"] ?? 0);
+    if (isContinueAsked(request) && length <= bodyBytesMax(request.url ?? "")) response.writeContinue();
+    framework(request, response);
+  };
+}
+
+/** The connection ends: nobody reads the request's body. */
+function refuse(response: ServerResponse, [status, message]: Refusal): void {
+  const body = refusalBody(status, message);
+  if (status === 503) response.setHeader("retry-after", RETRY_AFTER_S);
+  response.writeHead(status, {
+    "content-type": JSON_TYPE,
+    "content-length": Buffer.byteLength(body),
+    connection: "close",
+  });
+  response.end(body);
+}
+
+/** Source: RFC 9112, 3.2. */
+function refusalOfHost({ rawHeaders, httpVersion }: IncomingMessage): Refusal | undefined {
+  const hosts = rawHeaders.filter((_, index) => index % 2 === 1 && isHostName(rawHeaders[index - 1] as string));
+  const [host] = hosts;
+  if (host === undefined) return httpVersion === "1.1" ? [400, refusal("host", "given", undefined)] : undefined;
+  if (hosts.length === 1 && HOST.test(host)) return undefined;
+  return [400, refusal("host", "one name or address, with or without a port", hosts.length === 1 ? host : hosts)];
+}
+
+function isHostName(header: string): boolean {
+  return header.length === 4 && header.toLowerCase() === "host";
+}
+
+function refusalOfExpectation(request: IncomingMessage): Refusal | undefined {
+  const { expect } = request.headers;
+  if (expect === undefined || request.httpVersion !== "1.1" || isContinueAsked(request)) return undefined;
+  return [417, refusal("expect", "100-continue", expect)];
+}
+
+function isContinueAsked({ headers, httpVersion }: IncomingMessage): boolean {
+  return httpVersion === "1.1" && /(?:^|\W)100-continue(?:$|\W)/i.test(headers.expect ?? "");
+}
