@@ -197,7 +197,7 @@ export class Connection {
     const bytes = this.unread.subarray(0, length);
     this.unread = length === this.unread.length ? NOTHING : this.unread.subarray(length);
     this.standIn ??= this.makeStandIn();
-    this.isWanted = this.standIn.hand(bytes);
+    this.isWanted = this.standIn.push(bytes);
     return length;
   }
 

@@ -21,7 +21,10 @@ export function guarded(framework: RequestListener, { bodyBytesMax, onRefused }:
   const budget = new BodyBudget(bodyBytesMax);
   return (request, response) => {
     const wrong =
-      refusalOfHost(request) ?? refusalOfExpectation(request) ?? (budget.admits(request) ? undefined : NO_ROOM);
+      refusalOfVersion(request) ??
+      refusalOfHost(request) ??
+      refusalOfExpectation(request) ??
+      (budget.admits(request) ? undefined : NO_ROOM);
     if (wrong !== undefined) {
       onRefused(wrong[0]);
       return refuse(response, wrong);
@@ -43,6 +46,11 @@ function refuse(response: ServerResponse, [status, message]: Refusal): void {
     connection: "close",
   });
   response.end(body);
+}
+
+/** A request without a version is one of HTTP/0.9, whose answers have no head. */
+function refusalOfVersion({ httpVersion }: IncomingMessage): Refusal | undefined {
+  return httpVersion === "0.9" ? [400, refusal("version", "HTTP/1.1 or HTTP/1.0", undefined)] : undefined;
 }
 
 /** Source: RFC 9112, 3.2. */

@@ -25,8 +25,9 @@ const NOT_YET: Done = () => undefined;
 export class StandIn extends Duplex {
   private readonly socket: Socket;
   private readonly ports: StandInPorts;
-  /** How the line begins in which the bytes so far end. */
+  /** How the line begins in which the newest bytes begin, and the one in which they end. */
   private lineStart = "";
+  private nextLineStart = "";
   private readonly tellTimeout = (): void => void this.emit("timeout");
 
   constructor(socket: Socket, ports: StandInPorts) {
@@ -34,18 +35,10 @@ export class StandIn extends Duplex {
     this.socket = socket;
     this.ports = ports;
     socket.on("timeout", this.tellTimeout);
+    this.on("data", (bytes: Buffer) => this.noteLine(bytes)); // the server's own listener hears of them later
   }
 
-  /** @returns whether it takes more */
-  hand(bytes: Buffer): boolean {
-    const lineFrom = bytes.lastIndexOf(LF) + 1;
-    if (lineFrom > 0) this.lineStart = "";
-    if (this.lineStart.length < METHOD_BYTES_MAX)
-      this.lineStart += bytes.toString("latin1", lineFrom, lineFrom + METHOD_BYTES_MAX);
-    return this.push(bytes);
-  }
-
-  /** Whether the bytes so far end in the first line of a request, as far as one can tell from how the line begins. */
+  /** Whether the bytes that the server got last begin in the first line of a request, as far as the line's beginning tells. */
   get isInRequestLine(): boolean {
     return /^[A-Z]+ /.test(this.lineStart);
   }
@@ -109,6 +102,14 @@ export class StandIn extends Duplex {
     this.socket.off("timeout", this.tellTimeout);
     this.ports.onDestroyed(error);
     done(error);
+  }
+
+  private noteLine(bytes: Buffer): void {
+    const missing = Math.max(0, METHOD_BYTES_MAX - this.nextLineStart.length);
+    this.lineStart = this.nextLineStart + bytes.toString("latin1", 0, missing);
+    const lineFrom = bytes.lastIndexOf(LF) + 1;
+    this.nextLineStart =
+      lineFrom === 0 ? this.lineStart : bytes.toString("latin1", lineFrom, lineFrom + METHOD_BYTES_MAX);
   }
 
   private pass(chunk: Chunk, encoding: BufferEncoding, done: Done): void {
