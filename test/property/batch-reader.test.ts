@@ -161,6 +161,18 @@ test("readBatch() reads as the schema or not at all: batches cut anywhere, after
     }
   }
 });
+test("readBatch() reads as the schema or not at all: every byte of a batch replaced by every other, and each left out", () => {
+  const row = { profileId: "6f0e4b1c-94a0-4c2e-8d55-0b9f3a7c1e21", region: "CA", gamemode: "G-1", seq: 17 };
+  const bytes = Buffer.from(JSON.stringify({ reports: [row] }));
+  for (let at = 0; at < bytes.length; at++) {
+    expectLaw(Buffer.concat([bytes.subarray(0, at), bytes.subarray(at + 1)]));
+    for (let byte = 0; byte < 256; byte++) {
+      const other = Buffer.from(bytes);
+      other[at] = byte;
+      expectLaw(other);
+    }
+  }
+});
 test("readBatch() reads as the schema or not at all: the public corpora, at every place of a value", () => {
   for (const text of corpora()) for (const bytes of bodiesWith(text)) expectLaw(bytes);
 });
