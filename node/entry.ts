@@ -14,7 +14,9 @@ export interface Reports {
   readonly ids: Int32Array;
   /** Region numbers. */
   readonly regions: Uint8Array;
+  /** Names of modes, some perhaps more than once, and which of them each report names. */
   readonly modes: readonly string[];
+  readonly modeOf: Uint16Array;
   /** 0 … 2^32 - 1, or NO_SEQ. */
   readonly seqs: Float64Array;
 }

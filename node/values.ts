@@ -61,7 +61,7 @@ export const ReportRow = Type.Object(
 );
 export type ReportRow = Static<typeof ReportRow>;
 
-const BATCH_ROWS_MAX = 10_000;
+export const BATCH_ROWS_MAX = 10_000;
 /** The rows are checked one by one, so that bad ones are refused and the good ones stand. */
 export const BatchBody = Type.Object(
   {

@@ -46,12 +46,15 @@ const ROW_BYTES = 28;
 export class Presences {
   readonly engine: Engine;
   private readonly recorder: Recorder | undefined;
+  /** Rows of the batch at hand, by partition; zeros between two batches. */
+  private readonly rowsApplied: Int32Array;
   private doubtUntilMs = -Infinity;
 
   /** @param recorder `undefined` where nothing is stored (durability `none`) */
   constructor(engine: Engine, recorder: Recorder | undefined) {
     this.engine = engine;
     this.recorder = recorder;
+    this.rowsApplied = new Int32Array(engine.partitions.length);
   }
 
   /** R26: all were silent longer than a session, so until then nobody knows who is still there. */
@@ -64,9 +67,14 @@ export class Presences {
     return nowMs >= this.doubtUntilMs && this.engine.unnamedPlayers === 0;
   }
 
+  /** True while too much waits for the store: reports are refused. */
+  get isFull(): boolean {
+    return this.recorder?.isFull ?? false;
+  }
+
   /** Applies a report. `seq` 0 … 2^32 - 1, or NO_SEQ. Where the outcome is a refusal nothing changed. */
   report(hash: number, id: ProfileId, region: number, modeName: string, seq: number): ReportOutcome {
-    if (this.recorder?.isFull ?? false) return "overloaded";
+    if (this.isFull) return "overloaded";
     const mode = this.engine.admitMode(modeName);
     if (mode < 0) return "no room for the mode";
     const effect = this.engine.report(hash, id, region, mode, seq);
@@ -101,17 +109,22 @@ export class Presences {
   whenAllRemembered(hashes: Int32Array, count: number, settle: (remembered: number) => void): void {
     const { recorder } = this;
     if (recorder === undefined || count === 0) return settle(count);
-    const rows = new Map<number, number>();
+    const { rowsApplied } = this;
+    const partitions: number[] = [];
     for (let at = 0; at < count; at++) {
       const partition = this.engine.partitionOf(hashes[at] as number);
-      rows.set(partition, (rows.get(partition) ?? 0) + 1);
+      if (rowsApplied[partition] === 0) partitions.push(partition);
+      (rowsApplied[partition] as number)++;
     }
-    let [remembered, waiting] = [0, rows.size];
-    for (const [partition, applied] of rows)
+    let [remembered, waiting] = [0, partitions.length];
+    for (const partition of partitions) {
+      const applied = rowsApplied[partition] as number;
+      rowsApplied[partition] = 0;
       recorder.whenRemembered(partition, applied, (fate) => {
         if (fate === "remembered") remembered += applied;
         if (--waiting === 0) settle(remembered);
       });
+    }
   }
 
   /**

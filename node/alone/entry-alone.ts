@@ -61,10 +61,9 @@ export class EntryAlone implements Entry {
 
   submitAll(reports: Reports, settle: (outcome: ReportsOutcome) => void): void {
     const batch = new Batch(this.presences, reports);
-    for (let first = 0; first < reports.count; first += ROWS_WARMED)
-      batch.apply(first, Math.min(first + ROWS_WARMED, reports.count));
-    const { changed, renewed, late, refused } = batch;
-    this.presences.whenAllRemembered(batch.hashes, batch.accepted, (remembered) =>
+    batch.apply();
+    const { accepted, changed, renewed, late, refused } = batch;
+    this.presences.whenAllRemembered(hashes, accepted, (remembered) =>
       settle({ changed, renewed, late, remembered, refused }),
     );
   }
@@ -131,11 +130,13 @@ function isRefused(outcome: ReportOutcome): outcome is Refusal {
 
 const id = emptyProfileId();
 const warmed = new Int32Array(ROWS_WARMED);
+/** Of the batch at hand: the hashes of its accepted rows. A batch is applied in one go, so all use the same array. */
+let hashes = new Int32Array(0);
+/** The number of a mode that was not asked for yet. */
+const NOT_ASKED = -2;
 
-/** Applies reports in their order and remembers what became of them. */
+/** Applies reports in their order and counts what became of them. */
 class Batch {
-  /** Of the rows that were accepted, the first `accepted` of these. */
-  readonly hashes: Int32Array;
   accepted = 0;
   changed = 0;
   renewed = 0;
@@ -143,15 +144,27 @@ class Batch {
   readonly refused: { index: number; reason: Refused["reason"] }[] = [];
   private readonly presences: Presences;
   private readonly reports: Reports;
+  /** The engine's numbers of the batch's modes: each is asked for once, when the first row with it comes. */
+  private readonly modeNumbers: Int16Array;
 
   constructor(presences: Presences, reports: Reports) {
     this.presences = presences;
     this.reports = reports;
-    this.hashes = new Int32Array(reports.count);
+    this.modeNumbers = new Int16Array(reports.modes.length).fill(NOT_ASKED);
+    if (hashes.length < reports.count) hashes = new Int32Array(reports.count);
+  }
+
+  apply(): void {
+    const { count } = this.reports;
+    // Whether there is room is decided for all of them: none of them waits for the store before all are applied.
+    if (this.presences.isFull) for (let index = 0; index < count; index++) this.refuse(index, "overloaded");
+    else
+      for (let first = 0; first < count; first += ROWS_WARMED)
+        this.applySome(first, Math.min(first + ROWS_WARMED, count));
   }
 
   /** Applies reports `first` to `end` - 1, ROWS_WARMED of them at the most. */
-  apply(first: number, end: number): void {
+  private applySome(first: number, end: number): void {
     const { engine } = this.presences;
     const { ids } = this.reports;
     for (let index = first; index < end; index++) {
@@ -163,15 +176,26 @@ class Batch {
   }
 
   private report(hash: number, index: number): void {
-    const { ids, regions, modes, seqs } = this.reports;
+    const { ids, regions, modeOf, seqs } = this.reports;
+    const mode = this.modeNumber(modeOf[index] as number);
+    if (mode < 0) return this.refuse(index, "no room for the mode");
     readId(ids, index, id);
-    const seq = seqs[index] as number;
-    const outcome = this.presences.report(hash, id, regions[index] as number, modes[index] as string, seq);
-    if (isRefused(outcome)) {
-      this.refused.push({ index, reason: outcome });
-      return;
-    }
-    this[outcome]++;
-    this.hashes[this.accepted++] = hash;
+    const effect = this.presences.engine.report(hash, id, regions[index] as number, mode, seqs[index] as number);
+    if (effect === "full") return this.refuse(index, "no room for the player");
+    if (effect === "changed") this.changed++;
+    else if (effect === "renewed") this.renewed++;
+    else this.late++;
+    hashes[this.accepted++] = hash;
+  }
+
+  private modeNumber(mode: number): number {
+    const { modeNumbers, presences, reports } = this;
+    let number = modeNumbers[mode] as number;
+    if (number === NOT_ASKED) modeNumbers[mode] = number = presences.engine.admitMode(reports.modes[mode] as string);
+    return number;
+  }
+
+  private refuse(index: number, reason: Refused["reason"]): void {
+    this.refused.push({ index, reason });
   }
 }

@@ -28,11 +28,12 @@ export class EntryCluster implements Entry {
 
   submitAll(reports: Reports, settle: (outcome: ReportsOutcome) => void): void {
     const batch = new Batch(reports.count, settle);
-    const { ids, regions, modes, seqs } = reports;
+    const { ids, regions, modes, modeOf, seqs } = reports;
     for (let index = 0; index < reports.count; index++) {
       readId(ids, index, id);
       const note = (outcome: Outcome): void => batch.note(index, outcome);
-      const [region, mode, seq] = [regions[index] as number, modes[index] as string, seqs[index] as number];
+      const [region, seq] = [regions[index] as number, seqs[index] as number];
+      const mode = modes[modeOf[index] as number] as string;
       this.cluster.submit({ operation: "report", id, region, mode, seq }, note, true);
     }
   }

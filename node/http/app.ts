@@ -5,10 +5,11 @@ import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest }
 import { Connections, limitsOf } from "./connections/connections.ts";
 import { FastCalls } from "./connections/fast-calls.ts";
 import { Answers, type Context, refusalOf, registerBodyParser, validatorCompiler } from "./http.ts";
+import { BATCH_BYTES_MAX } from "./batch-reader.ts";
 import { registerOperators } from "./routes/operators.ts";
 import { registerProfiles } from "./routes/profiles.ts";
 import { registerRegions } from "./routes/regions.ts";
-import { registerReports, REPORTS_BYTES_MAX, REPORTS_ROUTE } from "./routes/reports.ts";
+import { registerReports, REPORTS_ROUTE } from "./routes/reports.ts";
 import type { Metrics } from "../metrics.ts";
 import { shown } from "../values.ts";
 
@@ -62,7 +63,7 @@ export async function makeApp(context: Context, isLaneOpen: boolean): Promise<Ap
     isLaneOpen,
     requestMs: REQUEST_WITHIN_MS,
     takeMs: TAKE_WITHIN_MS,
-    bodyBytesMax: (target) => (target.startsWith(REPORTS_ROUTE) ? REPORTS_BYTES_MAX : BODY_BYTES_MAX),
+    bodyBytesMax: (target) => (target.startsWith(REPORTS_ROUTE) ? BATCH_BYTES_MAX : BODY_BYTES_MAX),
     onRefused: (status) => malformed.count(status),
   });
   registerConnections(context.metrics, connections);

@@ -111,19 +111,26 @@ function asWhole(value: unknown): unknown {
   return typeof value === "string" && /^(0|[1-9]\d{0,8})$/.test(value) ? Number(value) : value;
 }
 
-/** JSON objects only. An empty body is no body. */
+type BodyParser = (request: FastifyRequest, text: string, done: (error: Error | null, body?: unknown) => void) => void;
+
 export function registerBodyParser(app: FastifyInstance): void {
-  const parse = app.getDefaultJsonParser("error", "ignore");
+  const parse = bodyParserOf(app);
   app.removeAllContentTypeParsers();
-  app.addContentTypeParser<string>("application/json", { parseAs: "string" }, (request, body, done) => {
-    if (body === "") return done(null, undefined);
-    void parse(request, body, (error, value) => {
+  app.addContentTypeParser<string>("application/json", { parseAs: "string" }, parse);
+}
+
+/** JSON objects only. An empty body is no body. */
+export function bodyParserOf(app: FastifyInstance): BodyParser {
+  const parse = app.getDefaultJsonParser("error", "ignore");
+  return (request, text, done) => {
+    if (text === "") return done(null, undefined);
+    void parse(request, text, (error, value) => {
       if (value === null) return done(new RefusalError(refusal("body", "a JSON object", null)));
       if (error === null) return done(null, value);
-      const expected = isJson(body) ? 'must hold no key "__proto__"' : "must be JSON";
-      done(new RefusalError(`body ${expected}, got ${shown(body)}`));
+      const expected = isJson(text) ? 'must hold no key "__proto__"' : "must be JSON";
+      done(new RefusalError(`body ${expected}, got ${shown(text)}`));
     });
-  });
+  };
 }
 
 function isJson(text: string): boolean {

@@ -4,13 +4,13 @@ import type { Static } from "typebox";
 import { NO_SEQ } from "../../../cluster/records/presences.ts";
 import { regionOf } from "../../../engine/regions.ts";
 import { BatchAnswer, ErrorAnswer, TryAgainAnswer } from "../answers.ts";
+import { BATCH_BYTES_MAX, readBatch } from "../batch-reader.ts";
 import type { Reports, ReportsOutcome } from "../../entry.ts";
-import { Answers, type Context, validatorCompiler } from "../http.ts";
+import { Answers, bodyParserOf, type Context, validatorCompiler } from "../http.ts";
 import { BatchBody, BatchBodyShown, Check, checkedId, ReportRow } from "../../values.ts";
 import { REFUSALS } from "./profiles.ts";
 
 export const REPORTS_ROUTE = "/v1/reports";
-export const REPORTS_BYTES_MAX = 2 * 1024 * 1024;
 
 interface Rejection {
   readonly index: number;
@@ -19,31 +19,42 @@ interface Rejection {
 }
 
 const rowCheck = new Check(ReportRow, "report");
+const bodyValidator = validatorCompiler({ schema: BatchBody, httpPart: "body", method: "POST", url: REPORTS_ROUTE });
 
 export function registerReports(app: FastifyInstance, context: Context): void {
   const answers = new Answers(context.metrics, `POST ${REPORTS_ROUTE}`);
-  const options = {
-    bodyLimit: REPORTS_BYTES_MAX,
-    schema: SCHEMA,
-    // Rows are checked one by one; the schema that readers see says what they are.
-    validatorCompiler: () =>
-      validatorCompiler({ schema: BatchBody, httpPart: "body", method: "POST", url: REPORTS_ROUTE }),
-  };
-  app.post<{ Body: Static<typeof BatchBody> }>(REPORTS_ROUTE, options, (request, reply) => {
-    reportAll(context, answers, request.body.reports, reply);
+  const options = { bodyLimit: BATCH_BYTES_MAX, schema: SCHEMA, validatorCompiler: () => toBatch };
+  void app.register((batches, _options, done) => {
+    registerBatchParser(batches);
+    batches.post<{ Body: Batch }>(REPORTS_ROUTE, options, (request, reply) => {
+      reportAll(context, answers, request.body, reply);
+    });
+    done();
   });
 }
 
-function reportAll(
-  { service, metrics }: Context,
-  answers: Answers,
-  rows: readonly unknown[],
-  reply: FastifyReply,
-): void {
+/** Batches as clients write them are read from their bytes; all others go the way of any body. */
+function registerBatchParser(app: FastifyInstance): void {
+  const parse = bodyParserOf(app);
+  app.removeAllContentTypeParsers();
+  app.addContentTypeParser<Buffer>("application/json", { parseAs: "buffer" }, (request, bytes, done) => {
+    const reports = readBatch(bytes);
+    if (reports === undefined) parse(request, bytes.toString(), done);
+    else done(null, new Batch(reports));
+  });
+}
+
+/** Makes a batch of what was parsed. Rows are checked one by one; the schema that readers see says what they are. */
+const toBatch: typeof bodyValidator = (body: unknown) => {
+  if (body instanceof Batch) return true;
+  const verdict = bodyValidator(body);
+  return verdict === true ? { value: checkedBatch((body as Static<typeof BatchBody>).reports) } : verdict;
+};
+
+function reportAll({ service, metrics }: Context, answers: Answers, batch: Batch, reply: FastifyReply): void {
   if (!answers.isServing(service, reply)) return;
   const startedMs = metrics.startTiming();
-  const batch = new Batch(rows);
-  service.entry.submitAll(batch, ({ changed, renewed, late, remembered, refused }) => {
+  service.entry.submitAll(batch.reports, ({ changed, renewed, late, remembered, refused }) => {
     const accepted = changed + renewed + late;
     const rejected = batch.rejectedWith(refused);
     metrics.totals.changed += changed;
@@ -56,55 +67,55 @@ function reportAll(
 }
 
 /** The good rows of a batch in their order; bad ones are set aside, each with its reason. */
-class Batch implements Reports {
-  count = 0;
-  readonly ids: Int32Array;
-  readonly regions: Uint8Array;
-  readonly modes: string[] = [];
-  readonly seqs: Float64Array;
-  private readonly rejected: Rejection[] = [];
-  /** Where a good row stood in the batch. */
-  private readonly indexes: Int32Array;
+class Batch {
+  readonly reports: Reports;
+  private readonly rejected: Rejection[];
+  /** Where each good row stood in the batch; `undefined` where all rows are good. */
+  private readonly indexes: Int32Array | undefined;
 
-  constructor(rows: readonly unknown[]) {
-    const { length } = rows;
-    this.ids = new Int32Array(4 * length);
-    this.regions = new Uint8Array(length);
-    this.seqs = new Float64Array(length);
-    this.indexes = new Int32Array(length);
-    for (const [index, row] of rows.entries()) {
-      if (rowCheck.accepts(row)) this.add(row, index);
-      else this.reject(index, 400, rowCheck.explain(row));
-    }
+  constructor(reports: Reports, rejected: Rejection[] = [], indexes?: Int32Array) {
+    this.reports = reports;
+    this.rejected = rejected;
+    this.indexes = indexes;
   }
 
   /** What was set aside and what was refused since, in the order of the batch. */
   rejectedWith(refused: ReportsOutcome["refused"]): readonly Rejection[] {
-    for (const { index, reason } of refused)
-      this.reject(
-        this.indexes[index] as number,
-        REFUSALS[reason].status,
-        REFUSALS[reason].message(this.modes[index] as string),
+    const { modes, modeOf } = this.reports;
+    for (const { index, reason } of refused) {
+      const { status, message } = REFUSALS[reason];
+      this.rejected.push(
+        rejection(this.indexes?.[index] ?? index, status, message(modes[modeOf[index] as number] as string)),
       );
+    }
     return this.rejected.sort((one, other) => one.index - other.index);
   }
+}
 
-  private add({ region, gamemode, seq = NO_SEQ }: ReportRow, index: number): void {
-    const { count, ids } = this;
-    ids[4 * count] = checkedId[0];
-    ids[4 * count + 1] = checkedId[1];
-    ids[4 * count + 2] = checkedId[2];
-    ids[4 * count + 3] = checkedId[3];
-    this.regions[count] = regionOf(region);
-    this.modes.push(gamemode);
-    this.seqs[count] = seq;
-    this.indexes[count] = index;
-    this.count++;
+function checkedBatch(rows: readonly unknown[]): Batch {
+  const { length } = rows;
+  const [ids, seqs] = [new Int32Array(4 * length), new Float64Array(length)];
+  const [regions, modeOf, indexes] = [new Uint8Array(length), new Uint16Array(length), new Int32Array(length)];
+  const modes: string[] = [];
+  const rejected: Rejection[] = [];
+  let count = 0;
+  for (const [index, row] of rows.entries()) {
+    if (!rowCheck.accepts(row)) {
+      rejected.push(rejection(index, 400, rowCheck.explain(row)));
+      continue;
+    }
+    ids.set(checkedId, 4 * count);
+    regions[count] = regionOf(row.region);
+    modeOf[count] = modes.push(row.gamemode) - 1;
+    seqs[count] = row.seq ?? NO_SEQ;
+    indexes[count] = index;
+    count++;
   }
+  return new Batch({ count, ids, regions, modes, modeOf, seqs }, rejected, indexes);
+}
 
-  private reject(index: number, status: number, message: string): void {
-    this.rejected.push({ index, code: String(status), message });
-  }
+function rejection(index: number, status: number, message: string): Rejection {
+  return { index, code: String(status), message };
 }
 
 const SCHEMA = {

@@ -1,0 +1,115 @@
+import fc from "fast-check";
+import { expect, test } from "vitest";
+
+import type { Outcome } from "../../cluster/ports/rows.ts";
+import { NO_SEQ, Presences } from "../../cluster/records/presences.ts";
+import type { Recorder } from "../../cluster/records/recorder.ts";
+import { Engine } from "../../engine/engine.ts";
+import { MODES_MAX } from "../../engine/modes.ts";
+import { emptyProfileId } from "../../engine/profile-id.ts";
+import { EntryAlone } from "../../node/alone/entry-alone.ts";
+import { readId, type Reports, type ReportsOutcome } from "../../node/entry.ts";
+import { playerId } from "../../simulator/players.ts";
+import { CA, OPTIONS, START_MS } from "../support/numbered-engine.ts";
+
+const PLAYERS = 40;
+const MODES = ["GM01", "GM02", "GM03", "GM04"];
+
+interface Report {
+  readonly player: number;
+  readonly region: number;
+  readonly mode: number;
+  readonly seq: number;
+}
+
+const anyReport: fc.Arbitrary<Report> = fc.record({
+  player: fc.nat(PLAYERS - 1),
+  region: fc.nat(2),
+  mode: fc.nat(MODES.length - 1),
+  seq: fc.oneof(fc.constant(NO_SEQ), fc.nat(3)),
+});
+/** Longer ones than what is warmed at once. */
+const anyBatch = fc.array(anyReport, { maxLength: 150 });
+
+/** An entry over an engine in which so many modes are in use. */
+function entryWith(modesUsed: number): EntryAlone {
+  const presences = new Presences(new Engine(OPTIONS, START_MS), undefined);
+  const entry = new EntryAlone(presences, 1);
+  for (let mode = 0; mode < modesUsed; mode++) {
+    const request = { operation: "report", id: playerId(1000 + mode), region: CA, mode: `used${mode}`, seq: NO_SEQ };
+    entry.submit(request as Parameters<EntryAlone["submit"]>[0], () => undefined);
+  }
+  return entry;
+}
+
+/** @param isEachNamed whether each row brings the name of its mode, as the schema's way does */
+function columnsOf(batch: readonly Report[], isEachNamed: boolean): Reports {
+  return {
+    count: batch.length,
+    ids: Int32Array.from(batch.flatMap(({ player }) => [...playerId(player)])),
+    regions: Uint8Array.from(batch, ({ region }) => region),
+    modes: isEachNamed ? batch.map(({ mode }) => MODES[mode] as string) : MODES,
+    modeOf: Uint16Array.from(batch, ({ mode }, row) => (isEachNamed ? row : mode)),
+    seqs: Float64Array.from(batch, ({ seq }) => seq),
+  };
+}
+
+/** What a batch does, row by row. */
+function oneByOne(entry: EntryAlone, { count, ids, regions, modes, modeOf, seqs }: Reports): ReportsOutcome {
+  const totals = { changed: 0, renewed: 0, late: 0, remembered: 0 };
+  const refused: { index: number; reason: ReportsOutcome["refused"][number]["reason"] }[] = [];
+  for (let index = 0; index < count; index++) {
+    const id = emptyProfileId();
+    readId(ids, index, id);
+    const mode = modes[modeOf[index] as number] as string;
+    const [region, seq] = [regions[index] as number, seqs[index] as number];
+    entry.submit({ operation: "report", id, region, mode, seq }, (outcome) => {
+      if (outcome.kind === "refused") refused.push({ index, reason: outcome.reason });
+      else {
+        totals[outcome.effect as "changed" | "renewed" | "late"]++;
+        totals.remembered++;
+      }
+    });
+  }
+  return { ...totals, refused };
+}
+
+function placeOf(entry: EntryAlone, player: number): unknown {
+  let found: Outcome | undefined;
+  entry.submit({ operation: "find", id: playerId(player), region: 0, mode: "", seq: NO_SEQ }, (outcome) => {
+    found = outcome;
+  });
+  return found?.kind === "done" ? { region: found.place?.region, mode: found.place?.mode } : found;
+}
+
+test("EntryAlone.submitAll() does what submit() does row by row, also where there is no room for some modes", () => {
+  fc.assert(
+    fc.property(
+      fc.array(anyBatch, { minLength: 1, maxLength: 4 }),
+      fc.constantFrom(0, MODES_MAX - 2, MODES_MAX),
+      fc.boolean(),
+      (batches, modesUsed, isEachNamed) => {
+        const [entry, model] = [entryWith(modesUsed), entryWith(modesUsed)];
+        for (const batch of batches) {
+          const columns = columnsOf(batch, isEachNamed);
+          const outcomes: ReportsOutcome[] = [];
+          entry.submitAll(columns, (outcome) => void outcomes.push(outcome));
+          expect(outcomes).toEqual([oneByOne(model, columns)]);
+        }
+        for (let player = 0; player < PLAYERS; player++) expect(placeOf(entry, player)).toEqual(placeOf(model, player));
+        expect(entry.overview()).toEqual(model.overview());
+      },
+    ),
+    { numRuns: 60 },
+  );
+});
+test("EntryAlone.submitAll() refuses all rows while too much waits for the store, and changes nothing", () => {
+  const engine = new Engine(OPTIONS, START_MS);
+  const entry = new EntryAlone(new Presences(engine, { isFull: true } as Recorder), 1);
+  const batch = [0, 1, 2].map((player) => ({ player, region: CA, mode: 0, seq: NO_SEQ }));
+  const outcomes: ReportsOutcome[] = [];
+  entry.submitAll(columnsOf(batch, false), (outcome) => void outcomes.push(outcome));
+  const refused = [0, 1, 2].map((index) => ({ index, reason: "overloaded" }));
+  expect(outcomes).toEqual([{ changed: 0, renewed: 0, late: 0, remembered: 0, refused }]);
+  expect([engine.boards.players, engine.modes.count]).toEqual([0, 0]);
+});

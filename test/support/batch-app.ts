@@ -1,0 +1,31 @@
+/** The HTTP side of a node without sockets, over an entry that only notes which batches came. */
+import type { FastifyInstance } from "fastify";
+import { pino } from "pino";
+
+import type { Entry, Reports } from "../../node/entry.ts";
+import { makeApp } from "../../node/http/app.ts";
+import { Metrics } from "../../node/metrics.ts";
+import type { Service } from "../../node/service.ts";
+
+/** Reports with this mode are refused. */
+export const REFUSED_MODE = "a";
+
+/** @returns `taken`: the batches that came, oldest first */
+export async function recordingApp(): Promise<{ readonly app: FastifyInstance; readonly taken: Reports[] }> {
+  const taken: Reports[] = [];
+  const entry: Pick<Entry, "submitAll"> = {
+    submitAll(reports, settle) {
+      taken.push(reports);
+      const rows = [...Array(reports.count).keys()];
+      const refused = rows
+        .filter((index) => reports.modes[reports.modeOf[index] as number] === REFUSED_MODE)
+        .map((index) => ({ index, reason: "no room for the mode" as const }))
+        .toReversed();
+      const changed = reports.count - refused.length;
+      settle({ changed, renewed: 0, late: 0, remembered: changed, refused });
+    },
+  };
+  const service = { entry, status: { kind: "ready" }, registerMetrics: () => undefined } as unknown as Service;
+  const context = { service, metrics: new Metrics(service), log: pino({ level: "silent" }), version: "0.0.0" };
+  return { app: await makeApp(context), taken };
+}
