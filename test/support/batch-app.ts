@@ -27,5 +27,6 @@ export async function recordingApp(): Promise<{ readonly app: FastifyInstance; r
   };
   const service = { entry, status: { kind: "ready" }, registerMetrics: () => undefined } as unknown as Service;
   const context = { service, metrics: new Metrics(service), log: pino({ level: "silent" }), version: "0.0.0" };
-  return { app: await makeApp(context), taken };
+  const { app } = await makeApp(context, true);
+  return { app, taken };
 }
