@@ -22,7 +22,7 @@ export interface PeersPorts {
  * Handles a request on a lane.
  * @param epoch of the sender's view
  * @param delayMs R19: how old the message is at the most, by causality: rows count on it. Counts, which want to know how
- *   fresh they are, get less where by the clocks it was on its way for less: the bound alone is a beat too loose
+ *   fresh they are, get a closer bound that counts on the peer's clock too: the first alone is a beat too loose
  */
 export type Handler = (from: string, epoch: number, delayMs: number, body: Uint8Array) => Promise<Uint8Array>;
 
@@ -44,14 +44,17 @@ interface Peer {
   knownEpoch: number;
   /** R19: the newest stamp heard from it, by its clock: what we send it now is sent after that. 0: none. */
   stampMs: number;
-  /** Smallest difference between our clock and its clock at sending, seen in this window and in the one before. */
-  smallestMs: number;
-  smallestBeforeMs: number;
+  /**
+   * R19: its clock is ahead of ours by this much at the most: the smallest difference between its stamp and the one of ours that the
+   * same message echoes, in this window and in the one before.
+   */
+  aheadMs: number;
+  aheadBeforeMs: number;
   windowEndsMs: number;
 }
 
-/** The smallest delay is that of the last one or two of these: clocks drift, stand still and jump. Beats come more often. */
-const DELAY_WINDOW_MS = 500;
+/** How far a clock is ahead is what the last one or two of these say: clocks drift, stand still and jump. Beats come more often. */
+const AHEAD_WINDOW_MS = 500;
 const NO_BODY = new Uint8Array(0);
 /** Peers beyond those listed that are remembered: those on their way in or out. */
 const STRANGERS_MAX = 64;
@@ -114,6 +117,7 @@ export class Peers {
     peer.isClosed = peer.hasEnded = false;
     peer.knownEpoch = Math.max(peer.knownEpoch, answer.epoch);
     peer.stampMs = Math.max(peer.stampMs, answer.sentAtMs);
+    noteClock(peer, peer.heardAtMs, answer);
     return answer.body;
   }
 
@@ -127,9 +131,10 @@ export class Peers {
     peer.heardAtMs = nowMs;
     peer.knownEpoch = Math.max(peer.knownEpoch, request.epoch);
     peer.stampMs = Math.max(peer.stampMs, request.sentAtMs);
+    noteClock(peer, nowMs, request);
     if (isNothing(lane, request.body)) return this.answer(request, "done", NO_BODY);
     const ageMaxMs = Math.max(0, nowMs - request.echoMs);
-    const delayMs = lane === "counts" ? Math.min(ageMaxMs, delayOf(peer, nowMs, request.sentAtMs)) : ageMaxMs;
+    const delayMs = lane === "counts" ? Math.min(ageMaxMs, ageByClock(peer, nowMs, request.sentAtMs)) : ageMaxMs;
     return this.answer(request, "done", await this.handlers[lane](request.from, request.epoch, delayMs, request.body));
   }
 
@@ -254,8 +259,8 @@ export class Peers {
         probedAtMs: -Infinity,
         knownEpoch: 0,
         stampMs: 0,
-        smallestMs: Infinity,
-        smallestBeforeMs: Infinity,
+        aheadMs: Infinity,
+        aheadBeforeMs: Infinity,
         windowEndsMs: -Infinity,
       };
       this.peers.set(incarnation, peer);
@@ -269,13 +274,17 @@ function isNothing(lane: Lane, body: Uint8Array): boolean {
   return lane === "control" && body.length === 0;
 }
 
-/** R19: how long a message was under way beyond the smallest delay seen lately. */
-function delayOf(peer: Peer, nowMs: number, sentAtMs: number): number {
+/** R19: it was sent after the stamp that it echoes, so its sender's clock cannot be further ahead than both differ. */
+function noteClock(peer: Peer, nowMs: number, { sentAtMs, echoMs }: Envelope): void {
   if (nowMs >= peer.windowEndsMs) {
-    peer.smallestBeforeMs = peer.smallestMs;
-    peer.smallestMs = Infinity;
-    peer.windowEndsMs = nowMs + DELAY_WINDOW_MS;
+    peer.aheadBeforeMs = peer.aheadMs;
+    peer.aheadMs = Infinity;
+    peer.windowEndsMs = nowMs + AHEAD_WINDOW_MS;
   }
-  peer.smallestMs = Math.min(peer.smallestMs, nowMs - sentAtMs);
-  return nowMs - sentAtMs - Math.min(peer.smallestMs, peer.smallestBeforeMs);
+  if (echoMs > 0) peer.aheadMs = Math.min(peer.aheadMs, sentAtMs - echoMs);
+}
+
+/** How long a message was under way at the most, by the sender's clock. */
+function ageByClock({ aheadMs, aheadBeforeMs }: Peer, nowMs: number, sentAtMs: number): number {
+  return Math.max(0, nowMs - sentAtMs + Math.min(aheadMs, aheadBeforeMs));
 }

@@ -148,14 +148,23 @@ test("R19: a step of this node's clock makes each peer's messages look old only 
   await subject.receive({ echoMs: answer.sentAtMs });
   expect(subject.handled.map(({ delayMs }) => delayMs)).toEqual([2, 4002, 0]);
 });
-test("counts are as old as the smallest delay says, or as the echo does where that is less", async () => {
+test("R19: counts are as old as the peer's clock and the closest echo allow, or as the echo does where that is less", async () => {
   const subject = new Subject();
-  await subject.receive({ sentAtMs: 900, echoMs: 800 }, "counts");
+  await subject.receive({ sentAtMs: 900, echoMs: 990 }, "counts");
   subject.nowMs = 1200;
   await subject.receive({ sentAtMs: 1000, echoMs: 800 }, "counts");
   subject.nowMs = 2200; // a step of the clock
   await subject.receive({ sentAtMs: 1100, echoMs: 2190 }, "counts");
-  expect(subject.handled.map(({ delayMs }) => delayMs)).toEqual([0, 100, 10]);
+  expect(subject.handled.map(({ delayMs }) => delayMs)).toEqual([10, 110, 10]);
+});
+test("R19: counts that are all late do not look fresh", async () => {
+  const subject = new Subject();
+  await subject.peers.call(incarnationOf(2), "counts", BODY, 100);
+  for (const sentAtMs of [1000, 1100, 1200]) {
+    subject.nowMs = sentAtMs + 2000; // the clocks are the same
+    await subject.receive({ sentAtMs, echoMs: 900 }, "counts");
+  }
+  for (const { delayMs } of subject.handled) expect(delayMs).toBeGreaterThanOrEqual(2000);
 });
 test("R17: a node of another cluster is not listened to, and counts as a port where nobody listens", async () => {
   const subject = new Subject();
