@@ -22,6 +22,8 @@ export interface Settings {
   readonly logLevel: string;
   /** Reports, heartbeats and popular modes are read past the HTTP framework. */
   readonly isLaneOpen: boolean;
+  /** How long an idle connection is kept. */
+  readonly keepAliveMs: number;
   readonly isRepair: boolean;
   /** The node's name, for people. */
   readonly id: string | undefined;
@@ -118,6 +120,13 @@ const SETTINGS = {
     ...choice("HEADCOUNT_FAST_LANE", "on", ["on", "off"], "off: every request goes through fastify"),
     parse: (value) => (value === "on" || value === "off" ? value === "on" : undefined),
   },
+  keepAliveMs: whole(
+    "HEADCOUNT_KEEP_ALIVE_MS",
+    "72000",
+    1000,
+    DAY_MS,
+    "how long an idle connection is kept; longer than a load balancer in front keeps its own (deploy/README.md)",
+  ),
   isRepair: {
     ...choice(
       "HEADCOUNT_REPAIR",
@@ -204,6 +213,7 @@ export function readSettings(everything: Environment): Settings {
     deadlineMs,
     logLevel: read(SETTINGS.logLevel, environment),
     isLaneOpen: read(SETTINGS.isLaneOpen, environment),
+    keepAliveMs: read(SETTINGS.keepAliveMs, environment),
     isRepair: read(SETTINGS.isRepair, environment),
     id: read(SETTINGS.id, environment),
     redisUrl,
