@@ -228,7 +228,7 @@ export function readSettings(everything: Environment): Settings {
 
 /** Names the setting in which a node differs from its cluster. */
 export function disagreement({ field, standing, brought }: DisagreementError): SettingError {
-  const name = AGREED[field] ?? `the version of Headcount: its ${field}`;
+  const name = AGREED[field] ?? `the version of Headcount (its ${field})`;
   return new SettingError(
     `${name} must be ${String(standing)}, as when the cluster was founded, got "${String(brought)}"`,
   );
@@ -241,7 +241,7 @@ export function readArguments(args: readonly string[]): "run" | "help" | "versio
     const { values } = parseArgs({ args: [...args], options, strict: true });
     return values.help === true ? "help" : values.version === true ? "version" : "run";
   } catch (error) {
-    throw new SettingError(`${(error as Error).message.split("\n")[0]} (see --help)`);
+    throw new SettingError(`${(error as Error).message.split(". ")[0]} (see --help)`);
   }
 }
 
@@ -262,7 +262,7 @@ function refuseUnknown(environment: Environment): void {
   const known = new Set([...ALL.map(({ name }) => name), ...SECRETS.map(fileVariable)]);
   for (const name of Object.keys(environment)) {
     if (known.has(name)) continue;
-    throw new SettingError(`${shown(name)} must be one of the settings that --help lists, got an unknown name`);
+    throw new SettingError(`${shown(name)} is no setting: --help lists all there are`);
   }
 }
 

@@ -173,6 +173,6 @@ export function refusalOf(error: HttpError, request: FastifyRequest): { status: 
       return { status: 400, message: `url must be a well-formed path, got ${shown(request.url)}` };
     default:
   }
-  if (status >= 500) return { status: 500, message: "something went wrong here; it is in the log" };
+  if (status >= 500) return { status: 500, message: "the node failed to answer; its log says why" };
   return { status, message: error.message };
 }

@@ -14,14 +14,17 @@ import { ProfileParams, refusal, ReportBody } from "../../values.ts";
 
 /** What a refused client is told; a new reason cannot compile unanswered. */
 export const REFUSALS = {
-  overloaded: { status: 503, message: () => "too much waits for the store: try again soon" },
-  "no owner": { status: 503, message: () => "nobody could be asked in time who has this player: try again soon" },
+  overloaded: { status: 503, message: () => "too many requests wait for the store: try again soon" },
+  "no owner": {
+    status: 503,
+    message: () => "the node that has this player could not be asked in time: try again soon",
+  },
   "no room for the mode": {
     status: 400,
-    message: (mode: string) => refusal("gamemode", `one of the ${MODES_MAX} in use, since no more are taken,`, mode),
+    message: (mode: string) => refusal("gamemode", `one of the ${MODES_MAX} in use (there is room for no more)`, mode),
   },
   "mode not known": { status: 503, message: () => "the game mode cannot be looked up just now: try again soon" },
-  "no room for the player": { status: 503, message: () => "no room for another player in this partition" },
+  "no room for the player": { status: 503, message: () => "there is no room for another player: try again later" },
 } as const satisfies Record<Refused["reason"], unknown>;
 
 const REPORT_ROUTE = "/v1/profiles/:profileId/gamemode";
