@@ -108,7 +108,7 @@ function wholeNumbersOf(schema: TObject): WholeNumber[] {
 }
 
 function asWhole(value: unknown): unknown {
-  return typeof value === "string" && /^(0|[1-9]\d{0,8})$/.test(value) ? Number(value) : value;
+  return typeof value === "string" && /^(0|[1-9]\d{0,9})$/.test(value) ? Number(value) : value;
 }
 
 type BodyParser = (request: FastifyRequest, text: string, done: (error: Error | null, body?: unknown) => void) => void;
