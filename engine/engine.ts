@@ -158,10 +158,14 @@ export class Engine {
     return partition.renew(hash, id[0], id[1], id[2], id[3], this.time.tenths);
   }
 
-  /** Disconnects a player; false where not connected. */
-  remove(hash: number, id: ProfileId): boolean {
+  /**
+   * Disconnects a player.
+   * @param seq 0 … 2^32 - 1, or NO_SEQ
+   * @returns false where the player was not connected, or a newer `seq` is known
+   */
+  remove(hash: number, id: ProfileId, seq: number): boolean {
     const partition = this.partitions[hash >>> this.shift] as Partition;
-    return partition.remove(hash, id[0], id[1], id[2], id[3], this.time.tenths);
+    return partition.remove(hash, id[0], id[1], id[2], id[3], seq, this.time.tenths);
   }
 
   /** Where a player is; `undefined` where nothing is known of one. */

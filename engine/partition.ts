@@ -114,26 +114,26 @@ export class Partition {
   }
 
   /**
-   * Disconnects the player; false where not connected. The row stays for a while, counted nowhere (R27), also that of one
-   * who is not known here: the record, or a node whose key was given up (R12), may still know somebody who fell silent.
+   * Disconnects the player; false where not connected, or where a newer `seq` is known. The row stays for a while (R27), also
+   * that of one who is not known here: the record, or a node whose key was given up (R12), may still know who fell silent.
    */
-  remove(hash: number, id0: number, id1: number, id2: number, id3: number, now: number): boolean {
+  remove(hash: number, id0: number, id1: number, id2: number, id3: number, seq: number, now: number): boolean {
     let base = this.findLive(hash, id0, id1, id2, id3, now);
     const isKnown = base >= 0;
-    if (isKnown && this.cellAt(base) === NOWHERE) return false;
-    this.isTouched = true;
+    const known = isKnown ? (this.table.rows[base + SEQ] as number) >>> 0 : 0;
+    const newest = seq === NO_SEQ ? known : seq;
+    const isConnected = isKnown && this.cellAt(base) !== NOWHERE;
+    if (newest < known || (isKnown && !isConnected && newest === known)) return false;
     if (!isKnown) base = this.table.insert(hash, id0, id1, id2, id3);
     if (base < 0) {
-      if (this.options.isLogged) this.unlogged.push(Int32Array.of(id0, id1, id2, id3, NOWHERE, now, 0), 0);
+      if (this.options.isLogged) this.unlogged.push(Int32Array.of(id0, id1, id2, id3, NOWHERE, now, newest), 0);
       return false; // the partition is full
     }
-    if (isKnown) this.leave(this.cellAt(base));
-    this.table.rows[base + CELL] = NOWHERE;
-    this.table.rows[base + SEEN] = now;
-    if (!isKnown) this.table.rows[base + SEQ] = 0;
+    if (isConnected) this.leave(this.cellAt(base));
+    this.write(base, NOWHERE, now, newest);
     if (this.changed !== undefined) this.noteChange(base);
     this.log(base);
-    return isKnown;
+    return isConnected;
   }
 
   /** Where the row of a player begins who is in the table and not overdue, or less than 0. Removed players are found too. */
@@ -197,12 +197,8 @@ export class Partition {
     if (base < 0) base = this.table.insert(hash, id0, id1, id2, id3);
     else if (this.cellAt(base) !== NOWHERE) this.leave(this.cellAt(base));
     if (base < 0) return false;
-    const { rows } = this.table;
-    rows[base + CELL] = cell;
-    rows[base + SEEN] = seen;
-    rows[base + SEQ] = words[at + SEQ] as number;
+    this.write(base, cell, seen, words[at + SEQ] as number);
     if (cell !== NOWHERE) this.enter(cell);
-    this.isTouched = true;
     return true;
   }
 
@@ -229,15 +225,19 @@ export class Partition {
 
   private connect(base: number, cell: number, seq: number, now: number): ReportEffect {
     if (base < 0) return "full";
-    const { rows } = this.table;
-    rows[base + CELL] = cell;
-    rows[base + SEEN] = now;
-    rows[base + SEQ] = seq === NO_SEQ ? 0 : seq;
+    this.write(base, cell, now, seq === NO_SEQ ? 0 : seq);
     this.enter(cell);
-    this.isTouched = true;
     if (this.changed !== undefined) this.noteChange(base);
     this.log(base);
     return "changed";
+  }
+
+  private write(base: number, cell: number, seen: number, seq: number): void {
+    const { rows } = this.table;
+    rows[base + CELL] = cell;
+    rows[base + SEEN] = seen;
+    rows[base + SEQ] = seq;
+    this.isTouched = true;
   }
 
   /**

@@ -39,9 +39,13 @@ export function nodeName({ id }: Settings, port: number): string {
  */
 export function listenFailure(error: unknown, prefix: string, host: string, port: number): SettingError {
   const { code } = error as NodeJS.ErrnoException;
-  const isPort = code === "EADDRINUSE" || code === "EACCES";
-  const [name, value] = isPort ? [`${prefix}_PORT`, port] : [`${prefix}_HOST`, host];
-  const form = isPort ? `a port that is free on ${host}` : "an address of this machine";
+  const portForms: Readonly<Record<string, string>> = {
+    EADDRINUSE: `a port that is free on ${host}`,
+    EACCES: "a port at which this user may listen",
+  };
+  const portForm = portForms[code ?? ""];
+  const [name, value] = portForm === undefined ? [`${prefix}_HOST`, host] : [`${prefix}_PORT`, port];
+  const form = portForm ?? "an address of this machine";
   return new SettingError(`${name} must be ${form}, got "${value}" (${code})`);
 }
 

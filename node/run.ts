@@ -5,6 +5,7 @@ import { type Logger, pino } from "pino";
 import { makeApp } from "./http/app.ts";
 import type { Connections } from "./http/connections/connections.ts";
 import { listenWidely } from "./http/listening.ts";
+import type { LineWriter } from "./line-writer.ts";
 import { Metrics } from "./metrics.ts";
 import { listenedUrl, listenFailure, portOf, reachableUrl } from "./place.ts";
 import type { Service } from "./service.ts";
@@ -16,22 +17,29 @@ const CLOSE_WITHIN_MS = 25_000;
 /** Ctrl-C arrives twice (from the terminal and from npm): a second signal so soon is ignored. */
 const REPEAT_WITHIN_MS = 1000;
 
+/** Where the node tells what it does. */
+export interface Outputs {
+  readonly out: LineWriter;
+  readonly log: LineWriter;
+}
+
 /**
  * Does not return: the process ends by a signal.
  * @throws {SettingError | FolderInUseError | DamagedStoreError | StoreUnavailableError | UnreadableRecordError}
  */
-export async function run(settings: Settings, version: string): Promise<never> {
-  const log = pino({ level: settings.logLevel }, pino.destination({ dest: 2, sync: true }));
+export async function run(settings: Settings, version: string, outputs: Outputs): Promise<never> {
+  const log = pino({ level: settings.logLevel }, outputs.log);
   const service = await makeService(settings, log);
-  const context = { service, metrics: new Metrics(service), log, version };
-  const { app, connections } = await makeApp(context, settings.isLaneOpen);
+  const metrics = new Metrics(service);
+  metrics.counter("log_lines_dropped_total", "Lines of the log that could not be written", () => outputs.log.dropped);
+  const { app, connections } = await makeApp({ service, metrics, log, version }, settings.isLaneOpen);
   await listen(app, settings);
   const isAlone = settings.redisUrl === undefined; // until it serves it has nothing to finish, and may just end
   if (!isAlone) closeOnSignals(() => close(app, connections, service, log), log);
   await service.start(portOf(app.server), reachableUrl(app.server));
   if (isAlone) closeOnSignals(() => close(app, connections, service, log), log);
   flushCompileCache(); // what headcount.js keeps: a node may run for months, and end by SIGKILL
-  if (service.status.kind === "ready") greet(listenedUrl(app.server), settings, version);
+  if (service.status.kind === "ready") outputs.out.write(greetingOf(listenedUrl(app.server), settings, version));
   throw await service.failure;
 }
 
@@ -94,10 +102,10 @@ async function listen(app: App, { host, port }: Settings): Promise<void> {
   }
 }
 
-function greet(url: string, { dataDir, durability, redisUrl, cluster }: Settings, version: string): void {
+function greetingOf(url: string, { dataDir, durability, redisUrl, cluster }: Settings, version: string): string {
   const place = redisUrl === undefined ? resolve(dataDir) : `in Redis, all keys begin with headcount:${cluster}:`;
   const data = durability === "none" ? "kept in memory only (HEADCOUNT_DURABILITY=none)" : place;
-  process.stdout.write(`Headcount ${version} listens on ${url}
+  return `Headcount ${version} listens on ${url}
 
   try   curl -X POST ${url}/v1/profiles/6f0e4b1c-94a0-4c2e-8d55-0b9f3a7c1e21/gamemode \\
           -H 'content-type: application/json' -d '{"region":"CA","gamemode":"GM01"}'
@@ -105,5 +113,5 @@ function greet(url: string, { dataDir, durability, redisUrl, cluster }: Settings
   read  ${url}/docs
   data  ${data}
 
-`);
+`;
 }

@@ -22,6 +22,8 @@ export interface Settings {
   readonly logLevel: string;
   /** Reports, heartbeats and popular modes are read past the HTTP framework. */
   readonly isLaneOpen: boolean;
+  /** How long an idle connection is kept. */
+  readonly keepAliveMs: number;
   readonly isRepair: boolean;
   /** The node's name, for people. */
   readonly id: string | undefined;
@@ -118,6 +120,13 @@ const SETTINGS = {
     ...choice("HEADCOUNT_FAST_LANE", "on", ["on", "off"], "off: every request goes through fastify"),
     parse: (value) => (value === "on" || value === "off" ? value === "on" : undefined),
   },
+  keepAliveMs: whole(
+    "HEADCOUNT_KEEP_ALIVE_MS",
+    "72000",
+    1000,
+    DAY_MS,
+    "how long an idle connection is kept; longer than a load balancer in front keeps its own (deploy/README.md)",
+  ),
   isRepair: {
     ...choice(
       "HEADCOUNT_REPAIR",
@@ -204,6 +213,7 @@ export function readSettings(everything: Environment): Settings {
     deadlineMs,
     logLevel: read(SETTINGS.logLevel, environment),
     isLaneOpen: read(SETTINGS.isLaneOpen, environment),
+    keepAliveMs: read(SETTINGS.keepAliveMs, environment),
     isRepair: read(SETTINGS.isRepair, environment),
     id: read(SETTINGS.id, environment),
     redisUrl,
@@ -218,7 +228,7 @@ export function readSettings(everything: Environment): Settings {
 
 /** Names the setting in which a node differs from its cluster. */
 export function disagreement({ field, standing, brought }: DisagreementError): SettingError {
-  const name = AGREED[field] ?? `the version of Headcount: its ${field}`;
+  const name = AGREED[field] ?? `the version of Headcount (its ${field})`;
   return new SettingError(
     `${name} must be ${String(standing)}, as when the cluster was founded, got "${String(brought)}"`,
   );
@@ -231,7 +241,7 @@ export function readArguments(args: readonly string[]): "run" | "help" | "versio
     const { values } = parseArgs({ args: [...args], options, strict: true });
     return values.help === true ? "help" : values.version === true ? "version" : "run";
   } catch (error) {
-    throw new SettingError(`${(error as Error).message.split("\n")[0]} (see --help)`);
+    throw new SettingError(`${(error as Error).message.split(". ")[0]} (see --help)`);
   }
 }
 
@@ -252,7 +262,7 @@ function refuseUnknown(environment: Environment): void {
   const known = new Set([...ALL.map(({ name }) => name), ...SECRETS.map(fileVariable)]);
   for (const name of Object.keys(environment)) {
     if (known.has(name)) continue;
-    throw new SettingError(`${shown(name)} must be one of the settings that --help lists, got an unknown name`);
+    throw new SettingError(`${shown(name)} is no setting: --help lists all there are`);
   }
 }
 

@@ -181,7 +181,7 @@ export class Crowd {
     if (chance < 0.25) this.send([this.report(player, player.place, 3)]);
     else if (chance < 0.6) this.send([this.report(player, this.anyPlace(), 3)]);
     else if (chance < 0.75) this.send([this.asking(player, "renew")]);
-    else if (chance < 0.82) this.send([this.asking(player, "remove", 2)]);
+    else if (chance < 0.82) this.send([this.removal(player)]);
     else if (chance < 0.92) this.send([this.asking(player, "find")]);
     else this.sendBatch(player);
   }
@@ -192,6 +192,14 @@ export class Crowd {
     const others = this.players.filter((other) => other.underWay === 0 && other !== player && other.isActive);
     const some = random.shuffled(others).slice(0, random.below(6));
     this.send([player, ...some, player].map((one) => this.report(one, this.anyPlace())));
+  }
+
+  /** With a `seq` now and then, where the player sends any. */
+  private removal(player: Player): Request {
+    const removal = this.asking(player, "remove", 2);
+    if (player.seq === undefined || player.seq % 2 === 0) return removal;
+    player.seq++;
+    return { ...removal, seq: player.seq };
   }
 
   asking(player: Player, operation: Operation, retries = 0, onEnd?: Request["onEnd"]): Request {

@@ -3,6 +3,7 @@
  * while it grows from empty, while players are removed, and while silent ones are swept away.
  */
 import { SWEEP_BUDGET_MIN } from "../../cluster/records/presences.ts";
+import { NO_SEQ } from "../../engine/partition.ts";
 import { newEngine } from "../contestants/headcount-engine.ts";
 import { connectOne, idOf } from "./engine-players.ts";
 import { randomOf } from "./traffic.ts";
@@ -24,7 +25,7 @@ let nowMs = 0;
 const growMs = longest(players, (player) => connectOne(engine, player, random()));
 const deleteMs = longest(Math.floor(players / 2), (player) => {
   const id = idOf(player);
-  engine.remove(engine.hash(id), id);
+  engine.remove(engine.hash(id), id, NO_SEQ);
 });
 // Everybody falls silent at once: time passes until the removed and the silent are overdue, and all of them go.
 const sweepMs = longest(Math.ceil((players * 100) / SWEEP_ROWS) + 200, () =>

@@ -47,8 +47,8 @@ export function isModeLost({ region, mode }: Pick<Place, "region" | "mode">): bo
 
 /**
  * What became of a row at the owner.
- * `changed`, `renewed`, `late` of a report; `renewed`, `nowhere` of a heartbeat; `removed`, `nowhere` of a removal;
- * `found`, `nowhere` of a look-up. `place` where the player stands, of `late` and `found`; of `nowhere`, when it was removed, as
+ * `changed`, `renewed`, `late` of a report; `renewed`, `nowhere` of a heartbeat; `removed`, `nowhere`, `late` of a
+ * removal; `found`, `nowhere` of a look-up. `place` where the player stands, of a late report and `found`; of `nowhere`, when it was removed, as
  * long as that is known (R27).
  */
 export interface Done {
@@ -72,7 +72,7 @@ export interface Refused {
  * R18: whether a row that an owner may have applied already may be applied once more, perhaps by another owner.
  * A look-up changes nothing, and a heartbeat only makes a session longer, by the deadline at most; neither can undo what
  * came since. A report with `seq` is ignored where a newer one stands. A report without it would undo a newer one, and so
- * would a removal, whose `seq` nobody compares: it would disconnect a player who has come back since.
+ * would a removal, also with a `seq`: it would disconnect a player who has come back since with a report that had none.
  */
 export function mayRepeat({ operation, seq }: Row): boolean {
   return operation === "find" || operation === "renew" || (operation === "report" && seq !== NO_SEQ);

@@ -86,9 +86,11 @@ export class Presences {
     return this.engine.renew(hash, id);
   }
 
-  /** Disconnects a player; false where not connected. */
-  remove(hash: number, id: ProfileId): boolean {
-    return this.engine.remove(hash, id);
+  /** Disconnects a player. `late`: a newer `seq` than this is known, so the player stays. */
+  remove(hash: number, id: ProfileId, seq: number): "removed" | "nowhere" | "late" {
+    if (this.engine.remove(hash, id, seq)) return "removed";
+    const presence = seq === NO_SEQ ? undefined : this.engine.find(hash, id);
+    return presence !== undefined && presence.region >= 0 ? "late" : "nowhere";
   }
 
   find(hash: number, id: ProfileId): Presence | undefined {

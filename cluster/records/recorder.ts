@@ -192,6 +192,11 @@ export class Recorder {
       if (record !== undefined && isOf(record.partition)) this.tagOf(record.partition).loseClaims([record]);
   }
 
+  /** R4: what was written is lost, as far as is known, though no call failed: everything is snapshotted. */
+  onStoreLost(error: Error): void {
+    for (const tag of this.tags) tag.onStoreLost(error);
+  }
+
   /** R15: writes a partition's whole table in a way of the caller's own; see `TagSnapshots.heal`. */
   async heal(record: HeldRecord, write: Write): ReturnType<TagSnapshots["heal"]> {
     return this.tagOf(record.partition).heal(record, write);

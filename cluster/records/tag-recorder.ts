@@ -116,6 +116,12 @@ export class TagRecorder {
     this.commits.takeOut(({ isAhead, state }) => isAhead && state !== "proving"); // what proves has to be sent
   }
 
+  /** R4: see `Recorder.onStoreLost`. */
+  onStoreLost(error: Error): void {
+    this.faults.tell(error);
+    this.fall(this.records);
+  }
+
   /** R15: nobody knows whether the store still has these claims: they have to be taken again. */
   loseClaims(records: readonly HeldRecord[]): void {
     this.fall(records);

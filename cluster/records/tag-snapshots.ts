@@ -139,7 +139,7 @@ export class TagSnapshots {
 
   private async reclaim(record: HeldRecord): Promise<void> {
     const { world, faults, loseClaim } = this.ports;
-    // Alone it cannot be taken again; shared, the next snapshot may land at once.
+    // Alone nobody should have taken it away, so it is told; shared, the next snapshot may land at once.
     if (world.store.isOneFile) faults.note(new Error(`The store lost the claim of partition ${record.partition}`));
     loseClaim(record);
     try {

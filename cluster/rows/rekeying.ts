@@ -97,10 +97,10 @@ export class Rekeying {
   }
 }
 
-/** What brings a player to where it was last heard of. */
+/** What brings a player to where it was last heard of. A removal holds whatever `seq` the owner knows: it was later. */
 function changeOf({ id, region, mode, seq }: KnownPlayer): PlayerRequest {
   return region < 0
-    ? { operation: "remove", id, region: 0, mode: "", seq }
+    ? { operation: "remove", id, region: 0, mode: "", seq: NO_SEQ }
     : { operation: "report", id, region, mode, seq };
 }
 

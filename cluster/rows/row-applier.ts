@@ -80,8 +80,7 @@ export class RowApplier implements RowHandler {
       case "renew":
         return presences.renew(hash, id) ? DONE.renewed : DONE.nowhere;
       case "remove":
-        presences.remove(hash, id);
-        return DONE.removed;
+        return presences.remove(hash, id, row.seq) === "late" ? DONE.late : DONE.removed;
       case "find": {
         const place = this.place(hash);
         if (place !== undefined && isModeLost(place)) return MODE_NOT_KNOWN;
@@ -128,6 +127,7 @@ const DONE = {
   changed: done("changed"),
   renewed: done("renewed"),
   removed: done("removed"),
+  late: done("late"),
   nowhere: done("nowhere"),
 } as const satisfies Partial<Record<Done["effect"], Done>>;
 

@@ -48,7 +48,7 @@ export class EntryAlone implements Entry {
       case "renew":
         return this.settleDone(hash, presences.renew(hash, id) ? "renewed" : "nowhere", undefined, settle);
       case "remove":
-        return this.settleDone(hash, presences.remove(hash, id) ? "removed" : "nowhere", undefined, settle);
+        return this.settleDone(hash, presences.remove(hash, id, seq), undefined, settle);
       case "find": {
         const place = this.placeOf(hash, id);
         if (place !== undefined && isModeLost(place)) return settle(NOT_KNOWN);

@@ -44,6 +44,8 @@ export class ServiceAlone implements Service {
   private store: SqliteStore | undefined;
   private ticking: NodeJS.Timeout | undefined;
   private faultReason: string | undefined;
+  /** The store lost what was written to it, perhaps before there was a recorder. */
+  private lost: Error | undefined;
   private readonly load: LoadMeter;
 
   constructor(settings: Settings, log: Logger) {
@@ -126,7 +128,7 @@ export class ServiceAlone implements Service {
 
   private async startStored(durability: "log" | "snapshot"): Promise<void> {
     const { settings, log } = this;
-    const store = await openStore(settings, log);
+    const store = await openStore(settings, log, (reason) => this.onStoreLost(reason));
     this.store = store;
     if (store.loss !== undefined) log.warn({ loss: store.loss }, "repaired the data folder: what is listed was lost");
     const founding = await store.found(proposal(settings));
@@ -139,7 +141,8 @@ export class ServiceAlone implements Service {
     const engine = this.makeEngine(founding);
     const { newestMs } = await recoverAll(engine, claim, { store, decompress: decompressSnapshot, wallMs: Date.now });
     this.epoch = claim.term;
-    this.recorder = new Recorder(engine, this.recorderPorts(store), this.recorderOptions(claim, durability));
+    this.recorder = new Recorder(engine, this.recorderPorts(store, claim), this.recorderOptions(claim, durability));
+    if (this.lost !== undefined) this.recorder.onStoreLost(this.lost);
     this.serve(engine, this.recorder);
     const isLongSilent = newestMs !== undefined && Date.now() - newestMs > settings.sessionMs;
     if (isLongSilent) this.presences?.doubt(performance.now() + settings.graceMs);
@@ -163,7 +166,7 @@ export class ServiceAlone implements Service {
     return { claim: { ...claim, founding: "" }, tagsCount: 1, durability, snapshotMs, sessionMs, deadlineMs };
   }
 
-  private recorderPorts(store: SqliteStore): RecorderPorts {
+  private recorderPorts(store: SqliteStore, claim: Claim): RecorderPorts {
     return {
       store,
       encode: (copy) => this.encoder.encode(copy),
@@ -172,11 +175,19 @@ export class ServiceAlone implements Service {
       wallMs: Date.now,
       onStoreFault: (error) => this.onStoreFault(error),
       onStoreHealed: () => this.onStoreHealed(),
-      reclaim: () => Promise.resolve(true), // nobody else can have claimed it
+      reclaim: async ({ partition }) => {
+        const [answer] = await store.claim([partition], claim);
+        return answer?.kind === "claimed";
+      },
       onSuperseded: (partition) => {
         throw new Error(`Lost partition ${partition}: another process wrote to ${this.settings.dataDir}`);
       },
     };
+  }
+
+  private onStoreLost(reason: string): void {
+    this.lost = new Error(reason);
+    this.recorder?.onStoreLost(this.lost);
   }
 
   private onStoreFault(error: unknown): void {
@@ -198,12 +209,20 @@ export class ServiceAlone implements Service {
   }
 }
 
-async function openStore({ dataDir, isRepair }: Settings, log: Logger): Promise<SqliteStore> {
+async function openStore(
+  { dataDir, isRepair }: Settings,
+  log: Logger,
+  onLost: (reason: string) => void,
+): Promise<SqliteStore> {
   try {
     return await SqliteStore.open({
       folder: dataDir,
       repair: isRepair,
-      onRepaired: (loss) => log.error({ loss }, "the store was damaged while running: what it lost is written again"),
+      onRepaired: (loss) => {
+        log.error({ loss }, "the store was damaged while running: what it lost is written again");
+        onLost("the store was damaged while running");
+      },
+      onDisplaced: onLost,
     });
   } catch (error) {
     if (!(error instanceof StoreUnavailableError)) throw error;

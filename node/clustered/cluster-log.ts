@@ -7,23 +7,26 @@ import { classOf, type Level, type PacedLog } from "../paced-log.ts";
 const TOLD: Readonly<Record<ClusterEvent["kind"], readonly [level: Level, message: string]>> = {
   view: ["info", "the list of members changed"],
   "took partitions": ["info", "took partitions over"],
-  "could not take": ["warn", "could not take partitions over: tries again"],
+  "could not take": ["warn", "could not take partitions over: trying again"],
   "lost partition": ["error", "players were lost: the store no longer had what it had acknowledged"],
   "unreadable record": [
     "error",
     "a record cannot be read: its players get 503; HEADCOUNT_REPAIR=1 goes on without what is damaged",
   ],
   superseded: ["warn", "another node took a partition over"],
-  expelled: ["warn", "was expelled: answers for nothing any more and joins anew"],
+  expelled: ["warn", "was expelled: this node answers for no player until it has joined anew"],
   "not called back": [
     "error",
     "the other nodes cannot reach this node at its peer address: it gets no players until they do; is HEADCOUNT_PEER_URL right?",
   ],
   "other run": ["warn", "Redis restarted, failed over or is another: its partitions are stored again"],
-  "takes back": ["info", "all members have seen the new Redis: takes partitions again, with their tables"],
-  "other key": ["error", "the cluster was founded anew with another key: joins it, and reports its players there"],
+  "takes back": [
+    "info",
+    "all members have seen the new Redis: taking the partitions again, with all that is known of them",
+  ],
+  "other key": ["error", "the cluster was founded anew with another key: joining it, and reporting the players there"],
   "dropped records of another key": ["warn", "dropped records that were written under a key that was replaced"],
-  rekeyed: ["warn", "reported its players under the cluster's key"],
+  rekeyed: ["warn", "reported the players under the cluster's key"],
   "store fault": ["error", "Redis does not do what it should: reports that it cannot store get 202"],
   "modes lost": [
     "error",

@@ -223,7 +223,7 @@ export class ServiceCluster implements Service {
       onStranger: (peerUrl: string, status: number) =>
         log.info({ peerUrl, status }, "something else answers at a listed member's address: it is ignored"),
       onRefusal: (peerUrl: string, reason: string) =>
-        log.warn({ peerUrl, reason }, "a node refuses this one: waits whether it is still a member"),
+        log.warn({ peerUrl, reason }, "a node refuses this one: waiting to see whether that one is still a member"),
     };
     const refusal = await askPeers(ports, leaseMs);
     if (refusal !== undefined) throw new SettingError(refusal);

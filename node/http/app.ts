@@ -29,6 +29,7 @@ export async function makeApp(context: Context, isLaneOpen: boolean): Promise<Ap
     logger: false, // a logger of fastify's makes a child for every request, a tenth of what a report costs
     bodyLimit: BODY_BYTES_MAX,
     ...limitsOf(REQUEST_WITHIN_MS),
+    keepAliveTimeout: context.service.settings.keepAliveMs,
     return503OnClosing: false, // while draining, what comes on an open connection is still answered
     routerOptions: { maxParamLength: PARAM_LENGTH_MAX },
     clientErrorHandler: (error, connection) => connections.refuse(error, connection),

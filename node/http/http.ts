@@ -108,7 +108,7 @@ function wholeNumbersOf(schema: TObject): WholeNumber[] {
 }
 
 function asWhole(value: unknown): unknown {
-  return typeof value === "string" && /^(0|[1-9]\d{0,8})$/.test(value) ? Number(value) : value;
+  return typeof value === "string" && /^(0|[1-9]\d{0,9})$/.test(value) ? Number(value) : value;
 }
 
 type BodyParser = (request: FastifyRequest, text: string, done: (error: Error | null, body?: unknown) => void) => void;
@@ -144,6 +144,10 @@ function isJson(text: string): boolean {
 
 /** For the routes of this scope: whatever comes in the body, of whatever type, is as if it had not come. */
 export function ignoreBodies(app: FastifyInstance): void {
+  app.addHook("onRequest", (request, _reply, done) => {
+    delete request.raw.headers["content-type"]; // fastify refuses a malformed one, although nothing is read by it
+    done();
+  });
   app.removeAllContentTypeParsers();
   app.addContentTypeParser("*", { parseAs: "buffer" }, (_request, _body, done) => done(null));
 }
@@ -169,6 +173,6 @@ export function refusalOf(error: HttpError, request: FastifyRequest): { status: 
       return { status: 400, message: `url must be a well-formed path, got ${shown(request.url)}` };
     default:
   }
-  if (status >= 500) return { status: 500, message: "something went wrong here; it is in the log" };
+  if (status >= 500) return { status: 500, message: "the node failed to answer; its log says why" };
   return { status, message: error.message };
 }

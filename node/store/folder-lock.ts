@@ -9,7 +9,7 @@ import { join } from "node:path";
 import { FolderInUseError } from "./damage.ts";
 import { primaryCodeOf } from "./sqlite-errors.ts";
 
-const LOCK_FILE = "headcount.lock";
+export const LOCK_FILE = "headcount.lock";
 const SQLITE_BUSY = 5;
 
 export interface FolderLock {

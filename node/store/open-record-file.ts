@@ -4,7 +4,7 @@
  *   headcount.db, headcount.db-wal    the store, as SQLite keeps it
  *   headcount.db.building             a fresh file that is not whole yet: removed
  *   headcount.db.built                a fresh file that is whole and about to take the store's place
- *   headcount.db.damaged-1 …          copies of what was damaged, each with its -wal
+ *   headcount.db.damaged-1 …          copies of what was damaged, or lay where the open file had lain, each with its -wal
  *
  * The folder's lock is held by whoever calls.
  */
@@ -30,7 +30,7 @@ import { NOTHING, salvage, type Content } from "./salvage.ts";
 import { CREATE_TABLES, LOG, META, RECORDS, SNAPSHOTS, insertInto } from "./schema.ts";
 import { readWal } from "./wal.ts";
 
-const DATABASE = "headcount.db";
+export const DATABASE = "headcount.db";
 
 export interface Opening {
   /** Goes on without what is damaged, keeping a copy. */
@@ -72,6 +72,15 @@ export function openRecordFile(folder: string, opening: Opening): OpenedFile {
   const second = look(path);
   if (second.findings.length > 0) throw new DamagedStoreError(folder, { ...loss, findings: second.findings });
   return { file: new RecordFile(path, second.index), index: second.index, loss };
+}
+
+/** A fresh file, whatever lies there: of that a copy is kept. Whoever calls still holds everything in memory. */
+export function openAnew(folder: string, content: Content, copiesMax: number): OpenedFile {
+  const path = join(folder, DATABASE);
+  if (existsSync(path) || existsSync(`${path}-wal`)) copyDamaged(folder, copiesMax);
+  replace(folder, content);
+  const { index } = look(path);
+  return { file: new RecordFile(path, index), index, loss: undefined };
 }
 
 /** Changes nothing. A damaged write-ahead log keeps SQLite out: it would take it for an empty one, and remove it. */

@@ -11,6 +11,7 @@ import type {
   PartitionIndex,
   SnapshotAnswer,
 } from "../../cluster/ports/record-store.ts";
+import type { Content } from "./salvage.ts";
 import type { RecordRow, SnapshotRow } from "./schema.ts";
 
 const SEGMENTS_PER_MARK = 64; // one mark a partition for so many commits: 16 bytes, a quarter of a byte a segment
@@ -83,6 +84,24 @@ export class RecordIndex {
 
   breakAll(): void {
     for (const state of this.#states) if (state !== undefined) state.isBroken = true;
+  }
+
+  /** What a fresh file begins with: the claims, and nothing of what was written under them. */
+  claims(): Content {
+    const { founding } = this;
+    const records: RecordRow[] = [];
+    for (const [partition, state] of this.#states.entries())
+      if (state?.claim !== undefined)
+        records.push({
+          partition,
+          ...state.claim,
+          snapshotTerm: 0,
+          snapshotNumber: 0,
+          logStarts: 1,
+          logEnds: 0,
+          founding,
+        });
+    return { founding, records, snapshots: [], log: [] };
   }
 
   // Derived at open: records, then snapshots, then the log's segments in the order of their commits.

@@ -28,6 +28,8 @@ export interface SqliteStoreOptions {
   readonly repair: boolean;
   /** Damage found while the store is open: it went on without what it says. */
   readonly onRepaired?: (loss: Loss) => void;
+  /** Its files were removed or replaced while they were open: all that was written is lost, unless it is written again. */
+  readonly onDisplaced?: (reason: string) => void;
 }
 
 export interface StoreStats {
@@ -180,6 +182,6 @@ export function claimAnswersOf(reads: readonly ClaimRead[]): ClaimAnswer[] {
   });
 }
 
-function optionsOf({ folder, onRepaired }: SqliteStoreOptions) {
-  return { folder, onRepaired: onRepaired ?? (() => {}) };
+function optionsOf({ folder, onRepaired = () => {}, onDisplaced = () => {} }: SqliteStoreOptions) {
+  return { folder, onRepaired, onDisplaced };
 }

@@ -2,16 +2,18 @@
  * The store's thread: it owns the file, sleeps until called, and answers in turn, appends first.
  *
  * An error closes the file; the next call opens it again, looks it through and goes on. Between two tries lies a pause
- * that doubles up to a second, in which calls are refused at once.
+ * that doubles up to a second, in which calls are refused at once. Some times a second the thread looks whether its files still
+ * lie in the folder; where they do not, that is told, and is such an error.
  */
-import { dirname } from "node:path";
+import { dirname, join } from "node:path";
 import { existsSync, mkdirSync } from "node:fs";
 import { receiveMessageOnPort, workerData } from "node:worker_threads";
 import type { Founding } from "../../cluster/ports/record-store.ts";
 import { DamagedStoreError, FolderInUseError } from "./damage.ts";
-import { lockFolder, type FolderLock } from "./folder-lock.ts";
+import { LOCK_FILE, lockFolder, type FolderLock } from "./folder-lock.ts";
 import { wordsOf } from "./log-row.ts";
-import { openRecordFile, type OpenedFile } from "./open-record-file.ts";
+import { NotedFiles } from "./noted-files.ts";
+import { DATABASE, openAnew, openRecordFile, type OpenedFile } from "./open-record-file.ts";
 import { reasonOf } from "../reason.ts";
 import type { ClaimRead, RecordFile } from "./record-file.ts";
 import type { RecordIndex } from "./record-index.ts";
@@ -36,9 +38,13 @@ import type { Call, FromThread, Request, ThreadData } from "./store-worker.ts";
 const PAUSE_MS_MIN = 20;
 const PAUSE_MS_MAX = 1000;
 const REOPEN_COPIES_MAX = 3;
+/** How often the thread looks whether its files still lie in the folder. */
+const LOOK_EVERY_MS = 250;
 
 const data = workerData as ThreadData;
 const { folder, repair, port, isReopening } = data;
+const [lockPath, filePath] = [join(folder, LOCK_FILE), join(folder, DATABASE)];
+const walPath = `${filePath}-wal`;
 const { words, figures, answers } = sharedCallsOf(data.calls);
 let slot = wordsOf(data.slot);
 let slotNumber = 0;
@@ -51,13 +57,16 @@ let pauseMs = 0;
 let reopensAtMs = 0;
 /** After a failed write or sync what the system shows need not be what the disk has: the file is then written anew. */
 let mustRewrite = isReopening;
+const noted = new NotedFiles();
+let looksAtMs = 0;
+/** What lies in the folder is not what was open, and was not written anew yet. */
+let isDisplaced = false;
 
 const answer = (message: FromThread, transfer: ArrayBuffer[] = []): void => port.postMessage(message, transfer);
 
 function start(): boolean {
   try {
-    makeFolder(folder);
-    lock = lockFolder(folder);
+    takeLock();
     const { loss } = openFile(repair || isReopening);
     if (isReopening && loss !== undefined) index?.breakAll();
     answer({ kind: "opened", loss });
@@ -78,15 +87,58 @@ function makeFolder(path: string): void {
   mkdirSync(path);
 }
 
+function takeLock(): void {
+  makeFolder(folder);
+  lock = lockFolder(folder);
+  noted.note(lockPath);
+}
+
 function openFile(mayRepair: boolean): OpenedFile {
   const copiesMax = isReopening || index !== undefined ? REOPEN_COPIES_MAX : Number.POSITIVE_INFINITY;
-  const found = openRecordFile(folder, { repair: mayRepair, rewrite: mustRewrite, founding, copiesMax });
+  return serveFrom(openRecordFile(folder, { repair: mayRepair, rewrite: mustRewrite, founding, copiesMax }));
+}
+
+function serveFrom(found: OpenedFile): OpenedFile {
   mustRewrite = false;
   file = found.file;
   index = found.index;
   founding = index.founding ?? founding;
   figures[BYTES_ON_DISK] = file.bytesOnDisk;
+  noted.note(filePath);
+  noted.note(walPath);
   return found;
+}
+
+/** What is written to files that lie in the folder no more is lost with the process, and no call fails. */
+function look(): void {
+  const nowMs = performance.now();
+  if (file === undefined || nowMs < looksAtMs) return;
+  looksAtMs = nowMs + LOOK_EVERY_MS;
+  const changed = noted.firstChanged();
+  if (changed === undefined) return;
+  noteDisplaced(changed);
+  closeAfter(undefined);
+}
+
+function noteDisplaced(changed: string): void {
+  if (isDisplaced) return;
+  isDisplaced = true;
+  answer({ kind: "displaced", reason: `${changed} was removed or replaced while it was open` });
+}
+
+/** Where the file itself is still ours it is written anew with what it has; else a fresh one takes its place. */
+function reopen(): OpenedFile {
+  if (!noted.isSame(filePath)) noteDisplaced(filePath);
+  if (lock === undefined || !noted.isSame(lockPath)) {
+    lock?.release();
+    lock = undefined;
+    takeLock();
+  }
+  if (index === undefined || (noted.isSame(filePath) && !noted.isAnothers(walPath))) {
+    mustRewrite ||= isDisplaced;
+    return openFile(true);
+  }
+  return serveFrom(openAnew(folder, index.claims(), REOPEN_COPIES_MAX));
 }
 
 /** The file, opened again where an error had closed it. Whoever calls still holds everything in memory: damage is left behind. */
@@ -97,8 +149,9 @@ function opened(): RecordFile {
   pauseMs = Math.min(PAUSE_MS_MAX, Math.max(PAUSE_MS_MIN, pauseMs * 2));
   reopensAtMs = nowMs + pauseMs;
   const wasBroken = index?.isAnyBroken ?? false;
-  const { file: reopened, loss } = openFile(true);
-  if (loss !== undefined || wasBroken) index?.breakAll();
+  const { file: reopened, loss } = reopen();
+  if (loss !== undefined || wasBroken || isDisplaced) index?.breakAll();
+  isDisplaced = false;
   if (loss !== undefined) answer({ kind: "repaired", loss });
   return reopened;
 }
@@ -108,7 +161,8 @@ function closeAfter(error: unknown): void {
   file = undefined;
   mustRewrite ||= isInputOutput(error);
   try {
-    failed?.close(false);
+    // SQLite removes whatever lies where its write-ahead log was.
+    noted.keepAnothers(walPath, () => failed?.close(false));
   } catch {
     // It is opened again and looked through before the next call.
   }
@@ -186,7 +240,7 @@ function buffersOf(reads: readonly ClaimRead[]): ArrayBuffer[] {
 
 function close(): void {
   try {
-    file?.close(true);
+    noted.keepAnothers(walPath, () => file?.close(true));
   } catch {
     // What could not be moved out of the write-ahead log is read from there at the next open.
   }
@@ -205,6 +259,7 @@ function tidy(): boolean {
 
 function run(): void {
   for (;;) {
+    look();
     const seen = Atomics.load(words, CALLS);
     let isIdle = !serveAppend();
     const received = receiveMessageOnPort(port);
@@ -212,7 +267,7 @@ function run(): void {
       isIdle = false;
       if (!serve(received.message as Call)) return;
     }
-    if (isIdle && !tidy()) Atomics.wait(words, CALLS, seen);
+    if (isIdle && !tidy()) Atomics.wait(words, CALLS, seen, LOOK_EVERY_MS);
   }
 }
 

@@ -63,6 +63,7 @@ export type FromThread =
   | { readonly kind: "in use" }
   | { readonly kind: "not opened"; readonly reason: string }
   | { readonly kind: "repaired"; readonly loss: Loss }
+  | { readonly kind: "displaced"; readonly reason: string }
   | { readonly kind: "done"; readonly id: number; readonly value: unknown }
   | { readonly kind: "failed"; readonly id: number; readonly reason: string }
   | { readonly kind: "append failed"; readonly reason: string }
@@ -75,6 +76,8 @@ export interface WorkerOptions {
   readonly founding: Founding | undefined;
   /** Damage found while the store was open: the thread went on without it. */
   readonly onRepaired: (loss: Loss) => void;
+  /** The files were removed or replaced while they were open: the next call writes what it is given to fresh ones. */
+  readonly onDisplaced: (reason: string) => void;
 }
 
 interface Pending {
@@ -113,7 +116,7 @@ export class StoreWorker {
 
   /** @returns the worker, with the loss where a repair was made */
   static async start(options: WorkerOptions): Promise<{ worker: StoreWorker; loss: Loss | undefined }> {
-    const { folder, repair, isReopening, founding, onRepaired } = options;
+    const { folder, repair, isReopening, founding } = options;
     const { port1, port2 } = new MessageChannel();
     const calls = newSharedCalls();
     const slot = new SharedArrayBuffer(SLOT_BYTES);
@@ -123,7 +126,7 @@ export class StoreWorker {
     const worker = new StoreWorker(thread, port1, calls, slot);
     const first = await new Promise<FromThread>((resolve, reject) => {
       worker.#pending.set(0, { action: "open the store", resolve: resolve as Pending["resolve"], reject });
-      port1.on("message", (message: FromThread) => worker.#receive(message, onRepaired));
+      port1.on("message", (message: FromThread) => worker.#receive(message, options));
     });
     if (first.kind === "opened") return { worker, loss: first.loss };
     port1.close();
@@ -202,7 +205,7 @@ export class StoreWorker {
     this.#appendFailure = "";
   }
 
-  #receive(message: FromThread, onRepaired: (loss: Loss) => void): void {
+  #receive(message: FromThread, told: Pick<WorkerOptions, "onRepaired" | "onDisplaced">): void {
     switch (message.kind) {
       case "done":
         return this.#take(message.id)?.resolve(message.value);
@@ -214,7 +217,9 @@ export class StoreWorker {
         this.#appendFailure = message.reason || "no reason given";
         return this.#failAppend();
       case "repaired":
-        return onRepaired(message.loss);
+        return told.onRepaired(message.loss);
+      case "displaced":
+        return told.onDisplaced(message.reason);
       case "closed":
         // Everything answered before has come by now; the thread ends when it sees the port closed.
         return this.#port.close();

@@ -134,8 +134,8 @@ export const COUNT_FAULTS: Readonly<Record<string, PlantedFault>> = {
   "a removal is not logged": fault(
     "R27",
     "engine/partition.ts",
-    "    if (this.changed !== undefined) this.noteChange(base);\n    this.log(base);\n    return isKnown;",
-    "    if (this.changed !== undefined) this.noteChange(base);\n    return isKnown;",
+    "    if (this.changed !== undefined) this.noteChange(base);\n    this.log(base);\n    return isConnected;",
+    "    if (this.changed !== undefined) this.noteChange(base);\n    return isConnected;",
   ),
   "a removed player's number is forgotten": fault(
     "R27",

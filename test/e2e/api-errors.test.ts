@@ -144,6 +144,12 @@ describe("a call without a body", () => {
     "application/octet-stream",
     "text/plain; charset=utf-8",
     "*/*",
+    // Malformed ones too: there is nothing to be read by them.
+    "",
+    "json",
+    ";;;",
+    'a/b/c; x="',
+    "application/\u00e9",
     undefined,
   ];
   test.each(types)("takes what comes as %s, and ignores it", async (type) => {
@@ -154,6 +160,25 @@ describe("a call without a body", () => {
       const heartbeat = await shared.http.request("PUT", `/v1/profiles/${player}/heartbeat`, options);
       expect(heartbeat.status, body).toBe(204);
       expect((await shared.http.request("DELETE", gamemodePath(player), options)).status, body).toBe(204);
+    }
+  });
+
+  test.each([
+    "content-length: 0\r\n\r\n",
+    "content-type: json\r\n\r\n",
+    "content-type: \r\ncontent-length: 0\r\n\r\n",
+    "content-type: a/b\r\ncontent-type: c/d\r\ncontent-length: 2\r\n\r\n{}",
+    "content-encoding: gzip\r\ncontent-length: 0\r\n\r\n",
+    "content-encoding: gzip\r\ncontent-type: json\r\ncontent-length: 2\r\n\r\n{}",
+    "transfer-encoding: chunked\r\n\r\n0\r\n\r\n",
+    "content-type: json\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n",
+    "content-type: json\r\ntransfer-encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n",
+  ])("takes %j", async (rest) => {
+    const player = freshPlayer();
+    expect((await post(gamemodePath(player), REPORT)).status).toBe(200);
+    for (const call of [`PUT /v1/profiles/${player}/heartbeat`, `DELETE ${gamemodePath(player)}`]) {
+      const head = `${call} HTTP/1.1\r\nhost: h\r\nconnection: close\r\n`;
+      expect((await rawRequest(shared.node.url, head + rest))?.status, call).toBe(204);
     }
   });
 

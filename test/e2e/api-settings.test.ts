@@ -4,7 +4,8 @@ import { writeFile } from "node:fs/promises";
 import { describe, expect, test } from "vitest";
 
 import { itemAt } from "../../simulator/item-at.ts";
-import { runToExit, temporaryFolder } from "../support/node-process.ts";
+import { HttpClient, rawRequest } from "../support/http.ts";
+import { runToExit, startNode, temporaryFolder } from "../support/node-process.ts";
 
 /** Every setting of the contract that concerns one node. */
 const SETTINGS = [
@@ -20,6 +21,7 @@ const SETTINGS = [
   "HEADCOUNT_LEASE_MS",
   "HEADCOUNT_REQUEST_DEADLINE_MS",
   "HEADCOUNT_LOG_LEVEL",
+  "HEADCOUNT_KEEP_ALIVE_MS",
 ] as const;
 
 const BAD: readonly (readonly [variable: string, value: string, expected: RegExp])[] = [
@@ -44,6 +46,8 @@ const BAD: readonly (readonly [variable: string, value: string, expected: RegExp
   ["HEADCOUNT_SNAPSHOT_MS", "-1", /./],
   ["HEADCOUNT_LEASE_MS", "0", /./],
   ["HEADCOUNT_REQUEST_DEADLINE_MS", "soon", /./],
+  ["HEADCOUNT_KEEP_ALIVE_MS", "999", /1000 to 86400000/],
+  ["HEADCOUNT_KEEP_ALIVE_MS", "72s", /1000 to 86400000/],
   ["HEADCOUNT_LOG_LEVEL", "loud", /trace.*debug.*info.*warn.*error/],
   ["HEADCOUNT_LOG_LEVEL", "in\nfo\u001b[31m", /info/],
 ];
@@ -86,6 +90,23 @@ describe("A bad setting stops the start in one line that names it", () => {
   });
 });
 
+describe("HEADCOUNT_KEEP_ALIVE_MS", () => {
+  test.concurrent.each([
+    ["72 seconds unless it is set", undefined, 72],
+    ["as set", "620000", 620],
+  ])("an idle connection is told how long it is kept: %s", async (_, value, seconds) => {
+    await using node = await startNode({ env: { HEADCOUNT_KEEP_ALIVE_MS: value } });
+    await using http = new HttpClient(node.url);
+    expect((await http.get("/livez")).headers["keep-alive"]).toBe(`timeout=${seconds}`);
+  });
+
+  test.concurrent("an idle connection is closed then", async () => {
+    await using node = await startNode({ env: { HEADCOUNT_KEEP_ALIVE_MS: "1000" } });
+    const answer = await rawRequest(node.url, "GET /livez HTTP/1.1\r\nhost: here\r\n\r\n");
+    expect(answer?.status, "and it was closed since").toBe(200);
+  });
+});
+
 describe("--help", () => {
   test.concurrent("lists every setting with its default, and exits with 0", async () => {
     const { code, stdout, stderr } = await runToExit({ args: ["--help"] });
@@ -103,6 +124,7 @@ describe("--help", () => {
       "3000",
       "2000",
       "info",
+      "72000",
     ])
       expect(stdout).toContain(value);
   });

@@ -51,7 +51,9 @@ describe.skipIf(!hasRedis)("A cluster of three nodes", () => {
       expect((await three.profile(id)).json).toMatchObject({ profileId: id, region, gamemode: "GM01" });
       expect(Date.parse((await three.profile(id)).json.lastSeen)).toBeLessThanOrEqual(Date.now());
       expect((await two.heartbeat(id)).status).toBe(204);
-      expect((await one.remove(id)).status).toBe(204);
+      expect((await three.remove(id, 4)).status, "a newer seq was seen at another node").toBe(204);
+      expect((await one.profile(id)).json).toMatchObject({ gamemode: "GM01" });
+      expect((await one.remove(id, 5)).status).toBe(204);
       expect((await two.profile(id)).status).toBe(404);
       expect((await three.heartbeat(id)).status).toBe(404);
     }

@@ -65,9 +65,9 @@ class Scene {
     expect(this.holder.renew(this.holder.hash(id), id)).toBe(this.model.renew(player));
   }
 
-  remove(player: number): void {
+  remove(player: number, seq?: number): void {
     const id = playerId(player);
-    expect(this.holder.remove(this.holder.hash(id), id)).toBe(this.model.remove(player));
+    expect(this.holder.remove(this.holder.hash(id), id, seq ?? NO_SEQ)).toBe(this.model.remove(player, seq));
   }
 
   pass(ms: number, budget: number): void {
@@ -143,10 +143,10 @@ const anyStep: fc.Arbitrary<Step> = fc.oneof(
       (scene) =>
         players.forEach((player) => scene.renew(player)),
   ),
-  anyRun.map(
-    (players): Step =>
+  fc.tuple(anyRun, fc.option(fc.nat(6), { nil: undefined })).map(
+    ([players, seq]): Step =>
       (scene) =>
-        players.forEach((player) => scene.remove(player)),
+        players.forEach((player) => scene.remove(player, seq)),
   ),
   fc.tuple(fc.oneof(fc.nat(250), fc.integer({ min: 800, max: 1500 })), fc.constantFrom(0, 20, 1000)).map(
     ([ms, budget]): Step =>

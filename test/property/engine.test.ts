@@ -150,14 +150,19 @@ const renews = anyPlayer.map((player) =>
   }),
 );
 const removes = fc
-  .oneof(
-    anyPlayer.map((player) => [player]),
-    anyRun,
+  .tuple(
+    fc.oneof(
+      anyPlayer.map((player) => [player]),
+      anyRun,
+    ),
+    anySeq,
   )
-  .map((players) =>
-    command(`${players.length} players from ${players[0]} are removed`, (model, { engine }) => {
-      for (const player of players)
-        expect(engine.remove(engine.hash(playerId(player)), playerId(player))).toBe(model.remove(player));
+  .map(([players, seq]) =>
+    command(`${players.length} players from ${players[0]} are removed, seq ${seq}`, (model, { engine }) => {
+      for (const player of players) {
+        const id = playerId(player);
+        expect(engine.remove(engine.hash(id), id, seq ?? NO_SEQ)).toBe(model.remove(player, seq));
+      }
     }),
   );
 const finds = anyPlayer.map((player) =>

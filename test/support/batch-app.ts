@@ -6,6 +6,7 @@ import type { Entry, Reports } from "../../node/entry.ts";
 import { makeApp } from "../../node/http/app.ts";
 import { Metrics } from "../../node/metrics.ts";
 import type { Service } from "../../node/service.ts";
+import { readSettings } from "../../node/settings.ts";
 
 /** Reports with this mode are refused. */
 export const REFUSED_MODE = "a";
@@ -25,7 +26,8 @@ export async function recordingApp(): Promise<{ readonly app: FastifyInstance; r
       settle({ changed, renewed: 0, late: 0, remembered: changed, refused });
     },
   };
-  const service = { entry, status: { kind: "ready" }, registerMetrics: () => undefined } as unknown as Service;
+  const ready = { status: { kind: "ready" }, settings: readSettings({}), registerMetrics: () => undefined };
+  const service = { ...ready, entry } as unknown as Service;
   const context = { service, metrics: new Metrics(service), log: pino({ level: "silent" }), version: "0.0.0" };
   const { app } = await makeApp(context, true);
   return { app, taken };

@@ -70,11 +70,13 @@ export class EngineModel {
     return true;
   }
 
-  remove(player: number): boolean {
+  remove(player: number, seq?: number): boolean {
     const known = this.find(player);
-    if (known !== undefined && known.place === undefined) return false;
-    this.set(player, { place: undefined, seen: this.now, seq: known?.seq ?? 0, missedBy: 0 });
-    return known !== undefined;
+    if (known !== undefined && seq !== undefined && known.seq > seq) return false;
+    const removed = { place: undefined, seen: this.now, seq: seq ?? known?.seq ?? 0, missedBy: 0 };
+    const isRemoved = known !== undefined && known.place === undefined;
+    if (!isRemoved || removed.seq !== known.seq) this.set(player, removed);
+    return known !== undefined && !isRemoved;
   }
 
   pass(ms: number): void {

@@ -82,8 +82,8 @@ export class HttpClient implements AsyncDisposable {
     return this.request("PUT", `/v1/profiles/${profileId}/heartbeat`);
   }
 
-  remove(profileId: string): Promise<Answer> {
-    return this.request("DELETE", gamemodePath(profileId));
+  remove(profileId: string, seq?: number | string): Promise<Answer> {
+    return this.request("DELETE", gamemodePath(profileId) + (seq === undefined ? "" : `?seq=${seq}`));
   }
 
   /** The authoritative answer: it includes every report acknowledged before. */

@@ -33,8 +33,8 @@ export class NumberedEngine {
   renew(player: number): boolean {
     return this.engine.renew(this.engine.hash(playerId(player)), playerId(player));
   }
-  remove(player: number): boolean {
-    return this.engine.remove(this.engine.hash(playerId(player)), playerId(player));
+  remove(player: number, seq = NO_SEQ): boolean {
+    return this.engine.remove(this.engine.hash(playerId(player)), playerId(player), seq);
   }
   find(player: number): ReturnType<Engine["find"]> {
     return this.engine.find(this.engine.hash(playerId(player)), playerId(player));

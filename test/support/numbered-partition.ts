@@ -1,7 +1,7 @@
 /** What the tests of a partition share: one that is called with player numbers. */
 import { Boards } from "../../engine/boards.ts";
 import { MODE_BITS } from "../../engine/modes.ts";
-import { Partition, type PartitionOptions } from "../../engine/partition.ts";
+import { NO_SEQ, Partition, type PartitionOptions } from "../../engine/partition.ts";
 import { CELL, ROW_WORDS, SEEN, SEQ } from "../../engine/presence-table.ts";
 import { assertPartitionSound } from "../../engine/soundness.ts";
 import type { ProfileId } from "../../engine/profile-id.ts";
@@ -30,9 +30,9 @@ export class NumberedPartition {
     const [id0, id1, id2, id3] = playerId(player);
     return this.partition.renew(hashOf(playerId(player)), id0, id1, id2, id3, now);
   }
-  remove(player: number, now: number): boolean {
+  remove(player: number, now: number, seq = NO_SEQ): boolean {
     const [id0, id1, id2, id3] = playerId(player);
-    return this.partition.remove(hashOf(playerId(player)), id0, id1, id2, id3, now);
+    return this.partition.remove(hashOf(playerId(player)), id0, id1, id2, id3, seq, now);
   }
   restore(player: number, cell: number, seen: number, seq: number): boolean {
     const words = Int32Array.of(99, ...playerId(player), 0, 0, seq);

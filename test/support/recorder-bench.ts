@@ -104,7 +104,7 @@ export class RecorderBench {
   }
 
   remove(number: number): Told {
-    this.engine.remove(this.engine.hash(idOf(number)), idOf(number));
+    this.engine.remove(this.engine.hash(idOf(number)), idOf(number), NO_SEQ);
     return this.told(number);
   }
 

@@ -149,6 +149,46 @@ test("R27: Partition.remove() of one who is not known is remembered and logged: 
   unlogged.remove(1, 7);
   expect(unlogged.logged()).toEqual([]);
 });
+test("R27: Partition.remove() with a seq leaves a player of whom a newer one is known", () => {
+  const subject = new NumberedPartition();
+  subject.report(1, CA, 5, 0);
+  subject.logged();
+  subject.touched();
+  for (const seq of [0, 1, 4]) expect(subject.remove(1, 7, seq), `seq ${seq}`).toBe(false);
+  expect(subject.row(1)).toEqual({ cell: CA, seen: 0, seq: 5 });
+  expect([subject.logged(), subject.touched()]).toEqual([[], false]);
+  expect(subject.remove(1, 8, 5), "not above it").toBe(true);
+  expect(subject.row(1)).toEqual({ cell: NOWHERE, seen: 8, seq: 5 });
+});
+test.each([[0], [3], [4_294_967_295]])(
+  "R27: Partition.remove() with seq %i removes a player who never had one",
+  (seq) => {
+    const subject = new NumberedPartition();
+    subject.report(1, CA, NO_SEQ, 0);
+    expect(subject.remove(1, 7, seq)).toBe(true);
+    expect(subject.row(1)).toMatchObject({ cell: NOWHERE });
+  },
+);
+test("R27: reports up to a removal's seq are late after it, also where nobody was known, or was removed before", () => {
+  const subject = new NumberedPartition();
+  subject.report(1, CA, 3, 0);
+  expect(subject.remove(1, 7, 9)).toBe(true);
+  expect(subject.logged().at(-1)).toEqual([1, NOWHERE, 7, 9]);
+  expect(subject.remove(2, 7, 9), "not known").toBe(false);
+  expect(subject.logged()).toEqual([[2, NOWHERE, 7, 9]]);
+  subject.remove(3, 6);
+  subject.logged();
+  subject.touched();
+  expect(subject.remove(3, 7, 9), "removed before").toBe(false);
+  expect(subject.logged()).toEqual([[3, NOWHERE, 7, 9]]);
+  expect(subject.touched()).toBe(true);
+  expect(subject.remove(3, 8, 8), "by a later one").toBe(false);
+  expect(subject.logged()).toEqual([]);
+  for (const player of [1, 2, 3]) {
+    expect(subject.report(player, CA, 9, 8)).toBe("late");
+    expect(subject.report(player, CA, 10, 8)).toBe("changed");
+  }
+});
 test("Partition.remove() and renew() of one who was removed do nothing", () => {
   const subject = new NumberedPartition();
   subject.report(1, CA, 3, 0);

@@ -99,9 +99,19 @@ test("R12: a removal is told where the player is still known", () => {
   for (const number of [1, 2]) {
     subject.report(number);
     subject.engine.sweep(9000, 0);
-    subject.engine.remove(subject.engine.hash(idOf(number)), idOf(number));
+    subject.engine.remove(subject.engine.hash(idOf(number)), idOf(number), NO_SEQ);
   }
   subject.known = (number) => (number === 1 ? found(60_000) : NOWHERE);
+  subject.begin();
+  subject.tick();
+  expect(subject.told).toEqual([`remove 1 0/ ${NO_SEQ}`]);
+});
+test("R12: a removal is told whatever seq the player had: it was later", () => {
+  const subject = new Subject();
+  subject.report(1, 7);
+  subject.engine.sweep(9000, 0);
+  subject.engine.remove(subject.engine.hash(idOf(1)), idOf(1), 8);
+  subject.known = () => found(60_000);
   subject.begin();
   subject.tick();
   expect(subject.told).toEqual([`remove 1 0/ ${NO_SEQ}`]);

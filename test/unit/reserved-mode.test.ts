@@ -15,7 +15,8 @@ const engineOf = (options: Partial<EngineOptions> = {}): Engine => new Engine({ 
 const hashOf = (engine: Engine, player: number): number => engine.hash(playerId(player));
 const report = (engine: Engine, player: number, mode: string): string =>
   engine.report(hashOf(engine, player), playerId(player), CA, engine.admitMode(mode), NO_SEQ);
-const remove = (engine: Engine, player: number): boolean => engine.remove(hashOf(engine, player), playerId(player));
+const remove = (engine: Engine, player: number): boolean =>
+  engine.remove(hashOf(engine, player), playerId(player), NO_SEQ);
 const modeOf = (engine: Engine, player: number): string | undefined =>
   engine.find(hashOf(engine, player), playerId(player))?.mode;
 

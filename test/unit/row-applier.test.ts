@@ -21,8 +21,9 @@ function servingUnder(term: number): Serving {
 class Subject {
   readonly bench: RecorderBench;
   readonly holdings: Holdings;
-  /** Of the rows that are asked: when their time is over. */
+  /** Of the rows that are asked: when their time is over, and their seq. */
   untilMs = 1e9;
+  seq = NO_SEQ;
   readonly membership = { me: memberNumber(1), view: viewOfMembers(1, [1]), isLicensed: true };
   private readonly applier: RowApplier;
 
@@ -63,7 +64,7 @@ class Subject {
     const { 0: id0, 1: id1, 2: id2, 3: id3 } = id;
     const region = mode === "" ? 0 : regionOf("CA");
     const partition = this.bench.engine.partitionOf(hash);
-    const row = { operation, hash, partition, id0, id1, id2, id3, region, mode, seq: NO_SEQ, untilMs: this.untilMs };
+    const row = { operation, hash, partition, id0, id1, id2, id3, region, mode, seq: this.seq, untilMs: this.untilMs };
     this.applier.apply(row, epoch, (outcome) => outcomes.push(outcome));
     return outcomes;
   }
@@ -130,6 +131,16 @@ test("R14: without a licence what changes nothing is answered after an append th
     expect(outcomes).toMatchObject([{ effect, isRemembered: true }]);
     expect(subject.bench.store.calls.append).toBe(appends + 1);
   }
+});
+test("R27: a removal whose seq is older than the player's newest is late, and answered as remembered", async () => {
+  const subject = await Subject.open();
+  await subject.answered("report", 1, "GM01");
+  subject.seq = 7;
+  await subject.answered("report", 1, "GM01");
+  subject.seq = 6;
+  expect(await subject.answered("remove", 1)).toMatchObject([{ effect: "late", isRemembered: true }]);
+  subject.seq = 7;
+  expect(await subject.answered("remove", 1)).toMatchObject([{ effect: "removed", isRemembered: true }]);
 });
 test("R14: a removal of nobody is proven too", async () => {
   const subject = await Subject.open();

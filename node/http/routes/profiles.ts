@@ -10,24 +10,28 @@ import { REGIONS, regionOf } from "../../../engine/regions.ts";
 import { ErrorAnswer, Nothing, ProfileAnswer, Renewed, ReportAnswer, TryAgainAnswer } from "../answers.ts";
 import { Answers, type Context, ignoreBodies, type Reply } from "../http.ts";
 import type { Service } from "../../service.ts";
-import { ProfileParams, refusal, ReportBody } from "../../values.ts";
+import { ProfileParams, refusal, RemovalQuery, ReportBody } from "../../values.ts";
 
 /** What a refused client is told; a new reason cannot compile unanswered. */
 export const REFUSALS = {
-  overloaded: { status: 503, message: () => "too much waits for the store: try again soon" },
-  "no owner": { status: 503, message: () => "nobody could be asked in time who has this player: try again soon" },
+  overloaded: { status: 503, message: () => "too many requests wait for the store: try again soon" },
+  "no owner": {
+    status: 503,
+    message: () => "the node that has this player could not be asked in time: try again soon",
+  },
   "no room for the mode": {
     status: 400,
-    message: (mode: string) => refusal("gamemode", `one of the ${MODES_MAX} in use, since no more are taken,`, mode),
+    message: (mode: string) => refusal("gamemode", `one of the ${MODES_MAX} in use (there is room for no more)`, mode),
   },
   "mode not known": { status: 503, message: () => "the game mode cannot be looked up just now: try again soon" },
-  "no room for the player": { status: 503, message: () => "no room for another player in this partition" },
+  "no room for the player": { status: 503, message: () => "there is no room for another player: try again later" },
 } as const satisfies Record<Refused["reason"], unknown>;
 
 const REPORT_ROUTE = "/v1/profiles/:profileId/gamemode";
 const HEARTBEAT_ROUTE = "/v1/profiles/:profileId/heartbeat";
 const IGNORED_BYTES_MAX = 1024;
 type Params = { Params: Static<typeof ProfileParams> };
+type Removal = Params & { Querystring: Static<typeof RemovalQuery> };
 type Report = Params & { Body: ReportBody };
 
 /** The effects that a report can have. */
@@ -57,8 +61,8 @@ function registerBodiless(app: FastifyInstance, calls: ProfileCalls): void {
   app.put<Params>(HEARTBEAT_ROUTE, { schema: HEARTBEAT_SCHEMA, bodyLimit }, (request, reply) => {
     calls.renew(request.params.profileId, reply);
   });
-  app.delete<Params>(REPORT_ROUTE, { schema: REMOVE_SCHEMA, bodyLimit }, (request, reply) => {
-    calls.remove(request.params.profileId, reply);
+  app.delete<Removal>(REPORT_ROUTE, { schema: REMOVE_SCHEMA, bodyLimit }, (request, reply) => {
+    calls.remove(request.params.profileId, request.query, reply);
   });
 }
 
@@ -130,25 +134,27 @@ export class ProfileCalls {
     });
   }
 
-  remove(profileId: string, reply: Reply): void {
-    this.ask(this.toRemove, "remove", profileId, reply, ({ effect, isRemembered }) => {
+  remove(profileId: string, { seq = NO_SEQ }: Static<typeof RemovalQuery>, reply: Reply): void {
+    const answer = ({ effect, isRemembered }: Done): void => {
       if (effect === "removed") this.context.metrics.totals.removals++;
       this.toRemove.empty(reply, isRemembered ? 204 : 202);
-    });
+    };
+    this.ask(this.toRemove, "remove", profileId, reply, answer, seq);
   }
 
-  /** Asks for what needs no more than the player's id. */
+  /** Asks for what needs no more than the player's id, and perhaps a `seq`. */
   private ask(
     answers: Answers,
     operation: "find" | "renew" | "remove",
     profileId: string,
     reply: Reply,
     answer: (done: Done) => void,
+    seq = NO_SEQ,
   ): void {
     const { service } = this.context;
     if (!answers.isServing(service, reply)) return;
     parseProfileId(profileId, id);
-    service.entry.submit({ operation, id, region: 0, mode: "", seq: NO_SEQ }, (outcome) => {
+    service.entry.submit({ operation, id, region: 0, mode: "", seq }, (outcome) => {
       if (outcome.kind === "done") return answer(outcome);
       const { status, message } = REFUSALS[outcome.reason];
       answers.refuse(reply, status, message(""));
@@ -194,5 +200,7 @@ const HEARTBEAT_SCHEMA = {
 const REMOVE_SCHEMA = {
   ...COMMON,
   summary: "Disconnect a player",
+  description: "With `seq`, only where no newer one was seen of the player; who stays is answered the same.",
+  querystring: RemovalQuery,
   response: { 202: Nothing, 204: Nothing, 413: ErrorAnswer, ...NOT_NOW },
 };
