@@ -13,7 +13,7 @@ import { lockFolder, type FolderLock } from "./folder-lock.ts";
 import { wordsOf } from "./log-row.ts";
 import { openRecordFile, type OpenedFile } from "./open-record-file.ts";
 import { reasonOf } from "../reason.ts";
-import type { ClaimRead, RecordFile } from "./record-file.ts";
+import type { ClaimsRead, RecordFile } from "./record-file.ts";
 import type { RecordIndex } from "./record-index.ts";
 import {
   ALL_LANDED,
@@ -157,7 +157,7 @@ function serveRequest(id: number, request: Request): void {
     const value = act(opened(), request);
     pauseMs = 0;
     figures[BYTES_ON_DISK] = file?.bytesOnDisk ?? 0;
-    answer({ kind: "done", id, value }, request.kind === "claim" ? buffersOf(value as ClaimRead[]) : []);
+    answer({ kind: "done", id, value }, request.kind === "claim" ? buffersOf(value as ClaimsRead) : []);
   } catch (error) {
     closeAfter(error);
     answer({ kind: "failed", id, reason: reasonOf(error) });
@@ -178,10 +178,11 @@ function act(open: RecordFile, request: Request): unknown {
 }
 
 /** Tens of megabytes for a node that starts: handed over, not copied. */
-function buffersOf(reads: readonly ClaimRead[]): ArrayBuffer[] {
-  return reads.flatMap((read) =>
-    read.kind === "refused" ? [] : [read.log.buffer, ...(read.snapshot === undefined ? [] : [read.snapshot.buffer])],
+function buffersOf(claims: ClaimsRead): ArrayBuffer[] {
+  const buffers = claims.answers.flatMap((read) =>
+    read.kind === "refused" ? [] : [read.log.bytes.buffer, ...(read.snapshot ? [read.snapshot.buffer] : [])],
   );
+  return [claims.heads.bytes.buffer, ...buffers];
 }
 
 function close(): void {

@@ -4,9 +4,9 @@
 import { Worker, MessageChannel, type MessagePort } from "node:worker_threads";
 import { StoreUnavailableError } from "../../cluster/ports/record-store.ts";
 import type {
-  Append,
   AppendAnswer,
   Claim,
+  Commit,
   Founding,
   PartitionIndex,
   Snapshot,
@@ -144,11 +144,12 @@ export class StoreWorker {
   }
 
   /** One at a time: the next only when this has settled. */
-  append(appends: readonly Append[]): Promise<AppendAnswer[]> {
+  append(commit: Commit): Promise<AppendAnswer[]> {
     const { words } = this.#shared;
-    const bytes = this.#writer.measure(appends);
+    const bytes = this.#writer.measure(commit);
     if (bytes > this.#slot.u8.length) this.#growSlot(bytes);
-    words[ROW_BYTES] = this.#writer.write(appends, this.#slot);
+    words[ROW_BYTES] = this.#writer.write(commit, this.#slot);
+    const { length } = commit.appends;
     const before = this.#asked;
     this.#asked = (before + 1) | 0;
     Atomics.store(words, ASKED, this.#asked);
@@ -156,8 +157,8 @@ export class StoreWorker {
     return new Promise((resolve, reject) => {
       this.#append = { action: "append", resolve: resolve as Pending["resolve"], reject };
       const answered = Atomics.waitAsync(words, ANSWERED, before);
-      if (answered.async) void answered.value.then(() => this.#settleAppend(appends.length));
-      else this.#settleAppend(appends.length);
+      if (answered.async) void answered.value.then(() => this.#settleAppend(length));
+      else this.#settleAppend(length);
     });
   }
 

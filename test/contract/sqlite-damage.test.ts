@@ -15,7 +15,7 @@ import { SqliteStore } from "../../node/store/sqlite-store.ts";
 import { readWal } from "../../node/store/wal.ts";
 import { itemAt } from "../../simulator/item-at.ts";
 import { FileStore } from "../support/file-store.ts";
-import { messageOf, readBack, snapshotOf, type ReadBack } from "../support/store-history.ts";
+import { commitUnderHead, messageOf, readBack, snapshotOf, type ReadBack } from "../support/store-history.ts";
 
 const PARTITIONS = Array.from({ length: 16 }, (_, index) => index);
 const COMMITS = 60;
@@ -56,7 +56,7 @@ beforeAll(async () => {
       from: itemAt(lengths, partition),
       message: messageOf(partition, number),
     }));
-    expect(new Set(await store.append(appends))).toEqual(new Set(["landed"]));
+    expect(new Set(await store.append(commitUnderHead(appends)))).toEqual(new Set(["landed"]));
     for (const { partition, message } of appends) (lengths[partition] as number) += message.length;
     const [due] = PARTITIONS.filter((partition) => snapshotAt(partition) === number);
     if (due !== undefined)
