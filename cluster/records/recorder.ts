@@ -26,6 +26,7 @@ export type Fate = Remembrance | "lost";
 /** What the recorder needs of a store, alone or shared. A call names partitions of one tag. */
 export interface RecorderStore extends Pick<RecordStore, "isOneFile"> {
   append(commit: Commit<FoundedAppend>): Promise<readonly AppendAnswer[]>;
+  /** The bytes are given away. */
   snapshot(
     partition: PartitionIndex,
     claim: FoundedClaim,

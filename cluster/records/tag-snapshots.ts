@@ -87,10 +87,11 @@ export class TagSnapshots {
       const bytes = await this.ports.world.encode(this.ports.engine.copy(record.partition, this.ports.writtenAtMs()));
       await appended; // it covers what that append carries, which may reach the store on another way
       if (isOver()) return undefined;
+      const { length } = bytes; // they are given away
       const answer = await write({ covers, bytes });
       if (isOver()) return undefined;
       if (answer === undefined) return undo();
-      this.onAnswered(record, answer, bytes.length);
+      this.onAnswered(record, answer, length);
       return answer;
     } catch (error) {
       this.ports.faults.note(error);

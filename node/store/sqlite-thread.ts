@@ -7,7 +7,7 @@
 import { dirname } from "node:path";
 import { existsSync, mkdirSync } from "node:fs";
 import { receiveMessageOnPort, workerData } from "node:worker_threads";
-import type { Founding } from "../../cluster/ports/record-store.ts";
+import type { Founding, SnapshotAnswer } from "../../cluster/ports/record-store.ts";
 import { DamagedStoreError, FolderInUseError } from "./damage.ts";
 import { lockFolder, type FolderLock } from "./folder-lock.ts";
 import { wordsOf } from "./log-row.ts";
@@ -31,7 +31,7 @@ import {
   sharedCallsOf,
 } from "./shared-calls.ts";
 import { isInputOutput } from "./sqlite-errors.ts";
-import type { Call, FromThread, Request, ThreadData } from "./store-worker.ts";
+import type { Call, FromThread, Request, SnapshotRequest, ThreadData } from "./store-worker.ts";
 
 const PAUSE_MS_MIN = 20;
 const PAUSE_MS_MAX = 1000;
@@ -173,7 +173,16 @@ function act(open: RecordFile, request: Request): unknown {
     case "claim":
       return open.claim(request.partitions, request.claim);
     case "snapshot":
-      return open.snapshot(request.partition, request.claim, request.snapshot);
+      return takeSnapshot(open, request);
+  }
+}
+
+/** What came is freed at once: this thread allocates so little that its collector would leave it for long. */
+function takeSnapshot(open: RecordFile, { partition, claim, snapshot }: SnapshotRequest): SnapshotAnswer {
+  try {
+    return open.snapshot(partition, claim, snapshot);
+  } finally {
+    (snapshot.bytes.buffer as ArrayBuffer).transfer(0);
   }
 }
 
