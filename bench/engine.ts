@@ -3,7 +3,7 @@ import { once } from "node:events";
 import type { ChildProcess } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import { ENGINE_CONTESTANTS, type EngineContestantName } from "./contestants/engine-contestant.ts";
-import type { EngineResult, EngineSize, EngineStops, MemorySample } from "./results.ts";
+import type { CommitCost, EngineResult, EngineSize, EngineStops, MemorySample } from "./results.ts";
 import type { EngineSettings, Settings } from "./settings.ts";
 import { end, lineOf, LOAD_CORE, SERVER_CORE, spawnOn } from "./support/children.ts";
 import type { EngineAnswers, EngineQuestion } from "./support/engine-child.ts";
@@ -21,7 +21,8 @@ interface Opened {
 export async function measureEngine({ rounds, engine }: Settings): Promise<Omit<EngineResult, "date" | "isQuick">> {
   const sizes: EngineSize[] = [];
   for (const players of engine.players) sizes.push(await measureSize(engine, players, rounds));
-  return { sizes, memory: await measureMemory(engine), stops: await measureStops(engine.stopPlayers, rounds) };
+  const commits = await lastLine<CommitCost[]>("commits-child.ts", String(rounds));
+  return { sizes, commits, memory: await measureMemory(engine), stops: await measureStops(engine.stopPlayers, rounds) };
 }
 
 /** All contestants at one size: filled, then in turns, then asked whether they agree. */

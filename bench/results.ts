@@ -32,6 +32,15 @@ export interface EngineResult extends Measured {
   readonly sizes: readonly EngineSize[];
   readonly memory: readonly MemorySample[];
   readonly stops: EngineStops;
+  readonly commits?: readonly CommitCost[];
+}
+
+/** What encoding a row of a group commit and handing it to the store costs; the floor is one message of the same rows. */
+export interface CommitCost {
+  readonly rows: number;
+  readonly oneFileNs: readonly number[];
+  readonly sharedNs: readonly number[];
+  readonly floorNs: readonly number[];
 }
 
 /** Bytes per player at a size. */

@@ -2,7 +2,7 @@
  * Rows of presence as bytes: one form for the log, snapshots and peers. Little-endian, a multiple of 4 bytes long.
  *
  *   0  u8   version, 1                        16  f64  written at, wall clock, ms since 1970
- *   1  u8   kind: 1 log, 2 snapshot, 3 round  24  regions, 2 letters each
+ *   1  u8   kind, see KIND                    24  regions, 2 letters each
  *   2  u16  regions named                         modes, u8 length and letters each (length 0: the reserved mode, R28)
  *   4  u16  modes named                           zeros up to a multiple of 4
  *   6  u16  0                                     rows, 28 bytes each:
@@ -21,14 +21,15 @@ import { REGIONS, regionOf } from "./regions.ts";
 
 const VERSION = 1;
 const HEAD_BYTES = 24;
-const ROW_BYTES = ROW_WORDS * 4;
+export const ROW_BYTES = ROW_WORDS * 4;
 const NAMES_MAX = 4096;
 const NOWHERE_PLACE = -1; // both halves 0xffff
 /** R13: the cell of a row that its table no longer has. Only rounds of a copy tell it. */
 export const GONE = -2;
 invariant(new Uint8Array(new Uint16Array([1]).buffer)[0] === 1, "this machine is little-endian, as messages are");
 
-export const KIND = { log: 1, snapshot: 2, round: 3 } as const;
+/** `names`: has no rows, since they lie apart from it, in several parts (log-codec.ts). */
+export const KIND = { log: 1, snapshot: 2, round: 3, names: 4 } as const;
 export type Kind = keyof typeof KIND;
 
 /** Bytes that are no message; says where. */
@@ -67,7 +68,7 @@ export interface DecodedRows {
 }
 
 /** Numbers names as they are first met; one is used again for every message, so nothing is allocated for it. */
-class Dictionary {
+export class Dictionary {
   readonly met: number[] = [];
   private readonly numbers = new Int32Array(NAMES_MAX);
 
@@ -84,26 +85,67 @@ class Dictionary {
 
 const regionDictionary = new Dictionary();
 const modeDictionary = new Dictionary();
+const writtenAt = new Float64Array(1);
+const writtenAtWords = new Int32Array(writtenAt.buffer);
+
+/** The same memory as words and as bytes: what messages are written to. */
+export interface Target {
+  readonly words: Int32Array<ArrayBuffer>;
+  readonly bytes: Uint8Array<ArrayBuffer>;
+}
+
+export function targetOf(length: number): Target {
+  const words = new Int32Array(length >> 2);
+  return { words, bytes: new Uint8Array(words.buffer) };
+}
 
 /** Encodes rows with the age each has at `now`. Cost: some 0.3 µs and 20 ns a row. */
 export function encodeRows(kind: Kind, rows: Rows): Uint8Array<ArrayBuffer> {
-  const { words, count, modeNames } = rows;
-  for (let base = 0; base < count * ROW_WORDS; base += ROW_WORDS) meet(words[base + CELL] as number);
-  const namesBytes = namesLength(modeNames);
-  const length = HEAD_BYTES + namesBytes + count * ROW_BYTES + 4;
-  const bytes = new Uint8Array(length);
-  const out = new Int32Array(bytes.buffer);
-  out[0] = VERSION | (KIND[kind] << 8) | (regionDictionary.met.length << 16);
-  out[1] = modeDictionary.met.length;
-  out[2] = count;
-  out[3] = length;
-  new Float64Array(bytes.buffer, 16, 1)[0] = rows.writtenAtMs;
-  writeNames(bytes, modeNames);
-  writeRows(out, (HEAD_BYTES + namesBytes) >> 2, rows);
+  meetNames(rows);
+  const target = targetOf(messageLength(rows));
+  writeMessage(target, 0, kind, rows);
+  forgetNames();
+  return target.bytes;
+}
+
+/** Numbers the names of these rows, behind those that were met before. */
+export function meetNames({ words, count }: Pick<Rows, "words" | "count">): void {
+  for (let base = 0; base < count * ROW_WORDS; base += ROW_WORDS) {
+    const cell = words[base + CELL] as number;
+    if (cell === NOWHERE || cell === GONE) continue;
+    regionDictionary.number(cell >>> MODE_BITS);
+    modeDictionary.number(cell & MODE_MASK);
+  }
+}
+
+export function forgetNames(): void {
   regionDictionary.clear();
   modeDictionary.clear();
-  out[(length >> 2) - 1] = crc32(bytes.subarray(0, length - 4)) | 0;
-  return bytes;
+}
+
+/** Bytes of a message of so many rows with the names that were met. */
+export function messageLength({ count, modeNames }: Pick<Rows, "count" | "modeNames">): number {
+  let namesBytes = 2 * regionDictionary.met.length;
+  for (const mode of modeDictionary.met) namesBytes += 1 + nameOf(mode, modeNames).length;
+  return HEAD_BYTES + ((namesBytes + 3) & ~3) + count * ROW_BYTES + 4;
+}
+
+/**
+ * Writes the message of these rows, whose names were met, from word `at` on.
+ * @returns the word behind it
+ */
+export function writeMessage({ words: out, bytes }: Target, at: number, kind: Kind, rows: Rows): number {
+  out[at] = VERSION | (KIND[kind] << 8) | (regionDictionary.met.length << 16);
+  out[at + 1] = modeDictionary.met.length;
+  out[at + 2] = rows.count;
+  out[at + 3] = messageLength(rows);
+  writtenAt[0] = rows.writtenAtMs;
+  out[at + 4] = writtenAtWords[0] as number;
+  out[at + 5] = writtenAtWords[1] as number;
+  const rowsAt = writeNames(bytes, at * 4 + HEAD_BYTES, rows.modeNames) >> 2;
+  const end = writeRows(out, rowsAt, rows);
+  out[end] = crc32(bytes.subarray(at * 4, end * 4)) | 0;
+  return end + 1;
 }
 
 /**
@@ -118,33 +160,37 @@ export function decodeRows(kind: Kind, bytes: Uint8Array): DecodedRows {
   const rowsAt = (reader.at + 3) & ~3;
   require(rowsAt + count * ROW_BYTES + 4 === bytes.length, 8, `${count} rows end where the checksum begins`);
   require(bytes.subarray(reader.at, rowsAt).every((byte) => byte === 0), reader.at, "names are padded with zeros");
-  const words = new Int32Array(count * ROW_WORDS);
-  new Uint8Array(words.buffer).set(bytes.subarray(rowsAt, bytes.length - 4));
-  for (let base = 0; base < words.length; base += ROW_WORDS)
-    checkRow(kind, words, base, regionCount, modeCount, rowsAt + base * 4);
+  const words = readRows(kind, bytes.subarray(0, -4), rowsAt, { regions, modes });
   return { writtenAtMs, count, regions, modes, words };
 }
 
-function meet(cell: number): void {
-  if (cell === NOWHERE || cell === GONE) return;
-  regionDictionary.number(cell >>> MODE_BITS);
-  modeDictionary.number(cell & MODE_MASK);
+/**
+ * The rows from byte `at` of `bytes` to their end, in the numbers of these names.
+ * @throws {MalformedMessageError} if one of them is none
+ */
+export function readRows(
+  kind: Kind,
+  bytes: Uint8Array,
+  at: number,
+  { regions, modes }: Pick<DecodedRows, "regions" | "modes">,
+): Int32Array {
+  const words = new Int32Array((bytes.length - at) >> 2);
+  new Uint8Array(words.buffer).set(bytes.subarray(at));
+  for (let base = 0; base < words.length; base += ROW_WORDS)
+    checkRow(kind, words, base, regions.length, modes.length, at + base * 4);
+  return words;
 }
 
-function namesLength(modeNames: readonly string[]): number {
-  let length = 2 * regionDictionary.met.length;
-  for (const mode of modeDictionary.met) length += 1 + nameOf(mode, modeNames).length;
-  return (length + 3) & ~3;
-}
-
-function writeNames(bytes: Uint8Array, modeNames: readonly string[]): void {
-  let at = HEAD_BYTES;
+/** @returns the byte behind the names and the zeros that fill their last word */
+function writeNames(bytes: Uint8Array, at: number, modeNames: readonly string[]): number {
   for (const region of regionDictionary.met) at = writeAscii(bytes, at, REGIONS[region] as string);
   for (const mode of modeDictionary.met) {
     const name = nameOf(mode, modeNames);
     bytes[at] = name.length;
     at = writeAscii(bytes, at + 1, name);
   }
+  while ((at & 3) !== 0) bytes[at++] = 0;
+  return at;
 }
 
 function nameOf(mode: number, modeNames: readonly string[]): string {
@@ -156,7 +202,11 @@ function writeAscii(bytes: Uint8Array, at: number, text: string): number {
   return at + text.length;
 }
 
-function writeRows(out: Int32Array, at: number, { words, count, now }: Rows): void {
+/**
+ * Writes rows in the numbers of the names that were met, from word `at` on.
+ * @returns the word behind them
+ */
+export function writeRows(out: Int32Array, at: number, { words, count, now }: Omit<Rows, "modeNames">): number {
   for (let base = 0; base < count * ROW_WORDS; base += ROW_WORDS, at += ROW_WORDS) {
     out[at] = words[base] as number;
     out[at + 1] = words[base + 1] as number;
@@ -166,6 +216,7 @@ function writeRows(out: Int32Array, at: number, { words, count, now }: Rows): vo
     out[at + SEEN] = Math.max(0, now - (words[base + SEEN] as number));
     out[at + SEQ] = words[base + SEQ] as number;
   }
+  return at;
 }
 
 function placeOf(cell: number): number {

@@ -3,10 +3,11 @@
  * timers; time comes in as a number of milliseconds of a clock that never goes back.
  */
 import { Boards } from "./boards.ts";
-import { type DecodedRows, encodeRows } from "./codec.ts";
+import type { DecodedRows } from "./codec.ts";
 import type { IncomingCopy } from "./incoming-copy.ts";
 import { halfSipHash, type HashKey, hashKeyOf } from "./half-sip-hash.ts";
 import { invariant } from "./invariant.ts";
+import type { EncodedLog, LogContext, LogRows } from "./log-codec.ts";
 import { ModeNumbers } from "./mode-numbers.ts";
 import { ModePlayers } from "./mode-players.ts";
 import { MODE_BITS, Modes } from "./modes.ts";
@@ -219,13 +220,19 @@ export class Engine {
     return wallMs - (nowMs - this.time.clockMs(this.time.tenths));
   }
 
-  /** Encodes and clears what a partition has for the log. */
-  drainLog(partition: number, writtenAtMs: number): Uint8Array {
-    const { unlogged } = this.partitions[partition] as Partition;
-    const { words, count } = unlogged;
-    const message = encodeRows("log", { words, count, ...this.context(writtenAtMs) });
-    unlogged.clear();
-    return message;
+  /**
+   * Encodes and clears what these partitions have for the log.
+   * @param encode in which form
+   */
+  drainLog(
+    partitions: readonly number[],
+    writtenAtMs: number,
+    encode: (parts: readonly LogRows[], context: LogContext) => EncodedLog,
+  ): EncodedLog {
+    const parts = partitions.map((partition) => (this.partitions[partition] as Partition).unlogged);
+    const log = encode(parts, this.context(writtenAtMs));
+    for (const part of parts) part.clear();
+    return log;
   }
 
   /** A copy of a partition's table for its snapshot: free rows are still in it, see `takenRows`. */
@@ -278,7 +285,7 @@ export class Engine {
     assertSumsSound(this.sums, this.partitions);
   }
 
-  private context(writtenAtMs: number): { modeNames: readonly string[]; now: number; writtenAtMs: number } {
+  private context(writtenAtMs: number): LogContext {
     return { modeNames: this.modes.names, now: this.time.tenths, writtenAtMs };
   }
 

@@ -17,6 +17,8 @@ export class SnapshotEncoder {
     filename: new URL("./encoder-worker.ts", import.meta.url).href,
     minThreads: 1,
     maxThreads: 1,
+    // It has a table's copy at a time, outside of its heap.
+    resourceLimits: { maxYoungGenerationSizeMb: 2, maxOldGenerationSizeMb: 64 },
   });
 
   /** The copy's buffer is given away. */

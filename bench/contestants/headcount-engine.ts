@@ -4,6 +4,7 @@
  * come; some dozens at a time, as batches come; and those with the changed rows encoded for the log.
  */
 import { Engine } from "../../engine/engine.ts";
+import { LogEncoder } from "../../engine/log-codec.ts";
 import { NO_SEQ } from "../../engine/partition.ts";
 import { emptyProfileId } from "../../engine/profile-id.ts";
 import { REGIONS } from "../../engine/regions.ts";
@@ -11,6 +12,7 @@ import { MODES, type ReportStream } from "../support/traffic.ts";
 import type { EngineContestant } from "./engine-contestant.ts";
 
 const PARTITIONS = 256;
+const ALL_PARTITIONS = Array.from({ length: PARTITIONS }, (_, partition) => partition);
 const WARMED_REPORTS = 32; // whose cache misses overlap
 const SETTLE_REPORTS = 10_000; // a few milliseconds at full speed
 
@@ -31,6 +33,7 @@ class HeadcountEngine implements EngineContestant {
   private readonly hashes = new Int32Array(WARMED_REPORTS);
   private readonly modes: number[];
   private readonly id = emptyProfileId();
+  private readonly encoder = new LogEncoder();
 
   constructor(warmed: number, isLogged: boolean) {
     this.warmed = warmed;
@@ -86,7 +89,7 @@ class HeadcountEngine implements EngineContestant {
   }
 
   private drain(): void {
-    for (let partition = 0; partition < PARTITIONS; partition++) this.engine.drainLog(partition, 0);
+    this.engine.drainLog(ALL_PARTITIONS, 0, (parts, context) => this.encoder.together(parts, context));
   }
 
   counts(): Map<string, number> {

@@ -25,7 +25,7 @@ export function goalsOf(results: Results): Goal[] {
   ];
 }
 
-function engineGoals({ sizes, memory, stops }: EngineResult): Goal[] {
+function engineGoals({ sizes, memory, stops, commits = [] }: EngineResult): Goal[] {
   const large = memory.filter(({ players }) => players >= 100_000).map(({ tableBytes }) => tableBytes);
   const average = large.length > 0 ? [large.reduce((sum, bytes) => sum + bytes, 0) / large.length] : [];
   const most = Math.max(...memory.map(({ tableBytes, worstTableBytes }) => Math.max(tableBytes, worstTableBytes)));
@@ -42,6 +42,16 @@ function engineGoals({ sizes, memory, stops }: EngineResult): Goal[] {
       [most],
       1,
     ),
+    ...commits
+      .filter(({ rows }) => rows === 256)
+      .flatMap(({ oneFileNs, floorNs }) =>
+        atMost(
+          "engine",
+          "a row of a commit of 256 encoded and handed over, times one message of all",
+          5,
+          ratiosOf(oneFileNs, floorNs),
+        ),
+      ),
     ...stop("growing", stops.growMs),
     ...stop("removing", stops.deleteMs),
     ...stop("sweeping", stops.sweepMs),

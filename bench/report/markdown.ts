@@ -36,7 +36,7 @@ function howToRead(): string {
 }
 
 function engineText(engine: EngineResult): string[] {
-  const { sizes, memory, stops } = engine;
+  const { sizes, memory, stops, commits } = engine;
   const rows = sizes.flatMap(({ players, contestants }) =>
     contestants.map(({ name, nsPerReport, bytesPerPlayer }) => [
       number(players),
@@ -56,6 +56,7 @@ function engineText(engine: EngineResult): string[] {
       "1,000, two under way, with Redis on the other core: it has two cores where the others have one.",
     `All that got the same reports ended with the same counts: ${agreed ? "yes" : "**no**"}.`,
     table(["players", "contestant", "ns a report", "bytes a player"], rows),
+    ...(commits ? commitsText(commits) : []),
     "Bytes a player over sizes. *Everything* is measured from outside and includes tallies, boards and what the process holds anyway.",
     table(
       ["players", "rows and indexes", "worst on the way there", "everything"],
@@ -70,6 +71,20 @@ function engineText(engine: EngineResult): string[] {
     table(
       ["while", "ms"],
       [stopRow("growing", stops.growMs), stopRow("removing", stops.deleteMs), stopRow("sweeping", stops.sweepMs)],
+    ),
+  ];
+}
+
+function commitsText(commits: NonNullable<EngineResult["commits"]>): string[] {
+  return [
+    "Nanoseconds a row from the end of a turn until the store has the group commit, of 256 partitions, by the number of its rows. *One file* is the " +
+      "embedded store: one head for all partitions. *Shared* is Redis: a message for each. The floor encodes all rows as one message.",
+    table(
+      ["rows", "one file", "shared", "one message"],
+      commits.map(({ rows, oneFileNs, sharedNs, floorNs }) => [
+        number(rows),
+        ...[oneFileNs, sharedNs, floorNs].map((ns) => spreadText(spreadOf(ns), 0)),
+      ]),
     ),
   ];
 }

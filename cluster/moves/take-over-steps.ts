@@ -345,5 +345,5 @@ function verdictOn({ pulled, kept }: Item, before: Standing): "fits" | "ahead" |
 
 function sizeOf(record: PartitionRecord | undefined): number {
   if (record === undefined) return 0;
-  return record.log.reduce((bytes, message) => bytes + message.length, record.snapshot?.length ?? 0);
+  return record.log.reduce((length, { bytes }) => length + bytes.length, record.snapshot?.length ?? 0);
 }

@@ -34,9 +34,18 @@ export function isSameClaim(one: FoundedClaim | undefined, other: FoundedClaim):
 export interface PartitionRecord {
   /** The newest snapshot's bytes, or `undefined` where none was ever taken. */
   readonly snapshot: Uint8Array | undefined;
-  /** Messages appended since that snapshot, oldest first, each as it was handed to `append`. */
-  readonly log: readonly Uint8Array[];
+  /** What was appended since that snapshot, oldest first. */
+  readonly log: readonly LogMessage[];
 }
+
+/** One partition's part of a commit, as it was handed to `append`. */
+export interface LogMessage {
+  /** What all parts of its commit are read with, the same array for all of them; NO_HEAD where there is none. */
+  readonly head: Uint8Array;
+  readonly bytes: Uint8Array;
+}
+
+export const NO_HEAD: Uint8Array = new Uint8Array(0);
 
 export type ClaimAnswer =
   | { readonly kind: "claimed"; readonly record: PartitionRecord }
@@ -48,8 +57,21 @@ export interface Append {
   readonly claim: Claim;
   /** R2: the length this append continues, in bytes since the claim was founded. */
   readonly from: number;
-  /** One codec message; not changed by the caller until the append has settled. */
-  readonly message: Uint8Array;
+  /** How long its part of the content is; 0: it only proves its claim (R14). */
+  readonly bytes: number;
+}
+
+export interface FoundedAppend extends Append {
+  readonly claim: FoundedClaim;
+}
+
+/** A group commit. */
+export interface Commit<A extends Append = Append> {
+  readonly appends: readonly A[];
+  /** Bytes at the front of the content that all parts are read with; 0 where each is read by itself. */
+  readonly headBytes: number;
+  /** The head, then the parts in the order of the appends. Not changed by the caller until the append has settled. */
+  readonly content: Uint8Array;
 }
 
 /**
@@ -84,7 +106,10 @@ export interface Founding {
 }
 
 export interface RecordStore {
-  /** True where all records share one file: a fault in one is a fault in all, and all are snapshotted to heal it. */
+  /**
+   * True where all records share one file: a fault in one is a fault in all, and all are snapshotted to heal it. Then a commit
+   * has one head for all its parts.
+   */
   readonly isOneFile: boolean;
   /** R12: founds the cluster with `proposal` where nothing is there yet; answers what stands. */
   found(proposal: Founding): Promise<Founding>;
@@ -93,7 +118,7 @@ export interface RecordStore {
   /** R1: takes these partitions under one claim, for a term above the one that stands or one's own again. Answers in the order asked. */
   claim(partitions: readonly PartitionIndex[], claim: Claim): Promise<ClaimAnswer[]>;
   /** R2: durable once resolved; one atomic write for all. At most one append of a partition is under way. Answers in the order asked. */
-  append(appends: readonly Append[]): Promise<AppendAnswer[]>;
+  append(commit: Commit): Promise<AppendAnswer[]>;
   /** R3: replaces the snapshot and the part of the log that it covers, at once. Durable once resolved. */
   snapshot(partition: PartitionIndex, claim: Claim, snapshot: Snapshot): Promise<SnapshotAnswer>;
   /** Releases what the store holds; nothing may be called after. */

@@ -5,9 +5,12 @@
  * atomic script, and so that a tag that is away holds up no other. Each names the run that its caller believes in and
  * rejects with `OtherRunError` under another; it rejects with `StoreUnavailableError` where nobody knows what became of it.
  */
+import { invariant } from "../../engine/invariant.ts";
 import type {
   Append,
   AppendAnswer,
+  Commit,
+  FoundedAppend,
   FoundedClaim,
   PartitionIndex,
   PartitionRecord,
@@ -48,6 +51,24 @@ export type SharedClaimAnswer =
       readonly isLost: boolean;
     }
   | { readonly kind: "refused"; readonly standing: Standing };
+
+/** One partition's part of a group commit: the log of each lies by itself, so that it is a message that can be read so. */
+export interface SharedAppend extends Omit<Append, "bytes"> {
+  readonly claim: FoundedClaim;
+  /** Not changed by the caller, whatever becomes of the append: it may be sent again. */
+  readonly message: Uint8Array;
+}
+
+/** A commit without a head, part by part. */
+export function sharedAppendsOf({ appends, headBytes, content }: Commit<FoundedAppend>): SharedAppend[] {
+  invariant(headBytes === 0, "each part can be read by itself");
+  let at = 0;
+  return appends.map(({ partition, claim, from, bytes }) => {
+    const message = content.subarray(at, at + bytes);
+    at += bytes;
+    return { partition, claim, from, message };
+  });
+}
 
 /** R15: a claim together with the whole table that its claimant has. */
 export interface TakingBack {
@@ -98,7 +119,7 @@ export interface SharedRecords {
     epoch: number,
   ): Promise<AppendAnswer[]>;
   /** R2. Rejects with `StoreFullError` where the store has no memory left. */
-  append(run: Run, appends: readonly (Append & { readonly claim: FoundedClaim })[]): Promise<AppendAnswer[]>;
+  append(run: Run, appends: readonly SharedAppend[]): Promise<AppendAnswer[]>;
   /** R3. */
   snapshot(run: Run, partition: PartitionIndex, claim: FoundedClaim, snapshot: Snapshot): Promise<SnapshotAnswer>;
 }

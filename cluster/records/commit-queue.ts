@@ -2,25 +2,22 @@
  * Group commit of one tag (R2, R5): rows that wait for the log, one append under way with the rows of all its partitions, and
  * everybody who waits for one of them. What an answer means for a record is decided in tag-recorder.ts.
  */
-import type { AppendAnswer, FoundedClaim } from "../ports/record-store.ts";
+import type { EncodedLog } from "../../engine/log-codec.ts";
+import type { AppendAnswer, Commit, FoundedAppend } from "../ports/record-store.ts";
 import type { HeldRecord } from "./held-record.ts";
 import type { Fate } from "./recorder.ts";
 
 /** One partition's part of an append. */
-export interface Part {
+export interface Part extends FoundedAppend {
   readonly record: HeldRecord;
-  readonly partition: number;
-  readonly claim: FoundedClaim;
-  readonly from: number;
-  readonly message: Uint8Array;
   /** R4: which healing of the record it proves; 0: none. */
   readonly proves: number;
 }
 
 export interface CommitPorts {
-  readonly append: (parts: readonly Part[]) => Promise<readonly AppendAnswer[]>;
-  /** What a partition has for the log, encoded; it waits no longer then. */
-  readonly drainLog: (partition: number) => Uint8Array;
+  readonly append: (commit: Commit<Part>) => Promise<readonly AppendAnswer[]>;
+  /** What these partitions have for the log, encoded; it waits no longer then. */
+  readonly drainLog: (partitions: readonly number[]) => EncodedLog;
   /** Whether a partition has something for the log. */
   readonly hasRows: (partition: number) => boolean;
   readonly atTurnEnd: (task: () => void) => void;
@@ -41,7 +38,8 @@ interface Waiter {
   readonly untilMs: number;
 }
 
-interface Commit {
+/** An append under way. */
+interface Sent {
   readonly number: number;
   readonly parts: readonly Part[];
   waiters: Waiter[];
@@ -62,7 +60,7 @@ export class CommitQueue {
   private waitingSinceMs = 0;
   private isFlushPlanned = false;
   private commits = 0;
-  private inFlight: Commit | undefined;
+  private inFlight: Sent | undefined;
 
   /** @param deadlineMs an append that takes longer is given up (R4) */
   constructor(ports: CommitPorts, deadlineMs: number) {
@@ -177,56 +175,51 @@ export class CommitQueue {
     const { queue, waiters } = this;
     this.queue = [];
     this.waiters = [];
-    const parts = queue.map((record) => this.partOf(record, number));
-    this.ports.onSent(
-      this.rowsWaiting,
-      parts.reduce((bytes, { message }) => bytes + message.length, 0),
-    );
+    const commit = this.commitOf(queue, number);
+    const { appends: parts, content } = commit;
+    this.ports.onSent(this.rowsWaiting, content.length);
     this.rowsWaiting = 0;
-    const commit: Commit = {
-      number,
-      parts,
-      waiters,
-      sentAtMs: this.ports.nowMs(),
-      isGivenUp: false,
-      settled: Promise.resolve(),
-    };
-    this.inFlight = commit;
-    commit.settled = this.carryOut(commit);
+    const sentAtMs = this.ports.nowMs();
+    const sent: Sent = { number, parts, waiters, sentAtMs, isGivenUp: false, settled: Promise.resolve() };
+    this.inFlight = sent;
+    sent.settled = this.carryOut(sent, commit);
   }
 
-  private async carryOut(commit: Commit): Promise<void> {
+  private async carryOut(sent: Sent, commit: Commit<Part>): Promise<void> {
     let answers: Awaited<ReturnType<CommitPorts["append"]>>;
     try {
-      answers = await this.ports.append(commit.parts);
+      answers = await this.ports.append(commit);
     } catch (error) {
-      this.ports.onFailed(recordsAtRisk(commit), error);
-      this.finish(commit, recordsOf(commit));
+      this.ports.onFailed(recordsAtRisk(sent), error);
+      this.finish(sent, recordsOf(sent));
       return;
     }
-    this.ports.onAnswered(commit.parts, answers, this.ports.nowMs() - commit.sentAtMs);
-    this.finish(commit, new Set(recordsOf(commit).filter((_, index) => answers[index] !== "landed")));
+    this.ports.onAnswered(sent.parts, answers, this.ports.nowMs() - sent.sentAtMs);
+    const isLanded = answers.every((answer) => answer === "landed");
+    this.finish(sent, isLanded ? NONE : recordsOf(sent).filter((_, index) => answers[index] !== "landed"));
   }
 
-  private partOf(record: HeldRecord, commit: number): Part {
-    const { partition, claim, length: from } = record;
+  private commitOf(records: readonly HeldRecord[], number: number): Commit<Part> {
     // R14: without rows it only proves the claim, and writes nothing; what heals has to be written (R4).
-    const isWritten = this.ports.hasRows(partition) || record.state === "proving";
-    const message = isWritten ? this.ports.drainLog(partition) : NO_ROWS;
-    record.isQueued = false;
-    record.commit = commit;
-    record.length += message.length;
-    return { record, partition, claim, from, message, proves: record.state === "proving" ? record.healings : 0 };
+    const [written, proofs]: [HeldRecord[], HeldRecord[]] = [[], []];
+    for (const record of records)
+      (this.ports.hasRows(record.partition) || record.state === "proving" ? written : proofs).push(record);
+    const { headBytes, partBytes, bytes } = this.ports.drainLog(written.map(({ partition }) => partition));
+    const appends = [
+      ...written.map((record, index) => partOf(record, number, partBytes[index] as number)),
+      ...proofs.map((record) => partOf(record, number, 0)),
+    ];
+    return { appends, headBytes, content: bytes };
   }
 
   /** @param unwritten of which the append did not land, as far as is known */
-  private finish(commit: Commit, unwritten: Iterable<HeldRecord>): void {
+  private finish(sent: Sent, unwritten: readonly HeldRecord[]): void {
     this.inFlight = undefined;
-    this.settle(commit.waiters, unwritten);
+    this.settle(sent.waiters, unwritten);
     this.flush();
   }
 
-  private settle(waiters: readonly Waiter[], unwritten: Iterable<HeldRecord>): void {
+  private settle(waiters: readonly Waiter[], unwritten: readonly HeldRecord[]): void {
     const isUnwritten = new Set(unwritten);
     for (const { record, settle } of waiters)
       settle(isUnwritten.has(record) || this.ports.isCounted(record) ? "counted" : "remembered");
@@ -234,13 +227,20 @@ export class CommitQueue {
 }
 
 const NONE: readonly HeldRecord[] = [];
-const NO_ROWS = new Uint8Array(0);
 
-function recordsOf({ parts }: Commit): HeldRecord[] {
+function partOf(record: HeldRecord, commit: number, bytes: number): Part {
+  const { partition, claim, length: from } = record;
+  record.isQueued = false;
+  record.commit = commit;
+  record.length += bytes;
+  return { record, partition, claim, from, bytes, proves: record.state === "proving" ? record.healings : 0 };
+}
+
+function recordsOf({ parts }: Sent): HeldRecord[] {
   return parts.map(({ record }) => record);
 }
 
 /** Those with rows on their way, and those whose healing is to be proven: an empty append that is lost loses nothing. */
-function recordsAtRisk({ parts }: Commit): HeldRecord[] {
-  return parts.filter(({ message, proves }) => message.length > 0 || proves > 0).map(({ record }) => record);
+function recordsAtRisk({ parts }: Sent): HeldRecord[] {
+  return parts.filter(({ bytes, proves }) => bytes > 0 || proves > 0).map(({ record }) => record);
 }

@@ -39,6 +39,8 @@ export class HeldRecord {
   /** How often a snapshot of the whole was begun. */
   healings = 0;
   isQueued = false;
+  /** False once it was dropped: what was under way for it is told, and does nothing more. */
+  isHeld = true;
   snapshotBytes: number;
   /** Bytes logged since the copy of the newest snapshot. */
   loggedBytes = 0;

@@ -5,7 +5,14 @@
  */
 import type { Engine, TableCopy } from "../../engine/engine.ts";
 import type { Partition } from "../../engine/partition.ts";
-import type { Append, AppendAnswer, FoundedClaim, PartitionIndex, RecordStore } from "../ports/record-store.ts";
+import type {
+  AppendAnswer,
+  Commit,
+  FoundedAppend,
+  FoundedClaim,
+  PartitionIndex,
+  RecordStore,
+} from "../ports/record-store.ts";
 import { type Claimed, HeldRecord } from "./held-record.ts";
 import type { SnapshotOptions } from "./snapshot-due.ts";
 import { TagRecorder } from "./tag-recorder.ts";
@@ -18,7 +25,8 @@ export type Fate = Remembrance | "lost";
 
 /** What the recorder needs of a store, alone or shared. A call names partitions of one tag. */
 export interface RecorderStore extends Pick<RecordStore, "isOneFile"> {
-  append(appends: readonly (Append & { readonly claim: FoundedClaim })[]): Promise<readonly AppendAnswer[]>;
+  append(commit: Commit<FoundedAppend>): Promise<readonly AppendAnswer[]>;
+  /** The bytes are given away. */
   snapshot(
     partition: PartitionIndex,
     claim: FoundedClaim,

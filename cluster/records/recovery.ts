@@ -4,6 +4,7 @@
  */
 import { type DecodedRows, decodeRows } from "../../engine/codec.ts";
 import type { Engine } from "../../engine/engine.ts";
+import { decodeLog } from "../../engine/log-codec.ts";
 import type { Claim, PartitionIndex, PartitionRecord, RecordStore } from "../ports/record-store.ts";
 
 export interface RecoveryPorts {
@@ -87,9 +88,9 @@ export async function readRecord(
   } catch (error) {
     note("its snapshot", error);
   }
-  for (const [index, message] of log.entries()) {
+  for (const [index, { head, bytes }] of log.entries()) {
     try {
-      messages.push(decodeRows("log", message));
+      messages.push(decodeLog(head, bytes));
     } catch (error) {
       note(`message ${index + 1} of ${log.length} of its log`, error);
     }

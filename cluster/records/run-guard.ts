@@ -4,7 +4,8 @@
  * as unheard. Each tag has a gate of its own.
  */
 import {
-  type Append,
+  type Commit,
+  type FoundedAppend,
   type FoundedClaim,
   type PartitionIndex,
   type Snapshot,
@@ -12,13 +13,14 @@ import {
   type AppendAnswer,
   StoreUnavailableError,
 } from "../ports/record-store.ts";
-import type {
-  Run,
-  SharedClaimAnswer,
-  SharedRecords,
-  Standing,
-  TakenBackAnswer,
-  TakingBack,
+import {
+  type Run,
+  sharedAppendsOf,
+  type SharedClaimAnswer,
+  type SharedRecords,
+  type Standing,
+  type TakenBackAnswer,
+  type TakingBack,
 } from "../ports/shared-records.ts";
 import type { MemberList } from "../ports/shared-store.ts";
 import { type NamedTables, namedTables } from "./held-tables.ts";
@@ -188,7 +190,8 @@ export class RunGuard implements RecorderStore {
     return false;
   }
 
-  append(appends: readonly (Append & { readonly claim: FoundedClaim })[]): Promise<AppendAnswer[]> {
+  append(commit: Commit<FoundedAppend>): Promise<AppendAnswer[]> {
+    const appends = sharedAppendsOf(commit);
     return this.guarded(appends[0]?.partition ?? 0, (run) => this.store.append(run, appends));
   }
 

@@ -3,6 +3,7 @@
  * answered (R5, R14). Each tag has its own, with its own snapshots and pauses, so a tag that is away holds up no other.
  */
 import type { Engine } from "../../engine/engine.ts";
+import { LogEncoder } from "../../engine/log-codec.ts";
 import type { Partition } from "../../engine/partition.ts";
 import type { RowBuffer } from "../../engine/row-buffer.ts";
 import type { AppendAnswer } from "../ports/record-store.ts";
@@ -35,11 +36,13 @@ export class TagRecorder {
     this.options = options;
     this.totals = totals;
     this.faults = new TagFaults(ports, totals);
+    const encoder = new LogEncoder(); // one append is under way at a time, so its room is free again at the next
+    const encode = encoder[ports.store.isOneFile ? "together" : "apart"].bind(encoder);
     const hasRows = (partition: number): boolean => (engine.partitions[partition] as Partition).unlogged.count > 0;
     this.commits = new CommitQueue(
       {
-        append: (parts) => ports.store.append(parts),
-        drainLog: (partition) => engine.drainLog(partition, this.writtenAtMs()),
+        append: (commit) => ports.store.append(commit),
+        drainLog: (partitions) => engine.drainLog(partitions, this.writtenAtMs(), encode),
         hasRows,
         atTurnEnd: (task) => ports.atTurnEnd(task),
         nowMs: () => ports.nowMs(),
@@ -75,6 +78,7 @@ export class TagRecorder {
   }
 
   drop(record: HeldRecord): void {
+    record.isHeld = false;
     this.records.splice(this.records.indexOf(record), 1);
     if (record.isAhead) this.aheadCount--;
     this.commits.drop(record);
@@ -169,10 +173,6 @@ export class TagRecorder {
     return this.faults.isFailing && this.aheadCount > 0 && !this.ports.store.isOneFile;
   }
 
-  private isHeld(record: HeldRecord): boolean {
-    return this.records.includes(record);
-  }
-
   /** R4: from the copy of the snapshot that heals it on, rows are kept for the log; before that it covers them. */
   private keepForHealing(record: HeldRecord, unlogged: RowBuffer): void {
     if (unlogged.count > ROWS_KEPT_MAX && record.isKeeping) this.fall([record]); // it took too long: heal anew
@@ -191,10 +191,10 @@ export class TagRecorder {
     this.totals.commits++;
     this.totals.commitMs = tookMs;
     this.faults.isFull = false;
-    for (const [index, { record, claim, proves, message }] of parts.entries()) {
-      if (!this.isHeld(record) || record.claim !== claim) continue; // dropped, or taken again, since
+    for (const [index, { record, claim, proves, bytes }] of parts.entries()) {
+      if (!record.isHeld || record.claim !== claim) continue; // dropped, or taken again, since
       const answer = answers[index] as AppendAnswer;
-      if (answer === "landed") record.loggedBytes += message.length;
+      if (answer === "landed") record.loggedBytes += bytes;
       const isProven = answer === "landed" && record.state === "proving" && record.healings === proves;
       if (isProven) this.level(record);
       else if (answer !== "landed") this.onRefused(record, answer);
@@ -203,7 +203,7 @@ export class TagRecorder {
 
   private onFailed(records: readonly HeldRecord[], error: unknown): void {
     this.faults.note(error);
-    this.fall(records.filter((record) => this.isHeld(record)));
+    this.fall(records.filter(({ isHeld }) => isHeld));
   }
 
   private onRefused(record: HeldRecord, answer: "superseded" | "behind"): void {

@@ -34,6 +34,7 @@ export interface TagSnapshotsPorts {
   readonly onRefused: (record: HeldRecord, answer: "superseded" | "behind") => void;
 }
 
+const NOTHING = new Uint8Array(0);
 const AT_ONCE = 2; // one is encoded while the other is written
 
 export class TagSnapshots {
@@ -75,7 +76,7 @@ export class TagSnapshots {
     const copy = record.beginCopy();
     const covers = this.begin(record);
     const appended = this.ports.commits.settled;
-    const isOver = (): boolean => !this.isHeld(record) || !record.isNewestCopy(copy);
+    const isOver = (): boolean => !record.isHeld || !record.isNewestCopy(copy);
     const undo = (): undefined => {
       this.partitionOf(record).isTouched = true;
       record.loggedBytes += loggedBytes;
@@ -86,10 +87,11 @@ export class TagSnapshots {
       const bytes = await this.ports.world.encode(this.ports.engine.copy(record.partition, this.ports.writtenAtMs()));
       await appended; // it covers what that append carries, which may reach the store on another way
       if (isOver()) return undefined;
+      const { length } = bytes; // they are given away
       const answer = await write({ covers, bytes });
       if (isOver()) return undefined;
       if (answer === undefined) return undo();
-      this.onAnswered(record, answer, bytes.length);
+      this.onAnswered(record, answer, length);
       return answer;
     } catch (error) {
       this.ports.faults.note(error);
@@ -126,14 +128,14 @@ export class TagSnapshots {
       const number = ++record.snapshotNumber;
       return world.store.snapshot(record.partition, claim, { number, covers, coversAll, bytes });
     });
-    if (answer === "behind" && coversAll && this.isHeld(record)) await this.reclaim(record);
+    if (answer === "behind" && coversAll && record.isHeld) await this.reclaim(record);
     this.start(world.nowMs());
   }
 
   /** R4: a store that takes snapshots but no appends, as a full Redis does, would fill up further. Rejects where it is. */
   private async askForRoom({ partition, claim, length: from }: HeldRecord): Promise<void> {
     const { world, faults } = this.ports;
-    await world.store.append([{ partition, claim, from, message: new Uint8Array(0) }]);
+    await world.store.append({ appends: [{ partition, claim, from, bytes: 0 }], headBytes: 0, content: NOTHING });
     faults.isFull = false;
   }
 
@@ -170,10 +172,6 @@ export class TagSnapshots {
     record.snapshotNumber = Math.max(record.snapshotNumber, standing);
     this.ports.faults.note(new Error(`Snapshot of partition ${record.partition} refused: number ${standing} stands`));
     this.ports.fall(record);
-  }
-
-  private isHeld(record: HeldRecord): boolean {
-    return this.ports.records.includes(record);
   }
 
   private partitionOf({ partition }: HeldRecord): Partition {

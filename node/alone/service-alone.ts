@@ -168,7 +168,12 @@ export class ServiceAlone implements Service {
 
   private recorderPorts(store: SqliteStore, claim: Claim): RecorderPorts {
     return {
-      store,
+      store: {
+        isOneFile: store.isOneFile,
+        append: (commit) => store.append(commit),
+        snapshot: (partition, claim, snapshot) =>
+          store.snapshot(partition, claim, snapshot).finally(() => free(snapshot.bytes)),
+      },
       encode: (copy) => this.encoder.encode(copy),
       atTurnEnd: setImmediate,
       nowMs: () => performance.now(),
@@ -230,6 +235,11 @@ async function openStore(
       `HEADCOUNT_DATA_DIR must be a folder that can be written, got "${dataDir}" (${error.message})`,
     );
   }
+}
+
+/** Not left to the collector: until it comes by, megabytes of them lie dead. */
+function free({ buffer }: Uint8Array): void {
+  (buffer as ArrayBuffer).transfer(0);
 }
 
 function proposal({ partitions }: Settings): Founding {

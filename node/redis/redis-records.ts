@@ -1,6 +1,5 @@
 /** The partitions' records in Redis: one script for each call, on the hash of their tag (R1 to R4, R14, R15). */
 import type {
-  Append,
   AppendAnswer,
   FoundedClaim,
   PartitionIndex,
@@ -10,6 +9,7 @@ import type {
 import type {
   Run,
   SharedClaimAnswer,
+  SharedAppend,
   SharedRecords,
   Standing,
   TakenBackAnswer,
@@ -119,7 +119,7 @@ export class RedisRecords implements SharedRecords {
     return decodeAnswers((await this.#connections.leases.call("raise claims", SCRIPTS.raise, [key], args)) as Buffer);
   }
 
-  async append(run: Run, appends: readonly (Append & { readonly claim: FoundedClaim })[]): Promise<AppendAnswer[]> {
+  async append(run: Run, appends: readonly SharedAppend[]): Promise<AppendAnswer[]> {
     const [first] = appends;
     if (first === undefined) return [];
     const lines = appends.map(({ partition, claim, from }) => `${partition} ${encodeClaim(claim)} ${from}\n`);

@@ -1,5 +1,11 @@
 /** What the scripts take and answer, as texts and bytes (`lua/` says what they mean). */
-import type { AppendAnswer, FoundedClaim, PartitionRecord, SnapshotAnswer } from "../../cluster/ports/record-store.ts";
+import {
+  type AppendAnswer,
+  type FoundedClaim,
+  NO_HEAD,
+  type PartitionRecord,
+  type SnapshotAnswer,
+} from "../../cluster/ports/record-store.ts";
 import type { ModeNamesAnswer } from "../../cluster/ports/mode-name-store.ts";
 import type { SharedClaimAnswer, Standing, TakenBackAnswer } from "../../cluster/ports/shared-records.ts";
 import type { ClusterKey, Listed, MemberList, RenewalAnswer, Runs } from "../../cluster/ports/shared-store.ts";
@@ -163,7 +169,10 @@ export function decodeTakenBack([state, isTaken]: TakingAnswer): TakenBackAnswer
 }
 
 function decodeRecord([snapshot, ...log]: [Buffer | null, ...Buffer[]]): PartitionRecord {
-  return { snapshot: snapshot === null ? undefined : asBytes(snapshot), log: log.map(asBytes) };
+  return {
+    snapshot: snapshot === null ? undefined : asBytes(snapshot),
+    log: log.map((bytes) => ({ head: NO_HEAD, bytes: asBytes(bytes) })),
+  };
 }
 
 /** A letter for each. */

@@ -152,7 +152,7 @@ function readRows(database: DatabaseSync, index: RecordIndex): string[] {
     if (row === undefined) badRow(`log commit ${key}`);
     else
       for (const segment of segmentsOf(wordsOfRow(row.segments))) {
-        index.addSegment(key, segment.partition, segment.claim, segment.from, segment.message.length);
+        index.addSegment(key, segment.partition, segment.claim, segment.from, segment.bytes.length);
       }
   }
   if (index.logEnds >= expected) missing(index.logEnds);

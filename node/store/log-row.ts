@@ -1,20 +1,27 @@
 /**
- * One group commit as one row of the shared log: the messages of all its partitions in one run of bytes.
+ * One group commit as one row of the shared log: the parts of all its partitions in one run of bytes.
  *
- *   header     24 bytes   magic u32 | segments u32 | claims u32 | bytes of claims u32 | commit number f64
- *   segments   16 each    partition u16, claim index u16 | bytes of message u32 | from f64
+ *   header     24 bytes   magic u32 | segments u16, claims u16 | bytes of claims u32 | bytes of head u32 | commit number f64
+ *   segments   16 each    partition u16, claim index u16 | bytes of part u32 | from f64
  *   claims     8 + n      term f64, then incarnation: bytes u32, UTF-8, zeros up to a multiple of 8
- *   messages              one after another, in the order of the segments
+ *   head                  what all parts are read with
+ *   parts                 one after another, in the order of the segments
  *
- * Numbers are little-endian, as on every machine Node runs on. `from` is the length that the message continues under
+ * Numbers are little-endian, as on every machine Node runs on. `from` is the length that the part continues under
  * its claim, so each segment says by itself where it belongs, whatever was lost around it.
+ *
+ * Rows of format 1 have no head and whole messages for parts, and their header is
+ *              24 bytes   magic u32 | segments u32 | claims u32 | bytes of claims u32 | commit number f64
  */
-import type { Append, Claim } from "../../cluster/ports/record-store.ts";
+import { type Append, type Claim, type Commit, NO_HEAD } from "../../cluster/ports/record-store.ts";
 
-export const LOG_ROW_MAGIC = 0x314c4348; // "HCL1"
+const MAGIC = 0x324c4348; // "HCL2"
+const MAGIC_1 = 0x314c4348; // "HCL1", of format 1
 const HEADER_BYTES = 24;
 const SEGMENT_BYTES = 16;
 const INCARNATIONS_KEPT = 64;
+/** The claim of a segment that did not land: its part lies in the row, and nobody reads it. */
+const NO_CLAIM = 0xffff;
 
 /** One run of bytes seen as the three kinds of numbers in it. */
 export interface Words {
@@ -27,22 +34,32 @@ export function wordsOf(buffer: ArrayBufferLike): Words {
   return { u8: new Uint8Array(buffer), u32: new Uint32Array(buffer), f64: new Float64Array(buffer) };
 }
 
+const isOfFormat1 = (words: Words): boolean => words.u32[0] === MAGIC_1;
+const claimsBytes = (words: Words): number => words.u32[isOfFormat1(words) ? 3 : 2] as number;
+
 /** Where things lie in the row at the start of `words`. */
 export const rowAt = {
-  segmentCount: (words: Words): number => words.u32[1] as number,
-  claimCount: (words: Words): number => words.u32[2] as number,
-  claimsStart: (words: Words): number => HEADER_BYTES + (words.u32[1] as number) * SEGMENT_BYTES,
-  messagesStart: (words: Words): number =>
-    HEADER_BYTES + (words.u32[1] as number) * SEGMENT_BYTES + (words.u32[3] as number),
+  isRow: (words: Words): boolean => words.u32[0] === MAGIC || isOfFormat1(words),
+  segmentCount: (words: Words): number => (words.u32[1] as number) & 0xffff,
+  claimCount: (words: Words): number =>
+    isOfFormat1(words) ? (words.u32[2] as number) : (words.u32[1] as number) >>> 16,
+  headBytes: (words: Words): number => (isOfFormat1(words) ? 0 : (words.u32[3] as number)),
+  claimsStart: (words: Words): number => HEADER_BYTES + rowAt.segmentCount(words) * SEGMENT_BYTES,
+  headStart: (words: Words): number => rowAt.claimsStart(words) + claimsBytes(words),
   commitNumber: (words: Words): number => words.f64[2] as number,
   partition: (words: Words, segment: number): number => (words.u32[6 + segment * 4] as number) & 0xffff,
   claimIndex: (words: Words, segment: number): number => (words.u32[6 + segment * 4] as number) >>> 16,
-  messageBytes: (words: Words, segment: number): number => words.u32[7 + segment * 4] as number,
+  partBytes: (words: Words, segment: number): number => words.u32[7 + segment * 4] as number,
   from: (words: Words, segment: number): number => words.f64[4 + segment * 2] as number,
 } as const;
 
 export function setCommitNumber(words: Words, commitNumber: number): void {
   words.f64[2] = commitNumber;
+}
+
+/** Nobody reads this segment from now on. */
+export function dropSegment(words: Words, segment: number): void {
+  words.u32[6 + segment * 4] = rowAt.partition(words, segment) | (NO_CLAIM << 16);
 }
 
 /** Writes rows; keeps the bytes of the incarnations it met, since every commit carries the same few. */
@@ -52,46 +69,43 @@ export class LogRowWriter {
   #claimIndexes = new Uint16Array(64);
   #claimsBytes = 0;
 
-  /** How many bytes the row of these appends takes; to be followed by `write` of the same. */
-  measure(appends: readonly Append[]): number {
+  /** How many bytes the row of this commit takes; to be followed by `write` of the same. */
+  measure({ appends, content }: Commit): number {
     const count = appends.length;
     if (this.#claimIndexes.length < count) this.#claimIndexes = new Uint16Array(count * 2);
     this.#claims = [];
     this.#claimsBytes = 0;
-    let messageBytes = 0;
     let claim: Claim | undefined;
     let claimIndex = 0;
     for (let index = 0; index < count; index += 1) {
       const append = appends[index] as Append;
-      messageBytes += append.message.length;
       if (append.claim !== claim) {
         claim = append.claim;
         claimIndex = this.#indexOf(claim);
       }
       this.#claimIndexes[index] = claimIndex;
     }
-    return HEADER_BYTES + count * SEGMENT_BYTES + this.#claimsBytes + messageBytes;
+    return HEADER_BYTES + count * SEGMENT_BYTES + this.#claimsBytes + content.length;
   }
 
   /** @returns the bytes written, as measured */
-  write(appends: readonly Append[], words: Words): number {
+  write({ appends, headBytes, content }: Commit, words: Words): number {
     const { u8, u32, f64 } = words;
     const count = appends.length;
-    u32[0] = LOG_ROW_MAGIC;
-    u32[1] = count;
-    u32[2] = this.#claims.length;
-    u32[3] = this.#claimsBytes;
+    u32[0] = MAGIC;
+    u32[1] = count | (this.#claims.length << 16);
+    u32[2] = this.#claimsBytes;
+    u32[3] = headBytes;
     f64[2] = 0;
-    let at = this.#writeClaims(words, HEADER_BYTES + count * SEGMENT_BYTES);
     for (let index = 0; index < count; index += 1) {
-      const { partition, from, message } = appends[index] as Append;
+      const { partition, from, bytes } = appends[index] as Append;
       u32[6 + index * 4] = partition | ((this.#claimIndexes[index] as number) << 16);
-      u32[7 + index * 4] = message.length;
+      u32[7 + index * 4] = bytes;
       f64[4 + index * 2] = from;
-      u8.set(message, at);
-      at += message.length;
     }
-    return at;
+    const at = this.#writeClaims(words, HEADER_BYTES + count * SEGMENT_BYTES);
+    u8.set(content, at);
+    return at + content.length;
   }
 
   #indexOf(claim: Claim): number {
@@ -143,38 +157,10 @@ export function claimsOf(words: Words): Claim[] {
   return claims;
 }
 
-/**
- * Moves the segments that are kept to the front, and closes the gaps between their messages.
- * @returns the bytes of the row that is left
- */
-export function keepSegments(words: Words, keptCount: number, isKept: (segment: number) => boolean): number {
-  const { u8, u32, f64 } = words;
-  const kept: { readonly head: number; readonly from: number; readonly message: Uint8Array }[] = [];
-  let at = rowAt.messagesStart(words);
-  for (let segment = 0; segment < rowAt.segmentCount(words); segment += 1) {
-    const end = at + rowAt.messageBytes(words, segment);
-    if (isKept(segment))
-      kept.push({ head: u32[6 + segment * 4] as number, from: rowAt.from(words, segment), message: u8.slice(at, end) });
-    at = end;
-  }
-  const claims = u8.slice(rowAt.claimsStart(words), rowAt.messagesStart(words));
-  u32[1] = keptCount;
-  u8.set(claims, rowAt.claimsStart(words));
-  at = rowAt.messagesStart(words);
-  for (const [segment, { head, from, message }] of kept.entries()) {
-    u32[6 + segment * 4] = head;
-    u32[7 + segment * 4] = message.length;
-    f64[4 + segment * 2] = from;
-    u8.set(message, at);
-    at += message.length;
-  }
-  return at;
-}
-
 /** A row of no segments: it stands where a commit was lost. */
 export function emptyLogRow(commitNumber: number): Uint8Array {
   const words = wordsOf(new ArrayBuffer(HEADER_BYTES));
-  words.u32[0] = LOG_ROW_MAGIC;
+  words.u32[0] = MAGIC;
   setCommitNumber(words, commitNumber);
   return words.u8;
 }
@@ -183,22 +169,23 @@ export interface Segment {
   readonly partition: number;
   readonly claim: Claim;
   readonly from: number;
-  readonly message: Uint8Array;
+  /** Of all the row's segments the same array. */
+  readonly head: Uint8Array;
+  readonly bytes: Uint8Array;
 }
 
-/** The row's segments, as a list; their messages are views of the row. */
+/** The row's segments that landed, as a list; their bytes are views of the row. */
 export function segmentsOf(words: Words): Segment[] {
   const claims = claimsOf(words);
   const segments: Segment[] = [];
-  let at = rowAt.messagesStart(words);
+  const headStart = rowAt.headStart(words);
+  let at = headStart + rowAt.headBytes(words);
+  const head = at === headStart ? NO_HEAD : words.u8.subarray(headStart, at);
   for (let index = 0; index < rowAt.segmentCount(words); index += 1) {
-    const end = at + rowAt.messageBytes(words, index);
-    segments.push({
-      partition: rowAt.partition(words, index),
-      claim: claims[rowAt.claimIndex(words, index)] as Claim,
-      from: rowAt.from(words, index),
-      message: words.u8.subarray(at, end),
-    });
+    const end = at + rowAt.partBytes(words, index);
+    const claim = claims[rowAt.claimIndex(words, index)];
+    const [partition, from] = [rowAt.partition(words, index), rowAt.from(words, index)];
+    if (claim !== undefined) segments.push({ partition, claim, from, head, bytes: words.u8.subarray(at, end) });
     at = end;
   }
   return segments;

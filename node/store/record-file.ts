@@ -8,7 +8,8 @@ import { DatabaseSync, type StatementSync } from "node:sqlite";
 import { crc32 } from "node:zlib";
 import type { Claim, Founding, PartitionIndex, Snapshot, SnapshotAnswer } from "../../cluster/ports/record-store.ts";
 import { FileSpace } from "./file-space.ts";
-import { claimsOf, keepSegments, rowAt, setCommitNumber, type Words } from "./log-row.ts";
+import { joined, type JoinedBytes } from "./joined-bytes.ts";
+import { claimsOf, dropSegment, rowAt, setCommitNumber, type Words } from "./log-row.ts";
 import {
   coverOf,
   decideAppend,
@@ -20,18 +21,25 @@ import {
 } from "./record-index.ts";
 import type { RecordIndex } from "./record-index.ts";
 import { RecordReader } from "./record-reader.ts";
-import { META, RECORDS, SNAPSHOTS, insertInto, upsertInto } from "./schema.ts";
+import { FORMAT, META, RECORDS, SNAPSHOTS, insertInto, upsertInto } from "./schema.ts";
 import { ANSWERS, LANDED } from "./shared-calls.ts";
 
 const ROWS_DELETED_MAX = 256; // in one transaction: some 2 ms
 
-/** A claim's answer as it crosses to the main thread: the messages in one run of bytes. */
+/** A claim's answers as they cross to the main thread. */
+export interface ClaimsRead {
+  /** What messages are read with: most are named by many. */
+  readonly heads: JoinedBytes;
+  readonly answers: readonly ClaimRead[];
+}
+
 export type ClaimRead =
   | {
       readonly kind: "claimed";
       readonly snapshot: Uint8Array<ArrayBuffer> | undefined;
-      readonly log: Uint8Array<ArrayBuffer>;
-      readonly ends: readonly number[];
+      readonly log: JoinedBytes;
+      /** Of each message which of the heads. */
+      readonly headNumbers: readonly number[];
     }
   | { readonly kind: "refused"; readonly standing: Claim };
 
@@ -63,6 +71,7 @@ export class RecordFile {
       this.#deleteLog = database.prepare("DELETE FROM log WHERE commit_number < ?");
       this.#reader = new RecordReader(database, index);
       this.#space = new FileSpace(database, path);
+      this.#raiseFormat();
     } catch (error) {
       database.close();
       throw error;
@@ -87,7 +96,7 @@ export class RecordFile {
     return this.#index.highestTerm();
   }
 
-  claim(partitions: readonly PartitionIndex[], claim: Claim): ClaimRead[] {
+  claim(partitions: readonly PartitionIndex[], claim: Claim): ClaimsRead {
     const standing = new Map<PartitionIndex, Claim>();
     this.#transaction(() => {
       for (const partition of partitions) {
@@ -103,14 +112,23 @@ export class RecordFile {
       if (!isSame(state.claim, claim)) noteClaimed(state, claim);
     }
     const logs = this.#reader.logsOf(taken);
-    return partitions.map((partition) => {
+    const numbers = new Map<Uint8Array, number>();
+    const numberOf = (head: Uint8Array): number => {
+      if (!numbers.has(head)) numbers.set(head, numbers.size);
+      return numbers.get(head) as number;
+    };
+    const answers = partitions.map((partition): ClaimRead => {
       const stands = standing.get(partition);
       if (stands !== undefined) return { kind: "refused", standing: stands };
       const messages = logs.get(partition) ?? [];
-      let end = 0;
-      const ends = messages.map((message) => (end += message.length));
-      return { kind: "claimed", snapshot: this.#reader.snapshotOf(partition), log: joined(messages, end), ends };
+      return {
+        kind: "claimed",
+        snapshot: this.#reader.snapshotOf(partition),
+        log: joined(messages.map(({ bytes }) => bytes)),
+        headNumbers: messages.map(({ head }) => numberOf(head)),
+      };
     });
+    return { heads: joined([...numbers.keys()]), answers };
   }
 
   /**
@@ -121,38 +139,32 @@ export class RecordFile {
     const index = this.#index;
     const count = rowAt.segmentCount(words);
     const claims = this.#claimsOf(words);
-    let toWrite = 0;
     let landed = 0;
+    let isWritten = false;
     for (let segment = 0; segment < count; segment += 1) {
       const state = index.find(rowAt.partition(words, segment));
       const claim = claims[rowAt.claimIndex(words, segment)] as Claim;
-      const decision = decideAppend(state, claim, rowAt.from(words, segment), rowAt.messageBytes(words, segment));
-      if (decision === "to write") toWrite += 1;
-      else if (decision === "landed") landed += 1;
+      const decision = decideAppend(state, claim, rowAt.from(words, segment), rowAt.partBytes(words, segment));
+      if (decision !== "superseded" && decision !== "behind") landed += 1;
+      if (decision === "to write") isWritten = true;
+      else dropSegment(words, segment);
       answers[segment] = decision === "to write" ? NOT_YET_WRITTEN : ANSWERS.indexOf(decision);
     }
-    if (toWrite > 0) {
-      const written =
-        toWrite === count ? bytes : keepSegments(words, toWrite, (segment) => answers[segment] === NOT_YET_WRITTEN);
+    if (isWritten) {
       const commit = index.lastCommit + 1;
       setCommitNumber(words, commit);
-      const row = words.u8.subarray(0, written);
+      const row = words.u8.subarray(0, bytes);
       this.#insertLog.run(commit, row, crc32(row));
       index.lastCommit = commit;
       this.#space.noteAppend();
-      for (let segment = 0; segment < toWrite; segment += 1) {
-        noteLanded(
-          index.stateOf(rowAt.partition(words, segment)),
-          commit,
-          rowAt.from(words, segment),
-          rowAt.messageBytes(words, segment),
-        );
+      for (let segment = 0; segment < count; segment += 1) {
+        if (answers[segment] !== NOT_YET_WRITTEN) continue;
+        answers[segment] = LANDED;
+        const state = index.stateOf(rowAt.partition(words, segment));
+        noteLanded(state, commit, rowAt.from(words, segment), rowAt.partBytes(words, segment));
       }
-      if (toWrite < count)
-        for (let segment = 0; segment < count; segment += 1)
-          if (answers[segment] === NOT_YET_WRITTEN) answers[segment] = LANDED;
     }
-    return toWrite + landed === count;
+    return landed === count;
   }
 
   snapshot(partition: PartitionIndex, claim: Claim, snapshot: Snapshot): SnapshotAnswer {
@@ -246,6 +258,14 @@ export class RecordFile {
     if (claimed !== undefined && index.logEnds < index.lastCommit) this.#writeRecord(...claimed, index.logStarts);
   }
 
+  /** From now on rows of this release's format are written: an older release is to refuse the file, not to call it damaged. */
+  #raiseFormat(): void {
+    const { founding } = this.#index;
+    if (founding === undefined || this.#database.prepare("SELECT format FROM meta").get()?.["format"] === FORMAT)
+      return;
+    this.#database.prepare(upsertInto("meta")).run(...META.write(founding));
+  }
+
   #transaction(write: () => void): void {
     this.#database.exec("BEGIN IMMEDIATE");
     try {
@@ -260,7 +280,7 @@ export class RecordFile {
 
   #claimsOf(words: Words): readonly Claim[] {
     const start = rowAt.claimsStart(words) >>> 2;
-    const end = rowAt.messagesStart(words) >>> 2;
+    const end = rowAt.headStart(words) >>> 2;
     const known = this.#claimWords;
     let isKnown = known.length === end - start;
     for (let at = start; isKnown && at < end; at += 1) isKnown = known[at - start] === words.u32[at];
@@ -270,14 +290,4 @@ export class RecordFile {
     }
     return this.#claims;
   }
-}
-
-function joined(messages: readonly Uint8Array[], bytes: number): Uint8Array<ArrayBuffer> {
-  const all = new Uint8Array(bytes);
-  let at = 0;
-  for (const message of messages) {
-    all.set(message, at);
-    at += message.length;
-  }
-  return all;
 }

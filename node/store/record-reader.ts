@@ -1,6 +1,6 @@
 /** What the open file has of partitions' records: snapshots, and the messages of the shared log that none covers. */
 import type { DatabaseSync, StatementSync } from "node:sqlite";
-import type { PartitionIndex } from "../../cluster/ports/record-store.ts";
+import type { LogMessage, PartitionIndex } from "../../cluster/ports/record-store.ts";
 import { segmentsOf, wordsOfRow } from "./log-row.ts";
 import { isCovered, type RecordIndex } from "./record-index.ts";
 import { LOG, SNAPSHOTS } from "./schema.ts";
@@ -21,8 +21,8 @@ export class RecordReader {
    * The messages of these partitions that no snapshot covers, in one pass over the shared log.
    * @throws {Error} if a row does not match its checksum
    */
-  logsOf(partitions: readonly PartitionIndex[]): Map<PartitionIndex, Uint8Array[]> {
-    const logs = new Map<PartitionIndex, Uint8Array[]>();
+  logsOf(partitions: readonly PartitionIndex[]): Map<PartitionIndex, LogMessage[]> {
+    const logs = new Map<PartitionIndex, LogMessage[]>();
     let first = Number.POSITIVE_INFINITY;
     for (const partition of partitions) {
       const { firstCommit } = this.#index.stateOf(partition);
@@ -35,10 +35,10 @@ export class RecordReader {
       const row = LOG.read(columns);
       if (row === undefined)
         throw new Error(`log commit ${String(columns["commit_number"])} does not match its checksum`);
-      for (const { partition, claim, from, message } of segmentsOf(wordsOfRow(row.segments))) {
+      for (const { partition, claim, from, head, bytes } of segmentsOf(wordsOfRow(row.segments))) {
         const log = logs.get(partition);
-        if (log !== undefined && !isCovered(this.#index.stateOf(partition), row.commit, claim, from + message.length))
-          log.push(message);
+        if (log !== undefined && !isCovered(this.#index.stateOf(partition), row.commit, claim, from + bytes.length))
+          log.push({ head, bytes });
       }
     }
     return logs;

@@ -12,9 +12,11 @@
 import { crc32 } from "node:zlib";
 import type { DatabaseSync, SQLInputValue, SQLOutputValue } from "node:sqlite";
 import type { Founding, PartitionIndex } from "../../cluster/ports/record-store.ts";
-import { LOG_ROW_MAGIC, rowAt, wordsOfRow } from "./log-row.ts";
+import { rowAt, wordsOfRow } from "./log-row.ts";
 
-export const FORMAT = 1;
+/** 2: a commit has one head for all its parts (log-row.ts). Rows of format 1 are read beside; nothing is written of it. */
+export const FORMAT = 2;
+const FORMAT_MIN = 1;
 export const PAGE_BYTES = 4096; // the file systems' own; 8 and 16 kB wrote more for each commit (measured)
 
 export const CREATE_TABLES = `
@@ -81,9 +83,9 @@ export const META: Table<Founding> = {
     const { id, format, partitions, hash_key: hashKey, crc } = row;
     if (!(hashKey instanceof Uint8Array) || crc !== checksumOf("meta", [id, format, partitions], hashKey))
       return undefined;
-    if (format !== FORMAT)
+    if (Number(format) < FORMAT_MIN || Number(format) > FORMAT)
       throw new Error(
-        `The store's format is ${Number(format)}, this release knows ${FORMAT}: start the release that wrote it`,
+        `The store's format is ${Number(format)}, this release knows ${FORMAT_MIN} to ${FORMAT}: start the release that wrote it`,
       );
     return { partitions: Number(partitions), hashKey };
   },
@@ -161,7 +163,7 @@ export const LOG: Table<LogRow> = {
     const { commit_number: commit, segments, crc } = row;
     if (!(segments instanceof Uint8Array) || segments.length < 24 || crc !== crc32(segments)) return undefined;
     const words = wordsOfRow(segments);
-    if (words.u32[0] !== LOG_ROW_MAGIC || rowAt.commitNumber(words) !== commit) return undefined;
+    if (!rowAt.isRow(words) || rowAt.commitNumber(words) !== commit) return undefined;
     return { commit, segments: words.u8 };
   },
 };

@@ -2,20 +2,21 @@
  * The embedded store: one SQLite file in a folder of its own, written by a thread of its own.
  */
 import type {
-  Append,
   AppendAnswer,
   Claim,
   ClaimAnswer,
+  Commit,
   Founding,
   PartitionIndex,
   RecordStore,
   Snapshot,
   SnapshotAnswer,
 } from "../../cluster/ports/record-store.ts";
-import { StoreUnavailableError } from "../../cluster/ports/record-store.ts";
+import { NO_HEAD, StoreUnavailableError } from "../../cluster/ports/record-store.ts";
 import type { Loss } from "./damage.ts";
 import { reasonOf } from "../reason.ts";
-import type { ClaimRead } from "./record-file.ts";
+import { separated } from "./joined-bytes.ts";
+import type { ClaimsRead } from "./record-file.ts";
 import { BYTES_ON_DISK, COMMITS, LAST_COMMIT_MS } from "./shared-calls.ts";
 import { StoreWorker, type Request } from "./store-worker.ts";
 
@@ -95,16 +96,16 @@ export class SqliteStore implements RecordStore {
   }
 
   async claim(partitions: readonly PartitionIndex[], claim: Claim): Promise<ClaimAnswer[]> {
-    return claimAnswersOf(await this.#call<ClaimRead[]>("claim", { kind: "claim", partitions, claim }));
+    return claimAnswersOf(await this.#call<ClaimsRead>("claim", { kind: "claim", partitions, claim }));
   }
 
-  append(appends: readonly Append[]): Promise<AppendAnswer[]> {
+  append(commit: Commit): Promise<AppendAnswer[]> {
     // The thread takes one at a time; partitions of another append may come meanwhile and wait here.
     const before = this.#newestAppend;
     const append =
       before === undefined && this.#closing === undefined && this.#worker.isAlive
-        ? this.#worker.append(appends)
-        : this.#appendAfter(before, appends);
+        ? this.#worker.append(commit)
+        : this.#appendAfter(before, commit);
     this.#newestAppend = append;
     const settled = (): void => {
       if (this.#newestAppend === append) this.#newestAppend = undefined;
@@ -125,9 +126,9 @@ export class SqliteStore implements RecordStore {
     return this.#closing;
   }
 
-  async #appendAfter(before: Promise<unknown> | undefined, appends: readonly Append[]): Promise<AppendAnswer[]> {
+  async #appendAfter(before: Promise<unknown> | undefined, commit: Commit): Promise<AppendAnswer[]> {
     await before?.catch(() => {});
-    return (await this.#live("append")).append(appends);
+    return (await this.#live("append")).append(commit);
   }
 
   async #call<T>(action: string, request: Request): Promise<T> {
@@ -174,11 +175,16 @@ export class SqliteStore implements RecordStore {
 }
 
 /** The answers as the contract wants them: each message a view of the bytes that crossed over. */
-export function claimAnswersOf(reads: readonly ClaimRead[]): ClaimAnswer[] {
-  return reads.map((read) => {
-    if (read.kind === "refused") return read;
-    const log = read.ends.map((end, index) => read.log.subarray(index === 0 ? 0 : read.ends[index - 1], end));
-    return { kind: "claimed", record: { snapshot: read.snapshot, log } };
+export function claimAnswersOf({ heads, answers }: ClaimsRead): ClaimAnswer[] {
+  const known = separated(heads).map((head) => (head.length === 0 ? NO_HEAD : head));
+  return answers.map((answer) => {
+    if (answer.kind === "refused") return answer;
+    const { snapshot, headNumbers } = answer;
+    const log = separated(answer.log).map((bytes, index) => ({
+      head: known[headNumbers[index] as number] as Uint8Array,
+      bytes,
+    }));
+    return { kind: "claimed", record: { snapshot, log } };
   });
 }
 

@@ -8,14 +8,14 @@
 import { dirname, join } from "node:path";
 import { existsSync, mkdirSync } from "node:fs";
 import { receiveMessageOnPort, workerData } from "node:worker_threads";
-import type { Founding } from "../../cluster/ports/record-store.ts";
+import type { Founding, SnapshotAnswer } from "../../cluster/ports/record-store.ts";
 import { DamagedStoreError, FolderInUseError } from "./damage.ts";
 import { LOCK_FILE, lockFolder, type FolderLock } from "./folder-lock.ts";
 import { wordsOf } from "./log-row.ts";
 import { NotedFiles } from "./noted-files.ts";
 import { DATABASE, openAnew, openRecordFile, type OpenedFile } from "./open-record-file.ts";
 import { reasonOf } from "../reason.ts";
-import type { ClaimRead, RecordFile } from "./record-file.ts";
+import type { ClaimsRead, RecordFile } from "./record-file.ts";
 import type { RecordIndex } from "./record-index.ts";
 import {
   ALL_LANDED,
@@ -33,7 +33,7 @@ import {
   sharedCallsOf,
 } from "./shared-calls.ts";
 import { isInputOutput } from "./sqlite-errors.ts";
-import type { Call, FromThread, Request, ThreadData } from "./store-worker.ts";
+import type { Call, FromThread, Request, SnapshotRequest, ThreadData } from "./store-worker.ts";
 
 const PAUSE_MS_MIN = 20;
 const PAUSE_MS_MAX = 1000;
@@ -211,7 +211,7 @@ function serveRequest(id: number, request: Request): void {
     const value = act(opened(), request);
     pauseMs = 0;
     figures[BYTES_ON_DISK] = file?.bytesOnDisk ?? 0;
-    answer({ kind: "done", id, value }, request.kind === "claim" ? buffersOf(value as ClaimRead[]) : []);
+    answer({ kind: "done", id, value }, request.kind === "claim" ? buffersOf(value as ClaimsRead) : []);
   } catch (error) {
     closeAfter(error);
     answer({ kind: "failed", id, reason: reasonOf(error) });
@@ -227,15 +227,25 @@ function act(open: RecordFile, request: Request): unknown {
     case "claim":
       return open.claim(request.partitions, request.claim);
     case "snapshot":
-      return open.snapshot(request.partition, request.claim, request.snapshot);
+      return takeSnapshot(open, request);
+  }
+}
+
+/** What came is freed at once: this thread allocates so little that its collector would leave it for long. */
+function takeSnapshot(open: RecordFile, { partition, claim, snapshot }: SnapshotRequest): SnapshotAnswer {
+  try {
+    return open.snapshot(partition, claim, snapshot);
+  } finally {
+    (snapshot.bytes.buffer as ArrayBuffer).transfer(0);
   }
 }
 
 /** Tens of megabytes for a node that starts: handed over, not copied. */
-function buffersOf(reads: readonly ClaimRead[]): ArrayBuffer[] {
-  return reads.flatMap((read) =>
-    read.kind === "refused" ? [] : [read.log.buffer, ...(read.snapshot === undefined ? [] : [read.snapshot.buffer])],
+function buffersOf(claims: ClaimsRead): ArrayBuffer[] {
+  const buffers = claims.answers.flatMap((read) =>
+    read.kind === "refused" ? [] : [read.log.bytes.buffer, ...(read.snapshot ? [read.snapshot.buffer] : [])],
   );
+  return [claims.heads.bytes.buffer, ...buffers];
 }
 
 function close(): void {

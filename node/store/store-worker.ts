@@ -4,9 +4,9 @@
 import { Worker, MessageChannel, type MessagePort } from "node:worker_threads";
 import { StoreUnavailableError } from "../../cluster/ports/record-store.ts";
 import type {
-  Append,
   AppendAnswer,
   Claim,
+  Commit,
   Founding,
   PartitionIndex,
   Snapshot,
@@ -28,6 +28,8 @@ import {
   type SharedCalls,
 } from "./shared-calls.ts";
 
+/** Of the thread's heap. Much of it is needed only at start: a list of what the log has of a sixteenth of all players. */
+const LIMITS = { maxYoungGenerationSizeMb: 4, maxOldGenerationSizeMb: 1024 };
 const SLOT_BYTES = 64 * 1024; // a common row has 5 kB; a larger one brings a larger slot
 
 export interface ThreadData {
@@ -42,16 +44,18 @@ export interface ThreadData {
   readonly slot: SharedArrayBuffer;
 }
 
+export interface SnapshotRequest {
+  readonly kind: "snapshot";
+  readonly partition: PartitionIndex;
+  readonly claim: Claim;
+  readonly snapshot: Snapshot;
+}
+
 export type Request =
   | { readonly kind: "found"; readonly proposal: Founding }
   | { readonly kind: "highest term" }
   | { readonly kind: "claim"; readonly partitions: readonly PartitionIndex[]; readonly claim: Claim }
-  | {
-      readonly kind: "snapshot";
-      readonly partition: PartitionIndex;
-      readonly claim: Claim;
-      readonly snapshot: Snapshot;
-    };
+  | SnapshotRequest;
 export type Call =
   | { readonly kind: "request"; readonly id: number; readonly request: Request }
   | { readonly kind: "slot"; readonly slot: SharedArrayBuffer }
@@ -122,7 +126,7 @@ export class StoreWorker {
     const slot = new SharedArrayBuffer(SLOT_BYTES);
     const workerData: ThreadData = { folder, repair, isReopening, founding, port: port2, calls, slot };
     const file = new URL("./sqlite-thread.ts", import.meta.url);
-    const thread = new Worker(file, { workerData, transferList: [port2], name: "store" });
+    const thread = new Worker(file, { workerData, transferList: [port2], name: "store", resourceLimits: LIMITS });
     const worker = new StoreWorker(thread, port1, calls, slot);
     const first = await new Promise<FromThread>((resolve, reject) => {
       worker.#pending.set(0, { action: "open the store", resolve: resolve as Pending["resolve"], reject });
@@ -147,11 +151,12 @@ export class StoreWorker {
   }
 
   /** One at a time: the next only when this has settled. */
-  append(appends: readonly Append[]): Promise<AppendAnswer[]> {
+  append(commit: Commit): Promise<AppendAnswer[]> {
     const { words } = this.#shared;
-    const bytes = this.#writer.measure(appends);
+    const bytes = this.#writer.measure(commit);
     if (bytes > this.#slot.u8.length) this.#growSlot(bytes);
-    words[ROW_BYTES] = this.#writer.write(appends, this.#slot);
+    words[ROW_BYTES] = this.#writer.write(commit, this.#slot);
+    const { length } = commit.appends;
     const before = this.#asked;
     this.#asked = (before + 1) | 0;
     Atomics.store(words, ASKED, this.#asked);
@@ -159,8 +164,8 @@ export class StoreWorker {
     return new Promise((resolve, reject) => {
       this.#append = { action: "append", resolve: resolve as Pending["resolve"], reject };
       const answered = Atomics.waitAsync(words, ANSWERED, before);
-      if (answered.async) void answered.value.then(() => this.#settleAppend(appends.length));
-      else this.#settleAppend(appends.length);
+      if (answered.async) void answered.value.then(() => this.#settleAppend(length));
+      else this.#settleAppend(length);
     });
   }
 

@@ -83,24 +83,15 @@ type Pair = readonly [number, number];
 
 function readFrames(view: DataView, bytes: Uint8Array, header: Pair, salts: Pair, isLittle: boolean): WalFrame[] {
   const frames: WalFrame[] = [];
-  let previous = header;
+  let previous: readonly Pair[] = [header];
   let last = -1;
   for (let at = HEADER_BYTES; at + FRAME_BYTES <= bytes.length; at += FRAME_BYTES) {
     // A file grown ahead of use is zeros, which sum up to zeros; no page has the number 0.
     const hasSalts =
       view.getUint32(at) > 0 && view.getUint32(at + 8) === salts[0] && view.getUint32(at + 12) === salts[1];
     const stored: Pair = [view.getUint32(at + 16), view.getUint32(at + 20)];
-    let isValid = false;
-    if (hasSalts) {
-      const computed = checksum(
-        view,
-        at + FRAME_HEADER_BYTES,
-        PAGE_BYTES,
-        isLittle,
-        checksum(view, at, 8, isLittle, previous),
-      );
-      isValid = computed[0] === stored[0] && computed[1] === stored[1];
-    }
+    const computed = hasSalts ? previous.map((before) => checksumOfFrame(view, at, isLittle, before)) : [];
+    const isValid = computed.some(([one, two]) => one === stored[0] && two === stored[1]);
     if (hasSalts) last = frames.length;
     frames.push({
       page: view.getUint32(at),
@@ -108,7 +99,8 @@ function readFrames(view: DataView, bytes: Uint8Array, header: Pair, salts: Pair
       isValid,
       content: bytes.subarray(at + FRAME_HEADER_BYTES, at + FRAME_BYTES),
     });
-    previous = stored;
+    // Where it is the checksum itself that went bad, the next frame continues the one that should stand here.
+    previous = isValid ? [stored] : [stored, ...computed.slice(0, 1)];
   }
   return frames.slice(0, last + 1);
 }
@@ -131,6 +123,11 @@ function damageOf(frames: readonly WalFrame[]): string | undefined {
   const isInTheMiddle = commits.length > 1 || (frames[bad] as WalFrame).isCommit || new Set(pages).size < pages.length;
   if (!isInTheMiddle) return undefined;
   return `frame ${bad + 1} of headcount.db-wal fails its checksum, and later commits stand behind it (${commits.length})`;
+}
+
+function checksumOfFrame(view: DataView, at: number, isLittle: boolean, before: Pair): Pair {
+  const ofHeader = checksum(view, at, 8, isLittle, before);
+  return checksum(view, at + FRAME_HEADER_BYTES, PAGE_BYTES, isLittle, ofHeader);
 }
 
 function checksum(view: DataView, start: number, bytes: number, isLittle: boolean, [first, second]: Pair): Pair {

@@ -33,8 +33,8 @@ export const RECORD_FAULTS: Readonly<Record<string, PlantedFault>> = {
   "append without claim check": fault(
     "R2",
     RECORD,
-    `FoundedClaim },\n): AppendAnswer {\n${OTHER_CLAIM}`,
-    "FoundedClaim },\n): AppendAnswer {\n  if (record === undefined) return refusalOf(record, claim);\n",
+    `NO_HEAD,\n): AppendAnswer {\n${OTHER_CLAIM}`,
+    "NO_HEAD,\n): AppendAnswer {\n  if (record === undefined) return refusalOf(record, claim);\n",
     "what a dead owner wrote lands late",
   ),
   "append without length": fault(
@@ -54,8 +54,8 @@ export const RECORD_FAULTS: Readonly<Record<string, PlantedFault>> = {
   "an append that failed counts as landed": {
     rule: "R2",
     patches: [
-      { file: COMMITS, find: "this.ports.onFailed(recordsAtRisk(commit), error);", replace: "" },
-      { file: COMMITS, find: "this.finish(commit, recordsOf(commit));", replace: "this.finish(commit, NONE);" },
+      { file: COMMITS, find: "this.ports.onFailed(recordsAtRisk(sent), error);", replace: "" },
+      { file: COMMITS, find: "this.finish(sent, recordsOf(sent));", replace: "this.finish(sent, NONE);" },
     ],
     scenarios: ["a repeated report while its first append hangs, fails or landed unheard"],
   },

@@ -1,13 +1,20 @@
 /** One partition's record in memory: the plain model of what `node/redis/lua/` does with it (R1 to R4, R14, R15). */
 import {
-  type Append,
   type AppendAnswer,
   type FoundedClaim,
   isSameClaim,
+  type LogMessage,
+  NO_HEAD,
   type Snapshot,
   type SnapshotAnswer,
 } from "../../cluster/ports/record-store.ts";
-import type { SharedClaimAnswer, Standing, TakenBackAnswer, TakingBack } from "../../cluster/ports/shared-records.ts";
+import type {
+  SharedAppend,
+  SharedClaimAnswer,
+  Standing,
+  TakenBackAnswer,
+  TakingBack,
+} from "../../cluster/ports/shared-records.ts";
 
 export interface RecordModel {
   claim: FoundedClaim | undefined;
@@ -17,7 +24,7 @@ export interface RecordModel {
   /** R12: the store had lost it when its claimant took it. */
   isLost: boolean;
   snapshot: Uint8Array | undefined;
-  log: { readonly claim: FoundedClaim; readonly end: number; readonly bytes: Uint8Array }[];
+  log: (LogMessage & { readonly claim: FoundedClaim; readonly end: number })[];
 }
 
 export function emptyRecord(): RecordModel {
@@ -45,8 +52,12 @@ export function claimRecord(
     const isLost = found === undefined;
     Object.assign(record, { claim, raisedTo: claim.term, length: 0, snapshotNumber: 0, isLost });
   }
-  const content = { snapshot: record.snapshot?.slice(), log: record.log.map((message) => message.bytes.slice()) };
+  const content = { snapshot: record.snapshot?.slice(), log: logOf(record) };
   return { kind: "claimed", before, record: isLoaded ? content : undefined, isLost: record.isLost };
+}
+
+export function logOf({ log }: RecordModel): LogMessage[] {
+  return log.map(({ head, bytes }) => ({ head, bytes: bytes.slice() }));
 }
 
 export function takeBackRecord(
@@ -71,12 +82,13 @@ export function raiseRecord(record: RecordModel | undefined, claim: FoundedClaim
 
 export function appendToRecord(
   record: RecordModel | undefined,
-  { claim, from, message }: Append & { readonly claim: FoundedClaim },
+  { claim, from, message }: Omit<SharedAppend, "partition">,
+  head = NO_HEAD,
 ): AppendAnswer {
   if (record === undefined || !isSameClaim(record.claim, claim)) return refusalOf(record, claim);
   const end = from + message.length;
   if (record.length === from && message.length > 0) {
-    record.log.push({ claim, end, bytes: message.slice() });
+    record.log.push({ claim, end, head, bytes: message.slice() });
     record.length = end;
     return "landed";
   }

@@ -7,7 +7,6 @@
  */
 import type { AdmittedModes, AskedModes, ToldAnswer, ToldModes } from "../../cluster/ports/mode-name-store.ts";
 import type {
-  Append,
   AppendAnswer,
   FoundedClaim,
   PartitionIndex,
@@ -17,6 +16,7 @@ import type {
 import type {
   Run,
   SharedClaimAnswer,
+  SharedAppend,
   Standing,
   TakenBackAnswer,
   TakingBack,
@@ -55,8 +55,6 @@ export interface Step<T> {
 
 /** Carries a step out and gives its answer, or rejects with a `StoreUnavailableError`: it may have been done all the same. */
 export type Through = <T>(step: Step<T>) => Promise<T>;
-
-type FoundedAppend = Append & { readonly claim: FoundedClaim };
 
 interface Published {
   term: number;
@@ -170,7 +168,7 @@ export class SharedStoreModel extends KeyModel {
     return claims.map(({ partition, claim }) => raiseRecord(this.records.get(partition), claim, epoch));
   }
 
-  append(run: Run, appends: readonly FoundedAppend[]): AppendAnswer[] {
+  append(run: Run, appends: readonly SharedAppend[]): AppendAnswer[] {
     this.expectAt(
       run,
       appends.map(({ partition }) => partition),
@@ -325,7 +323,7 @@ class ModelConnection implements SharedStore {
     return this.#atTag("raise", partitions, () => this.#model.raise(run, claims, epoch));
   }
 
-  append(run: Run, appends: readonly FoundedAppend[]): Promise<AppendAnswer[]> {
+  append(run: Run, appends: readonly SharedAppend[]): Promise<AppendAnswer[]> {
     const partitions = appends.map(({ partition }) => partition);
     return this.#atTag("append", partitions, () => this.#model.append(run, appends));
   }

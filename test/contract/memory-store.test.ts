@@ -1,13 +1,16 @@
 import { expect, test } from "vitest";
 import { StoreUnavailableError } from "../../cluster/ports/record-store.ts";
 import { take } from "../../simulator/item-at.ts";
+import { texts } from "../support/claimed-records.ts";
+import { commitOf } from "../support/commit-of.ts";
 import { MemoryStore } from "../support/memory-store.ts";
 import { recordStoreContract } from "./record-store.ts";
 
 recordStoreContract("MemoryStore", async () => ({ store: new MemoryStore(), discard: async () => {} }));
 
 const CLAIM = { term: 1, incarnation: "ann" };
-const append = (from: number, text: string) => [{ partition: 0, claim: CLAIM, from, message: Buffer.from(text) }];
+const append = (from: number, text: string) =>
+  commitOf([{ partition: 0, claim: CLAIM, from, message: Buffer.from(text) }]);
 
 async function claimed(): Promise<MemoryStore> {
   const store = new MemoryStore();
@@ -16,7 +19,7 @@ async function claimed(): Promise<MemoryStore> {
 }
 const logOf = async (store: MemoryStore): Promise<string[]> => {
   const [answer] = take(1, await store.claim([0], CLAIM));
-  return answer.kind === "refused" ? [] : answer.record.log.map((message) => Buffer.from(message).toString());
+  return answer.kind === "refused" ? [] : texts(answer.record.log);
 };
 
 test("MemoryStore.failNextAppends() throws and lands nothing, then goes on", async () => {

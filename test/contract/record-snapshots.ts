@@ -11,6 +11,7 @@ import {
   recordOf,
   snapshotOf,
 } from "../support/claimed-records.ts";
+import { commitOf } from "../support/commit-of.ts";
 
 async function appendThree(store: RecordStore): Promise<void> {
   for (const [index, text] of ["ab", "cd", "ef"].entries()) await appendOne(store, 2 * index, text);
@@ -31,9 +32,8 @@ export function snapshotsContract(open: () => Promise<RecordStore>): void {
     test("covers an exact length in a long log", async () => {
       const store = await claimed([0, 1]);
       for (let from = 0; from < 300; from += 1) {
-        await store.append(
-          [0, 1].map((partition) => ({ partition, claim: ALICE, from, message: bytes(String(from % 10)) })),
-        );
+        const message = bytes(String(from % 10));
+        await store.append(commitOf([0, 1].map((partition) => ({ partition, claim: ALICE, from, message }))));
       }
       expect(await store.snapshot(0, ALICE, snapshotOf(1, 187, "S"))).toBe("landed");
       const { log } = await recordOf(store, 0, ALICE);
@@ -110,9 +110,8 @@ export function snapshotsContract(open: () => Promise<RecordStore>): void {
     });
     test("leaves the other partitions of its commits alone", async () => {
       const store = await claimed([0, 1]);
-      await store.append(
-        [0, 1].map((partition) => ({ partition, claim: ALICE, from: 0, message: bytes(`p${partition}`) })),
-      );
+      const append = (partition: number) => ({ partition, claim: ALICE, from: 0, message: bytes(`p${partition}`) });
+      await store.append(commitOf([append(0), append(1)]));
       await store.snapshot(0, ALICE, snapshotOf(1, 2, "S"));
       expect(await recordOf(store, 1, BOB)).toEqual({ snapshot: undefined, log: ["p1"] });
       expect(await recordOf(store, 0, BOB)).toEqual({ snapshot: "S", log: [] });

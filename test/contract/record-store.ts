@@ -3,7 +3,7 @@
  */
 import fc from "fast-check";
 import { afterEach, describe, expect, test } from "vitest";
-import type { Append, Claim, PartitionIndex, RecordStore } from "../../cluster/ports/record-store.ts";
+import type { Claim, PartitionIndex, RecordStore } from "../../cluster/ports/record-store.ts";
 import { itemAt, take } from "../../simulator/item-at.ts";
 import { MemoryStore } from "../support/memory-store.ts";
 import { Life, answerOf, anyCall, anyStep } from "../support/record-scripts.ts";
@@ -17,7 +17,9 @@ import {
   FOUNDING,
   recordOf,
   snapshotOf,
+  texts,
 } from "../support/claimed-records.ts";
+import { commitOf } from "../support/commit-of.ts";
 import { snapshotsContract } from "./record-snapshots.ts";
 
 export interface OpenedStore {
@@ -109,31 +111,29 @@ export function recordStoreContract(name: string, openStore: () => Promise<Opene
     describe("R2 append()", () => {
       test("lands in every partition named, and only there", async () => {
         const store = await claimed([0, 1, 2]);
-        const appends: Append[] = [2, 0].map((partition) => ({
+        const appends = [2, 0].map((partition) => ({
           partition,
           claim: ALICE,
           from: 0,
           message: bytes(`p${partition}`),
         }));
-        expect(await store.append(appends)).toEqual(["landed", "landed"]);
+        expect(await store.append(commitOf(appends))).toEqual(["landed", "landed"]);
         expect((await recordOf(store, 0, ALICE)).log).toEqual(["p0"]);
         expect((await recordOf(store, 1, ALICE)).log).toEqual([]);
         expect((await recordOf(store, 2, ALICE)).log).toEqual(["p2"]);
       });
       test("R14: an empty message proves claim and length, and writes nothing", async () => {
         const store = await claimed();
-        const empty = (from: number, claim = ALICE): Append => ({ partition: 0, claim, from, message: bytes("") });
-        expect(await store.append([{ partition: 0, claim: ALICE, from: 0, message: bytes("abc") }])).toEqual([
-          "landed",
-        ]);
-        expect(await store.append([empty(3)])).toEqual(["landed"]);
-        expect(await store.append([empty(1)]), "what is longer has it").toEqual(["landed"]);
-        expect(await store.append([empty(4)])).toEqual(["behind"]);
-        expect(await store.append([empty(3, BOB)])).not.toEqual(["landed"]);
+        const empty = (from: number, claim = ALICE) => commitOf([{ partition: 0, claim, from, message: bytes("") }]);
+        expect(await appendOne(store, 0, "abc")).toBe("landed");
+        expect(await store.append(empty(3))).toEqual(["landed"]);
+        expect(await store.append(empty(1)), "what is longer has it").toEqual(["landed"]);
+        expect(await store.append(empty(4))).toEqual(["behind"]);
+        expect(await store.append(empty(3, BOB))).not.toEqual(["landed"]);
         expect((await recordOf(store, 0, ALICE)).log).toEqual(["abc"]);
       });
       test("of nothing answers nothing", async () => {
-        expect(await (await claimed()).append([])).toEqual([]);
+        expect(await (await claimed()).append(commitOf([]))).toEqual([]);
       });
       test("keeps any bytes, and the caller's buffer stays as it was", async () => {
         const store = await claimed();
@@ -142,15 +142,15 @@ export function recordStoreContract(name: string, openStore: () => Promise<Opene
         const messages = sizes.map((size) => content.subarray(11, 11 + size));
         let from = 0;
         for (const message of messages) {
-          expect(await store.append([{ partition: 0, claim: ALICE, from, message }])).toEqual(["landed"]);
+          expect(await store.append(commitOf([{ partition: 0, claim: ALICE, from, message }]))).toEqual(["landed"]);
           from += message.length;
         }
         expect(messages.map((message) => message.length)).toEqual(sizes);
         const [answer] = take(1, await store.claim([0], ALICE));
         if (answer.kind === "refused") throw new Error("refused");
-        expect(answer.record.log.map((message, index) => Buffer.compare(message, itemAt(messages, index)))).toEqual(
-          sizes.map(() => 0),
-        );
+        expect(
+          answer.record.log.map((message, index) => Buffer.compare(message.bytes, itemAt(messages, index))),
+        ).toEqual(sizes.map(() => 0));
       });
       test("sent again after it landed answers landed and changes nothing", async () => {
         const store = await claimed();
@@ -178,13 +178,13 @@ export function recordStoreContract(name: string, openStore: () => Promise<Opene
         const store = await claimed([0, 1, 3]);
         await store.claim([1], BOB);
         await appendOne(store, 0, "x", ALICE, 3);
-        const at = (partition: number, from: number, text: string): Append => ({
+        const at = (partition: number, from: number, text: string) => ({
           partition,
           claim: ALICE,
           from,
           message: bytes(text),
         });
-        expect(await store.append([at(0, 0, "a"), at(1, 0, "b"), at(2, 0, "c"), at(3, 0, "x")])).toEqual([
+        expect(await store.append(commitOf([at(0, 0, "a"), at(1, 0, "b"), at(2, 0, "c"), at(3, 0, "x")]))).toEqual([
           "landed",
           "superseded",
           "behind",
@@ -193,6 +193,24 @@ export function recordStoreContract(name: string, openStore: () => Promise<Opene
         expect((await recordOf(store, 0, ALICE)).log).toEqual(["a"]);
         expect((await recordOf(store, 1, BOB)).log).toEqual([]);
         expect((await recordOf(store, 3, ALICE)).log).toEqual(["x"]);
+      });
+      test("gives each part back with the head of its commit, where all lie in one file", async () => {
+        const store = await claimed([0, 1, 3]);
+        await store.claim([1], BOB);
+        if (!store.isOneFile) return;
+        const at = (partition: number, from: number, text: string, claim = ALICE) => ({
+          partition,
+          claim,
+          from,
+          message: bytes(text),
+        });
+        await store.append(commitOf([at(0, 0, "a"), at(1, 0, "b"), at(3, 0, "c")], bytes("one ")));
+        await store.append(commitOf([at(0, 1, ""), at(1, 0, "d", BOB), at(3, 1, "e")], bytes("other ")));
+        await appendOne(store, 1, "f");
+        const answers = await store.claim([0, 1, 3], { ...BOB, term: 5 });
+        const logs = answers.map((answer) => (answer.kind === "refused" ? [] : answer.record.log));
+        expect(logs.map(texts)).toEqual([["one a", "f"], ["other d"], ["one c", "other e"]]);
+        expect(logs[0]?.[0]?.head, "so that it is read once").toBe(logs[2]?.[0]?.head);
       });
       test("carries many claims at once", async () => {
         const store = await open();
@@ -208,7 +226,7 @@ export function recordStoreContract(name: string, openStore: () => Promise<Opene
           from: 0,
           message: bytes(`to ${partition}`),
         }));
-        expect(await store.append(appends)).toEqual(claims.map(() => "landed"));
+        expect(await store.append(commitOf(appends))).toEqual(claims.map(() => "landed"));
         for (const [partition, claim] of claims.entries()) {
           expect((await recordOf(store, partition, claim)).log).toEqual([`to ${partition}`]);
         }
@@ -230,7 +248,7 @@ export function recordStoreContract(name: string, openStore: () => Promise<Opene
         fc.asyncProperty(fc.array(anyCall, { minLength: 1, maxLength: 60 }), async (calls) => {
           const one = await openStore();
           let store = one.store;
-          const model = new MemoryStore();
+          const model = new MemoryStore({ isOneFile: store.isOneFile });
           try {
             for (const call of calls) {
               if (call.kind === "reopen") store = (await one.reopen?.()) ?? store;
@@ -251,7 +269,7 @@ export function recordStoreContract(name: string, openStore: () => Promise<Opene
       await fc.assert(
         fc.asyncProperty(fc.array(anyStep, { minLength: 1, maxLength: 30 }), async (steps) => {
           const one = await openStore();
-          const life = new Life(one.store, new MemoryStore());
+          const life = new Life(one.store, new MemoryStore({ isOneFile: one.store.isOneFile }));
           try {
             for (const step of steps) {
               if (step.kind === "reopen") life.store = (await one.reopen?.()) ?? life.store;

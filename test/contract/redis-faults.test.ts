@@ -6,6 +6,7 @@ import { UnfitRedisError } from "../../node/redis/redis-errors.ts";
 import { RedisStore } from "../../node/redis/redis-store.ts";
 import { itemAt, take } from "../../simulator/item-at.ts";
 import { KEY } from "../support/bound-store.ts";
+import { texts } from "../support/claimed-records.ts";
 import { hasRedis, startRedis, startRedisCluster, startSentinel } from "../support/redis-server.ts";
 import { LEASE_MS, renewalOf, wholeRunOf } from "../support/renewals.ts";
 import { until } from "../support/until.ts";
@@ -32,7 +33,7 @@ async function inUse(store: RedisStore): Promise<string> {
 
 const logOf = async (store: RedisStore, run: string) => {
   const [answer] = take(1, await store.claim(run, [0], ALICE, true));
-  return answer.kind === "claimed" ? answer.record?.log.map((message) => Buffer.from(message).toString()) : answer;
+  return answer.kind === "claimed" ? texts(answer.record?.log ?? []) : answer;
 };
 /** What a renewal says of the runs. */
 async function told(store: RedisStore) {

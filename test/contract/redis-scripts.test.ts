@@ -2,7 +2,7 @@
 import { readFileSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import type { FoundedClaim } from "../../cluster/ports/record-store.ts";
+import { type FoundedClaim, NO_HEAD } from "../../cluster/ports/record-store.ts";
 import { RedisStore } from "../../node/redis/redis-store.ts";
 import { scriptNamed } from "../../node/redis/scripts.ts";
 import { itemAt, take } from "../../simulator/item-at.ts";
@@ -121,7 +121,9 @@ describe.skipIf(!hasRedis)("RedisStore at size", () => {
     expect(standing.map(({ length }) => length)).toEqual(appends.map(({ message }) => message.length));
     const loaded = await store.claim(run, [7, 4095], ALICE, true);
     const logs = loaded.map((answer) => (answer.kind === "claimed" ? answer.record?.log : undefined));
-    expect(logs).toEqual([7, 4095].map((partition) => [new TextEncoder().encode(`to ${partition}`)]));
+    expect(logs).toEqual(
+      [7, 4095].map((partition) => [{ head: NO_HEAD, bytes: new TextEncoder().encode(`to ${partition}`) }]),
+    );
   });
 
   test("a log of 9,000 messages is loaded whole, and covered in parts", async () => {
@@ -134,7 +136,7 @@ describe.skipIf(!hasRedis)("RedisStore at size", () => {
     expect(new Set((await Promise.all(sent)).flat())).toEqual(new Set(["landed"]));
     const logOf = async (claim: FoundedClaim) => {
       const [answer] = take(1, await store.claim(run, [0], claim, true));
-      return answer.kind === "claimed" ? answer.record?.log : undefined;
+      return answer.kind === "claimed" ? answer.record?.log.map(({ bytes }) => bytes) : undefined;
     };
     expect(await logOf(ALICE)).toEqual(Array.from({ length: 9000 }, (_, index) => message(index)));
     const snapshot = { number: 1, covers: 4 * 8500, coversAll: false, bytes: new Uint8Array(1) };

@@ -4,13 +4,14 @@
  */
 import fc from "fast-check";
 import { afterEach, describe, expect, test } from "vitest";
-import type { FoundedClaim } from "../../cluster/ports/record-store.ts";
+import { type FoundedClaim, NO_HEAD } from "../../cluster/ports/record-store.ts";
 import { markOf } from "../../cluster/ports/mark.ts";
 import { OtherKeyError, OtherRunError, type Run, type SharedStore } from "../../cluster/ports/shared-store.ts";
 import type { View } from "../../cluster/ports/view.ts";
 import { itemAt, take } from "../../simulator/item-at.ts";
 import { KEY } from "../support/bound-store.ts";
 import { byTag } from "../support/by-tag.ts";
+import { texts } from "../support/claimed-records.ts";
 import { LEASE_MS, MARK, renewalOf, runOf, viewOf, wholeRunOf } from "../support/renewals.ts";
 import { SharedStoreModel } from "../../simulator/redis/shared-store-model.ts";
 import { Script, anyStep } from "../support/shared-store-scripts.ts";
@@ -164,7 +165,7 @@ export function sharedStoreContract(
         const { store, run } = await openClaimed();
         await store.append(run, [{ partition: 0, claim: ALICE, from: 0, message: bytes("abc") }]);
         const before = { claim: ALICE, raisedTo: 3, length: 3, snapshotNumber: 0, isAbsent: false };
-        const record = { snapshot: undefined, log: [bytes("abc")] };
+        const record = { snapshot: undefined, log: [{ head: NO_HEAD, bytes: bytes("abc") }] };
         const claimed = { kind: "claimed", isLost: false };
         expect(await store.claim(run, [0], BOB, true)).toEqual([{ ...claimed, before, record }]);
         const raised = { ...BOB, term: 6 };
@@ -231,7 +232,7 @@ export function sharedStoreContract(
         ] as const)
           expect(await cover(number, covers)).toBe("landed");
         const [answer] = take(1, await store.claim(run, [0], ALICE, true));
-        expect(answer.kind === "claimed" && answer.record?.log).toEqual([bytes("7"), bytes("8")]);
+        expect(answer.kind === "claimed" && texts(answer.record?.log ?? [])).toEqual(["7", "8"]);
       });
       test("R2 a claim of the same term founded anew is another", async () => {
         const { store, run } = await openClaimed();

@@ -15,7 +15,7 @@ import { SqliteStore } from "../../node/store/sqlite-store.ts";
 import { readWal } from "../../node/store/wal.ts";
 import { itemAt } from "../../simulator/item-at.ts";
 import { FileStore } from "../support/file-store.ts";
-import { messageOf, readBack, snapshotOf, type ReadBack } from "../support/store-history.ts";
+import { commitUnderHead, messageOf, readBack, snapshotOf, type ReadBack } from "../support/store-history.ts";
 
 const PARTITIONS = Array.from({ length: 16 }, (_, index) => index);
 const COMMITS = 60;
@@ -56,7 +56,7 @@ beforeAll(async () => {
       from: itemAt(lengths, partition),
       message: messageOf(partition, number),
     }));
-    expect(new Set(await store.append(appends))).toEqual(new Set(["landed"]));
+    expect(new Set(await store.append(commitUnderHead(appends)))).toEqual(new Set(["landed"]));
     for (const { partition, message } of appends) (lengths[partition] as number) += message.length;
     const [due] = PARTITIONS.filter((partition) => snapshotAt(partition) === number);
     if (due !== undefined)
@@ -267,6 +267,26 @@ describe("a damaged store", () => {
     expect(readWal(wal)).toMatchObject({ frames: [{ isCommit: true, isValid: true }], damage: undefined });
     for (let bit = 0; bit < 32 * 8; bit++)
       expect(readWal(flipped(wal, bit >> 3, 1 << (bit & 7))).damage, `bit ${bit}`).toContain("the header");
+  });
+
+  test("with one bit changed in the frame before a last commit of one page is noticed, in that frame's checksum too", () => {
+    const path = join(folder, "two-pages.db");
+    const database = new DatabaseSync(path);
+    database.exec(
+      "PRAGMA page_size = 4096; PRAGMA journal_mode = WAL; CREATE TABLE t (a); PRAGMA wal_checkpoint(TRUNCATE)",
+    );
+    database.exec("INSERT INTO t VALUES (1)");
+    database.exec("INSERT INTO t VALUES (2)");
+    const wal = readFileSync(`${path}-wal`);
+    database.close();
+    expect(readWal(wal).frames.map(({ isCommit, isValid }) => [isCommit, isValid])).toEqual([
+      [true, true],
+      [true, true],
+    ]);
+    const places = [...Array.from({ length: 4 }, (_, at) => at), ...Array.from({ length: 100 }, (_, at) => 16 + at)];
+    for (const at of places)
+      for (let bit = 0; bit < 8; bit++)
+        expect(readWal(flipped(wal, 32 + at, 1 << bit)).damage, `byte ${at}, bit ${bit}`).toContain("frame 1");
   });
 
   test("of which nothing can be read says that everything would be lost, and repaired is empty", async () => {

@@ -12,7 +12,7 @@ import { StoreUnavailableError } from "../../cluster/ports/record-store.ts";
 import type { Loss } from "../../node/store/damage.ts";
 import { SqliteStore } from "../../node/store/sqlite-store.ts";
 import { itemAt } from "../../simulator/item-at.ts";
-import { messageOf, newestOf, snapshotOf } from "../support/store-history.ts";
+import { commitUnderHead, messageOf, newestOf, snapshotOf } from "../support/store-history.ts";
 import { until } from "../support/until.ts";
 
 const PARTITIONS = Array.from({ length: 16 }, (_, index) => index);
@@ -55,7 +55,7 @@ class Writer {
       from: itemAt(this.#lengths, partition),
       message: messageOf(partition, number),
     }));
-    const answers = new Set<string>(await this.store.append(appends));
+    const answers = new Set<string>(await this.store.append(commitUnderHead(appends)));
     if (answers.size === 1 && answers.has("landed")) {
       this.newest = number;
       for (const { partition, message } of appends) (this.#lengths[partition] as number) += message.length;
@@ -203,7 +203,11 @@ test.each(["its thread is replaced", "a claim reads it"])(
     else await thread?.terminate();
     const message = messageOf(0, 1);
     const appendAt = async (from: number, under = claim) =>
-      (await until("the store answers again", () => store.append([{ partition: 0, claim: under, from, message }])))[0];
+      (
+        await until("the store answers again", () =>
+          store.append(commitUnderHead([{ partition: 0, claim: under, from, message }])),
+        )
+      )[0];
     expect(await appendAt(0)).toBe("behind");
     await until("the loss is told", () => losses.length > 0);
     expect(losses).toMatchObject([{ snapshots: [expect.any(Number)], records: [], commits: [], founding: false }]);

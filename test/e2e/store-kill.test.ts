@@ -15,7 +15,7 @@ import { readWal } from "../../node/store/wal.ts";
 import { itemAt, take } from "../../simulator/item-at.ts";
 import { FileStore } from "../support/file-store.ts";
 import { SeededRandom } from "../../simulator/seeded-random.ts";
-import { messageOf, newestOf, readBack } from "../support/store-history.ts";
+import { commitUnderHead, messageOf, newestOf, readBack } from "../support/store-history.ts";
 
 const ROUNDS = Number(process.env.HEADCOUNT_TEST_KILL_ROUNDS ?? 12);
 const LINES_MAX = 300; // of a writer, before it is killed: some three checkpoints
@@ -122,7 +122,7 @@ test(
         from: itemAt(lengths, partition),
         message: messageOf(partition, commit),
       }));
-      expect(new Set(await store.append(appends))).toEqual(new Set(["landed"]));
+      expect(new Set(await store.append(commitUnderHead(appends)))).toEqual(new Set(["landed"]));
       for (const { partition, message } of appends) (lengths[partition] as number) += message.length;
     }
     // Read while it is open: what a kill leaves behind.

@@ -8,6 +8,7 @@ import { takenRows } from "../../engine/presence-table.ts";
 import { formatProfileId } from "../../engine/profile-id.ts";
 import { regionOf } from "../../engine/regions.ts";
 import { itemAt } from "../../simulator/item-at.ts";
+import { drained } from "../support/drained.ts";
 import { EngineModel } from "../support/engine-model.ts";
 import { hashOf, KEY_BYTES, playerId } from "../../simulator/players.ts";
 import { plainRows } from "../support/rows.ts";
@@ -33,7 +34,7 @@ class Real {
   engine = new Engine(OPTIONS, 0);
   nowMs = 0;
   wallMs = 1_700_000_000_000;
-  private readonly records = PARTITIONS.map((): { snapshot: Uint8Array[]; log: Uint8Array[] } => ({
+  private readonly records = PARTITIONS.map((): { snapshot: Uint8Array[]; log: DecodedRows[] } => ({
     snapshot: [],
     log: [],
   }));
@@ -42,7 +43,7 @@ class Real {
     return this.engine.writtenAtMs(this.nowMs, this.wallMs);
   }
   drain(partition: number): void {
-    itemAt(this.records, partition).log.push(this.engine.drainLog(partition, this.writtenAtMs));
+    itemAt(this.records, partition).log.push(drained(this.engine, partition, this.writtenAtMs));
   }
   snapshot(partition: number): void {
     const copy = this.engine.copy(partition, this.writtenAtMs);
@@ -53,7 +54,7 @@ class Real {
     this.engine = new Engine(OPTIONS, nowMs);
     for (const [partition, { snapshot, log }] of this.records.entries()) {
       const messages: DecodedRows[] = snapshot.map((bytes) => decodeRows("snapshot", bytes));
-      for (let replay = 0; replay < replays; replay++) messages.push(...log.map((bytes) => decodeRows("log", bytes)));
+      for (let replay = 0; replay < replays; replay++) messages.push(...log);
       this.engine.recover(partition, messages, this.wallMs);
     }
   }

@@ -10,6 +10,7 @@ export function sampleResults(): Results {
       ...MEASURED,
       sizes: [1e6, 1e7].map((players) => ({ players, isAgreed: true, contestants: engineContestants() })),
       memory: [1e4, 1e5, 1e6].map((players) => ({ players, tableBytes: 40, worstTableBytes: 50, allBytes: 60 })),
+      commits: [16, 256].map((rows) => ({ rows, oneFileNs: [300, 400], sharedNs: [900, 800], floorNs: [50, 60] })),
       stops: { players: 1e6, growMs: [1, 2], deleteMs: [1, 2], sweepMs: [6, 7] },
     },
     http: {

@@ -1,9 +1,9 @@
 /** A shared store as a store of records alone: under the run that it had when it was bound or founded. */
 import type {
-  Append,
   AppendAnswer,
   Claim,
   ClaimAnswer,
+  Commit,
   FoundedClaim,
   Founding,
   PartitionIndex,
@@ -11,6 +11,7 @@ import type {
   Snapshot,
   SnapshotAnswer,
 } from "../../cluster/ports/record-store.ts";
+import { sharedAppendsOf } from "../../cluster/ports/shared-records.ts";
 import type { ClusterKey, Run, SharedStore } from "../../cluster/ports/shared-store.ts";
 import { byTag } from "./by-tag.ts";
 import { HASH_KEY } from "./renewals.ts";
@@ -65,11 +66,9 @@ class BoundStore implements RecordStore {
     });
   }
 
-  async append(appends: readonly Append[]): Promise<AppendAnswer[]> {
-    return this.#store.append(
-      this.#run,
-      appends.map((append) => ({ ...append, claim: founded(append.claim) })),
-    );
+  async append({ appends, ...rest }: Commit): Promise<AppendAnswer[]> {
+    const claimed = appends.map((append) => ({ ...append, claim: founded(append.claim) }));
+    return this.#store.append(this.#run, sharedAppendsOf({ appends: claimed, ...rest }));
   }
 
   snapshot(partition: PartitionIndex, claim: Claim, snapshot: Snapshot): Promise<SnapshotAnswer> {

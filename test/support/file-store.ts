@@ -3,10 +3,10 @@
  * of cut and damaged files can be tried.
  */
 import type {
-  Append,
   AppendAnswer,
   Claim,
   ClaimAnswer,
+  Commit,
   Founding,
   PartitionIndex,
   RecordStore,
@@ -45,12 +45,12 @@ export class FileStore implements RecordStore {
     return claimAnswersOf(this.#file.claim(partitions, claim));
   }
 
-  async append(appends: readonly Append[]): Promise<AppendAnswer[]> {
-    const bytes = this.#writer.measure(appends);
+  async append(commit: Commit): Promise<AppendAnswer[]> {
+    const bytes = this.#writer.measure(commit);
     const words = wordsOf(new ArrayBuffer((bytes + 7) & ~7));
     const answers = new Uint8Array(SEGMENTS_MAX);
-    const isLanded = this.#file.append(words, this.#writer.write(appends, words), answers);
-    return appends.map((_, index) => (isLanded ? "landed" : itemAt(ANSWERS, itemAt(answers, index))));
+    const isLanded = this.#file.append(words, this.#writer.write(commit, words), answers);
+    return commit.appends.map((_, index) => (isLanded ? "landed" : itemAt(ANSWERS, itemAt(answers, index))));
   }
 
   async snapshot(partition: PartitionIndex, claim: Claim, snapshot: Snapshot): Promise<SnapshotAnswer> {

@@ -6,10 +6,10 @@
  */
 import { isSameClaim, StoreFullError, StoreUnavailableError } from "../../cluster/ports/record-store.ts";
 import type {
-  Append,
   AppendAnswer,
   Claim,
   ClaimAnswer,
+  Commit,
   FoundedClaim,
   Founding,
   PartitionIndex,
@@ -17,7 +17,13 @@ import type {
   Snapshot,
   SnapshotAnswer,
 } from "../../cluster/ports/record-store.ts";
-import { appendToRecord, emptyRecord, type RecordModel, snapshotRecord } from "../../simulator/redis/record-model.ts";
+import {
+  appendToRecord,
+  emptyRecord,
+  logOf,
+  type RecordModel,
+  snapshotRecord,
+} from "../../simulator/redis/record-model.ts";
 
 export class MemoryStore implements RecordStore {
   readonly isOneFile: boolean;
@@ -120,7 +126,7 @@ export class MemoryStore implements RecordStore {
     return partitions.map((partition) => this.#claimOne(partition, founded(claim)));
   }
 
-  async append(appends: readonly Append[]): Promise<AppendAnswer[]> {
+  async append({ appends, headBytes, content }: Commit): Promise<AppendAnswer[]> {
     this.calls.append += 1;
     await this.#answering("append");
     if (appends.some(({ partition }) => this.#isHanging(partition))) await new Promise<never>(() => undefined);
@@ -129,9 +135,12 @@ export class MemoryStore implements RecordStore {
       this.#failures -= 1;
       throw new StoreUnavailableError("Cannot append: told to fail");
     }
-    const answers = appends.map((append) =>
-      appendToRecord(this.#records.get(append.partition), { ...append, claim: founded(append.claim) }),
-    );
+    const head = content.slice(0, headBytes);
+    let at = headBytes;
+    const answers = appends.map(({ partition, claim, from, bytes }) => {
+      const message = content.subarray(at, (at += bytes));
+      return appendToRecord(this.#records.get(partition), { claim: founded(claim), from, message }, head);
+    });
     this.#loseAnswer("append");
     return answers;
   }
@@ -166,8 +175,7 @@ export class MemoryStore implements RecordStore {
       Object.assign(record, { claim, raisedTo: claim.term, length: 0, snapshotNumber: 0 });
       this.#records.set(partition, record);
     }
-    const log = record.log.map((message) => message.bytes.slice());
-    return { kind: "claimed", record: { snapshot: record.snapshot?.slice(), log } };
+    return { kind: "claimed", record: { snapshot: record.snapshot?.slice(), log: logOf(record) } };
   }
 }
 

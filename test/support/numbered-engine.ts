@@ -5,6 +5,7 @@ import { NO_SEQ } from "../../engine/partition.ts";
 import { takenRows } from "../../engine/presence-table.ts";
 import { regionOf } from "../../engine/regions.ts";
 import { KEY_BYTES, playerId } from "../../simulator/players.ts";
+import { drained } from "./drained.ts";
 
 export const OPTIONS: EngineOptions = {
   partitions: 16,
@@ -55,7 +56,7 @@ export class NumberedEngine {
     return decodeRows("snapshot", encodeRows("snapshot", { ...copy, ...takenRows(copy.words) }));
   }
   drain(partition: number, wallMs = WALL_MS): DecodedRows {
-    return decodeRows("log", this.engine.drainLog(partition, wallMs));
+    return drained(this.engine, partition, wallMs);
   }
 }
 

@@ -4,15 +4,22 @@
  */
 import fc from "fast-check";
 import { expect } from "vitest";
-import type { Append, Claim, PartitionIndex, RecordStore, Snapshot } from "../../cluster/ports/record-store.ts";
+import {
+  type Claim,
+  NO_HEAD,
+  type PartitionIndex,
+  type RecordStore,
+  type Snapshot,
+} from "../../cluster/ports/record-store.ts";
 import { itemAt } from "../../simulator/item-at.ts";
+import { commitOf, type PlainAppend } from "./commit-of.ts";
 
 const bytes = (text: string): Uint8Array => new TextEncoder().encode(text);
 
 export type Call =
   | { readonly kind: "found"; readonly founding: { readonly partitions: number; readonly hashKey: Uint8Array } }
   | { readonly kind: "claim"; readonly partitions: readonly PartitionIndex[]; readonly claim: Claim }
-  | { readonly kind: "append"; readonly appends: readonly Append[] }
+  | { readonly kind: "append"; readonly appends: readonly PlainAppend[]; readonly head: Uint8Array }
   | {
       readonly kind: "snapshot";
       readonly partition: PartitionIndex;
@@ -64,7 +71,14 @@ export const anyCall: fc.Arbitrary<Call> = fc.oneof(
       claim: anyClaim,
     }),
   },
-  { weight: 9, arbitrary: fc.record({ kind: fc.constant("append" as const), appends: anyAppends }) },
+  {
+    weight: 9,
+    arbitrary: fc.record({
+      kind: fc.constant("append" as const),
+      appends: anyAppends,
+      head: fc.uint8Array({ maxLength: 9 }),
+    }),
+  },
   {
     weight: 4,
     arbitrary: fc.record({
@@ -84,7 +98,7 @@ export async function answerOf(store: RecordStore, call: Exclude<Call, { kind: "
     case "claim":
       return store.claim(call.partitions, call.claim);
     case "append":
-      return store.append(call.appends);
+      return store.append(commitOf(call.appends, store.isOneFile ? call.head : NO_HEAD));
     case "snapshot":
       return store.snapshot(call.partition, call.claim, call.snapshot);
   }
@@ -163,7 +177,7 @@ export class Life {
       from: itemAt(this.#ends, partition).at(-1) ?? 0,
       message: bytes(`${this.#count}`.padEnd(1 + ((this.#count + partition) % 7), ".")),
     }));
-    await this.#same({ kind: "append", appends });
+    await this.#same({ kind: "append", appends, head: bytes(`head ${this.#count}`) });
     for (const { partition, from, message } of appends) itemAt(this.#ends, partition).push(from + message.length);
   }
 

@@ -6,9 +6,12 @@
  * it stands for all messages up to it.
  */
 import { Buffer } from "node:buffer";
-import type { PartitionIndex, PartitionRecord } from "../../cluster/ports/record-store.ts";
+import type { Commit, PartitionIndex, PartitionRecord } from "../../cluster/ports/record-store.ts";
+import { commitOf, type PlainAppend } from "./commit-of.ts";
 
 const PATTERN = Buffer.from(Array.from({ length: 4096 }, (_, index) => (index * 167 + (index >> 4) * 13) & 0xff));
+
+const HEAD = filled("what all are read with ", 41);
 
 export function messageOf(partition: PartitionIndex, number: number): Uint8Array {
   return filled(`message ${partition} ${number} `, 20 + ((partition * 37 + number * 101) % 90));
@@ -39,12 +42,18 @@ export function readBack(partition: PartitionIndex, record: PartitionRecord): Re
       snapshotOf(partition, snapshot, bytes),
       `snapshot ${snapshot} of partition ${partition}`,
     );
-  const log = record.log.map((message) => {
+  const log = record.log.map(({ head, bytes: message }) => {
+    sameOrThrow(head, HEAD, `the head of a message of partition ${partition}`);
     const [number] = numbersIn(message, "message", partition);
     sameOrThrow(message, messageOf(partition, number), `message ${number} of partition ${partition}`);
     return number;
   });
   return { snapshot, log };
+}
+
+/** Appends of messages, all under one head. */
+export function commitUnderHead(appends: readonly PlainAppend[]): Commit {
+  return commitOf(appends, HEAD);
 }
 
 /**

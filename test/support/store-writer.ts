@@ -11,7 +11,7 @@ import { openSync, writeSync } from "node:fs";
 import { SqliteStore } from "../../node/store/sqlite-store.ts";
 import { itemAt, take } from "../../simulator/item-at.ts";
 import { SeededRandom } from "../../simulator/seeded-random.ts";
-import { messageOf, newestOf, snapshotOf } from "./store-history.ts";
+import { commitUnderHead, messageOf, newestOf, snapshotOf } from "./store-history.ts";
 
 const PARTITIONS = 16;
 const WHOLE_GAP = 1000; // past every length that was sent
@@ -44,7 +44,7 @@ for (;;) {
     from: length,
     message: messageOf(partition, newest + 1),
   }));
-  const answers = await store.append(appends);
+  const answers = await store.append(commitUnderHead(appends));
   for (const [index, writer] of chosen.entries()) {
     if (answers[index] !== "landed") throw new Error(`append: ${answers[index]}`);
     writer.newest += 1;

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import type { Append, AppendAnswer } from "../../cluster/ports/record-store.ts";
+import type { AppendAnswer, Commit } from "../../cluster/ports/record-store.ts";
 import { DEADLINE_MS, RecorderBench, SESSION_MS, SNAPSHOT_MS } from "../support/recorder-bench.ts";
 import { MemoryStore } from "../support/memory-store.ts";
 
@@ -101,9 +101,9 @@ test("R3: a snapshot never overtakes the append whose rows it covers", async () 
   let release = (): void => {};
   class LateAppends extends MemoryStore {
     late: Promise<void> | undefined;
-    override async append(appends: readonly Append[]): Promise<AppendAnswer[]> {
+    override async append(commit: Commit): Promise<AppendAnswer[]> {
       await this.late;
-      return super.append(appends);
+      return super.append(commit);
     }
   }
   const store = new LateAppends({ isOneFile: false });

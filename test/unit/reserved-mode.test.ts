@@ -7,6 +7,7 @@ import { NO_SEQ } from "../../engine/partition.ts";
 import { CELL, ROW_WORDS, takenRows } from "../../engine/presence-table.ts";
 import { itemAt, take } from "../../simulator/item-at.ts";
 import { playerId } from "../../simulator/players.ts";
+import { drained } from "../support/drained.ts";
 import { CA, OPTIONS, WALL_MS } from "../support/numbered-engine.ts";
 
 const PARTITION = 5;
@@ -67,7 +68,7 @@ test("five nodes that admitted 1024 modes each make tables that one node can tak
     const engine = engineOf();
     for (let player = 1, mode = 0; mode < MODES_MAX; player++)
       if (engine.partitionOf(hashOf(engine, player)) === node) report(engine, player, `n${node}-m${mode++}`);
-    survivor.recover(node, [decodeRows("log", engine.drainLog(node, WALL_MS))], WALL_MS);
+    survivor.recover(node, [drained(engine, node, WALL_MS)], WALL_MS);
   }
   survivor.assertSound();
   expect(survivor.boards.players + survivor.unnamedPlayers).toBe(5 * MODES_MAX);
@@ -100,7 +101,7 @@ test("the reserved mode outlives snapshot and log, and goes with its partition",
   expect(after.unnamedPlayers).toBe(2);
   // A seq that is new is logged, wherever the player is.
   report(after, itemAt(players, 0), "GM02");
-  const log = decodeRows("log", after.drainLog(PARTITION, WALL_MS));
+  const log = drained(after, PARTITION, WALL_MS);
   after.recover(PARTITION, [snapshotOf(before), log], WALL_MS);
   expect(players.map((player) => modeOf(after, player))).toEqual(["GM02", "GM01", ""]);
   after.assertSound();

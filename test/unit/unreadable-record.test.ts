@@ -1,6 +1,7 @@
 /** A record whose bytes are damaged: told, waited for, and on request done without. */
 import { expect, test } from "vitest";
 import { ClusterNode } from "../../cluster/cluster-node.ts";
+import { NO_HEAD } from "../../cluster/ports/record-store.ts";
 import { readRecord } from "../../cluster/records/recovery.ts";
 import { encodeRows } from "../../engine/codec.ts";
 import { REGIONS } from "../../engine/regions.ts";
@@ -9,7 +10,8 @@ import { USUAL, World } from "../../simulator/world.ts";
 
 const rows = { words: new Int32Array(0), count: 0, modeNames: [], now: 0, writtenAtMs: 5 };
 const snapshot = encodeRows("snapshot", rows);
-const message = encodeRows("log", rows);
+const message = { head: NO_HEAD, bytes: encodeRows("log", rows) };
+const damaged = { head: NO_HEAD, bytes: Uint8Array.of(1, 2, 3) };
 const garbage = Uint8Array.of(1, 2, 3);
 const plainly = async (bytes: Uint8Array): Promise<Uint8Array> => bytes;
 
@@ -18,10 +20,10 @@ test("readRecord() gives the snapshot, then the log, and no damage", async () =>
   expect([messages.length, damage]).toEqual([3, undefined]);
 });
 test("readRecord() gives what can be read, and names the first thing that cannot", async () => {
-  const read = await readRecord({ snapshot: garbage, log: [message, garbage, message] }, plainly);
+  const read = await readRecord({ snapshot: garbage, log: [message, damaged, message] }, plainly);
   expect(read.messages).toHaveLength(2);
   expect(read.damage?.message).toMatch(/^its snapshot: Malformed message/);
-  const { damage } = await readRecord({ snapshot, log: [message, garbage] }, plainly);
+  const { damage } = await readRecord({ snapshot, log: [message, damaged] }, plainly);
   expect(damage?.message).toMatch(/^message 2 of 2 of its log: /);
 });
 test("readRecord() names a snapshot that cannot be decompressed", async () => {
