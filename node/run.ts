@@ -4,6 +4,7 @@ import { resolve } from "node:path";
 import { type Logger, pino } from "pino";
 import { makeApp } from "./http/app.ts";
 import { Connections } from "./http/connections.ts";
+import { Cors } from "./http/cors.ts";
 import { listenWidely } from "./http/listening.ts";
 import { Metrics } from "./metrics.ts";
 import { listenedUrl, listenFailure, portOf, reachableUrl } from "./place.ts";
@@ -23,7 +24,9 @@ const REPEAT_WITHIN_MS = 1000;
 export async function run(settings: Settings, version: string): Promise<never> {
   const log = pino({ level: settings.logLevel }, pino.destination({ dest: 2, sync: true }));
   const service = await makeService(settings, log);
-  const app = await makeApp({ service, metrics: new Metrics(service), log, version });
+  const { corsOrigins } = settings;
+  const cors = corsOrigins === undefined ? undefined : new Cors(corsOrigins);
+  const app = await makeApp({ service, metrics: new Metrics(service), log, version, cors });
   const connections = new Connections(app.server);
   await listen(app, settings);
   const isAlone = settings.redisUrl === undefined; // until it serves it has nothing to finish, and may just end

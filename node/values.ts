@@ -52,12 +52,12 @@ export const RegionParams = Type.Object({ region: Region });
 export const TopQuery = Type.Object({ top: Type.Optional(Top) });
 export const ReportBody = Type.Object(
   { region: Region, gamemode: GameMode, seq: Type.Optional(Seq) },
-  { description: "a JSON object" },
+  { title: "ReportRequest", description: "a JSON object" },
 );
 export type ReportBody = Static<typeof ReportBody>;
 export const ReportRow = Type.Object(
   { profileId: ProfileId, region: Region, gamemode: GameMode, seq: Type.Optional(Seq) },
-  { description: "a JSON object" },
+  { title: "ReportRow", description: "a JSON object" },
 );
 export type ReportRow = Static<typeof ReportRow>;
 
@@ -82,7 +82,7 @@ export const BatchBodyShown = Type.Object(
       description: `an array of 1 to ${BATCH_ROWS_MAX} reports`,
     }),
   },
-  { description: "a JSON object" },
+  { title: "BatchRequest", description: "a JSON object" },
 );
 
 const SHOWN_MAX = 64;

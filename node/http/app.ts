@@ -1,23 +1,25 @@
 /** The HTTP side of a node: fastify with the routes, the documentation, and one form for every refusal. */
-import fastifySwagger from "@fastify/swagger";
 import fastifySwaggerUi from "@fastify/swagger-ui";
 import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from "fastify";
 import type { ServerResponse } from "node:http";
 import type { Socket } from "node:net";
+import { registerBodyParser } from "./body.ts";
+import { registerDescription } from "./description.ts";
 import {
   Answers,
+  CodingError,
   type Context,
   JSON_TYPE,
   refusalBody,
   refusalOf,
-  registerBodyParser,
+  routeLabel,
   validatorCompiler,
 } from "./http.ts";
+import { answerTheRest, notePaths } from "./other-methods.ts";
 import { registerOperators } from "./routes/operators.ts";
 import { registerProfiles } from "./routes/profiles.ts";
 import { registerRegions } from "./routes/regions.ts";
 import { registerReports } from "./routes/reports.ts";
-import { shown } from "../values.ts";
 
 const BODY_BYTES_MAX = 4096;
 const REQUEST_WITHIN_MS = 10_000;
@@ -32,43 +34,39 @@ export async function makeApp(context: Context): Promise<FastifyInstance> {
     return503OnClosing: false, // while draining, what comes on an open connection is still answered
     routerOptions: { maxParamLength: PARAM_LENGTH_MAX },
     clientErrorHandler: refuseMalformed,
-    frameworkErrors: (error, request, reply) =>
-      refuse(context, error, request as FastifyRequest, reply as FastifyReply),
+    frameworkErrors: (error, request, reply) => {
+      context.cors?.share(request.headers.origin, reply as FastifyReply); // no hook is called
+      refuse(context, error, request, reply);
+    },
   });
   registerBodyParser(app);
   app.setValidatorCompiler(validatorCompiler);
   app.setSerializerCompiler(() => JSON.stringify);
   app.setErrorHandler((error: Error, request, reply) => refuse(context, error, request, reply));
-  const elsewhere = new Answers(context.metrics, "none");
-  app.setNotFoundHandler((request, reply) => {
-    elsewhere.refuse(reply, 404, `no such thing: ${request.method} ${shown(request.url)}`);
-  });
+  context.cors?.register(app);
   app.server.on("checkExpectation", (_request, response: ServerResponse) => {
-    response.writeHead(417, { "content-type": JSON_TYPE, connection: "close" });
+    context.metrics.countUnrouted(417);
+    response.writeHead(417, { "content-type": JSON_TYPE, "cache-control": "no-store", connection: "close" });
     response.end(refusalBody(417, "expect must be 100-continue, got something else"));
   });
-  await app.register(fastifySwagger, {
-    openapi: {
-      openapi: "3.1.0",
-      info: {
-        title: "Headcount",
-        version: context.version,
-        description: "Which game modes people in a country are playing right now.",
-      },
-    },
-  });
+  const paths = notePaths(app);
+  await registerDescription(app, context.version);
   await app.register(fastifySwaggerUi, { routePrefix: "/docs" });
   registerProfiles(app, context);
   registerReports(app, context);
   registerRegions(app, context);
   registerOperators(app, context);
+  await app.after();
+  answerTheRest(app, context, paths);
   return app;
 }
 
-function refuse({ log, metrics }: Context, error: Error, request: FastifyRequest, reply: FastifyReply): void {
+function refuse(context: Context, error: Error, request: FastifyRequest, reply: FastifyReply): void {
   const { status, message } = refusalOf(error, request);
-  if (status >= 500) log.error({ err: error, url: request.url }, "a request failed");
-  new Answers(metrics, request.routeOptions.url ?? "none").refuse(reply, status, message);
+  if (status >= 500) context.log.error({ err: error, url: request.url }, "a request failed");
+  if (error instanceof CodingError) reply.header("accept-encoding", "identity"); // RFC 9110, 15.5.16
+  const label = routeLabel(request.method, request.routeOptions.url);
+  new Answers(context, label).refuse(reply, status, message);
 }
 
 /** What is not HTTP gets an answer all the same, and the connection ends. */

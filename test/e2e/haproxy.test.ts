@@ -58,7 +58,7 @@ test.runIf(hasHaproxy)(
   async () => {
     const server = await StubNode.start();
     await using balancer = await Balancer.start([server.address, "127.0.0.1:9", "127.0.0.1:9"]);
-    await using client = new HttpClient(balancer.url);
+    await using client = new HttpClient(balancer.url, 1, () => {});
     const { status } = await client.request("GET", "/metrics");
     expect(status).toBe(404);
     server.isReady = false;
@@ -183,7 +183,7 @@ class Traffic implements AsyncDisposable {
   private readonly clients: Promise<void>[];
 
   constructor(url: string, count: number) {
-    this.client = new HttpClient(url, count);
+    this.client = new HttpClient(url, count, () => {}); // stubs answer too
     this.clients = Array.from({ length: count }, (_, index) => this.run(index));
   }
 

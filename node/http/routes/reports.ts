@@ -1,11 +1,11 @@
 /** Batches of reports, from game servers and gateways. */
 import type { FastifyInstance, FastifyReply } from "fastify";
-import type { Static } from "typebox";
+import { type Static, Type } from "typebox";
 import { NO_SEQ } from "../../../cluster/records/presences.ts";
 import { regionOf } from "../../../engine/regions.ts";
-import { BatchAnswer, ErrorAnswer, TryAgainAnswer } from "../answers.ts";
+import { BatchAnswer, ErrorAnswer, NotJsonAnswer, TooLargeAnswer, TryAgainAnswer } from "../answers.ts";
 import type { Reports, ReportsOutcome } from "../../entry.ts";
-import { Answers, type Context, validatorCompiler } from "../http.ts";
+import { Answers, type Context, routeLabel, validatorCompiler } from "../http.ts";
 import { BatchBody, BatchBodyShown, Check, checkedId, ReportRow } from "../../values.ts";
 import { REFUSALS } from "./profiles.ts";
 
@@ -21,7 +21,7 @@ interface Rejection {
 const rowCheck = new Check(ReportRow, "report");
 
 export function registerReports(app: FastifyInstance, context: Context): void {
-  const answers = new Answers(context.metrics, `POST ${ROUTE}`);
+  const answers = new Answers(context, routeLabel("POST", ROUTE));
   const options = {
     bodyLimit: BODY_BYTES_MAX,
     schema: SCHEMA,
@@ -40,7 +40,7 @@ function reportAll(
   reply: FastifyReply,
 ): void {
   if (!answers.isServing(service, reply)) return;
-  const startedMs = metrics.startTiming();
+  const startedMs = answers.startTiming();
   const batch = new Batch(rows);
   service.entry.submitAll(batch, ({ changed, renewed, late, remembered, refused }) => {
     const accepted = changed + renewed + late;
@@ -49,8 +49,8 @@ function reportAll(
     metrics.totals.renewed += renewed;
     metrics.totals.late += late;
     metrics.totals.rejected += rejected.length;
-    metrics.observe("reports", startedMs);
-    answers.json(reply, remembered === accepted ? 200 : 202, JSON.stringify({ accepted, remembered, rejected }));
+    const body = JSON.stringify({ accepted, remembered, rejected });
+    answers.json(reply, remembered === accepted ? 200 : 202, body, startedMs);
   });
 }
 
@@ -108,16 +108,17 @@ class Batch implements Reports {
 
 const SCHEMA = {
   tags: ["players"],
+  operationId: "reportMany",
   summary: "Report many players at once",
   description:
     "For game servers and gateways. Bad rows are refused one by one and the good ones stand; in order for one player.",
   body: BatchBodyShown,
   response: {
     200: BatchAnswer,
-    202: BatchAnswer,
+    202: Type.Unsafe({ ...BatchAnswer, description: "As 200, but not every accepted row is remembered yet" }),
     400: ErrorAnswer,
-    413: ErrorAnswer,
-    415: ErrorAnswer,
+    413: TooLargeAnswer,
+    415: NotJsonAnswer,
     503: TryAgainAnswer,
   },
 };

@@ -1,0 +1,37 @@
+/** What comes with a request: JSON, or nothing that anybody looks at. */
+import type { FastifyInstance } from "fastify";
+import { refusal } from "../values.ts";
+import { CodingError, RefusalError } from "./http.ts";
+import { jsonFaultOf } from "./json-fault.ts";
+
+/** JSON objects only, as they are: nothing is unpacked. An empty body is no body. */
+export function registerBodyParser(app: FastifyInstance): void {
+  const parse = app.getDefaultJsonParser("error", "ignore");
+  app.removeAllContentTypeParsers();
+  app.addContentTypeParser<string>("application/json", { parseAs: "string" }, (request, body, done) => {
+    const coding = request.headers["content-encoding"];
+    if (coding !== undefined && !/^identity$/i.test(coding)) return done(new CodingError(coding));
+    if (body === "") return done(null, undefined);
+    void parse(request, body, (error, value) => {
+      if (value === null) return done(new RefusalError(refusal("body", "a JSON object", null)));
+      if (error === null) return done(null, value);
+      done(new RefusalError(whyNotTaken(body)));
+    });
+  });
+}
+
+/** Of a body that the parser refused. */
+function whyNotTaken(body: string): string {
+  const fault = jsonFaultOf(body);
+  if (fault === undefined) return refusal("body", 'an object without a key "__proto__"', body);
+  const { at, expected } = fault;
+  const before = body.slice(0, at).split("\n");
+  const place = `line ${before.length}, column ${(before.at(-1) as string).length + 1}`;
+  return refusal("body", `JSON with ${expected} at ${place}`, body.slice(at) || undefined);
+}
+
+/** For the routes of this scope: whatever comes in the body, of whatever type, is as if it had not come. */
+export function ignoreBodies(app: FastifyInstance): void {
+  app.removeAllContentTypeParsers();
+  app.addContentTypeParser("*", { parseAs: "buffer" }, (_request, _body, done) => done(null));
+}
