@@ -1,10 +1,10 @@
 /** The HTTP side of a node: fastify with the routes, the documentation, and one form for every refusal. */
-import fastifySwaggerUi from "@fastify/swagger-ui";
 import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from "fastify";
 import type { ServerResponse } from "node:http";
 import type { Socket } from "node:net";
 import { registerBodyParser } from "./body.ts";
 import { registerDescription } from "./description.ts";
+import { registerDocs } from "./docs.ts";
 import {
   Answers,
   CodingError,
@@ -51,7 +51,7 @@ export async function makeApp(context: Context): Promise<FastifyInstance> {
   });
   const paths = notePaths(app);
   await registerDescription(app, context.version);
-  await app.register(fastifySwaggerUi, { routePrefix: "/docs" });
+  await registerDocs(app, context);
   registerProfiles(app, context);
   registerReports(app, context);
   registerRegions(app, context);

@@ -29,7 +29,8 @@ export function notePaths(app: FastifyInstance): ReadonlySet<string> {
 export function answerTheRest(app: FastifyInstance, context: Context, urls: ReadonlySet<string>): void {
   const paths = pathsOf(app, urls);
   const answer = (request: FastifyRequest, reply: FastifyReply): void => {
-    const path = paths.find(({ pattern }) => pattern.test(decodeURI(request.url.split("?", 1)[0] as string)));
+    const asked = decodedPathOf(request.url);
+    const path = paths.find(({ pattern }) => pattern.test(asked));
     if (path !== undefined) answerOther(context, path, request, reply);
     else elsewhere.refuse(reply, 404, `no such thing: ${request.method} ${shown(request.url)}`);
   };
@@ -38,6 +39,16 @@ export function answerTheRest(app: FastifyInstance, context: Context, urls: Read
   const rest = { url: "*", method: ANSWERED_METHODS, schema: { hide: true }, exposeHeadRoute: false };
   app.route({ ...rest, onRequest: answer, handler: answer }); // the hook does not go on to the handler
   app.setNotFoundHandler(answer); // what a route's own handler does not find
+}
+
+/** As the router reads it. */
+function decodedPathOf(url: string): string {
+  const [path = ""] = url.split(/[?#]/, 1);
+  try {
+    return decodeURI(path);
+  } catch {
+    return path;
+  }
 }
 
 /** Of a path with a wildcard only the route's own handler knows whether there is something. */

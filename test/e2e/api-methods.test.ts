@@ -18,6 +18,8 @@ const PATHS: readonly (readonly [path: string, allow: string])[] = [
   ["/v1/regions", READ],
   ["/v1/players", READ],
   ["/v1/players?top=5", READ],
+  ["/v1/%70layers", READ],
+  ["/v1/players#x", READ],
   ["/v1/cluster", READ],
   ["/v1/node", READ],
   ["/livez", READ],

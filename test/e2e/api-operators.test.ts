@@ -10,6 +10,7 @@ import { until } from "../support/until.ts";
 
 const shared = shareNode();
 
+const ICON = expect.stringMatching(/^<svg [^]*<\/svg>$/);
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
 const { version } = JSON.parse(readFileSync(new URL("../../package.json", import.meta.url), "utf8"));
 
@@ -157,6 +158,7 @@ test.each(["/docs", "/docs/"])("GET %s is a page of documentation that loads", a
   }
   expect([answer.status, answer.headers["content-type"]]).toEqual([200, expect.stringMatching(/^text\/html/)]);
   expect(answer.text).toMatch(/<html/i);
+  expect(answer.text).toContain("<title>Headcount</title>");
   const assets = Array.from(
     answer.text.matchAll(/(?:src|href)="([^"#]+)"/g),
     ([, target = ""]) => new URL(target, new URL(path, shared.node.url)),
@@ -164,6 +166,38 @@ test.each(["/docs", "/docs/"])("GET %s is a page of documentation that loads", a
   expect(assets.length).toBeGreaterThan(0);
   for (const asset of assets) {
     expect(asset.origin, "offline: nothing from elsewhere").toBe(shared.node.url);
-    expect((await shared.http.get(asset.pathname)).status, asset.pathname).toBe(200);
+    const { status, headers, text } = await shared.http.get(asset.pathname);
+    expect(status, asset.pathname).toBe(200);
+    if (asset.pathname.endsWith(".svg")) expect([headers["content-type"], text]).toEqual(["image/svg+xml", ICON]);
+    if (!asset.pathname.endsWith("swagger-initializer.js")) continue;
+    const [, logo = ""] = /data:image\/svg\+xml;base64,([\w+/=]+)/.exec(text) ?? [];
+    expect(Buffer.from(logo, "base64").toString(), "a logo of our own").toMatch(/^<svg .*>Headcount<\/text><\/svg>$/s);
   }
 });
+
+test("The examples of the description can be tried, and tried again", async () => {
+  const { paths } = (await shared.http.get("/openapi.json")).json;
+  for (const [path, { post }] of Object.entries<{ post?: Operation }>(paths)) {
+    if (post === undefined) continue;
+    const { example, examples } = post.requestBody.content["application/json"];
+    const json = example ?? Object.values(examples ?? {})[0]?.value;
+    expect(json, path).toBeTypeOf("object");
+    const filled = path.replace("{profileId}", freshPlayer());
+    const answers = [
+      await shared.http.request("POST", filled, { json }),
+      await shared.http.request("POST", filled, { json }),
+      await shared.http.request("POST", filled, { json: JSON.parse(JSON.stringify(json).replace("GM01", "GM02")) }),
+    ];
+    expect(answers.map(({ status }) => status)).toEqual([200, 200, 200]);
+    for (const { json: told } of answers) expect(told.accepted ?? 1).toBe(1);
+    if (path.includes("{")) expect(answers.map(({ json: told }) => told.changed)).toEqual([true, false, true]);
+  }
+});
+
+interface Operation {
+  readonly requestBody: {
+    readonly content: {
+      readonly "application/json": { readonly example?: object; readonly examples?: Record<string, { value: object }> };
+    };
+  };
+}

@@ -41,7 +41,7 @@ const noted = new Set<string>();
 
 /** @throws {Error} where the answer is not as described */
 export function checkDescribed(method: string, path: string, answer: Seen): void {
-  const pathname = path.split("?", 1)[0] as string;
+  const pathname = decoded(path.split(/[?#]/, 1)[0] as string);
   if (pathname.startsWith("/docs")) return;
   described ??= readDescription();
   const found = described.find(({ pattern }) => pattern.test(pathname));
@@ -51,6 +51,14 @@ export function checkDescribed(method: string, path: string, answer: Seen): void
   throw new Error(
     `Not as described: ${method} ${path}: ${fault}; it was ${answer.status} ${answer.text.slice(0, 500)}`,
   );
+}
+
+function decoded(pathname: string): string {
+  try {
+    return decodeURI(pathname);
+  } catch {
+    return pathname; // the service refuses it too
+  }
 }
 
 function faultOfNoCall({ status }: Seen): string | undefined {
