@@ -1,5 +1,6 @@
 /** What the service answers, as schemas: for OpenAPI, so for readers and generated clients. */
 import { type TSchema, Type } from "typebox";
+import { MODES_MAX } from "../../engine/modes.ts";
 
 const nullable = (description: string): TSchema => Type.Union([Type.String(), Type.Null()], { description });
 const whole = (description: string): TSchema => Type.Integer({ minimum: 0, description });
@@ -39,6 +40,11 @@ export const ErrorAnswer = Type.Object(
 export const TryAgainAnswer = Type.Object(ErrorAnswer.properties, {
   title: "Error",
   description: "Cannot be answered just now",
+  headers: RETRY_AFTER,
+});
+export const NoRoomAnswer = Type.Object(ErrorAnswer.properties, {
+  title: "Error",
+  description: `Cannot be taken just now: also a new game mode while players are in ${MODES_MAX} others`,
   headers: RETRY_AFTER,
 });
 export const NotJsonAnswer = Type.Object(ErrorAnswer.properties, {

@@ -11,6 +11,7 @@ import {
   Counted,
   ErrorAnswer,
   Nothing,
+  NoRoomAnswer,
   NotFoundAnswer,
   NotJsonAnswer,
   ProfileAnswer,
@@ -29,8 +30,9 @@ export const REFUSALS = {
   overloaded: { status: 503, message: () => "too much waits for the store: try again soon" },
   "no owner": { status: 503, message: () => "nobody could be asked in time who has this player: try again soon" },
   "no room for the mode": {
-    status: 400,
-    message: (mode: string) => refusal("gamemode", `one of the ${MODES_MAX} in use, since no more are taken,`, mode),
+    status: 503, // a mode that nobody is in makes room when it is needed
+    message: (mode: string) =>
+      `${refusal("gamemode", `one of the ${MODES_MAX} in use, since there is no room for more just now,`, mode)}: try again soon`,
   },
   "mode not known": { status: 503, message: () => "the game mode cannot be looked up just now: try again soon" },
   "no room for the player": { status: 503, message: () => "no room for another player in this partition" },
@@ -194,6 +196,7 @@ const REPORT_SCHEMA = {
     413: TooLargeAnswer,
     415: NotJsonAnswer,
     ...NOT_NOW,
+    503: NoRoomAnswer,
   },
 };
 const FIND_SCHEMA = {
