@@ -4,7 +4,9 @@ import type { Service } from "./service.ts";
 
 /** One request in so many is timed: an observation costs as much as finding a player. */
 const TIMED_EVERY = 16;
-const COLLECT_EVERY_MS = 1000;
+/** Collections take at most this part of the time, however many ask: a pause so many times as long follows each. */
+const COLLECT_PAUSE_RATIO = 20;
+const COLLECT_PAUSE_MAX_MS = 1000;
 const STATUSES = 600;
 /** The label of requests that no route was found for, since they could not be read. */
 const UNROUTED = "malformed";
@@ -49,7 +51,7 @@ export class Metrics {
   private readonly durations: Histogram<"route">;
   private collecting: Promise<string> | undefined;
   private collected = "";
-  private collectedMs = -Infinity;
+  private collectFromMs = -Infinity;
 
   constructor(service: Service) {
     const { registry } = this;
@@ -83,20 +85,21 @@ export class Metrics {
   }
 
   /**
-   * What is told, as text. A collection stops the event loop for milliseconds: so it is made at most once a second, and
-   * whoever asks meanwhile gets the same.
+   * What is told, as text. A collection stops the event loop for milliseconds: so there is one for all who ask at once, then
+   * a pause, and whoever asks meanwhile gets the same.
    */
   async text(): Promise<string> {
-    const isOld = performance.now() - this.collectedMs >= COLLECT_EVERY_MS;
-    if (this.collecting === undefined && isOld) this.collecting = this.collect();
+    if (this.collecting === undefined && performance.now() >= this.collectFromMs) this.collecting = this.collect();
     return (await this.collecting) ?? this.collected;
   }
 
   private async collect(): Promise<string> {
+    const startedMs = performance.now();
     try {
       return (this.collected = await this.registry.metrics());
     } finally {
-      this.collectedMs = performance.now();
+      const nowMs = performance.now();
+      this.collectFromMs = nowMs + Math.min(COLLECT_PAUSE_RATIO * (nowMs - startedMs), COLLECT_PAUSE_MAX_MS);
       this.collecting = undefined;
     }
   }

@@ -4,6 +4,7 @@ import { connect } from "node:net";
 import { brotliCompressSync, deflateSync, gzipSync } from "node:zlib";
 import { afterEach, describe, expect, test } from "vitest";
 
+import { checkDescribed } from "../support/described.ts";
 import { gamemodePath, JSON_TYPE, percentEncoded, rawRequest } from "../support/http.ts";
 import { countsOf, expectError, freshPlayer, freshRegion, shareNode } from "../support/shared-node.ts";
 import { until } from "../support/until.ts";
@@ -91,6 +92,7 @@ describe("413", () => {
       "POST /v1/reports HTTP/1.1\r\nhost: h\r\ncontent-type: application/json\r\ncontent-length: 1000000000\r\n\r\n{",
     );
     expect(answer?.status).toBe(413);
+    checkDescribed("POST", "/v1/reports", { ...answer!, text: answer!.body });
   });
 });
 

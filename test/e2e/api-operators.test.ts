@@ -3,7 +3,7 @@
 import { readFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
 
-import { HttpClient, JSON_TYPE } from "../support/http.ts";
+import { gamemodePath, HttpClient, JSON_TYPE, rawRequest } from "../support/http.ts";
 import { startNode } from "../support/node-process.ts";
 import { freshPlayer, freshRegion, shareNode } from "../support/shared-node.ts";
 import { until } from "../support/until.ts";
@@ -125,6 +125,55 @@ describe("GET /metrics", () => {
       expect(types.get(family), `type of ${line}`).toMatch(/^(counter|gauge|histogram|summary)$/);
       expect(helps.has(family), `help of ${line}`).toBe(true);
     }
+  });
+
+  test("counts every answer under one label of its call, and times every call", async () => {
+    const [player, region] = [freshPlayer(), freshRegion()];
+    const gamemode = gamemodePath(player);
+    const report = { region, gamemode: "GM01" };
+    await shared.http.report(player, report);
+    await shared.http.report(player, { ...report, region: "XX" });
+    await shared.http.report(player, { ...report, gamemode: "x".repeat(5000) });
+    await shared.http.request("POST", gamemode, { body: "x" });
+    await shared.http.request("HEAD", gamemode);
+    await shared.http.request("PATCH", gamemode);
+    await shared.http.request("OPTIONS", gamemode);
+    await shared.http.heartbeat(player);
+    await shared.http.heartbeat("no-id");
+    await shared.http.get("/v1/nothing");
+    await shared.http.get("/docs");
+    const head = `POST ${gamemode} HTTP/1.1\r\nhost: h\r\ncontent-length: 2\r\nconnection: close\r\nexpect: the best`;
+    expect((await rawRequest(shared.node.url, `${head}\r\n\r\n{}`))?.status).toBe(417);
+    await shared.http.remove(player); // the next test counts players
+    const [path, heartbeat] = ["/v1/profiles/{profileId}/gamemode", "/v1/profiles/{profileId}/heartbeat"];
+    const counted = [
+      ...[200, 400, 413, 415].map((status) => [`POST ${path}`, status] as const),
+      [`GET ${path}`, 200],
+      [`* ${path}`, 405],
+      [`OPTIONS ${path}`, 204],
+      [`PUT ${heartbeat}`, 204],
+      [`PUT ${heartbeat}`, 400],
+      ["none", 404],
+      ["GET /docs", 200],
+      ["GET /metrics", 200],
+      ["malformed", 417],
+    ] as const;
+    const { samples } = await until("all are counted", async () => {
+      const seen = await read();
+      const areAll = counted.every(([route, status]) => {
+        const name = `headcount_http_requests_total{route="${route}",status="${status}"} `;
+        return seen.samples.some((line) => line.startsWith(name) && Number(line.slice(name.length)) > 0);
+      });
+      return areAll && seen;
+    });
+    const routes = new Set(
+      samples.map((line) => /route="([^"]*)"/.exec(line)?.[1]).filter((route) => route !== undefined),
+    );
+    for (const route of routes) expect(route).toMatch(/^(?:none|malformed|(?:[A-Z]+|\*) \/[\w/{}.-]*)$/);
+    for (const route of [`POST ${path}`, `GET ${path}`, `PUT ${heartbeat}`, "GET /metrics", "GET /readyz"])
+      expect(
+        samples.some((line) => line.startsWith(`headcount_request_duration_seconds_count{route="${route}"} `)),
+      ).toBe(true);
   });
 
   test("shows what happened: players connected, and more requests than before", async () => {
