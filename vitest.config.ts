@@ -27,6 +27,7 @@ export default defineConfig({
         test: {
           name: "e2e",
           include: ["test/e2e/**/*.test.ts"],
+          globalSetup: ["test/support/write-description.ts"],
           testTimeout: 180_000,
           hookTimeout: 180_000,
           // Real processes under load: after all others, and one file at a time.

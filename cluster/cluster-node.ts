@@ -3,6 +3,7 @@ import { type DisagreementError, disagreementOf, Founding } from "./members/foun
 import { type ClusterEvent, MemberNode, type MemberPorts } from "./member-node.ts";
 import { type RegionView, unknownRegion } from "./counts/read-views.ts";
 import { whyUnlicensed } from "./members/membership.ts";
+import { toldOf } from "./ports/record-store.ts";
 import type { Outcome, PlayerRequest, Row } from "./ports/rows.ts";
 import type { ClusterKey } from "./ports/shared-store.ts";
 import type { Lane } from "./ports/transport.ts";
@@ -51,7 +52,7 @@ export class ClusterNode {
   private isStarted = false;
   private tickedAtMs = -Infinity;
   private wasListed = false;
-  private lastFault: string | undefined;
+  private lastFault: { readonly reason: string; readonly told: string } | undefined;
 
   constructor(options: ClusterOptions, ports: ClusterPorts) {
     this.options = options;
@@ -107,11 +108,11 @@ export class ClusterNode {
         ? { kind: "drained", reason: "the node has left the cluster" }
         : { kind: "draining", reason: "the node is leaving the cluster" };
     }
-    if (member === undefined) return { kind: "starting", reason: this.lastFault ?? "looking for the cluster" };
+    if (member === undefined) return { kind: "starting", reason: this.lastFault?.told ?? "looking for the cluster" };
     if (!member.membership.isListed)
       return this.wasListed
         ? { kind: "expelled", reason: "the node was expelled and joins anew" }
-        : { kind: "starting", reason: member.health.reason ?? "joining the cluster" };
+        : { kind: "starting", reason: member.health.told ?? "joining the cluster" };
     if (member.membership.listing.isAwaitingCalls) return { kind: "starting", reason: this.whyNotCalledBack(member) };
     // R21, R23: every region's owner says something sooner or later, also where a record cannot be read.
     if (!member.counts.knowsAllRegions) return { kind: "starting", reason: "waiting for the counts of all regions" };
@@ -123,11 +124,11 @@ export class ClusterNode {
     const { member } = this;
     if (member === undefined) return undefined;
     if (!member.guard.isOpen) return "the store came back as another, and not all members have seen it yet";
-    if (member.recorder.aheadCount > 0) return member.health.reason ?? "the store lost something";
-    const [unreadable] = member.takeOver.unreadable;
+    if (member.recorder.aheadCount > 0) return member.health.told ?? "the store lost something";
+    const [unreadable] = member.takeOver.unreadable.keys();
     if (unreadable !== undefined)
-      return `the record of partition ${unreadable[0]} cannot be read (${unreadable[1]}): its players get 503`;
-    return member.membership.isLicensed ? undefined : (member.health.reason ?? whyUnlicensed(member.membership));
+      return `the record of partition ${unreadable} cannot be read (the log says why): its players get 503`;
+    return member.membership.isLicensed ? undefined : (member.health.told ?? whyUnlicensed(member.membership));
   }
 
   /** Changes when the node joins anew. */
@@ -206,8 +207,7 @@ export class ClusterNode {
 
   private whyNotCalledBack({ membership }: MemberNode): string {
     if (!membership.listing.isNotCalledBack) return "waiting for a call from the other nodes";
-    const { peerUrl } = membership.me;
-    return `the other nodes cannot reach this node at ${peerUrl}: fewer than half of them have called it back`;
+    return "the other nodes cannot reach this node at its peer address (it is in the log): fewer than half of them have called it back";
   }
 
   private join(key: ClusterKey, view: View): void {
@@ -249,7 +249,7 @@ export class ClusterNode {
 
   private noteFault(error: unknown): void {
     const reason = error instanceof Error ? error.message : String(error);
-    if (this.lastFault !== reason) this.ports.tell({ kind: "store fault", reason, partitionsAhead: 0 });
-    this.lastFault = reason;
+    if (this.lastFault?.reason !== reason) this.ports.tell({ kind: "store fault", reason, partitionsAhead: 0 });
+    this.lastFault = { reason, told: toldOf(error) };
   }
 }

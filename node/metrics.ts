@@ -4,7 +4,12 @@ import type { Service } from "./service.ts";
 
 /** One request in so many is timed: an observation costs as much as finding a player. */
 const TIMED_EVERY = 16;
+/** Collections take at most this part of the time, however many ask: a pause so many times as long follows each. */
+const COLLECT_PAUSE_RATIO = 20;
+const COLLECT_PAUSE_MAX_MS = 1000;
 const STATUSES = 600;
+/** The label of requests that no route was found for, since they could not be read. */
+const UNROUTED = "malformed";
 const DURATION_BUCKETS_S = [0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5];
 
 /** What happened to reports, renewals and removals; plain numbers, added to on the hot path. */
@@ -17,19 +22,43 @@ export class Totals {
   removals = 0;
 }
 
+/** What is measured of one route. */
+export class RouteMetrics {
+  /** Answers so far, by status; to be added to. */
+  readonly answers = new Float64Array(STATUSES);
+  private readonly observeSeconds: (seconds: number) => void;
+  private untimed = TIMED_EVERY - 1; // the first is timed
+
+  constructor(observeSeconds: (seconds: number) => void) {
+    this.observeSeconds = observeSeconds;
+  }
+
+  /** A reading for `observe`, or 0 where this request is not timed. */
+  startTiming(): number {
+    this.untimed = (this.untimed + 1) % TIMED_EVERY;
+    return this.untimed === 0 ? performance.now() : 0;
+  }
+
+  observe(startedMs: number): void {
+    if (startedMs !== 0) this.observeSeconds((performance.now() - startedMs) / 1000);
+  }
+}
+
 export class Metrics {
   readonly registry = new Registry();
   readonly totals = new Totals();
-  private readonly answers = new Map<string, Float64Array>();
+  private readonly routes = new Map<string, RouteMetrics>();
   private readonly durations: Histogram<"route">;
-  private timed = 0;
+  private collecting: Promise<string> | undefined;
+  private collected = "";
+  private collectFromMs = -Infinity;
 
   constructor(service: Service) {
     const { registry } = this;
     collectDefaultMetrics({ register: registry, prefix: "headcount_" });
     this.durations = new Histogram({
       name: "headcount_request_duration_seconds",
-      help: `From a request's body to its answer, of one request in ${TIMED_EVERY}`,
+      help: `From a request's body to its answer, by route, of one request in ${TIMED_EVERY}`,
       labelNames: ["route"],
       buckets: DURATION_BUCKETS_S,
       registers: [registry],
@@ -40,25 +69,43 @@ export class Metrics {
     service.registerMetrics(this);
   }
 
-  /** Answers so far of a route, by status; to be added to. */
-  answersOf(route: string): Float64Array {
-    let answers = this.answers.get(route);
-    if (answers === undefined) this.answers.set(route, (answers = new Float64Array(STATUSES)));
-    return answers;
+  /** @param label the route's, of a bounded set: "POST /v1/reports" */
+  route(label: string): RouteMetrics {
+    let route = this.routes.get(label);
+    if (route === undefined) {
+      const durations = this.durations.labels({ route: label });
+      this.routes.set(label, (route = new RouteMetrics((seconds) => durations.observe(seconds))));
+    }
+    return route;
   }
 
-  /** A reading for `observe`, or 0 where this request is not timed. */
-  startTiming(): number {
-    this.timed = (this.timed + 1) % TIMED_EVERY;
-    return this.timed === 0 ? performance.now() : 0;
+  /** Counts what was refused before any route was known: what is not HTTP, too large a head, what did not come in time. */
+  countUnrouted(status: number): void {
+    (this.route(UNROUTED).answers[status] as number)++;
   }
 
-  observe(route: string, startedMs: number): void {
-    if (startedMs !== 0) this.durations.observe({ route }, (performance.now() - startedMs) / 1000);
+  /**
+   * What is told, as text. A collection stops the event loop for milliseconds: so there is one for all who ask at once, then
+   * a pause, and whoever asks meanwhile gets the same.
+   */
+  async text(): Promise<string> {
+    if (this.collecting === undefined && performance.now() >= this.collectFromMs) this.collecting = this.collect();
+    return (await this.collecting) ?? this.collected;
+  }
+
+  private async collect(): Promise<string> {
+    const startedMs = performance.now();
+    try {
+      return (this.collected = await this.registry.metrics());
+    } finally {
+      const nowMs = performance.now();
+      this.collectFromMs = nowMs + Math.min(COLLECT_PAUSE_RATIO * (nowMs - startedMs), COLLECT_PAUSE_MAX_MS);
+      this.collecting = undefined;
+    }
   }
 
   private registerRequests(): void {
-    const { answers } = this;
+    const { routes } = this;
     new Counter({
       name: "headcount_http_requests_total",
       help: "Requests answered, by route and status",
@@ -66,8 +113,8 @@ export class Metrics {
       registers: [this.registry],
       collect() {
         this.reset();
-        for (const [route, counts] of answers)
-          for (const [status, count] of counts.entries())
+        for (const [route, { answers }] of routes)
+          for (const [status, count] of answers.entries())
             if (count > 0) this.inc({ route, status: String(status) }, count);
       },
     });

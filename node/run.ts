@@ -4,6 +4,7 @@ import { resolve } from "node:path";
 import { type Logger, pino } from "pino";
 import { makeApp } from "./http/app.ts";
 import type { Connections } from "./http/connections/connections.ts";
+import { Cors } from "./http/cors.ts";
 import { listenWidely } from "./http/listening.ts";
 import type { LineWriter } from "./line-writer.ts";
 import { Metrics } from "./metrics.ts";
@@ -32,7 +33,9 @@ export async function run(settings: Settings, version: string, outputs: Outputs)
   const service = await makeService(settings, log);
   const metrics = new Metrics(service);
   metrics.counter("log_lines_dropped_total", "Lines of the log that could not be written", () => outputs.log.dropped);
-  const { app, connections } = await makeApp({ service, metrics, log, version }, settings.isLaneOpen);
+  const { corsOrigins, isLaneOpen } = settings;
+  const cors = corsOrigins === undefined ? undefined : new Cors(corsOrigins);
+  const { app, connections } = await makeApp({ service, metrics, log, version, cors }, isLaneOpen);
   await listen(app, settings);
   const isAlone = settings.redisUrl === undefined; // until it serves it has nothing to finish, and may just end
   if (!isAlone) closeOnSignals(() => close(app, connections, service, log), log);

@@ -1,6 +1,7 @@
 /** The settings, from the environment, read once: what each may be, what it is without being set, and `--help`. */
 import { parseArgs } from "node:util";
 import type { DisagreementError } from "../cluster/cluster-node.ts";
+import { CORS_FORM, type CorsOrigins, parseCorsOrigins, whyNoCorsOrigins } from "./cors-origins.ts";
 import { type Environment, fileVariable, settingsIn, withSecretsRead } from "./environment.ts";
 import { parseRedisUrl, redactRedisUrl, RedisUrlError } from "./redis/redis-url.ts";
 import { SettingError } from "./setting-error.ts";
@@ -10,6 +11,8 @@ export { SettingError };
 export interface Settings {
   readonly host: string;
   readonly port: number;
+  /** Web pages of which origins may ask; `undefined`: of none but its own. */
+  readonly corsOrigins: CorsOrigins | undefined;
   readonly cluster: string;
   readonly partitions: number;
   readonly dataDir: string;
@@ -76,6 +79,14 @@ const PEER_URL = new RegExp(`^https?://${PLACE}(?::\\d{1,5})?/?$`);
 const SETTINGS = {
   host: text("HEADCOUNT_HOST", "127.0.0.1", "an address or host name", HOST, "public listener"),
   port: whole("HEADCOUNT_PORT", "8080", 0, 65_535, "public listener; 0 picks a free port, printed at start"),
+  corsOrigins: {
+    name: "HEADCOUNT_CORS_ORIGINS",
+    form: CORS_FORM,
+    standard: undefined,
+    parse: parseCorsOrigins,
+    about: "web pages of which origins may ask from a browser",
+    why: whyNoCorsOrigins,
+  },
   cluster: text("HEADCOUNT_CLUSTER", "default", "1 to 32 of a-z 0-9 -", /^[a-z0-9-]{1,32}$/, "the cluster's name"),
   partitions: {
     ...whole("HEADCOUNT_PARTITIONS", "256", 16, 4096, "slices of the players, fixed when the data folder is made"),
@@ -202,6 +213,7 @@ export function readSettings(everything: Environment): Settings {
   return Object.freeze({
     host: read(SETTINGS.host, environment),
     port: read(SETTINGS.port, environment),
+    corsOrigins: read(SETTINGS.corsOrigins, environment),
     cluster: read(SETTINGS.cluster, environment),
     partitions: read(SETTINGS.partitions, environment),
     dataDir: read(SETTINGS.dataDir, environment),

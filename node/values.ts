@@ -14,12 +14,16 @@ export const checkedId = emptyProfileId();
 Format.Set("profile-id", (text) => parseProfileId(text, checkedId));
 Format.Set("iso-3166-1-alpha-2", (text) => regionOf(text) >= 0);
 
+const PROFILE_SHOWN = "6f0e4b1c-94a0-4c2e-8d55-0b9f3a7c1e21";
+/** Without `seq`: the same report with the same `seq` does nothing, and who tries an example may try it again. */
+const PLACE_SHOWN = { region: "CA", gamemode: "GM01" };
+
 const ProfileId = Type.String({
   format: "profile-id",
   minLength: 36,
   maxLength: 36,
   description: "a UUID (8-4-4-4-12 hex digits, neither nil nor max)",
-  examples: ["6f0e4b1c-94a0-4c2e-8d55-0b9f3a7c1e21"],
+  examples: [PROFILE_SHOWN],
 });
 const Region = Type.String({
   format: "iso-3166-1-alpha-2",
@@ -37,7 +41,6 @@ const Seq = Type.Integer({
   minimum: 0,
   maximum: 4_294_967_295,
   description: "a whole number from 0 to 4294967295",
-  examples: [7],
 });
 const Top = Type.Integer({
   minimum: 1,
@@ -53,12 +56,12 @@ export const TopQuery = Type.Object({ top: Type.Optional(Top) });
 export const RemovalQuery = Type.Object({ seq: Type.Optional(Seq) });
 export const ReportBody = Type.Object(
   { region: Region, gamemode: GameMode, seq: Type.Optional(Seq) },
-  { description: "a JSON object" },
+  { title: "ReportRequest", description: "a JSON object", examples: [PLACE_SHOWN] },
 );
 export type ReportBody = Static<typeof ReportBody>;
 export const ReportRow = Type.Object(
   { profileId: ProfileId, region: Region, gamemode: GameMode, seq: Type.Optional(Seq) },
-  { description: "a JSON object" },
+  { title: "ReportRow", description: "a JSON object" },
 );
 export type ReportRow = Static<typeof ReportRow>;
 
@@ -83,7 +86,11 @@ export const BatchBodyShown = Type.Object(
       description: `an array of 1 to ${BATCH_ROWS_MAX} reports`,
     }),
   },
-  { description: "a JSON object" },
+  {
+    title: "BatchRequest",
+    description: "a JSON object",
+    examples: [{ reports: [{ profileId: PROFILE_SHOWN, ...PLACE_SHOWN }] }],
+  },
 );
 
 const SHOWN_MAX = 64;

@@ -128,6 +128,18 @@ export interface RecordStore {
 /** The store did not do what was asked, or nobody knows whether it did. Counted, retried within bounds, never fatal. */
 export class StoreUnavailableError extends Error {
   override readonly name: string = "StoreUnavailableError";
+  /** The same for those who may not see addresses, nor what the store's programs say. */
+  readonly told: string;
+
+  constructor(message: string, told = message) {
+    super(message);
+    this.told = told;
+  }
+}
+
+/** What anybody may be told of a fault. */
+export function toldOf(fault: unknown): string {
+  return fault instanceof StoreUnavailableError ? fault.told : "the store fails: the log says how";
 }
 
 /** R4: the store has no memory left for what was asked; nothing was done. */

@@ -1,4 +1,5 @@
 /** What the store fails with just now, for people: a fault is told when it differs from the one before, and when all is well again. */
+import { toldOf } from "../ports/record-store.ts";
 
 export type StoreHealthEvent =
   | { readonly kind: "store fault"; readonly reason: string; readonly partitionsAhead: number }
@@ -17,6 +18,8 @@ const OVER_AFTER_MS = 1000;
 export class StoreHealth {
   /** The last fault, until all is well again. */
   reason: string | undefined;
+  /** What anybody may be told of it. */
+  told: string | undefined;
   private readonly ports: StoreHealthPorts;
   private faultAtMs = -Infinity;
 
@@ -29,6 +32,7 @@ export class StoreHealth {
     const reason = error instanceof Error ? error.message : String(error);
     if (reason !== this.reason) tell({ kind: "store fault", reason, partitionsAhead: partitionsAhead() });
     this.reason = reason;
+    this.told = toldOf(error);
     this.faultAtMs = nowMs();
   }
 
@@ -38,6 +42,7 @@ export class StoreHealth {
     const isQuiet = nowMs() - this.faultAtMs > OVER_AFTER_MS;
     if (this.reason === undefined || !isQuiet || partitionsAhead() > 0 || !isLicensed()) return;
     this.reason = undefined;
+    this.told = undefined;
     tell({ kind: "store healed" });
   }
 }

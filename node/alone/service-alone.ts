@@ -6,7 +6,7 @@ import { randomBytes, randomUUID } from "node:crypto";
 import { setTimeout as pause } from "node:timers/promises";
 import type { Logger } from "pino";
 import { engineOptionsOf, Presences } from "../../cluster/records/presences.ts";
-import { type Claim, type Founding, StoreUnavailableError } from "../../cluster/ports/record-store.ts";
+import { type Claim, type Founding, StoreUnavailableError, toldOf } from "../../cluster/ports/record-store.ts";
 import { Recorder, type RecorderPorts } from "../../cluster/records/recorder.ts";
 import { recoverAll } from "../../cluster/records/recovery.ts";
 import { Engine } from "../../engine/engine.ts";
@@ -199,7 +199,7 @@ export class ServiceAlone implements Service {
     const reason = reasonOf(error);
     if (this.faultReason === undefined) this.log.error({ reason }, "the store cannot be written: reports get 202");
     else this.log.debug({ reason }, "the store still cannot be written");
-    this.faultReason = reason;
+    this.faultReason = toldOf(error);
   }
 
   private onStoreHealed(): void {

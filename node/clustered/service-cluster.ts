@@ -204,7 +204,7 @@ export class ServiceCluster implements Service {
         if (error instanceof UnfitRedisError)
           throw new SettingError(`HEADCOUNT_REDIS_URL must name a Redis that can keep a cluster: ${error.message}`);
         if (!(error instanceof StoreUnavailableError)) throw error;
-        this.startingReason = error.message;
+        this.startingReason = error.told;
         const { message: reason } = error;
         this.paced.write("warn", classOf(reason), { reason }, "waiting for Redis");
         this.paced.tick();

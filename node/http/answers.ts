@@ -1,5 +1,6 @@
 /** What the service answers, as schemas: for OpenAPI, so for readers and generated clients. */
 import { type TSchema, Type } from "typebox";
+import { MODES_MAX } from "../../engine/modes.ts";
 
 const nullable = (description: string): TSchema => Type.Union([Type.String(), Type.Null()], { description });
 const whole = (description: string): TSchema => Type.Integer({ minimum: 0, description });
@@ -7,21 +8,57 @@ const whole = (description: string): TSchema => Type.Integer({ minimum: 0, descr
 const RENEW_IN = { "Renew-In-Ms": whole("When to be heard from again, in milliseconds") };
 const AS_OF = { "As-Of": Type.String({ description: "When the counts were so", format: "date-time" }) };
 const RETRY_AFTER = { "Retry-After": whole("When to ask again, in seconds") };
-const CACHED = {
-  "Cache-Control": Type.String({ description: "How long anybody may keep the answer" }),
-  ETag: Type.String({ description: "Stands for all fields but `asOf`: name it in If-None-Match" }),
+const CACHE_CONTROL = {
+  "Cache-Control": Type.String({
+    description: "Who may keep the answer, and how long",
+    examples: ["public, max-age=1"],
+  }),
 };
+const cached = (of: string): Record<string, TSchema> => ({
+  ...CACHE_CONTROL,
+  ETag: Type.String({ description: `Stands for ${of}: name it in If-None-Match` }),
+});
+const CODINGS = {
+  "Accept-Encoding": Type.String({ description: "Where the body was packed: how it may come" }),
+};
+const CACHED_TOP = cached("all fields but `asOf`");
+const CACHED = cached("the whole answer");
 
 const Complete = Type.Optional(Type.Boolean({ description: "false while not every partition has spoken" }));
 const Stale = Type.Optional(Type.Boolean({ description: "true while the answer is older than it should be" }));
 
 export const ErrorAnswer = Type.Object(
-  { code: Type.String(), message: Type.String() },
-  { description: "What was wrong" },
+  {
+    code: Type.String({ description: "The status", examples: ["400"] }),
+    message: Type.String({
+      description: "Which field, what was expected, and what came",
+      examples: ['region must be an ISO 3166-1 alpha-2 code, got "XX"'],
+    }),
+  },
+  { title: "Error", description: "What was wrong" },
 );
 export const TryAgainAnswer = Type.Object(ErrorAnswer.properties, {
+  title: "Error",
   description: "Cannot be answered just now",
   headers: RETRY_AFTER,
+});
+export const NoRoomAnswer = Type.Object(ErrorAnswer.properties, {
+  title: "Error",
+  description: `Cannot be taken just now: also a new game mode while players are in ${MODES_MAX} others`,
+  headers: RETRY_AFTER,
+});
+export const NotJsonAnswer = Type.Object(ErrorAnswer.properties, {
+  title: "Error",
+  description: "The body is not JSON by its type, or is packed",
+  headers: CODINGS,
+});
+export const TooLargeAnswer = Type.Object(ErrorAnswer.properties, {
+  title: "Error",
+  description: "The body is too large",
+});
+export const NotFoundAnswer = Type.Object(ErrorAnswer.properties, {
+  title: "Error",
+  description: "The player is not connected",
 });
 export const ReportAnswer = Type.Object(
   {
@@ -31,7 +68,7 @@ export const ReportAnswer = Type.Object(
     changed: Type.Boolean({ description: "false where nothing moved" }),
     renewInMs: whole("When to be heard from again, in milliseconds"),
   },
-  { description: "Connected, counted there and nowhere else, remembered" },
+  { title: "Report", description: "Connected, counted there and nowhere else, remembered" },
 );
 export const ProfileAnswer = Type.Object(
   {
@@ -40,15 +77,20 @@ export const ProfileAnswer = Type.Object(
     gamemode: Type.String(),
     lastSeen: Type.String({ format: "date-time", description: "The player was heard of then or later" }),
   },
-  { description: "Connected" },
+  { title: "Player", description: "Connected" },
 );
 export const BatchAnswer = Type.Object(
   {
     accepted: whole("Rows that took effect"),
     remembered: whole("Accepted rows that outlive this process"),
-    rejected: Type.Array(Type.Object({ index: whole("Row, from 0"), code: Type.String(), message: Type.String() })),
+    rejected: Type.Array(
+      Type.Object(
+        { index: whole("Row, from 0"), ...ErrorAnswer.properties },
+        { title: "RejectedRow", description: "A row that did not take effect" },
+      ),
+    ),
   },
-  { description: "What became of the rows" },
+  { title: "Batch", description: "What became of the rows" },
 );
 export const TopAnswer = Type.Object(
   {
@@ -58,15 +100,18 @@ export const TopAnswer = Type.Object(
     complete: Complete,
     stale: Stale,
     gamemodes: Type.Array(
-      Type.Object({
-        mode: Type.String(),
-        rank: Type.Integer({ minimum: 1 }),
-        players: whole("Players in the mode"),
-        share: Type.Number({ description: "Of the region's players, four decimals" }),
-      }),
+      Type.Object(
+        {
+          mode: Type.String(),
+          rank: Type.Integer({ minimum: 1 }),
+          players: whole("Players in the mode"),
+          share: Type.Number({ description: "Of the region's players, four decimals" }),
+        },
+        { title: "PopularMode" },
+      ),
     ),
   },
-  { description: "Most players first, equal counts by name", headers: CACHED },
+  { title: "PopularModes", description: "Most players first, equal counts by name", headers: CACHED_TOP },
 );
 export const RegionsAnswer = Type.Object(
   {
@@ -75,44 +120,51 @@ export const RegionsAnswer = Type.Object(
     stale: Stale,
     regions: Type.Array(Type.Object({ region: Type.String(), players: whole("Players in the region") })),
   },
-  { description: "Regions with players, most first" },
+  { title: "Regions", description: "Regions with players, most first", headers: CACHED },
 );
 export const PlayersAnswer = Type.Object(
   { players: whole("Players connected"), complete: Complete, stale: Stale },
-  { description: "Connected in the whole cluster" },
+  { title: "Players", description: "Connected in the whole cluster", headers: CACHED },
 );
 export const ClusterAnswer = Type.Object(
   {
     cluster: Type.String(),
     epoch: whole("Number of the view"),
     members: Type.Array(
-      Type.Object({
-        id: Type.String(),
-        incarnation: Type.String(),
-        url: Type.String(),
-        partitions: whole("Partitions owned"),
-        regions: whole("Regions owned"),
-        state: Type.String(),
-      }),
+      Type.Object(
+        {
+          id: Type.String(),
+          incarnation: Type.String(),
+          url: Type.String(),
+          partitions: whole("Partitions owned"),
+          regions: whole("Regions owned"),
+          state: Type.String(),
+        },
+        { title: "Member" },
+      ),
     ),
   },
-  { description: "The view as this node knows it" },
+  { title: "Cluster", description: "The view as this node knows it" },
 );
 export const NodeAnswer = Type.Object(
   { id: Type.String(), incarnation: Type.String(), version: Type.String(), uptimeSeconds: Type.Number() },
-  { description: "Which node answered" },
+  { title: "Node", description: "Which node answered" },
 );
 export const StatusAnswer = Type.Object(
   { status: Type.String(), reason: Type.Optional(Type.String()) },
-  { description: "How the node is" },
+  { title: "Status", description: "How the node is" },
 );
 export const NotReadyAnswer = Type.Object(
   { ...ErrorAnswer.properties, ...StatusAnswer.properties },
-  { description: "The node starts, drains or was expelled", headers: RETRY_AFTER },
+  { title: "NotReady", description: "The node starts, drains or was expelled", headers: RETRY_AFTER },
 );
 export const Renewed = Type.Null({ description: "The session is renewed; no body", headers: RENEW_IN });
 export const Unchanged = Type.Null({
   description: "What you know still stands; no body",
-  headers: { ...CACHED, ...AS_OF },
+  headers: { ...CACHED_TOP, ...AS_OF },
 });
+export const StillSo = Type.Null({ description: "What you know still stands; no body", headers: CACHED });
 export const Nothing = Type.Null({ description: "Done; no body" });
+export const MetricsAnswer = Type.String({ description: "Prometheus text format, names beginning with headcount_" });
+export const DescriptionAnswer = Type.Object({}, { description: "OpenAPI 3.1", headers: CACHED });
+export const Counted = Type.Null({ description: "Disconnected, but the store cannot be written just now; no body" });

@@ -1,17 +1,18 @@
 /** The HTTP side of a node: fastify with the routes, the documentation, and one form for every refusal. */
-import fastifySwagger from "@fastify/swagger";
-import fastifySwaggerUi from "@fastify/swagger-ui";
 import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from "fastify";
+import { registerBodyParser } from "./body.ts";
+import { BATCH_BYTES_MAX } from "./batch-reader.ts";
 import { Connections, limitsOf } from "./connections/connections.ts";
 import { FastCalls } from "./connections/fast-calls.ts";
-import { Answers, type Context, refusalOf, registerBodyParser, validatorCompiler } from "./http.ts";
-import { BATCH_BYTES_MAX } from "./batch-reader.ts";
+import { registerDescription } from "./description.ts";
+import { registerDocs } from "./docs.ts";
+import { Answers, CodingError, type Context, refusalOf, routeLabel, validatorCompiler } from "./http.ts";
+import { answerTheRest, notePaths } from "./other-methods.ts";
 import { registerOperators } from "./routes/operators.ts";
 import { registerProfiles } from "./routes/profiles.ts";
 import { registerRegions } from "./routes/regions.ts";
 import { registerReports, REPORTS_ROUTE } from "./routes/reports.ts";
 import type { Metrics } from "../metrics.ts";
-import { shown } from "../values.ts";
 
 export interface App {
   readonly app: FastifyInstance;
@@ -24,7 +25,6 @@ const TAKE_WITHIN_MS = 20_000;
 const PARAM_LENGTH_MAX = 16_384; // no limit of the router's own: the value's form is checked, and told
 
 export async function makeApp(context: Context, isLaneOpen: boolean): Promise<App> {
-  const malformed = new Answers(context.metrics, "malformed");
   const app = Fastify({
     logger: false, // a logger of fastify's makes a child for every request, a tenth of what a report costs
     bodyLimit: BODY_BYTES_MAX,
@@ -33,48 +33,42 @@ export async function makeApp(context: Context, isLaneOpen: boolean): Promise<Ap
     return503OnClosing: false, // while draining, what comes on an open connection is still answered
     routerOptions: { maxParamLength: PARAM_LENGTH_MAX },
     clientErrorHandler: (error, connection) => connections.refuse(error, connection),
-    frameworkErrors: (error, request, reply) =>
-      refuse(context, error, request as FastifyRequest, reply as FastifyReply),
+    frameworkErrors: (error, request, reply) => {
+      context.cors?.share(request.headers.origin, reply as FastifyReply); // no hook is called
+      refuse(context, error, request as FastifyRequest, reply as FastifyReply);
+    },
   });
   registerBodyParser(app);
   app.setValidatorCompiler(validatorCompiler);
   app.setSerializerCompiler(() => JSON.stringify);
   app.setErrorHandler((error: Error, request, reply) => refuse(context, error, request, reply));
-  const elsewhere = new Answers(context.metrics, "none");
-  app.setNotFoundHandler((request, reply) => {
-    elsewhere.refuse(reply, 404, `no such thing: ${request.method} ${shown(request.url)}`);
-  });
-  await app.register(fastifySwagger, {
-    openapi: {
-      openapi: "3.1.0",
-      info: {
-        title: "Headcount",
-        version: context.version,
-        description: "Which game modes people in a country are playing right now.",
-      },
-    },
-  });
-  await app.register(fastifySwaggerUi, { routePrefix: "/docs" });
+  context.cors?.register(app);
+  const paths = notePaths(app);
+  await registerDescription(app, context.version);
+  await registerDocs(app, context);
   const profiles = registerProfiles(app, context);
   registerReports(app, context);
   const popularModes = registerRegions(app, context);
   registerOperators(app, context);
-  const calls = new FastCalls({ profiles, popularModes });
-  const connections = new Connections(app.server, calls, {
+  await app.after();
+  answerTheRest(app, context, paths);
+  const connections = new Connections(app.server, new FastCalls({ profiles, popularModes }), {
     isLaneOpen,
     requestMs: REQUEST_WITHIN_MS,
     takeMs: TAKE_WITHIN_MS,
     bodyBytesMax: (target) => (target.startsWith(REPORTS_ROUTE) ? BATCH_BYTES_MAX : BODY_BYTES_MAX),
-    onRefused: (status) => malformed.count(status),
+    onRefused: (status) => context.metrics.countUnrouted(status),
   });
   registerConnections(context.metrics, connections);
   return { app, connections };
 }
 
-function refuse({ log, metrics }: Context, error: Error, request: FastifyRequest, reply: FastifyReply): void {
+function refuse(context: Context, error: Error, request: FastifyRequest, reply: FastifyReply): void {
   const { status, message } = refusalOf(error, request);
-  if (status >= 500) log.error({ err: error, url: request.url }, "a request failed");
-  new Answers(metrics, request.routeOptions.url ?? "none").refuse(reply, status, message);
+  if (status >= 500) context.log.error({ err: error, url: request.url }, "a request failed");
+  if (error instanceof CodingError) reply.header("accept-encoding", "identity"); // RFC 9110, 15.5.16
+  const label = routeLabel(request.method, request.routeOptions.url);
+  new Answers(context, label).refuse(reply, status, message);
 }
 
 function registerConnections(metrics: Metrics, connections: Connections): void {

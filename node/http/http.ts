@@ -1,11 +1,13 @@
-/** The pieces of HTTP that all routes share: the form of answers and refusals, validation by schema, body parsing. */
-import type { FastifyInstance, FastifyRequest, FastifySchemaCompiler } from "fastify";
+/** The pieces of HTTP that all routes share: the form of answers and refusals, validation by schema. */
+import type { FastifyRequest, FastifySchemaCompiler } from "fastify";
 import type { TObject, TSchema } from "typebox";
 import type { Logger } from "pino";
 import type { Entry } from "../entry.ts";
-import type { Metrics } from "../metrics.ts";
-import type { Service } from "../service.ts";
+import type { Metrics, RouteMetrics } from "../metrics.ts";
+import type { Service, Status } from "../service.ts";
 import { Check, refusal, shown } from "../values.ts";
+import type { Cors } from "./cors.ts";
+import { isTagNamed } from "./tags.ts";
 
 export const JSON_TYPE = "application/json; charset=utf-8";
 export const RETRY_AFTER_S = 1;
@@ -16,6 +18,8 @@ export interface Context {
   readonly metrics: Metrics;
   readonly log: Logger;
   readonly version: string;
+  /** `undefined` where no page of another origin may ask. */
+  readonly cors: Cors | undefined;
 }
 
 /** A service that can answer. */
@@ -23,8 +27,19 @@ export type ServingService = Service & { readonly entry: Entry };
 
 /** Input that a client has to change; becomes a 400. */
 export class RefusalError extends Error {
-  override readonly name = "RefusalError";
-  readonly statusCode = 400;
+  override readonly name: string = "RefusalError";
+  readonly statusCode: number = 400;
+}
+
+/** A body that was packed in a way that is not read here. */
+export class CodingError extends RefusalError {
+  override readonly name = "CodingError";
+  override readonly statusCode = 415;
+
+  /** @param coding as it came */
+  constructor(coding: string) {
+    super(refusal("content-encoding", "identity or left out, since bodies are not unpacked", coding));
+  }
 }
 
 /** An answer on its way to a client, over fastify or over the fast lane. */
@@ -36,40 +51,92 @@ export interface Reply {
   send(body?: string): unknown;
 }
 
+/** The label of paths that there are no routes of. */
+export const NOWHERE = "none";
+/** For answers that are of one moment, or about one player. */
+const NO_STORE = "no-store";
+
+/** What anybody is told of a node that does not answer; why it is so stands in the log. */
+const NOT_SERVING: Readonly<Record<Status["kind"], string>> = {
+  starting: "the node is starting: try again soon",
+  ready: "the node is starting: try again soon",
+  draining: "the node is ending: ask another",
+  drained: "the node is ending: ask another",
+  expelled: "the node was expelled from its cluster and joins anew: try again soon",
+};
+
 /** How one route answers; every answer is counted, by status. */
 export class Answers {
+  private readonly cors: Cors | undefined;
+  private readonly caching: string;
+  private readonly route: RouteMetrics;
   private readonly counts: Float64Array;
 
-  constructor(metrics: Metrics, route: string) {
-    this.counts = metrics.answersOf(route);
+  /**
+   * @param label as `routeLabel` makes it
+   * @param caching the Cache-Control of what is not a refusal
+   */
+  constructor({ metrics, cors }: Pick<Context, "metrics" | "cors">, label: string, caching = NO_STORE) {
+    this.cors = cors;
+    this.caching = caching;
+    this.route = metrics.route(label);
+    this.counts = this.route.answers;
   }
 
-  count(status: number): void {
-    (this.counts[status] as number)++;
+  /** To be given to the answer; 0 where the request is not timed. */
+  startTiming(): number {
+    return this.route.startTiming();
   }
 
-  json(reply: Reply, status: number, body: string): void {
-    this.count(status);
-    void reply.code(status).header("content-type", JSON_TYPE).send(body);
+  json(reply: Reply, status: number, body: string, startedMs = 0): void {
+    reply.header("content-type", JSON_TYPE);
+    this.send(reply, status, this.caching, startedMs, body);
   }
 
-  empty(reply: Reply, status: number): void {
-    this.count(status);
-    void reply.code(status).send();
+  /** @param type the body's content type */
+  text(reply: Reply, type: string, body: string, startedMs = 0): void {
+    reply.header("content-type", type);
+    this.send(reply, 200, this.caching, startedMs, body);
   }
 
-  refuse(reply: Reply, status: number, message: string): void {
-    if (status === 503 || status === 429) void reply.header("retry-after", RETRY_AFTER_S);
-    this.json(reply, status, refusalBody(status, message));
+  empty(reply: Reply, status: number, startedMs = 0): void {
+    this.send(reply, status, this.caching, startedMs);
+  }
+
+  refuse(reply: Reply, status: number, message: string, startedMs = 0): void {
+    if (status === 503 || status === 429) reply.header("retry-after", RETRY_AFTER_S);
+    reply.header("content-type", JSON_TYPE);
+    this.send(reply, status, NO_STORE, startedMs, refusalBody(status, message));
+  }
+
+  /**
+   * Names what stands in an answer that caches may keep; true where the client knows it, so it needs no more than 304.
+   * @param known the request's If-None-Match
+   */
+  isKnown(reply: Reply, etag: string, known: string | undefined): boolean {
+    reply.header("etag", etag);
+    this.cors?.shareCached(reply);
+    return known !== undefined && isTagNamed(known, etag);
   }
 
   /** Whether the node answers at all; where not, the reason has been sent. */
   isServing(service: Service, reply: Reply): service is ServingService {
     if (service.entry !== undefined) return true;
-    const reason = service.status.kind === "ready" ? "no owner" : service.status.reason;
-    this.refuse(reply, 503, `cannot answer now: ${reason}`);
+    this.refuse(reply, 503, NOT_SERVING[service.status.kind]);
     return false;
   }
+
+  private send(reply: Reply, status: number, caching: string, startedMs: number, body?: string): void {
+    (this.counts[status] as number)++;
+    this.route.observe(startedMs);
+    reply.code(status).header("cache-control", caching).send(body);
+  }
+}
+
+/** What a route is called in metrics: "GET /v1/regions/{region}/gamemode", also where HEAD asked. */
+export function routeLabel(method: string, url: string | undefined): string {
+  if (url === undefined || url === "*") return NOWHERE;
+  return `${method === "HEAD" ? "GET" : method} ${url.replaceAll(/:(\w+)/g, "{$1}")}`;
 }
 
 export function refusalBody(status: number, message: string): string {
@@ -109,47 +176,6 @@ function wholeNumbersOf(schema: TObject): WholeNumber[] {
 
 function asWhole(value: unknown): unknown {
   return typeof value === "string" && /^(0|[1-9]\d{0,9})$/.test(value) ? Number(value) : value;
-}
-
-type BodyParser = (request: FastifyRequest, text: string, done: (error: Error | null, body?: unknown) => void) => void;
-
-export function registerBodyParser(app: FastifyInstance): void {
-  const parse = bodyParserOf(app);
-  app.removeAllContentTypeParsers();
-  app.addContentTypeParser<string>("application/json", { parseAs: "string" }, parse);
-}
-
-/** JSON objects only. An empty body is no body. */
-export function bodyParserOf(app: FastifyInstance): BodyParser {
-  const parse = app.getDefaultJsonParser("error", "ignore");
-  return (request, text, done) => {
-    if (text === "") return done(null, undefined);
-    void parse(request, text, (error, value) => {
-      if (value === null) return done(new RefusalError(refusal("body", "a JSON object", null)));
-      if (error === null) return done(null, value);
-      const expected = isJson(text) ? 'must hold no key "__proto__"' : "must be JSON";
-      done(new RefusalError(`body ${expected}, got ${shown(text)}`));
-    });
-  };
-}
-
-function isJson(text: string): boolean {
-  try {
-    JSON.parse(text);
-    return true;
-  } catch {
-    return false;
-  }
-}
-
-/** For the routes of this scope: whatever comes in the body, of whatever type, is as if it had not come. */
-export function ignoreBodies(app: FastifyInstance): void {
-  app.addHook("onRequest", (request, _reply, done) => {
-    delete request.raw.headers["content-type"]; // fastify refuses a malformed one, although nothing is read by it
-    done();
-  });
-  app.removeAllContentTypeParsers();
-  app.addContentTypeParser("*", { parseAs: "buffer" }, (_request, _body, done) => done(null));
 }
 
 interface HttpError {

@@ -1,6 +1,6 @@
 /** The answer about a region's popular modes: as text, made once per change of the counts and not once per reader. */
-import { hash } from "node:crypto";
 import type { RegionCounts } from "../entry.ts";
+import { weakTagOf } from "./tags.ts";
 
 /** The answer's text on either side of `asOf`, and a tag that stands for all of it but that. */
 export interface PopularModesAnswer {
@@ -54,7 +54,7 @@ function write(region: string, counts: RegionCounts, top: number): PopularModesA
   const before = `{"region":"${region}","players":${counts.players},"asOf":"`;
   const flaws = `${counts.isComplete ? "" : `"complete":false,`}${counts.isStale ? `"stale":true,` : ""}`;
   const after = `",${flaws}"gamemodes":[${modes.join(",")}]}`;
-  return { before, after, etag: `W/"${hash("sha1", before + after, "base64url")}"` };
+  return { before, after, etag: weakTagOf(before + after) };
 }
 
 /** Instants as RFC 3339, each made once. */
@@ -69,12 +69,4 @@ export class Clock {
     this.ms = ms;
     return this.text;
   }
-}
-
-/** Whether an If-None-Match header names the tag, compared weakly. Source: RFC 9110, 13.1.2 and 8.8.3.2. */
-export function isTagNamed(header: string, etag: string): boolean {
-  if (header === etag || header.trim() === "*") return true;
-  const opaque = etag.replace(/^W\//, "");
-  for (const [, tag] of header.matchAll(/(?:W\/)?("[\x21\x23-\x7e\x80-\xff]*")/g)) if (tag === opaque) return true;
-  return false;
 }

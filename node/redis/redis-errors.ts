@@ -66,13 +66,18 @@ export function unavailable(action: string, error: unknown, { connectionError, s
   const message = rootOf(error, connectionError);
   if (message.startsWith("RUN ")) return new OtherRunError(`Cannot ${action}: Redis restarted or failed over`);
   if (message.startsWith("KEY ")) return new OtherKeyError(`Cannot ${action}: the cluster has another key`);
-  if (message.startsWith("OOM ")) return new StoreFullError(`Cannot ${action}: Redis is full (maxmemory): ${message}`);
+  if (message.startsWith("OOM ")) {
+    const told = `Cannot ${action}: Redis is full (maxmemory)`;
+    return new StoreFullError(`${told}: ${message}`, told);
+  }
   const reason = REASONS.find(([pattern]) => pattern.test(message))?.[1];
   if (reason !== undefined && (isDisconnection(message) || RETRIED.test(message)))
     return new StoreUnavailableError(`Cannot ${action}: ${reason}`);
   const command = script === undefined ? undefined : commandNamedIn(script, message);
-  const told = command === undefined ? message : `${message} (the command '${command}')`;
-  return new StoreUnavailableError(`Cannot ${action}: ${reason === undefined ? "" : `${reason}: `}${told}`);
+  const ofCommand = command === undefined ? "" : ` (the command '${command}')`;
+  const said = `${reason === undefined ? "" : `${reason}: `}${message}${ofCommand}`;
+  const told = `${reason ?? "Redis refuses it, and the log says why"}${ofCommand}`;
+  return new StoreUnavailableError(`Cannot ${action}: ${said}`, `Cannot ${action}: ${told}`);
 }
 
 /** Whether it says only that there is no connection, and not why. */

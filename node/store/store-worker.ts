@@ -206,7 +206,7 @@ export class StoreWorker {
     if (append === undefined || this.#appendFailure === "" || this.#shared.words[OUTCOME] !== FAILED) return;
     if (Atomics.load(this.#shared.words, ANSWERED) !== this.#asked) return;
     this.#append = undefined;
-    append.reject(new StoreUnavailableError(`Cannot append: ${this.#appendFailure}`));
+    append.reject(unavailable("append", this.#appendFailure));
     this.#appendFailure = "";
   }
 
@@ -216,7 +216,7 @@ export class StoreWorker {
         return this.#take(message.id)?.resolve(message.value);
       case "failed": {
         const pending = this.#take(message.id);
-        return pending?.reject(new StoreUnavailableError(`Cannot ${pending.action}: ${message.reason}`));
+        return pending?.reject(unavailable(pending.action, message.reason));
       }
       case "append failed":
         this.#appendFailure = message.reason || "no reason given";
@@ -263,6 +263,10 @@ export class StoreWorker {
     if (this.#append !== undefined) all.push(this.#append);
     this.#pending.clear();
     this.#append = undefined;
-    for (const { action, reject } of all) reject(new StoreUnavailableError(`Cannot ${action}: ${reason}`));
+    for (const { action, reject } of all) reject(unavailable(action, reason));
   }
+}
+
+function unavailable(action: string, reason: string): StoreUnavailableError {
+  return new StoreUnavailableError(`Cannot ${action}: ${reason}`, `Cannot ${action}: the log says why`);
 }

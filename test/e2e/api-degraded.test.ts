@@ -7,6 +7,7 @@
 import { execFileSync, spawnSync } from "node:child_process";
 import { describe, expect, test } from "vitest";
 
+import { freePort } from "../../scripts/free-port.ts";
 import { HttpClient } from "../support/http.ts";
 import { type NodeProcess, startNode } from "../support/node-process.ts";
 import { countsOf, freshPlayer, TTL_MS } from "../support/shared-node.ts";
@@ -132,4 +133,35 @@ describe.skipIf(!canLimit)("A full disk", () => {
     await using client = new HttpClient(again.url);
     expect((await client.profile(player)).json).toMatchObject({ region: "CA", gamemode: `GM${moves}` });
   });
+});
+
+test("Redis is away at the start: the log has its address, and nobody outside is told", async () => {
+  const [port, redisPort] = [await freePort(), await freePort()];
+  let kill: ((signal: NodeJS.Signals) => boolean) | undefined;
+  const starting = startNode({
+    env: { HEADCOUNT_PORT: `${port}`, HEADCOUNT_REDIS_URL: `redis://127.0.0.1:${redisPort}` },
+    onSpawn: (by) => (kill = by),
+  }).catch(String);
+  await using http = new HttpClient(`http://127.0.0.1:${port}`);
+  const readiness = await until("it says why it is not ready", async () => {
+    const answer = await http.get("/readyz").catch(() => undefined);
+    return answer?.text.includes("cannot be reached") === true && answer;
+  });
+  const answers = [
+    readiness,
+    await http.get("/v1/players"),
+    await http.get("/v1/regions"),
+    await http.get("/v1/regions/CA/gamemode"),
+    await http.profile(freshPlayer()),
+    await http.report(freshPlayer(), { region: "CA", gamemode: "GM01" }),
+    await http.heartbeat(freshPlayer()),
+    await http.remove(freshPlayer()),
+    await http.reports([{ profileId: freshPlayer(), region: "CA", gamemode: "GM01" }]),
+  ];
+  for (const { status, headers, text } of answers) {
+    expect([status, headers["retry-after"], headers["cache-control"]], text).toEqual([503, "1", "no-store"]);
+    expect(text).not.toMatch(/\d{4,}|127\.0|ECONN|redis:/);
+  }
+  kill?.("SIGKILL");
+  expect(await starting).toContain(`${redisPort}`);
 });

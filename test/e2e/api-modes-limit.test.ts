@@ -34,11 +34,13 @@ test.concurrent("The 1025th distinct mode is refused, and says why", async () =>
 
   const [player, newcomer] = [itemAt(first, 0).profileId, freshPlayer()];
   for (const profileId of [player, newcomer]) {
-    expectError(await http.report(profileId, { region: "CA", gamemode: "one.more" }), 400, /1,?024/);
+    const refused = await http.report(profileId, { region: "CA", gamemode: "one.more" });
+    expectError(refused, 503, /1,?024/);
+    expect(refused.headers["retry-after"]).toBe("1");
     const { json } = await http.reports([{ profileId, region: "CA", gamemode: "one.more" }, ...first.slice(1, 3)]);
     expect(json).toMatchObject({
       accepted: 2,
-      rejected: [{ index: 0, code: "400", message: expect.stringMatching(/1,?024/) }],
+      rejected: [{ index: 0, code: "503", message: expect.stringMatching(/1,?024/) }],
     });
   }
   // Who was refused is where it was.
@@ -59,7 +61,7 @@ test.concurrent("The limit and the modes outlive a restart", async () => {
   await using again = await startNode({ dataDir: node.dataDir });
   await using http = new HttpClient(again.url);
   expect((await http.top("CA")).json).toMatchObject({ players: MODES_MAX });
-  expectError(await http.report(freshPlayer(), { region: "CA", gamemode: "one.more" }), 400, /1,?024/);
+  expectError(await http.report(freshPlayer(), { region: "CA", gamemode: "one.more" }), 503, /1,?024/);
   expect((await http.report(freshPlayer(), { region: "CA", gamemode: "made.up-7" })).status).toBe(200);
 });
 
@@ -68,7 +70,7 @@ test.concurrent("A mode in which nobody has been for a session's life is forgott
   await using http = new HttpClient(node.url);
   const players = rows(MODES_MAX);
   await http.reports(players);
-  expectError(await http.report(freshPlayer(), { region: "CA", gamemode: "one.more" }), 400, /1,?024/);
+  expectError(await http.report(freshPlayer(), { region: "CA", gamemode: "one.more" }), 503, /1,?024/);
   await until("the players have gone silent and a mode was forgotten", async () => {
     const { status } = await http.report(freshPlayer(), { region: "FR", gamemode: "one.more" });
     return status === 200;

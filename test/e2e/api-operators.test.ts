@@ -3,13 +3,14 @@
 import { readFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
 
-import { HttpClient, JSON_TYPE } from "../support/http.ts";
+import { gamemodePath, HttpClient, JSON_TYPE, rawRequest } from "../support/http.ts";
 import { startNode } from "../support/node-process.ts";
 import { freshPlayer, freshRegion, shareNode } from "../support/shared-node.ts";
 import { until } from "../support/until.ts";
 
 const shared = shareNode();
 
+const ICON = expect.stringMatching(/^<svg [^]*<\/svg>$/);
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
 const { version } = JSON.parse(readFileSync(new URL("../../package.json", import.meta.url), "utf8"));
 
@@ -126,6 +127,55 @@ describe("GET /metrics", () => {
     }
   });
 
+  test("counts every answer under one label of its call, and times every call", async () => {
+    const [player, region] = [freshPlayer(), freshRegion()];
+    const gamemode = gamemodePath(player);
+    const report = { region, gamemode: "GM01" };
+    await shared.http.report(player, report);
+    await shared.http.report(player, { ...report, region: "XX" });
+    await shared.http.report(player, { ...report, gamemode: "x".repeat(5000) });
+    await shared.http.request("POST", gamemode, { body: "x" });
+    await shared.http.request("HEAD", gamemode);
+    await shared.http.request("PATCH", gamemode);
+    await shared.http.request("OPTIONS", gamemode);
+    await shared.http.heartbeat(player);
+    await shared.http.heartbeat("no-id");
+    await shared.http.get("/v1/nothing");
+    await shared.http.get("/docs");
+    const head = `POST ${gamemode} HTTP/1.1\r\nhost: h\r\ncontent-length: 2\r\nconnection: close\r\nexpect: the best`;
+    expect((await rawRequest(shared.node.url, `${head}\r\n\r\n{}`))?.status).toBe(417);
+    await shared.http.remove(player); // the next test counts players
+    const [path, heartbeat] = ["/v1/profiles/{profileId}/gamemode", "/v1/profiles/{profileId}/heartbeat"];
+    const counted = [
+      ...[200, 400, 413, 415].map((status) => [`POST ${path}`, status] as const),
+      [`GET ${path}`, 200],
+      [`* ${path}`, 405],
+      [`OPTIONS ${path}`, 204],
+      [`PUT ${heartbeat}`, 204],
+      [`PUT ${heartbeat}`, 400],
+      ["none", 404],
+      ["GET /docs", 200],
+      ["GET /metrics", 200],
+      ["malformed", 417],
+    ] as const;
+    const { samples } = await until("all are counted", async () => {
+      const seen = await read();
+      const areAll = counted.every(([route, status]) => {
+        const name = `headcount_http_requests_total{route="${route}",status="${status}"} `;
+        return seen.samples.some((line) => line.startsWith(name) && Number(line.slice(name.length)) > 0);
+      });
+      return areAll && seen;
+    });
+    const routes = new Set(
+      samples.map((line) => /route="([^"]*)"/.exec(line)?.[1]).filter((route) => route !== undefined),
+    );
+    for (const route of routes) expect(route).toMatch(/^(?:none|malformed|(?:[A-Z]+|\*) \/[\w/{}.-]*)$/);
+    for (const route of [`POST ${path}`, `GET ${path}`, `PUT ${heartbeat}`, "GET /metrics", "GET /readyz"])
+      expect(
+        samples.some((line) => line.startsWith(`headcount_request_duration_seconds_count{route="${route}"} `)),
+      ).toBe(true);
+  });
+
   test("shows what happened: players connected, and more requests than before", async () => {
     const values = async () => {
       const { samples } = await read();
@@ -157,6 +207,7 @@ test.each(["/docs", "/docs/"])("GET %s is a page of documentation that loads", a
   }
   expect([answer.status, answer.headers["content-type"]]).toEqual([200, expect.stringMatching(/^text\/html/)]);
   expect(answer.text).toMatch(/<html/i);
+  expect(answer.text).toContain("<title>Headcount</title>");
   const assets = Array.from(
     answer.text.matchAll(/(?:src|href)="([^"#]+)"/g),
     ([, target = ""]) => new URL(target, new URL(path, shared.node.url)),
@@ -164,6 +215,38 @@ test.each(["/docs", "/docs/"])("GET %s is a page of documentation that loads", a
   expect(assets.length).toBeGreaterThan(0);
   for (const asset of assets) {
     expect(asset.origin, "offline: nothing from elsewhere").toBe(shared.node.url);
-    expect((await shared.http.get(asset.pathname)).status, asset.pathname).toBe(200);
+    const { status, headers, text } = await shared.http.get(asset.pathname);
+    expect(status, asset.pathname).toBe(200);
+    if (asset.pathname.endsWith(".svg")) expect([headers["content-type"], text]).toEqual(["image/svg+xml", ICON]);
+    if (!asset.pathname.endsWith("swagger-initializer.js")) continue;
+    const [, logo = ""] = /data:image\/svg\+xml;base64,([\w+/=]+)/.exec(text) ?? [];
+    expect(Buffer.from(logo, "base64").toString(), "a logo of our own").toMatch(/^<svg .*>Headcount<\/text><\/svg>$/s);
   }
 });
+
+test("The examples of the description can be tried, and tried again", async () => {
+  const { paths } = (await shared.http.get("/openapi.json")).json;
+  for (const [path, { post }] of Object.entries<{ post?: Operation }>(paths)) {
+    if (post === undefined) continue;
+    const { example, examples } = post.requestBody.content["application/json"];
+    const json = example ?? Object.values(examples ?? {})[0]?.value;
+    expect(json, path).toBeTypeOf("object");
+    const filled = path.replace("{profileId}", freshPlayer());
+    const answers = [
+      await shared.http.request("POST", filled, { json }),
+      await shared.http.request("POST", filled, { json }),
+      await shared.http.request("POST", filled, { json: JSON.parse(JSON.stringify(json).replace("GM01", "GM02")) }),
+    ];
+    expect(answers.map(({ status }) => status)).toEqual([200, 200, 200]);
+    for (const { json: told } of answers) expect(told.accepted ?? 1).toBe(1);
+    if (path.includes("{")) expect(answers.map(({ json: told }) => told.changed)).toEqual([true, false, true]);
+  }
+});
+
+interface Operation {
+  readonly requestBody: {
+    readonly content: {
+      readonly "application/json": { readonly example?: object; readonly examples?: Record<string, { value: object }> };
+    };
+  };
+}

@@ -22,6 +22,7 @@ const SETTINGS = [
   "HEADCOUNT_REQUEST_DEADLINE_MS",
   "HEADCOUNT_LOG_LEVEL",
   "HEADCOUNT_KEEP_ALIVE_MS",
+  "HEADCOUNT_CORS_ORIGINS",
 ] as const;
 
 const BAD: readonly (readonly [variable: string, value: string, expected: RegExp])[] = [
@@ -52,8 +53,13 @@ const BAD: readonly (readonly [variable: string, value: string, expected: RegExp
   ["HEADCOUNT_LOG_LEVEL", "in\nfo\u001b[31m", /info/],
 ];
 
+const BAD_ORIGINS = ["play.example", "https://play.example/", "https://a.example,*", ""];
+
 describe("A bad setting stops the start in one line that names it", () => {
-  test.concurrent.each(BAD)("%s=%j", async (variable, value, expected) => {
+  test.concurrent.each([
+    ...BAD,
+    ...BAD_ORIGINS.map((value) => ["HEADCOUNT_CORS_ORIGINS", value, /scheme:\/\/host.*comma-separated/] as const),
+  ])("%s=%j", async (variable, value, expected) => {
     const { code, stdout, stderr } = await runToExit({ env: { [variable]: value } });
     expect(code).toBeGreaterThan(0);
     expect(stdout).toBe("");

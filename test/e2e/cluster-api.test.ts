@@ -176,7 +176,7 @@ describe.skipIf(!hasRedis)("A cluster of three nodes", () => {
       expect(valueOf("expulsions_total")).toBe(0);
       expect(valueOf("peer_batches_total")).toBeGreaterThan(0);
       for (const line of text.split("\n").filter((each) => each !== "" && !each.startsWith("#")))
-        expect(line).toMatch(/^headcount_[a-z0-9_]+(\{[^}]*\})? \S+$/);
+        expect(line).toMatch(/^headcount_[a-z0-9_]+(\{(?:\w+="[^"]*",?)+\})? \S+$/);
     }
   });
 

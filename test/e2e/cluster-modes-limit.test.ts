@@ -37,7 +37,7 @@ test.runIf(hasRedis)(
     await accepted(cluster, b, rows(400, 400));
     await accepted(cluster, c, rows(MODES_MAX - 800, 800));
     for (const id of cluster.ids) {
-      expectError(await report(cluster, id, `one.more-${id}`), 400, /1,?024/);
+      expectError(await report(cluster, id, `one.more-${id}`), 503, /1,?024/);
       for (const known of ["made.up-0", "made.up-500", "made.up-1023"])
         expect((await report(cluster, id, known)).status).toBe(200);
     }
@@ -54,7 +54,7 @@ test.runIf(hasRedis)(
       expect(await cluster.metric(id, "partitions_unreadable")).toBe(0);
       expect(await cluster.metric(id, "players_in_reserved_mode")).toBe(0);
       expect(await cluster.metric(id, "modes")).toBe(MODES_MAX);
-      expectError(await report(cluster, id, "one.more"), 400, /1,?024/);
+      expectError(await report(cluster, id, "one.more"), 503, /1,?024/);
     }
   },
 );
@@ -63,7 +63,7 @@ test.runIf(hasRedis)(`a mode that nobody is in makes room, at every node${WHY}`,
   await using cluster = await startCluster({ ids: ["a", "b"] });
   const [first, ...others] = nonEmpty(rows(MODES_MAX, 0));
   await accepted(cluster, "a", [first, ...others]);
-  expectError(await report(cluster, "b", "one.more"), 400, /1,?024/);
+  expectError(await report(cluster, "b", "one.more"), 503, /1,?024/);
   expect((await cluster.http("b").report(first.profileId, { region: "CA", gamemode: "made.up-1" })).status).toBe(200);
   await until(
     "the mode that was left has made room",
@@ -75,7 +75,7 @@ test.runIf(hasRedis)(`a mode that nobody is in makes room, at every node${WHY}`,
     { limitMs: 60_000, intervalMs: 250 },
   );
   await until("the other node knows it", async () => (await report(cluster, "a", "one.more")).status === 200);
-  expectError(await report(cluster, "a", "made.up-0"), 400, /1,?024/);
+  expectError(await report(cluster, "a", "made.up-0"), 503, /1,?024/);
 });
 
 test.runIf(hasRedis)(`with Redis away, modes that are known go on, and others get 503${WHY}`, async () => {

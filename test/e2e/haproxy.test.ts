@@ -10,9 +10,10 @@ import { expect, onTestFinished, test } from "vitest";
 import { nonEmpty } from "../../simulator/item-at.ts";
 import { startCluster, untilAgreed } from "../support/cluster.ts";
 import { freePort } from "../../scripts/free-port.ts";
-import { gamemodePath, HttpClient } from "../support/http.ts";
+import { gamemodePath, HttpClient, rawRequest } from "../support/http.ts";
 import { type NodeProcess, PROJECT_DIR, startNode } from "../support/node-process.ts";
 import { hasRedis } from "../support/redis-server.ts";
+import { expectError } from "../support/shared-node.ts";
 import { until } from "../support/until.ts";
 
 const hasHaproxy = spawnSync("haproxy", ["-v"]).status === 0;
@@ -58,14 +59,46 @@ test.runIf(hasHaproxy)(
   async () => {
     const server = await StubNode.start();
     await using balancer = await Balancer.start([server.address, "127.0.0.1:9", "127.0.0.1:9"]);
-    await using client = new HttpClient(balancer.url);
-    const { status } = await client.request("GET", "/metrics");
-    expect(status).toBe(404);
+    await using client = new HttpClient(balancer.url, 1, () => {});
+    for (const path of [
+      "/metrics",
+      "/%6Detrics",
+      "/%6d%65%74%72%69%63%73",
+      "/metrics?x",
+      "/metrics%20",
+      "/metrics%3Fx",
+    ])
+      for (const method of ["GET", "HEAD", "POST"]) {
+        const answer = await client.request(method, path);
+        expect([answer.status, answer.headers["cache-control"]], `${method} ${path}`).toEqual([404, "no-store"]);
+        if (method !== "HEAD") expectError(answer, 404, /ask a node itself/);
+      }
+    expect((await rawRequest(balancer.url, "GET /metrics#x HTTP/1.0\r\n\r\n"))?.status).toBeOneOf([400, 404]);
+    expect(server.requests).toBe(0);
+    expect((await client.request("GET", "/metricsx")).status).toBe(200);
     server.isReady = false;
     await until("the balancer says so", async () => (await client.request("GET", "/balancer")).status === 503);
-    expect((await client.request("GET", "/v1/players")).status).toBe(503);
+    const refused = await client.request("GET", "/v1/players");
+    expectError(refused, 503, /no node can answer/);
+    expect(refused.headers).toMatchObject({ "retry-after": "1", "cache-control": "no-store" });
   },
 );
+
+test.runIf(hasHaproxy)(`haproxy.cfg: what the balancer says itself has the form of a node's errors${WHY}`, async () => {
+  const server = await StubNode.start();
+  await using balancer = await Balancer.start([server.address]);
+  await using client = new HttpClient(balancer.url, 1, () => {});
+  server.isBreakingOff = true;
+  const broken = await client.request("POST", "/v1/reports", { json: { reports: [] } });
+  expect(broken.status).toBeOneOf([502, 503]);
+  expectError(broken, broken.status, /try again soon/);
+  expect(broken.headers["retry-after"]).toBe("1");
+  server.isBreakingOff = false;
+  server.isSilent = true;
+  const late = await client.request("GET", "/v1/players");
+  expectError(late, 504, /in time/);
+  expect(late.headers["retry-after"]).toBe("1");
+});
 
 test.runIf(hasHaproxy)(`haproxy.cfg: a node that ends on SIGTERM fails no request${WHY}`, async () => {
   await using first = await startNode();
@@ -112,7 +145,12 @@ class Balancer implements AsyncDisposable {
     // Without an address a name is looked for that does not exist here; a closed port is the same to the balancer.
     const environment = { NODE_1: "127.0.0.1:9", NODE_2: "127.0.0.1:9", NODE_3: "127.0.0.1:9", ...addresses };
     this.child = spawn("haproxy", ["-db", "-f", join(PROJECT_DIR, "deploy/haproxy.cfg")], {
-      env: { PATH: process.env["PATH"], BALANCER_BIND: `127.0.0.1:${port}`, ...environment },
+      env: {
+        PATH: process.env["PATH"],
+        BALANCER_BIND: `127.0.0.1:${port}`,
+
+        ...environment,
+      },
       stdio: ["ignore", "pipe", "ignore"],
     });
     this.child.stdout.setEncoding("utf8").on("data", (text: string) => (this.log += text));
@@ -140,6 +178,10 @@ class Balancer implements AsyncDisposable {
 /** Answers everything, and on /readyz what it is told to. */
 class StubNode {
   isReady = true;
+  /** Closes connections instead of answering. */
+  isBreakingOff = false;
+  /** Answers nothing but /readyz. */
+  isSilent = false;
   /** Not counting /readyz. */
   requests = 0;
   private readonly server: Server;
@@ -148,6 +190,8 @@ class StubNode {
     this.server = createServer((request, response) => {
       if (request.url === "/readyz") response.statusCode = this.isReady ? 200 : 503;
       else this.requests++;
+      if (request.url !== "/readyz" && this.isBreakingOff) return request.socket.destroy();
+      if (request.url !== "/readyz" && this.isSilent) return;
       request.resume().on("end", () => response.end("{}"));
     });
     onTestFinished(() => {
@@ -183,7 +227,7 @@ class Traffic implements AsyncDisposable {
   private readonly clients: Promise<void>[];
 
   constructor(url: string, count: number) {
-    this.client = new HttpClient(url, count);
+    this.client = new HttpClient(url, count, () => {}); // stubs answer too
     this.clients = Array.from({ length: count }, (_, index) => this.run(index));
   }
 

@@ -28,7 +28,13 @@ export async function recordingApp(): Promise<{ readonly app: FastifyInstance; r
   };
   const ready = { status: { kind: "ready" }, settings: readSettings({}), registerMetrics: () => undefined };
   const service = { ...ready, entry } as unknown as Service;
-  const context = { service, metrics: new Metrics(service), log: pino({ level: "silent" }), version: "0.0.0" };
+  const context = {
+    service,
+    metrics: new Metrics(service),
+    log: pino({ level: "silent" }),
+    version: "0.0.0",
+    cors: undefined,
+  };
   const { app } = await makeApp(context, true);
   return { app, taken };
 }

@@ -126,9 +126,14 @@ export class ClusterProcesses<SetUp extends RedisSetUp = RedisServer> implements
     return (await this.http(id).get("/readyz")).json;
   }
 
-  /** A metric without labels. */
+  /** A metric without labels, as it is now: what a node tells may have been collected before it was asked. */
   async metric(id: string, name: string): Promise<number> {
-    const { text } = await this.http(id).get("/metrics");
+    const ask = async (): Promise<string> => (await this.http(id).get("/metrics")).text;
+    const before = await ask();
+    const text = await until("metrics are collected anew", async () => {
+      const told = await ask();
+      return told !== before && told; // each collection counts the request before it
+    });
     const value = new RegExp(`^headcount_${name} (\\S+)$`, "m").exec(text)?.[1];
     if (value === undefined) throw new Error(`There is no metric headcount_${name}:\n${text}`);
     return Number(value);

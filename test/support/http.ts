@@ -3,6 +3,8 @@
 import { connect } from "node:net";
 import { Pool } from "undici";
 
+import { checkDescribed } from "./described.ts";
+
 export interface Answer {
   readonly status: number;
   readonly headers: Readonly<Record<string, string | string[] | undefined>>;
@@ -34,8 +36,11 @@ export const NO_CACHE = { headers: { "cache-control": "no-cache" } } as const;
 /** A pool of connections to one node. Paths are sent as they are given: nothing is normalized or escaped. */
 export class HttpClient implements AsyncDisposable {
   readonly #pool: Pool;
+  readonly #check: typeof checkDescribed;
 
-  constructor(url: string, connections = 32) {
+  /** @param check what is asked of every answer; else it must be as the service is described */
+  constructor(url: string, connections = 32, check = checkDescribed) {
+    this.#check = check;
     this.#pool = new Pool(url, { connections, pipelining: 1 });
   }
 
@@ -52,6 +57,7 @@ export class HttpClient implements AsyncDisposable {
       signal: signal ?? null,
     });
     const text = await answer.body.text();
+    this.#check(method, path, { status: answer.statusCode, headers: answer.headers, text });
     return {
       status: answer.statusCode,
       headers: answer.headers,

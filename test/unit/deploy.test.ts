@@ -137,6 +137,18 @@ test("deploy/haproxy.cfg names the nodes of docker-compose.yml, and their port",
     "./deploy/haproxy.cfg:/usr/local/etc/haproxy/haproxy.cfg:ro",
   ]);
 });
+test("deploy/haproxy.cfg: what the balancer says itself has the form of a node's errors", () => {
+  const said = [
+    ...read("deploy/haproxy.cfg").matchAll(/^\s*http-error status (\d+) content-type "(.+?)" string '(.+?)' (.+)$/gm),
+  ];
+  expect(said.map(([, status]) => status)).toEqual(["400", "403", "404", "408", "500", "502", "503", "504"]);
+  for (const [, status = "", type, body = "", headers] of said) {
+    expect(type).toBe("application/json; charset=utf-8");
+    expect(JSON.parse(body)).toEqual({ code: status, message: expect.stringMatching(/./) });
+    const isForNow = ["502", "503", "504"].includes(status);
+    expect(headers).toBe(`hdr cache-control no-store${isForNow ? " hdr retry-after 1" : ""}`);
+  }
+});
 
 test("Dockerfile: the base is pinned to the Node that the tests run on", () => {
   const bases = all("FROM").map(([image]) => image);

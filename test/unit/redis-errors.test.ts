@@ -1,6 +1,7 @@
 /** What an operator reads when Redis fails: the reason in plain words, and nothing of the client's own settings. */
 import { expect, test } from "vitest";
 
+import { toldOf } from "../../cluster/ports/record-store.ts";
 import { unavailable } from "../../node/redis/redis-errors.ts";
 
 /** What ioredis says of itself. No such setting is ours, so no reader can change it. */
@@ -25,6 +26,26 @@ test("unavailable() says why there is no connection, where that is known", () =>
   expect(unavailable("append", error, { connectionError }).message).toBe(
     "Cannot append: Redis cannot be reached: connect ECONNREFUSED 127.0.0.1:6379",
   );
+});
+
+test.each([
+  ["connect ECONNREFUSED 10.0.0.1:6379", "Cannot append: Redis cannot be reached"],
+  ["getaddrinfo ENOTFOUND redis.internal", "Cannot append: Redis cannot be reached"],
+  [
+    "NOREPLICAS Not enough good replicas to write.",
+    "Cannot append: Redis has too few replicas (min-replicas-to-write)",
+  ],
+  ["OOM command not allowed when used memory > 'maxmemory'.", "Cannot append: Redis is full (maxmemory)"],
+  ["WRONGPASS invalid username-password pair", "Cannot append: Redis does not accept the user or the password"],
+  ["ERR at 10.0.0.1:6379: something new", "Cannot append: Redis refuses it, and the log says why"],
+])("unavailable() tells nobody addresses and what Redis said: %s", (said, told) => {
+  const error = unavailable("append", new Error(said), { connectionError: undefined });
+  expect(toldOf(error)).toBe(told);
+  expect(error.message).toContain(said);
+});
+
+test("toldOf() tells nothing of what is no fault of the store's", () => {
+  expect(toldOf(new Error("/secret/path"))).toBe("the store fails: the log says how");
 });
 
 test("unavailable() keeps what Redis said", () => {

@@ -1,4 +1,5 @@
 import { expect, test } from "vitest";
+import { StoreUnavailableError } from "../../cluster/ports/record-store.ts";
 import { StoreHealth, type StoreHealthEvent } from "../../cluster/records/store-health.ts";
 
 class Subject {
@@ -40,6 +41,15 @@ test("StoreHealth tells a fault once, and another fault again", () => {
     { kind: "store fault", reason: "no room", partitionsAhead: 3 },
   ]);
   expect(subject.health.reason).toBe("no room");
+});
+test("StoreHealth has what anybody may be told of the fault, until all is well", () => {
+  const subject = new Subject();
+  subject.health.onFault(new StoreUnavailableError("Cannot append: 10.0.0.1:6379 is away", "Cannot append"));
+  expect(subject.health.told).toBe("Cannot append");
+  subject.health.onFault(new Error("10.0.0.1:6379"));
+  expect(subject.health.told).not.toContain("10.0.0.1");
+  subject.pass(2000);
+  expect(subject.health.told).toBeUndefined();
 });
 test("StoreHealth tells that all is well once nothing has failed for more than a second", () => {
   const subject = new Subject();

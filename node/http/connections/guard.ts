@@ -41,6 +41,7 @@ function refuse(response: ServerResponse, [status, message]: Refusal): void {
   const body = refusalBody(status, message);
   if (status === 503) response.setHeader("retry-after", RETRY_AFTER_S);
   response.writeHead(status, {
+    "cache-control": "no-store",
     "content-type": JSON_TYPE,
     "content-length": Buffer.byteLength(body),
     connection: "close",

@@ -58,6 +58,6 @@ export function tooLate(requestMs: number): readonly [status: number, message: s
 /** A whole answer, after which the connection ends. */
 export function lastAnswer(status: number, message: string): string {
   const body = refusalBody(status, message);
-  const head = `HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\ncontent-type: ${JSON_TYPE}\r\n`;
+  const head = `HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\ncache-control: no-store\r\ncontent-type: ${JSON_TYPE}\r\n`;
   return `${head}content-length: ${Buffer.byteLength(body)}\r\n${dateLine.text()}Connection: close\r\n\r\n${body}`;
 }

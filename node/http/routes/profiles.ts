@@ -7,8 +7,21 @@ import type { Done, Place, Refused } from "../../../cluster/ports/rows.ts";
 import { MODES_MAX } from "../../../engine/modes.ts";
 import { emptyProfileId, parseProfileId } from "../../../engine/profile-id.ts";
 import { REGIONS, regionOf } from "../../../engine/regions.ts";
-import { ErrorAnswer, Nothing, ProfileAnswer, Renewed, ReportAnswer, TryAgainAnswer } from "../answers.ts";
-import { Answers, type Context, ignoreBodies, type Reply } from "../http.ts";
+import {
+  Counted,
+  ErrorAnswer,
+  Nothing,
+  NoRoomAnswer,
+  NotFoundAnswer,
+  NotJsonAnswer,
+  ProfileAnswer,
+  Renewed,
+  ReportAnswer,
+  TooLargeAnswer,
+  TryAgainAnswer,
+} from "../answers.ts";
+import { ignoreBodies } from "../body.ts";
+import { Answers, type Context, type Reply, routeLabel } from "../http.ts";
 import type { Service } from "../../service.ts";
 import { ProfileParams, refusal, RemovalQuery, ReportBody } from "../../values.ts";
 
@@ -20,8 +33,9 @@ export const REFUSALS = {
     message: () => "the node that has this player could not be asked in time: try again soon",
   },
   "no room for the mode": {
-    status: 400,
-    message: (mode: string) => refusal("gamemode", `one of the ${MODES_MAX} in use (there is room for no more)`, mode),
+    status: 503, // a mode that nobody is in makes room when it is needed
+    message: (mode: string) =>
+      `${refusal("gamemode", `one of the ${MODES_MAX} in use (there is room for no more just now)`, mode)}: try again soon`,
   },
   "mode not known": { status: 503, message: () => "the game mode cannot be looked up just now: try again soon" },
   "no room for the player": { status: 503, message: () => "there is no room for another player: try again later" },
@@ -75,26 +89,27 @@ export class ProfileCalls {
   private readonly toRemove: Answers;
 
   constructor(context: Context) {
-    const answersOf = (call: string): Answers => new Answers(context.metrics, call);
+    const answersOf = (method: string, url: string): Answers => new Answers(context, routeLabel(method, url));
     this.context = context;
-    this.toReport = answersOf(`POST ${REPORT_ROUTE}`);
-    this.toFind = answersOf(`GET ${REPORT_ROUTE}`);
-    this.toRenew = answersOf(`PUT ${HEARTBEAT_ROUTE}`);
-    this.toRemove = answersOf(`DELETE ${REPORT_ROUTE}`);
+    this.toReport = answersOf("POST", REPORT_ROUTE);
+    this.toFind = answersOf("GET", REPORT_ROUTE);
+    this.toRenew = answersOf("PUT", HEARTBEAT_ROUTE);
+    this.toRemove = answersOf("DELETE", REPORT_ROUTE);
   }
 
   report(profileId: string, body: ReportBody, reply: Reply): void {
     const { service, metrics } = this.context;
     const answers = this.toReport;
     if (!answers.isServing(service, reply)) return;
-    const startedMs = metrics.startTiming();
+    const startedMs = answers.startTiming();
     parseProfileId(profileId, id);
     const { region, gamemode, seq = NO_SEQ } = body;
     const request = { operation: "report", id, region: regionOf(region), mode: gamemode, seq } as const;
     service.entry.submit(request, (outcome) => {
       if (outcome.kind === "refused") {
         metrics.totals.rejected++;
-        return answers.refuse(reply, REFUSALS[outcome.reason].status, REFUSALS[outcome.reason].message(gamemode));
+        const { status, message } = REFUSALS[outcome.reason];
+        return answers.refuse(reply, status, message(gamemode), startedMs);
       }
       const { isRemembered } = outcome;
       const effect = outcome.effect as ReportEffect;
@@ -102,42 +117,42 @@ export class ProfileCalls {
       const where =
         effect === "late" ? standing(outcome.place) : `"region":"${region.toUpperCase()}","gamemode":"${gamemode}"`;
       const renewInMs = isRemembered ? service.pace.renewMs() : service.pace.retryMs();
-      metrics.observe("report", startedMs);
       // Everything in it was checked for its form, so nothing needs to be escaped.
       const start = `{"profileId":"${profileId.toLowerCase()}",${where},"changed":${effect === "changed"}`;
-      answers.json(reply, isRemembered ? 200 : 202, `${start},"renewInMs":${renewInMs}}`);
+      answers.json(reply, isRemembered ? 200 : 202, `${start},"renewInMs":${renewInMs}}`, startedMs);
     });
   }
 
   find(profileId: string, reply: Reply): void {
     const { service } = this.context;
     const answers = this.toFind;
-    this.ask(answers, "find", profileId, reply, ({ effect, place }) => {
+    this.ask(answers, "find", profileId, reply, ({ effect, place }, startedMs) => {
       if (effect !== "found" || place === undefined)
-        return answers.refuse(reply, 404, notConnected(profileId, service));
+        return answers.refuse(reply, 404, notConnected(profileId, service), startedMs);
       const lastSeen = new Date(Date.now() - place.ageMs).toISOString();
       const region = REGIONS[place.region];
       const found = { profileId: profileId.toLowerCase(), region, gamemode: place.mode, lastSeen };
-      answers.json(reply, 200, JSON.stringify(found));
+      answers.json(reply, 200, JSON.stringify(found), startedMs);
     });
   }
 
   renew(profileId: string, reply: Reply): void {
     const { service, metrics } = this.context;
     const answers = this.toRenew;
-    this.ask(answers, "renew", profileId, reply, ({ effect, isRemembered }) => {
-      if (effect !== "renewed") return answers.refuse(reply, 404, notConnected(profileId, service));
+    this.ask(answers, "renew", profileId, reply, ({ effect, isRemembered }, startedMs) => {
+      if (effect !== "renewed") return answers.refuse(reply, 404, notConnected(profileId, service), startedMs);
       metrics.totals.heartbeats++;
       const { pace } = service;
       // Where the store cannot be written the player should report again soon: only a report can be stored.
-      answers.empty(reply.header("renew-in-ms", isRemembered ? pace.renewMs() : pace.retryMs()), 204);
+      reply.header("renew-in-ms", isRemembered ? pace.renewMs() : pace.retryMs());
+      answers.empty(reply, 204, startedMs);
     });
   }
 
   remove(profileId: string, { seq = NO_SEQ }: Static<typeof RemovalQuery>, reply: Reply): void {
-    const answer = ({ effect, isRemembered }: Done): void => {
+    const answer = ({ effect, isRemembered }: Done, startedMs: number): void => {
       if (effect === "removed") this.context.metrics.totals.removals++;
-      this.toRemove.empty(reply, isRemembered ? 204 : 202);
+      this.toRemove.empty(reply, isRemembered ? 204 : 202, startedMs);
     };
     this.ask(this.toRemove, "remove", profileId, reply, answer, seq);
   }
@@ -148,16 +163,17 @@ export class ProfileCalls {
     operation: "find" | "renew" | "remove",
     profileId: string,
     reply: Reply,
-    answer: (done: Done) => void,
+    answer: (done: Done, startedMs: number) => void,
     seq = NO_SEQ,
   ): void {
     const { service } = this.context;
     if (!answers.isServing(service, reply)) return;
+    const startedMs = answers.startTiming();
     parseProfileId(profileId, id);
     service.entry.submit({ operation, id, region: 0, mode: "", seq }, (outcome) => {
-      if (outcome.kind === "done") return answer(outcome);
+      if (outcome.kind === "done") return answer(outcome, startedMs);
       const { status, message } = REFUSALS[outcome.reason];
-      answers.refuse(reply, status, message(""));
+      answers.refuse(reply, status, message(""), startedMs);
     });
   }
 }
@@ -177,30 +193,35 @@ const COMMON = { params: ProfileParams, tags: ["players"] };
 const NOT_NOW = { 400: ErrorAnswer, 503: TryAgainAnswer };
 const REPORT_SCHEMA = {
   ...COMMON,
+  operationId: "report",
   summary: "Report where a player is",
   body: ReportBody,
   response: {
     200: ReportAnswer,
     202: Type.Unsafe({ ...ReportAnswer, description: "Counted, but the store cannot be written just now" }),
-    413: ErrorAnswer,
-    415: ErrorAnswer,
+    413: TooLargeAnswer,
+    415: NotJsonAnswer,
     ...NOT_NOW,
+    503: NoRoomAnswer,
   },
 };
 const FIND_SCHEMA = {
   ...COMMON,
+  operationId: "findPlayer",
   summary: "Where a player is",
-  response: { 200: ProfileAnswer, 404: ErrorAnswer, ...NOT_NOW },
+  response: { 200: ProfileAnswer, 404: NotFoundAnswer, ...NOT_NOW },
 };
 const HEARTBEAT_SCHEMA = {
   ...COMMON,
+  operationId: "renewSession",
   summary: "Renew a player's session",
-  response: { 204: Renewed, 404: ErrorAnswer, 413: ErrorAnswer, ...NOT_NOW },
+  response: { 204: Renewed, 404: NotFoundAnswer, 413: TooLargeAnswer, ...NOT_NOW },
 };
 const REMOVE_SCHEMA = {
   ...COMMON,
+  operationId: "disconnect",
   summary: "Disconnect a player",
   description: "With `seq`, only where no newer one was seen of the player; who stays is answered the same.",
   querystring: RemovalQuery,
-  response: { 202: Nothing, 204: Nothing, 413: ErrorAnswer, ...NOT_NOW },
+  response: { 202: Counted, 204: Nothing, 413: TooLargeAnswer, ...NOT_NOW },
 };

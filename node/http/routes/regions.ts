@@ -2,17 +2,27 @@
 import type { FastifyInstance } from "fastify";
 import type { Static } from "typebox";
 import { REGIONS, regionOf } from "../../../engine/regions.ts";
-import { ErrorAnswer, PlayersAnswer, RegionsAnswer, TopAnswer, TryAgainAnswer, Unchanged } from "../answers.ts";
+import {
+  ErrorAnswer,
+  PlayersAnswer,
+  RegionsAnswer,
+  StillSo,
+  TopAnswer,
+  TryAgainAnswer,
+  Unchanged,
+} from "../answers.ts";
 import type { RegionCounts, Wholeness } from "../../entry.ts";
-import { Answers, type Context, type Reply } from "../http.ts";
-import { Clock, isTagNamed, PopularModes } from "../popular-modes.ts";
+import { Answers, type Context, type Reply, routeLabel } from "../http.ts";
+import { Clock, PopularModes } from "../popular-modes.ts";
+import { weakTagOf } from "../tags.ts";
 import { RegionParams, TopQuery } from "../../values.ts";
 
 const TOP_ROUTE = "/v1/regions/:region/gamemode";
-const MAX_AGE = "public, max-age=1";
+/** What everybody may know is the same for everybody, for a second. */
+const SHARED = "public, max-age=1";
 
 export function registerRegions(app: FastifyInstance, context: Context): PopularModesCall {
-  const { service, metrics } = context;
+  const { service } = context;
 
   type Top = { Params: Static<typeof RegionParams>; Querystring: { top: number } };
   const popularModes = new PopularModesCall(context);
@@ -21,18 +31,22 @@ export function registerRegions(app: FastifyInstance, context: Context): Popular
     popularModes.answer(regionOf(params.region), query.top, headers["if-none-match"], isFromOwner, reply);
   });
 
-  const toRegions = new Answers(metrics, "GET /v1/regions");
-  app.get("/v1/regions", { schema: REGIONS_SCHEMA }, (_request, reply) => {
+  const toRegions = new Answers(context, "GET /v1/regions", SHARED);
+  app.get("/v1/regions", { schema: REGIONS_SCHEMA }, ({ headers }, reply) => {
     if (!toRegions.isServing(service, reply)) return;
+    const startedMs = toRegions.startTiming();
     const { players, regions, ...wholeness } = service.entry.overview();
-    toRegions.json(reply, 200, JSON.stringify({ players, ...flawsOf(wholeness), regions }));
+    const body = JSON.stringify({ players, ...flawsOf(wholeness), regions });
+    sendShared(toRegions, reply, body, headers["if-none-match"], startedMs);
   });
 
-  const toPlayers = new Answers(metrics, "GET /v1/players");
-  app.get("/v1/players", { schema: PLAYERS_SCHEMA }, (_request, reply) => {
+  const toPlayers = new Answers(context, "GET /v1/players", SHARED);
+  app.get("/v1/players", { schema: PLAYERS_SCHEMA }, ({ headers }, reply) => {
     if (!toPlayers.isServing(service, reply)) return;
+    const startedMs = toPlayers.startTiming();
     const { players, ...wholeness } = service.entry.players();
-    toPlayers.json(reply, 200, JSON.stringify({ players, ...flawsOf(wholeness) }));
+    const body = JSON.stringify({ players, ...flawsOf(wholeness) });
+    sendShared(toPlayers, reply, body, headers["if-none-match"], startedMs);
   });
   return popularModes;
 }
@@ -44,9 +58,9 @@ export class PopularModesCall {
   private readonly popularModes = new PopularModes();
   private readonly clock = new Clock();
 
-  constructor({ service, metrics }: Context) {
-    this.service = service;
-    this.answers = new Answers(metrics, `GET ${TOP_ROUTE}`);
+  constructor(context: Context) {
+    this.service = context.service;
+    this.answers = new Answers(context, routeLabel("GET", TOP_ROUTE), SHARED);
   }
 
   /**
@@ -59,18 +73,33 @@ export class PopularModesCall {
     const { answers, service } = this;
     if (!answers.isServing(service, reply)) return;
     const { entry } = service;
-    const send = (counts: RegionCounts): void => this.send(reply, REGIONS[region] as string, counts, top, known);
+    const startedMs = answers.startTiming();
+    const send = (counts: RegionCounts): void =>
+      this.send(reply, REGIONS[region] as string, counts, top, known, startedMs);
     if (!isFromOwner) return send(entry.regionCounts(region));
     entry.askOwner(region, (counts) => send(counts ?? { ...entry.regionCounts(region), isStale: true }));
   }
 
-  private send(reply: Reply, region: string, counts: RegionCounts, top: number, known: string | undefined): void {
-    const answer = this.popularModes.answer(region, counts, top);
+  private send(
+    reply: Reply,
+    region: string,
+    counts: RegionCounts,
+    top: number,
+    known: string | undefined,
+    startedMs: number,
+  ): void {
+    const { answers } = this;
+    const { before, after, etag } = this.popularModes.answer(region, counts, top);
     const asOf = this.clock.ago(counts.ageMs);
-    reply.header("cache-control", MAX_AGE).header("etag", answer.etag);
-    if (known !== undefined && isTagNamed(known, answer.etag)) this.answers.empty(reply.header("as-of", asOf), 304);
-    else this.answers.json(reply, 200, answer.before + asOf + answer.after);
+    if (answers.isKnown(reply, etag, known)) answers.empty(reply.header("as-of", asOf), 304, startedMs);
+    else answers.json(reply, 200, before + asOf + after, startedMs);
   }
+}
+
+/** Sends an answer whose tag stands for all of it. */
+function sendShared(answers: Answers, reply: Reply, body: string, known: string | undefined, startedMs: number): void {
+  if (answers.isKnown(reply, weakTagOf(body), known)) answers.empty(reply, 304, startedMs);
+  else answers.json(reply, 200, body, startedMs);
 }
 
 /** Whether a Cache-Control header asks for more than what this node happens to know. Source: RFC 9111, 5.2.1.4. */
@@ -86,6 +115,7 @@ function flawsOf({ isComplete, isStale }: Wholeness): { complete?: false; stale?
 const TAGS = ["popular modes"];
 const TOP_SCHEMA = {
   tags: TAGS,
+  operationId: "popularModes",
   summary: "The modes most played in a region",
   params: RegionParams,
   querystring: TopQuery,
@@ -93,11 +123,13 @@ const TOP_SCHEMA = {
 };
 const REGIONS_SCHEMA = {
   tags: TAGS,
+  operationId: "listRegions",
   summary: "Players per region",
-  response: { 200: RegionsAnswer, 503: TryAgainAnswer },
+  response: { 200: RegionsAnswer, 304: StillSo, 503: TryAgainAnswer },
 };
 const PLAYERS_SCHEMA = {
   tags: TAGS,
+  operationId: "countPlayers",
   summary: "Players connected",
-  response: { 200: PlayersAnswer, 503: TryAgainAnswer },
+  response: { 200: PlayersAnswer, 304: StillSo, 503: TryAgainAnswer },
 };

@@ -1,12 +1,13 @@
 /** Batches of reports, from game servers and gateways. */
 import type { FastifyInstance, FastifyReply } from "fastify";
-import type { Static } from "typebox";
+import { type Static, Type } from "typebox";
 import { NO_SEQ } from "../../../cluster/records/presences.ts";
 import { regionOf } from "../../../engine/regions.ts";
-import { BatchAnswer, ErrorAnswer, TryAgainAnswer } from "../answers.ts";
+import { BatchAnswer, ErrorAnswer, NotJsonAnswer, TooLargeAnswer, TryAgainAnswer } from "../answers.ts";
 import { BATCH_BYTES_MAX, readBatch } from "../batch-reader.ts";
+import { bodyParserOf, codingOf } from "../body.ts";
 import type { Reports, ReportsOutcome } from "../../entry.ts";
-import { Answers, bodyParserOf, type Context, validatorCompiler } from "../http.ts";
+import { Answers, type Context, routeLabel, validatorCompiler } from "../http.ts";
 import { BatchBody, BatchBodyShown, Check, checkedId, ReportRow } from "../../values.ts";
 import { REFUSALS } from "./profiles.ts";
 
@@ -22,7 +23,7 @@ const rowCheck = new Check(ReportRow, "report");
 const bodyValidator = validatorCompiler({ schema: BatchBody, httpPart: "body", method: "POST", url: REPORTS_ROUTE });
 
 export function registerReports(app: FastifyInstance, context: Context): void {
-  const answers = new Answers(context.metrics, `POST ${REPORTS_ROUTE}`);
+  const answers = new Answers(context, routeLabel("POST", REPORTS_ROUTE));
   const options = { bodyLimit: BATCH_BYTES_MAX, schema: SCHEMA, validatorCompiler: () => toBatch };
   void app.register((batches, _options, done) => {
     registerBatchParser(batches);
@@ -38,7 +39,7 @@ function registerBatchParser(app: FastifyInstance): void {
   const parse = bodyParserOf(app);
   app.removeAllContentTypeParsers();
   app.addContentTypeParser<Buffer>("application/json", { parseAs: "buffer" }, (request, bytes, done) => {
-    const reports = readBatch(bytes);
+    const reports = codingOf(request) === undefined ? readBatch(bytes) : undefined;
     if (reports === undefined) parse(request, bytes.toString(), done);
     else done(null, new Batch(reports));
   });
@@ -53,7 +54,7 @@ const toBatch: typeof bodyValidator = (body: unknown) => {
 
 function reportAll({ service, metrics }: Context, answers: Answers, batch: Batch, reply: FastifyReply): void {
   if (!answers.isServing(service, reply)) return;
-  const startedMs = metrics.startTiming();
+  const startedMs = answers.startTiming();
   service.entry.submitAll(batch.reports, ({ changed, renewed, late, remembered, refused }) => {
     const accepted = changed + renewed + late;
     const rejected = batch.rejectedWith(refused);
@@ -61,8 +62,8 @@ function reportAll({ service, metrics }: Context, answers: Answers, batch: Batch
     metrics.totals.renewed += renewed;
     metrics.totals.late += late;
     metrics.totals.rejected += rejected.length;
-    metrics.observe("reports", startedMs);
-    answers.json(reply, remembered === accepted ? 200 : 202, JSON.stringify({ accepted, remembered, rejected }));
+    const body = JSON.stringify({ accepted, remembered, rejected });
+    answers.json(reply, remembered === accepted ? 200 : 202, body, startedMs);
   });
 }
 
@@ -120,16 +121,17 @@ function rejection(index: number, status: number, message: string): Rejection {
 
 const SCHEMA = {
   tags: ["players"],
+  operationId: "reportMany",
   summary: "Report many players at once",
   description:
     "For game servers and gateways. Bad rows are refused one by one and the good ones stand; in order for one player.",
   body: BatchBodyShown,
   response: {
     200: BatchAnswer,
-    202: BatchAnswer,
+    202: Type.Unsafe({ ...BatchAnswer, description: "As 200, but not every accepted row is remembered yet" }),
     400: ErrorAnswer,
-    413: ErrorAnswer,
-    415: ErrorAnswer,
+    413: TooLargeAnswer,
+    415: NotJsonAnswer,
     503: TryAgainAnswer,
   },
 };

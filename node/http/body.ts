@@ -1,0 +1,54 @@
+/** What comes with a request: JSON, or nothing that anybody looks at. */
+import type { FastifyInstance, FastifyRequest } from "fastify";
+import { refusal } from "../values.ts";
+import { CodingError, RefusalError } from "./http.ts";
+import { jsonFaultOf } from "./json-fault.ts";
+
+type BodyParser = (request: FastifyRequest, text: string, done: (error: Error | null, body?: unknown) => void) => void;
+
+export function registerBodyParser(app: FastifyInstance): void {
+  const parse = bodyParserOf(app);
+  app.removeAllContentTypeParsers();
+  app.addContentTypeParser<string>("application/json", { parseAs: "string" }, parse);
+}
+
+/** JSON objects only, as they are: nothing is unpacked. An empty body is no body. */
+export function bodyParserOf(app: FastifyInstance): BodyParser {
+  const parse = app.getDefaultJsonParser("error", "ignore");
+  return (request, text, done) => {
+    const coding = codingOf(request);
+    if (coding !== undefined) return done(new CodingError(coding));
+    if (text === "") return done(null, undefined);
+    void parse(request, text, (error, value) => {
+      if (value === null) return done(new RefusalError(refusal("body", "a JSON object", null)));
+      if (error === null) return done(null, value);
+      done(new RefusalError(whyNotTaken(text)));
+    });
+  };
+}
+
+/** What the body is packed with; undefined: nothing. */
+export function codingOf({ headers }: FastifyRequest): string | undefined {
+  const coding = headers["content-encoding"];
+  return coding === undefined || /^identity$/i.test(coding) ? undefined : coding;
+}
+
+/** Of a body that the parser refused. */
+function whyNotTaken(body: string): string {
+  const fault = jsonFaultOf(body);
+  if (fault === undefined) return refusal("body", 'an object without a key "__proto__"', body);
+  const { at, expected } = fault;
+  const before = body.slice(0, at).split("\n");
+  const place = `line ${before.length}, column ${(before.at(-1) as string).length + 1}`;
+  return refusal("body", `JSON with ${expected} at ${place}`, body.slice(at) || undefined);
+}
+
+/** For the routes of this scope: whatever comes in the body, of whatever type, is as if it had not come. */
+export function ignoreBodies(app: FastifyInstance): void {
+  app.addHook("onRequest", (request, _reply, done) => {
+    delete request.raw.headers["content-type"]; // fastify refuses a malformed one, although nothing is read by it
+    done();
+  });
+  app.removeAllContentTypeParsers();
+  app.addContentTypeParser("*", { parseAs: "buffer" }, (_request, _body, done) => done(null));
+}

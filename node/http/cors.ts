@@ -1,0 +1,50 @@
+/** Cross-origin requests (Fetch standard, "CORS protocol"): pages of which origins may ask, send and see what. */
+import type { FastifyInstance } from "fastify";
+import type { CorsOrigins } from "../cors-origins.ts";
+import type { Reply } from "./http.ts";
+
+const SENT = "authorization, content-type, if-none-match, cache-control, last-event-id, traceparent";
+const SEEN = "etag, as-of, renew-in-ms, retry-after, ratelimit, ratelimit-policy";
+/** So long a browser need not ask again whether it may ask. */
+const PREFLIGHT_MAX_AGE_S = 600;
+
+export class Cors {
+  private readonly origins: CorsOrigins;
+
+  constructor(origins: CorsOrigins) {
+    this.origins = origins;
+  }
+
+  register(app: FastifyInstance): void {
+    app.addHook("onRequest", ({ headers }, reply, done) => {
+      this.share(headers.origin, reply);
+      done();
+    });
+  }
+
+  /** Lets the page that asks see the answer, where it may. @param origin the request's header */
+  share(origin: string | undefined, reply: Reply): void {
+    if (origin !== undefined && this.isAllowed(origin)) this.showTo(this.origins === "*" ? "*" : origin, reply);
+  }
+
+  /** For an answer that caches keep: it may be given to pages that did not ask for it themselves. */
+  shareCached(reply: Reply): void {
+    if (this.origins === "*") this.showTo("*", reply);
+    else reply.header("vary", "Origin");
+  }
+
+  /** Answers a browser that asks whether it may ask. @param methods of the path, comma-separated */
+  allow(origin: string | undefined, methods: string, reply: Reply): void {
+    if (origin === undefined || !this.isAllowed(origin)) return;
+    reply.header("access-control-allow-methods", methods).header("access-control-allow-headers", SENT);
+    reply.header("access-control-max-age", PREFLIGHT_MAX_AGE_S);
+  }
+
+  private isAllowed(origin: string): boolean {
+    return this.origins === "*" || this.origins.has(origin);
+  }
+
+  private showTo(origin: string, reply: Reply): void {
+    reply.header("access-control-allow-origin", origin).header("access-control-expose-headers", SEEN);
+  }
+}

@@ -1,0 +1,95 @@
+/** The description of the service (OpenAPI 3.1): made of the routes' own schemas, and completed with what all calls share. */
+import fastifySwagger from "@fastify/swagger";
+import type { FastifyInstance } from "fastify";
+import { ErrorAnswer } from "./answers.ts";
+
+const ABOUT = `Which game modes people in a country are playing right now.
+
+A game client reports its player's region and mode; any client asks for the top modes of a region. Every GET has HEAD.
+OPTIONS is answered with 204 and \`Allow\`. Every error has a code, its status as text, and a message that says which field,
+what was expected and what came. Any call may be refused before it is looked at: 400 where it is no well-formed HTTP, 408
+where it does not come in time, 413, 414 and 431 where it is too large, 417 where it expects what is not done here.`;
+
+const TAGS = [
+  { name: "players", description: "Where players are: reports, heartbeats, disconnections, look-ups." },
+  { name: "popular modes", description: "What anybody may ask: modes, regions, players." },
+  { name: "operators", description: "How a node and its cluster are." },
+];
+
+/** Registers the description; to be called before the routes. */
+export async function registerDescription(app: FastifyInstance, version: string): Promise<void> {
+  await app.register(fastifySwagger, {
+    openapi: {
+      openapi: "3.1.0",
+      info: {
+        title: "Headcount",
+        version,
+        description: ABOUT,
+        license: { name: "MIT", identifier: "MIT" } as { name: string },
+      },
+      servers: [{ url: "/", description: "The node, or the load balancer, that gave this description" }],
+      tags: TAGS,
+    },
+    transformObject: (document) => ("openapiObject" in document ? complete(document.openapiObject as Document) : {}),
+  });
+}
+
+type Json = null | boolean | number | string | Json[] | { [name: string]: Json };
+type JsonObject = { [name: string]: Json };
+type Responses = Record<string, JsonObject & { headers?: Record<string, JsonObject> }>;
+interface Operation {
+  parameters?: Json[];
+  responses: Responses;
+}
+interface Document {
+  paths: Record<string, Record<string, Operation>>;
+  components?: { schemas?: JsonObject };
+  security?: Json[];
+}
+
+function complete(document: Document): Document & JsonObject {
+  const schemas: JsonObject = {};
+  for (const methods of Object.values(document.paths)) for (const each of Object.values(methods)) completeOne(each);
+  const paths = named(document.paths as unknown as Json, schemas);
+  const sorted = Object.fromEntries(Object.entries(schemas).sort(([one], [other]) => (one < other ? -1 : 1)));
+  return { ...document, security: [], paths, components: { schemas: sorted } } as unknown as Document & JsonObject;
+}
+
+function completeOne(operation: Operation): void {
+  const { responses } = operation;
+  responses["405"] = {
+    description: "The path has no such method",
+    headers: { Allow: header("The methods that it has", { type: "string" }) },
+    content: { "application/json": { schema: { ...ErrorAnswer } as unknown as Json } },
+  };
+  for (const response of Object.values(responses)) response.headers = carried({ ...NO_STORE, ...response.headers });
+  if ("304" in responses) operation.parameters = [...(operation.parameters ?? []), IF_NONE_MATCH];
+}
+
+/** Every header is there, but for those that depend on what was wrong. */
+function carried(headers: Record<string, JsonObject>): Record<string, JsonObject> {
+  const entries = Object.entries(headers);
+  return Object.fromEntries(entries.map(([name, each]) => [name, { ...each, required: name !== "Accept-Encoding" }]));
+}
+
+const header = (description: string, schema: JsonObject): JsonObject => ({ description, schema });
+const NO_STORE = { "Cache-Control": header("Nobody may keep the answer", { type: "string", examples: ["no-store"] }) };
+const IF_NONE_MATCH: JsonObject = {
+  in: "header",
+  name: "If-None-Match",
+  required: false,
+  description: "The tags of what the client knows: where one of them still stands, the answer is 304",
+  schema: { type: "string", examples: ['W/"0Xpx68KC8k4tdRH3Qj67oXFzlWg"'] },
+};
+
+/** The schema with every one that has a title replaced by a reference to it; those are put into `schemas`. */
+function named(value: Json, schemas: JsonObject): Json {
+  if (Array.isArray(value)) return value.map((item) => named(item, schemas));
+  if (typeof value !== "object" || value === null) return value;
+  const { title, ...rest } = value;
+  const entries = Object.entries(typeof title === "string" ? rest : value);
+  const inside = Object.fromEntries(entries.map(([name, item]) => [name, named(item, schemas)]));
+  if (typeof title !== "string") return inside;
+  schemas[title] ??= inside;
+  return { $ref: `#/components/schemas/${title}` };
+}

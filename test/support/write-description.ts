@@ -1,0 +1,11 @@
+/** Before the tests of real nodes: writes the description of the service, which `described.ts` holds their answers to. */
+import { mkdirSync, writeFileSync } from "node:fs";
+import { dirname } from "node:path";
+
+import { DESCRIPTION_FILE } from "../../scripts/answers-seen.ts";
+import { describeService } from "../../scripts/describe.ts";
+
+export async function setup(): Promise<void> {
+  mkdirSync(dirname(DESCRIPTION_FILE), { recursive: true });
+  writeFileSync(DESCRIPTION_FILE, JSON.stringify(await describeService(), null, 2));
+}
