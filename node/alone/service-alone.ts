@@ -171,8 +171,8 @@ export class ServiceAlone implements Service {
       store: {
         isOneFile: store.isOneFile,
         append: (commit) => store.append(commit),
-        snapshot: (partition, claim, snapshot) =>
-          store.snapshot(partition, claim, snapshot).finally(() => free(snapshot.bytes)),
+        snapshot: (partition, under, snapshot) =>
+          store.snapshot(partition, under, snapshot).finally(() => free(snapshot.bytes)),
       },
       encode: (copy) => this.encoder.encode(copy),
       atTurnEnd: setImmediate,

@@ -35,7 +35,7 @@ export async function makeApp(context: Context, isLaneOpen: boolean): Promise<Ap
     clientErrorHandler: (error, connection) => connections.refuse(error, connection),
     frameworkErrors: (error, request, reply) => {
       context.cors?.share(request.headers.origin, reply as FastifyReply); // no hook is called
-      refuse(context, error, request as FastifyRequest, reply as FastifyReply);
+      refuse(context, error, request, reply);
     },
   });
   registerBodyParser(app);

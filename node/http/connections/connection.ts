@@ -188,9 +188,11 @@ export class Connection {
 
   private feedAll(): void {
     const standIn = (this.standIn ??= this.makeStandIn());
-    while (this.isWanted && this.unread.length > 0 && !this.all.inTurn.hasWaiting(standIn))
+    const hasWaiting = (): boolean => this.all.inTurn.hasWaiting(standIn);
+    while (this.isWanted && this.unread.length > 0 && !hasWaiting())
       this.hand(Math.min(HANDED_MAX, this.unread.length));
-    if (this.hasEnded && this.unread.length === 0) standIn.push(null);
+    // Told that nothing more comes, Node ends the connection behind the answer that it is writing, whatever waits.
+    if (this.hasEnded && this.unread.length === 0 && !hasWaiting()) standIn.push(null);
   }
 
   private hand(length: number): number {
