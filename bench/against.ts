@@ -9,6 +9,7 @@ import { hasRoom } from "./report/load.ts";
 import { spreadText, table } from "./report/text.ts";
 import type { LoadSeries, PartName } from "./results.ts";
 import type { Settings } from "./settings.ts";
+import { checkOut } from "./support/checkout.ts";
 import { type Revision, TODAY } from "./support/headcount.ts";
 import { ratiosOf, spreadOf } from "./support/spread.ts";
 
@@ -57,13 +58,11 @@ const COMPARED: Partial<Record<PartName, Compare>> = {
 export const COMPARED_PARTS = Object.keys(COMPARED) as PartName[];
 
 /** Measures and prints; nothing is kept. */
-export async function compareWith(other: Revision, parts: readonly PartName[], settings: Settings): Promise<void> {
+export async function compareWith(revision: string, parts: readonly PartName[], settings: Settings): Promise<void> {
+  const other = checkOut(revision);
   for (const part of parts) {
-    const compare = COMPARED[part];
-    if (compare === undefined)
-      throw new Error(`Cannot compare ${part}: --against takes ${COMPARED_PARTS.join(", ")} with --only`);
     console.log(`${part} …`);
-    console.log(`\n${pairsTable(await compare(settings, other), other)}\n`);
+    console.log(`\n${pairsTable((await COMPARED[part]?.(settings, other)) ?? [], other)}\n`);
   }
 }
 

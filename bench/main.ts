@@ -17,7 +17,6 @@ import { type PartName, type Results, RESULTS_FORM } from "./results.ts";
 import { FULL, QUICK, type Settings } from "./settings.ts";
 import { measureSnapshots } from "./snapshots.ts";
 import { measureSoak } from "./soak.ts";
-import { checkOut } from "./support/checkout.ts";
 import { canPin, LOAD_CORE } from "./support/children.ts";
 import { describeMachine } from "./support/machine.ts";
 
@@ -65,7 +64,7 @@ async function main(options: Options): Promise<void> {
   // This process makes load and asks: it stays off the core that is measured.
   if (canPin && !options.report) spawnSync("taskset", ["-a", "-c", "-p", String(LOAD_CORE), String(process.pid)]);
   if (options.against === undefined) await measureAndReport(options);
-  else await compareWith(checkOut(options.against), options.only ?? COMPARED_PARTS, settingsOf(options));
+  else await compareWith(options.against, comparedParts(options), settingsOf(options));
 }
 
 async function measureAndReport(options: Options): Promise<void> {
@@ -101,6 +100,13 @@ function readResults(path: string): Results | undefined {
 function partsOf({ only, soak, soakMinutes }: Options): readonly PartName[] {
   const isSoaked = soak === true || soakMinutes !== undefined;
   return only ?? (Object.keys(PARTS) as PartName[]).filter((part) => part !== "soak" || isSoaked);
+}
+
+/** Refused before anything is measured. */
+function comparedParts({ only }: Options): readonly PartName[] {
+  const other = only?.find((part) => !COMPARED_PARTS.includes(part));
+  if (other !== undefined) program.error(`error: --against compares ${COMPARED_PARTS.join(", ")}, not ${other}`);
+  return only ?? COMPARED_PARTS;
 }
 
 function settingsOf({ quick, rounds, soakMinutes }: Options): Settings {

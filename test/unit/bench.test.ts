@@ -17,14 +17,14 @@ import { resultsMarkdown } from "../../bench/report/markdown.ts";
 import { resultsPlot, soakPlot } from "../../bench/report/plots.ts";
 import { type LoadSeries, RESULTS_FORM, type Results } from "../../bench/results.ts";
 import { checkOut } from "../../bench/support/checkout.ts";
-import { TODAY } from "../../bench/support/headcount.ts";
+import { startHeadcount, TODAY } from "../../bench/support/headcount.ts";
 import { hasRedis, startRedis } from "../../bench/support/redis-server.ts";
 import { batchBody, batchReports, singleReports } from "../../bench/support/reports.ts";
 import type { Server } from "../../bench/support/servers.ts";
 import { ratiosOf, spreadOf } from "../../bench/support/spread.ts";
-import { assertInLane } from "../../bench/support/turns.ts";
+import { assertInLane, measureSeries, startAll, stopAll } from "../../bench/support/turns.ts";
 import { endedChildrenCpuMs, residentBytesOf } from "../../bench/support/usage.ts";
-import { pipelined } from "../../bench/support/wrk.ts";
+import { hasWrk, pipelined, writeRequests } from "../../bench/support/wrk.ts";
 import { emptyStream, fillConnects, fillReports, MODES, type ReportStream } from "../../bench/support/traffic.ts";
 import { REGIONS } from "../../engine/regions.ts";
 import { itemAt, take } from "../../simulator/item-at.ts";
@@ -110,6 +110,24 @@ describe("load", () => {
   test("pipelined() puts requests together, in order, and drops what does not fill a write", () => {
     expect([...pipelined(["a", "b", "c", "d", "e"], 2)]).toEqual(["ab", "cd"]);
   });
+
+  test(
+    "measureSeries() tells the CPU time of a node and of its load, one by one and pipelined, and sees the fast lane taken",
+    { timeout: PROCESS_TIMEOUT_MS },
+    async ({ skip }) => {
+      skip(!hasWrk, "wrk is missing");
+      const running = await startAll([{ name: "a node", start: () => startHeadcount({ durability: "none" }) }]);
+      for (const requests of [singleReports(PLAYERS), pipelined(singleReports(PLAYERS), 4)]) {
+        const requestsPath = await writeRequests(requests);
+        const spell = { connections: 2, warmSeconds: 1, seconds: 1, requestsPath, isForLane: true };
+        const [series] = take(1, await measureSeries(running, 1, spell));
+        expect(series.refused).toBe(0);
+        for (const values of [series.perSecond, series.cpuUs, series.loadCpuUs])
+          expect(itemAt(values, 0)).toBeGreaterThan(0);
+      }
+      await stopAll(running);
+    },
+  );
 
   test("assertInLane() wants every answered request in the fast lane, where there is one", () => {
     const requests = { requests: 100 };
