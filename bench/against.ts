@@ -98,12 +98,13 @@ function pairsOf<T extends { readonly name: string }>(
     const name = TODAY.name + then.name.slice(other.name.length);
     const today = contestants.find((one) => one.name === name);
     if (today === undefined) throw new Error(`Cannot compare "${then.name}": no contestant is called "${name}"`);
-    return Object.entries(figures).map(([figure, valuesOf]) => ({
+    const pairs = Object.entries(figures).map(([figure, valuesOf]) => ({
       contestant: name + where,
       figure,
       today: valuesOf(today),
       other: valuesOf(then),
       isComparable: isComparable(today) && isComparable(then),
     }));
+    return pairs.filter((pair) => pair.today.length > 0); // the load could tell
   });
 }

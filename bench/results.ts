@@ -78,6 +78,7 @@ export interface LoadSeries {
   readonly cpuUs: readonly number[];
   /** CPU time that one request took of the load. */
   readonly loadCpuUs: readonly number[];
+  /** Empty where the load cannot tell. */
   readonly p99Ms: readonly number[];
   /** Answers other than 200, over all rounds: a 202 is one that was not stored. */
   readonly refused: number;

@@ -38,11 +38,11 @@ export function loadTable(unit: string, contestants: readonly LoadSeries[], floo
   const floor = named(contestants, floorName);
   const rows = contestants.map((one) => [
     one.name,
-    spreadText(spreadOf(one.cpuUs), unit === "report" && spreadOf(one.cpuUs).max < 10 ? 2 : 1),
+    spreadText(spreadOf(one.cpuUs), spreadOf(one.cpuUs).max < 10 ? 2 : 1),
     spreadOf(ratiosOf(floor.cpuUs, one.cpuUs)).median.toFixed(2),
     spreadText(spreadOf(one.perSecond), 0),
     hasRoom(one) && hasRoom(floor) ? spreadOf(ratiosOf(one.perSecond, floor.perSecond)).median.toFixed(2) : "–",
-    spreadText(spreadOf(one.p99Ms), 1),
+    one.p99Ms.length === 0 ? "–" : spreadText(spreadOf(one.p99Ms), 1),
     `${percentText(one.serverBusy)} / ${percentText(one.loadBusy)}`,
     spreadOf(one.loadCpuUs).median.toFixed(1),
     one.refused === 0 ? "0" : `**${number(one.refused)}**`,

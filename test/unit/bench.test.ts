@@ -176,6 +176,8 @@ describe("another revision", () => {
     expect(pairsTable(pairs, other)).toContain(
       "| headcount | µs of CPU each | 21.00 (20.00 – 22.00) | 10.50 (10.00 – 11.00) | 0.50 |",
     );
+    const untold = [ours, floor, then].map((one) => ({ ...one, p99Ms: [] }));
+    expect(loadPairs(other, untold).map(({ figure }) => figure)).toEqual(["µs of CPU each", "a second"]);
     expect(() => loadPairs(other, [floor, then])).toThrow('no contestant is called "headcount"');
   });
 });
