@@ -5,12 +5,15 @@ import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { Command, InvalidArgumentError, Option } from "commander";
+import { COMPARED_PARTS, compareWith } from "./against.ts";
 import { measureBatches } from "./batches.ts";
 import { measureEngine } from "./engine.ts";
 import { measureHttp } from "./http.ts";
+import { measureLatency } from "./latency.ts";
+import { measureMemory } from "./memory.ts";
 import { measureReads } from "./reads.ts";
 import { writeReport } from "./report/write.ts";
-import type { PartName, Results } from "./results.ts";
+import { type PartName, type Results, RESULTS_FORM } from "./results.ts";
 import { FULL, QUICK, type Settings } from "./settings.ts";
 import { measureSnapshots } from "./snapshots.ts";
 import { measureSoak } from "./soak.ts";
@@ -19,9 +22,11 @@ import { describeMachine } from "./support/machine.ts";
 
 const PARTS = {
   engine: measureEngine,
-  http: measureHttp,
-  batches: measureBatches,
-  reads: measureReads,
+  http: (settings) => measureHttp(settings),
+  batches: (settings) => measureBatches(settings),
+  reads: (settings) => measureReads(settings),
+  latency: (settings) => measureLatency(settings),
+  memory: (settings) => measureMemory(settings),
   snapshots: measureSnapshots,
   soak: measureSoak,
 } as const satisfies Record<PartName, (settings: Settings) => Promise<unknown>>;
@@ -34,6 +39,7 @@ interface Options {
   readonly soakMinutes?: number;
   readonly out?: string;
   readonly report?: boolean;
+  readonly against?: string;
 }
 
 const HERE = fileURLToPath(new URL(".", import.meta.url));
@@ -43,21 +49,32 @@ const program = new Command("npm run bench --")
   .addOption(new Option("--only <part...>", "these parts; the rest of the results stays").choices(Object.keys(PARTS)))
   .option("--quick", "tiny inputs, to see that it works; results go to a temporary folder unless told")
   .option("--rounds <count>", "turns of each contestant", wholeNumber)
-  .option("--soak", "the soak too, some ten minutes more")
+  .option("--soak", "the soak too, some thirty minutes more")
   .option("--soak-minutes <minutes>", "length of the soak", wholeNumber)
   .option("--out <folder>", "where results go (default: bench)")
-  .option("--report", "measure nothing: make the report again from results.json");
+  .option("--report", "measure nothing: make the report again from results.json")
+  .addOption(
+    new Option(
+      "--against <revision>",
+      `today's node beside that one's, printed only (${COMPARED_PARTS.join(", ")})`,
+    ).conflicts(["report", "out", "soak", "soakMinutes"]),
+  );
 
 async function main(options: Options): Promise<void> {
+  // This process makes load and asks: it stays off the core that is measured.
+  if (canPin && !options.report) spawnSync("taskset", ["-a", "-c", "-p", String(LOAD_CORE), String(process.pid)]);
+  if (options.against === undefined) await measureAndReport(options);
+  else await compareWith(options.against, comparedParts(options), settingsOf(options));
+}
+
+async function measureAndReport(options: Options): Promise<void> {
   const folder = resolve(options.out ?? (options.quick ? join(tmpdir(), "headcount-bench") : HERE));
   mkdirSync(folder, { recursive: true });
   const path = join(folder, "results.json");
-  if (!options.report) {
-    // This process makes load and asks: it stays off the core that is measured.
-    if (canPin) spawnSync("taskset", ["-a", "-c", "-p", String(LOAD_CORE), String(process.pid)]);
-    for (const part of partsOf(options)) await measure(part, path, options);
-  }
-  writeReport(JSON.parse(readFileSync(path, "utf8")) as Results, folder);
+  if (!options.report) for (const part of partsOf(options)) await measure(part, path, options);
+  const results = readResults(path);
+  if (results === undefined) throw new Error(`Cannot report: ${path} is not there, or another release made it`);
+  writeReport(results, folder);
   console.log(`${join(folder, "RESULTS.md")} is written`);
 }
 
@@ -67,15 +84,29 @@ async function measure(part: PartName, path: string, options: Options): Promise<
   console.log(`${part} …`);
   const measured = { date: new Date().toISOString(), isQuick: options.quick === true };
   const result = await PARTS[part](settingsOf(options));
-  const before = existsSync(path) ? (JSON.parse(readFileSync(path, "utf8")) as Results) : {};
-  const results = { ...before, machine: describeMachine(), [part]: { ...measured, ...result } };
+  const before = readResults(path) ?? {};
+  const results = { ...before, form: RESULTS_FORM, machine: describeMachine(), [part]: { ...measured, ...result } };
   writeFileSync(path, `${JSON.stringify(results, undefined, 1)}\n`);
   console.log(`${part} took ${((performance.now() - startedMs) / 1000).toFixed(0)} s`);
+}
+
+/** What is in results.json; `undefined` where there is none, or one of another form. */
+function readResults(path: string): Results | undefined {
+  if (!existsSync(path)) return undefined;
+  const results = JSON.parse(readFileSync(path, "utf8")) as Results;
+  return results.form === RESULTS_FORM ? results : undefined;
 }
 
 function partsOf({ only, soak, soakMinutes }: Options): readonly PartName[] {
   const isSoaked = soak === true || soakMinutes !== undefined;
   return only ?? (Object.keys(PARTS) as PartName[]).filter((part) => part !== "soak" || isSoaked);
+}
+
+/** Refused before anything is measured. */
+function comparedParts({ only }: Options): readonly PartName[] {
+  const other = only?.find((part) => !COMPARED_PARTS.includes(part));
+  if (other !== undefined) program.error(`error: --against compares ${COMPARED_PARTS.join(", ")}, not ${other}`);
+  return only ?? COMPARED_PARTS;
 }
 
 function settingsOf({ quick, rounds, soakMinutes }: Options): Settings {

@@ -1,24 +1,29 @@
-/** Part 4: reads of a region's top modes while reports arrive, against a Fastify route that sends a constant. */
+/** Part 4: heartbeats, and reads of a region's top modes while reports arrive, against a Fastify route that sends a constant. */
 import { REGIONS } from "../engine/regions.ts";
 import type { ReadsResult } from "./results.ts";
 import type { Settings } from "./settings.ts";
 import { fillByBatches } from "./support/fill.ts";
+import { LONG_SESSION, type Revision, startHeadcount, TODAY } from "./support/headcount.ts";
 import { startPace } from "./support/pace.ts";
-import { startContestant, startHeadcount } from "./support/servers.ts";
+import { startContestant } from "./support/servers.ts";
 import {
   type Contestant,
   inTurns,
   type LoadFigures,
+  measureSeries,
   type Running,
   runSpell,
   seriesOf,
+  type Spell,
   startAll,
   stopAll,
 } from "./support/turns.ts";
-import { placeOf, randomOf } from "./support/traffic.ts";
-import { httpGet, writeRequests } from "./support/wrk.ts";
+import { placeOf, randomOf, uuidOf } from "./support/traffic.ts";
+import { httpGet, httpPut, writeRequests } from "./support/wrk.ts";
 
 const REQUESTS = 10_000;
+const BUSY = ", reports arriving";
+const QUIET = ", nothing else";
 
 /** A contestant, and where reports go while it is read: nowhere where there is no path. */
 interface Reader extends Contestant {
@@ -27,39 +32,57 @@ interface Reader extends Contestant {
 
 type ReadFigures = LoadFigures & { readonly acceptedPerSecond: number };
 
-export async function measureReads({ rounds, reads }: Settings): Promise<Omit<ReadsResult, "date" | "isQuick">> {
-  const readers = readersOf(reads.players);
-  const spell = { ...reads, requestsPath: await writeRequests(topRequests()) };
+export async function measureReads(
+  { rounds, reads }: Settings,
+  revisions: readonly Revision[] = [TODAY],
+): Promise<Omit<ReadsResult, "date" | "isQuick">> {
+  const { connections, players, reportsPerSecond } = reads;
+  const readers = readersOf(players, revisions);
   const running = await startAll(readers);
+  const spell = { ...reads, requestsPath: await writeRequests(topRequests()), isForLane: true };
+  const beat = { ...reads, requestsPath: await writeRequests(heartbeats(players)), isForLane: true };
+  const quiet = running.filter((_, at) => readers[at]?.reportsPath === undefined);
+  const beats = await measureSeries(quiet, rounds, beat);
   const figures = await inTurns(running, rounds, (contestant) => {
     const reportsPath = readers.find(({ name }) => name === contestant.name)?.reportsPath;
     return readWhileReporting(contestant, spell, reportsPath);
   });
-  const contestants = await Promise.all(
-    running.map(async (contestant, at) => ({
+  const contestants = [];
+  for (const [at, contestant] of running.entries())
+    contestants.push({
       ...(await seriesOf(contestant, figures[at] as ReadFigures[])),
       acceptedPerSecond: (figures[at] as ReadFigures[]).map(({ acceptedPerSecond }) => acceptedPerSecond),
-    })),
-  );
+    });
   await stopAll(running);
-  return { connections: reads.connections, reportsPerSecond: reads.reportsPerSecond, contestants };
+  const name = (text: string): string => text.replace(QUIET, "");
+  return {
+    connections,
+    reportsPerSecond,
+    contestants,
+    heartbeats: beats.map((series) => ({ ...series, name: name(series.name) })),
+  };
 }
 
-function readersOf(players: number): Reader[] {
-  const headcount: Contestant["start"] = () => startHeadcount({ durability: "log" });
+function readersOf(players: number, revisions: readonly Revision[]): Reader[] {
   const floor: Contestant["start"] = () => startContestant("fastify-floor-server.ts");
   const fill: Contestant["fill"] = (server) => fillByBatches(server, players);
+  const nodes = revisions.flatMap((revision) => {
+    const start: Contestant["start"] = () => startHeadcount({ durability: "log", revision, env: LONG_SESSION });
+    return [
+      { name: revision.name + BUSY, start, fill, reportsPath: "" },
+      { name: revision.name + QUIET, start, fill },
+    ];
+  });
   return [
-    { name: "headcount, reports arriving", start: headcount, fill, reportsPath: "" },
-    { name: "headcount, nothing else", start: headcount, fill },
-    { name: "fastify constant, reports arriving", start: floor, reportsPath: "/validated" },
-    { name: "fastify constant, nothing else", start: floor },
+    ...nodes,
+    { name: `fastify constant${BUSY}`, start: floor, reportsPath: "/validated" },
+    { name: `fastify constant${QUIET}`, start: floor },
   ];
 }
 
 async function readWhileReporting(
   contestant: Running,
-  spell: Settings["reads"] & { requestsPath: string },
+  spell: Settings["reads"] & Spell,
   reportsPath?: string,
 ): Promise<ReadFigures> {
   if (reportsPath === undefined) return { ...(await runSpell(contestant, spell)), acceptedPerSecond: 0 };
@@ -68,6 +91,10 @@ async function readWhileReporting(
   const { accepted, seconds } = await pace.figures();
   await pace.stop();
   return { ...figures, acceptedPerSecond: accepted / seconds };
+}
+
+function* heartbeats(players: number): Generator<string> {
+  for (let player = 0; player < players; player++) yield httpPut(`/v1/profiles/${uuidOf(player)}/heartbeat`);
 }
 
 /** Regions are asked for as often as they have players. */

@@ -1,15 +1,21 @@
+/** The form of results.json; a file in another form is begun anew. */
+export const RESULTS_FORM = 2;
+
 /** What a run measured, raw, as it lies in results.json. Lists hold one figure per round, in order. */
 export interface Results {
+  readonly form: typeof RESULTS_FORM;
   readonly machine: Machine;
   readonly engine?: EngineResult;
   readonly http?: HttpResult;
   readonly batches?: BatchesResult;
   readonly reads?: ReadsResult;
+  readonly latency?: LatencyResult;
+  readonly memory?: MemoryResult;
   readonly snapshots?: SnapshotsResult;
   readonly soak?: SoakResult;
 }
 
-export type PartName = Exclude<keyof Results, "machine">;
+export type PartName = Exclude<keyof Results, "machine" | "form">;
 
 /** When a part was measured, and with how little. */
 export interface Measured {
@@ -77,6 +83,11 @@ export interface EngineStops {
 export interface LoadSeries {
   readonly name: string;
   readonly perSecond: readonly number[];
+  /** CPU time that one report or read took, all processes of the contestant together. */
+  readonly cpuUs: readonly number[];
+  /** CPU time that one request took of the load. */
+  readonly loadCpuUs: readonly number[];
+  /** Empty where the load cannot tell. */
   readonly p99Ms: readonly number[];
   /** Answers other than 200, over all rounds: a 202 is one that was not stored. */
   readonly refused: number;
@@ -87,10 +98,18 @@ export interface LoadSeries {
 
 export interface HttpResult extends Measured {
   readonly players: number;
-  readonly runs: readonly { readonly connections: number; readonly contestants: readonly LoadSeries[] }[];
+  readonly runs: readonly HttpRun[];
+}
+
+export interface HttpRun {
+  readonly connections: number;
+  /** Requests that a connection sends at once. */
+  readonly pipelined: number;
+  readonly contestants: readonly LoadSeries[];
 }
 
 export interface BatchesResult extends Measured {
+  readonly players: number;
   readonly batch: number;
   readonly connections: number;
   /** Per second: reports, not requests. */
@@ -101,6 +120,31 @@ export interface ReadsResult extends Measured {
   readonly connections: number;
   readonly reportsPerSecond: number;
   readonly contestants: readonly (LoadSeries & { readonly acceptedPerSecond: readonly number[] })[];
+  readonly heartbeats: readonly LoadSeries[];
+}
+
+/** Single reports at random instants, at half of what each contestant takes at the most. */
+export interface LatencyResult extends Measured {
+  readonly players: number;
+  readonly connections: number;
+  readonly contestants: readonly {
+    readonly name: string;
+    readonly sentPerSecond: number;
+    /** From when a report was due to its answer. */
+    readonly p50Ms: readonly number[];
+    readonly p99Ms: readonly number[];
+    readonly refused: number;
+  }[];
+}
+
+/** Resident memory of a process when it has just started, and with players. */
+export interface MemoryResult extends Measured {
+  readonly cases: readonly {
+    readonly name: string;
+    readonly players: number;
+    readonly emptyBytes: readonly number[];
+    readonly fullBytes: readonly number[];
+  }[];
 }
 
 export interface SnapshotsResult extends Measured {
@@ -118,6 +162,7 @@ export interface SnapshotsResult extends Measured {
   /** Milliseconds from spawning the process to `readyz` 200, after SIGTERM and after SIGKILL. */
   readonly restarts: readonly {
     readonly name: string;
+    readonly players: number;
     readonly readyMs: readonly number[];
     readonly playersAfter: number;
   }[];

@@ -6,6 +6,8 @@ export interface Settings {
   readonly http: HttpSettings;
   readonly batches: LoadSettings;
   readonly reads: LoadSettings & PacedSettings;
+  readonly latency: LoadSettings;
+  readonly memory: MemorySettings;
   readonly snapshots: PacedSettings & SnapshotSettings;
   readonly soak: PacedSettings & SoakSettings;
 }
@@ -33,6 +35,14 @@ export interface LoadSettings {
 
 export interface HttpSettings extends Omit<LoadSettings, "connections"> {
   readonly connections: readonly number[];
+  /** Connections that send `depth` requests at once, as a gateway does. */
+  readonly pipelined: { readonly connections: number; readonly depth: number };
+}
+
+export interface MemorySettings {
+  readonly cases: readonly { readonly durability: "log" | "none"; readonly players: number }[];
+  /** What a process gets to become quiet before its memory is looked at. */
+  readonly quietSeconds: number;
 }
 
 export interface PacedSettings {
@@ -46,6 +56,8 @@ export interface SnapshotSettings {
   readonly warmSeconds: number;
   readonly seconds: number;
   readonly restarts: number;
+  /** Players with whom it is restarted. */
+  readonly restartPlayers: readonly number[];
 }
 
 export interface SoakSettings {
@@ -66,20 +78,43 @@ export const FULL: Settings = {
     redisReports: 100_000,
     sweep: { from: 100_000, to: 10_000_000, steps: 20 },
     smallSizes: [1_000, 3_000, 10_000, 30_000],
-    stopPlayers: 1_000_000,
+    stopPlayers: 10_000_000,
   },
-  http: { players: 100_000, connections: [64, 256], warmSeconds: 1, seconds: 5 },
-  batches: { players: 50_000, connections: 16, warmSeconds: 1, seconds: 5 },
+  http: {
+    players: 100_000,
+    connections: [64, 256],
+    pipelined: { connections: 64, depth: 16 },
+    warmSeconds: 1,
+    seconds: 5,
+  },
+  batches: { players: 1_000_000, connections: 16, warmSeconds: 1, seconds: 5 },
   reads: { players: 100_000, connections: 64, warmSeconds: 1, seconds: 5, reportsPerSecond: 10_000, batch: 100 },
-  snapshots: { players: 1_000_000, reportsPerSecond: 20_000, batch: 500, warmSeconds: 5, seconds: 10, restarts: 5 },
+  latency: { players: 100_000, connections: 256, warmSeconds: 1, seconds: 5 },
+  memory: {
+    cases: [
+      { durability: "none", players: 1_000_000 },
+      { durability: "log", players: 1_000_000 },
+      { durability: "log", players: 10_000_000 },
+    ],
+    quietSeconds: 10,
+  },
+  snapshots: {
+    players: 1_000_000,
+    reportsPerSecond: 20_000,
+    batch: 500,
+    warmSeconds: 5,
+    seconds: 10,
+    restarts: 5,
+    restartPlayers: [1_000_000, 10_000_000],
+  },
   soak: {
     players: 200_000,
     reportsPerSecond: 20_000,
     batch: 500,
-    minutes: 10,
+    minutes: 30,
     churnPerSecond: 500,
     sampleSeconds: 5,
-    settleMinutes: 2,
+    settleMinutes: 5,
   },
 };
 
@@ -94,10 +129,32 @@ export const QUICK: Settings = {
     smallSizes: [100],
     stopPlayers: 20_000,
   },
-  http: { players: 1_000, connections: [8], warmSeconds: 1, seconds: 1 },
+  http: {
+    players: 1_000,
+    connections: [8],
+    pipelined: { connections: 8, depth: 16 },
+    warmSeconds: 1,
+    seconds: 1,
+  },
   batches: { players: 2_000, connections: 4, warmSeconds: 1, seconds: 1 },
   reads: { players: 2_000, connections: 8, warmSeconds: 1, seconds: 1, reportsPerSecond: 1_000, batch: 50 },
-  snapshots: { players: 20_000, reportsPerSecond: 2_000, batch: 100, warmSeconds: 1, seconds: 2, restarts: 1 },
+  latency: { players: 1_000, connections: 8, warmSeconds: 1, seconds: 1 },
+  memory: {
+    cases: [
+      { durability: "none", players: 2_000 },
+      { durability: "log", players: 2_000 },
+    ],
+    quietSeconds: 1,
+  },
+  snapshots: {
+    players: 20_000,
+    reportsPerSecond: 2_000,
+    batch: 100,
+    warmSeconds: 1,
+    seconds: 2,
+    restarts: 1,
+    restartPlayers: [2_000, 20_000],
+  },
   soak: {
     players: 2_000,
     reportsPerSecond: 1_000,

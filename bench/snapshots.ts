@@ -1,12 +1,13 @@
-/** Part 5: what snapshots of a million players do to the event loop, and how long a restart from the store takes. */
+/** Part 7: what snapshots of a million players do to the event loop, and how long a restart from the store takes. */
 import { setTimeout as sleep } from "node:timers/promises";
 import type { SnapshotsResult } from "./results.ts";
 import type { Settings } from "./settings.ts";
 import { temporaryFolder } from "./support/children.ts";
 import { fillByBatches } from "./support/fill.ts";
+import { LONG_SESSION, metricsOf, startHeadcount } from "./support/headcount.ts";
 import type { LoopDelay } from "./support/loop-delay.ts";
 import { startPace } from "./support/pace.ts";
-import { metricsOf, type Server, startHeadcount } from "./support/servers.ts";
+import type { Server } from "./support/servers.ts";
 
 type Pause = SnapshotsResult["pauses"][number];
 type Restart = SnapshotsResult["restarts"][number];
@@ -15,9 +16,11 @@ type Restart = SnapshotsResult["restarts"][number];
 const PAUSES = { "no snapshots": 86_400_000, "default, 10 s": 10_000, "every second": 1_000 };
 
 export async function measureSnapshots(settings: Settings): Promise<Omit<SnapshotsResult, "date" | "isQuick">> {
-  const { players, reportsPerSecond, restarts } = settings.snapshots;
+  const { players, reportsPerSecond, restarts: count, restartPlayers } = settings.snapshots;
   const pauses = await measurePauses(settings);
-  return { players, reportsPerSecond, pauses, restarts: await measureRestarts(players, restarts) };
+  const restarts: Restart[] = [];
+  for (const size of restartPlayers) restarts.push(...(await measureRestarts(size, count)));
+  return { players, reportsPerSecond, pauses, restarts };
 }
 
 /** Each turn has a fresh process: one that stood still meanwhile would find its store's deadlines passed. */
@@ -60,7 +63,7 @@ async function watchTurn(pauseMs: number, load: Settings["snapshots"]): Promise<
 
 async function measureRestarts(players: number, restarts: number): Promise<Restart[]> {
   const folder = temporaryFolder();
-  let server = await startHeadcount({ durability: "log", folder });
+  let server = await startHeadcount({ durability: "log", folder, env: LONG_SESSION });
   await fillByBatches(server, players);
   const done: Restart[] = [];
   for (const [name, signal] of [
@@ -72,11 +75,11 @@ async function measureRestarts(players: number, restarts: number): Promise<Resta
       await fillByBatches(server, Math.ceil(players / 5)); // so that there is a log to replay
       await server.stop(signal);
       const before = performance.now();
-      server = await startHeadcount({ durability: "log", folder });
+      server = await startHeadcount({ durability: "log", folder, env: LONG_SESSION });
       await untilReady(server);
       readyMs.push(performance.now() - before);
     }
-    done.push({ name, readyMs, playersAfter: await playersOf(server) });
+    done.push({ name, players, readyMs, playersAfter: await playersOf(server) });
   }
   await server.stop();
   return done;

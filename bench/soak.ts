@@ -1,11 +1,12 @@
-/** Part 6: a steady load for minutes, with players who fall silent and others who come; memory is to be flat. */
-import { spawnSync } from "node:child_process";
+/** Part 8: a steady load for minutes, with players who fall silent and others who come; memory is to be flat. */
 import { setTimeout as sleep } from "node:timers/promises";
 import type { SoakResult } from "./results.ts";
 import type { Settings } from "./settings.ts";
 import { playersOf } from "./snapshots.ts";
+import { startHeadcount } from "./support/headcount.ts";
 import { startPace } from "./support/pace.ts";
-import { type Server, startHeadcount } from "./support/servers.ts";
+import type { Server } from "./support/servers.ts";
+import { residentBytesOf } from "./support/usage.ts";
 
 type Sample = SoakResult["samples"][number];
 
@@ -25,11 +26,7 @@ async function sampleFor(server: Server, seconds: number, everySeconds: number):
   const samples: Sample[] = [];
   for (let second = 0; second <= seconds; second += everySeconds) {
     await sleep(Math.max(0, startedMs + second * 1000 - performance.now()));
-    samples.push({ second, rssMiB: rssMiB(server.pid), players: await playersOf(server) });
+    samples.push({ second, rssMiB: residentBytesOf(server.pid) / 2 ** 20, players: await playersOf(server) });
   }
   return samples;
-}
-
-function rssMiB(pid: number): number {
-  return Number(spawnSync("ps", ["-o", "rss=", "-p", String(pid)]).stdout.toString()) / 1024;
 }

@@ -5,7 +5,7 @@
 import { batchBody } from "../support/reports.ts";
 import { randomOf } from "../support/traffic.ts";
 import { httpGet, httpPost } from "../support/wrk.ts";
-import { HttpConnection } from "./http-connection.ts";
+import { HttpConnection } from "../support/http-connection.ts";
 
 export interface ClientsOptions {
   readonly players: number;

@@ -2,10 +2,10 @@
 import { setTimeout as pause } from "node:timers/promises";
 import { batchReports, singleReports } from "../support/reports.ts";
 import { writeRequests } from "../support/wrk.ts";
-import { cpuMsOf } from "./cpu-time.ts";
+import { cpuMsOf } from "../support/usage.ts";
 import type { CostLoad, CostResult, SystemCost } from "./results.ts";
 import type { CostSettings } from "./settings.ts";
-import { startLoad } from "./steady-load.ts";
+import { startLoad } from "../support/steady-load.ts";
 import { startDesign, startNodes, type System } from "./systems.ts";
 
 export const ONE_NODE = "one node";

@@ -5,11 +5,11 @@ import { fillByBatches } from "../support/fill.ts";
 import { singleReports } from "../support/reports.ts";
 import { randomOf, uuidOf } from "../support/traffic.ts";
 import { httpGet, httpPost, writeRequests } from "../support/wrk.ts";
-import { HttpConnection } from "./http-connection.ts";
+import { HttpConnection } from "../support/http-connection.ts";
 import { Cluster } from "./nodes.ts";
 import type { FreshnessResult } from "./results.ts";
 import type { FreshnessSettings } from "./settings.ts";
-import { startLoad } from "./steady-load.ts";
+import { startLoad } from "../support/steady-load.ts";
 import { LONG_SESSION } from "./systems.ts";
 
 const CONNECTIONS = 60;

@@ -1,5 +1,5 @@
 /** The goals of a cluster, and whether a run reached them. A ratio is taken round by round; its median counts. */
-import { atMost, type Goal } from "../report/goals.ts";
+import { atMost, type Goal } from "../report/goal.ts";
 import { ratiosOf } from "../support/spread.ts";
 import { ONE_NODE, RIVALS, THREE_NODES } from "./cost.ts";
 import { shareOf } from "./renewals.ts";

@@ -3,6 +3,7 @@
  *   POST /v1/profiles/:profileId/gamemode   validates and answers
  *   POST /v1/reports                        parses the JSON and answers how many rows it has
  *   POST /validated/v1/reports              validates each row too
+ *   PUT  /v1/profiles/:profileId/heartbeat  answers the same 204 always
  *   GET  /v1/regions/:region/gamemode       sends a constant
  */
 import { GAMEMODE, listen, PROFILE_ID, REGION, reportApp } from "./report-app.ts";
@@ -34,6 +35,9 @@ const accept = ({ body: { reports } }: { body: BatchRoute["Body"] }): object => 
 });
 app.post<BatchRoute>("/v1/reports", { bodyLimit: BODY_LIMIT }, accept);
 app.post<BatchRoute>("/validated/v1/reports", { bodyLimit: BODY_LIMIT, schema: { body } }, accept);
+app.put("/v1/profiles/:profileId/heartbeat", (_request, reply) => {
+  void reply.code(204).header("renew-in-ms", "30000").send();
+});
 app.get("/v1/regions/:region/gamemode", (_request, reply) => {
   void reply.header("content-type", "application/json; charset=utf-8").send(TOP);
 });

@@ -1,12 +1,13 @@
 /** RESULTS.md, made from the raw figures alone. */
-import type { EngineResult, LoadSeries, Results } from "../results.ts";
+import type { EngineResult, HttpRun, Results } from "../results.ts";
 import { spreadOf } from "../support/spread.ts";
-import { goalsOf } from "./goals.ts";
+import { goalsOf, residentPerPlayer } from "./goals.ts";
 import { growthOf } from "./growth.ts";
-import { goalsText, heading, machineText, number, percentText, spreadText, table } from "./text.ts";
+import { loadTable } from "./load.ts";
+import { goalsText, heading, machineText, number, spreadText, table } from "./text.ts";
 
 export function resultsMarkdown(results: Results): string {
-  const { machine, engine, http, batches, reads, snapshots, soak } = results;
+  const { machine, engine, http, batches, reads, latency, memory, snapshots, soak } = results;
   const parts = [
     "# Benchmark results",
     "Made by `npm run bench`; do not edit. [README.md](README.md) says how to run it and what is fair about it.",
@@ -18,6 +19,8 @@ export function resultsMarkdown(results: Results): string {
     ...(http ? httpText(http) : []),
     ...(batches ? batchesText(batches) : []),
     ...(reads ? readsText(reads) : []),
+    ...(latency ? latencyText(latency) : []),
+    ...(memory ? memoryText(memory) : []),
     ...(snapshots ? snapshotsText(snapshots) : []),
     ...(soak ? soakText(soak) : []),
   ];
@@ -29,8 +32,10 @@ function howToRead(): string {
     "## How to read this",
     "Each figure is the median over rounds, with the least and the most in brackets: `median (min – max)`. Contestants take turns",
     "within a round, so a ratio compares what was measured in the same minute; it is taken round by round, and its median counts.",
-    "All threads of a contestant, its Redis too, run on one core, the load on another. *Core busy* is the share of its time that the",
-    "core worked: a contestant well below 100 % waited for something, and one whose load's core is at 100 % may be faster than shown.",
+    "All threads of a contestant, its Redis too, run on one core, the load on another. What a report or a read costs is the *CPU time*",
+    "of all the contestant's processes, user and system; *times as good* is the rival's or the floor's CPU time by the contestant's own.",
+    "Throughput is compared only where the load's core was less than 90 % busy: else the load may be what was measured. *Core busy* is the",
+    "share of its time that the core worked: a contestant well below 100 % waited for something.",
     "Compare ratios, not figures, between machines.",
   ].join("\n");
 }
@@ -94,16 +99,17 @@ function httpText(http: NonNullable<Results["http"]>): string[] {
     heading("Single reports over HTTP", http),
     `\`POST /v1/profiles/{id}/gamemode\` by \`wrk\`, ${number(http.players)} players in turn, every report a move. \`fastify floor\` validates and answers, ` +
       "nothing else; `redis lua` and `redis watch` are the same route with the counting in Redis, which keeps nothing on disk.",
-    ...http.runs.flatMap(({ connections, contestants }) => [
-      `**${connections} connections**`,
-      loadTable("reports/s", contestants, "fastify floor"),
-    ]),
+    ...http.runs.flatMap((run) => [`**${runText(run)}**`, loadTable("report", run.contestants, "fastify floor")]),
   ];
 }
 
+function runText({ connections, pipelined }: HttpRun): string {
+  return `${connections} connections${pipelined === 1 ? "" : `, each sends ${pipelined} reports at once and waits for all answers`}`;
+}
+
 function batchesText(batches: NonNullable<Results["batches"]>): string[] {
-  const about = `\`POST /v1/reports\` with ${number(batches.batch)} rows, ${batches.connections} connections, every report a move. The floors read and parse the JSON and count its rows.`;
-  return [heading("Batches", batches), about, loadTable("reports/s", batches.contestants, "fastify, JSON parser")];
+  const about = `\`POST /v1/reports\` with ${number(batches.batch)} rows, ${number(batches.players)} players, ${batches.connections} connections, every report a move. The floors read and parse the JSON and count its rows.`;
+  return [heading("Batches", batches), about, loadTable("report", batches.contestants, "node:http, JSON.parse")];
 }
 
 function readsText(reads: NonNullable<Results["reads"]>): string[] {
@@ -111,11 +117,46 @@ function readsText(reads: NonNullable<Results["reads"]>): string[] {
     .filter(({ acceptedPerSecond }) => acceptedPerSecond.some((value) => value > 0))
     .map(({ name, acceptedPerSecond }) => `${name}: ${spreadText(spreadOf(acceptedPerSecond), 0)}`);
   return [
-    heading("Reads of top modes", reads),
+    heading("Heartbeats and reads of top modes", reads),
+    `\`PUT /v1/profiles/{id}/heartbeat\`, ${reads.connections} connections, with nothing else to do; the Fastify route sends the same 204 always.`,
+    loadTable("heartbeat", reads.heartbeats, "fastify constant"),
     `\`GET /v1/regions/{region}/gamemode?top=5\`, ${reads.connections} connections, while ${number(reads.reportsPerSecond)} reports a second arrive in batches from another ` +
-      "process on the load's core; the Fastify route sends one constant text, and its reports are parsed and validated.",
-    loadTable("reads/s", reads.contestants, "fastify constant, reports arriving"),
+      "process on the load's core; the Fastify route sends one constant text, and its reports are parsed and validated. What the reports cost is in the CPU time of a read, on both sides.",
+    loadTable("read", reads.contestants, "fastify constant, reports arriving"),
     `Reports accepted a second meanwhile: ${accepted.join("; ")}.`,
+  ];
+}
+
+function latencyText(latency: NonNullable<Results["latency"]>): string[] {
+  const rows = latency.contestants.map(({ name, sentPerSecond, p50Ms, p99Ms, refused }) => [
+    name,
+    number(sentPerSecond),
+    spreadText(spreadOf(p50Ms), 2),
+    spreadText(spreadOf(p99Ms), 2),
+    refused === 0 ? "0" : `**${number(refused)}**`,
+  ]);
+  return [
+    heading("Latency at half of capacity", latency),
+    `Single reports at random instants, however slow the answers are, over ${latency.connections} connections: half as many as \`wrk\` got out of the contestant just before. ` +
+      "The time is from when a report was due to its answer.",
+    table(["contestant", "reports/s", "p50, ms", "p99, ms", "not 200"], rows),
+  ];
+}
+
+function memoryText(memory: NonNullable<Results["memory"]>): string[] {
+  const mebibytes = (bytes: readonly number[]): string =>
+    spreadText(spreadOf(bytes.map((value) => value / 2 ** 20)), 0);
+  const rows = memory.cases.map((one) => [
+    one.name,
+    number(one.players),
+    mebibytes(one.emptyBytes),
+    mebibytes(one.fullBytes),
+    spreadText(spreadOf(residentPerPlayer(one)), 0),
+  ]);
+  return [
+    heading("Memory of a node", memory),
+    "Resident memory of the process, started as `npm start` starts it: empty, and some seconds after its players came in batches. A player's part is the difference.",
+    table(["contestant", "players", "empty, MiB", "with players, MiB", "bytes a player"], rows),
   ];
 }
 
@@ -136,8 +177,13 @@ function snapshotsText(snapshots: NonNullable<Results["snapshots"]>): string[] {
     ),
     "From spawning the process to `readyz` 200, after a fifth of the players had moved; the files are in the system's cache.",
     table(
-      ["restart", "ms", "players afterwards"],
-      restarts.map(({ name, readyMs, playersAfter }) => [name, spreadText(spreadOf(readyMs), 0), number(playersAfter)]),
+      ["restart", "players", "ms", "players afterwards"],
+      restarts.map(({ name, players: connected, readyMs, playersAfter }) => [
+        name,
+        number(connected),
+        spreadText(spreadOf(readyMs), 0),
+        number(playersAfter),
+      ]),
     ),
   ];
 }
@@ -153,19 +199,4 @@ function soakText(soak: NonNullable<Results["soak"]>): string[] {
     `From minute ${settleMinutes} on resident memory changed by ${mibPerMinute.toFixed(2)} MiB a minute (${percent.toFixed(1)} % over that time), to ${last.rssMiB.toFixed(0)} MiB.`,
     "![Memory over time](soak.svg)",
   ];
-}
-
-function loadTable(unit: string, contestants: readonly LoadSeries[], floorName: string): string {
-  const floor = contestants.find(({ name }) => name === floorName);
-  const rows = contestants.map(({ name, perSecond, p99Ms, refused, serverBusy, loadBusy }) => [
-    name,
-    spreadText(spreadOf(perSecond), 0),
-    floor
-      ? spreadOf(perSecond.map((value, round) => value / (floor.perSecond[round] as number))).median.toFixed(2)
-      : "",
-    spreadText(spreadOf(p99Ms), 1),
-    `${percentText(serverBusy)} / ${percentText(loadBusy)}`,
-    refused === 0 ? "0" : `**${number(refused)}**`,
-  ]);
-  return table(["contestant", unit, "of the floor", "p99, ms", "core busy, server / load", "not 200"], rows);
 }

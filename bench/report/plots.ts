@@ -6,13 +6,13 @@ import { type Bar, type BarPanel, drawBars, drawLines, type Drawing, page } from
 /** `undefined` where nothing that it shows was measured. */
 export function resultsPlot({ engine, http, batches, reads }: Results): string | undefined {
   const drawings: Drawing[] = [
-    ...(http?.runs.map((run) =>
-      drawBars(loadPanel(`Single reports over HTTP, ${run.connections} connections, per second`, run.contestants)),
-    ) ?? []),
-    ...(batches
-      ? [drawBars(loadPanel(`Reports in batches of ${batches.batch}, per second`, batches.contestants))]
-      : []),
-    ...(reads ? [drawBars(loadPanel("Reads of top modes, per second", reads.contestants))] : []),
+    ...(http?.runs.map(({ connections, pipelined, contestants }) => {
+      const how = pipelined === 1 ? "" : `, pipelined by ${pipelined}`;
+      return drawBars(loadPanel(`Single reports over HTTP, ${connections} connections${how}`, contestants));
+    }) ?? []),
+    ...(batches ? [drawBars(loadPanel(`Reports in batches of ${batches.batch}`, batches.contestants))] : []),
+    ...(reads ? [drawBars(loadPanel("Heartbeats", reads.heartbeats))] : []),
+    ...(reads ? [drawBars(loadPanel("Reads of top modes", reads.contestants))] : []),
     ...(engine?.sizes.map((size) => drawBars(enginePanel(size))) ?? []),
     ...(engine ? [drawMemory(engine.memory)] : []),
   ];
@@ -36,11 +36,11 @@ export function soakPlot({ samples, settleMinutes }: SoakResult): string {
 }
 
 function loadPanel(title: string, contestants: readonly LoadSeries[]): BarPanel {
-  const bars = contestants.map(({ name, perSecond }): Bar => {
-    const spread = spreadOf(perSecond);
-    return { label: name, spread, kind: kindOf(name), text: Math.round(spread.median).toLocaleString("en") };
+  const bars = contestants.map(({ name, cpuUs }): Bar => {
+    const spread = spreadOf(cpuUs);
+    return { label: name, spread, kind: kindOf(name), text: `${spread.median.toPrecision(3)} µs` };
   });
-  return { title, bars, isLogarithmic: false };
+  return { title: `${title}: CPU time of each, µs`, bars, isLogarithmic: false };
 }
 
 function enginePanel({ players, contestants }: EngineSize): BarPanel {

@@ -1,7 +1,7 @@
 /** The pieces that the reports are made of. */
 import type { Machine, Measured } from "../results.ts";
 import { type Spread, spreadOf } from "../support/spread.ts";
-import type { Goal } from "./goals.ts";
+import type { Goal } from "./goal.ts";
 
 export function machineText({ cpu, cores, memoryGiB, system, isPinned, versions }: Machine): string {
   const names = Object.entries(versions).map(([name, version]) => `${name} ${version}`);

@@ -4,9 +4,10 @@
  */
 import { setTimeout as sleep } from "node:timers/promises";
 import type { LoadSeries } from "../results.ts";
-import { busyShare, coreTimes } from "./busy.ts";
+import { busyShare, type CoreTimes, coreTimes } from "./busy.ts";
 import { LOAD_CORE, SERVER_CORE } from "./children.ts";
 import type { Server, StartServer } from "./servers.ts";
+import { cpuMsOf } from "./usage.ts";
 import { runWrk, type WrkFigures } from "./wrk.ts";
 
 /** Before it is stopped a contestant finishes what is in flight: an append that stood still counts as given up. */
@@ -33,10 +34,16 @@ export interface Spell {
   readonly requestsPath: string;
   /** What one request counts for, 1 unless told. */
   readonly units?: number;
+  /** Whether a node of Headcount is to take every request in its fast lane. */
+  readonly isForLane?: boolean;
 }
 
 export interface LoadFigures {
   readonly perSecond: number;
+  /** CPU time that one report or read took of the contestant, all its processes together. */
+  readonly cpuUs: number;
+  /** CPU time that one request took of the load. */
+  readonly loadCpuUs: number;
   readonly p99Ms: number;
   readonly refused: number;
   readonly serverBusy: number;
@@ -77,18 +84,54 @@ export async function inTurns<T>(
   return done;
 }
 
+/** Rounds of turns under wrk, all alike. */
+export async function measureSeries(running: readonly Running[], rounds: number, spell: Spell): Promise<LoadSeries[]> {
+  const figures = await inTurns(running, rounds, (contestant) => runSpell(contestant, spell));
+  const series: LoadSeries[] = [];
+  for (const [at, contestant] of running.entries())
+    series.push(await seriesOf(contestant, figures[at] as LoadFigures[]));
+  return series;
+}
+
 /** One contestant's turn under wrk. */
 export async function runSpell(contestant: Running, spell: Spell): Promise<LoadFigures> {
+  const { server } = contestant;
   await load(contestant, spell, spell.warmSeconds);
-  const [server, loader] = [coreTimes(SERVER_CORE), coreTimes(LOAD_CORE)];
-  const figures = await load(contestant, spell, spell.seconds);
+  const inLane = await requestsInLane(contestant, spell);
+  let before = readingOf(server);
+  const figures = await load(contestant, spell, spell.seconds, () => (before = readingOf(server)));
+  const after = readingOf(server);
+  assertInLane(contestant.name, figures, inLane, await requestsInLane(contestant, spell));
+  const units = figures.requests * (spell.units ?? 1);
   return {
-    perSecond: (figures.requests * (spell.units ?? 1)) / figures.seconds,
+    perSecond: units / figures.seconds,
+    cpuUs: ((after.cpuMs - before.cpuMs) * 1000) / units,
+    loadCpuUs: (figures.cpuMs * 1000) / figures.requests,
     p99Ms: figures.p99Ms,
     refused: figures.refused + figures.broken,
-    serverBusy: busyShare(server, coreTimes(SERVER_CORE)),
-    loadBusy: busyShare(loader, coreTimes(LOAD_CORE)),
+    serverBusy: busyShare(before.serverCore, after.serverCore),
+    loadBusy: busyShare(before.loadCore, after.loadCore),
   };
+}
+
+function readingOf({ pids }: Server): { cpuMs: number; serverCore: CoreTimes; loadCore: CoreTimes } {
+  return { cpuMs: cpuMsOf(pids), serverCore: coreTimes(SERVER_CORE), loadCore: coreTimes(LOAD_CORE) };
+}
+
+async function requestsInLane({ server }: Running, { isForLane }: Spell): Promise<number | undefined> {
+  const isOff = process.env["HEADCOUNT_FAST_LANE"] === "off"; // the nodes inherit it
+  return isForLane && !isOff ? server.requestsInLane?.() : undefined;
+}
+
+/** What was measured is the fast lane only if the requests went through it. */
+export function assertInLane(
+  name: string,
+  { requests }: Pick<WrkFigures, "requests">,
+  before?: number,
+  after?: number,
+): void {
+  if (before === undefined || after === undefined || after - before >= requests) return;
+  throw new Error(`Cannot measure "${name}": of ${requests} requests its fast lane took only ${after - before}`);
 }
 
 /** All turns of a contestant; call it while it still runs: it is asked for what wrk does not see. */
@@ -99,6 +142,8 @@ export async function seriesOf({ name, server }: Running, figures: readonly Load
   return {
     name,
     perSecond: figures.map(({ perSecond }) => perSecond),
+    cpuUs: figures.map(({ cpuUs }) => cpuUs),
+    loadCpuUs: figures.map(({ loadCpuUs }) => loadCpuUs),
     p99Ms: figures.map(({ p99Ms }) => p99Ms),
     refused: figures.reduce((sum, { refused }) => sum + refused, unstored),
     serverBusy: figures.map(({ serverBusy }) => serverBusy),
@@ -106,7 +151,7 @@ export async function seriesOf({ name, server }: Running, figures: readonly Load
   };
 }
 
-async function load(contestant: Running, spell: Spell, seconds: number): Promise<WrkFigures> {
+async function load(contestant: Running, spell: Spell, seconds: number, onBegin?: () => void): Promise<WrkFigures> {
   const { connections, requestsPath } = spell;
   const figures = await runWrk({
     url: contestant.server.url,
@@ -114,6 +159,7 @@ async function load(contestant: Running, spell: Spell, seconds: number): Promise
     seconds,
     requestsPath,
     first: contestant.next,
+    ...(onBegin ? { onBegin } : {}),
   });
   contestant.next = figures.next;
   return figures;

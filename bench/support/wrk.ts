@@ -5,6 +5,7 @@ import { createWriteStream } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { LOAD_CORE, lineOf, spawnOn, temporaryFolder } from "./children.ts";
+import { cpuMsOf, endedChildrenCpuMs } from "./usage.ts";
 
 const SCRIPT = fileURLToPath(new URL("wrk/replay.lua", import.meta.url));
 
@@ -17,6 +18,8 @@ export interface WrkRun {
   readonly requestsPath: string;
   /** Which request to begin with. */
   readonly first: number;
+  /** Told when all requests are read and the load begins. */
+  readonly onBegin?: () => void;
 }
 
 export interface WrkFigures {
@@ -30,14 +33,34 @@ export interface WrkFigures {
   readonly broken: number;
   /** Where another run would go on. */
   readonly next: number;
+  /** CPU time of wrk itself from when the load began. */
+  readonly cpuMs: number;
 }
 
-export async function runWrk({ url, connections, seconds, requestsPath, first }: WrkRun): Promise<WrkFigures> {
+export async function runWrk({ url, connections, seconds, requestsPath, first, onBegin }: WrkRun): Promise<WrkFigures> {
   if (!hasWrk) throw new Error("Cannot make load: there is no wrk here (Debian: apt-get install wrk)");
   const load = ["-t1", `-c${connections}`, `-d${seconds}s`, "-s", SCRIPT, url];
+  const before = endedChildrenCpuMs();
   const child = spawnOn(LOAD_CORE, ["wrk", ...load, "--", requestsPath, String(first)]);
+  const gone = once(child, "exit");
+  await lineOf(child, /^loaded$/m);
+  const startMs = cpuMsOf([child.pid ?? 0]);
+  onBegin?.();
   const [line] = await lineOf(child, /^\{.*\}$/m);
-  return JSON.parse(line) as WrkFigures;
+  await gone; // only then the system counts it among the ended
+  const figures = JSON.parse(line) as Omit<WrkFigures, "cpuMs">;
+  return { ...figures, cpuMs: endedChildrenCpuMs() - before - startMs };
+}
+
+/** The same requests, `depth` of them in each write, as a gateway pipelines them; those left over at the end fall away. */
+export function* pipelined(requests: Iterable<string>, depth: number): Generator<string> {
+  let gathered: string[] = [];
+  for (const request of requests) {
+    gathered.push(request);
+    if (gathered.length < depth) continue;
+    yield gathered.join("");
+    gathered = [];
+  }
 }
 
 /** Writes requests for replay.lua; returns the file's path. */
@@ -53,6 +76,10 @@ export async function writeRequests(requests: Iterable<string>): Promise<string>
 export function httpPost(path: string, body: string): string {
   const head = `POST ${path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n`;
   return `${head}Content-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`;
+}
+
+export function httpPut(path: string): string {
+  return `PUT ${path} HTTP/1.1\r\nHost: localhost\r\n\r\n`;
 }
 
 export function httpGet(path: string): string {

@@ -1,10 +1,11 @@
 /** Made-up figures of a whole benchmark run, each of two rounds. */
-import type { LoadSeries, Results } from "../../bench/results.ts";
+import { type LoadSeries, type Results, RESULTS_FORM } from "../../bench/results.ts";
 
 const MEASURED = { date: "2026-01-02T03:04:05.000Z", isQuick: false };
 
 export function sampleResults(): Results {
   return {
+    form: RESULTS_FORM,
     machine: { cpu: "a CPU", cores: 2, memoryGiB: 4, system: "a system", isPinned: true, versions: { Node: "24.0.0" } },
     engine: {
       ...MEASURED,
@@ -16,10 +17,14 @@ export function sampleResults(): Results {
     http: {
       ...MEASURED,
       players: 100,
-      runs: [64, 256].map((connections) => ({ connections, contestants: httpSeries() })),
+      runs: [
+        ...[64, 256].map((connections) => ({ connections, pipelined: 1, contestants: httpSeries() })),
+        { connections: 64, pipelined: 16, contestants: pipelinedSeries() },
+      ],
     },
     batches: {
       ...MEASURED,
+      players: 1_000_000,
       batch: 1_000,
       connections: 16,
       contestants: ["headcount log", "headcount none", "node:http, JSON.parse", "fastify, JSON parser"].map(series),
@@ -33,6 +38,26 @@ export function sampleResults(): Results {
         "fastify constant, reports arriving",
         "fastify constant, nothing else",
       ].map((name) => ({ ...series(name), acceptedPerSecond: [10_000, 9_999] })),
+      heartbeats: ["headcount", "fastify constant"].map(series),
+    },
+    latency: {
+      ...MEASURED,
+      players: 100,
+      connections: 256,
+      contestants: ["headcount log", "fastify floor"].map((name) => ({
+        name,
+        sentPerSecond: 1_000,
+        p50Ms: [0.5, 0.6],
+        p99Ms: [2, 3],
+        refused: 0,
+      })),
+    },
+    memory: {
+      ...MEASURED,
+      cases: [
+        { name: "headcount none", players: 1e6, emptyBytes: [100e6, 100e6], fullBytes: [170e6, 160e6] },
+        { name: "headcount log", players: 1e7, emptyBytes: [100e6, 100e6], fullBytes: [1_100e6, 1_200e6] },
+      ],
     },
     snapshots: {
       ...MEASURED,
@@ -45,7 +70,7 @@ export function sampleResults(): Results {
         acceptedPerSecond: [1, 2],
         snapshotsPerSecond: [0, 1],
       })),
-      restarts: [{ name: "after SIGKILL", readyMs: [900, 1_100], playersAfter: 1e6 }],
+      restarts: [{ name: "after SIGKILL", players: 1e6, readyMs: [900, 1_100], playersAfter: 1e6 }],
     },
     soak: {
       ...MEASURED,
@@ -73,6 +98,16 @@ function httpSeries(): LoadSeries[] {
   return ["headcount log", "headcount none", "fastify floor", "node:http", "redis lua", "redis watch"].map(series);
 }
 
+/** Nobody pipelines to Redis here, and wrk cannot tell how late such answers are. */
+function pipelinedSeries(): LoadSeries[] {
+  return httpSeries()
+    .filter(({ name }) => !name.startsWith("redis"))
+    .map((one) => ({ ...one, p99Ms: [] }));
+}
+
+/** Headcount takes half of what the others take. */
 function series(name: string): LoadSeries {
-  return { name, perSecond: [100, 110], p99Ms: [1, 2], refused: 0, serverBusy: [1, 1], loadBusy: [0.5, 0.5] };
+  const cpuUs = name.startsWith("headcount") ? [10, 11] : [20, 22];
+  const busy = { serverBusy: [1, 1], loadBusy: [0.5, 0.5] };
+  return { name, perSecond: [100, 110], cpuUs, loadCpuUs: [5, 6], p99Ms: [1, 2], refused: 0, ...busy };
 }

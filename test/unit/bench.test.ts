@@ -1,4 +1,8 @@
+import { spawnSync } from "node:child_process";
+import { existsSync } from "node:fs";
+import { join } from "node:path";
 import { afterAll, describe, expect, test } from "vitest";
+import { loadPairs, pairsTable } from "../../bench/against.ts";
 import {
   ENGINE_CONTESTANTS,
   type EngineContestant,
@@ -8,13 +12,19 @@ import { boardsOf, connectLua } from "../../bench/contestants/redis-lua.ts";
 import { httpContestants } from "../../bench/http.ts";
 import { goalsOf } from "../../bench/report/goals.ts";
 import { growthOf } from "../../bench/report/growth.ts";
+import { loadTable } from "../../bench/report/load.ts";
 import { resultsMarkdown } from "../../bench/report/markdown.ts";
 import { resultsPlot, soakPlot } from "../../bench/report/plots.ts";
-import type { Results } from "../../bench/results.ts";
+import { type LoadSeries, RESULTS_FORM, type Results } from "../../bench/results.ts";
+import { checkOut } from "../../bench/support/checkout.ts";
+import { startHeadcount, TODAY } from "../../bench/support/headcount.ts";
 import { hasRedis, startRedis } from "../../bench/support/redis-server.ts";
 import { batchBody, batchReports, singleReports } from "../../bench/support/reports.ts";
 import type { Server } from "../../bench/support/servers.ts";
 import { ratiosOf, spreadOf } from "../../bench/support/spread.ts";
+import { assertInLane, measureSeries, startAll, stopAll } from "../../bench/support/turns.ts";
+import { endedChildrenCpuMs, residentBytesOf } from "../../bench/support/usage.ts";
+import { hasWrk, pipelined, writeRequests } from "../../bench/support/wrk.ts";
 import { emptyStream, fillConnects, fillReports, MODES, type ReportStream } from "../../bench/support/traffic.ts";
 import { REGIONS } from "../../engine/regions.ts";
 import { itemAt, take } from "../../simulator/item-at.ts";
@@ -59,7 +69,7 @@ describe("HTTP contestants", () => {
     "redis watch": boardsIn,
   };
 
-  test.for(httpContestants(PLAYERS))(
+  test.for(httpContestants(PLAYERS, [TODAY]))(
     "$name answers every report with 200, and counts where it counts",
     { timeout: PROCESS_TIMEOUT_MS },
     async ({ name, start, fill }, { skip }) => {
@@ -96,6 +106,82 @@ describe("reports over HTTP", () => {
   });
 });
 
+describe("load", () => {
+  test("pipelined() puts requests together, in order, and drops what does not fill a write", () => {
+    expect([...pipelined(["a", "b", "c", "d", "e"], 2)]).toEqual(["ab", "cd"]);
+  });
+
+  test(
+    "measureSeries() tells the CPU time of a node and of its load, one by one and pipelined, and sees the fast lane taken",
+    { timeout: PROCESS_TIMEOUT_MS },
+    async ({ skip }) => {
+      skip(!hasWrk, "wrk is missing");
+      const running = await startAll([{ name: "a node", start: () => startHeadcount({ durability: "none" }) }]);
+      for (const requests of [singleReports(PLAYERS), pipelined(singleReports(PLAYERS), 4)]) {
+        const requestsPath = await writeRequests(requests);
+        const spell = { connections: 2, warmSeconds: 1, seconds: 1, requestsPath, isForLane: true };
+        const [series] = take(1, await measureSeries(running, 1, spell));
+        expect(series.refused).toBe(0);
+        for (const values of [series.perSecond, series.cpuUs, series.loadCpuUs])
+          expect(itemAt(values, 0)).toBeGreaterThan(0);
+      }
+      await stopAll(running);
+    },
+  );
+
+  test("assertInLane() wants every answered request in the fast lane, where there is one", () => {
+    const requests = { requests: 100 };
+    expect(() => assertInLane("a node", requests, 50, 150)).not.toThrow();
+    expect(() => assertInLane("a node", requests, undefined, undefined)).not.toThrow();
+    expect(() => assertInLane("a node", requests, 50, 149)).toThrow(
+      'Cannot measure "a node": of 100 requests its fast lane took only 99',
+    );
+  });
+
+  test("residentBytesOf() and endedChildrenCpuMs() read what the system says of processes", () => {
+    expect(residentBytesOf(process.pid)).toBeGreaterThan(10 * 2 ** 20);
+    const before = endedChildrenCpuMs();
+    spawnSync(process.execPath, ["-e", "for (const end = Date.now() + 100; Date.now() < end; );"]);
+    expect(endedChildrenCpuMs()).toBeGreaterThan(before);
+  });
+});
+
+describe("another revision", () => {
+  const other = { name: "headcount at 1a2b3c4", root: "" };
+
+  test("checkOut() lays out a commit with the packages of today, and nothing of it stays in the repository", ({
+    skip,
+  }) => {
+    skip(spawnSync("git", ["rev-parse", "HEAD"]).status !== 0, "this is no repository");
+    const worktrees = (): string => spawnSync("git", ["worktree", "list"], { encoding: "utf8" }).stdout;
+    const before = worktrees();
+    const { name, root } = checkOut("HEAD");
+    expect(name).toMatch(/^headcount at [0-9a-f]{7,}$/);
+    expect(existsSync(join(root, "node", "headcount.js"))).toBe(true);
+    expect(existsSync(join(root, "node_modules", "fastify"))).toBe(true);
+    expect(worktrees()).toBe(before);
+    expect(() => checkOut("no-such-revision")).toThrow("Cannot check out the revision");
+  });
+
+  test("loadPairs() puts a contestant's figures beside those of the other revision", () => {
+    const [ours, floor] = take(2, sampleResults().reads?.heartbeats ?? []);
+    const then = { ...ours, name: other.name, cpuUs: [20, 22], loadBusy: [0.95, 0.95] };
+    const pairs = loadPairs(other, [ours, floor, then]);
+    expect(pairs.map(({ contestant, figure }) => `${contestant}: ${figure}`)).toEqual([
+      "headcount: µs of CPU each",
+      "headcount: a second",
+      "headcount: p99, ms",
+    ]);
+    expect(pairs.map(({ isComparable }) => isComparable)).toEqual([true, false, true]);
+    expect(pairsTable(pairs, other)).toContain(
+      "| headcount | µs of CPU each | 21.00 (20.00 – 22.00) | 10.50 (10.00 – 11.00) | 0.50 |",
+    );
+    const untold = [ours, floor, then].map((one) => ({ ...one, p99Ms: [] }));
+    expect(loadPairs(other, untold).map(({ figure }) => figure)).toEqual(["µs of CPU each", "a second"]);
+    expect(() => loadPairs(other, [floor, then])).toThrow('no contestant is called "headcount"');
+  });
+});
+
 describe("report", () => {
   test("spreadOf() gives the middle, or the mean of the two middle ones", () => {
     expect(spreadOf([3, 1, 2])).toEqual({ min: 1, median: 2, max: 3 });
@@ -123,8 +209,41 @@ describe("report", () => {
     const goals = goalsOf(sampleResults());
     const probe = goals.find(({ text }) => text.includes("times the bare probe"));
     expect(probe).toMatchObject({ target: { atMost: 1.8 }, reached: { median: 1.4 }, isMet: true });
-    const lua = goals.find(({ text }) => text.includes("against redis lua"));
-    expect(lua).toMatchObject({ target: { atLeast: 1.4 }, reached: { median: 1 }, isMet: false });
+    const watch = goals.find(({ text }) => text === "`log` against redis watch, 64 connections, by CPU");
+    expect(watch).toMatchObject({ target: { atLeast: 8 }, reached: { median: 2 }, isMet: false });
+    const bytes = goals.find(({ part }) => part === "memory");
+    expect(bytes).toMatchObject({ target: { atMost: 75 }, reached: { median: 65 }, isMet: true });
+  });
+
+  test("goalsOf() compares CPU always, and throughput only where the load's core had room on both sides", () => {
+    const texts = (loadBusy: readonly number[]): string[] => {
+      const results = sampleResults();
+      const contestants = results.http?.runs[0]?.contestants ?? [];
+      const runs = [
+        {
+          connections: 64,
+          pipelined: 1,
+          contestants: contestants.map((one): LoadSeries =>
+            one.name === "headcount none" ? { ...one, loadBusy } : one,
+          ),
+        },
+      ];
+      const http = { date: "", isQuick: false, players: 1, runs };
+      return goalsOf({ form: RESULTS_FORM, machine: results.machine, http }).map(({ text }) => text);
+    };
+    const byThroughput = "`none` against fastify floor, 64 connections, by throughput";
+    expect(texts([0.5, 0.6])).toContain(byThroughput);
+    expect(texts([0.95, 0.96])).not.toContain(byThroughput);
+    expect(texts([0.95, 0.96])).toContain("`none` against fastify floor, 64 connections, by CPU");
+  });
+
+  test("loadTable() names those whose load's core was full", () => {
+    const [first, second] = take(2, sampleResults().reads?.heartbeats ?? []);
+    const full = { ...first, loadBusy: [0.9, 0.99] };
+    expect(loadTable("heartbeat", [first, second], "fastify constant")).toContain("Throughput is compared");
+    expect(loadTable("heartbeat", [full, second], "fastify constant")).toContain(
+      "Throughput is not compared where the load's core was 90 % busy or more: headcount.",
+    );
   });
 
   test("resultsMarkdown() shows every goal and every part", () => {
@@ -134,7 +253,9 @@ describe("report", () => {
       "Engine",
       "Single reports over HTTP",
       "Batches",
-      "Reads of top modes",
+      "Heartbeats and reads of top modes",
+      "Latency at half of capacity",
+      "Memory of a node",
       "Snapshots and restart",
       "Soak",
     ])
@@ -145,7 +266,7 @@ describe("report", () => {
 
   test("resultsMarkdown() does with some of the parts", () => {
     const { machine, http } = sampleResults();
-    const text = resultsMarkdown({ machine, ...(http ? { http } : {}) });
+    const text = resultsMarkdown({ form: RESULTS_FORM, machine, ...(http ? { http } : {}) });
     expect(text).toContain("## Single reports over HTTP");
     expect(text).not.toContain("## Engine");
   });

@@ -3,7 +3,7 @@
  * however slow the answers are; they go to the servers in turn, one at a time on each connection.
  */
 import { readFileSync } from "node:fs";
-import { randomOf } from "../support/traffic.ts";
+import { randomOf } from "./traffic.ts";
 import { HttpConnection } from "./http-connection.ts";
 
 export interface SteadyOptions {

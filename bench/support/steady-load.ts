@@ -1,7 +1,7 @@
 /** Load at a steady rate on several servers, from a process of its own on the load's core. */
 import { once } from "node:events";
 import { fileURLToPath } from "node:url";
-import { end, LOAD_CORE, spawnOn } from "../support/children.ts";
+import { end, LOAD_CORE, spawnOn } from "./children.ts";
 import type { SteadyFigures, SteadyOptions } from "./steady-child.ts";
 
 const CHILD = fileURLToPath(new URL("steady-child.ts", import.meta.url));
