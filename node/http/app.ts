@@ -6,7 +6,16 @@ import { Connections, limitsOf } from "./connections/connections.ts";
 import { FastCalls } from "./connections/fast-calls.ts";
 import { registerDescription } from "./description.ts";
 import { registerDocs } from "./docs.ts";
-import { Answers, CodingError, type Context, refusalOf, routeLabel, validatorCompiler } from "./http.ts";
+import {
+  Answers,
+  CodingError,
+  type Context,
+  FAULT,
+  NOWHERE,
+  refusalOf,
+  routeLabel,
+  validatorCompiler,
+} from "./http.ts";
 import { answerTheRest, notePaths } from "./other-methods.ts";
 import { registerOperators } from "./routes/operators.ts";
 import { registerProfiles } from "./routes/profiles.ts";
@@ -56,6 +65,10 @@ export async function makeApp(context: Context, isLaneOpen: boolean): Promise<Ap
     isLaneOpen,
     requestMs: REQUEST_WITHIN_MS,
     takeMs: TAKE_WITHIN_MS,
+    onFault: (error, reply) => {
+      context.log.error({ err: error }, "a request failed");
+      new Answers(context, NOWHERE).refuse(reply, 500, FAULT);
+    },
     bodyBytesMax: (target) => (target.startsWith(REPORTS_ROUTE) ? BATCH_BYTES_MAX : BODY_BYTES_MAX),
     onRefused: (status) => context.metrics.countUnrouted(status),
   });

@@ -51,6 +51,8 @@ export interface Reply {
   send(body?: string): unknown;
 }
 
+/** Told with 500: what it was stands in the log. */
+export const FAULT = "the node failed to answer; its log says why";
 /** The label of paths that there are no routes of. */
 export const NOWHERE = "none";
 /** For answers that are of one moment, or about one player. */
@@ -199,6 +201,6 @@ export function refusalOf(error: HttpError, request: FastifyRequest): { status: 
       return { status: 400, message: `url must be a well-formed path, got ${shown(request.url)}` };
     default:
   }
-  if (status >= 500) return { status: 500, message: "the node failed to answer; its log says why" };
+  if (status >= 500) return { status: 500, message: FAULT };
   return { status, message: error.message };
 }

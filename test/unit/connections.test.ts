@@ -3,7 +3,8 @@ import { connect, type Socket } from "node:net";
 import Fastify from "fastify";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { Connections, limitsOf } from "../../node/http/connections/connections.ts";
-import type { FastCalls } from "../../node/http/connections/fast-calls.ts";
+import type { FastCall, FastCalls } from "../../node/http/connections/fast-calls.ts";
+import type { Head } from "../../node/http/connections/head.ts";
 import { portOf } from "../../node/place.ts";
 import { until } from "../support/until.ts";
 
@@ -15,6 +16,7 @@ const BODY_BYTES_MAX = 4096;
 const LONG = "x".repeat(1_000_000);
 /** The lane knows one call, and answers it when told to. */
 const SLOW_CALL = "GET /slow ";
+const FAULTY_CALL = "GET /faulty ";
 
 describe.each(["on", "off"])("fast lane %s", (lane) => {
   test.each([
@@ -95,6 +97,13 @@ test("while the node drains what is under way in the lane is answered, and the l
   expect([first?.includes("keep-alive"), second?.includes("close")]).toEqual([true, true]);
 });
 
+test("a fault of ours in the lane ends neither the node nor the connection", async () => {
+  const bench = await Bench.open("on");
+  bench.connect().write(`${FAULTY_CALL}HTTP/1.1\r\nhost: a\r\n\r\nGET / HTTP/1.1\r\nhost: a\r\n\r\n`);
+  await until("both are answered", () => bench.received.endsWith("here"));
+  expect(bench.received).toContain("500 Internal Server Error");
+});
+
 class Bench {
   readonly connections: Connections;
   /** The server's sides of connections that stand. */
@@ -119,17 +128,25 @@ class Bench {
       this.handled.push(url);
       return url === "/long" ? LONG : "here";
     });
-    const isSlow = (bytes: Buffer): boolean => bytes.toString("latin1").startsWith(SLOW_CALL);
+    const callOf = ({ target }: Head, bytes: Buffer): FastCall | undefined => {
+      const text = bytes.toString("latin1", target.from - "GET ".length);
+      if (text.startsWith(FAULTY_CALL))
+        return () => {
+          throw new Error("a fault of ours");
+        };
+      if (!text.startsWith(SLOW_CALL)) return undefined;
+      return (reply) => void this.slow.push(() => void reply.code(204).send());
+    };
     this.connections = new Connections(
       this.app.server,
       {
-        match: (_head, bytes) =>
-          isSlow(bytes) ? (reply) => void this.slow.push(() => void reply.code(204).send()) : undefined,
+        match: callOf,
       } as Pick<FastCalls, "match"> as FastCalls,
       {
         isLaneOpen: lane === "on",
         requestMs: REQUEST_MS,
         takeMs: TAKE_MS,
+        onFault: (error, reply) => void reply.code(500).send(String(error)),
         bodyBytesMax: () => bodyLimit,
         onRefused: () => undefined,
       },

@@ -7,6 +7,7 @@ import { STATUS_CODES } from "node:http";
 import type { Socket } from "node:net";
 import type { Reply } from "../http.ts";
 import type { Connections } from "./connections.ts";
+import type { FastCall } from "./fast-calls.ts";
 import { Head } from "./head.ts";
 import { StandIn } from "./stand-in.ts";
 
@@ -54,15 +55,14 @@ export class Connection {
   private sinceMs: number;
   private hasAsked = false;
   private lingered = 0;
-  /** What the client had taken, and when that was last seen to grow. */
-  private taken = 0;
-  private takenAtMs: number;
+  private readonly taking: Taking;
 
   constructor(socket: Socket, all: Connections) {
     this.socket = socket;
     this.all = all;
     this.state = all.isLaneOpen ? "lane" : "handed over";
-    this.sinceMs = this.takenAtMs = all.nowMs;
+    this.sinceMs = all.nowMs;
+    this.taking = new Taking(all.nowMs);
     socket.on("data", (bytes: Buffer) => this.onData(bytes));
     socket.on("end", () => this.onEnd());
     socket.on("drain", () => this.goOn());
@@ -125,12 +125,20 @@ export class Connection {
         this.all.ways.lane++;
         const reply = new LaneReply(this);
         this.answers.push(reply);
-        call(reply);
+        this.answer(call, reply);
       } else if (this.answers.length > 0) break;
       else if (reading === "whole") this.takeDetour(length);
       else this.state = "handed over";
     }
     this.unread = at === bytes.length ? NOTHING : bytes.subarray(at);
+  }
+
+  private answer(call: FastCall, reply: LaneReply): void {
+    try {
+      call(reply);
+    } catch (error) {
+      this.all.onFault(error, reply);
+    }
   }
 
   /** While the node drains, the answer to one request is the last on its connection. */
@@ -256,7 +264,7 @@ export class Connection {
 
   /** Keeps the time limits. To be called once a second. */
   tick(nowMs: number): void {
-    if (this.isStuck(nowMs)) {
+    if (this.taking.isStuck(this.socket, nowMs, this.all.takeMs)) {
       this.all.givenUp++;
       return this.destroy();
     }
@@ -267,14 +275,24 @@ export class Connection {
     if (isIdle && passedMs > this.all.idleMs) this.destroy();
     if (!isIdle && passedMs > this.all.requestMs) this.finish(this.all.tooLate());
   }
+}
 
-  /** Whether the client has taken nothing for too long of what was written to it. */
-  private isStuck(nowMs: number): boolean {
-    const { bytesWritten, writableLength } = this.socket;
+/** Watches whether a client takes what is written to it. */
+class Taking {
+  private taken = 0;
+  /** When that was last seen to grow. */
+  private grownAtMs: number;
+
+  constructor(nowMs: number) {
+    this.grownAtMs = nowMs;
+  }
+
+  /** Whether it took nothing for longer than `withinMs`; to be asked again and again. */
+  isStuck({ bytesWritten, writableLength }: Socket, nowMs: number, withinMs: number): boolean {
     const taken = bytesWritten - writableLength;
-    if (writableLength === 0 || taken !== this.taken) this.takenAtMs = nowMs;
+    if (writableLength === 0 || taken !== this.taken) this.grownAtMs = nowMs;
     this.taken = taken;
-    return nowMs - this.takenAtMs > this.all.takeMs;
+    return nowMs - this.grownAtMs > withinMs;
   }
 }
 

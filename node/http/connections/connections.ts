@@ -6,6 +6,7 @@ import type { RequestListener, Server } from "node:http";
 import type { Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import { invariant } from "../../../engine/invariant.ts";
+import type { Reply } from "../http.ts";
 import { Connection } from "./connection.ts";
 import { DateLine } from "./date-line.ts";
 import type { FastCalls } from "./fast-calls.ts";
@@ -26,6 +27,8 @@ export interface ConnectionsOptions extends GuardOptions {
   readonly requestMs: number;
   /** A client that takes nothing of its answers for so long is given up. */
   readonly takeMs: number;
+  /** Answers a request of the fast lane whose call threw. */
+  readonly onFault: (error: unknown, reply: Reply) => void;
 }
 
 export class Connections {
@@ -36,6 +39,7 @@ export class Connections {
   readonly isLaneOpen: boolean;
   readonly requestMs: number;
   readonly takeMs: number;
+  readonly onFault: ConnectionsOptions["onFault"];
   /** Requests by the way they took. */
   readonly ways = { lane: 0, detour: 0, "handed over": 0 };
   /** Connections that were closed since their clients took nothing of their answers. */
@@ -59,6 +63,7 @@ export class Connections {
     this.isLaneOpen = options.isLaneOpen;
     this.requestMs = options.requestMs;
     this.takeMs = options.takeMs;
+    this.onFault = options.onFault;
     this.onRefused = options.onRefused;
     const framework = takenFrom(server, "request") as RequestListener;
     this.inTurn = new InTurn(guarded(framework, options), {
