@@ -16,6 +16,7 @@ import { EntryAlone } from "./entry-alone.ts";
 import { LoadMeter } from "../load-meter.ts";
 import type { Metrics } from "../metrics.ts";
 import { Pace } from "../pace.ts";
+import { classOf, PacedLog } from "../paced-log.ts";
 import { reasonOf } from "../reason.ts";
 import { registerRecorder } from "../recorder-metrics.ts";
 import { nodeName } from "../place.ts";
@@ -40,6 +41,7 @@ export class ServiceAlone implements Service {
   private presences: Presences | undefined;
   private recorder: Recorder | undefined;
   private readonly log: Logger;
+  private readonly paced: PacedLog;
   private readonly encoder = new SnapshotEncoder();
   private store: SqliteStore | undefined;
   private ticking: NodeJS.Timeout | undefined;
@@ -51,6 +53,7 @@ export class ServiceAlone implements Service {
   constructor(settings: Settings, log: Logger) {
     this.settings = settings;
     this.log = log;
+    this.paced = new PacedLog(log, () => performance.now());
     this.pace = new Pace(settings.sessionMs);
     this.load = new LoadMeter(this.pace);
   }
@@ -191,14 +194,16 @@ export class ServiceAlone implements Service {
   }
 
   private onStoreLost(reason: string): void {
-    this.lost = new Error(reason);
+    this.lost = new StoreUnavailableError(
+      reason,
+      "the data folder was removed, replaced or damaged: the log says more",
+    );
     this.recorder?.onStoreLost(this.lost);
   }
 
   private onStoreFault(error: unknown): void {
     const reason = reasonOf(error);
-    if (this.faultReason === undefined) this.log.error({ reason }, "the store cannot be written: reports get 202");
-    else this.log.debug({ reason }, "the store still cannot be written");
+    this.paced.write("error", `fault ${classOf(reason)}`, { reason }, "the store cannot be written: reports get 202");
     this.faultReason = toldOf(error);
   }
 
@@ -211,6 +216,7 @@ export class ServiceAlone implements Service {
     const nowMs = performance.now();
     this.presences?.tick(nowMs);
     this.load.tick(nowMs);
+    this.paced.tick();
   }
 }
 
