@@ -1,7 +1,10 @@
 /** The HTTP side of a node: fastify with the routes, the documentation, and one form for every refusal. */
+import type { Readable } from "node:stream";
 import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from "fastify";
 import { registerBodyParser } from "./body.ts";
 import { BATCH_BYTES_MAX } from "./batch-reader.ts";
+import { BodyBudget } from "./connections/body-budget.ts";
+import { hasBody } from "./connections/in-turn.ts";
 import { Connections, limitsOf } from "./connections/connections.ts";
 import { FastCalls } from "./connections/fast-calls.ts";
 import { registerDescription } from "./description.ts";
@@ -20,7 +23,7 @@ import { answerTheRest, notePaths } from "./other-methods.ts";
 import { registerOperators } from "./routes/operators.ts";
 import { registerProfiles } from "./routes/profiles.ts";
 import { registerRegions } from "./routes/regions.ts";
-import { registerReports, REPORTS_ROUTE } from "./routes/reports.ts";
+import { registerReports } from "./routes/reports.ts";
 import type { Metrics } from "../metrics.ts";
 
 export interface App {
@@ -29,6 +32,8 @@ export interface App {
 }
 
 const BODY_BYTES_MAX = 4096;
+/** Of these targets no body may be longer; another may be spelled in many ways. */
+const PROFILES = "/v1/profiles/";
 const REQUEST_WITHIN_MS = 10_000;
 const TAKE_WITHIN_MS = 20_000;
 const PARAM_LENGTH_MAX = 16_384; // no limit of the router's own: the value's form is checked, and told
@@ -46,6 +51,10 @@ export async function makeApp(context: Context, isLaneOpen: boolean): Promise<Ap
       context.cors?.share(request.headers.origin, reply as FastifyReply); // no hook is called
       refuse(context, error, request, reply);
     },
+  });
+  const bodies = new BodyBudget();
+  app.addHook("preParsing", (request, reply, payload, done) => {
+    done(null, hasBody(request.raw) ? bodies.gather(payload as Readable, reply.raw) : payload);
   });
   registerBodyParser(app);
   app.setValidatorCompiler(validatorCompiler);
@@ -69,7 +78,7 @@ export async function makeApp(context: Context, isLaneOpen: boolean): Promise<Ap
       context.log.error({ err: error }, "a request failed");
       new Answers(context, NOWHERE).refuse(reply, 500, FAULT);
     },
-    bodyBytesMax: (target) => (target.startsWith(REPORTS_ROUTE) ? BATCH_BYTES_MAX : BODY_BYTES_MAX),
+    bodyBytesMax: (target) => (target.startsWith(PROFILES) ? BODY_BYTES_MAX : BATCH_BYTES_MAX),
     onRefused: (status) => context.metrics.countUnrouted(status),
   });
   registerConnections(context.metrics, connections);
@@ -78,7 +87,7 @@ export async function makeApp(context: Context, isLaneOpen: boolean): Promise<Ap
 
 function refuse(context: Context, error: Error, request: FastifyRequest, reply: FastifyReply): void {
   const { status, message } = refusalOf(error, request);
-  if (status >= 500) context.log.error({ err: error, url: request.url }, "a request failed");
+  if (status === 500) context.log.error({ err: error, url: request.url }, "a request failed");
   if (error instanceof CodingError) reply.header("accept-encoding", "identity"); // RFC 9110, 15.5.16
   const label = routeLabel(request.method, request.routeOptions.url);
   new Answers(context, label).refuse(reply, status, message);

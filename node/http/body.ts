@@ -4,6 +4,10 @@ import { refusal } from "../values.ts";
 import { CodingError, RefusalError } from "./http.ts";
 import { jsonFaultOf } from "./json-fault.ts";
 
+/** Shorter texts are parsed in no time, however deep. */
+const LONG = 4096;
+const DEPTH_MAX = 32;
+
 type BodyParser = (request: FastifyRequest, text: string, done: (error: Error | null, body?: unknown) => void) => void;
 
 export function registerBodyParser(app: FastifyInstance): void {
@@ -19,6 +23,7 @@ export function bodyParserOf(app: FastifyInstance): BodyParser {
     const coding = codingOf(request);
     if (coding !== undefined) return done(new CodingError(coding));
     if (text === "") return done(null, undefined);
+    if (isDeep(text)) return done(new RefusalError(refusal("body", `JSON of at most ${DEPTH_MAX} levels`, text)));
     void parse(request, text, (error, value) => {
       if (value === null) return done(new RefusalError(refusal("body", "a JSON object", null)));
       if (error === null) return done(null, value);
@@ -33,13 +38,30 @@ export function codingOf({ headers }: FastifyRequest): string | undefined {
   return coding === undefined || /^identity$/i.test(coding) ? undefined : coding;
 }
 
+/** Whether arrays and objects may lie too deep in each other for JSON.parse not to take its time. Cost: O(length). */
+function isDeep(text: string): boolean {
+  if (text.length < LONG) return false;
+  let depth = 0;
+  let isInString = false;
+  for (let at = 0; at < text.length; at++) {
+    const character = text[at];
+    if (isInString && character === "\\") at++;
+    else if (character === '"') isInString = !isInString;
+    else if (isInString) continue;
+    else if (character === "[" || character === "{") depth++;
+    else if (character === "]" || character === "}") depth--;
+    if (depth > DEPTH_MAX) return true;
+  }
+  return false;
+}
+
 /** Of a body that the parser refused. */
 function whyNotTaken(body: string): string {
   const fault = jsonFaultOf(body);
   if (fault === undefined) return refusal("body", 'an object without a key "__proto__"', body);
   const { at, expected } = fault;
-  const before = body.slice(0, at).split("\n");
-  const place = `line ${before.length}, column ${(before.at(-1) as string).length + 1}`;
+  const before = body.slice(0, at);
+  const place = `line ${(before.match(/\n/g)?.length ?? 0) + 1}, column ${at - before.lastIndexOf("\n")}`;
   return refusal("body", `JSON with ${expected} at ${place}`, body.slice(at) || undefined);
 }
 

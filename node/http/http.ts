@@ -67,6 +67,16 @@ const NOT_SERVING: Readonly<Record<Status["kind"], string>> = {
   expelled: "the node was expelled from its cluster and joins anew: try again soon",
 };
 
+/** Too much of other bodies is on its way; becomes a 503. */
+export class NoRoomError extends Error {
+  override readonly name = "NoRoomError";
+  readonly statusCode = 503;
+
+  constructor() {
+    super("too many bodies are on their way: try again soon");
+  }
+}
+
 /** How one route answers; every answer is counted, by status. */
 export class Answers {
   private readonly cors: Cors | undefined;
@@ -201,6 +211,6 @@ export function refusalOf(error: HttpError, request: FastifyRequest): { status: 
       return { status: 400, message: `url must be a well-formed path, got ${shown(request.url)}` };
     default:
   }
-  if (status >= 500) return { status: 500, message: FAULT };
+  if (status >= 500 && !(error instanceof NoRoomError)) return { status: 500, message: FAULT };
   return { status, message: error.message };
 }

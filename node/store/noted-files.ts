@@ -27,11 +27,16 @@ export class NotedFiles {
   keepAnothers(path: string, remove: () => void): void {
     if (!this.isAnothers(path)) return remove();
     const aside = `${path}.aside`;
-    renameSync(path, aside);
+    let isAside = false;
     try {
-      remove();
+      renameSync(path, aside);
+      isAside = true;
     } finally {
-      renameSync(aside, path);
+      try {
+        remove(); // where nothing can be renamed, nothing can be removed either
+      } finally {
+        if (isAside) renameSync(aside, path);
+      }
     }
   }
 }

@@ -1,42 +1,82 @@
 /**
- * Bounds what large bodies hold over all connections before they are whole: clients that begin a batch and stall would
- * otherwise fill the memory.
+ * What comes of a body before it is whole: copied into one buffer, since a client may cut it into pieces of one byte, each of
+ * which would cost a hundred; and bounded over all connections, since clients that begin a batch and stall would fill the memory.
  */
-import type { IncomingMessage } from "node:http";
+import type { ServerResponse } from "node:http";
+import { type Readable, Transform } from "node:stream";
+import { NoRoomError } from "../http.ts";
 
 const BYTES_MAX = 64 * 1024 * 1024;
-/** Smaller ones are bounded by the number of connections. */
-const COUNTED_FROM = 16_384;
+const FIRST_BYTES = 4096;
+/** Handed on at once, so that whoever bounds the body sees how long it has become. */
+const PIECE_BYTES_MAX = 256 * 1024;
 
 export class BodyBudget {
-  private readonly bytesMaxOf: (target: string) => number;
-  private taken = 0;
+  /** Buffers of all bodies that are not whole. */
+  taken = 0;
 
-  /** @param bytesMaxOf how long the body of a request with this target may be */
-  constructor(bytesMaxOf: (target: string) => number) {
-    this.bytesMaxOf = bytesMaxOf;
+  /** The request's body in few pieces; fails with a `NoRoomError` where there is no room for more. */
+  gather(request: Readable, response: ServerResponse): Readable {
+    const body = new Gathering(this);
+    const letGo = (): void => {
+      request.unpipe(body).resume();
+      body.destroy();
+    };
+    body.once("close", () => (this.taken -= body.held));
+    body.once("error", letGo);
+    request.once("close", () => request.readableEnded || body.destroy(new Error("the body broke off")));
+    response.once("close", letGo); // it may be answered unread
+    return request.pipe(body);
   }
 
-  /** @returns false where there is no room for the request's body; else its room is given back when it is whole, or breaks off */
-  admits(request: IncomingMessage): boolean {
-    const bytes = this.bytesOf(request);
-    if (bytes < COUNTED_FROM) return true;
+  /** @returns false where there is no room */
+  take(bytes: number): boolean {
     if (this.taken + bytes > BYTES_MAX) return false;
     this.taken += bytes;
-    let isTaken = true;
-    const giveBack = (): void => {
-      if (isTaken) this.taken -= bytes;
-      isTaken = false;
-    };
-    request.once("end", giveBack).once("close", giveBack);
     return true;
   }
+}
 
-  /** At most: what is longer than it may be is refused unread. */
-  private bytesOf({ headers, url = "" }: IncomingMessage): number {
-    const bytesMax = this.bytesMaxOf(url);
-    if (headers["transfer-encoding"] !== undefined) return bytesMax;
-    const length = Number(headers["content-length"] ?? 0);
-    return length <= bytesMax ? length : 0;
+class Gathering extends Transform {
+  /** Bytes of the budget: what is gathered here, and what was handed on. */
+  held = 0;
+  private readonly budget: BodyBudget;
+  private piece: Buffer = Buffer.alloc(0);
+  private length = 0;
+
+  constructor(budget: BodyBudget) {
+    super({ readableHighWaterMark: PIECE_BYTES_MAX });
+    this.budget = budget;
+  }
+
+  override _transform(bytes: Buffer, _encoding: BufferEncoding, done: (error?: Error) => void): void {
+    if (!this.makeRoom(bytes.length)) return done(new NoRoomError());
+    bytes.copy(this.piece, this.length);
+    this.length += bytes.length;
+    if (this.length >= PIECE_BYTES_MAX) this.handOn();
+    done();
+  }
+
+  override _flush(done: () => void): void {
+    this.handOn();
+    done();
+  }
+
+  private handOn(): void {
+    if (this.length > 0) this.push(this.piece.subarray(0, this.length));
+    this.piece = Buffer.alloc(0);
+    this.length = 0;
+  }
+
+  private makeRoom(more: number): boolean {
+    const needed = this.length + more;
+    if (needed <= this.piece.length) return true;
+    const size = Math.max(FIRST_BYTES, needed, Math.min(2 * this.piece.length, PIECE_BYTES_MAX));
+    if (!this.budget.take(size - this.piece.length)) return false;
+    this.held += size - this.piece.length;
+    const piece = Buffer.allocUnsafeSlow(size);
+    this.piece.copy(piece, 0, 0, this.length);
+    this.piece = piece;
+    return true;
   }
 }

@@ -7,7 +7,6 @@ import { STATUS_CODES } from "node:http";
 import type { Socket } from "node:net";
 import type { Reply } from "../http.ts";
 import type { Connections } from "./connections.ts";
-import type { FastCall } from "./fast-calls.ts";
 import { Head } from "./head.ts";
 import { StandIn } from "./stand-in.ts";
 
@@ -15,8 +14,8 @@ import { StandIn } from "./stand-in.ts";
 const ANSWERS_MAX = 64;
 /** While so much is unread the socket is not read. */
 const UNREAD_MAX = 16_384;
-/** What fastify is handed at once of bytes that may hold many requests: some forty of the smallest. */
-const HANDED_MAX = 1024;
+/** What fastify is handed at once of bytes that may hold many requests: some twenty of the smallest, and twice that with reading ahead. */
+const HANDED_MAX = 512;
 /** What still comes after the last answer is read for so long, and so much of it: closed earlier, a client may lose the answer. */
 const LINGER_MS = 2000;
 const LINGER_BYTES_MAX = 4 * 1024 * 1024;
@@ -45,8 +44,9 @@ export class Connection {
   /** Bytes of the request on its detour that fastify has not got yet. */
   private detourLeft = 0;
   private isAnswered = false;
-  /** The stand-in takes more bytes. */
-  private isWanted = true;
+  /** Bytes that were handed on, and that Node's parser has not seen: nobody knows how many requests they hold. */
+  private unparsed = 0;
+  private isHanding = false;
   /** The client sends nothing more. */
   private hasEnded = false;
   private isPaused = false;
@@ -96,7 +96,7 @@ export class Connection {
     this.all.forget(this);
   }
 
-  private goOn(): void {
+  goOn(): void {
     if (this.state === "lane") this.readPlain();
     if (this.state === "detour") this.feedDetour();
     if (this.state === "handed over") this.feedAll();
@@ -125,20 +125,12 @@ export class Connection {
         this.all.ways.lane++;
         const reply = new LaneReply(this);
         this.answers.push(reply);
-        this.answer(call, reply);
+        this.all.answer(call, reply);
       } else if (this.answers.length > 0) break;
       else if (reading === "whole") this.takeDetour(length);
-      else this.state = "handed over";
+      else this.handOver();
     }
     this.unread = at === bytes.length ? NOTHING : bytes.subarray(at);
-  }
-
-  private answer(call: FastCall, reply: LaneReply): void {
-    try {
-      call(reply);
-    } catch (error) {
-      this.all.onFault(error, reply);
-    }
   }
 
   /** While the node drains, the answer to one request is the last on its connection. */
@@ -172,6 +164,12 @@ export class Connection {
 
   // Through fastify.
 
+  private handOver(): void {
+    this.state = "handed over";
+    // Node limits the time of requests, and what it skips before one is none yet.
+    if (this.standIn !== undefined) this.socket.setTimeout(this.all.idleMs);
+  }
+
   private takeDetour(length: number): void {
     this.state = "detour";
     this.hasAsked = true;
@@ -181,7 +179,7 @@ export class Connection {
   }
 
   private feedDetour(): void {
-    while (this.isWanted && this.detourLeft > 0 && this.unread.length > 0)
+    while (this.unparsed === 0 && this.detourLeft > 0 && this.unread.length > 0)
       this.detourLeft -= this.hand(Math.min(this.detourLeft, this.unread.length));
     if (this.detourLeft === 0 && this.isAnswered) return this.backToLane();
     if (this.hasEnded && this.detourLeft > 0 && this.unread.length === 0) this.standIn?.push(null); // it broke off
@@ -197,7 +195,7 @@ export class Connection {
   private feedAll(): void {
     const standIn = (this.standIn ??= this.makeStandIn());
     const hasWaiting = (): boolean => this.all.inTurn.hasWaiting(standIn);
-    while (this.isWanted && this.unread.length > 0 && !hasWaiting())
+    while (this.unparsed === 0 && this.unread.length > 0 && !hasWaiting())
       this.hand(Math.min(HANDED_MAX, this.unread.length));
     // Told that nothing more comes, Node ends the connection behind the answer that it is writing, whatever waits.
     if (this.hasEnded && this.unread.length === 0 && !hasWaiting()) standIn.push(null);
@@ -206,26 +204,32 @@ export class Connection {
   private hand(length: number): number {
     const bytes = this.unread.subarray(0, length);
     this.unread = length === this.unread.length ? NOTHING : this.unread.subarray(length);
-    this.standIn ??= this.makeStandIn();
-    this.isWanted = this.standIn.push(bytes);
+    const standIn = (this.standIn ??= this.makeStandIn());
+    this.unparsed += length;
+    this.isHanding = true;
+    standIn.push(bytes);
+    this.isHanding = false;
     return length;
   }
 
   private makeStandIn(): StandIn {
     const standIn = new StandIn(this.socket, {
-      onRead: () => {
-        if (this.isWanted) return;
-        this.isWanted = true;
-        this.goOn();
-      },
       onEnd: () => this.finish(),
       onDestroyed: () => {
         if (this.standIn === standIn) this.standIn = undefined;
-        this.isWanted = true;
-        if (this.state === "detour" || this.state === "handed over") this.socket.destroy();
+        this.unparsed = 0;
+        if (this.state === "lane" || this.state === "ending") return;
+        this.state = "ending"; // what stands behind it is nobody's request
+        this.unread = NOTHING;
+        this.socket.destroy();
       },
     });
     this.all.serve(standIn, this);
+    // Behind the server's own listener, so that the requests in them are known by now.
+    standIn.on("data", (bytes: Buffer) => {
+      this.unparsed = Math.max(0, this.unparsed - bytes.length);
+      if (!this.isHanding) this.goOn();
+    });
     return standIn;
   }
 
@@ -259,7 +263,8 @@ export class Connection {
   closeIfUnused(): void {
     const isUnderWay = this.state === "lane" ? this.answers.length > 0 : this.state === "detour";
     const isBusy = this.standIn !== undefined && this.all.inTurn.isBusy(this.standIn);
-    if (this.unread.length === 0 && !isUnderWay && !isBusy && this.state !== "ending") this.socket.destroy();
+    const isTaken = this.unread.length === 0 && this.socket.writableLength === 0;
+    if (isTaken && !isUnderWay && !isBusy && this.state !== "ending") this.socket.destroy();
   }
 
   /** Keeps the time limits. To be called once a second. */
@@ -269,6 +274,7 @@ export class Connection {
       return this.destroy();
     }
     const passedMs = nowMs - this.sinceMs;
+    if (this.socket.writableLength > 0) return; // the client takes its answers
     if (this.state === "ending" && passedMs > LINGER_MS) return this.destroy();
     if (this.state !== "lane" || this.answers.length > 0) return;
     const isIdle = this.hasAsked && this.unread.length === 0;

@@ -9,7 +9,7 @@ import { invariant } from "../../../engine/invariant.ts";
 import type { Reply } from "../http.ts";
 import { Connection } from "./connection.ts";
 import { DateLine } from "./date-line.ts";
-import type { FastCalls } from "./fast-calls.ts";
+import type { FastCall, FastCalls } from "./fast-calls.ts";
 import { guarded, type GuardOptions } from "./guard.ts";
 import { InTurn } from "./in-turn.ts";
 import { lastAnswer, type MalformedError, refuseMalformed, tooLate } from "./malformed.ts";
@@ -39,7 +39,7 @@ export class Connections {
   readonly isLaneOpen: boolean;
   readonly requestMs: number;
   readonly takeMs: number;
-  readonly onFault: ConnectionsOptions["onFault"];
+  private readonly onFault: ConnectionsOptions["onFault"];
   /** Requests by the way they took. */
   readonly ways = { lane: 0, detour: 0, "handed over": 0 };
   /** Connections that were closed since their clients took nothing of their answers. */
@@ -68,6 +68,7 @@ export class Connections {
     const framework = takenFrom(server, "request") as RequestListener;
     this.inTurn = new InTurn(guarded(framework, options), {
       onTake: (standIn) => void (this.ways["handed over"] += Number(this.byStandIn.get(standIn)?.isHandedOver)),
+      onRoom: (standIn) => this.byStandIn.get(standIn)?.goOn(),
       onIdle: (standIn) => this.byStandIn.get(standIn)?.onIdle(),
     });
     for (const event of ["request", "checkContinue", "checkExpectation"])
@@ -78,6 +79,8 @@ export class Connections {
     this.refuse = refuseMalformed(this.inTurn, options.requestMs, options.onRefused);
     // A client may end its side after a request, and is answered all the same. Not in Node's types.
     Object.assign(server, { httpAllowHalfOpen: true });
+    // Node would cut off answers that are on their way: `drain` knows better.
+    server.closeIdleConnections = () => undefined;
     setInterval(() => this.tick(), TICK_MS).unref();
   }
 
@@ -91,6 +94,15 @@ export class Connections {
   /** How long a connection may be idle. */
   get idleMs(): number {
     return this.server.keepAliveTimeout + IDLE_BUFFER_MS;
+  }
+
+  /** Has a call of the fast lane answer. */
+  answer(call: FastCall, reply: Reply): void {
+    try {
+      call(reply);
+    } catch (error) {
+      this.onFault(error, reply);
+    }
   }
 
   serve(standIn: StandIn, connection: Connection): void {

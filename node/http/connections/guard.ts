@@ -1,8 +1,8 @@
 /** Stands before the framework: what is wrong with a request as a message never reaches it. */
 import type { IncomingMessage, RequestListener, ServerResponse } from "node:http";
 import { refusal } from "../../values.ts";
-import { JSON_TYPE, refusalBody, RETRY_AFTER_S } from "../http.ts";
-import { BodyBudget } from "./body-budget.ts";
+import { JSON_TYPE, refusalBody } from "../http.ts";
+import { isBodyUnread, isContinueAsked } from "./in-turn.ts";
 
 export interface GuardOptions {
   /** How long the body of a request with this target may be. */
@@ -15,23 +15,18 @@ export interface GuardOptions {
 const HOST = /^(?:\[[0-9A-Fa-f:.]+\]|[\w.~!$&'()*+,;=%-]*)(?::\d*)?$/;
 
 type Refusal = readonly [status: number, message: string];
-const NO_ROOM: Refusal = [503, "too many large bodies are on their way: try again soon"];
 
 export function guarded(framework: RequestListener, { bodyBytesMax, onRefused }: GuardOptions): RequestListener {
-  const budget = new BodyBudget(bodyBytesMax);
   return (request, response) => {
-    const wrong =
-      refusalOfVersion(request) ??
-      refusalOfHost(request) ??
-      refusalOfExpectation(request) ??
-      (budget.admits(request) ? undefined : NO_ROOM);
+    const wrong = refusalOfVersion(request) ?? refusalOfHost(request) ?? refusalOfExpectation(request);
     if (wrong !== undefined) {
       onRefused(wrong[0]);
       return refuse(response, wrong);
     }
     // A client that waits with its body is told to send it, unless it would be refused for its length.
     const length = Number(request.headers["content-length"] ?? 0);
-    if (isContinueAsked(request) && length <= bodyBytesMax(request.url ?? "")) response.writeContinue();
+    const isAwaited = isContinueAsked(request) && !isBodyUnread(request);
+    if (isAwaited && length <= bodyBytesMax(request.url ?? "")) response.writeContinue();
     framework(request, response);
   };
 }
@@ -39,7 +34,6 @@ export function guarded(framework: RequestListener, { bodyBytesMax, onRefused }:
 /** The connection ends: nobody reads the request's body. */
 function refuse(response: ServerResponse, [status, message]: Refusal): void {
   const body = refusalBody(status, message);
-  if (status === 503) response.setHeader("retry-after", RETRY_AFTER_S);
   response.writeHead(status, {
     "cache-control": "no-store",
     "content-type": JSON_TYPE,
@@ -71,8 +65,4 @@ function refusalOfExpectation(request: IncomingMessage): Refusal | undefined {
   const { expect } = request.headers;
   if (expect === undefined || request.httpVersion !== "1.1" || isContinueAsked(request)) return undefined;
   return [417, refusal("expect", "100-continue", expect)];
-}
-
-function isContinueAsked({ headers, httpVersion }: IncomingMessage): boolean {
-  return httpVersion === "1.1" && /(?:^|\W)100-continue(?:$|\W)/i.test(headers.expect ?? "");
 }

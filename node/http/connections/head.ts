@@ -15,6 +15,8 @@ export interface Span {
 }
 
 export const HEAD_BYTES_MAX = 4096;
+/** Node's parser refuses more than some thousand. */
+const LINES_MAX = 100;
 const CONTENT_LENGTH_DIGITS_MAX = 9;
 
 /** Instead of a place in the bytes. */
@@ -77,7 +79,8 @@ export class Head {
   private readLines(bytes: Buffer, from: number, end: number): Reading {
     let at = this.readRequestLine(bytes, from, end);
     if (at < 0) return at === PARTIAL ? "partial" : "foreign";
-    while (at < end) {
+    for (let lines = 0; at < end; lines++) {
+      if (lines > LINES_MAX) return "foreign";
       if (bytes[at] === CR) {
         if (at + 1 === end) return "partial";
         if (bytes[at + 1] !== LF || this.hosts !== 1) return "foreign";

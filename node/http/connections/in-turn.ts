@@ -25,6 +25,8 @@ interface Line {
 export interface InTurnEvents {
   /** Told of each request. */
   readonly onTake: (connection: Duplex) => void;
+  /** Told when no request of a connection waits any more behind the one whose turn it is. */
+  readonly onRoom: (connection: Duplex) => void;
   /** Told when a connection's requests are all answered. */
   readonly onIdle: (connection: Duplex) => void;
 }
@@ -79,6 +81,7 @@ export class InTurn {
     if (line === undefined) return answer();
     const { request, response } = line.newest;
     if (request.complete) return line.current === undefined ? answer() : void line.waiting.push(answer);
+    if (line.onBrokenOff !== undefined) return; // it is told already
     line.onBrokenOff = () => (response.headersSent ? end() : answer());
     if (line.current === response || line.current === undefined) setImmediate(line.onBrokenOff);
   }
@@ -95,8 +98,11 @@ export class InTurn {
     if (this.isClosing) response.shouldKeepAlive = false;
     response.once("close", () => this.next(connection));
     // What nobody reads has to have come all the same: it may not be what the head says.
-    if (!hasBody(request) || !BODILESS.has(request.method as string)) this.handle(request, response);
-    else request.once("end", () => this.handle(request, response)).resume();
+    if (!isBodyUnread(request)) this.handle(request, response);
+    else {
+      if (isContinueAsked(request)) response.writeContinue();
+      request.once("end", () => this.handle(request, response)).resume();
+    }
     // It may be answered without its body being read, as what is too large.
     if (line.newest.response === response && line.onBrokenOff !== undefined) setImmediate(line.onBrokenOff);
   }
@@ -104,13 +110,27 @@ export class InTurn {
   private next(connection: Duplex): void {
     const line = this.lines.get(connection);
     const turn = connection.destroyed || connection.writableEnded ? undefined : line?.waiting.shift();
-    if (turn !== undefined) return turn();
+    if (turn !== undefined) {
+      turn();
+      if (!this.hasWaiting(connection)) this.events.onRoom(connection); // its body may be among what was not handed on yet
+      return;
+    }
     if (line?.newest.request.complete === false) line.current = undefined;
     else this.lines.delete(connection);
     this.events.onIdle(connection);
   }
 }
 
-function hasBody({ headers }: IncomingMessage): boolean {
+/** Whether it has a body that the framework does not read. */
+export function isBodyUnread(request: IncomingMessage): boolean {
+  return hasBody(request) && BODILESS.has(request.method as string);
+}
+
+/** Whether the client waits with its body until it is told to send it. */
+export function isContinueAsked({ headers, httpVersion }: IncomingMessage): boolean {
+  return httpVersion === "1.1" && /(?:^|\W)100-continue(?:$|\W)/i.test(headers.expect ?? "");
+}
+
+export function hasBody({ headers }: IncomingMessage): boolean {
   return headers["transfer-encoding"] !== undefined || (headers["content-length"] ?? "0") !== "0";
 }

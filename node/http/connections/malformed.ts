@@ -28,6 +28,7 @@ export function refuseMalformed(
     const isLineLong = connection instanceof StandIn && connection.isInRequestLine;
     const [status, message] = refusalOf(error, requestMs, isLineLong);
     const answer = (): void => {
+      if (connection.writableEnded) return;
       onRefused(status);
       connection.end(lastAnswer(status, message));
     };

@@ -7,8 +7,6 @@ import { Duplex } from "node:stream";
 
 /** What the connection does for its stand-in. */
 export interface StandInPorts {
-  /** The server takes more bytes. */
-  readonly onRead: () => void;
   /** The server has written its last byte. */
   readonly onEnd: () => void;
   readonly onDestroyed: (error: Error | null) => void;
@@ -76,9 +74,8 @@ export class StandIn extends Duplex {
     else this.once("finish", () => this.destroy());
   }
 
-  override _read(): void {
-    this.ports.onRead();
-  }
+  /** Bytes are pushed when the connection has some. */
+  override _read(): void {}
 
   override _write(chunk: Chunk, encoding: BufferEncoding, done: Done): void {
     this.pass(chunk, encoding, done);

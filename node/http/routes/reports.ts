@@ -11,7 +11,7 @@ import { Answers, type Context, routeLabel, validatorCompiler } from "../http.ts
 import { BatchBody, BatchBodyShown, Check, checkedId, ReportRow } from "../../values.ts";
 import { REFUSALS } from "./profiles.ts";
 
-export const REPORTS_ROUTE = "/v1/reports";
+const REPORTS_ROUTE = "/v1/reports";
 
 interface Rejection {
   readonly index: number;
