@@ -37,7 +37,23 @@ const anyMember = fc.oneof(
     arbitrary: fc.constantFrom('"more":[1]', '"__proto__":{}', '"constructor":1', '"seq":1.5', '"seq":1e1'),
   },
 );
+/** A field that a whole report may have besides, and that two readers of JSON could take differently. */
+const anyOddField = fc.constantFrom(
+  '"__proto__":{}',
+  String.raw`"\u005f_proto__":{}`,
+  '"constructor":{"prototype":1}',
+  String.raw`"more":"\ud800"`,
+  '"more":"Müll"',
+  String.raw`"gamem\u006fde":"GM02"`,
+  '"gamemode":"GM02"',
+);
 const anyReport = fc.oneof(
+  {
+    weight: 3,
+    arbitrary: fc
+      .tuple(anyRegion, anyMode, anyOddField)
+      .map(([region, mode, odd]) => `{"region":"${region}","gamemode":"${mode}",${odd}}`),
+  },
   {
     weight: 6,
     arbitrary: fc.tuple(anyRegion, anyMode).map(([region, mode]) => `{"region":"${region}","gamemode":"${mode}"}`),
