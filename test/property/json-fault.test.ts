@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { jsonFaultOf } from "../../node/http/json-fault.ts";
+import { whyNotParsed } from "../support/why-not-parsed.ts";
 
 const anyPiece = fc.constantFrom(
   ...Array.from('{}[],:"\\0123456789.-+eEtrufalsn \n\t\u0000\u00e9'),
@@ -45,12 +46,3 @@ test("jsonFaultOf() finds a fault just where JSON.parse() does, and at the place
   );
   expect(named).toBeGreaterThan(100);
 });
-
-function whyNotParsed(text: string): string | undefined {
-  try {
-    JSON.parse(text);
-    return undefined;
-  } catch (error) {
-    return String(error);
-  }
-}

@@ -1,6 +1,7 @@
 import { expect, test } from "vitest";
 import { jsonFaultOf } from "../../node/http/json-fault.ts";
 import { jsonTexts } from "../support/corpora.ts";
+import { whyNotParsed } from "../support/why-not-parsed.ts";
 
 const FAULTS = [
   ["", 0, "a value"],
@@ -51,12 +52,3 @@ test("jsonFaultOf() finds a fault just where JSON.parse() does, of the texts of 
     expect(jsonFaultOf(text) === undefined, name).toBe(said === undefined);
   }
 });
-
-function whyNotParsed(text: string): string | undefined {
-  try {
-    JSON.parse(text);
-    return undefined;
-  } catch (error) {
-    return String(error);
-  }
-}

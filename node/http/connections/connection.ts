@@ -14,7 +14,7 @@ import { StandIn } from "./stand-in.ts";
 const ANSWERS_MAX = 64;
 /** While so much is unread the socket is not read. */
 const UNREAD_MAX = 16_384;
-/** What fastify is handed at once of bytes that may hold many requests: some twenty of the smallest, and twice that with reading ahead. */
+/** What fastify is handed at once of bytes that may hold many requests: some twenty of the smallest. */
 const HANDED_MAX = 512;
 /** What still comes after the last answer is read for so long, and so much of it: closed earlier, a client may lose the answer. */
 const LINGER_MS = 2000;
