@@ -2,7 +2,7 @@
 import type { Readable } from "node:stream";
 import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from "fastify";
 import { registerBodyParser } from "./body.ts";
-import { BATCH_BYTES_MAX } from "./batch-reader.ts";
+import { BATCH_BYTES_MAX } from "./report-reader.ts";
 import { BodyBudget } from "./connections/body-budget.ts";
 import { hasBody } from "./connections/in-turn.ts";
 import { Connections, limitsOf } from "./connections/connections.ts";

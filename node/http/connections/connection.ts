@@ -51,6 +51,8 @@ export class Connection {
   private hasEnded = false;
   private isPaused = false;
   private isDirty = false;
+  /** In the middle of reading: what settles meanwhile is written behind it. */
+  private isReading = false;
   /** Since when it is as it is: idle, in the middle of a head, ending; `hasAsked` tells idle from never used. */
   private sinceMs: number;
   private hasAsked = false;
@@ -113,6 +115,7 @@ export class Connection {
   private readPlain(): void {
     const bytes = this.unread;
     let at = 0;
+    this.isReading = true;
     while (at < bytes.length && this.state === "lane" && this.hasRoom()) {
       const reading = head.read(bytes, at);
       if (reading === "partial" && !this.hasEnded) break;
@@ -130,7 +133,9 @@ export class Connection {
       else if (reading === "whole") this.takeDetour(length);
       else this.handOver();
     }
+    this.isReading = false;
     this.unread = at === bytes.length ? NOTHING : bytes.subarray(at);
+    if (this.isDirty) this.flush();
   }
 
   /** While the node drains, the answer to one request is the last on its connection. */
@@ -141,21 +146,24 @@ export class Connection {
   onSettled(): void {
     if (this.isDirty || this.state === "ending") return;
     this.isDirty = true;
-    this.all.flushSoon(this);
+    if (!this.isReading) this.all.flushSoon(this);
   }
 
   /** Writes the answers that are there, in the order of the requests. */
   flush(): void {
     this.isDirty = false;
     if (this.state === "ending") return;
+    const { answers } = this;
     let count = 0;
-    while (this.answers[count]?.isSettled === true) count++;
+    while (answers[count]?.isSettled === true) count++;
     if (count === 0) return;
-    const isLast = this.all.isClosing && count === this.answers.length;
+    const isLast = this.all.isClosing && count === answers.length;
     const kept = this.all.keptAliveLines();
     let text = "";
-    for (const [index, answer] of this.answers.splice(0, count).entries())
-      text += answer.text(isLast && index === count - 1 ? this.all.closedLines() : kept);
+    for (let index = 0; index < count; index++)
+      text += (answers[index] as LaneReply).text(isLast && index === count - 1 ? this.all.closedLines() : kept);
+    if (count === answers.length) answers.length = 0;
+    else answers.splice(0, count);
     this.socket.write(text, "latin1");
     this.sinceMs = this.all.nowMs;
     if (isLast) this.finish();

@@ -6,9 +6,10 @@
 import { emptyProfileId, parseProfileId } from "../../../engine/profile-id.ts";
 import { regionOf } from "../../../engine/regions.ts";
 import { Check, ReportBody } from "../../values.ts";
+import { readReport, type Report, REPORT_BYTES_MAX } from "../report-reader.ts";
 import type { Reply } from "../http.ts";
 import type { PopularModesCall } from "../routes/regions.ts";
-import type { ProfileCalls } from "../routes/profiles.ts";
+import { type ProfileCalls, reportOf } from "../routes/profiles.ts";
 import type { Head, Span } from "./head.ts";
 
 export interface Calls {
@@ -28,10 +29,10 @@ const TOP = Buffer.from("?top=", "latin1");
 const TOP_STANDARD = 5;
 const TOP_MAX = 100;
 const REGION_LENGTH = 2;
-export const REPORT_BYTES_MAX = 4096;
 
 /** Spellings that clients send; fastify knows the others. */
 const JSON_TYPES = ["application/json", "application/json; charset=utf-8", "application/json;charset=utf-8"];
+const JSON_TYPE = Buffer.from("application/json", "latin1");
 /** Text that JSON.parse and fastify's own parser may read differently, or that is not ASCII. */
 const ODD_TEXT = /[^\x20-\x7e\t\r\n]|\\|__proto__/;
 
@@ -68,8 +69,9 @@ export class FastCalls {
     const profileId = profileIdIn(head.target, bytes, GAMEMODE);
     if (profileId === undefined || bodyLength === 0 || bodyLength > REPORT_BYTES_MAX) return undefined;
     if (!isJsonType(head.value("content-type"), bytes)) return undefined;
-    const body = bodyOf(bytes.toString("latin1", end, end + bodyLength));
-    return body === undefined ? undefined : (reply) => this.calls.profiles.report(profileId, body, reply);
+    const report =
+      readReport(bytes, end, end + bodyLength) ?? parseReport(bytes.toString("latin1", end, end + bodyLength));
+    return report === undefined ? undefined : (reply) => this.calls.profiles.report(profileId, report, reply);
   }
 
   private heartbeat(head: Head, bytes: Buffer): FastCall | undefined {
@@ -103,14 +105,17 @@ function profileIdIn({ from, to }: Span, bytes: Buffer, ending: Buffer): string 
 }
 
 function isJsonType(type: Span | undefined, bytes: Buffer): boolean {
-  return type !== undefined && JSON_TYPES.includes(bytes.toString("latin1", type.from, type.to).toLowerCase());
+  if (type === undefined) return false;
+  const { from, to } = type;
+  if (to - from === JSON_TYPE.length && isAt(bytes, from, to, JSON_TYPE)) return true;
+  return JSON_TYPES.includes(bytes.toString("latin1", from, to).toLowerCase());
 }
 
-function bodyOf(text: string): ReportBody | undefined {
+function parseReport(text: string): Report | undefined {
   if (ODD_TEXT.test(text)) return undefined;
   try {
     const value: unknown = JSON.parse(text);
-    return bodyCheck.accepts(value) ? value : undefined;
+    return bodyCheck.accepts(value) ? reportOf(value) : undefined;
   } catch {
     return undefined; // fastify says what is wrong with it
   }

@@ -42,10 +42,18 @@ const FOREIGN_HEADERS = ["te", "expect", "trailer", "upgrade", "transfer-encodin
 const NOTED = ["content-type", "if-none-match", "cache-control", "content-encoding", "origin"] as const;
 export type Noted = (typeof NOTED)[number];
 
-type Rule = (head: Head, bytes: Buffer, value: Span) => boolean;
+/** @returns false where the header makes the request foreign */
+type Rule = (head: Head, bytes: Buffer, from: number, to: number) => boolean;
+
+interface NamedRule {
+  readonly name: Buffer;
+  readonly rule: Rule;
+}
 
 /** What to do with a header, by its name's length; most names have nobody's length, and are not even compared. */
-const RULES = new Map<number, readonly (readonly [name: Buffer, rule: Rule])[]>();
+const RULES: NamedRule[][] = [];
+/** Where a value begins that is not there: the method stands at the first byte. */
+const ABSENT = 0;
 
 export class Head {
   method: Method = "GET";
@@ -55,11 +63,18 @@ export class Head {
   /** Content-Length; undefined where there is none. */
   bodyLength: number | undefined;
   private hosts = 0;
-  private readonly noted = new Map<Noted, Span>();
+  private readonly noted: Readonly<Record<Noted, Span>> = {
+    "content-type": { from: ABSENT, to: ABSENT },
+    "if-none-match": { from: ABSENT, to: ABSENT },
+    "cache-control": { from: ABSENT, to: ABSENT },
+    "content-encoding": { from: ABSENT, to: ABSENT },
+    origin: { from: ABSENT, to: ABSENT },
+  };
 
-  /** Where a header's value stands; undefined where there is none. */
+  /** Where a header's value stands, until the next head is read; undefined where there is none. */
   value(name: Noted): Span | undefined {
-    return this.noted.get(name);
+    const value = this.noted[name];
+    return value.from === ABSENT ? undefined : value;
   }
 
   /**
@@ -69,7 +84,7 @@ export class Head {
   read(bytes: Buffer, from: number): Reading {
     this.bodyLength = undefined;
     this.hosts = 0;
-    this.noted.clear();
+    for (const name of NOTED) this.noted[name].from = ABSENT;
     const limit = from + HEAD_BYTES_MAX;
     const end = Math.min(bytes.length, limit);
     const reading = this.readLines(bytes, from, end);
@@ -97,7 +112,7 @@ export class Head {
   private readRequestLine(bytes: Buffer, from: number, end: number): number {
     let at = from;
     while (at < end && bytes[at] !== SPACE) if (at++ - from === METHOD_BYTES_MAX) return FOREIGN;
-    const method = METHODS.find((known) => isPrefix(bytes, from, at, known));
+    const method = methodAt(bytes, from, at);
     if (method === undefined) return FOREIGN;
     if (at === end) return PARTIAL;
     if (method.length !== at - from) return FOREIGN;
@@ -132,18 +147,11 @@ export class Head {
     if (bytes[at + 1] !== LF) return FOREIGN;
     let to = at;
     while (to > start && (bytes[to - 1] === SPACE || bytes[to - 1] === TAB)) to--;
-    const isPlain = this.note(bytes, from, nameEnd, { from: start, to });
-    return isPlain ? at + 2 : FOREIGN;
+    const rule = ruleOf(bytes, from, nameEnd);
+    return rule === undefined || rule(this, bytes, start, to) ? at + 2 : FOREIGN;
   }
 
-  /** @returns false where the header makes the request foreign */
-  private note(bytes: Buffer, from: number, to: number, value: Span): boolean {
-    for (const [name, rule] of RULES.get(to - from) ?? [])
-      if (isSameWord(bytes, from, name)) return rule(this, bytes, value);
-    return true;
-  }
-
-  noteHost(bytes: Buffer, { from, to }: Span): boolean {
+  noteHost(bytes: Buffer, from: number, to: number): boolean {
     let at = from;
     while (at < to && IN_HOST[bytes[at] as number] === 1) at++;
     const isNamed = at++ > from;
@@ -153,7 +161,7 @@ export class Head {
     return ++this.hosts === 1 && isNamed;
   }
 
-  noteLength(bytes: Buffer, { from, to }: Span): boolean {
+  noteLength(bytes: Buffer, from: number, to: number): boolean {
     if (this.bodyLength !== undefined || from === to || to - from > CONTENT_LENGTH_DIGITS_MAX) return false;
     let length = 0;
     for (let at = from; at < to; at++) {
@@ -165,24 +173,42 @@ export class Head {
     return true;
   }
 
-  noteValue(name: Noted, value: Span): boolean {
-    if (this.noted.has(name)) return false;
-    this.noted.set(name, value);
+  noteValue(name: Noted, from: number, to: number): boolean {
+    const value = this.noted[name];
+    if (value.from !== ABSENT) return false;
+    value.from = from;
+    value.to = to;
     return true;
   }
 }
 
-for (const [name, rule] of [
-  ["host", (head, bytes, value) => head.noteHost(bytes, value)],
-  ["content-length", (head, bytes, value) => head.noteLength(bytes, value)],
-  [
-    "connection",
-    (_head, bytes, { from, to }) => to - from === KEEP_ALIVE.length && isSameWord(bytes, from, KEEP_ALIVE),
-  ],
+const RULES_BY_NAME: readonly (readonly [string, Rule])[] = [
+  ["host", (head, bytes, from, to) => head.noteHost(bytes, from, to)],
+  ["content-length", (head, bytes, from, to) => head.noteLength(bytes, from, to)],
+  ["connection", (_head, bytes, from, to) => to - from === KEEP_ALIVE.length && isSameWord(bytes, from, KEEP_ALIVE)],
   ...FOREIGN_HEADERS.map((foreign): [string, Rule] => [foreign, () => false]),
-  ...NOTED.map((noted): [string, Rule] => [noted, (head, _bytes, value) => head.noteValue(noted, value)]),
-] as readonly [string, Rule][])
-  RULES.set(name.length, [...(RULES.get(name.length) ?? []), [Buffer.from(name, "latin1"), rule]]);
+  ...NOTED.map((noted): [string, Rule] => [noted, (head, _bytes, from, to) => head.noteValue(noted, from, to)]),
+];
+const NAME_LENGTH_MAX = Math.max(...RULES_BY_NAME.map(([name]) => name.length));
+for (let length = 0; length <= NAME_LENGTH_MAX; length++)
+  RULES.push(
+    RULES_BY_NAME.filter(([name]) => name.length === length).map(([name, rule]) => ({
+      name: Buffer.from(name, "latin1"),
+      rule,
+    })),
+  );
+
+function ruleOf(bytes: Buffer, from: number, to: number): Rule | undefined {
+  if (to - from > NAME_LENGTH_MAX) return undefined;
+  for (const { name, rule } of RULES[to - from] as readonly NamedRule[]) if (isSameWord(bytes, from, name)) return rule;
+  return undefined;
+}
+
+/** The method that begins so; `undefined` where none does. */
+function methodAt(bytes: Buffer, from: number, to: number): Method | undefined {
+  for (const method of METHODS) if (isPrefix(bytes, from, to, method)) return method;
+  return undefined;
+}
 
 function tableOf(characters: string): Uint8Array {
   const table = new Uint8Array(256);

@@ -22,6 +22,7 @@ import {
 } from "../answers.ts";
 import { ignoreBodies } from "../body.ts";
 import { Answers, type Context, type Reply, routeLabel } from "../http.ts";
+import type { Report } from "../report-reader.ts";
 import type { Service } from "../../service.ts";
 import { ProfileParams, refusal, RemovalQuery, ReportBody } from "../../values.ts";
 
@@ -46,7 +47,7 @@ const HEARTBEAT_ROUTE = "/v1/profiles/:profileId/heartbeat";
 const IGNORED_BYTES_MAX = 1024;
 type Params = { Params: Static<typeof ProfileParams> };
 type Removal = Params & { Querystring: Static<typeof RemovalQuery> };
-type Report = Params & { Body: ReportBody };
+type Reporting = Params & { Body: ReportBody };
 
 /** The effects that a report can have. */
 type ReportEffect = "changed" | "renewed" | "late";
@@ -55,8 +56,8 @@ const id = emptyProfileId();
 
 export function registerProfiles(app: FastifyInstance, context: Context): ProfileCalls {
   const calls = new ProfileCalls(context);
-  app.post<Report>(REPORT_ROUTE, { schema: REPORT_SCHEMA }, (request, reply) => {
-    calls.report(request.params.profileId, request.body, reply);
+  app.post<Reporting>(REPORT_ROUTE, { schema: REPORT_SCHEMA }, (request, reply) => {
+    calls.report(request.params.profileId, reportOf(request.body), reply);
   });
   app.get<Params>(REPORT_ROUTE, { schema: FIND_SCHEMA }, (request, reply) => {
     calls.find(request.params.profileId, reply);
@@ -80,6 +81,11 @@ function registerBodiless(app: FastifyInstance, calls: ProfileCalls): void {
   });
 }
 
+/** @param body one that was checked */
+export function reportOf({ region, gamemode, seq = NO_SEQ }: ReportBody): Report {
+  return { region: regionOf(region), mode: gamemode, seq };
+}
+
 /** The calls, once their values are checked: of the routes, and of the fast lane. */
 export class ProfileCalls {
   private readonly context: Context;
@@ -97,25 +103,22 @@ export class ProfileCalls {
     this.toRemove = answersOf("DELETE", REPORT_ROUTE);
   }
 
-  report(profileId: string, body: ReportBody, reply: Reply): void {
+  report(profileId: string, { region, mode, seq }: Report, reply: Reply): void {
     const { service, metrics } = this.context;
     const answers = this.toReport;
     if (!answers.isServing(service, reply)) return;
     const startedMs = answers.startTiming();
     parseProfileId(profileId, id);
-    const { region, gamemode, seq = NO_SEQ } = body;
-    const request = { operation: "report", id, region: regionOf(region), mode: gamemode, seq } as const;
-    service.entry.submit(request, (outcome) => {
+    service.entry.submit({ operation: "report", id, region, mode, seq }, (outcome) => {
       if (outcome.kind === "refused") {
         metrics.totals.rejected++;
         const { status, message } = REFUSALS[outcome.reason];
-        return answers.refuse(reply, status, message(gamemode), startedMs);
+        return answers.refuse(reply, status, message(mode), startedMs);
       }
       const { isRemembered } = outcome;
       const effect = outcome.effect as ReportEffect;
       metrics.totals[effect]++;
-      const where =
-        effect === "late" ? standing(outcome.place) : `"region":"${region.toUpperCase()}","gamemode":"${gamemode}"`;
+      const where = effect === "late" ? standing(outcome.place) : `"region":"${REGIONS[region]}","gamemode":"${mode}"`;
       const renewInMs = isRemembered ? service.pace.renewMs() : service.pace.retryMs();
       // Everything in it was checked for its form, so nothing needs to be escaped.
       const start = `{"profileId":"${profileId.toLowerCase()}",${where},"changed":${effect === "changed"}`;

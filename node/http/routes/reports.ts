@@ -4,7 +4,7 @@ import { type Static, Type } from "typebox";
 import { NO_SEQ } from "../../../cluster/records/presences.ts";
 import { regionOf } from "../../../engine/regions.ts";
 import { BatchAnswer, ErrorAnswer, NotJsonAnswer, TooLargeAnswer, TryAgainAnswer } from "../answers.ts";
-import { BATCH_BYTES_MAX, readBatch } from "../batch-reader.ts";
+import { BATCH_BYTES_MAX, readBatch } from "../report-reader.ts";
 import { bodyParserOf, codingOf } from "../body.ts";
 import type { Reports, ReportsOutcome } from "../../entry.ts";
 import { Answers, type Context, routeLabel, validatorCompiler } from "../http.ts";

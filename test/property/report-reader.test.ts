@@ -10,14 +10,21 @@ import { MODES_MAX } from "../../engine/modes.ts";
 import { emptyProfileId, formatProfileId, parseProfileId } from "../../engine/profile-id.ts";
 import { regionOf } from "../../engine/regions.ts";
 import type { Reports } from "../../node/entry.ts";
-import { BATCH_BYTES_MAX, readBatch } from "../../node/http/batch-reader.ts";
-import { BATCH_ROWS_MAX, BatchBody, Check, ReportRow } from "../../node/values.ts";
+import {
+  BATCH_BYTES_MAX,
+  readBatch,
+  readReport,
+  type Report,
+  REPORT_BYTES_MAX,
+} from "../../node/http/report-reader.ts";
+import { BATCH_ROWS_MAX, BatchBody, Check, ReportBody, ReportRow } from "../../node/values.ts";
 import { anyProfileId } from "../../simulator/players.ts";
 import { recordingApp, REFUSED_MODE } from "../support/batch-app.ts";
 import { jsonTexts, naughtyStrings, prototypePoisons, REGIONS, uuidLikes } from "../support/corpora.ts";
 
 const bodyCheck = new Check(BatchBody, "body");
 const rowCheck = new Check(ReportRow, "report");
+const reportCheck = new Check(ReportBody, "body");
 
 /** What a row says, as text. */
 type Told = readonly [id: string, region: number, mode: string, seq: number];
@@ -54,6 +61,26 @@ function expectLaw(bytes: Uint8Array): boolean {
   return read !== undefined;
 }
 
+/** A report by `JSON.parse` and the schema. */
+function reportBySchema(bytes: Uint8Array): Report | undefined {
+  try {
+    const body: unknown = JSON.parse(Buffer.from(bytes).toString());
+    if (!reportCheck.accepts(body)) return undefined;
+    return { region: regionOf(body.region), mode: body.gamemode, seq: body.seq ?? NO_SEQ };
+  } catch {
+    return undefined;
+  }
+}
+
+/** The same for a report, which stands in the middle of other requests. */
+function expectReportLaw(bytes: Uint8Array): boolean {
+  const around = Buffer.from('7}"}');
+  const from = around.length;
+  const read = readReport(Buffer.concat([around, bytes, around]), from, from + bytes.length);
+  if (read !== undefined) expect(read, Buffer.from(bytes).toString()).toEqual(reportBySchema(bytes));
+  return read !== undefined;
+}
+
 /** The ways in which clients write JSON, by their libraries. */
 const STYLES: readonly ((value: unknown) => string)[] = [
   (value) => JSON.stringify(value),
@@ -83,6 +110,10 @@ const anyRow = fc.record(
 );
 const anyBatch = fc.array(anyRow, { minLength: 1, maxLength: 12 }).map((reports) => ({ reports }));
 const anyWritten = fc.tuple(anyBatch, fc.constantFrom(...STYLES)).map(([batch, write]) => Buffer.from(write(batch)));
+
+const anyWrittenReport = fc
+  .tuple(anyRow, fc.constantFrom(...STYLES))
+  .map(([{ profileId: _, ...report }, write]) => Buffer.from(write(report)));
 
 /** What JSON is made of, and bytes of all kinds: what damage puts in. */
 const anyByte = fc.oneof(fc.constantFrom(...Buffer.from('{}[]":, \n\\0123456789abcdefABCDEF-+.eE_u')), fc.nat(255));
@@ -184,6 +215,59 @@ test("readBatch() reads as the schema or not at all: random bytes", () => {
     }),
     { numRuns: 2000 },
   );
+});
+test("readReport() reads what clients write, with and without seq, spaces and lines", () => {
+  fc.assert(
+    fc.property(anyWrittenReport, (bytes) => {
+      expect(expectReportLaw(bytes), bytes.toString()).toBe(true);
+    }),
+    { numRuns: 500 },
+  );
+});
+test("readReport() reads as the schema or not at all: damaged reports", () => {
+  let reads = 0;
+  fc.assert(
+    fc.property(anyWrittenReport, fc.array(anyDamage, { minLength: 1, maxLength: 3 }), (bytes, damages) => {
+      readReport(bytes, 0, bytes.length); // what is left of it must not be read with the next one
+      if (expectReportLaw(damages.reduce(damaged, bytes))) reads++;
+    }),
+    { numRuns: 5000 },
+  );
+  expect(reads).toBeGreaterThan(0);
+});
+test("readReport() reads as the schema or not at all: every byte replaced by every other, left out, and cut off", () => {
+  const bytes = Buffer.from(JSON.stringify({ region: "CA", gamemode: "G-1", seq: 17 }));
+  for (let at = 0; at < bytes.length; at++) {
+    expectReportLaw(bytes.subarray(0, at));
+    expectReportLaw(Buffer.concat([bytes.subarray(0, at), bytes.subarray(at + 1)]));
+    for (let byte = 0; byte < 256; byte++) {
+      const other = Buffer.from(bytes);
+      other[at] = byte;
+      expectReportLaw(other);
+    }
+  }
+});
+test("readReport() reads as the schema or not at all: the public corpora, at every place of a value", () => {
+  const places = [
+    "\0",
+    '{"region":\0,"gamemode":"GM01"}',
+    '{"region":"CA","gamemode":\0}',
+    '{"region":"CA","gamemode":"GM01","seq":\0}',
+  ];
+  for (const text of corpora())
+    for (const place of places) {
+      const [before = "", after = ""] = place.split("\0");
+      expectReportLaw(Buffer.concat([Buffer.from(before), text, Buffer.from(after)]));
+    }
+});
+test("readReport() leaves a body that is too large alone, and reads names up to their longest", () => {
+  const bytesOf = (length: number): Buffer =>
+    Buffer.from(JSON.stringify({ region: "CA", gamemode: "m".repeat(length) }));
+  const padded = (length: number): Buffer => Buffer.concat([bytesOf(4), Buffer.alloc(length - bytesOf(4).length, " ")]);
+  expect(expectReportLaw(padded(REPORT_BYTES_MAX))).toBe(true);
+  expect(expectReportLaw(padded(REPORT_BYTES_MAX + 1))).toBe(false);
+  expect(expectReportLaw(bytesOf(64))).toBe(true);
+  expect(expectReportLaw(bytesOf(65))).toBe(false);
 });
 test("POST /v1/reports answers the same, and does the same, whoever reads the batch", async () => {
   const { app, taken } = await recordingApp();
