@@ -8,6 +8,9 @@ import { startContestant, startOnRedis } from "./support/servers.ts";
 import { type Contestant, measureSeries, type Spell, startAll, stopAll } from "./support/turns.ts";
 import { pipelined, writeRequests } from "./support/wrk.ts";
 
+/** It answers once whatever comes at once, so pipelines would wait for ever. */
+const BARE_SOCKET = "bare socket";
+
 export function httpContestants(players: number, revisions: readonly Revision[]): Contestant[] {
   const batches: Contestant["fill"] = (server) => fillByBatches(server, players);
   const redis: Contestant["fill"] = (server) => fillRedis(server, players);
@@ -22,6 +25,7 @@ export function httpContestants(players: number, revisions: readonly Revision[])
     ...nodes,
     { name: "fastify floor", start: () => startContestant("fastify-floor-server.ts") },
     { name: "node:http", start: () => startContestant("node-http-server.ts") },
+    { name: BARE_SOCKET, start: () => startContestant("bare-socket-server.ts") },
     { name: "redis lua", start: () => startOnRedis("redis-lua-server.ts"), fill: redis },
     { name: "redis watch", start: () => startOnRedis("redis-watch-server.ts"), fill: redis },
   ];
@@ -40,7 +44,7 @@ export async function measureHttp(
   }
   const { connections, depth } = http.pipelined;
   const requestsPath = await writeRequests(pipelined(singleReports(http.players), depth));
-  const nodes = running.filter(({ name }) => !name.startsWith("redis"));
+  const nodes = running.filter(({ name }) => !name.startsWith("redis") && name !== BARE_SOCKET);
   const spell: Spell = { ...http, connections, requestsPath, isForLane: true };
   const series = await measureSeries(nodes, rounds, spell);
   // wrk fills in what slow answers kept it from sending, and takes each of a pipeline's answers for a round trip then.

@@ -98,7 +98,7 @@ function httpText(http: NonNullable<Results["http"]>): string[] {
   return [
     heading("Single reports over HTTP", http),
     `\`POST /v1/profiles/{id}/gamemode\` by \`wrk\`, ${number(http.players)} players in turn, every report a move. \`fastify floor\` validates and answers, ` +
-      "nothing else; `redis lua` and `redis watch` are the same route with the counting in Redis, which keeps nothing on disk.",
+      "nothing else; `bare socket` sends a constant for whatever comes, unread: what no server in Node can fall below; `redis lua` and `redis watch` are the same route with the counting in Redis, which keeps nothing on disk.",
     ...http.runs.flatMap((run) => [`**${runText(run)}**`, loadTable("report", run.contestants, "fastify floor")]),
   ];
 }

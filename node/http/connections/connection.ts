@@ -153,18 +153,12 @@ export class Connection {
   flush(): void {
     this.isDirty = false;
     if (this.state === "ending") return;
-    const { answers } = this;
-    let count = 0;
-    while (answers[count]?.isSettled === true) count++;
+    const { answers, all } = this;
+    const count = countSettled(answers);
     if (count === 0) return;
-    const isLast = this.all.isClosing && count === answers.length;
-    const kept = this.all.keptAliveLines();
-    let text = "";
-    for (let index = 0; index < count; index++)
-      text += (answers[index] as LaneReply).text(isLast && index === count - 1 ? this.all.closedLines() : kept);
-    if (count === answers.length) answers.length = 0;
-    else answers.splice(0, count);
-    this.socket.write(text, "latin1");
+    const isLast = all.isClosing && count === answers.length;
+    const kept = all.keptAliveLines();
+    this.socket.write(takeFirst(answers, count, kept, isLast ? all.closedLines() : kept), "latin1");
     this.sinceMs = this.all.nowMs;
     if (isLast) this.finish();
     else if (this.unread.length > 0 || this.hasEnded) this.goOn();
@@ -289,6 +283,27 @@ export class Connection {
     if (isIdle && passedMs > this.all.idleMs) this.destroy();
     if (!isIdle && passedMs > this.all.requestMs) this.finish(this.all.tooLate());
   }
+}
+
+/** How many of the first answers are there. */
+function countSettled(answers: readonly LaneReply[]): number {
+  let count = 0;
+  while (answers[count]?.isSettled === true) count++;
+  return count;
+}
+
+/**
+ * Takes the first answers out, as text.
+ * @param ending the last lines of their heads
+ * @param lastEnding those of the last one
+ */
+function takeFirst(answers: LaneReply[], count: number, ending: string, lastEnding: string): string {
+  let text = "";
+  for (let index = 0; index < count; index++)
+    text += (answers[index] as LaneReply).text(index === count - 1 ? lastEnding : ending);
+  if (count === answers.length) answers.length = 0;
+  else answers.splice(0, count);
+  return text;
 }
 
 /** Watches whether a client takes what is written to it. */
