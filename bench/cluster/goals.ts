@@ -15,7 +15,7 @@ import type {
 
 const SINGLES_RATIO_MAX = 1.35;
 const BATCHES_RATIO_MAX = 2;
-const RIVALS_RATIO_MAX = 0.7;
+const RIVALS_RATIO_MAX = 0.9;
 const FORWARDED_RATIO_MAX = 1.5;
 /** At this rate rows share few messages. */
 const FORWARDED_PER_SECOND = 2_500;
