@@ -30,7 +30,7 @@ export default defineConfig({
           globalSetup: ["test/support/write-description.ts"],
           testTimeout: 180_000,
           hookTimeout: 180_000,
-          // Real processes under load: after all others, and one file at a time.
+          // Real processes under load: one file at a time; in a run of all kinds (`npm test` makes two) after all others.
           maxWorkers: 1,
           sequence: { groupOrder: 2 },
         },
