@@ -2,9 +2,12 @@ import { availableParallelism } from "node:os";
 
 import { defineConfig } from "vitest/config";
 
-/** Kinds of tests, by folder under test/. The times are for two busy cores: past them a test hangs, it is not slow. */
+/**
+ * Kinds of tests, by folder under test/. The times are for two busy cores, of which other tests with a higher priority take
+ * most: past them a test hangs, it is not slow.
+ */
 const KINDS = [
-  { name: "unit", timeoutMs: 10_000 },
+  { name: "unit", timeoutMs: 30_000 },
   { name: "property", timeoutMs: 60_000 },
   { name: "contract", timeoutMs: 60_000 },
   { name: "simulation", timeoutMs: 120_000 },
