@@ -2,9 +2,12 @@ import { availableParallelism } from "node:os";
 
 import { defineConfig } from "vitest/config";
 
-/** Kinds of tests, by folder under test/. The times are for two busy cores: past them a test hangs, it is not slow. */
+/**
+ * Kinds of tests, by folder under test/. The times are for two busy cores, of which other tests with a higher priority take
+ * most: past them a test hangs, it is not slow.
+ */
 const KINDS = [
-  { name: "unit", timeoutMs: 10_000 },
+  { name: "unit", timeoutMs: 30_000 },
   { name: "property", timeoutMs: 60_000 },
   { name: "contract", timeoutMs: 60_000 },
   { name: "simulation", timeoutMs: 120_000 },
@@ -30,7 +33,7 @@ export default defineConfig({
           globalSetup: ["test/support/write-description.ts"],
           testTimeout: 180_000,
           hookTimeout: 180_000,
-          // Real processes under load: after all others, and one file at a time.
+          // Real processes under load: one file at a time; in a run of all kinds (`npm test` makes two) after all others.
           maxWorkers: 1,
           sequence: { groupOrder: 2 },
         },

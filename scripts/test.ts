@@ -5,6 +5,7 @@
 import { spawn, type ChildProcess } from "node:child_process";
 import { mkdirSync, readFileSync, rmSync } from "node:fs";
 import { delimiter, dirname, join, relative } from "node:path";
+import type { Readable } from "node:stream";
 import { answersUnseen, SEEN_FILE } from "./answers-seen.ts";
 
 const CHECKS: readonly (readonly [name: string, ...command: [string, ...string[]]])[] = [
@@ -18,9 +19,24 @@ const CHECKS: readonly (readonly [name: string, ...command: [string, ...string[]
   ["commit messages", "node", "scripts/check-commits.ts"],
   ["description", "node", "scripts/check-description.ts"],
 ];
-const TEST_REPORT = "reports/tests.json";
+/**
+ * Tests of whole services mostly wait: for leases to end, for processes to start. The others mostly compute. So both run side
+ * by side. Those that compute get what the others leave of the cores: they do not measure how soon something happens.
+ */
+const STREAMS: readonly Stream[] = [
+  { name: "waiting", project: "e2e", niceness: 0 },
+  { name: "computing", project: "!e2e", niceness: 10 },
+];
 const SKIPPED_SHOWN_MAX = 20;
 const SLOWEST_SHOWN = 10;
+
+interface Stream {
+  readonly name: string;
+  /** As vitest is told: one kind of tests, or all but one. */
+  readonly project: string;
+  /** 0: as anybody; 19: only what all others leave. */
+  readonly niceness: number;
+}
 
 /** The part of vitest's JSON report that is read here. */
 interface TestReport {
@@ -38,9 +54,11 @@ interface TestReport {
 
 const root = join(import.meta.dirname, "..");
 const path = [join(root, "node_modules", ".bin"), process.env["PATH"]].join(delimiter);
-let running: ChildProcess | undefined;
+const running = new Set<ChildProcess>();
 for (const signal of ["SIGINT", "SIGTERM"] as const) {
-  process.on(signal, () => running?.kill(signal));
+  process.on(signal, () => {
+    for (const child of running) child.kill(signal);
+  });
 }
 
 for (const [index, [name, ...command]] of CHECKS.entries()) {
@@ -60,20 +78,18 @@ process.exit((await runTests()) ? 0 : 1);
 async function runTests(): Promise<boolean> {
   const startedMs = performance.now();
   mkdirSync(join(root, "reports"), { recursive: true });
-  for (const file of [join(root, TEST_REPORT), SEEN_FILE]) rmSync(file, { force: true });
-  const reporters = ["--reporter=default", "--reporter=json", `--outputFile.json=${TEST_REPORT}`];
-  const { isOk } = await run(["vitest", "run", ...reporters], "shown");
+  rmSync(SEEN_FILE, { force: true });
+  const ended = await Promise.all(STREAMS.map(runStream));
+  const isOk = ended.every((stream) => stream.isOk);
   console.log(
     isOk ? `tests            ok ${seconds(startedMs).padStart(8)}` : `──── tests: FAILED after ${seconds(startedMs)}`,
   );
-
-  let report: TestReport;
-  try {
-    report = JSON.parse(readFileSync(join(root, TEST_REPORT), "utf8")) as TestReport;
-  } catch {
-    console.log("vitest left no report: it could not run the tests");
-    return false;
-  }
+  for (const { name, report } of ended)
+    if (report === undefined) console.log(`vitest left no report of the tests that are ${name}: it could not run them`);
+  const reports = ended.flatMap(({ report }) => report ?? []);
+  if (reports.length < STREAMS.length) return false;
+  const report = reports.reduce(added);
+  console.log(`side by side     ${ended.map(({ name, took }) => `${name} ${took}`).join(", ")}`);
   for (const line of timesOf(report)) console.log(line);
   const skipped = report.testResults.flatMap((file) =>
     file.assertionResults
@@ -92,6 +108,30 @@ async function runTests(): Promise<boolean> {
     `${report.numPassedTests} passed, ${failed} failed${skipped.length > 0 ? `, ${skipped.length} skipped` : ""}`,
   );
   return isOk && failed === 0 && areAllAnswersSeen(skipped.length);
+}
+
+async function runStream({ name, project, niceness }: Stream) {
+  const startedMs = performance.now();
+  const file = `reports/tests-${name}.json`;
+  rmSync(join(root, file), { force: true });
+  const reporters = ["--reporter=default", "--reporter=json", `--outputFile.json=${file}`];
+  const command = ["nice", "-n", `${niceness}`, "vitest", "run", `--project=${project}`, ...reporters] as const;
+  const { isOk } = await run(command, "shown");
+  let report: TestReport | undefined;
+  try {
+    report = JSON.parse(readFileSync(join(root, file), "utf8")) as TestReport;
+  } catch {
+    // It has none: whoever called is told.
+  }
+  return { name, isOk, report, took: seconds(startedMs) };
+}
+
+function added(one: TestReport, other: TestReport): TestReport {
+  return {
+    numPassedTests: one.numPassedTests + other.numPassedTests,
+    numFailedTests: one.numFailedTests + other.numFailedTests,
+    testResults: [...one.testResults, ...other.testResults],
+  };
 }
 
 /** Every documented status of every call is seen by some test; where tests are skipped those are only told. */
@@ -130,16 +170,32 @@ function run([command, ...args]: readonly [string, ...string[]], mode: "quiet" |
     const child = spawn(command, args, {
       cwd: root,
       env: { ...color, ...process.env, PATH: path },
-      stdio: mode === "quiet" ? ["ignore", "pipe", "pipe"] : ["ignore", "inherit", "inherit"],
+      stdio: ["ignore", "pipe", "pipe"],
     });
-    running = child;
+    running.add(child);
     let output = "";
     const collect = (chunk: Buffer) => (output += chunk.toString());
-    child.stdout?.on("data", collect);
-    child.stderr?.on("data", collect);
+    for (const stream of [child.stdout, child.stderr])
+      if (mode === "quiet") stream.on("data", collect);
+      else showLines(stream);
     child.on("error", (error) => resolve({ isOk: false, output: `cannot run ${command}: ${error.message}` }));
-    child.on("close", (code) => resolve({ isOk: code === 0, output }));
+    child.on("close", (code) => {
+      running.delete(child);
+      resolve({ isOk: code === 0, output });
+    });
   });
+}
+
+/** Whole lines only: others write beside it. */
+function showLines(stream: Readable): void {
+  let rest = "";
+  stream.setEncoding("utf8");
+  stream.on("data", (chunk: string) => {
+    const end = chunk.lastIndexOf("\n") + 1;
+    process.stdout.write(end === 0 ? "" : rest + chunk.slice(0, end));
+    rest = end === 0 ? rest + chunk : chunk.slice(end);
+  });
+  stream.on("end", () => process.stdout.write(rest));
 }
 
 function seconds(startedMs: number): string {

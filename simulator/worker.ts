@@ -1,4 +1,5 @@
 /** A process that runs what it is sent, with a fault planted or without, and tells what came of it. */
+import { flushCompileCache } from "node:module";
 import type { Job, Result } from "./jobs.ts";
 import { plant } from "./patching.ts";
 import { faultNamed } from "./planted-faults.ts";
@@ -12,6 +13,9 @@ const [fault] = process.argv.slice(2);
 if (fault !== undefined) plant(faultNamed(fault).patches);
 const { runJob, watchRejections } = await import("./jobs.ts");
 const { ClusterNode } = await import("../cluster/cluster-node.ts");
+
+// Only without a fault: what is patched is of use to nobody else.
+if (fault === undefined) flushCompileCache();
 
 watchRejections();
 process.on("message", (job: Job) => {

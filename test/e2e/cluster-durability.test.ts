@@ -8,6 +8,8 @@ import { errorsLogged } from "../support/shared-node.ts";
 import { until } from "../support/until.ts";
 
 const WHY = hasRedis ? "" : " (skipped: there is no redis-server here)";
+/** They wait most of the time, so all run at once. */
+const testWithRedis = test.runIf(hasRedis).concurrent;
 const PLAYERS = 100;
 const NEVER_MS = "86400000";
 
@@ -17,7 +19,7 @@ const start = (durability: string, snapshotMs: string) =>
     env: { HEADCOUNT_DURABILITY: durability, HEADCOUNT_SNAPSHOT_MS: snapshotMs },
   });
 
-test.runIf(hasRedis)(`durability snapshot: what a snapshot has survives one node, and all${WHY}`, async () => {
+testWithRedis(`durability snapshot: what a snapshot has survives one node, and all${WHY}`, async () => {
   await using cluster = await start("snapshot", "200");
   const roll = new Roll(PLAYERS);
   await roll.untilRemembered(cluster.http("a"));
@@ -34,7 +36,7 @@ test.runIf(hasRedis)(`durability snapshot: what a snapshot has survives one node
   await roll.expectKept(cluster.http("a"));
 });
 
-test.runIf(hasRedis).each([
+testWithRedis.each([
   { durability: "snapshot", what: "what no snapshot has" },
   { durability: "none", what: "all that a node had" },
 ])(

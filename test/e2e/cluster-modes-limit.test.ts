@@ -8,6 +8,8 @@ import { expectError, freshPlayer } from "../support/shared-node.ts";
 import { until } from "../support/until.ts";
 
 const WHY = hasRedis ? "" : " (skipped: there is no redis-server here)";
+/** They wait most of the time, so all run at once. */
+const testWithRedis = test.runIf(hasRedis).concurrent;
 const MODES_MAX = 1024;
 const rows = (count: number, from: number) =>
   Array.from({ length: count }, (_, index) => ({
@@ -28,7 +30,7 @@ async function accepted(cluster: ClusterProcesses, id: string, reports: ReturnTy
 const report = (cluster: ClusterProcesses, id: string, gamemode: string): Promise<Answer> =>
   cluster.http(id).report(freshPlayer(), { region: "CA", gamemode });
 
-test.runIf(hasRedis)(
+testWithRedis(
   `1024 modes that come to three nodes are all there are; any node takes the tables of one that dies${WHY}`,
   async () => {
     await using cluster = await startCluster();
@@ -59,7 +61,7 @@ test.runIf(hasRedis)(
   },
 );
 
-test.runIf(hasRedis)(`a mode that nobody is in makes room, at every node${WHY}`, async () => {
+testWithRedis(`a mode that nobody is in makes room, at every node${WHY}`, async () => {
   await using cluster = await startCluster({ ids: ["a", "b"] });
   const [first, ...others] = nonEmpty(rows(MODES_MAX, 0));
   await accepted(cluster, "a", [first, ...others]);
@@ -78,7 +80,7 @@ test.runIf(hasRedis)(`a mode that nobody is in makes room, at every node${WHY}`,
   expectError(await report(cluster, "a", "made.up-0"), 503, /1,?024/);
 });
 
-test.runIf(hasRedis)(`with Redis away, modes that are known go on, and others get 503${WHY}`, async () => {
+testWithRedis(`with Redis away, modes that are known go on, and others get 503${WHY}`, async () => {
   await using cluster = await startCluster({ ids: ["a"] });
   await accepted(cluster, "a", rows(3, 0));
   cluster.redis.signal("SIGSTOP");

@@ -81,7 +81,7 @@ test.concurrent.each(DEEDS)("Where %s, all is written anew, also what nobody rep
   expect(await again.stop()).toBe(0);
 });
 
-test("Where the folder cannot be made again, reports get 202 and readyz says why, until it can", async () => {
+test.concurrent("Where the folder cannot be made again, reports get 202 and readyz says why, until it can", async () => {
   await using root = await temporaryFolder();
   const dataDir = join(root.path, "data");
   {
@@ -107,7 +107,7 @@ test("Where the folder cannot be made again, reports get 202 and readyz says why
   expect((await http.get("/v1/players")).json).toEqual({ players: PLAYERS + 1 });
 });
 
-test("Where another node has taken the folder, its files are left alone, and the first says why it cannot write", async () => {
+test.concurrent("Where another node has taken the folder, its files are left alone, and the first says why it cannot write", async () => {
   await using root = await temporaryFolder();
   const dataDir = join(root.path, "data");
   await using first = await startNode({ dataDir });

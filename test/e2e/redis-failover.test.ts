@@ -15,6 +15,8 @@ import { type Listed, Roll, statusesOf } from "../support/roll.ts";
 import { until } from "../support/until.ts";
 
 const WHY = hasRedis ? "" : " (skipped: there is no redis-server here)";
+/** They wait most of the time, so all run at once. */
+const testWithRedis = test.runIf(hasRedis).concurrent;
 const IDS = ["a", "b"];
 const FAILOVER_LIMIT_MS = 30_000;
 const PLAYERS = 60;
@@ -48,7 +50,7 @@ describe.runIf(hasRedis)("Under three Sentinels", () => {
   });
 });
 
-test.runIf(hasRedis)(`Sentinel: the master and a node die at once: what was replicated is there${WHY}`, async () => {
+testWithRedis(`Sentinel: the master and a node die at once: what was replicated is there${WHY}`, async () => {
   await using cluster = await startClusterOn(await startSentinel(3), { ids: IDS });
   const { master } = cluster.redis;
   const roll = new Roll(PLAYERS);
@@ -60,7 +62,7 @@ test.runIf(hasRedis)(`Sentinel: the master and a node die at once: what was repl
   await roll.untilRemembered(cluster.http("a"));
 });
 
-test.runIf(hasRedis)(
+testWithRedis(
   `Redis Cluster: kill -9 of a master: reports to the others' players are told 200 all the time${WHY}`,
   async () => {
     await using cluster = await startClusterOn(await startRedisCluster({ hasReplicas: true }), { ids: IDS });
