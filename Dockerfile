@@ -9,6 +9,11 @@ COPY package.json package-lock.json .npmrc ./
 RUN npm ci --omit=dev --omit=optional --ignore-scripts --no-audit --no-fund
 
 FROM node:24.21.0-bookworm-slim
+# It gives freed memory back to the system, where glibc keeps much of it: a third less for ten million players.
+RUN apt-get update \
+  && apt-get install --yes --no-install-recommends libjemalloc2 \
+  && rm --recursive --force /var/lib/apt/lists/*
+ENV LD_PRELOAD=libjemalloc.so.2
 ENV NODE_ENV=production HEADCOUNT_HOST=0.0.0.0 HEADCOUNT_DATA_DIR=/data
 WORKDIR /headcount
 COPY --from=packages /headcount/node_modules node_modules
@@ -23,4 +28,5 @@ EXPOSE 8080
 HEALTHCHECK --interval=5s --timeout=2s --start-period=10s --retries=3 \
   CMD ["node", "-e", "fetch('http://127.0.0.1:' + (process.env.HEADCOUNT_PORT ?? 8080) + '/livez').then(({ ok }) => process.exit(ok ? 0 : 1), () => process.exit(1))"]
 # Node itself is process 1, so that SIGTERM reaches it: it drains and exits 0.
-ENTRYPOINT ["node", "node/headcount.js"]
+# A small young generation, as in the start script: what requests leave behind is collected before it takes tens of megabytes.
+ENTRYPOINT ["node", "--max-semi-space-size=4", "node/headcount.js"]

@@ -6,6 +6,7 @@ import { ChangedPlayers } from "./changed-players.ts";
 import type { HashKey } from "./half-sip-hash.ts";
 import { invariant } from "./invariant.ts";
 import { MODE_MASK, RESERVED_MODE } from "./modes.ts";
+import { PartitionSweep } from "./partition-sweep.ts";
 import { CELL, NOWHERE, PresenceTable, ROW_WORDS, SEEN, SEQ } from "./presence-table.ts";
 import { RowBuffer } from "./row-buffer.ts";
 import { Tally } from "./tally.ts";
@@ -46,7 +47,7 @@ export class Partition {
   graceUntil = 0;
   /** R13: who changed since a copy's last round; `undefined` while no copy is under way. */
   changed: ChangedPlayers | undefined;
-  private sweepAt = 0;
+  private readonly silentSweep = new PartitionSweep(this);
   private readonly options: PartitionOptions;
   private readonly sums: CellSums;
 
@@ -163,23 +164,24 @@ export class Partition {
       if (!this.table.isFree(base) && isCounted(rows[base + CELL] as number)) yield rows[base + CELL] as number;
   }
 
-  /**
-   * Forgets who has been silent for a session's life, going on where the last call stopped.
-   * @param budget rows to look at, at the most; a row forgotten counts as SWEEP_FORGET_COST
-   * @returns what is left of the budget; above 0 where the pass over this partition is complete
-   */
+  /** Whether the player in the row that begins at `base` is to be forgotten. */
+  isOverdue(base: number, now: number): boolean {
+    const silence = now - (this.table.rows[base + SEEN] as number);
+    if (this.cellAt(base) === NOWHERE) return silence >= this.options.removalTenths;
+    return silence >= this.options.sessionTenths && now >= this.graceUntil;
+  }
+
+  /** Told before a row goes: the player is counted no more. */
+  beforeForgotten(base: number): void {
+    const cell = this.cellAt(base);
+    if (cell !== NOWHERE) this.leave(cell);
+    if (this.changed !== undefined) this.noteChange(base);
+    this.isTouched = true;
+  }
+
+  /** Forgets who has been silent for a session's life: a piece of a pass, see PartitionSweep. */
   sweep(now: number, budget: number): number {
-    // From the end: the rows that move up into a gap have been looked at already.
-    const { table } = this;
-    let base = this.sweepAt === 0 ? table.rows.length : this.sweepAt;
-    for (; base > 0 && budget > 0; budget--) {
-      base = Math.min(base, table.rows.length) - ROW_WORDS;
-      if (table.isFree(base) || !this.isOverdue(base, now)) continue;
-      this.forget(base);
-      budget -= SWEEP_FORGET_COST;
-    }
-    this.sweepAt = base;
-    return base === 0 ? Math.max(1, budget) : 0;
+    return this.silentSweep.goOn(now, budget);
   }
 
   /**
@@ -269,18 +271,9 @@ export class Partition {
     if (this.options.isLogged) this.unlogged.push(this.table.rows, base);
   }
 
-  private isOverdue(base: number, now: number): boolean {
-    const silence = now - (this.table.rows[base + SEEN] as number);
-    if (this.cellAt(base) === NOWHERE) return silence >= this.options.removalTenths;
-    return silence >= this.options.sessionTenths && now >= this.graceUntil;
-  }
-
   private forget(base: number): void {
-    const cell = this.cellAt(base);
-    if (cell !== NOWHERE) this.leave(cell);
-    if (this.changed !== undefined) this.noteChange(base);
+    this.beforeForgotten(base);
     this.table.remove(base);
-    this.isTouched = true;
   }
 }
 
@@ -288,6 +281,3 @@ export class Partition {
 export function isCounted(cell: number): boolean {
   return (cell & MODE_MASK) !== RESERVED_MODE;
 }
-
-/** A row forgotten costs about as much as this many rows looked at (0.3 µs to 20 ns). */
-export const SWEEP_FORGET_COST = 16;

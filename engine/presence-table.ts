@@ -25,11 +25,13 @@ const PLAYERS_MAX = (1 << 20) - 1;
 /** The table of nobody: one free row, shared by all that are empty and never written. */
 const EMPTY = new Int32Array(ROW_WORDS);
 const FULL_RATIO = 0.85; // 3.8 rows looked at for a player who is there, most of them in one cache line
+const CLOSED_RATIO = 0.7; // in the middle: it neither grows nor shrinks soon
 const SPARSE_RATIO = 0.5;
 const GROWTH = 1.25; // each row is placed anew four times on its way
 const SHRINKAGE = 0.72;
 const SPREAD = 0x9e3779b1; // odd, golden ratio: the partition is in the hash's top bits, the rest must decide the place
 invariant(SPARSE_RATIO < FULL_RATIO / GROWTH, "a table that has grown is not sparse at once");
+invariant(SPARSE_RATIO < CLOSED_RATIO && CLOSED_RATIO < FULL_RATIO, "a table whose gaps were closed is neither");
 invariant(SPARSE_RATIO / SHRINKAGE < FULL_RATIO / 1.1, "a table that has shrunk is not full at once");
 
 export class PresenceTable {
@@ -95,6 +97,17 @@ export class PresenceTable {
     rows.fill(0, gap, gap + ROW_WORDS);
     this.size--;
     if (this.size < this.capacity * SPARSE_RATIO) this.resize(Math.floor(this.capacity * SHRINKAGE));
+  }
+
+  /** Frees the row that begins at `base` and leaves its gap. Until `closeGaps()` nobody may be searched. */
+  free(base: number): void {
+    this.rows.fill(0, base, base + ROW_WORDS);
+    this.size--;
+  }
+
+  /** Places all rows anew, in a table of the right size for them. */
+  closeGaps(): void {
+    this.resize(this.size === 0 ? 1 : Math.ceil(this.size / CLOSED_RATIO));
   }
 
   isFree(base: number): boolean {

@@ -10,6 +10,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
 import { freePort } from "./free-port.ts";
+import { NODE_FLAGS, NODE_VARIABLES } from "./start-line.ts";
 
 const NODE_COUNT = 3;
 const MAIN = join(import.meta.dirname, "../node/headcount.js");
@@ -131,7 +132,8 @@ async function startRedis(): Promise<{ redis: Part; url: string }> {
 
 function spawnNode(id: string, redisUrl: string): Part {
   const { HEADCOUNT_PEER_URL: _, ...environment } = process.env;
-  return new Part(id, folder, process.execPath, [MAIN], {
+  return new Part(id, folder, process.execPath, [...NODE_FLAGS, MAIN], {
+    ...NODE_VARIABLES,
     ...environment,
     HEADCOUNT_ID: id,
     HEADCOUNT_HOST: "127.0.0.1",

@@ -5,6 +5,7 @@ import { fileURLToPath } from "node:url";
 import { end, lineOf, SERVER_CORE, spawnOn, temporaryFolder } from "../support/children.ts";
 import { type RedisServer, startRedis } from "../support/redis-server.ts";
 import { freePort } from "../../scripts/free-port.ts";
+import { NODE_FLAGS, NODE_VARIABLES } from "../../scripts/start-line.ts";
 
 export interface RunningNode {
   readonly id: string;
@@ -58,6 +59,7 @@ export class Cluster {
   async spawn(nodeArgs: readonly string[] = []): Promise<RunningNode> {
     const id = `node-${++this.started}`;
     const env = {
+      ...NODE_VARIABLES,
       ...process.env,
       HEADCOUNT_ID: id,
       HEADCOUNT_PORT: "0",
@@ -66,7 +68,7 @@ export class Cluster {
       HEADCOUNT_LOG_LEVEL: "fatal",
       ...this.env,
     };
-    const child = spawnOn(SERVER_CORE, [process.execPath, ...nodeArgs, NODE_MAIN], { env });
+    const child = spawnOn(SERVER_CORE, [process.execPath, ...NODE_FLAGS, ...nodeArgs, NODE_MAIN], { env });
     const [, url = ""] = await lineOf(child, / listens on (http:\S+)/);
     const node = this.nodeOf(child, id, url);
     this.nodes.push(node);

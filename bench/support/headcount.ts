@@ -68,8 +68,10 @@ function startScriptOf({ root }: Revision): string {
   const { scripts } = JSON.parse(readFileSync(join(root, "package.json"), "utf8")) as {
     readonly scripts: { readonly start: string };
   };
-  if (/\bexec node\b/.test(scripts.start)) return scripts.start;
-  throw new Error(`Cannot start the node of ${root}: its start script must say "exec node", got "${scripts.start}"`);
+  if (/\bexec (env (\S+=\S+ )+)?node\b/.test(scripts.start)) return scripts.start;
+  throw new Error(
+    `Cannot start the node of ${root}: its start script must say "exec node" or "exec env …=… node", got "${scripts.start}"`,
+  );
 }
 
 /** The sum of what the pattern finds, `undefined` where it finds nothing. */

@@ -8,6 +8,7 @@ import { parse } from "yaml";
 
 import packageJson from "../../package.json" with { type: "json" };
 import { readSettings } from "../../node/settings.ts";
+import { NODE_FLAGS, NODE_VARIABLES } from "../../scripts/start-line.ts";
 import { itemAt } from "../../simulator/item-at.ts";
 
 const ROOT = join(import.meta.dirname, "../..");
@@ -158,7 +159,15 @@ test("Dockerfile: the node does not run as root, and is process 1", () => {
   const user = instructions.findLastIndex(([name]) => name === "USER");
   expect(instructions[user]).toEqual(["USER", "node"]);
   expect(instructions.slice(user).map(([name]) => name)).not.toContain("RUN");
-  expect(JSON.parse(only("ENTRYPOINT").join(" "))).toEqual(["node", "node/headcount.js"]);
+  expect(JSON.parse(only("ENTRYPOINT").join(" "))).toEqual(["node", ...NODE_FLAGS, "node/headcount.js"]);
+});
+test("Dockerfile and start script: the young generation is small, and freed memory goes back to the system", () => {
+  expect(NODE_FLAGS).toEqual(["--max-semi-space-size=4"]);
+  expect(NODE_VARIABLES).toEqual({ MALLOC_ARENA_MAX: "1" });
+  const last = instructions.slice(instructions.findLastIndex(([name]) => name === "FROM"));
+  const installs = last.find(([name, command]) => name === "RUN" && command === "apt-get");
+  expect(installs).toEqual(expect.arrayContaining(["install", "--no-install-recommends", "libjemalloc2"]));
+  expect(imageEnvironment()).toMatchObject({ LD_PRELOAD: "libjemalloc.so.2" });
 });
 test("Dockerfile: only production packages, as locked, and no script of theirs runs", () => {
   const npm = all("RUN").find(([command]) => command === "npm");

@@ -1,6 +1,7 @@
 import { expect, test } from "vitest";
-import { NO_SEQ, SWEEP_FORGET_COST } from "../../engine/partition.ts";
-import { NOWHERE, ROW_WORDS } from "../../engine/presence-table.ts";
+import { NO_SEQ } from "../../engine/partition.ts";
+import { SWEEP_FORGET_COST } from "../../engine/partition-sweep.ts";
+import { NOWHERE, type PresenceTable, ROW_WORDS } from "../../engine/presence-table.ts";
 import { itemAt } from "../../simulator/item-at.ts";
 import { CA, firstPlayerOf, NumberedEngine, OPTIONS, START_MS } from "../support/numbered-engine.ts";
 import { CA as CA_CELL, NumberedPartition, REMOVAL, SESSION, US as US_CELL } from "../support/numbered-partition.ts";
@@ -98,3 +99,53 @@ test("Partition.sweep() finds all silent players of a table that shrinks under i
     expect(subject.counts()).toEqual({ [CA_CELL]: 84, [CA_CELL + 1]: 83 });
   }
 });
+test("Partition.sweep() keeps searches short while a whole crowd is forgotten, in pieces", () => {
+  const subject = new NumberedPartition();
+  for (let player = 0; player < 5000; player++)
+    subject.report(player, CA_CELL, NO_SEQ, player % 50 === 0 ? SESSION : 0);
+  const { partition } = subject;
+  const longestRuns: number[] = [];
+  while (partition.table.size > 100) {
+    partition.sweep(SESSION, 200 * (SWEEP_FORGET_COST + 1));
+    longestRuns.push(longestRun(partition.table));
+  }
+  expect(Math.max(...longestRuns)).toBeLessThan(500);
+  expect(subject.counts()).toEqual({ [CA_CELL]: 100 });
+});
+test("Partition.sweep() forgets many at once: what changed is noted, rows are placed anew, the pass is complete", () => {
+  const subject = new NumberedPartition();
+  for (let player = 0; player < 1000; player++) subject.report(player, CA_CELL + (player & 1), NO_SEQ, player % 4);
+  for (let player = 0; player < 1000; player += 10) subject.remove(player, 1);
+  const changed = subject.partition.noteChanges();
+  subject.touched();
+  expect(subject.partition.sweep(SESSION + 2, Infinity)).toBe(Infinity);
+  const isKept = (player: number): boolean => player % 10 !== 0 && player % 4 === 3;
+  const kept = Array.from({ length: 1000 }, (_, player) => player).filter(isKept);
+  expect(subject.partition.table.size).toBe(kept.length);
+  for (const player of kept) expect(subject.row(player)).toEqual({ cell: CA_CELL + 1, seen: 3, seq: 0 });
+  expect(subject.counts()).toEqual({ [CA_CELL + 1]: kept.length });
+  expect(subject.boards.players).toBe(kept.length);
+  expect(changed.table.size).toBe(1000 - kept.length);
+  expect(subject.touched()).toBe(true);
+  expect(subject.partition.sweep(SESSION + 3, Infinity)).toBe(Infinity);
+  expect(subject.partition.table.bytes, "nobody is left").toBe(0);
+  expect(subject.report(1, CA_CELL, NO_SEQ, SESSION + 3), "it is filled again").toBe("changed");
+});
+test("Partition.sweep() that forgets many at once spends most of a call on it", () => {
+  const subject = new NumberedPartition();
+  for (let player = 0; player < 1000; player++) subject.report(player, CA_CELL, NO_SEQ, 0);
+  const rowCount = subject.partition.table.rows.length / ROW_WORDS;
+  const left = subject.partition.sweep(SESSION, 100_000);
+  expect(left).toBeLessThanOrEqual(100_000 - 8 * rowCount);
+  expect(left).toBeGreaterThan(100_000 - 11 * rowCount);
+});
+
+/** The most taken rows one behind the other: the longest way that a search may go. */
+function longestRun(table: PresenceTable): number {
+  let [longest, run] = [0, 0];
+  for (let base = 0; base < table.rows.length; base += ROW_WORDS) {
+    run = table.isFree(base) ? 0 : run + 1;
+    longest = Math.max(longest, run);
+  }
+  return longest;
+}
