@@ -186,6 +186,7 @@ class Bench {
         onFault: (error, reply) => void reply.code(500).send(String(error)),
         bodyBytesMax: () => bodyLimit,
         onRefused: (status) => void this.refused.push(status),
+        cors: undefined,
       },
     );
     this.app.server.on("request", () => this.requests++);

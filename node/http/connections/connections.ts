@@ -48,6 +48,7 @@ export class Connections {
   /** As of the last tick. */
   nowMs = performance.now();
   private readonly onRefused: (status: number) => void;
+  private readonly cors: ConnectionsOptions["cors"];
   private readonly server: Server;
   /** Node's own listener of connections. */
   private readonly serveAny: (connection: Duplex) => void;
@@ -65,6 +66,7 @@ export class Connections {
     this.takeMs = options.takeMs;
     this.onFault = options.onFault;
     this.onRefused = options.onRefused;
+    this.cors = options.cors;
     const framework = takenFrom(server, "request") as RequestListener;
     this.inTurn = new InTurn(guarded(framework, options), {
       onTake: (standIn) => void (this.ways["handed over"] += Number(this.byStandIn.get(standIn)?.isHandedOver)),
@@ -76,7 +78,7 @@ export class Connections {
     const serveAny = takenFrom(server, "connection");
     this.serveAny = (connection) => serveAny.call(server, connection);
     server.on("connection", (socket: Socket) => this.all.add(new Connection(socket, this)));
-    this.refuse = refuseMalformed(this.inTurn, options.requestMs, options.onRefused);
+    this.refuse = refuseMalformed(this.inTurn, options);
     // A client may end its side after a request, and is answered all the same. Not in Node's types.
     Object.assign(server, { httpAllowHalfOpen: true });
     // Node would cut off answers that are on their way: `drain` knows better.
@@ -88,7 +90,7 @@ export class Connections {
   tooLate(): string {
     const [status, message] = tooLate(this.requestMs);
     this.onRefused(status);
-    return lastAnswer(status, message);
+    return lastAnswer(status, message, this.cors);
   }
 
   /** How long a connection may be idle. */
