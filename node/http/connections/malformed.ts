@@ -8,6 +8,8 @@ import type { InTurn } from "./in-turn.ts";
 import { StandIn } from "./stand-in.ts";
 
 const HEADERS_BYTES_MAX = 16_384;
+/** The code of Node's error about a request that was not whole in time. */
+export const LATE = "ERR_HTTP_REQUEST_TIMEOUT";
 const dateLine = new DateLine();
 
 export interface MalformedError extends Error {
@@ -50,7 +52,7 @@ function refusalOf(
     case "HPE_HEADER_OVERFLOW":
       if (isLineLong) return [414, `the target must be at most ${HEADERS_BYTES_MAX} bytes, got more`];
       return [431, `headers must be at most ${HEADERS_BYTES_MAX} bytes, got more`];
-    case "ERR_HTTP_REQUEST_TIMEOUT":
+    case LATE:
       return tooLate(requestMs);
     default:
       return [400, "the request must be well-formed HTTP/1.1"];
