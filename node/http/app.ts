@@ -80,6 +80,7 @@ export async function makeApp(context: Context, isLaneOpen: boolean): Promise<Ap
     },
     bodyBytesMax: (target) => (target.startsWith(PROFILES) ? BODY_BYTES_MAX : BATCH_BYTES_MAX),
     onRefused: (status) => context.metrics.countUnrouted(status),
+    cors: context.cors,
   });
   registerConnections(context.metrics, connections);
   return { app, connections };

@@ -8,6 +8,8 @@ const SEEN = "etag, as-of, renew-in-ms, retry-after, ratelimit, ratelimit-policy
 /** So long a browser need not ask again whether it may ask. */
 const PREFLIGHT_MAX_AGE_S = 600;
 
+type Header = readonly [name: string, value: string];
+
 export class Cors {
   private readonly origins: CorsOrigins;
 
@@ -24,12 +26,21 @@ export class Cors {
 
   /** Lets the page that asks see the answer, where it may. @param origin the request's header */
   share(origin: string | undefined, reply: Reply): void {
-    if (origin !== undefined && this.isAllowed(origin)) this.showTo(this.origins === "*" ? "*" : origin, reply);
+    if (origin !== undefined) for (const [name, value] of this.sharing(origin)) reply.header(name, value);
+  }
+
+  /**
+   * The headers that let the page that asks see the answer, none where it may not.
+   * @param origin of the request; undefined where nobody can tell: then only pages of any origin may see it
+   */
+  sharing(origin: string | undefined): readonly Header[] {
+    if (this.origins === "*") return headersFor("*");
+    return origin !== undefined && this.isAllowed(origin) ? headersFor(origin) : [];
   }
 
   /** For an answer that caches keep: it may be given to pages that did not ask for it themselves. */
   shareCached(reply: Reply): void {
-    if (this.origins === "*") this.showTo("*", reply);
+    if (this.origins === "*") for (const [name, value] of headersFor("*")) reply.header(name, value);
     else reply.header("vary", "Origin");
   }
 
@@ -43,8 +54,11 @@ export class Cors {
   private isAllowed(origin: string): boolean {
     return this.origins === "*" || this.origins.has(origin);
   }
+}
 
-  private showTo(origin: string, reply: Reply): void {
-    reply.header("access-control-allow-origin", origin).header("access-control-expose-headers", SEEN);
-  }
+function headersFor(origin: string): readonly Header[] {
+  return [
+    ["access-control-allow-origin", origin],
+    ["access-control-expose-headers", SEEN],
+  ];
 }

@@ -41,9 +41,9 @@ export function answerTheRest(app: FastifyInstance, context: Context, urls: Read
   app.setNotFoundHandler(answer); // what a route's own handler does not find
 }
 
-/** As the router reads it. */
+/** As the router reads it: a target may be a whole URL, whatever host it names (RFC 9112, 3.2.2). */
 function decodedPathOf(url: string): string {
-  const [path = ""] = url.split(/[?#]/, 1);
+  const [path = ""] = url.replace(/^https?:\/\/[^/?#]*/i, "").split(/[?#]/, 1);
   try {
     return decodeURI(path);
   } catch {

@@ -19,6 +19,7 @@ const PATHS: readonly (readonly [path: string, allow: string])[] = [
   ["/v1/players", READ],
   ["/v1/players?top=5", READ],
   ["/v1/%70layers", READ],
+  ["http://headcount.example/v1/players?top=5", READ],
   ["/v1/players#x", READ],
   ["/v1/cluster", READ],
   ["/v1/node", READ],
@@ -144,6 +145,18 @@ describe("CORS", () => {
         });
       }
     }
+    for (const [status, request] of unroutedRequests(ORIGIN)) {
+      const answer = await rawRequest(node.url, request);
+      expect(answer?.status, request).toBe(status);
+      expect(answer?.headers, request).toMatchObject({
+        "access-control-allow-origin": ORIGIN,
+        "access-control-expose-headers": SEEN,
+      });
+    }
+    for (const [status, request] of unroutedRequests("https://other.example")) {
+      const answer = await rawRequest(node.url, request);
+      expect([answer?.status, corsHeadersOf(answer?.headers ?? {})], request).toEqual([status, []]);
+    }
     for (const origin of ["https://play.example.evil", "http://play.example", "null", "HTTPS://PLAY.EXAMPLE", ""]) {
       const headers = { origin, "access-control-request-method": "POST" };
       for (const method of ["GET", "OPTIONS"])
@@ -168,11 +181,29 @@ describe("CORS", () => {
     await using http = new HttpClient(node.url);
     const asked = await http.request("POST", "/v1/reports", { headers: { origin: "null" }, json: { reports: [] } });
     expect(asked.headers).toMatchObject({ "access-control-allow-origin": "*", "content-type": JSON_TYPE });
+    for (const [status, request] of [
+      ...unroutedRequests("null"),
+      [400, "no HTTP\r\n\r\n"],
+      [431, `GET / HTTP/1.1\r\nhost: a\r\nx: ${"x".repeat(17_000)}\r\n\r\n`],
+    ] as const) {
+      const answer = await rawRequest(node.url, request);
+      expect(answer, request).toMatchObject({ status, headers: { "access-control-allow-origin": "*" } });
+    }
     const cached = await http.get("/v1/players");
     expect(cached.headers).toMatchObject({ "access-control-allow-origin": "*", "access-control-expose-headers": SEEN });
     expect(cached.headers["vary"]).toBeUndefined();
   });
 });
+
+/** Requests that are refused before anybody looks for a route; the last one breaks in the middle of its body. */
+function unroutedRequests(origin: string): readonly (readonly [status: number, request: string])[] {
+  const chunked = "content-type: application/json\r\ntransfer-encoding: chunked\r\n\r\nzz\r\n";
+  return [
+    [417, `GET /livez HTTP/1.1\r\nhost: a\r\nexpect: miracles\r\norigin: ${origin}\r\n\r\n`],
+    [400, `GET /livez HTTP/1.1\r\norigin: ${origin}\r\n\r\n`],
+    [400, `POST /v1/reports HTTP/1.1\r\nhost: a\r\norigin: ${origin}\r\n${chunked}`],
+  ];
+}
 
 function corsHeadersOf(headers: object): string[] {
   return Object.keys(headers).filter((name) => name.startsWith("access-control-"));

@@ -41,7 +41,7 @@ const noted = new Set<string>();
 
 /** @throws {Error} where the answer is not as described */
 export function checkDescribed(method: string, path: string, answer: Seen): void {
-  const pathname = decoded(path.split(/[?#]/, 1)[0] as string);
+  const pathname = decoded(path.replace(/^https?:\/\/[^/?#]*/i, "").split(/[?#]/, 1)[0] as string);
   if (pathname.startsWith("/docs")) return;
   described ??= readDescription();
   const found = described.find(({ pattern }) => pattern.test(pathname));

@@ -13,7 +13,17 @@ const REQUEST_MS = 1000;
 const TAKE_MS = 1500;
 const KEEP_ALIVE_MS = 500;
 const BODY_BYTES_MAX = 4096;
+/** For tests that are slow on purpose. */
+const SLOW_MS = 40_000;
+const SLOWLY = { limitMs: SLOW_MS, intervalMs: 200 }; // each look reads all that came
+/** No test takes so long. */
+const LONG_MS = 60_000;
 const LONG = "x".repeat(8_000_000);
+const VAST = "y".repeat(16_000_000);
+const ANSWERS = new Map([
+  ["/long", LONG],
+  ["/vast", VAST],
+]);
 /** The lane knows one call, and answers it when told to. */
 const SLOW_CALL = "GET /slow ";
 const FAULTY_CALL = "GET /faulty ";
@@ -98,6 +108,80 @@ describe.each(["on", "off"])("fast lane %s", (lane) => {
     await until("all of it came", () => bench.received.endsWith(LONG));
     await closed;
   });
+  test.each([
+    ["by itself", ""],
+    ["behind a whole request", "GET / HTTP/1.1\r\nhost: a\r\n\r\n"],
+    ["behind one that is not plain", "GET / HTTP/1.1\r\nhost: a\r\nte: x\r\n\r\n"],
+    ["on a connection that is handed over", "\r\nGET / HTTP/1.1\r\nhost: a\r\n\r\n"],
+  ])("while the node drains a request that has begun %s is answered, and who is idle is let go", async (_, before) => {
+    const bench = await Bench.open(lane, { requestMs: LONG_MS, keepAliveMs: LONG_MS });
+    const begun = bench.connect();
+    const whole = "GET / HTTP/1.1\r\nhost: a\r\n\r\n";
+    const start = `${before}GET / HTTP/1.1\r\nho`;
+    const others = [bench.connect(), bench.connect()] as const;
+    others[0].write(whole);
+    begun.write(start);
+    const hasCome = (length: number): boolean => [...bench.open].some(({ bytesRead }) => bytesRead === length);
+    await until("all are there", () => bench.open.size === 3 && hasCome(start.length) && hasCome(whole.length));
+    const answers = before === "" ? 1 : 2;
+    await until("what is whole is answered", () => bench.received.match(/here/g)?.length === answers);
+    bench.connections.tellToClose();
+    bench.connections.drain();
+    const closed = bench.close();
+    await until("the others are let go", () => bench.open.size === 1);
+    begun.write("st: a\r\n\r\n");
+    await until("it is answered", () => bench.received.match(/here/g)?.length === answers + 1);
+    await closed;
+  });
+  test("who takes a large answer slowly gets all of it", { timeout: SLOW_MS }, async () => {
+    const bench = await Bench.open(lane);
+    const client = bench.connect();
+    const startedMs = performance.now();
+    readSlowly(client);
+    client.write("GET /vast HTTP/1.1\r\nhost: a\r\n\r\n");
+    await until("all of it came", () => bench.received.endsWith(VAST), SLOWLY);
+    expect(performance.now() - startedMs).toBeGreaterThan(2 * TAKE_MS);
+    expect(bench.connections.givenUp).toBe(0);
+  });
+  test("who takes a byte of a large answer now and then is given up", async () => {
+    const bench = await Bench.open(lane);
+    const client = bench.connect();
+    client.pause();
+    const trickle = setInterval(() => client.read(1), 100);
+    onTestFinished(() => clearInterval(trickle));
+    client.write("GET /vast HTTP/1.1\r\nhost: a\r\n\r\n");
+    await until("it is given up", () => bench.connections.givenUp === 1);
+  });
+  test(
+    "whole requests behind an answer that is taken slowly are answered, however long that takes",
+    { timeout: SLOW_MS },
+    async () => {
+      const bench = await Bench.open(lane);
+      const client = bench.connect();
+      readSlowly(client);
+      const small = "GET / HTTP/1.1\r\nhost: a\r\nte: x\r\n\r\n";
+      client.write(`${small.replace("/ ", "/vast ")}${small.repeat(40)}`);
+      await until("all are answered", () => bench.received.match(/here/g)?.length === 40, SLOWLY);
+      expect(bench.received.match(/HTTP\/1.1 200/g)).toHaveLength(41);
+      expect(bench.refused).toEqual([]);
+      await until("it is let go", () => bench.open.size === 0);
+      expect(bench.received).not.toContain("408");
+    },
+  );
+  test(
+    "what does not come is not waited for, also behind an answer that was taken slowly",
+    { timeout: SLOW_MS },
+    async () => {
+      const bench = await Bench.open(lane, { keepAliveMs: LONG_MS });
+      const client = bench.connect();
+      readSlowly(client);
+      const small = "GET / HTTP/1.1\r\nhost: a\r\nte: x\r\n\r\n";
+      client.write(`${small.replace("/ ", "/vast ")}${small.repeat(40)}GET / HTTP/1.1\r\n`);
+      await until("it is told", () => bench.received.includes("408 Request Timeout"), SLOWLY);
+      expect(bench.received.match(/HTTP\/1.1 200/g)).toHaveLength(41);
+      await until("it is let go", () => bench.open.size === 0);
+    },
+  );
   test("while the node drains every answer ends its connection, also that to a request that has begun", async () => {
     const bench = await Bench.open(lane);
     const [begun, later] = [bench.connect(), bench.connect()];
@@ -139,6 +223,24 @@ test("a fault of ours in the lane ends neither the node nor the connection", asy
   expect(bench.received).toContain("500 Internal Server Error");
 });
 
+/** Takes some seconds for a large answer: longer than any limit for a request, or for taking nothing. */
+function readSlowly(client: Socket): void {
+  let taken = 0;
+  client.on("data", ({ length }: Buffer) => {
+    taken += length;
+    if (taken < 512 * 1024) return;
+    taken = 0;
+    client.pause();
+    setTimeout(() => client.resume(), 120);
+  });
+}
+
+interface Limits {
+  readonly bodyLimit: number;
+  readonly requestMs: number;
+  readonly keepAliveMs: number;
+}
+
 class Bench {
   readonly connections: Connections;
   /** The server's sides of connections that stand. */
@@ -154,16 +256,17 @@ class Bench {
   readonly slow: (() => void)[] = [];
   private readonly app;
 
-  private constructor(lane: string, bodyLimit: number) {
+  private constructor(lane: string, { bodyLimit, requestMs, keepAliveMs }: Limits) {
     this.app = Fastify({
-      ...limitsOf(REQUEST_MS),
+      ...limitsOf(requestMs),
       bodyLimit,
-      keepAliveTimeout: KEEP_ALIVE_MS,
+      keepAliveTimeout: keepAliveMs,
+      return503OnClosing: false,
       clientErrorHandler: (error, connection) => this.connections.refuse(error, connection),
     });
     this.app.all("/*", async ({ url }) => {
       this.handled.push(url);
-      return url === "/long" ? LONG : "here";
+      return ANSWERS.get(url) ?? "here";
     });
     const callOf = ({ target }: Head, bytes: Buffer): FastCall | undefined => {
       const text = bytes.toString("latin1", target.from - "GET ".length);
@@ -181,11 +284,12 @@ class Bench {
       } as Pick<FastCalls, "match"> as FastCalls,
       {
         isLaneOpen: lane === "on",
-        requestMs: REQUEST_MS,
+        requestMs,
         takeMs: TAKE_MS,
         onFault: (error, reply) => void reply.code(500).send(String(error)),
         bodyBytesMax: () => bodyLimit,
         onRefused: (status) => void this.refused.push(status),
+        cors: undefined,
       },
     );
     this.app.server.on("request", () => this.requests++);
@@ -195,8 +299,9 @@ class Bench {
     });
   }
 
-  static async open(lane: string, { bodyLimit = BODY_BYTES_MAX } = {}): Promise<Bench> {
-    const bench = new Bench(lane, bodyLimit);
+  static async open(lane: string, limits: Partial<Limits> = {}): Promise<Bench> {
+    const standard = { bodyLimit: BODY_BYTES_MAX, requestMs: REQUEST_MS, keepAliveMs: KEEP_ALIVE_MS };
+    const bench = new Bench(lane, { ...standard, ...limits });
     await bench.app.listen({ host: HOST, port: 0 });
     onTestFinished(() => bench.app.close());
     return bench;

@@ -1,19 +1,21 @@
 /** How a node lets clients in: many in one turn of the event loop, and at a port of its own. */
+import dns, { type LookupOptions } from "node:dns";
 import { connect, type Socket } from "node:net";
 import Fastify, { type FastifyInstance } from "fastify";
-import { expect, onTestFinished, test } from "vitest";
+import { expect, onTestFinished, test, vi } from "vitest";
 import { listenWidely } from "../../node/http/listening.ts";
 import { portOf } from "../../node/place.ts";
+import { rawRequest } from "../support/http.ts";
 import { until } from "../support/until.ts";
 
 const HOST = "127.0.0.1";
 const CLIENTS = 64;
 
-async function listening(port = 0): Promise<FastifyInstance> {
+async function listening(port = 0, host = HOST): Promise<FastifyInstance> {
   const app = Fastify({ return503OnClosing: false });
   app.get("/", async () => "here");
   onTestFinished(() => app.close());
-  await listenWidely(app, { host: HOST, port });
+  await listenWidely(app, { host, port });
   return app;
 }
 
@@ -65,6 +67,30 @@ test("listenWidely(): the app is closed only when the request under way is answe
     await closed;
     await until("the client has its answer", () => answer.startsWith("HTTP/1.1 200") && answer.endsWith("here"));
   }
+});
+
+test("listenWidely() at localhost hands on the connections of all its addresses, and closes all", async () => {
+  const addresses = [HOST, "127.0.0.2"];
+  const { lookup } = dns;
+  vi.spyOn(dns, "lookup").mockImplementation(((host: string, options: LookupOptions, done: () => void) => {
+    const found = [...addresses, "192.0.2.1"].map((address) => ({ address, family: 4 })); // the last is not of this machine
+    const tell = done as (error: null, ...found: unknown[]) => void;
+    if (host !== "localhost") lookup(host, options, done);
+    else if (options.all === true) tell(null, found);
+    else tell(null, HOST, 4);
+  }) as unknown as typeof dns.lookup);
+  onTestFinished(() => void vi.restoreAllMocks());
+  const app = await listening(0, "localhost");
+  const urls = addresses.map((address) => `http://${address}:${portOf(app.server)}/`);
+  let handedOn = 0;
+  app.server.on("connection", () => handedOn++);
+  for (const [index, url] of urls.entries()) {
+    const asked = Array.from({ length: CLIENTS }, () => rawRequest(url, "GET / HTTP/1.0\r\n\r\n"));
+    for (const answer of await Promise.all(asked)) expect(answer?.body, url).toBe("here");
+    expect(handedOn, url).toBe((index + 1) * CLIENTS);
+  }
+  await app.close();
+  for (const url of urls) await expect(fetch(url)).rejects.toThrow("fetch failed");
 });
 
 test("listenWidely() refuses a port that another listens at, also one that would share it", async () => {

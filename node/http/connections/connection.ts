@@ -37,7 +37,7 @@ type State = "lane" | "detour" | "handed over" | "ending";
 export class Connection {
   private readonly socket: Socket;
   private readonly all: Connections;
-  private state: State;
+  state: State;
   private unread: Buffer = NOTHING;
   private readonly answers: LaneReply[] = [];
   private standIn: StandIn | undefined;
@@ -208,6 +208,7 @@ export class Connection {
     this.unread = length === this.unread.length ? NOTHING : this.unread.subarray(length);
     const standIn = (this.standIn ??= this.makeStandIn());
     this.unparsed += length;
+    this.hasAsked = true;
     this.isHanding = true;
     standIn.push(bytes);
     this.isHanding = false;
@@ -241,8 +242,9 @@ export class Connection {
     this.goOn();
   }
 
-  get isHandedOver(): boolean {
-    return this.state === "handed over";
+  /** Whether bytes wait here that came. */
+  get isHolding(): boolean {
+    return this.unread.length > 0;
   }
 
   // The end.
@@ -261,12 +263,12 @@ export class Connection {
     this.socket.destroy();
   }
 
-  /** While the node drains: closes where nothing is under way. */
-  closeIfUnused(): void {
-    const isUnderWay = this.state === "lane" ? this.answers.length > 0 : this.state === "detour";
-    const isBusy = this.standIn !== undefined && this.all.inTurn.isBusy(this.standIn);
+  /** While the node drains: closes where nothing is under way. @param isServed whether Node's server has a part of a request */
+  closeIfUnused(isServed: (standIn: StandIn) => boolean): void {
+    const isBusy = this.standIn !== undefined && this.hasAsked && isServed(this.standIn);
+    const isUnderWay = this.answers.length > 0 || this.state === "detour" || this.state === "ending";
     const isTaken = this.unread.length === 0 && this.socket.writableLength === 0;
-    if (isTaken && !isUnderWay && !isBusy && this.state !== "ending") this.socket.destroy();
+    if (isTaken && !isUnderWay && !isBusy) this.socket.destroy();
   }
 
   /** Keeps the time limits. To be called once a second. */

@@ -11,9 +11,10 @@ import { Connection } from "./connection.ts";
 import { DateLine } from "./date-line.ts";
 import type { FastCall, FastCalls } from "./fast-calls.ts";
 import { guarded, type GuardOptions } from "./guard.ts";
+import { HeldRequest } from "./held-request.ts";
 import { InTurn } from "./in-turn.ts";
-import { lastAnswer, type MalformedError, refuseMalformed, tooLate } from "./malformed.ts";
-import type { StandIn } from "./stand-in.ts";
+import { lastAnswer, LATE, type MalformedError, refuseMalformed, tooLate } from "./malformed.ts";
+import { idleStandIns, type StandIn } from "./stand-in.ts";
 
 const LOOK_EVERY_MS = 20;
 const DRAIN_WITHIN_MS = 10_000;
@@ -29,6 +30,12 @@ export interface ConnectionsOptions extends GuardOptions {
   readonly takeMs: number;
   /** Answers a request of the fast lane whose call threw. */
   readonly onFault: (error: unknown, reply: Reply) => void;
+}
+
+/** A connection that Node's server has a stand-in of. */
+interface Served {
+  readonly connection: Connection;
+  readonly held: HeldRequest;
 }
 
 export class Connections {
@@ -48,11 +55,14 @@ export class Connections {
   /** As of the last tick. */
   nowMs = performance.now();
   private readonly onRefused: (status: number) => void;
+  private readonly cors: ConnectionsOptions["cors"];
   private readonly server: Server;
+  private readonly refuseAny: Connections["refuse"];
+  private readonly closeIdle: () => void;
   /** Node's own listener of connections. */
   private readonly serveAny: (connection: Duplex) => void;
   private readonly all = new Set<Connection>();
-  private readonly byStandIn = new Map<Duplex, Connection>();
+  private readonly byStandIn = new Map<Duplex, Served>();
   private readonly dirty: Connection[] = [];
   private readonly dateLine = new DateLine();
 
@@ -65,21 +75,30 @@ export class Connections {
     this.takeMs = options.takeMs;
     this.onFault = options.onFault;
     this.onRefused = options.onRefused;
+    this.cors = options.cors;
     const framework = takenFrom(server, "request") as RequestListener;
     this.inTurn = new InTurn(guarded(framework, options), {
-      onTake: (standIn) => void (this.ways["handed over"] += Number(this.byStandIn.get(standIn)?.isHandedOver)),
-      onRoom: (standIn) => this.byStandIn.get(standIn)?.goOn(),
-      onIdle: (standIn) => this.byStandIn.get(standIn)?.onIdle(),
+      onTake: (standIn) => {
+        const served = this.byStandIn.get(standIn);
+        this.ways["handed over"] += Number(served?.connection.state === "handed over");
+        served?.held.onTake();
+      },
+      onRoom: (standIn) => this.byStandIn.get(standIn)?.connection.goOn(),
+      onIdle: (standIn) => this.byStandIn.get(standIn)?.connection.onIdle(),
     });
     for (const event of ["request", "checkContinue", "checkExpectation"])
       server.on(event, (request, response) => this.inTurn.take(request, response));
     const serveAny = takenFrom(server, "connection");
     this.serveAny = (connection) => serveAny.call(server, connection);
     server.on("connection", (socket: Socket) => this.all.add(new Connection(socket, this)));
-    this.refuse = refuseMalformed(this.inTurn, options.requestMs, options.onRefused);
+    this.refuseAny = refuseMalformed(this.inTurn, options);
+    this.refuse = (error, standIn) => {
+      if (error.code !== LATE || !this.spare(standIn)) this.refuseAny(error, standIn);
+    };
     // A client may end its side after a request, and is answered all the same. Not in Node's types.
     Object.assign(server, { httpAllowHalfOpen: true });
     // Node would cut off answers that are on their way: `drain` knows better.
+    this.closeIdle = server.closeIdleConnections.bind(server);
     server.closeIdleConnections = () => undefined;
     setInterval(() => this.tick(), TICK_MS).unref();
   }
@@ -88,7 +107,7 @@ export class Connections {
   tooLate(): string {
     const [status, message] = tooLate(this.requestMs);
     this.onRefused(status);
-    return lastAnswer(status, message);
+    return lastAnswer(status, message, this.cors);
   }
 
   /** How long a connection may be idle. */
@@ -106,7 +125,7 @@ export class Connections {
   }
 
   serve(standIn: StandIn, connection: Connection): void {
-    this.byStandIn.set(standIn, connection);
+    this.byStandIn.set(standIn, { connection, held: new HeldRequest() });
     standIn.once("close", () => {
       this.byStandIn.delete(standIn);
       this.inTurn.forget(standIn);
@@ -145,7 +164,11 @@ export class Connections {
 
   /** Closes each connection once nothing is under way on it; what is not done after 10 s is cut off. */
   drain(): void {
-    const closeUnused = (): void => this.all.forEach((connection) => connection.closeIfUnused());
+    const closeUnused = (): void => {
+      const idle = idleStandIns(this.closeIdle);
+      const isServed = (standIn: StandIn): boolean => this.inTurn.isBusy(standIn) || !idle.has(standIn);
+      this.all.forEach((connection) => connection.closeIfUnused(isServed));
+    };
     setInterval(closeUnused, LOOK_EVERY_MS).unref();
     setTimeout(() => this.all.forEach((connection) => connection.destroy()), DRAIN_WITHIN_MS).unref();
     closeUnused();
@@ -154,6 +177,19 @@ export class Connections {
   private tick(): void {
     this.nowMs = performance.now();
     for (const connection of this.all) connection.tick(this.nowMs);
+    for (const [standIn, { connection, held }] of this.byStandIn) {
+      const isWhole = this.inTurn.unfinished(standIn) === undefined;
+      if (held.isLate(this.nowMs, this.requestMs, connection.isHolding, isWhole))
+        this.refuseAny(Object.assign(new Error("the request came too late"), { code: LATE }), standIn);
+    }
+  }
+
+  /** Node's server says that a request is late. @returns whether it is not, since bytes of it wait here */
+  private spare(standIn: Duplex): boolean {
+    const served = this.byStandIn.get(standIn);
+    if (served?.connection.isHolding !== true) return false;
+    served.held.spare(this.inTurn.unfinished(standIn) === undefined ? "head" : "body", this.nowMs);
+    return true;
   }
 }
 

@@ -1,6 +1,7 @@
 /** Stands before the framework: what is wrong with a request as a message never reaches it. */
 import type { IncomingMessage, RequestListener, ServerResponse } from "node:http";
 import { refusal } from "../../values.ts";
+import type { Cors } from "../cors.ts";
 import { JSON_TYPE, refusalBody } from "../http.ts";
 import { isBodyUnread, isContinueAsked } from "./in-turn.ts";
 
@@ -9,6 +10,8 @@ export interface GuardOptions {
   readonly bodyBytesMax: (target: string) => number;
   /** Told of each status with which something is refused before the framework sees it. */
   readonly onRefused: (status: number) => void;
+  /** `undefined` where no page of another origin may ask. */
+  readonly cors: Cors | undefined;
 }
 
 /** The form of a host and its port. Source: RFC 3986, 3.2.2 and 3.2.3. */
@@ -16,12 +19,13 @@ const HOST = /^(?:\[[0-9A-Fa-f:.]+\]|[\w.~!$&'()*+,;=%-]*)(?::\d*)?$/;
 
 type Refusal = readonly [status: number, message: string];
 
-export function guarded(framework: RequestListener, { bodyBytesMax, onRefused }: GuardOptions): RequestListener {
+export function guarded(framework: RequestListener, { bodyBytesMax, onRefused, cors }: GuardOptions): RequestListener {
   return (request, response) => {
     const wrong = refusalOfVersion(request) ?? refusalOfHost(request) ?? refusalOfExpectation(request);
     if (wrong !== undefined) {
       onRefused(wrong[0]);
-      return refuse(response, wrong);
+      const { origin } = request.headers;
+      return refuse(response, wrong, origin === undefined ? {} : Object.fromEntries(cors?.sharing(origin) ?? []));
     }
     // A client that waits with its body is told to send it, unless it would be refused for its length.
     const length = Number(request.headers["content-length"] ?? 0);
@@ -32,9 +36,10 @@ export function guarded(framework: RequestListener, { bodyBytesMax, onRefused }:
 }
 
 /** The connection ends: nobody reads the request's body. */
-function refuse(response: ServerResponse, [status, message]: Refusal): void {
+function refuse(response: ServerResponse, [status, message]: Refusal, shared: Readonly<Record<string, string>>): void {
   const body = refusalBody(status, message);
   response.writeHead(status, {
+    ...shared,
     "cache-control": "no-store",
     "content-type": JSON_TYPE,
     "content-length": Buffer.byteLength(body),

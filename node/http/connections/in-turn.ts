@@ -71,6 +71,12 @@ export class InTurn {
     }
   }
 
+  /** The request that the newest bytes belong to; undefined where they begin another, or its head is not whole. */
+  unfinished(connection: Duplex): IncomingMessage | undefined {
+    const request = this.lines.get(connection)?.newest.request;
+    return request?.complete === false ? request : undefined;
+  }
+
   /**
    * What came after the newest request is no HTTP, or came too late.
    * @param answer writes why, and ends the connection; called when all whole requests before are answered

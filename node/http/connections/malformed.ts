@@ -1,12 +1,15 @@
 /** What is not HTTP, or came too late, gets an answer all the same, and the connection ends. */
 import { STATUS_CODES } from "node:http";
 import type { Duplex } from "node:stream";
+import type { Cors } from "../cors.ts";
 import { JSON_TYPE, refusalBody } from "../http.ts";
 import { DateLine } from "./date-line.ts";
 import type { InTurn } from "./in-turn.ts";
 import { StandIn } from "./stand-in.ts";
 
 const HEADERS_BYTES_MAX = 16_384;
+/** The code of Node's error about a request that was not whole in time. */
+export const LATE = "ERR_HTTP_REQUEST_TIMEOUT";
 const dateLine = new DateLine();
 
 export interface MalformedError extends Error {
@@ -14,23 +17,27 @@ export interface MalformedError extends Error {
   readonly code?: string;
 }
 
-/**
- * @param requestMs within which a request must be whole
- * @param onRefused told of each status that is answered here
- */
+export interface MalformedOptions {
+  /** Within which a request must be whole. */
+  readonly requestMs: number;
+  /** Told of each status that is answered here. */
+  readonly onRefused: (status: number) => void;
+  readonly cors: Cors | undefined;
+}
+
 export function refuseMalformed(
   inTurn: InTurn,
-  requestMs: number,
-  onRefused: (status: number) => void,
+  { requestMs, onRefused, cors }: MalformedOptions,
 ): (error: MalformedError, connection: Duplex) => void {
   return (error, connection) => {
     if (error.code === "ECONNRESET" || connection.destroyed || connection.writableEnded) return;
     const isLineLong = connection instanceof StandIn && connection.isInRequestLine;
     const [status, message] = refusalOf(error, requestMs, isLineLong);
+    const origin = inTurn.unfinished(connection)?.headers.origin;
     const answer = (): void => {
       if (connection.writableEnded) return;
       onRefused(status);
-      connection.end(lastAnswer(status, message));
+      connection.end(lastAnswer(status, message, cors, origin));
     };
     inTurn.break(connection, answer, () => connection.end());
   };
@@ -45,7 +52,7 @@ function refusalOf(
     case "HPE_HEADER_OVERFLOW":
       if (isLineLong) return [414, `the target must be at most ${HEADERS_BYTES_MAX} bytes, got more`];
       return [431, `headers must be at most ${HEADERS_BYTES_MAX} bytes, got more`];
-    case "ERR_HTTP_REQUEST_TIMEOUT":
+    case LATE:
       return tooLate(requestMs);
     default:
       return [400, "the request must be well-formed HTTP/1.1"];
@@ -56,9 +63,13 @@ export function tooLate(requestMs: number): readonly [status: number, message: s
   return [408, `a request must be whole within ${requestMs} ms`];
 }
 
-/** A whole answer, after which the connection ends. */
-export function lastAnswer(status: number, message: string): string {
+/**
+ * A whole answer, after which the connection ends.
+ * @param origin of the request, where it is known
+ */
+export function lastAnswer(status: number, message: string, cors?: Cors, origin?: string): string {
   const body = refusalBody(status, message);
+  const shared = (cors?.sharing(origin) ?? []).map(([name, value]) => `${name}: ${value}\r\n`).join("");
   const head = `HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\ncache-control: no-store\r\ncontent-type: ${JSON_TYPE}\r\n`;
-  return `${head}content-length: ${Buffer.byteLength(body)}\r\n${dateLine.text()}Connection: close\r\n\r\n${body}`;
+  return `${head}${shared}content-length: ${Buffer.byteLength(body)}\r\n${dateLine.text()}Connection: close\r\n\r\n${body}`;
 }

@@ -13,12 +13,29 @@ export interface StandInPorts {
 }
 
 const LF = 10;
+/** Handed to the socket at once: whether a client takes anything of an answer is seen piece by piece. */
+const PIECE_BYTES = 64 * 1024;
 /** Longer than any method's name. */
 const METHOD_BYTES_MAX = 16;
 
 type Chunk = string | Buffer;
 type Done = (error?: Error | null) => void;
 const NOT_YET: Done = () => undefined;
+
+/** While Node's server is asked: those of which it has no part of a request. */
+let idle: Set<StandIn> | undefined;
+
+/**
+ * The stand-ins of which Node's server has no part of a request. Only its parser knows, and it tells by closing them: here
+ * they stay open. One that never got a byte is not among them.
+ * @param closeIdle the server's own `closeIdleConnections`
+ */
+export function idleStandIns(closeIdle: () => void): ReadonlySet<StandIn> {
+  const found = (idle = new Set<StandIn>());
+  closeIdle();
+  idle = undefined;
+  return found;
+}
 
 export class StandIn extends Duplex {
   private readonly socket: Socket;
@@ -67,6 +84,12 @@ export class StandIn extends Duplex {
     return this;
   }
 
+  override destroy(error?: Error): this {
+    if (idle === undefined) return super.destroy(error);
+    idle.add(this);
+    return this;
+  }
+
   /** As a socket's: to be called after the last answer. */
   destroySoon(): void {
     if (this.writable) this.end();
@@ -83,6 +106,8 @@ export class StandIn extends Duplex {
 
   /** Head and body leave together. */
   override _writev(chunks: { readonly chunk: Chunk; readonly encoding: BufferEncoding }[], done: Done): void {
+    if (chunks.some(({ chunk }) => chunk.length > PIECE_BYTES))
+      return this.passPieces(Buffer.concat(chunks.map(({ chunk, encoding }) => bytesOf(chunk, encoding))), done);
     const last = chunks.length - 1;
     this.socket.cork();
     for (const [index, { chunk, encoding }] of chunks.entries())
@@ -110,7 +135,21 @@ export class StandIn extends Duplex {
   }
 
   private pass(chunk: Chunk, encoding: BufferEncoding, done: Done): void {
-    if (typeof chunk === "string") this.socket.write(chunk, encoding, done);
+    if (chunk.length > PIECE_BYTES) this.passPieces(bytesOf(chunk, encoding), done);
+    else if (typeof chunk === "string") this.socket.write(chunk, encoding, done);
     else this.socket.write(chunk, done);
   }
+
+  /** Each once the socket has taken the one before: else it would join them again. */
+  private passPieces(bytes: Buffer, done: Done): void {
+    const rest = bytes.subarray(PIECE_BYTES);
+    this.socket.write(bytes.subarray(0, PIECE_BYTES), (error) => {
+      if (error || rest.length === 0) done(error);
+      else this.passPieces(rest, done);
+    });
+  }
+}
+
+function bytesOf(chunk: Chunk, encoding: BufferEncoding): Buffer {
+  return typeof chunk === "string" ? Buffer.from(chunk, encoding) : chunk;
 }
