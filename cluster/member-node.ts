@@ -11,6 +11,7 @@ import type { ClaimRaiser } from "./moves/claim-raiser.ts";
 import type { HandOff } from "./moves/hand-off.ts";
 import type { Holdings } from "./moves/holdings.ts";
 import type { Leaving } from "./moves/leaving.ts";
+import type { ReadAhead } from "./moves/read-ahead.ts";
 import type { ServedNotices } from "./moves/served-notices.ts";
 import type { StoreReturn, StoreReturnEvent } from "./moves/store-return.ts";
 import type { TakeBack, TakeBackEvent } from "./moves/take-back.ts";
@@ -80,6 +81,7 @@ export class MemberNode {
   readonly presences: Presences;
   readonly health: StoreHealth;
   readonly notices: ServedNotices;
+  readonly readAhead: ReadAhead;
   readonly takeOver: TakeOver;
   readonly handOff: HandOff;
   readonly takeBack: TakeBack;
@@ -108,6 +110,7 @@ export class MemberNode {
     this.presences = new Presences(this.engine, this.recorder);
     this.health = make.makeHealth(this);
     this.notices = make.makeNotices(this);
+    this.readAhead = make.makeReadAhead(this);
     this.takeOver = make.makeTakeOver(this, options.isRepair);
     this.handOff = make.makeHandOff(this);
     this.takeBack = make.makeTakeBack(this);
@@ -133,6 +136,7 @@ export class MemberNode {
     this.peers.tick(this.key.leaseMs);
     this.membership.tick();
     this.keeper.tick();
+    this.readAhead.tick();
     this.takeOver.tick();
     this.raiser.tick();
     this.takeBack.tick();

@@ -14,6 +14,7 @@ import { ClaimRaiser } from "./moves/claim-raiser.ts";
 import { HandOff } from "./moves/hand-off.ts";
 import { Holdings } from "./moves/holdings.ts";
 import { Leaving } from "./moves/leaving.ts";
+import { ReadAhead } from "./moves/read-ahead.ts";
 import { ServedNotices } from "./moves/served-notices.ts";
 import { StoreReturn } from "./moves/store-return.ts";
 import { TakeBack } from "./moves/take-back.ts";
@@ -52,7 +53,10 @@ export function makePeers(node: MemberNode): Peers {
       me: () => membership.me.incarnation,
       view: () => membership.view,
       adopt: (view) => membership.adopt(view),
-      onClosed: (incarnation) => membership.noteClosed(incarnation),
+      onClosed: (incarnation) => {
+        membership.noteClosed(incarnation);
+        node.readAhead.onClosed(incarnation);
+      },
     },
     {
       rows: (from, epoch, delayMs, body) => node.forwarder.receive(from, epoch, delayMs, body),
@@ -184,12 +188,18 @@ export function makeNotices(node: MemberNode): ServedNotices {
   return new ServedNotices({ ...forMoves(node), call: callOn(node, "control") });
 }
 
+export function makeReadAhead(node: MemberNode): ReadAhead {
+  const { partitions, leaseMs } = node.key;
+  return new ReadAhead(forMoves(node), { partitions, leaseMs });
+}
+
 export function makeTakeOver(node: MemberNode, isRepair: boolean): TakeOver {
   const { membership, key } = node;
-  const { leaseMs, sessionMs, graceMs } = key;
+  const { sessionMs, graceMs } = key;
   return new TakeOver(
     {
       ...forMoves(node),
+      readAhead: node.readAhead,
       call: callOn(node, "control"),
       mayPull: () => node.counts.knowsAllRegions || !membership.listing.isNew,
       takeBack: (partition) => node.takeBack.add(partition),
@@ -197,7 +207,7 @@ export function makeTakeOver(node: MemberNode, isRepair: boolean): TakeOver {
       onLoss: () => void node.storeReturn.onLoss(),
       onTaken: (holder, partition, term) => node.notices.add(holder, partition, term),
     },
-    { leaseMs, sessionMs, graceMs, isRepair },
+    { sessionMs, graceMs, isRepair },
   );
 }
 

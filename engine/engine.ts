@@ -4,7 +4,7 @@
  */
 import { Boards } from "./boards.ts";
 import type { DecodedRows } from "./codec.ts";
-import type { IncomingCopy } from "./incoming-copy.ts";
+import type { ApartTable } from "./apart-table.ts";
 import { halfSipHash, type HashKey, hashKeyOf } from "./half-sip-hash.ts";
 import { invariant } from "./invariant.ts";
 import type { EncodedLog, LogContext, LogRows } from "./log-codec.ts";
@@ -54,8 +54,8 @@ export class Engine {
   readonly time: ObservedTime;
   /** Modes that somebody outside still knows by their numbers, which stay theirs as long. Asked for seldom. */
   modesHeld: () => Iterable<number> = () => [];
-  /** R13: copies that are being filled apart from the partitions; their modes are counted on no board yet. */
-  readonly incoming = new Set<IncomingCopy>();
+  /** Tables that are being filled apart from the partitions; their modes are counted on no board yet. */
+  readonly apart = new Set<ApartTable>();
   readonly modeNumbers: ModeNumbers;
   private readonly options: EngineOptions;
   /** One of the two. */
@@ -81,7 +81,7 @@ export class Engine {
     const uses = {
       partitions: this.partitions,
       sums: this.sums,
-      incoming: this.incoming,
+      apart: this.apart,
       held: () => this.modesHeld(),
     };
     const { sessionTenths } = this;

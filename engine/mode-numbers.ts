@@ -4,7 +4,7 @@
  */
 import { Boards } from "./boards.ts";
 import type { DecodedRows } from "./codec.ts";
-import type { IncomingCopy } from "./incoming-copy.ts";
+import type { ApartTable } from "./apart-table.ts";
 import type { ModePlayers } from "./mode-players.ts";
 import { MODE_MASK, type Modes, MODES_MAX, RESERVED_MODE, RESERVED_NAME } from "./modes.ts";
 import type { Partition } from "./partition.ts";
@@ -23,7 +23,7 @@ export interface ModeUses {
   readonly partitions: readonly Partition[];
   readonly sums: Boards | ModePlayers;
   /** R13: copies on their way, whose modes are counted on no board yet. */
-  readonly incoming: ReadonlySet<IncomingCopy>;
+  readonly apart: ReadonlySet<ApartTable>;
   /** Modes that somebody outside still knows by their numbers. */
   held(): Iterable<number>;
 }
@@ -69,7 +69,7 @@ export class ModeNumbers {
   isInUse(name: string): boolean {
     const mode = this.modes.peek(name);
     if (mode < 0) return false;
-    return !this.uses.sums.isModeEmpty(mode) || [...this.uses.incoming].some(({ modes }) => modes.has(mode));
+    return !this.uses.sums.isModeEmpty(mode) || [...this.uses.apart].some(({ modes }) => modes.has(mode));
   }
 
   /** R28: takes the numbers of these modes back, where nobody is in them and nothing that is still to be told names them. */
@@ -99,7 +99,7 @@ export class ModeNumbers {
   /** The modes of rows that wait for the log, which will need their names, and those held outside. */
   private waiting(): Set<number> {
     const waiting = new Set(this.uses.held());
-    for (const { modes } of this.uses.incoming) for (const mode of modes) waiting.add(mode);
+    for (const { modes } of this.uses.apart) for (const mode of modes) waiting.add(mode);
     for (const { unlogged } of this.uses.partitions)
       for (let row = 0; row < unlogged.count; row++)
         waiting.add((unlogged.words[row * ROW_WORDS + CELL] as number) & MODE_MASK);

@@ -5,7 +5,7 @@ import type { HashKey } from "./half-sip-hash.ts";
 import type { Partition } from "./partition.ts";
 import { CELL, hashOfRow, ROW_WORDS, SEEN } from "./presence-table.ts";
 
-const SEEN_MAX = 2 ** 30; // ages beyond three years are all the same, and no sum with them overflows
+export const SEEN_MAX = 2 ** 30; // ages beyond three years are all the same, and no sum with them overflows
 
 /**
  * Idempotent: a message replayed twice leaves what it leaves once.

@@ -44,7 +44,7 @@ const REFUSED_AFTER_MS = 20;
 /** A call is given up after so long, as the connections to Redis do; bulk reads and writes later. */
 const GIVEN_UP_MS = 1500;
 const BULK_GIVEN_UP_MS = 7500;
-const BULK: readonly StoreCall[] = ["claim", "snapshot", "standing", "found"];
+const BULK: readonly StoreCall[] = ["claim", "read", "snapshot", "standing", "found"];
 const COPIES_MAX = 40;
 
 /** What of a saved copy can be given back by tag. */

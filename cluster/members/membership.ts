@@ -127,8 +127,7 @@ export class Membership {
   tick(): void {
     if (!isActive(this.state)) return;
     this.isAlone = this.ports.isAlone();
-    if (this.words.isDue(this.ports.bareMs())) this.renewNow();
-    if (this.renewals.isDue(this.state === "listed" ? this.me : undefined)) void this.renew();
+    this.renewIfDue();
     this.listing.tick();
   }
 
@@ -140,6 +139,7 @@ export class Membership {
   /** R10: a peer's connection ended and its port refuses, or another incarnation answers there. */
   noteClosed(incarnation: string): void {
     this.words.noteClosed(incarnation);
+    if (isActive(this.state)) this.renewIfDue(); // whoever takes over waits from the answer on
   }
 
   /** A view came from a peer (R17): followed where it is newer; what the store says of it is asked at once. */
@@ -176,6 +176,11 @@ export class Membership {
   private become(state: MembershipState): void {
     invariant(FROM[state].includes(this.state), `a member may become ${state}, was ${this.state}`);
     this.state = state;
+  }
+
+  private renewIfDue(): void {
+    if (this.words.isDue(this.ports.bareMs())) this.renewNow();
+    if (this.renewals.isDue(this.state === "listed" ? this.me : undefined)) void this.renew();
   }
 
   private async renew(): Promise<void> {

@@ -2,29 +2,26 @@
  * The steps of a take-over that change something (R1, R13): ask the holder, claim, load, serve. Which partitions, and when,
  * is decided elsewhere.
  */
-import type { DecodedRows } from "../../engine/codec.ts";
-import type { Engine } from "../../engine/engine.ts";
 import type { Membership } from "../members/membership.ts";
-import { type FoundedClaim, isSameClaim, type PartitionIndex, type PartitionRecord } from "../ports/record-store.ts";
+import { type FoundedClaim, isSameClaim, type PartitionIndex } from "../ports/record-store.ts";
 import type { Run, SharedClaimAnswer, Standing } from "../ports/shared-records.ts";
 import type { Recorder } from "../records/recorder.ts";
-import { type ReadRecord, readRecord } from "../records/recovery.ts";
+import type { ReadRecord } from "../records/recovery.ts";
 import type { RunGuard } from "../records/run-guard.ts";
-import { type Holdings, type Kept, type Serving } from "./holdings.ts";
+import { type Filled, Filling, type FillingEvent, type FillingOptions, type FillingPorts } from "./filling.ts";
+import type { Holdings, Kept, Serving } from "./holdings.ts";
 import type { Pulled, Puller } from "./puller.ts";
+import { isAsRead, type ReadAhead, type RecordAhead } from "./read-ahead.ts";
 import type { Step } from "./take-over-plan.ts";
 
-export interface StepPorts {
-  readonly engine: Engine;
+export interface StepPorts extends FillingPorts {
   readonly recorder: Recorder;
   readonly holdings: Holdings;
   readonly membership: Membership;
   readonly guard: RunGuard;
-  readonly decompress: (snapshot: Uint8Array) => Promise<Uint8Array>;
+  readonly readAhead: Pick<ReadAhead, "of" | "drop">;
   /** A UUID nobody used before. */
   readonly randomId: () => string;
-  readonly nowMs: () => number;
-  readonly wallMs: () => number;
   /** R15: the table that is here is newer than the record, or its claim was taken under a run that is over. */
   readonly takeBack: (partition: PartitionIndex) => void;
   /** R15: a record is absent, and somebody may have a table of it. */
@@ -36,17 +33,8 @@ export interface StepPorts {
 
 export type TakeOverEvent =
   | { readonly kind: "took partitions"; readonly partitions: number; readonly term: number; readonly from: string }
-  | { readonly kind: "unreadable record"; readonly partition: PartitionIndex; readonly reason: string }
-  | { readonly kind: "lost partition"; readonly partition: PartitionIndex; readonly reason: string }
+  | FillingEvent
   | { readonly kind: "could not take"; readonly partitions: number; readonly reason: string };
-
-export interface TakeOverOptions {
-  readonly leaseMs: number;
-  readonly sessionMs: number;
-  readonly graceMs: number;
-  /** Whether to go on without what is damaged in a record. */
-  readonly isRepair: boolean;
-}
 
 /** Told to the plan. */
 export interface StepEvents {
@@ -61,6 +49,9 @@ export const RETRY_MS = 100;
 /** Pause before a record that cannot be read is tried again. */
 const UNREADABLE_RETRY_MS = 5000;
 
+/** Records of one step that are decompressed at the same time: each comes back in a turn of the event loop of its own. */
+const READ_AT_ONCE_MAX = 4;
+
 /** How a partition is taken. */
 interface Item {
   readonly partition: PartitionIndex;
@@ -68,8 +59,12 @@ interface Item {
   readonly pulled?: Pulled;
   /** The table of it that is here, where it still stands under this node's own claim. */
   readonly kept?: Kept;
+  /** Its record, as it was read before its holder was expelled. */
+  readonly ahead?: RecordAhead;
   /** R13: the holder did not let go, so it may answer for a while. */
   readonly mustSettle: boolean;
+  /** What stood before this step claimed it, where it is claimed once more to load its record. */
+  readonly stood?: Standing;
 }
 
 /** Under which everything of one step is claimed. */
@@ -81,23 +76,19 @@ interface Claiming {
 }
 
 export class TakeOverSteps {
-  /** Partitions whose record the store had lost (R12). */
-  lost = 0;
-  /** Why records cannot be read that this node should serve from. */
-  readonly unreadable = new Map<PartitionIndex, string>();
+  readonly filling: Filling;
   private readonly ports: StepPorts;
   private readonly puller: Puller;
-  private readonly options: TakeOverOptions;
   private readonly events: StepEvents;
   /** The claim of this view, by tag: one whose answer was lost is taken again under the same. */
   private readonly claims = new Map<number, { readonly claim: FoundedClaim; readonly run: Run | undefined }>();
   /** Under what each partition was taken of which nobody was told yet. */
   private readonly taken: Claiming[] = [];
 
-  constructor(ports: StepPorts, puller: Puller, options: TakeOverOptions, events: StepEvents) {
+  constructor(ports: StepPorts, puller: Puller, options: FillingOptions, events: StepEvents) {
     this.ports = ports;
     this.puller = puller;
-    this.options = options;
+    this.filling = new Filling(ports, options);
     this.events = events;
   }
 
@@ -120,10 +111,9 @@ export class TakeOverSteps {
     // Where it is this node, the answer to its claim was lost, and nobody knows who had it before.
     const mustSettle = holder !== "" && !view.expelled.includes(holder);
     return partitions.map((partition) => {
-      const kept = this.keptOf(partition);
-      return kept !== undefined && holder === me.incarnation
-        ? { partition, kept, mustSettle: false }
-        : { partition, mustSettle };
+      const [kept, ahead] = [this.keptOf(partition), this.ports.readAhead.of(partition)];
+      if (kept !== undefined && holder === me.incarnation) return { partition, kept, mustSettle: false };
+      return ahead === undefined ? { partition, mustSettle } : { partition, ahead, mustSettle };
     });
   }
 
@@ -156,7 +146,7 @@ export class TakeOverSteps {
   // Claim. What comes with its table needs no record, unless the claim's answer misfits (R1).
 
   private async claimAndLoad(holder: string, items: readonly Item[]): Promise<void> {
-    const withTable = items.filter(({ pulled, kept }) => pulled !== undefined || kept !== undefined);
+    const withTable = items.filter((item) => (item.pulled ?? item.kept ?? item.ahead) !== undefined);
     const claiming = this.claimingOf(holder, (items[0] as Item).partition);
     const toLoad = [
       ...items.filter((item) => !withTable.includes(item)),
@@ -164,8 +154,12 @@ export class TakeOverSteps {
     ];
     if (toLoad.length === 0) return;
     const answers = await this.claim(toLoad, claiming, true);
-    for (const [index, item] of toLoad.entries())
-      if (await this.load(item, claiming, answers[index] as SharedClaimAnswer)) this.taken.push(claiming);
+    const reads: Promise<ReadRecord>[] = [];
+    for (const [index, item] of toLoad.entries()) {
+      for (const answer of answers.slice(reads.length, index + READ_AT_ONCE_MAX)) reads.push(this.filling.read(answer));
+      const read = await (reads[index] as Promise<ReadRecord>);
+      if (this.load(item, claiming, answers[index] as SharedClaimAnswer, read)) this.taken.push(claiming);
+    }
   }
 
   /** One claim a view and tag. Under another run it is another one (R1): the store may have lost the first. */
@@ -188,8 +182,9 @@ export class TakeOverSteps {
     for (const [index, item] of items.entries()) {
       const answer = answers[index] as SharedClaimAnswer;
       if (answer.kind === "refused") continue;
-      if (this.adoptTable(item, claiming, answer.before)) this.taken.push(claiming);
-      else unmatched.push({ partition: item.partition, mustSettle: this.isUnasked(answer.before, claiming.holder) });
+      const { partition, mustSettle } = item;
+      if (this.adopt(item, claiming, answer.before)) this.taken.push(claiming);
+      else unmatched.push({ partition, mustSettle, stood: answer.before });
     }
     return unmatched;
   }
@@ -227,6 +222,19 @@ export class TakeOverSteps {
     return !this.ports.membership.view.expelled.includes(claim.incarnation);
   }
 
+  private adopt(item: Item, claiming: Claiming, before: Standing): boolean {
+    return item.ahead === undefined
+      ? this.adoptTable(item, claiming, before)
+      : this.adoptRecord(item, item.ahead, claiming, before);
+  }
+
+  private adoptRecord(item: Item, ahead: RecordAhead, claiming: Claiming, before: Standing): boolean {
+    const isSound = isAsRead(ahead, before, claiming.run);
+    if (isSound) this.serveFilled(item, claiming, before, this.filling.fillAhead(ahead));
+    this.ports.readAhead.drop(item.partition);
+    return isSound;
+  }
+
   private adoptTable(item: Item, claiming: Claiming, before: Standing): boolean {
     const { partition, pulled, kept } = item;
     const verdict = verdictOn(item, before);
@@ -241,58 +249,28 @@ export class TakeOverSteps {
 
   // Load, replay, serve.
 
-  private async load(item: Item, claiming: Claiming, answer: SharedClaimAnswer): Promise<boolean> {
-    if (answer.kind === "refused") return false;
-    const { wallMs, nowMs, membership } = this.ports;
+  private load(item: Item, claiming: Claiming, answer: SharedClaimAnswer, read: ReadRecord): boolean {
+    if (answer.kind === "refused" || this.ports.membership.me.incarnation !== claiming.claim.incarnation) return false;
     const { partition } = item;
-    if (answer.isLost) this.noteLoss(partition, "the store has no record of it");
-    const { messages, damage } = await this.readable(answer.record);
-    if (membership.me.incarnation !== claiming.claim.incarnation) return false;
-    const refusal = damage ?? this.refill(partition, messages);
-    if (refusal !== undefined && !(this.options.isRepair && this.refill(partition, messages) === undefined))
-      return this.noteUnreadable(partition, refusal);
-    if (refusal !== undefined) this.noteLoss(partition, refusal.message);
-    const newestMs = Math.max(...messages.map(({ count, writtenAtMs }) => (count > 0 ? writtenAtMs : -Infinity)));
-    // R26: where all were silent longer than a session, nobody knows who is still there until the grace is over.
-    const isDoubtful = newestMs > -Infinity && wallMs() - newestMs > this.options.sessionMs;
-    this.serve(partition, claiming, answer.before, {
-      doubtUntilMs: isDoubtful ? nowMs() + this.options.graceMs : -Infinity,
-      mustSettle: item.mustSettle || this.isUnasked(answer.before, claiming.holder),
-      // R4: what is damaged must be replaced before anything is promised again.
-      isAhead: refusal !== undefined,
-      storedBytes: sizeOf(answer.record),
-    });
-    return true;
+    const filled = this.filling.fill(partition, answer, read);
+    if (filled === undefined) this.events.postpone([partition], UNREADABLE_RETRY_MS);
+    else this.serveFilled(item, claiming, answer.before, filled);
+    return filled !== undefined;
   }
 
-  private async readable(record: PartitionRecord | undefined): Promise<ReadRecord> {
-    if (record === undefined) return { messages: [], damage: undefined };
-    return readRecord(record, this.ports.decompress);
-  }
-
-  /** @returns why these rows cannot be taken */
-  private refill(partition: PartitionIndex, messages: readonly DecodedRows[]): Error | undefined {
-    try {
-      this.ports.engine.recover(partition, messages, this.ports.wallMs(), this.options.graceMs);
-      return undefined;
-    } catch (error) {
-      return error as Error;
-    }
-  }
-
-  /** Its players are answered by nobody until somebody mends the record or allows to go on without what is damaged. */
-  private noteUnreadable(partition: PartitionIndex, { message: reason }: Error): false {
-    this.events.postpone([partition], UNREADABLE_RETRY_MS);
-    if (!this.unreadable.has(partition)) this.ports.tell({ kind: "unreadable record", partition, reason });
-    this.unreadable.set(partition, reason);
-    return false;
+  private serveFilled(item: Item, claiming: Claiming, before: Standing, filled: Filled): void {
+    const isClaimedHere = isSameClaim(before.claim, claiming.claim);
+    const stood = isClaimedHere && item.stood !== undefined ? item.stood : before;
+    const mustSettle = item.mustSettle || this.isUnasked(stood, claiming.holder);
+    this.serve(item.partition, claiming, before, { ...filled, mustSettle }, stood);
   }
 
   private serve(
     partition: PartitionIndex,
     { claim, run, holder: asked }: Claiming,
     before: Standing,
-    how: { doubtUntilMs: number; mustSettle: boolean; isAhead: boolean; storedBytes: number },
+    how: Filled & { readonly mustSettle: boolean },
+    stood = before,
   ): void {
     const { recorder, holdings, guard, membership } = this.ports;
     // R15: what was claimed under another run than the present one may not be in the store any more.
@@ -306,20 +284,15 @@ export class TakeOverSteps {
     );
     if (isOtherRun) this.ports.takeBack(partition);
     this.events.onTaken(partition);
-    this.unreadable.delete(partition);
+    this.filling.unreadable.delete(partition);
     const serving: Serving = { kind: "serving", record, doubtUntilMs: how.doubtUntilMs };
-    const holder = before.claim?.incarnation;
+    const holder = stood.claim?.incarnation;
     if (how.mustSettle) {
       // Its own claim of a take-over that broke off hides whose table it was.
       const hidden = holder === undefined || holder === claim.incarnation ? [undefined] : [];
       holdings.settle(partition, serving, membership.licencesOverAtBareMs([holder, asked, ...hidden]));
     } else holdings.serve(partition, serving);
     if (holder !== undefined && holder !== claim.incarnation) this.ports.onTaken(holder, partition, claim.term);
-  }
-
-  private noteLoss(partition: PartitionIndex, reason: string): void {
-    this.lost++;
-    this.ports.tell({ kind: "lost partition", partition, reason });
   }
 
   /** What was taken since is told at once: a living holder's partitions come one by one. */
@@ -341,9 +314,4 @@ function verdictOn({ pulled, kept }: Item, before: Standing): "fits" | "ahead" |
   if (!isShort && !(isUnclaimedSince && before.length === said.length)) return "misfit";
   // It may have been kept with rows that were never stored.
   return isShort || kept?.serving.record.isAhead === true ? "ahead" : "fits";
-}
-
-function sizeOf(record: PartitionRecord | undefined): number {
-  if (record === undefined) return 0;
-  return record.log.reduce((length, { bytes }) => length + bytes.length, record.snapshot?.length ?? 0);
 }

@@ -6,10 +6,11 @@
 import type { PartitionIndex } from "../ports/record-store.ts";
 import type { Standing } from "../ports/shared-records.ts";
 import { isListed, isListedPeer } from "../ports/view.ts";
+import type { FillingOptions } from "./filling.ts";
 import { servingIn } from "./holdings.ts";
 import { Puller } from "./puller.ts";
 import { type Step, TakeOverPlan } from "./take-over-plan.ts";
-import { RETRY_MS, type StepPorts, type TakeOverOptions, TakeOverSteps } from "./take-over-steps.ts";
+import { RETRY_MS, type StepPorts, TakeOverSteps } from "./take-over-steps.ts";
 
 export interface TakeOverPorts extends StepPorts {
   /** Lane `control`; rejects PeerError. */
@@ -30,7 +31,7 @@ export class TakeOver {
   private missing: PartitionIndex[] = [];
   private missingAt = -1;
 
-  constructor(ports: TakeOverPorts, options: TakeOverOptions) {
+  constructor(ports: TakeOverPorts, options: FillingOptions) {
     const { membership, guard, engine, holdings, call, decompress, nowMs } = ports;
     this.ports = ports;
     this.plan = new TakeOverPlan({
@@ -57,7 +58,7 @@ export class TakeOver {
 
   /** Partitions whose record the store had lost (R12). */
   get lost(): number {
-    return this.steps.lost;
+    return this.steps.filling.lost;
   }
 
   /** Copies that did not fit since the start, so that the record was loaded. */
@@ -67,7 +68,7 @@ export class TakeOver {
 
   /** Why records cannot be read that this node should serve from. */
   get unreadable(): ReadonlyMap<PartitionIndex, string> {
-    return this.steps.unreadable;
+    return this.steps.filling.unreadable;
   }
 
   /**
@@ -75,7 +76,7 @@ export class TakeOver {
    * @param ownerBefore by the view of before: most likely the holder, until the store has said who it is
    */
   onView(ownerBefore: (partition: PartitionIndex) => string | undefined): void {
-    const { holdings, engine, membership, nowMs } = this.ports;
+    const { holdings, engine, membership, readAhead, nowMs } = this.ports;
     const listedOwnerBefore = (partition: PartitionIndex): string | undefined => {
       const owner = ownerBefore(partition);
       const isThere = owner !== undefined && isListedPeer(membership.view, membership.me.incarnation, owner);
@@ -83,12 +84,16 @@ export class TakeOver {
     };
     this.plan.onView(nowMs());
     this.missingAt = -1;
-    for (const partition of this.steps.unreadable.keys())
-      if (!holdings.isMine(partition)) this.steps.unreadable.delete(partition);
+    for (const partition of this.steps.filling.unreadable.keys())
+      if (!holdings.isMine(partition)) this.steps.filling.unreadable.delete(partition);
     for (const partition of engine.partitions.keys()) {
       const { kind } = holdings.get(partition);
       if (kind === "elsewhere" && holdings.isMine(partition)) holdings.want(partition, listedOwnerBefore(partition));
       if (kind === "wanted" && !holdings.isMine(partition)) holdings.forget(partition);
+    }
+    for (const partition of this.wanted()) {
+      const ahead = readAhead.of(partition);
+      if (ahead !== undefined) this.learnHolder(partition, ahead.standing, true);
     }
     this.goOn(); // who holds it is asked at once
   }

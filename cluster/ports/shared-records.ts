@@ -52,6 +52,13 @@ export type SharedClaimAnswer =
     }
   | { readonly kind: "refused"; readonly standing: Standing };
 
+/** A record, and who had it when it was read. */
+export interface FoundRecord {
+  readonly standing: Standing;
+  /** `undefined` where there is none. */
+  readonly record: PartitionRecord | undefined;
+}
+
 /** One partition's part of a group commit: the log of each lies by itself, so that it is a message that can be read so. */
 export interface SharedAppend extends Omit<Append, "bytes"> {
   readonly claim: FoundedClaim;
@@ -93,6 +100,8 @@ export interface SharedRecords {
 
   /** Who has these records, without claiming them. In the order asked. */
   standing(run: Run, partitions: readonly PartitionIndex[]): Promise<Standing[]>;
+  /** The same with snapshot and log. In the order asked. */
+  read(run: Run, partitions: readonly PartitionIndex[]): Promise<FoundRecord[]>;
   /**
    * R1: claims records for a term above what they are raised to. The very same claim again (its answer was lost) is answered
    * as claimed, with itself as `before`.

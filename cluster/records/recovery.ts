@@ -97,3 +97,14 @@ export async function readRecord(
   }
   return { messages, damage };
 }
+
+/** In bytes, as it is stored. */
+export function sizeOf(record: PartitionRecord | undefined): number {
+  if (record === undefined) return 0;
+  return record.log.reduce((length, { bytes }) => length + bytes.length, record.snapshot?.length ?? 0);
+}
+
+/** When the newest rows were written, in milliseconds since 1970; -Infinity where there are none. */
+export function newestMsOf(messages: readonly DecodedRows[]): number {
+  return Math.max(...messages.map(({ count, writtenAtMs }) => (count > 0 ? writtenAtMs : -Infinity)));
+}

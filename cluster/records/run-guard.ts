@@ -14,6 +14,7 @@ import {
   StoreUnavailableError,
 } from "../ports/record-store.ts";
 import {
+  type FoundRecord,
   type Run,
   sharedAppendsOf,
   type SharedClaimAnswer,
@@ -199,13 +200,17 @@ export class RunGuard implements RecorderStore {
     return this.guarded(partition, (run) => this.store.snapshot(run, partition, claim, snapshot));
   }
 
-  /** All of one tag, as the next four. */
+  /** All of one tag, as the next five. */
   async standing(partitions: readonly PartitionIndex[]): Promise<Standing[]> {
     const askedAtMs = this.bareMs();
     const standings = await this.guarded(partitions[0] ?? 0, (run) => this.store.standing(run, partitions));
     for (const [index, partition] of partitions.entries())
       this.noteStanding(partition, (standings[index] as Standing).isAbsent, askedAtMs);
     return standings;
+  }
+
+  read(partitions: readonly PartitionIndex[]): Promise<FoundRecord[]> {
+    return this.guarded(partitions[0] ?? 0, (run) => this.store.read(run, partitions));
   }
 
   async claim(

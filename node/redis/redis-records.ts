@@ -7,6 +7,7 @@ import type {
   SnapshotAnswer,
 } from "../../cluster/ports/record-store.ts";
 import type {
+  FoundRecord,
   Run,
   SharedClaimAnswer,
   SharedAppend,
@@ -23,6 +24,7 @@ import {
   asBuffer,
   decodeAnswers,
   decodeClaimAnswer,
+  decodeFound,
   decodeSnapshotAnswer,
   decodeStanding,
   decodeTakenBack,
@@ -32,6 +34,7 @@ import {
 
 const SCRIPTS = {
   standing: scriptNamed("standing"),
+  read: scriptNamed("read"),
   claim: scriptNamed("claim"),
   takeBack: scriptNamed("take-back"),
   raise: scriptNamed("raise"),
@@ -72,6 +75,13 @@ export class RedisRecords implements SharedRecords {
       args,
     );
     return (states as (Buffer | null)[]).map(decodeStanding);
+  }
+
+  async read(run: Run, partitions: readonly PartitionIndex[]): Promise<FoundRecord[]> {
+    if (partitions.length === 0) return [];
+    const [args, key] = [[run, ...partitions.map(String)], this.#keyOf(partitions[0] as number)];
+    const answers = await this.#connections.bulk.call("read records", SCRIPTS.read, [key], args);
+    return (answers as TakingAnswer[]).map(decodeFound);
   }
 
   async claim(

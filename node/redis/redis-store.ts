@@ -7,6 +7,7 @@
 import type { AdmittedModes, AskedModes, ToldAnswer, ToldModes } from "../../cluster/ports/mode-name-store.ts";
 import type { AppendAnswer, SnapshotAnswer } from "../../cluster/ports/record-store.ts";
 import type {
+  FoundRecord,
   Run,
   SharedClaimAnswer,
   SharedRecords,
@@ -249,6 +250,10 @@ export class RedisStore implements SharedStore {
 
   standing(...asked: Parameters<SharedRecords["standing"]>): Promise<Standing[]> {
     return this.#records.standing(...asked);
+  }
+
+  read(...asked: Parameters<SharedRecords["read"]>): Promise<FoundRecord[]> {
+    return this.#records.read(...asked);
   }
 
   claim(...asked: Parameters<SharedRecords["claim"]>): Promise<SharedClaimAnswer[]> {

@@ -7,7 +7,7 @@ import {
   type SnapshotAnswer,
 } from "../../cluster/ports/record-store.ts";
 import type { ModeNamesAnswer } from "../../cluster/ports/mode-name-store.ts";
-import type { SharedClaimAnswer, Standing, TakenBackAnswer } from "../../cluster/ports/shared-records.ts";
+import type { FoundRecord, SharedClaimAnswer, Standing, TakenBackAnswer } from "../../cluster/ports/shared-records.ts";
 import type { ClusterKey, Listed, MemberList, RenewalAnswer, Runs } from "../../cluster/ports/shared-store.ts";
 import { EXPELLED_MAX, type Member, type View } from "../../cluster/ports/view.ts";
 
@@ -162,6 +162,12 @@ export function decodeClaimAnswer(answer: TakingAnswer, isLoaded: boolean): Shar
   if (lost === undefined) return { kind: "refused", standing: before };
   const record = isLoaded ? decodeRecord(content as [Buffer | null, ...Buffer[]]) : undefined;
   return { kind: "claimed", before, record, isLost: lost?.toString() === "1" };
+}
+
+export function decodeFound([state, , ...content]: TakingAnswer): FoundRecord {
+  const standing = decodeStanding(state);
+  if (standing.isAbsent) return { standing, record: undefined };
+  return { standing, record: decodeRecord(content as [Buffer | null, ...Buffer[]]) };
 }
 
 export function decodeTakenBack([state, isTaken]: TakingAnswer): TakenBackAnswer {

@@ -112,7 +112,7 @@ export const COUNT_FAULTS: Readonly<Record<string, PlantedFault>> = {
   ),
   "no grace": fault(
     "R26",
-    "cluster/moves/take-over-steps.ts",
+    "cluster/moves/filling.ts",
     "this.ports.engine.recover(partition, messages, this.ports.wallMs(), this.options.graceMs);",
     "this.ports.engine.recover(partition, messages, this.ports.wallMs(), 0);",
     "everybody killed, and back after a session's life",
@@ -126,7 +126,7 @@ export const COUNT_FAULTS: Readonly<Record<string, PlantedFault>> = {
   ),
   "no doubt where all were silent": fault(
     "R26",
-    "cluster/moves/take-over-steps.ts",
+    "cluster/moves/filling.ts",
     "const isDoubtful = newestMs > -Infinity &&",
     "const isDoubtful = newestMs > Infinity &&",
     "everybody killed, and back after a session's life",

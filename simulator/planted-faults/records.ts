@@ -23,6 +23,13 @@ export const RECORD_FAULTS: Readonly<Record<string, PlantedFault>> = {
     "",
     "A to B and back, and B claims in between",
   ),
+  "what was read ahead is not compared with the claim's answer": fault(
+    "R1",
+    "cluster/moves/read-ahead.ts",
+    "return before.length === standing.length && before.snapshotNumber === standing.snapshotNumber;",
+    "return true;",
+    "a record that is read ahead of a death, and written to before it",
+  ),
   "a founding is not compared": fault(
     "R1",
     "cluster/ports/record-store.ts",

@@ -5,10 +5,12 @@ import {
   isSameClaim,
   type LogMessage,
   NO_HEAD,
+  type PartitionRecord,
   type Snapshot,
   type SnapshotAnswer,
 } from "../../cluster/ports/record-store.ts";
 import type {
+  FoundRecord,
   SharedAppend,
   SharedClaimAnswer,
   Standing,
@@ -37,6 +39,10 @@ export function standingOf(record: RecordModel | undefined): Standing {
   return { claim, raisedTo, length, snapshotNumber, isAbsent: record === undefined };
 }
 
+export function readRecordModel(found: RecordModel | undefined): FoundRecord {
+  return { standing: standingOf(found), record: found === undefined ? undefined : contentOf(found) };
+}
+
 /** @param found `undefined` where the store lost it: `record` is a fresh one then */
 export function claimRecord(
   record: RecordModel,
@@ -52,8 +58,11 @@ export function claimRecord(
     const isLost = found === undefined;
     Object.assign(record, { claim, raisedTo: claim.term, length: 0, snapshotNumber: 0, isLost });
   }
-  const content = { snapshot: record.snapshot?.slice(), log: logOf(record) };
-  return { kind: "claimed", before, record: isLoaded ? content : undefined, isLost: record.isLost };
+  return { kind: "claimed", before, record: isLoaded ? contentOf(record) : undefined, isLost: record.isLost };
+}
+
+function contentOf(record: RecordModel): PartitionRecord {
+  return { snapshot: record.snapshot?.slice(), log: logOf(record) };
 }
 
 export function logOf({ log }: RecordModel): LogMessage[] {

@@ -14,6 +14,7 @@ import type {
   SnapshotAnswer,
 } from "../../cluster/ports/record-store.ts";
 import type {
+  FoundRecord,
   Run,
   SharedClaimAnswer,
   SharedAppend,
@@ -39,6 +40,7 @@ import {
   claimRecord,
   emptyRecord,
   raiseRecord,
+  readRecordModel,
   type RecordModel,
   snapshotRecord,
   standingOf,
@@ -118,6 +120,11 @@ export class SharedStoreModel extends KeyModel {
   standing(run: Run, partitions: readonly PartitionIndex[]): Standing[] {
     this.expectAt(run, partitions);
     return partitions.map((partition) => standingOf(this.records.get(partition)));
+  }
+
+  read(run: Run, partitions: readonly PartitionIndex[]): FoundRecord[] {
+    this.expectAt(run, partitions);
+    return partitions.map((partition) => readRecordModel(this.records.get(partition)));
   }
 
   /** @param kept the caller's key, where it has met it: for a tag that has none */
@@ -279,6 +286,10 @@ class ModelConnection implements SharedStore {
 
   standing(run: Run, partitions: readonly PartitionIndex[]): Promise<Standing[]> {
     return this.#atTag("standing", partitions, () => this.#model.standing(run, partitions));
+  }
+
+  read(run: Run, partitions: readonly PartitionIndex[]): Promise<FoundRecord[]> {
+    return this.#atTag("read", partitions, () => this.#model.read(run, partitions));
   }
 
   claim(

@@ -46,6 +46,21 @@ export const CRASHES = {
     await settle(world);
   },
 
+  async "a record that is read ahead of a death, and written to before it"(world) {
+    world.settings = { ...world.settings, tickMs: TICK_MS };
+    await begin(world, 3);
+    live(world, 100);
+    const [witness, victim] = take(2, world.random.shuffled(world.nodes));
+    world.disturb("network bad", "one node is refused by another, although that lives");
+    world.network.refuses = (from, to) => from === witness && to === victim;
+    world.network.reset(witness, victim.peerUrl);
+    await world.run(300 + world.random.below(500));
+    expectNobodyExpelled(world, world.nodes);
+    world.kill(victim);
+    await world.until("others serve", () => world.areAllServed, SERVED_WITHIN_MS);
+    await settle(world);
+  },
+
   async "of members that all fail to hear each other one is left, and the others come back"(world, seed) {
     await begin(world, 2 + (seed % 3));
     const { nodes } = world;

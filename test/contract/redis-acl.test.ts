@@ -66,6 +66,7 @@ async function useAll(store: RedisStore): Promise<void> {
   );
   await store.snapshot(run, 0, ALICE, { number: 1, covers: 1, coversAll: false, bytes: Buffer.from("S") });
   await store.standing(run, [0]);
+  await store.read(run, [0]);
   await store.takeBack(run, {
     partition: 1,
     claim: { ...ALICE, term: 3 },

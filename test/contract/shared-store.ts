@@ -37,6 +37,7 @@ export interface OpenedSharedStore {
 const START_MS = 1_700_000_000_000;
 const ALICE: FoundedClaim = { term: 3, incarnation: "alice", founding: "f" };
 const BOB: FoundedClaim = { term: 4, incarnation: "bob", founding: "f" };
+const EMPTY = { snapshot: undefined, log: [] };
 const bytes = (text: string): Uint8Array => new TextEncoder().encode(text);
 
 /**
@@ -182,6 +183,25 @@ export function sharedStoreContract(
           },
         ]);
       });
+      test("read() answers what claim() would, and takes nothing", async () => {
+        const { store, run } = await openClaimed();
+        for (const [from, message] of ["abc", "de"].entries())
+          await store.append(run, [{ partition: 0, claim: ALICE, from: from * 3, message: bytes(message) }]);
+        await store.snapshot(run, 0, ALICE, { number: 1, covers: 3, coversAll: false, bytes: bytes("S") });
+        const found = await store.read(run, [1, 0, 2]);
+        expect(found).toEqual([
+          { standing: { claim: ALICE, raisedTo: 3, length: 0, snapshotNumber: 0, isAbsent: false }, record: EMPTY },
+          {
+            standing: { claim: ALICE, raisedTo: 3, length: 5, snapshotNumber: 1, isAbsent: false },
+            record: { snapshot: bytes("S"), log: [{ head: NO_HEAD, bytes: bytes("de") }] },
+          },
+          { standing: { claim: undefined, raisedTo: 0, length: 0, snapshotNumber: 0, isAbsent: false }, record: EMPTY },
+        ]);
+        expect(await store.claim(run, [1, 0, 2], BOB, true)).toEqual(
+          found.map(({ standing: before, record }) => ({ kind: "claimed", isLost: false, before, record })),
+        );
+        expect(await store.read(run, [])).toEqual([]);
+      });
       test("raise() raises and never lowers; claim() needs a term above that, but for the same claim", async () => {
         const { store, run } = await openClaimed();
         const claims = [0, 1].map((partition) => ({ partition, claim: ALICE }));
@@ -325,6 +345,7 @@ export function sharedStoreContract(
         () => store.leave(other, "ann", "fresh"),
         () => store.found(other, KEY, "anew", "fresh"),
         () => store.standing(other, [0]),
+        () => store.read(other, [0]),
         () => store.claim(other, [0], BOB, true),
         () =>
           store.takeBack(other, {

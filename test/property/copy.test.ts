@@ -104,7 +104,7 @@ class Scene {
     const passed = this.taker.time.tenths - asOfHere;
     expect(rowsOf(this.taker)).toEqual(held.map((row) => ({ ...row, age: row.age + passed })));
     expect(itemAt(this.taker.partitions, PARTITION).graceUntil).toBe(asOfHere + 3);
-    expect(this.taker.incoming.size).toBe(0);
+    expect(this.taker.apart.size).toBe(0);
     this.taker.assertSound();
     this.holder.assertSound();
   }

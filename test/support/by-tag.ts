@@ -19,8 +19,9 @@ export function byTag<Store extends SharedStore>(store: Store): Store {
   };
   const itself = (partition: PartitionIndex): PartitionIndex => partition;
   const named = ({ partition }: { readonly partition: PartitionIndex }): PartitionIndex => partition;
-  const calls: Pick<SharedStore, "standing" | "claim" | "raise" | "append"> = {
+  const calls: Pick<SharedStore, "standing" | "read" | "claim" | "raise" | "append"> = {
     standing: (run, partitions) => spread(partitions, itself, (own) => store.standing(run, own)),
+    read: (run, partitions) => spread(partitions, itself, (own) => store.read(run, own)),
     claim: (run, partitions, ...rest) => spread(partitions, itself, (own) => store.claim(run, own, ...rest)),
     raise: (run, claims, epoch) => spread(claims, named, (own) => store.raise(run, own, epoch)),
     append: (run, appends) => spread(appends, named, (own) => store.append(run, own)),

@@ -71,6 +71,7 @@ const anyCall = fc.oneof(
     isLoaded: fc.boolean(),
     mayBeAbsent: anyPartitions,
   }),
+  fc.record({ kind: fc.constant("read" as const), partitions: anyPartitions }),
   fc.record({ kind: fc.constant("beginRun" as const) }),
   fc.record({
     kind: fc.constant("takeBack" as const),
@@ -197,6 +198,8 @@ export class Script {
       }
       case "adoptTags":
         return store.adoptTags(run);
+      case "read":
+        return store.read(run, step.partitions);
       case "claim":
         return store.claim(run, step.partitions, step.claim, step.isLoaded, new Set(step.mayBeAbsent));
       case "beginRun":

@@ -109,6 +109,13 @@ test("R10: who crashed is expelled a licence and 100 ms after its port was found
   expect(one.membership.view.expelled).toEqual([dead]);
   expect(world.nowMs - diedAtMs).toBeLessThanOrEqual(560);
 });
+test("R10: what was found closed is said at once, and not at the next tick", async () => {
+  const [, one, other] = await joined(2);
+  await one.pass(20);
+  const { renewals } = one;
+  one.membership.noteClosed(other.me);
+  expect(one.renewals).toBe(renewals + 1);
+});
 test("R10: who renews is not expelled, however often its port seems closed", async () => {
   const [, one, other] = await joined(2);
   for (let count = 0; count < 10; count++) {

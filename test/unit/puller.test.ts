@@ -74,7 +74,7 @@ test("Puller takes 300 ms without an answer for silence, wherever they fall, and
     expect(await move.pull(partition)).toEqual({ kind: "silent" });
     expect(move.bench.nowMs - beganMs).toBe(300);
     move.puller.release([partition]);
-    expect(move.taker.incoming.size).toBe(0);
+    expect(move.taker.apart.size).toBe(0);
     expect(move.rowsOf(move.taker, partition)).toEqual([]);
   }
 });

@@ -56,6 +56,7 @@ class Bench {
     this.takeOver = new TakeOver(
       {
         ...shared,
+        readAhead: { of: () => undefined, drop: () => undefined },
         decompress: (bytes) => Promise.resolve(bytes),
         bareMs: nowMs,
         wallMs: () => 1_700_000_000_000 + nowMs(),
@@ -65,7 +66,7 @@ class Bench {
         isTakingBack: (partition) => this.takeBack.isPending(partition),
         onTaken: () => undefined,
       },
-      { leaseMs: LEASE_MS, sessionMs: 90_000, graceMs: 50_000, isRepair: false },
+      { sessionMs: 90_000, graceMs: 50_000, isRepair: false },
     );
   }
 

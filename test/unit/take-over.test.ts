@@ -3,9 +3,9 @@ import { expect, test } from "vitest";
 import { ClusterNode } from "../../cluster/cluster-node.ts";
 import { take } from "../../simulator/item-at.ts";
 import { begin, everybody } from "../../simulator/scenario-tools.ts";
-import { expectExact } from "../../simulator/settle.ts";
+import { expectExact, settle } from "../../simulator/settle.ts";
 import type { SimulatedNode } from "../../simulator/simulated-node.ts";
-import { World } from "../../simulator/world.ts";
+import { PRODUCTION_TICK_MS, World } from "../../simulator/world.ts";
 
 /** A newcomer to two nodes, as soon as they have called it back. */
 async function withNewcomer(seed: number, storeDelayMs = 0): Promise<{ world: World; newcomer: SimulatedNode }> {
@@ -103,4 +103,29 @@ test("R1: a taker that is refused waits before it asks again, also while it has 
   expect(claims - before, "batches in 300 ms").toBeLessThanOrEqual((4 * others.length) / 16 + 4);
   world.store.release();
   await world.until("it serves all", () => served(survivor) === world.settings.clusterKey.partitions, 8000);
+});
+test("R1, R10: what a killed node held is read while its licence runs out, and served one call after its expulsion", async () => {
+  const world = new World(3, ClusterNode, false);
+  world.settings = { ...world.settings, tickMs: PRODUCTION_TICK_MS };
+  await begin(world, 3);
+  const takesMs = 60;
+  world.store.callWeather.set("claim", { takesMs });
+  world.store.callWeather.set("standing", { takesMs: 1000 }); // nobody needs to look who holds what was read
+  const [victim, ...heirs] = take(3, world.nodes);
+  const { incarnation } = victim.node;
+  world.kill(victim);
+  const isExpelled = ({ node }: SimulatedNode): boolean => node.view.expelled.includes(incarnation);
+  await world.until("it is expelled", () => heirs.every(isExpelled), 800);
+  const expelledAtMs = world.nowMs;
+  const isHeld = (partition: number): boolean =>
+    heirs.some(({ node }) => node.parts?.holdings.get(partition).kind === "serving");
+  const { partitions } = world.settings.clusterKey;
+  const orphans = Array.from({ length: partitions }, (_, partition) => partition).filter((each) => !isHeld(each));
+  expect(orphans.length).toBeGreaterThan(0);
+  const readAhead = orphans.filter((each) => heirs.some(({ node }) => node.parts?.readAhead.of(each) !== undefined));
+  await world.until("what was read is served", () => readAhead.every(isHeld), 2 * takesMs);
+  expect(readAhead.length).toBe(orphans.length);
+  expect(world.nowMs - expelledAtMs).toBeGreaterThanOrEqual(takesMs / 2);
+  world.store.callWeather.clear();
+  await settle(world);
 });

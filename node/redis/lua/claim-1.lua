@@ -13,18 +13,6 @@ local key, claim, isLoaded = KEYS[1], ARGV[2], ARGV[3] == '1'
 local term = tonumber(string.match(claim, '^%d+'))
 local isAnyClaimed = false
 
-local function load(partition, state, answer)
-  answer[3] = redis.call('HGET', key, 's' .. partition)
-  local names = {}
-  for number = state.first, state.next - 1 do
-    names[#names + 1] = 'l' .. partition .. '.' .. text(number)
-    if #names == ARGUMENTS_MAX or number == state.next - 1 then
-      for _, message in ipairs(redis.call('HMGET', key, unpack(names))) do answer[#answer + 1] = message end
-      names = {}
-    end
-  end
-end
-
 local function claimRecord(partition, mayBeAbsent)
   local found = redis.call('HGET', key, 'c' .. partition)
   if not found and not mayBeAbsent then return { found } end
@@ -37,7 +25,7 @@ local function claimRecord(partition, mayBeAbsent)
   end
   isAnyClaimed = true
   local answer = { found, state.lost }
-  if isLoaded then load(partition, state, answer) end
+  if isLoaded then addContent(answer, key, partition, state) end
   return answer
 end
 

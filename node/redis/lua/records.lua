@@ -50,3 +50,16 @@ local function deleteLog(key, partition, from, to)
     end
   end
 end
+
+-- Adds what a record holds to an answer of two: its snapshot, false where there is none, then the messages of its log.
+local function addContent(answer, key, partition, state)
+  answer[3] = redis.call('HGET', key, 's' .. partition)
+  local names = {}
+  for number = state.first, state.next - 1 do
+    names[#names + 1] = 'l' .. partition .. '.' .. text(number)
+    if #names == ARGUMENTS_MAX or number == state.next - 1 then
+      for _, message in ipairs(redis.call('HMGET', key, unpack(names))) do answer[#answer + 1] = message end
+      names = {}
+    end
+  end
+end
