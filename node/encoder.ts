@@ -32,9 +32,14 @@ export class SnapshotEncoder {
   }
 }
 
+/** Of a snapshot that is decompressed, times: 1.4 with random ids. */
+const GROWTH = 2;
+
 const decompress = promisify(zstdDecompress);
 
 /** @throws {Error} if the bytes are no such compressed message, or it would be larger than any can be */
 export function decompressSnapshot(snapshot: Uint8Array): Promise<Uint8Array> {
-  return decompress(snapshot, { maxOutputLength: MESSAGE_BYTES_MAX });
+  // Mostly room for all of it: each piece of the result costs a way to another thread and back, and all are joined in the end.
+  const chunkSize = Math.min(MESSAGE_BYTES_MAX, Math.max(Buffer.poolSize, snapshot.length * GROWTH));
+  return decompress(snapshot, { maxOutputLength: MESSAGE_BYTES_MAX, chunkSize });
 }
