@@ -292,8 +292,8 @@ class NameReader {
   private ascii(length: number): string {
     const end = this.at + length;
     require(end <= this.bytes.length - 4, this.at, "a name ends before the checksum");
-    const text = String.fromCharCode(...this.bytes.subarray(this.at, end));
-    this.at = end;
+    let text = ""; // a start reads millions of names: an array a name would cost ten times as much
+    while (this.at < end) text += String.fromCharCode(this.bytes[this.at++] as number);
     return text;
   }
 }

@@ -14,7 +14,6 @@ const MESSAGE_BYTES_MAX = 2 ** 20 * 28 + 2 ** 20;
  */
 const SMALL_SNAPSHOT_BYTES = 128 * 1024;
 
-const CHUNK_BYTES = 2 * SMALL_SNAPSHOT_BYTES;
 
 /** Below this a table is encoded in place, 0.1 ms: the way to the thread and back takes longer, and may have to wait. */
 const SMALL_BYTES = 16_384;
@@ -40,11 +39,15 @@ export class SnapshotEncoder {
   }
 }
 
+/** Of a snapshot that is decompressed, times: 1.4 with random ids. */
+const GROWTH = 2;
+
 const decompress = promisify(zstdDecompress);
 
 /** @throws {Error} if the bytes are no such compressed message, or it would be larger than any can be */
 export async function decompressSnapshot(snapshot: Uint8Array): Promise<Uint8Array> {
-  const options = { maxOutputLength: MESSAGE_BYTES_MAX };
-  if (snapshot.length > SMALL_SNAPSHOT_BYTES) return decompress(snapshot, options);
-  return zstdDecompressSync(snapshot, { ...options, chunkSize: CHUNK_BYTES }); // else it is joined of many pieces
+  // Mostly room for all of it: each piece of the result costs a way to another thread and back, and all are joined in the end.
+  const chunkSize = Math.min(MESSAGE_BYTES_MAX, Math.max(Buffer.poolSize, snapshot.length * GROWTH));
+  const options = { maxOutputLength: MESSAGE_BYTES_MAX, chunkSize };
+  return snapshot.length > SMALL_SNAPSHOT_BYTES ? decompress(snapshot, options) : zstdDecompressSync(snapshot, options);
 }

@@ -5,7 +5,7 @@
 import { type DecodedRows, decodeRows } from "../../engine/codec.ts";
 import type { Engine } from "../../engine/engine.ts";
 import { decodeLog } from "../../engine/log-codec.ts";
-import type { Claim, PartitionIndex, PartitionRecord, RecordStore } from "../ports/record-store.ts";
+import type { Claim, ClaimAnswer, PartitionIndex, PartitionRecord, RecordStore } from "../ports/record-store.ts";
 
 export interface RecoveryPorts {
   readonly store: RecordStore;
@@ -20,7 +20,7 @@ export class UnreadableRecordError extends Error {
   override readonly name = "UnreadableRecordError";
 }
 
-/** In so many pieces the partitions are taken over: a piece's records are in memory, and each may cost a pass over the log. */
+/** In so many pieces the partitions are taken over: two pieces' records are in memory, and each may cost a pass over the log. */
 const PIECES = 16;
 
 /**
@@ -35,11 +35,17 @@ export async function recoverAll(
   ports: RecoveryPorts,
 ): Promise<{ newestMs: number | undefined }> {
   let newestMs: number | undefined;
-  const partitions = [...engine.partitions.keys()];
-  const pieceLength = Math.ceil(partitions.length / PIECES);
-  for (let first = 0; first < partitions.length; first += pieceLength) {
-    const some = partitions.slice(first, first + pieceLength);
-    const answers = await ports.store.claim(some, claim);
+  const pieces = piecesOf([...engine.partitions.keys()]);
+  const claimPiece = (index: number): Promise<ClaimAnswer[]> | undefined => {
+    const piece = pieces[index];
+    const answers = piece && ports.store.claim(piece, claim);
+    answers?.catch(() => {}); // whoever awaits it is told; where an earlier piece failed, nobody does
+    return answers;
+  };
+  let claimed = claimPiece(0);
+  for (const [at, some] of pieces.entries()) {
+    const answers = (await claimed) ?? [];
+    claimed = claimPiece(at + 1); // the store reads it meanwhile
     for (const [index, answer] of answers.entries()) {
       if (answer.kind === "refused")
         throw new UnreadableRecordError(`Cannot take partition ${some[index]}: term ${answer.standing.term} stands`);
@@ -48,6 +54,13 @@ export async function recoverAll(
     }
   }
   return { newestMs };
+}
+
+function piecesOf(partitions: readonly PartitionIndex[]): PartitionIndex[][] {
+  const length = Math.ceil(partitions.length / PIECES);
+  return Array.from({ length: Math.ceil(partitions.length / length) }, (_, piece) =>
+    partitions.slice(piece * length, (piece + 1) * length),
+  );
 }
 
 async function recover(

@@ -49,7 +49,6 @@ export class Connection {
   private isHanding = false;
   /** The client sends nothing more. */
   private hasEnded = false;
-  private isPaused = false;
   private isDirty = false;
   /** In the middle of reading: what settles meanwhile is written behind it. */
   private isReading = false;
@@ -104,8 +103,7 @@ export class Connection {
     if (this.state === "handed over") this.feedAll();
     if (this.state === "lane" && this.hasEnded && this.unread.length === 0 && this.answers.length === 0) this.finish();
     const isFull = this.state !== "ending" && this.unread.length >= UNREAD_MAX;
-    if (isFull === this.isPaused) return;
-    this.isPaused = isFull;
+    if (isFull === this.socket.isPaused()) return;
     if (isFull) this.socket.pause();
     else this.socket.resume();
   }
