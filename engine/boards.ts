@@ -17,6 +17,9 @@ export class Boards {
   private readonly isChanged = new Uint8Array(CELLS);
   private readonly changed: number[] = [];
   private readonly boards: readonly Board[];
+  /** Players by mode in all regions together, and in how many modes there are any. */
+  private readonly byMode = new Int32Array(1 << MODE_BITS);
+  private inUse = 0;
 
   /** @param modeNames name of each mode number; may grow */
   constructor(modeNames: readonly string[]) {
@@ -45,8 +48,14 @@ export class Boards {
 
   /** Whether nobody in any region is in a mode. */
   isModeEmpty(mode: number): boolean {
-    for (let cell = mode; cell < CELLS; cell += 1 << MODE_BITS) if (this.counts[cell] !== 0) return false;
-    return true;
+    this.catchUp();
+    return this.byMode[mode] === 0;
+  }
+
+  /** In how many modes somebody is. */
+  get modesInUse(): number {
+    this.catchUp();
+    return this.inUse;
   }
 
   /** Tells the heaps what changed, of `cellsMax` cells at the most. */
@@ -55,7 +64,14 @@ export class Boards {
     for (let told = 0; told < cellsMax && changed.length > 0; told++) {
       const cell = changed.pop() as number;
       this.isChanged[cell] = 0;
-      (this.boards[cell >>> MODE_BITS] as Board).set(cell & MODE_MASK, this.counts[cell] as number);
+      this.tell(this.boards[cell >>> MODE_BITS] as Board, cell & MODE_MASK, this.counts[cell] as number);
     }
+  }
+
+  private tell(board: Board, mode: number, players: number): void {
+    const before = this.byMode[mode] as number;
+    const after = (this.byMode[mode] = before + players - board.count(mode));
+    this.inUse += Number(after > 0) - Number(before > 0);
+    board.set(mode, players);
   }
 }

@@ -84,9 +84,7 @@ export class Engine {
       apart: this.apart,
       held: () => this.modesHeld(),
     };
-    const { sessionTenths } = this;
-    const areAgreed = options.areModesAgreed === true;
-    this.modeNumbers = new ModeNumbers(this.modes, uses, { sessionTenths, areAgreed });
+    this.modeNumbers = new ModeNumbers(this.modes, uses, options.areModesAgreed === true);
   }
 
   /** The boards of all regions; only where they are kept. */
@@ -232,6 +230,7 @@ export class Engine {
     const parts = partitions.map((partition) => (this.partitions[partition] as Partition).unlogged);
     const log = encode(parts, this.context(writtenAtMs));
     for (const part of parts) part.clear();
+    this.modeNumbers.onLogged();
     return log;
   }
 

@@ -6,17 +6,14 @@ import { Boards } from "./boards.ts";
 import type { DecodedRows } from "./codec.ts";
 import type { ApartTable } from "./apart-table.ts";
 import type { ModePlayers } from "./mode-players.ts";
-import { MODE_MASK, type Modes, MODES_MAX, RESERVED_MODE, RESERVED_NAME } from "./modes.ts";
+import { MODE_MASK, type Modes, MODES_MAX, NAMES_MAX, RESERVED_MODE, RESERVED_NAME } from "./modes.ts";
 import type { Partition } from "./partition.ts";
 import { CELL, ROW_WORDS } from "./presence-table.ts";
 
-const SEARCH_PAUSE_TENTHS = 10; // at most one search for modes to forget a second: it reads every board
-
-export interface ModeNumbersOptions {
-  readonly sessionTenths: number;
-  /** R28: a cluster agrees on the modes' names, so that only their numbers limit them here. */
-  readonly areAgreed: boolean;
-}
+/** A search for modes to forget looks at all names and all rows that wait for the log: some 0.1 ms. */
+const SEARCH_PAUSE_TENTHS = 10;
+/** It is made sooner where so many names came since. */
+const SEARCH_AFTER_NAMES = 256;
 
 /** Where a mode's number may be in use. */
 export interface ModeUses {
@@ -31,14 +28,14 @@ export interface ModeUses {
 export class ModeNumbers {
   private readonly modes: Modes;
   private readonly uses: ModeUses;
-  private readonly sessionTenths: number;
   private readonly areAgreed: boolean;
   private searchedAt = -SEARCH_PAUSE_TENTHS;
+  private namesLeft = 0;
 
-  constructor(modes: Modes, uses: ModeUses, { sessionTenths, areAgreed }: ModeNumbersOptions) {
+  /** @param areAgreed R28: a cluster agrees on the modes' names, so that only their numbers limit them here */
+  constructor(modes: Modes, uses: ModeUses, areAgreed: boolean) {
     this.modes = modes;
     this.uses = uses;
-    this.sessionTenths = sessionTenths;
     this.areAgreed = areAgreed;
   }
 
@@ -47,9 +44,20 @@ export class ModeNumbers {
    * @returns -1 where there is no room for another: see MODES_MAX
    */
   admit(name: string, now: number): number {
-    const max = this.areAgreed ? RESERVED_MODE : MODES_MAX;
-    if (this.modes.count >= max) this.forgetUnused(now);
-    return this.modes.count >= max ? -1 : this.modes.intern(name, now);
+    if (this.modes.count >= (this.areAgreed ? RESERVED_MODE : MODES_MAX)) this.forgetUnused(now);
+    return this.hasRoom() ? this.modes.intern(name, now) : -1;
+  }
+
+  /** The log was told of rows: the modes that they name may be forgotten. */
+  onLogged(): void {
+    this.searchedAt = -SEARCH_PAUSE_TENTHS;
+  }
+
+  private hasRoom(): boolean {
+    const { sums } = this.uses;
+    const { count } = this.modes;
+    if (this.areAgreed || !(sums instanceof Boards)) return count < RESERVED_MODE;
+    return count < MODES_MAX || (count < NAMES_MAX && sums.modesInUse < MODES_MAX);
   }
 
   /**
@@ -77,14 +85,13 @@ export class ModeNumbers {
     this.forgetEmpty(now, (mode) => names.has(this.modes.names[mode] as string));
   }
 
-  /**
-   * Forgets modes that nobody was in for a session's life, so that a mode which empties for a while keeps its place; where
-   * a cluster keeps the places (R28), all that nobody is in.
-   */
+  /** Forgets the modes that nobody is in, where it was not tried just now. */
   private forgetUnused(now: number): void {
-    if (now - this.searchedAt < SEARCH_PAUSE_TENTHS) return;
+    const isSoon = now - this.searchedAt < SEARCH_PAUSE_TENTHS;
+    if (isSoon && this.modes.count - this.namesLeft < SEARCH_AFTER_NAMES) return;
     this.searchedAt = now;
-    this.forgetEmpty(this.areAgreed ? now : now - this.sessionTenths);
+    this.forgetEmpty(now);
+    this.namesLeft = this.modes.count;
   }
 
   /** Forgets the modes not used since `before` in which nobody is. */

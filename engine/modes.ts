@@ -1,15 +1,18 @@
 /**
  * The game modes in use, each with a small number in place of its name. Numbers are this node's own (R28).
  *
- * Clients may name any mode, so 1024 distinct ones are admitted: by this node where it is alone, else by the cluster. A
- * mode that nobody is in is forgotten when room is needed, so that misspelt names do not fill the dictionary for ever.
+ * Clients may name any mode, so players may be in 1024 distinct ones: as this node counts them where it is alone, else as the
+ * cluster agrees. A mode that nobody is in is forgotten when room is needed, so that neither misspelt names nor a player who
+ * goes through many of them fills the dictionary.
  * Recovery may need names that were forgotten since, so there are 4095 numbers. The last one stands for all names that
  * find none: their players stay, under the reserved mode, and their names are lost.
  */
 import { invariant } from "./invariant.ts";
 
-/** Distinct modes that clients may bring. */
+/** Distinct modes that players may be in. */
 export const MODES_MAX = 1024;
+/** A node by itself knows so many names, with those that nobody is in any more and that the log has yet to be told. */
+export const NAMES_MAX = 3 * MODES_MAX;
 /** Bits of a mode's number; a cell is region << MODE_BITS | mode. */
 export const MODE_BITS = 12;
 export const MODE_MASK = (1 << MODE_BITS) - 1;
@@ -20,7 +23,7 @@ export const MODE_MASK = (1 << MODE_BITS) - 1;
 export const RESERVED_MODE = (1 << MODE_BITS) - 1;
 /** How messages name the reserved mode: no mode has this name. */
 export const RESERVED_NAME = "";
-invariant(MODES_MAX < RESERVED_MODE, "every admitted mode has a number");
+invariant(NAMES_MAX < RESERVED_MODE, "every admitted mode has a number");
 
 /** The form of a mode's name. */
 export const MODE_NAME = /^[A-Za-z0-9][A-Za-z0-9._:-]{0,63}$/;
@@ -35,6 +38,8 @@ export class Modes {
   readonly names: string[] = [];
   /** Rises whenever a name gets a number. */
   additions = 0;
+  /** Rises whenever a name loses its number. */
+  removals = 0;
   private readonly numbers = new Map<string, number>();
   private readonly free: number[] = [];
   private readonly usedAt = new Int32Array(RESERVED_MODE);
@@ -77,6 +82,7 @@ export class Modes {
   forget(before: number, isEmpty: (mode: number) => boolean): void {
     for (const [name, number] of this.numbers) {
       if ((this.usedAt[number] as number) > before || !isEmpty(number)) continue;
+      this.removals++;
       this.numbers.delete(name);
       this.names[number] = "";
       this.free.push(number);

@@ -14,7 +14,6 @@ const MESSAGE_BYTES_MAX = 2 ** 20 * 28 + 2 ** 20;
  */
 const SMALL_SNAPSHOT_BYTES = 128 * 1024;
 
-
 /** Below this a table is encoded in place, 0.1 ms: the way to the thread and back takes longer, and may have to wait. */
 const SMALL_BYTES = 16_384;
 

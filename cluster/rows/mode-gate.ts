@@ -5,6 +5,7 @@
  */
 import { BULK_SHARE } from "./forwarder.ts";
 import type { Outcome, Refused, Row } from "../ports/rows.ts";
+import { NamesBrought } from "./names-brought.ts";
 
 export interface ModeGatePorts {
   readonly names: {
@@ -32,6 +33,8 @@ interface Waiting {
   readonly row: Row;
   readonly settle: (outcome: Outcome) => void;
   readonly isBulk: boolean;
+  /** Its player has brought too many names: nobody is asked for this one. */
+  isTooMuch: boolean;
 }
 
 type Verdict = "admitted" | "refused" | "unknown";
@@ -49,6 +52,7 @@ export class ModeGate {
   private readonly ports: ModeGatePorts;
   /** By partition; none is empty. The first row of each waits for an answer. */
   private readonly queues = new Map<number, Waiting[]>();
+  private readonly brought = new NamesBrought();
   private isAsking = false;
 
   constructor(ports: ModeGatePorts) {
@@ -62,8 +66,9 @@ export class ModeGate {
     if (this.figures.rowsWaiting >= (isBulk ? ROWS_MAX * BULK_SHARE : ROWS_MAX))
       return this.refuse("overloaded", settle);
     this.figures.rowsWaiting++;
-    if (queue === undefined) this.queues.set(row.partition, [{ row, settle, isBulk }]);
-    else queue.push({ row, settle, isBulk });
+    const waiting = { row, settle, isBulk, isTooMuch: false };
+    if (queue === undefined) this.queues.set(row.partition, [waiting]);
+    else queue.push(waiting);
     this.plan();
   }
 
@@ -116,10 +121,14 @@ export class ModeGate {
 
   private namesToAsk(): Set<string> {
     const names = new Set<string>();
+    const nowMs = this.ports.nowMs();
     for (const queue of this.queues.values())
-      for (const { row } of queue) {
+      for (const waiting of queue) {
         if (names.size === ASKED_MAX) return names;
-        if (this.mustAsk(row)) names.add(row.mode);
+        const { row, isTooMuch } = waiting;
+        if (isTooMuch || !this.mustAsk(row) || names.has(row.mode)) continue;
+        waiting.isTooMuch = !this.brought.add(row.hash, nowMs);
+        if (!waiting.isTooMuch) names.add(row.mode);
       }
     return names;
   }
@@ -127,8 +136,9 @@ export class ModeGate {
   /** Lets rows of a partition go in their order, up to the first whose mode nobody has answered for. */
   private advance(partition: number, queue: Waiting[], verdictOf: (name: string) => Verdict | undefined): void {
     while (queue.length > 0) {
-      const { row, settle, isBulk } = queue[0] as Waiting;
-      const verdict = row.operation === "report" ? verdictOf(row.mode) : "admitted";
+      const { row, settle, isBulk, isTooMuch } = queue[0] as Waiting;
+      const verdict =
+        row.operation !== "report" ? "admitted" : (verdictOf(row.mode) ?? (isTooMuch ? "refused" : undefined));
       if (verdict === undefined && this.mustAsk(row)) return;
       queue.shift();
       this.figures.rowsWaiting--;

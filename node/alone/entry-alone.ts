@@ -146,11 +146,14 @@ class Batch {
   private readonly reports: Reports;
   /** The engine's numbers of the batch's modes: each is asked for once, when the first row with it comes. */
   private readonly modeNumbers: Int16Array;
+  /** As of when they were asked for. */
+  private removals: number;
 
   constructor(presences: Presences, reports: Reports) {
     this.presences = presences;
     this.reports = reports;
     this.modeNumbers = new Int16Array(reports.modes.length).fill(NOT_ASKED);
+    this.removals = presences.engine.modes.removals;
     if (hashes.length < reports.count) hashes = new Int32Array(reports.count);
   }
 
@@ -190,6 +193,9 @@ class Batch {
 
   private modeNumber(mode: number): number {
     const { modeNumbers, presences, reports } = this;
+    const { removals } = presences.engine.modes;
+    if (removals !== this.removals) modeNumbers.fill(NOT_ASKED); // another name may have the number of one of them
+    this.removals = removals;
     let number = modeNumbers[mode] as number;
     if (number === NOT_ASKED) modeNumbers[mode] = number = presences.engine.admitMode(reports.modes[mode] as string);
     return number;

@@ -44,7 +44,7 @@ export const TryAgainAnswer = Type.Object(ErrorAnswer.properties, {
 });
 export const NoRoomAnswer = Type.Object(ErrorAnswer.properties, {
   title: "Error",
-  description: `Cannot be taken just now: also a new game mode while players are in ${MODES_MAX} others`,
+  description: `Cannot be taken just now: also a new game mode while players are in ${MODES_MAX} others, or after many new ones of one player`,
   headers: RETRY_AFTER,
 });
 export const NotJsonAnswer = Type.Object(ErrorAnswer.properties, {

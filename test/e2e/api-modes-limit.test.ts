@@ -50,6 +50,46 @@ test.concurrent("The 1025th distinct mode is refused, and says why", async () =>
   expect((await http.top("CA")).json).toMatchObject({ players: MODES_MAX });
 });
 
+test.concurrent.each(["log", "none"])(
+  "One player who goes through modes without end leaves room for the others: %s",
+  async (durability) => {
+    await using node = await startNode({ env: { HEADCOUNT_DURABILITY: durability } });
+    await using http = new HttpClient(node.url);
+    const profileId = freshPlayer();
+    for (let round = 0; round < 5; round++) {
+      const { json } = await http.reports(rows(2 * MODES_MAX, round * 10_000).map((row) => ({ ...row, profileId })));
+      expect(json).toEqual({ accepted: 2 * MODES_MAX, remembered: 2 * MODES_MAX, rejected: [] });
+      expect((await http.report(freshPlayer(), { region: "CA", gamemode: `real-${round}` })).status).toBe(200);
+    }
+    await http.reports(rows(10_000, 100_000).map((row) => ({ ...row, profileId })));
+    expect((await http.report(freshPlayer(), { region: "CA", gamemode: "last" })).status).toBe(200);
+    const again = [
+      { profileId, region: "CA", gamemode: "first" },
+      ...rows(9000, 200_000).map((row) => ({ ...row, profileId })),
+      { profileId, region: "CA", gamemode: "first" },
+    ];
+    const { json } = await http.reports(again);
+    expect(json.rejected.every(({ code }: { code: string }) => code === "503")).toBe(true);
+    expect((await http.top("CA", 10)).json).toMatchObject({ players: 7 });
+    expect((await http.report(profileId, { region: "CA", gamemode: "first" })).status).toBe(200);
+    expect((await http.top("CA", 10)).json.gamemodes.map(({ mode }: { mode: string }) => mode)).toEqual([
+      "first",
+      "last",
+      ...[0, 1, 2, 3, 4].map((round) => `real-${round}`),
+    ]);
+  },
+);
+
+test.concurrent("A mode that its only player leaves makes room at once", async () => {
+  await using node = await startNode();
+  await using http = new HttpClient(node.url);
+  const [first, ...others] = rows(MODES_MAX);
+  await http.reports([first, ...others]);
+  expectError(await http.report(freshPlayer(), { region: "CA", gamemode: "one.more" }), 503, /1,?024/);
+  await http.remove(first!.profileId);
+  expect((await http.report(freshPlayer(), { region: "CA", gamemode: "one.more" })).status).toBe(200);
+});
+
 test.concurrent("The limit and the modes outlive a restart", async () => {
   await using node = await startNode();
   {

@@ -61,6 +61,18 @@ testWithRedis(
   },
 );
 
+testWithRedis(`one player who goes through modes without end leaves room for the others${WHY}`, async () => {
+  await using cluster = await startCluster({ ids: ["a", "b"] });
+  const profileId = freshPlayer();
+  for (const id of cluster.ids) {
+    const junk = rows(MODES_MAX, id === "a" ? 0 : MODES_MAX).map((row) => ({ ...row, profileId }));
+    const { json } = await cluster.http(id).reports(junk);
+    expect(json.accepted).toBe(16);
+    expect(new Set(json.rejected.map(({ code }: { code: string }) => code))).toEqual(new Set(["503"]));
+    for (const other of cluster.ids) expect((await report(cluster, other, `real-${id}-${other}`)).status).toBe(200);
+  }
+});
+
 testWithRedis(`a mode that nobody is in makes room, at every node${WHY}`, async () => {
   await using cluster = await startCluster({ ids: ["a", "b"] });
   const [first, ...others] = nonEmpty(rows(MODES_MAX, 0));

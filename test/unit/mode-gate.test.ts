@@ -194,3 +194,24 @@ test("R28 a row that comes while an answer lets others go takes its turn behind 
   await itemAt(subject.calls, 0).answer(["no"]);
   expect(subject.forwarded).toEqual([1, 4, 3]);
 });
+
+test("R28 a player brings few names that nobody knows; another's pass, and those that are known", async () => {
+  const subject = new Subject();
+  subject.known.add("known");
+  for (let mode = 0; mode < 1024; mode++) subject.submit(1, 1, `junk${mode}`);
+  subject.submit(1, 1, "known");
+  subject.submit(1, 2, "another's");
+  subject.submit(1, 1, "junk0");
+  await subject.turn();
+  await subject.calls[0]?.answer();
+  expect(subject.calls.map(({ names }) => names)).toEqual([
+    [...Array.from({ length: 16 }, (_, mode) => `junk${mode}`), "another's"],
+  ]);
+  expect(subject.forwarded).toEqual([...Array.from({ length: 16 }, () => 1), 1, 2, 1]);
+  expect(new Set(subject.refusals)).toEqual(new Set(["1 no room for the mode"]));
+  expect(subject.outcomes).toHaveLength(1027);
+  subject.now = 30_000;
+  subject.submit(1, 1, "later");
+  await subject.turn();
+  expect(subject.calls[1]?.names).toEqual(["later"]);
+});

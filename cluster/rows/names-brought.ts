@@ -1,0 +1,31 @@
+/**
+ * R28: how many names that nobody knew a player has brought to this node of late. The cluster agrees on names before anybody
+ * is in them, and takes seconds to forget one: else one player who goes through a thousand would close the catalogue to all.
+ */
+
+/** New names that one player may bring in a while. */
+const NAMES_MAX = 16;
+/** By then a name that nobody is in has made room, if room is needed. */
+const WITHIN_MS = 30_000;
+/** Of more players nothing is known: each of those could bring names all the same. */
+const PLAYERS_MAX = 4096;
+
+interface Brought {
+  names: number;
+  readonly sinceMs: number;
+}
+
+export class NamesBrought {
+  /** By the player's hash, the oldest first. */
+  private readonly players = new Map<number, Brought>();
+
+  /** Counts another name of a player; false where that is one too many. */
+  add(player: number, nowMs: number): boolean {
+    const known = this.players.get(player);
+    if (known !== undefined && nowMs - known.sinceMs < WITHIN_MS) return ++known.names <= NAMES_MAX;
+    this.players.delete(player);
+    this.players.set(player, { names: 1, sinceMs: nowMs });
+    if (this.players.size > PLAYERS_MAX) this.players.delete(this.players.keys().next().value as number);
+    return true;
+  }
+}
