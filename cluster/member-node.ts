@@ -173,10 +173,11 @@ export class MemberNode {
     const before = this.placement;
     this.placement = placementOf(view, key.partitions);
     this.peers.onView();
-    this.takeOver.onView((partition) => before.partitionOwner(partition));
+    const ownerBefore = (partition: PartitionIndex): string | undefined => before.partitionOwner(partition);
+    this.takeOver.onView(ownerBefore);
     this.raiser.onView();
     this.counts.onView(view, this.placement);
-    this.forwarder.onView();
+    this.forwarder.onView(ownerBefore);
     const partitions = this.placement.partitionsOf(membership.me.incarnation).length;
     ports.tell({ kind: "view", epoch: view.epoch, members: view.members.length, partitions });
   }

@@ -46,7 +46,7 @@ export class ApartTable {
   protected set(words: Int32Array, at: number, cell: number, seen: number): void {
     let base = this.find(words, at);
     if (base < 0) {
-      const [id0, id1, id2, id3] = [id[0] as number, id[1] as number, id[2] as number, id[3] as number];
+      const [id0, id1, id2, id3] = id;
       base = this.table.insert(this.engine.hash(id), id0, id1, id2, id3);
     }
     if (base < 0) throw new RangeError("Cannot take in a row: more players than there is room for");
@@ -62,7 +62,7 @@ export class ApartTable {
     const hash = this.engine.hash(id);
     if (this.engine.partitionOf(hash) !== this.partition)
       throw new RangeError("Cannot take in a row: it is of a player of another partition");
-    return this.table.find(hash, id[0] as number, id[1] as number, id[2] as number, id[3] as number);
+    return this.table.find(hash, id[0], id[1], id[2], id[3]);
   }
 
   /** @param graceUntil R26, by this node's observed time */

@@ -33,8 +33,8 @@ export async function measureFailover(settings: FailoverSettings): Promise<Failo
     waits.get(name)?.push(await clients.figures());
   };
   clients.show(cluster.urls);
-  await pause(settleSeconds * 1000);
   for (let round = 0; round < rounds; round++) {
+    await pause(settleSeconds * 1000);
     await watch("nothing", async () => undefined);
     await watch("kill -9", () => (cluster.nodes[round % NODE_COUNT] as RunningNode).stop("SIGKILL"));
     clients.show(cluster.urls);

@@ -30,7 +30,10 @@ export interface FailoverSettings {
   readonly players: number;
   /** Few enough that one core has room for a fourth node that starts: what is measured is the move, not a lack of CPU. */
   readonly requestsPerSecond: number;
-  /** Before the first event: nodes that were filled at full speed write their snapshots for a while. */
+  /**
+   * Before each round. Nodes that were filled at full speed, or have just started, write their snapshots for a while; and a
+   * licence, which whoever takes over waits for, follows the slowest renewal of the last ten seconds (R14).
+   */
   readonly settleSeconds: number;
   /** Watched after each event at least. */
   readonly seconds: number;

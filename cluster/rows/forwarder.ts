@@ -144,9 +144,16 @@ export class Forwarder {
     this.sender.planFlush();
   }
 
-  /** A newer view is known, here and to the handler: hints are forgotten, and what waits is tried again at once. */
-  onView(): void {
-    for (const queue of this.queues) queue.onView();
+  /**
+   * A newer view is known, here and to the handler: hints are forgotten, and what waits is tried again at once.
+   * @param ownerBefore R13: it most likely still serves what goes to another now, and says so where it does not. A new owner
+   *   would only name it, and one that has just started is slow to
+   */
+  onView(ownerBefore: (partition: number) => string | undefined): void {
+    for (const queue of this.queues) {
+      const before = ownerBefore(queue.partition);
+      queue.onView(before === this.ports.ownerOf(queue.partition) ? undefined : before);
+    }
     this.sender.onView();
     for (const queue of this.queues) this.route(queue);
   }

@@ -62,7 +62,7 @@ export class PartitionQueue {
   /** Of those in flight, rows in a batch without an answer. */
   private sent = 0;
   private pausedUntilMs = 0;
-  /** R18: who has the partition, as another node said. */
+  /** R13, R18: who has the partition, as another node said, or as the view of before did. */
   private heldBy: string | undefined;
   /** Refusals in a row: after a few the queue pauses between them. */
   private refusals = 0;
@@ -207,9 +207,12 @@ export class PartitionQueue {
     if (this.current === "pausing" && nowMs >= this.pausedUntilMs) this.current = "idle";
   }
 
-  /** A newer view is known: hints are forgotten, and what waits may go elsewhere. */
-  onView(): void {
-    this.heldBy = undefined;
+  /**
+   * A newer view is known: hints are forgotten, and what waits may go elsewhere.
+   * @param holder who most likely has the partition, where that is not its owner
+   */
+  onView(holder: string | undefined): void {
+    this.heldBy = holder;
     this.refusals = 0;
     this.isViewNewer = true;
     if (this.current === "ready") this.unready();

@@ -259,8 +259,9 @@ export class ModelNode {
 
   learn(view: ModelView): void {
     if (this.isDead || view.epoch <= this.view.epoch) return;
+    const { owners } = this.view;
     this.view = view;
-    this.forwarder.onView();
+    this.forwarder.onView((partition) => owners[partition]?.incarnation);
   }
 
   private call(to: string, body: Uint8Array, timeoutMs: number): Promise<Uint8Array> {

@@ -136,10 +136,10 @@ export class TestEntry implements ForwarderPorts {
     await this.endTurn();
   }
 
-  async learn(change: () => void): Promise<void> {
+  async learn(change: () => void, ownerBefore?: string): Promise<void> {
     change();
     this.newestEpoch++;
-    this.forwarder.onView();
+    this.forwarder.onView(() => ownerBefore);
     await this.endTurn();
   }
 

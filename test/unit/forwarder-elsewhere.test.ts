@@ -47,6 +47,35 @@ test("R18: `held by` sends the partition's rows to the holder until a newer view
   await entry.endTurn();
   expect(entry.last.to).toBe(A);
 });
+test("R13: what goes to another node by a newer view is asked of the owner before, until that says that it has it no more", async () => {
+  const entry = new TestEntry();
+  await entry.learn(() => (entry.owner = B), A);
+  entry.submit(3, 1);
+  await entry.endTurn();
+  expect(entry.calls.map(({ to }) => to)).toEqual([A]);
+  await entry.last.answer(elsewhere("moved"));
+  expect(entry.calls.map(({ to }) => to)).toEqual([A, B]);
+  await entry.last.answer(DONE);
+  entry.submit(3, 2);
+  await entry.endTurn();
+  expect(entry.calls.map(({ to }) => to)).toEqual([A, B, B]);
+});
+test("R13: nobody is asked before the owner who is it as before, or who is not listed any more", async () => {
+  for (const isListed of [true, false]) {
+    const entry = new TestEntry();
+    await entry.learn(() => {
+      if (isListed) return;
+      entry.owner = B;
+      entry.listed.delete(A);
+    }, A);
+    entry.submit(3, 1);
+    await entry.endTurn();
+    expect(entry.calls.map(({ to }) => to)).toEqual([isListed ? A : B]);
+    await entry.last.answer(elsewhere("moved"));
+    await entry.pass(20);
+    expect(entry.calls.map(({ to }) => to)).toEqual(isListed ? [A, A] : [B, B]);
+  }
+});
 test("R18: a hint ends with the holder's refusal, or where nobody listens, and is not followed to who is not listed", async () => {
   for (const end of ["refusal", "no port", "not listed", "this node itself"] as const) {
     const entry = new TestEntry();

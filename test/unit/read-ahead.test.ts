@@ -18,7 +18,7 @@ const OPTIONS = { partitions: PARTITIONS, hashKey: HASH_KEY, sessionMs: 90_000, 
 /** A snapshot with one player of a partition. */
 function snapshotOf(engine: Engine, partition: number): Uint8Array {
   const id = emptyProfileId();
-  while (engine.partitionOf(engine.hash(id)) !== partition) id[0] = (id[0] as number) + 1;
+  while (engine.partitionOf(engine.hash(id)) !== partition) id[0]++;
   const rows = { words: Int32Array.of(...id, 0, 0, 0), count: 1, modeNames: ["GM01"], now: 0, writtenAtMs: 0 };
   return encodeRows("snapshot", rows);
 }
@@ -31,7 +31,7 @@ function standingOf(holder: number): Standing {
 /** Node 1 of three, each of which holds what the view gives it. */
 class Bench {
   nowMs = 0;
-  view = viewOfMembers(5, [1, 2, 3]);
+  readonly membership = { me: memberNumber(1), view: viewOfMembers(5, [1, 2, 3]) };
   isStoreAway = false;
   isOpen = true;
   readonly calls: (readonly number[])[] = [];
@@ -43,16 +43,10 @@ class Bench {
   readonly engine = new Engine({ ...OPTIONS, isLogged: true }, 0);
 
   constructor({ bytesMax, tags = TAGS }: { bytesMax?: number; tags?: number } = {}) {
-    const bench = this;
     this.readAhead = new ReadAhead(
       {
         engine: this.engine,
-        membership: {
-          me: memberNumber(1),
-          get view() {
-            return bench.view;
-          },
-        },
+        membership: this.membership,
         guard: {
           tagOf: (partition) => partition % tags,
           runOf: () => RUN,
@@ -70,7 +64,7 @@ class Bench {
   }
 
   get placement() {
-    return placementOf(this.view, PARTITIONS);
+    return placementOf(this.membership.view, PARTITIONS);
   }
 
   /** What node 1 will own of what the others have, without them. */
@@ -86,8 +80,9 @@ class Bench {
   }
 
   expel(number: number): void {
-    const members = this.view.members.filter(({ incarnation }) => incarnation !== incarnationOf(number));
-    this.view = { ...this.view, epoch: this.view.epoch + 1, members };
+    const { view } = this.membership;
+    const members = view.members.filter(({ incarnation }) => incarnation !== incarnationOf(number));
+    this.membership.view = { ...view, epoch: view.epoch + 1, members };
   }
 
   get had(): number[] {
