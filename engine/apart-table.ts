@@ -36,7 +36,7 @@ export class ApartTable {
 
   /** The numbers here of the modes that a message names; room for its rows, where all may be new. */
   protected meet(decoded: DecodedRows): readonly number[] {
-    const modes = this.engine.modeNumbers.ofMessage(decoded, this.engine.time.tenths);
+    const modes = this.engine.modeNumbers.ofMessage(decoded);
     for (const mode of modes) this.modes.add(mode);
     if (decoded.count > this.table.size) this.table.reserve(decoded.count);
     return modes;

@@ -112,9 +112,8 @@ export class Engine {
    * @returns -1 where it is not known and there is no room for another: see MODES_MAX
    */
   admitMode(name: string): number {
-    const now = this.time.tenths;
-    const known = this.modes.find(name, now);
-    return known >= 0 ? known : this.modeNumbers.admit(name, now);
+    const known = this.modes.peek(name);
+    return known >= 0 ? known : this.modeNumbers.admit(name, this.time.tenths);
   }
 
   /** R28: whether somebody is in a mode of this name, in any partition that is here or on its way. */
@@ -124,7 +123,7 @@ export class Engine {
 
   /** R28: takes the numbers of these modes back, where nobody is in them and nothing that is still to be told names them. */
   releaseModes(names: ReadonlySet<string>): void {
-    this.modeNumbers.release(names, this.time.tenths);
+    this.modeNumbers.release(names);
   }
 
   /** R28: players whose mode's name was lost. */

@@ -45,7 +45,7 @@ export class ModeNumbers {
    */
   admit(name: string, now: number): number {
     if (this.modes.count >= (this.areAgreed ? RESERVED_MODE : MODES_MAX)) this.forgetUnused(now);
-    return this.hasRoom() ? this.modes.intern(name, now) : -1;
+    return this.hasRoom() ? this.modes.intern(name) : -1;
   }
 
   /** The log was told of rows: the modes that they name may be forgotten. */
@@ -64,12 +64,12 @@ export class ModeNumbers {
    * The numbers of the modes a message names; where there is no room, those that nobody is in any more make it. What finds
    * none even so is under the reserved mode from now on.
    */
-  ofMessage({ modes }: DecodedRows, now: number): number[] {
+  ofMessage({ modes }: DecodedRows): number[] {
     const intern = (): number[] =>
-      modes.map((name) => (name === RESERVED_NAME ? RESERVED_MODE : this.modes.intern(name, now)));
+      modes.map((name) => (name === RESERVED_NAME ? RESERVED_MODE : this.modes.intern(name)));
     const numbers = intern();
     if (!numbers.includes(-1)) return numbers;
-    this.forgetEmpty(now);
+    this.forgetEmpty();
     return intern().map((number) => (number < 0 ? RESERVED_MODE : number));
   }
 
@@ -81,8 +81,8 @@ export class ModeNumbers {
   }
 
   /** R28: takes the numbers of these modes back, where nobody is in them and nothing that is still to be told names them. */
-  release(names: ReadonlySet<string>, now: number): void {
-    this.forgetEmpty(now, (mode) => names.has(this.modes.names[mode] as string));
+  release(names: ReadonlySet<string>): void {
+    this.forgetEmpty((mode) => names.has(this.modes.names[mode] as string));
   }
 
   /** Forgets the modes that nobody is in, where it was not tried just now. */
@@ -90,17 +90,17 @@ export class ModeNumbers {
     const isSoon = now - this.searchedAt < SEARCH_PAUSE_TENTHS;
     if (isSoon && this.modes.count - this.namesLeft < SEARCH_AFTER_NAMES) return;
     this.searchedAt = now;
-    this.forgetEmpty(now);
+    this.forgetEmpty();
     this.namesLeft = this.modes.count;
   }
 
-  /** Forgets the modes not used since `before` in which nobody is. */
-  private forgetEmpty(before: number, isWanted: (mode: number) => boolean = () => true): void {
+  /** Forgets the modes in which nobody is. */
+  private forgetEmpty(isWanted: (mode: number) => boolean = () => true): void {
     const { sums } = this.uses;
     // A board that has not seen the last player leave would show the number's next name under its present version.
     if (sums instanceof Boards) sums.catchUp();
     const waiting = this.waiting();
-    this.modes.forget(before, (mode) => isWanted(mode) && !waiting.has(mode) && sums.isModeEmpty(mode));
+    this.modes.forget((mode) => isWanted(mode) && !waiting.has(mode) && sums.isModeEmpty(mode));
   }
 
   /** The modes of rows that wait for the log, which will need their names, and those held outside. */

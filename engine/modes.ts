@@ -42,7 +42,6 @@ export class Modes {
   removals = 0;
   private readonly numbers = new Map<string, number>();
   private readonly free: number[] = [];
-  private readonly usedAt = new Int32Array(RESERVED_MODE);
 
   /** How many modes are known. */
   get count(): number {
@@ -54,34 +53,25 @@ export class Modes {
     return this.numbers.get(name) ?? -1;
   }
 
-  /** The number of a known mode, or -1. Notes that it is in use at `now`, tenths of a second of observed time. */
-  find(name: string, now: number): number {
-    const number = this.numbers.get(name);
-    if (number === undefined) return -1;
-    this.usedAt[number] = now;
-    return number;
-  }
-
   /**
    * The number of a mode, known or new, whatever the limit for clients.
    * @returns -1 where `name` has not the form of a mode, or all 4095 numbers are taken
    */
-  intern(name: string, now: number): number {
-    const known = this.find(name, now);
+  intern(name: string): number {
+    const known = this.peek(name);
     if (known >= 0 || !isModeName(name)) return known;
     const number = this.free.pop() ?? this.names.length;
     if (number === RESERVED_MODE) return -1;
     this.additions++;
     this.names[number] = name;
     this.numbers.set(name, number);
-    this.usedAt[number] = now;
     return number;
   }
 
-  /** Forgets the modes not used since `before` (tenths of observed time) in which `isEmpty` sees nobody. */
-  forget(before: number, isEmpty: (mode: number) => boolean): void {
+  /** Forgets the modes in which `isEmpty` sees nobody. */
+  forget(isEmpty: (mode: number) => boolean): void {
     for (const [name, number] of this.numbers) {
-      if ((this.usedAt[number] as number) > before || !isEmpty(number)) continue;
+      if (!isEmpty(number)) continue;
       this.removals++;
       this.numbers.delete(name);
       this.names[number] = "";

@@ -15,7 +15,7 @@ export const SEEN_MAX = 2 ** 30; // ages beyond three years are all the same, an
 export function replay(engine: Engine, key: HashKey, partition: number, message: DecodedRows, passedMs: number): void {
   const now = engine.time.tenths;
   const { words, count, regions } = message;
-  const modes = engine.modeNumbers.ofMessage(message, now);
+  const modes = engine.modeNumbers.ofMessage(message);
   const target = engine.partitions[partition] as Partition;
   const passed = Math.min(Math.ceil(passedMs / 100), SEEN_MAX);
   if (count > target.table.size) target.table.reserve(count);

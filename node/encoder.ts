@@ -14,6 +14,9 @@ const MESSAGE_BYTES_MAX = 2 ** 20 * 28 + 2 ** 20;
  */
 const SMALL_SNAPSHOT_BYTES = 128 * 1024;
 
+/** What a snapshot grows by when decompressed, at most as a rule: 1.4 times with random ids. */
+const GROWTH = 2;
+
 /** Below this a table is encoded in place, 0.1 ms: the way to the thread and back takes longer, and may have to wait. */
 const SMALL_BYTES = 16_384;
 
@@ -37,9 +40,6 @@ export class SnapshotEncoder {
     return this.pool.destroy();
   }
 }
-
-/** Of a snapshot that is decompressed, times: 1.4 with random ids. */
-const GROWTH = 2;
 
 const decompress = promisify(zstdDecompress);
 

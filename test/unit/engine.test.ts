@@ -202,7 +202,7 @@ test("Engine without boards counts the same, forgets modes as ever, and is asked
   subject.renew(2);
   subject.pass(9000);
   expect(subject.engine.admitMode("new"), "the modes that nobody is in make room").toBeGreaterThanOrEqual(0);
-  expect([subject.engine.modes.find("kept", 0), subject.engine.modes.find("left", 0)]).toEqual([0, -1]);
+  expect([subject.engine.modes.peek("kept"), subject.engine.modes.peek("left")]).toEqual([0, -1]);
   subject.engine.catchUpBoards(Infinity);
   subject.engine.assertSound();
   expect(() => subject.engine.boards).toThrow("only an engine with boards is asked for them");

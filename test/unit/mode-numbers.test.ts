@@ -50,7 +50,7 @@ test("Engine.admitMode() forgets modes that nobody is in, when room is needed", 
   subject.renew(2);
   expect(subject.engine.modes.count, "no room is needed yet").toBe(MODES_MAX);
   expect(subject.engine.admitMode("new")).toBeGreaterThanOrEqual(2);
-  expect(["busy", "far", "new"].map((name) => subject.engine.modes.find(name, 0) >= 0)).toEqual([true, true, true]);
+  expect(["busy", "far", "new"].map((name) => subject.engine.modes.peek(name) >= 0)).toEqual([true, true, true]);
   expect(subject.engine.modes.count).toBe(3);
   expect(subject.find(1)?.mode).toBe("busy");
   expect(subject.find(2)?.mode).toBe("far");
@@ -71,7 +71,7 @@ test("Engine.admitMode() forgets no mode that a row names which waits for the lo
   const places = plainMessage(subject.drain(subject.partitionOf(1))).map(({ place }) => place?.[1]);
   expect(places).toEqual(["first", "left", "stays"]);
   outlast("newer");
-  expect(subject.engine.modes.find("left", 0), "the log has it, nobody needs it").toBe(-1);
+  expect(subject.engine.modes.peek("left"), "the log has it, nobody needs it").toBe(-1);
   expect(subject.find(1)?.mode).toBe("stays");
 });
 test("Engine.admitMode() forgets no mode that somebody outside still knows by its number", () => {
@@ -119,10 +119,10 @@ test("Engine: a mode's number that goes to another name within one tick makes an
     subject.pass(1000);
     subject.renew(1);
   }
-  const number = subject.engine.modes.find("old", 0);
+  const number = subject.engine.modes.peek("old");
   subject.remove(1);
   subject.report(2, CA, "new");
-  expect(subject.engine.modes.find("new", 0), "it is the same number").toBe(number);
+  expect(subject.engine.modes.peek("new"), "it is the same number").toBe(number);
   const board = subject.engine.boards.of(CA);
   expect(board.top(5)).toEqual([{ mode: "new", players: 1 }]);
   expect(board.version).toBeGreaterThan(version);

@@ -365,7 +365,7 @@ test("TallySender.modes() are those of changes that were not acknowledged: their
   subject.report(0, CA, "old");
   subject.tell("east");
   subject.report(0, CA, "new");
-  const number = (mode: string): number => subject.engine.modes.find(mode, 0);
+  const number = (mode: string): number => subject.engine.modes.peek(mode);
   expect(new Set(subject.sender.modes())).toEqual(new Set([number("old"), number("new")]));
   subject.tell("east");
   expect([...subject.sender.modes()]).toEqual([]);
