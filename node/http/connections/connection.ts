@@ -3,15 +3,12 @@
  * Another request that is framed as plainly takes a detour: fastify gets exactly its bytes, and the lane goes on behind its
  * answer. From the first byte that is not plain on, everything goes to fastify.
  */
-import { STATUS_CODES } from "node:http";
 import type { Socket } from "node:net";
-import type { Reply } from "../http.ts";
 import type { Connections } from "./connections.ts";
 import { Head } from "./head.ts";
+import { LaneAnswers } from "./lane-answers.ts";
 import { StandIn } from "./stand-in.ts";
 
-/** Answers under way on one connection; more requests are read when these are answered. */
-const ANSWERS_MAX = 64;
 /** While so much is unread the socket is not read. */
 const UNREAD_MAX = 16_384;
 /** What fastify is handed at once of bytes that may hold many requests: some twenty of the smallest. */
@@ -20,11 +17,6 @@ const HANDED_MAX = 512;
 const LINGER_MS = 2000;
 const LINGER_BYTES_MAX = 4 * 1024 * 1024;
 
-/** By status. */
-const STATUS_LINES = Array.from(
-  { length: 600 },
-  (_, status) => `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? "unknown"}\r\n`,
-);
 const NOTHING = Buffer.alloc(0);
 const head = new Head();
 
@@ -39,7 +31,7 @@ export class Connection {
   private readonly all: Connections;
   state: State;
   private unread: Buffer = NOTHING;
-  private readonly answers: LaneReply[] = [];
+  private readonly answers = new LaneAnswers(() => this.onSettled());
   private standIn: StandIn | undefined;
   /** Bytes of the request on its detour that fastify has not got yet. */
   private detourLeft = 0;
@@ -80,7 +72,7 @@ export class Connection {
       if (this.lingered > LINGER_BYTES_MAX) this.socket.destroy();
       return;
     }
-    if (this.unread.length === 0 && this.answers.length === 0) this.sinceMs = this.all.nowMs;
+    if (this.unread.length === 0 && this.answers.isEmpty) this.sinceMs = this.all.nowMs;
     this.unread = this.unread.length === 0 ? bytes : Buffer.concat([this.unread, bytes]);
     this.goOn();
   }
@@ -101,7 +93,7 @@ export class Connection {
     if (this.state === "lane") this.readPlain();
     if (this.state === "detour") this.feedDetour();
     if (this.state === "handed over") this.feedAll();
-    if (this.state === "lane" && this.hasEnded && this.unread.length === 0 && this.answers.length === 0) this.finish();
+    if (this.state === "lane" && this.hasEnded && this.unread.length === 0 && this.answers.isEmpty) this.finish();
     const isFull = this.state !== "ending" && this.unread.length >= UNREAD_MAX;
     if (isFull === this.socket.isPaused()) return;
     if (isFull) this.socket.pause();
@@ -124,10 +116,8 @@ export class Connection {
         at += length;
         this.hasAsked = true;
         this.all.ways.lane++;
-        const reply = new LaneReply(this);
-        this.answers.push(reply);
-        this.all.answer(call, reply);
-      } else if (this.answers.length > 0) break;
+        this.all.answer(call, this.answers.begin());
+      } else if (!this.answers.isEmpty) break;
       else if (reading === "whole") this.takeDetour(length);
       else this.handOver();
     }
@@ -138,10 +128,11 @@ export class Connection {
 
   /** While the node drains, the answer to one request is the last on its connection. */
   private hasRoom(): boolean {
-    return this.answers.length < (this.all.isClosing ? 1 : ANSWERS_MAX) && !this.socket.writableNeedDrain;
+    const { answers, all, socket } = this;
+    return (all.isClosing ? answers.isEmpty : answers.hasRoom) && !socket.writableNeedDrain;
   }
 
-  onSettled(): void {
+  private onSettled(): void {
     if (this.isDirty || this.state === "ending") return;
     this.isDirty = true;
     if (!this.isReading) this.all.flushSoon(this);
@@ -152,13 +143,12 @@ export class Connection {
     this.isDirty = false;
     if (this.state === "ending") return;
     const { answers, all } = this;
-    const count = countSettled(answers);
-    if (count === 0) return;
-    const isLast = all.isClosing && count === answers.length;
     const kept = all.keptAliveLines();
-    this.socket.write(takeFirst(answers, count, kept, isLast ? all.closedLines() : kept), "latin1");
+    const text = answers.take(kept, all.isClosing ? all.closedLines() : kept);
+    if (text === "") return;
+    this.socket.write(text, "latin1");
     this.sinceMs = this.all.nowMs;
-    if (isLast) this.finish();
+    if (all.isClosing && answers.isEmpty) this.finish();
     else if (this.unread.length > 0 || this.hasEnded) this.goOn();
   }
 
@@ -264,7 +254,7 @@ export class Connection {
   /** While the node drains: closes where nothing is under way. @param isServed whether Node's server has a part of a request */
   closeIfUnused(isServed: (standIn: StandIn) => boolean): void {
     const isBusy = this.standIn !== undefined && this.hasAsked && isServed(this.standIn);
-    const isUnderWay = this.answers.length > 0 || this.state === "detour" || this.state === "ending";
+    const isUnderWay = !this.answers.isEmpty || this.state === "detour" || this.state === "ending";
     const isTaken = this.unread.length === 0 && this.socket.writableLength === 0;
     if (isTaken && !isUnderWay && !isBusy) this.socket.destroy();
   }
@@ -278,32 +268,11 @@ export class Connection {
     const passedMs = nowMs - this.sinceMs;
     if (this.socket.writableLength > 0) return; // the client takes its answers
     if (this.state === "ending" && passedMs > LINGER_MS) return this.destroy();
-    if (this.state !== "lane" || this.answers.length > 0) return;
+    if (this.state !== "lane" || !this.answers.isEmpty) return;
     const isIdle = this.hasAsked && this.unread.length === 0;
     if (isIdle && passedMs > this.all.idleMs) this.destroy();
     if (!isIdle && passedMs > this.all.requestMs) this.finish(this.all.tooLate());
   }
-}
-
-/** How many of the first answers are there. */
-function countSettled(answers: readonly LaneReply[]): number {
-  let count = 0;
-  while (answers[count]?.isSettled === true) count++;
-  return count;
-}
-
-/**
- * Takes the first answers out, as text.
- * @param ending the last lines of their heads
- * @param lastEnding those of the last one
- */
-function takeFirst(answers: LaneReply[], count: number, ending: string, lastEnding: string): string {
-  let text = "";
-  for (let index = 0; index < count; index++)
-    text += (answers[index] as LaneReply).text(index === count - 1 ? lastEnding : ending);
-  if (count === answers.length) answers.length = 0;
-  else answers.splice(0, count);
-  return text;
 }
 
 /** Watches whether a client takes what is written to it. */
@@ -322,41 +291,5 @@ class Taking {
     if (writableLength === 0 || taken !== this.taken) this.grownAtMs = nowMs;
     this.taken = taken;
     return nowMs - this.grownAtMs > withinMs;
-  }
-}
-
-/** An answer of the fast lane, as fastify would write it. */
-class LaneReply implements Reply {
-  isSettled = false;
-  private readonly connection: Connection;
-  private status = 200;
-  private headers = "";
-  private body: string | undefined;
-
-  constructor(connection: Connection) {
-    this.connection = connection;
-  }
-
-  code(status: number): this {
-    this.status = status;
-    return this;
-  }
-
-  header(name: string, value: string | number): this {
-    this.headers += `${name}: ${value}\r\n`;
-    return this;
-  }
-
-  send(body?: string): void {
-    this.body = body;
-    this.isSettled = true;
-    this.connection.onSettled();
-  }
-
-  /** @param ending the last lines of the head */
-  text(ending: string): string {
-    const { status, headers, body } = this;
-    const start = `${STATUS_LINES[status] as string}${headers}`;
-    return body === undefined ? start + ending : `${start}content-length: ${body.length}\r\n${ending}${body}`;
   }
 }
