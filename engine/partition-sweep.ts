@@ -9,7 +9,7 @@ import { type PresenceTable, ROW_WORDS } from "./presence-table.ts";
 
 /** A row forgotten costs about as much as this many rows looked at (0.3 µs to 20 ns). */
 export const SWEEP_FORGET_COST = 16;
-/** Where more of a table than this share, and than so many rows, are to be forgotten in a call, all who are silent are. */
+/** Where more of a table than this share, and than so many rows, are to be forgotten in a pass, all who are silent are. */
 const SINGLY_SHARE = 32;
 const SINGLY_MIN = 64;
 /** To forget all of them costs, a row of the table, about as much as this many rows looked at. */
@@ -28,6 +28,8 @@ export class PartitionSweep {
   private readonly partition: Swept;
   /** Where the next call goes on, 0: at the end of the table. */
   private at = 0;
+  /** One by one, in this pass. */
+  private forgotten = 0;
 
   constructor(partition: Swept) {
     this.partition = partition;
@@ -41,13 +43,13 @@ export class PartitionSweep {
     const { partition } = this;
     const { table } = partition;
     const singlyMax = Math.max(SINGLY_MIN, table.size / SINGLY_SHARE);
-    let forgotten = 0;
+    if (this.at === 0) this.forgotten = 0;
     // From the end: the rows that move up into a gap have been looked at already.
     let base = this.at === 0 ? table.rows.length : this.at;
     for (; base > 0 && budget > 0; budget--) {
       base = Math.min(base, table.rows.length) - ROW_WORDS;
       if (table.isFree(base) || !partition.isOverdue(base, now)) continue;
-      if (++forgotten > singlyMax) return Math.max(1, budget - this.forgetAll(now));
+      if (++this.forgotten > singlyMax) return Math.max(1, budget - this.forgetAll(now));
       partition.beforeForgotten(base);
       table.remove(base);
       budget -= SWEEP_FORGET_COST;
