@@ -93,7 +93,7 @@ export const BatchBodyShown = Type.Object(
   },
 );
 
-export const SHOWN_MAX = 64;
+const SHOWN_MAX = 64;
 
 interface Field {
   readonly name: string;
@@ -136,16 +136,15 @@ export class Check<Schema extends TSchema> {
   /**
    * "region must be an ISO 3166-1 alpha-2 code, got "XX"", of a value that is not accepted.
    * @param came the value as it came, where it was converted since
-   * @param shownMax characters of it that are shown
    */
-  explain(value: unknown, came: unknown = value, shownMax = SHOWN_MAX): string {
+  explain(value: unknown, came: unknown = value): string {
     if (typeof value === "object" && value !== null && !Array.isArray(value))
       for (const { name, expectation, isOptional, validator } of this.fields) {
         const field = ownValue(value, name);
         if (!(isOptional && field === undefined) && !validator.Check(field))
-          return refusal(name, expectation, ownValue(came, name), shownMax);
+          return refusal(name, expectation, ownValue(came, name));
       }
-    return refusal(this.subject, this.expectation, came, shownMax);
+    return refusal(this.subject, this.expectation, came);
   }
 }
 
@@ -153,15 +152,15 @@ function ownValue(value: unknown, field: string): unknown {
   return Object.hasOwn(value as object, field) ? (value as Record<string, unknown>)[field] : undefined;
 }
 
-export function refusal(field: string, expectation: string, value: unknown, shownMax = SHOWN_MAX): string {
-  return `${field} must be ${expectation}, got ${shown(value, shownMax)}`;
+export function refusal(field: string, expectation: string, value: unknown): string {
+  return `${field} must be ${expectation}, got ${shown(value)}`;
 }
 
-/** A value as it may stand in a message: cut to 64 characters, or less, control characters escaped. */
-export function shown(value: unknown, max = SHOWN_MAX): string {
+/** A value as it may stand in a message: cut to 64 characters, control characters escaped. */
+export function shown(value: unknown): string {
   if (value === undefined) return "nothing";
   if (typeof value === "string")
-    return JSON.stringify(value.slice(0, max)).replace(/[\u007f-\u009f\u2028\u2029]/g, escaped);
+    return JSON.stringify(value.slice(0, SHOWN_MAX)).replace(/[\u007f-\u009f\u2028\u2029]/g, escaped);
   if (Array.isArray(value)) return `an array of ${value.length}`;
   return typeof value === "object" && value !== null ? "an object" : JSON.stringify(value);
 }

@@ -133,8 +133,8 @@ async function startRedis(): Promise<{ redis: Part; url: string }> {
 function spawnNode(id: string, redisUrl: string): Part {
   const { HEADCOUNT_PEER_URL: _, ...environment } = process.env;
   return new Part(id, folder, process.execPath, [...NODE_FLAGS, MAIN], {
-    ...NODE_VARIABLES,
     ...environment,
+    ...NODE_VARIABLES,
     HEADCOUNT_ID: id,
     HEADCOUNT_HOST: "127.0.0.1",
     HEADCOUNT_PORT: "0",

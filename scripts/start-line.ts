@@ -5,5 +5,7 @@ const words = packageJson.scripts.start.split(" ");
 
 export const NODE_FLAGS: readonly string[] = words.filter((word) => word.startsWith("--"));
 export const NODE_VARIABLES: Readonly<Record<string, string>> = Object.fromEntries(
-  words.filter((word) => /^[A-Z_]+=/.test(word)).map((word) => word.split("=") as [string, string]),
+  words
+    .filter((word) => /^[A-Z_]+=/.test(word))
+    .map((word) => [word.slice(0, word.indexOf("=")), word.slice(word.indexOf("=") + 1)]),
 );

@@ -59,8 +59,8 @@ export class Cluster {
   async spawn(nodeArgs: readonly string[] = []): Promise<RunningNode> {
     const id = `node-${++this.started}`;
     const env = {
-      ...NODE_VARIABLES,
       ...process.env,
+      ...NODE_VARIABLES,
       HEADCOUNT_ID: id,
       HEADCOUNT_PORT: "0",
       HEADCOUNT_REDIS_URL: `redis://127.0.0.1:${this.redis.port}`,

@@ -39,7 +39,7 @@ describe("report", () => {
     const goal = (text: string): unknown => goals.find((each) => each.text.includes(text));
     expect(goal("three nodes to one, single reports")).toMatchObject({ reached: { median: 1.2 }, isMet: true });
     expect(goal("three nodes to one, batches")).toMatchObject({ reached: { median: 2.5 }, isMet: false });
-    expect(goal("redis lua")).toMatchObject({ reached: { median: 70 / 90 }, isMet: false });
+    expect(goal("redis lua")).toMatchObject({ reached: { median: 70 / 90 }, isMet: true });
     expect(goal("redis watch")).toMatchObject({ reached: { median: 0.35 }, isMet: true });
     expect(goal("a forwarded report to one that is at home")).toMatchObject({
       reached: { median: (3 * 1.2 - 1) / 2 },

@@ -27,6 +27,15 @@ test("an answer is the last one only where no request is unanswered", () => {
   second.send("two");
   expect(answers.take(KEPT, CLOSED)).toContain(CLOSED);
 });
+test("an answer stands, whatever comes after it", () => {
+  const answers = unheard();
+  const reply = answers.begin();
+  reply.send("one");
+  reply.send("x".repeat(65_536));
+  expect(answers.take(KEPT, KEPT)).toContain("content-length: 3");
+  answers.begin();
+  expect(answers.hasRoom).toBe(true);
+});
 test("there is room for so many answers, and for so many characters that wait", () => {
   const many = unheard();
   const replies = Array.from({ length: 63 }, () => many.begin());

@@ -99,19 +99,22 @@ test("Partition.sweep() finds all silent players of a table that shrinks under i
     expect(subject.counts()).toEqual({ [CA_CELL]: 84, [CA_CELL + 1]: 83 });
   }
 });
-test.each([200, 20])("Partition.sweep() keeps searches short while a whole crowd is forgotten, %i a call", (perCall) => {
-  const subject = new NumberedPartition();
-  for (let player = 0; player < 5000; player++)
-    subject.report(player, CA_CELL, NO_SEQ, player % 50 === 0 ? SESSION : 0);
-  const { partition } = subject;
-  const longestRuns: number[] = [];
-  while (partition.table.size > 100) {
-    partition.sweep(SESSION, perCall * (SWEEP_FORGET_COST + 1));
-    longestRuns.push(longestRun(partition.table));
-  }
-  expect(Math.max(...longestRuns)).toBeLessThan(500);
-  expect(subject.counts()).toEqual({ [CA_CELL]: 100 });
-});
+test.each([200, 20])(
+  "Partition.sweep() keeps searches short while a whole crowd is forgotten, %i a call",
+  (perCall) => {
+    const subject = new NumberedPartition();
+    for (let player = 0; player < 5000; player++)
+      subject.report(player, CA_CELL, NO_SEQ, player % 50 === 0 ? SESSION : 0);
+    const { partition } = subject;
+    const longestRuns: number[] = [];
+    while (partition.table.size > 100) {
+      partition.sweep(SESSION, perCall * (SWEEP_FORGET_COST + 1));
+      longestRuns.push(longestRun(partition.table));
+    }
+    expect(Math.max(...longestRuns)).toBeLessThan(500);
+    expect(subject.counts()).toEqual({ [CA_CELL]: 100 });
+  },
+);
 test("Partition.sweep() forgets many at once: what changed is noted, rows are placed anew, the pass is complete", () => {
   const subject = new NumberedPartition();
   for (let player = 0; player < 1000; player++) subject.report(player, CA_CELL + (player & 1), NO_SEQ, player % 4);

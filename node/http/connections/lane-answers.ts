@@ -91,6 +91,7 @@ class LaneReply implements Reply {
   }
 
   send(body?: string): void {
+    if (this.isSettled) return; // a call that failed behind its answer
     this.body = body;
     this.isSettled = true;
     this.answers.settled(this.length);

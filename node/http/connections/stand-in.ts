@@ -32,8 +32,11 @@ let idle: Set<StandIn> | undefined;
  */
 export function idleStandIns(closeIdle: () => void): ReadonlySet<StandIn> {
   const found = (idle = new Set<StandIn>());
-  closeIdle();
-  idle = undefined;
+  try {
+    closeIdle();
+  } finally {
+    idle = undefined;
+  }
   return found;
 }
 

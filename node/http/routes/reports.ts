@@ -8,17 +8,10 @@ import { BATCH_BYTES_MAX, readBatch } from "../report-reader.ts";
 import { bodyParserOf, codingOf } from "../body.ts";
 import type { Reports, ReportsOutcome } from "../../entry.ts";
 import { Answers, type Context, routeLabel, validatorCompiler } from "../http.ts";
-import { BatchBody, BatchBodyShown, Check, checkedId, ReportRow, SHOWN_MAX } from "../../values.ts";
+import { BatchBody, BatchBodyShown, Check, checkedId, ReportRow } from "../../values.ts";
 import { REFUSALS } from "./profiles.ts";
 
 const REPORTS_ROUTE = "/v1/reports";
-
-/**
- * Rows whose refusals show what came as any refusal does; those after them show its beginning. So an answer is no longer than
- * a body may be, whatever is wrong with every row.
- */
-const REJECTED_IN_FULL = 100;
-const BEGINNING_SHOWN = 8;
 
 interface Rejection {
   readonly index: number;
@@ -92,8 +85,9 @@ class Batch {
     const { modes, modeOf } = this.reports;
     for (const { index, reason } of refused) {
       const { status, message } = REFUSALS[reason];
-      const mode = (modes[modeOf[index] as number] as string).slice(0, shownMaxOf(this.rejected.length));
-      this.rejected.push(rejection(this.indexes?.[index] ?? index, status, message(mode)));
+      this.rejected.push(
+        rejection(this.indexes?.[index] ?? index, status, message(modes[modeOf[index] as number] as string)),
+      );
     }
     return this.rejected.sort((one, other) => one.index - other.index);
   }
@@ -108,7 +102,7 @@ function checkedBatch(rows: readonly unknown[]): Batch {
   let count = 0;
   for (const [index, row] of rows.entries()) {
     if (!rowCheck.accepts(row)) {
-      rejected.push(rejection(index, 400, rowCheck.explain(row, row, shownMaxOf(rejected.length))));
+      rejected.push(rejection(index, 400, rowCheck.explain(row)));
       continue;
     }
     ids.set(checkedId, 4 * count);
@@ -119,11 +113,6 @@ function checkedBatch(rows: readonly unknown[]): Batch {
     count++;
   }
   return new Batch({ count, ids, regions, modes, modeOf, seqs }, rejected, indexes);
-}
-
-/** @param before rows that were refused before */
-function shownMaxOf(before: number): number {
-  return before < REJECTED_IN_FULL ? SHOWN_MAX : BEGINNING_SHOWN;
 }
 
 function rejection(index: number, status: number, message: string): Rejection {
