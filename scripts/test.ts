@@ -3,7 +3,7 @@
  * What a passing check prints is left out; the tests show their own progress.
  */
 import { spawn, type ChildProcess } from "node:child_process";
-import { mkdirSync, readFileSync, rmSync } from "node:fs";
+import { mkdirSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { delimiter, dirname, join, relative } from "node:path";
 import type { Readable } from "node:stream";
 import { answersUnseen, SEEN_FILE } from "./answers-seen.ts";
@@ -20,22 +20,36 @@ const CHECKS: readonly (readonly [name: string, ...command: [string, ...string[]
   ["description", "node", "scripts/check-description.ts"],
 ];
 /**
- * Tests of whole services mostly wait: for leases to end, for processes to start. The others mostly compute. So both run side
- * by side. Those that compute get what the others leave of the cores: they do not measure how soon something happens.
+ * Tests of whole services often wait: for leases to end, for processes to start. Those of parts compute. So both run side by
+ * side, the latter with what the former leave of the cores, as they do not measure how soon something happens. The
+ * simulation needs all cores, and comes behind them.
  */
-const STREAMS: readonly Stream[] = [
-  { name: "waiting", project: "e2e", niceness: 0 },
-  { name: "computing", project: "!e2e", niceness: 10 },
+const STAGES: readonly (readonly Stream[])[] = [
+  [
+    { name: "services", kinds: ["e2e"], niceness: 0 },
+    { name: "parts", kinds: ["unit", "property", "contract"], niceness: 10 },
+  ],
+  [{ name: "simulation", kinds: ["simulation"], niceness: 0 }],
 ];
+/** What lies in test/ beside the kinds. */
+const NO_KINDS = ["data", "support", "README.md"];
 const SKIPPED_SHOWN_MAX = 20;
 const SLOWEST_SHOWN = 10;
 
 interface Stream {
   readonly name: string;
-  /** As vitest is told: one kind of tests, or all but one. */
-  readonly project: string;
+  /** Folders in test/. */
+  readonly kinds: readonly string[];
   /** 0: as anybody; 19: only what all others leave. */
   readonly niceness: number;
+}
+
+interface Ended {
+  readonly name: string;
+  readonly isOk: boolean;
+  readonly report: TestReport | undefined;
+  /** How long it took, as text. */
+  readonly took: string;
 }
 
 /** The part of vitest's JSON report that is read here. */
@@ -76,20 +90,24 @@ for (const [index, [name, ...command]] of CHECKS.entries()) {
 process.exit((await runTests()) ? 0 : 1);
 
 async function runTests(): Promise<boolean> {
+  const known = new Set([...NO_KINDS, ...STAGES.flat().flatMap(({ kinds }) => kinds)]);
+  const forgotten = readdirSync(join(root, "test")).filter((name) => !known.has(name));
+  if (forgotten.length > 0) throw new Error(`no stream runs the tests in test/${forgotten.join(", test/")}`);
   const startedMs = performance.now();
   mkdirSync(join(root, "reports"), { recursive: true });
   rmSync(SEEN_FILE, { force: true });
-  const ended = await Promise.all(STREAMS.map(runStream));
+  const ended: Ended[] = [];
+  for (const stage of STAGES) ended.push(...(await Promise.all(stage.map(runStream))));
   const isOk = ended.every((stream) => stream.isOk);
   console.log(
     isOk ? `tests            ok ${seconds(startedMs).padStart(8)}` : `──── tests: FAILED after ${seconds(startedMs)}`,
   );
   for (const { name, report } of ended)
-    if (report === undefined) console.log(`vitest left no report of the tests that are ${name}: it could not run them`);
+    if (report === undefined) console.log(`vitest left no report of the tests of ${name}: it could not run them`);
   const reports = ended.flatMap(({ report }) => report ?? []);
-  if (reports.length < STREAMS.length) return false;
+  if (reports.length < ended.length) return false;
   const report = reports.reduce(added);
-  console.log(`side by side     ${ended.map(({ name, took }) => `${name} ${took}`).join(", ")}`);
+  console.log(`by stream        ${ended.map(({ name, took }) => `${name} ${took}`).join(", ")}`);
   for (const line of timesOf(report)) console.log(line);
   const skipped = report.testResults.flatMap((file) =>
     file.assertionResults
@@ -110,12 +128,13 @@ async function runTests(): Promise<boolean> {
   return isOk && failed === 0 && areAllAnswersSeen(skipped.length);
 }
 
-async function runStream({ name, project, niceness }: Stream) {
+async function runStream({ name, kinds, niceness }: Stream): Promise<Ended> {
   const startedMs = performance.now();
   const file = `reports/tests-${name}.json`;
   rmSync(join(root, file), { force: true });
   const reporters = ["--reporter=default", "--reporter=json", `--outputFile.json=${file}`];
-  const command = ["nice", "-n", `${niceness}`, "vitest", "run", `--project=${project}`, ...reporters] as const;
+  const projects = kinds.map((kind) => `--project=${kind}`);
+  const command = ["nice", "-n", `${niceness}`, "vitest", "run", ...projects, ...reporters] as const;
   const { isOk } = await run(command, "shown");
   let report: TestReport | undefined;
   try {

@@ -67,8 +67,8 @@ export const MOVING_FAULTS: Readonly<Record<string, PlantedFault>> = {
   "an expired row is not told": fault(
     "R13",
     "engine/partition.ts",
-    "if (this.changed !== undefined) this.noteChange(base);\n    this.table.remove(base);",
-    "this.table.remove(base);",
+    "if (this.changed !== undefined) this.noteChange(base);\n    this.isTouched = true;\n  }\n\n  /** Forgets who",
+    "this.isTouched = true;\n  }\n\n  /** Forgets who",
     "players who fall silent while their partition is copied",
   ),
   "a renewed row is not told": fault(
