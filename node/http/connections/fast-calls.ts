@@ -10,7 +10,7 @@ import { readReport, type Report, REPORT_BYTES_MAX } from "../report-reader.ts";
 import type { Reply } from "../http.ts";
 import type { PopularModesCall } from "../routes/regions.ts";
 import { type ProfileCalls, reportOf } from "../routes/profiles.ts";
-import type { Head, Span } from "./head.ts";
+import { type Head, isThere, type Span } from "./head.ts";
 
 export interface Calls {
   readonly profiles: ProfileCalls;
@@ -51,7 +51,7 @@ export class FastCalls {
    * @returns undefined where it is not one of the three in their plain form
    */
   match(head: Head, bytes: Buffer): FastCall | undefined {
-    if (head.value("content-encoding") !== undefined || head.value("origin") !== undefined) return undefined;
+    if (isThere(head.contentEncoding) || isThere(head.origin)) return undefined;
     switch (head.method) {
       case "POST":
         return this.report(head, bytes);
@@ -68,20 +68,20 @@ export class FastCalls {
     const { bodyLength = 0, end } = head;
     const profileId = profileIdIn(head.target, bytes, GAMEMODE);
     if (profileId === undefined || bodyLength === 0 || bodyLength > REPORT_BYTES_MAX) return undefined;
-    if (!isJsonType(head.value("content-type"), bytes)) return undefined;
+    if (!isJsonType(head.contentType, bytes)) return undefined;
     const report =
       readReport(bytes, end, end + bodyLength) ?? parseReport(bytes.toString("latin1", end, end + bodyLength));
     return report === undefined ? undefined : (reply) => this.calls.profiles.report(profileId, report, reply);
   }
 
   private heartbeat(head: Head, bytes: Buffer): FastCall | undefined {
-    if ((head.bodyLength ?? 0) > 0 || head.value("content-type") !== undefined) return undefined;
+    if ((head.bodyLength ?? 0) > 0 || isThere(head.contentType)) return undefined;
     const profileId = profileIdIn(head.target, bytes, HEARTBEAT);
     return profileId === undefined ? undefined : (reply) => this.calls.profiles.renew(profileId, reply);
   }
 
   private popular(head: Head, bytes: Buffer): FastCall | undefined {
-    if ((head.bodyLength ?? 0) > 0 || head.value("cache-control") !== undefined) return undefined;
+    if ((head.bodyLength ?? 0) > 0 || isThere(head.cacheControl)) return undefined;
     const { from, to } = head.target;
     const code = from + REGIONS.length;
     const rest = code + REGION_LENGTH;
@@ -89,8 +89,8 @@ export class FastCalls {
     const region = regionOf(bytes.toString("latin1", code, rest));
     const top = topIn(bytes, rest + GAMEMODE.length, to);
     if (region < 0 || top === undefined) return undefined;
-    const tag = head.value("if-none-match");
-    const known = tag && bytes.toString("latin1", tag.from, tag.to);
+    const tag = head.ifNoneMatch;
+    const known = isThere(tag) ? bytes.toString("latin1", tag.from, tag.to) : undefined;
     return (reply) => this.calls.popularModes.answer(region, top, known, false, reply);
   }
 }
@@ -104,9 +104,9 @@ function profileIdIn({ from, to }: Span, bytes: Buffer, ending: Buffer): string 
   return parseProfileId(text, id) ? text : undefined;
 }
 
-function isJsonType(type: Span | undefined, bytes: Buffer): boolean {
-  if (type === undefined) return false;
+function isJsonType(type: Span, bytes: Buffer): boolean {
   const { from, to } = type;
+  if (!isThere(type)) return false;
   if (to - from === JSON_TYPE.length && isAt(bytes, from, to, JSON_TYPE)) return true;
   return JSON_TYPES.includes(bytes.toString("latin1", from, to).toLowerCase());
 }

@@ -8,10 +8,18 @@
  */
 export type Reading = "whole" | "partial" | "foreign";
 
-/** Where something stands in the bytes: `from` inclusive, `to` exclusive. */
+/** Where something stands in the bytes: `from` inclusive, `to` exclusive; see `isThere`. */
 export interface Span {
   from: number;
   to: number;
+}
+
+/** A value that is not there begins where no value can: the method stands there. */
+const ABSENT = 0;
+const absent = (): Span => ({ from: ABSENT, to: ABSENT });
+
+export function isThere({ from }: Span): boolean {
+  return from !== ABSENT;
 }
 
 export const HEAD_BYTES_MAX = 4096;
@@ -38,10 +46,6 @@ const VERSION = Buffer.from("HTTP/1.1\r\n", "latin1");
 /** A header says how the request is framed, or what becomes of the connection. These are left to Node's parser. */
 const FOREIGN_HEADERS = ["te", "expect", "trailer", "upgrade", "transfer-encoding", "proxy-connection"];
 
-/** Headers of which the caller wants to know; each stands at most once in a plain head. */
-const NOTED = ["content-type", "if-none-match", "cache-control", "content-encoding", "origin"] as const;
-export type Noted = (typeof NOTED)[number];
-
 /** @returns false where the header makes the request foreign */
 type Rule = (head: Head, bytes: Buffer, from: number, to: number) => boolean;
 
@@ -52,8 +56,6 @@ interface NamedRule {
 
 /** What to do with a header, by its name's length; most names have nobody's length, and are not even compared. */
 const RULES: NamedRule[][] = [];
-/** Where a value begins that is not there: the method stands at the first byte. */
-const ABSENT = 0;
 
 export class Head {
   method: Method = "GET";
@@ -63,19 +65,12 @@ export class Head {
   /** Content-Length; undefined where there is none. */
   bodyLength: number | undefined;
   private hosts = 0;
-  private readonly noted: Readonly<Record<Noted, Span>> = {
-    "content-type": { from: ABSENT, to: ABSENT },
-    "if-none-match": { from: ABSENT, to: ABSENT },
-    "cache-control": { from: ABSENT, to: ABSENT },
-    "content-encoding": { from: ABSENT, to: ABSENT },
-    origin: { from: ABSENT, to: ABSENT },
-  };
-
-  /** Where a header's value stands, until the next head is read; undefined where there is none. */
-  value(name: Noted): Span | undefined {
-    const value = this.noted[name];
-    return value.from === ABSENT ? undefined : value;
-  }
+  /** Where the values of these headers stand; each header stands at most once in a plain head. */
+  readonly contentType = absent();
+  readonly contentEncoding = absent();
+  readonly cacheControl = absent();
+  readonly ifNoneMatch = absent();
+  readonly origin = absent();
 
   /**
    * Reads a head; its fields are as it says where that is whole.
@@ -84,7 +79,11 @@ export class Head {
   read(bytes: Buffer, from: number): Reading {
     this.bodyLength = undefined;
     this.hosts = 0;
-    for (const name of NOTED) this.noted[name].from = ABSENT;
+    this.contentType.from = ABSENT;
+    this.contentEncoding.from = ABSENT;
+    this.cacheControl.from = ABSENT;
+    this.ifNoneMatch.from = ABSENT;
+    this.origin.from = ABSENT;
     const limit = from + HEAD_BYTES_MAX;
     const end = Math.min(bytes.length, limit);
     const reading = this.readLines(bytes, from, end);
@@ -172,14 +171,6 @@ export class Head {
     this.bodyLength = length;
     return true;
   }
-
-  noteValue(name: Noted, from: number, to: number): boolean {
-    const value = this.noted[name];
-    if (value.from !== ABSENT) return false;
-    value.from = from;
-    value.to = to;
-    return true;
-  }
 }
 
 const RULES_BY_NAME: readonly (readonly [string, Rule])[] = [
@@ -187,7 +178,11 @@ const RULES_BY_NAME: readonly (readonly [string, Rule])[] = [
   ["content-length", (head, bytes, from, to) => head.noteLength(bytes, from, to)],
   ["connection", (_head, bytes, from, to) => to - from === KEEP_ALIVE.length && isSameWord(bytes, from, KEEP_ALIVE)],
   ...FOREIGN_HEADERS.map((foreign): [string, Rule] => [foreign, () => false]),
-  ...NOTED.map((noted): [string, Rule] => [noted, (head, _bytes, from, to) => head.noteValue(noted, from, to)]),
+  ["content-type", ({ contentType }, _bytes, from, to) => noteOnce(contentType, from, to)],
+  ["content-encoding", ({ contentEncoding }, _bytes, from, to) => noteOnce(contentEncoding, from, to)],
+  ["cache-control", ({ cacheControl }, _bytes, from, to) => noteOnce(cacheControl, from, to)],
+  ["if-none-match", ({ ifNoneMatch }, _bytes, from, to) => noteOnce(ifNoneMatch, from, to)],
+  ["origin", ({ origin }, _bytes, from, to) => noteOnce(origin, from, to)],
 ];
 const NAME_LENGTH_MAX = Math.max(...RULES_BY_NAME.map(([name]) => name.length));
 for (let length = 0; length <= NAME_LENGTH_MAX; length++)
@@ -197,6 +192,14 @@ for (let length = 0; length <= NAME_LENGTH_MAX; length++)
       rule,
     })),
   );
+
+/** @returns false where it was noted already */
+function noteOnce(value: Span, from: number, to: number): boolean {
+  if (isThere(value)) return false;
+  value.from = from;
+  value.to = to;
+  return true;
+}
 
 function ruleOf(bytes: Buffer, from: number, to: number): Rule | undefined {
   if (to - from > NAME_LENGTH_MAX) return undefined;
