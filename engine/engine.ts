@@ -108,12 +108,12 @@ export class Engine {
   }
 
   /**
-   * The number of a mode that a client named, known or new.
-   * @returns -1 where it is not known and there is no room for another: see MODES_MAX
+   * The number of a mode that a client named, known or new. While `modes.isCrowded` it may be used only at once.
+   * @returns -1 where nobody is in it and there is no room for another: see MODES_MAX
    */
   admitMode(name: string): number {
     const known = this.modes.peek(name);
-    return known >= 0 ? known : this.modeNumbers.admit(name, this.time.tenths);
+    return known >= 0 && !this.modes.isCrowded ? known : this.modeNumbers.admit(name, this.time.tenths);
   }
 
   /** R28: whether somebody is in a mode of this name, in any partition that is here or on its way. */

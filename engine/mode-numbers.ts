@@ -40,11 +40,13 @@ export class ModeNumbers {
   }
 
   /**
-   * A number for a mode that has none.
-   * @returns -1 where there is no room for another: see MODES_MAX
+   * A number for a mode that has none, or that is one of more than MODES_MAX.
+   * @returns -1 where nobody is in it and there is no room for another: see MODES_MAX
    */
   admit(name: string, now: number): number {
     if (this.modes.count >= (this.areAgreed ? RESERVED_MODE : MODES_MAX)) this.forgetUnused(now);
+    const known = this.modes.peek(name);
+    if (known >= 0) return this.mayEnter(known) ? known : -1;
     return this.hasRoom() ? this.modes.intern(name) : -1;
   }
 
@@ -58,6 +60,13 @@ export class ModeNumbers {
     const { count } = this.modes;
     if (this.areAgreed || !(sums instanceof Boards)) return count < RESERVED_MODE;
     return count < MODES_MAX || (count < NAMES_MAX && sums.modesInUse < MODES_MAX);
+  }
+
+  /** Names that wait for the log may be three times as many as the modes that players may be in. */
+  private mayEnter(mode: number): boolean {
+    const { sums } = this.uses;
+    if (this.areAgreed || !(sums instanceof Boards) || !this.modes.isCrowded) return true;
+    return !sums.isModeEmpty(mode) || sums.modesInUse < MODES_MAX;
   }
 
   /**

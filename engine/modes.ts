@@ -48,6 +48,11 @@ export class Modes {
     return this.numbers.size;
   }
 
+  /** More are known than players may be in, so one that is known and empty may have to stay so: see `Engine.admitMode`. */
+  get isCrowded(): boolean {
+    return this.numbers.size > MODES_MAX;
+  }
+
   /** The number of a known mode, or -1. */
   peek(name: string): number {
     return this.numbers.get(name) ?? -1;

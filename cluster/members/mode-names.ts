@@ -123,6 +123,11 @@ export class ModeNames {
     return this.admitted.has(name);
   }
 
+  /** Whether it is among the names that are agreed, marked or not. */
+  isAgreed(name: string): boolean {
+    return this.admitted.has(name) || this.marked.has(name);
+  }
+
   /**
    * Asks for names, known ones too.
    * @returns those for which there is no room
@@ -250,10 +255,6 @@ export class ModeNames {
       this.settledRevision = oldest.revision;
       this.learned.shift();
     }
-  }
-
-  private isAgreed(name: string): boolean {
-    return this.admitted.has(name) || this.marked.has(name);
   }
 
   private learn({ revision, isFullList, added, gone, marked }: ModeNamesAnswer, generation: number): void {

@@ -10,6 +10,8 @@ import { NamesBrought } from "./names-brought.ts";
 export interface ModeGatePorts {
   readonly names: {
     isAdmitted(name: string): boolean;
+    /** Also one that may go, so that it is to be asked for. */
+    isAgreed(name: string): boolean;
     /** Those for which there is no room; rejects where nobody knows. */
     admit(names: readonly string[]): Promise<ReadonlySet<string>>;
   };
@@ -42,6 +44,7 @@ type Verdict = "admitted" | "refused" | "unknown";
 const ROWS_MAX = 8192;
 /** Names asked for in one call, so that the script stays short. */
 const ASKED_MAX = 256;
+const NONE: ReadonlySet<string> = new Set();
 
 export class ModeGate {
   readonly figures: ModeGateFigures = {
@@ -99,36 +102,41 @@ export class ModeGate {
 
   private async ask(): Promise<void> {
     const names = this.namesToAsk();
-    let verdictOf = (): Verdict => "unknown";
-    let refused: ReadonlySet<string> = new Set();
-    if (names.size > 0) {
-      this.figures.asked++;
-      try {
-        refused = await this.ports.names.admit([...names]);
-        verdictOf = () => "admitted";
-      } catch {
-        // Who asked has told why.
-      }
-    }
+    const refused = names.size > 0 ? await this.refusedOf([...names.keys()]) : NONE;
     this.isAsking = false;
+    const verdictOf = (name: string): Verdict => {
+      if (refused === undefined) return "unknown";
+      return refused.has(name) ? "refused" : "admitted";
+    };
+    for (const [name, player] of names)
+      if (player !== undefined && verdictOf(name) !== "admitted") this.brought.takeBack(player);
     for (const [partition, queue] of this.queues)
-      this.advance(partition, queue, (name) => {
-        if (!names.has(name)) return undefined;
-        return refused.has(name) ? "refused" : verdictOf();
-      });
+      this.advance(partition, queue, (name) => (names.has(name) ? verdictOf(name) : undefined));
     if (this.queues.size > 0) this.plan();
   }
 
-  private namesToAsk(): Set<string> {
-    const names = new Set<string>();
+  /** Names for which there is no room; `undefined` where nobody knows. */
+  private async refusedOf(names: readonly string[]): Promise<ReadonlySet<string> | undefined> {
+    this.figures.asked++;
+    try {
+      return await this.ports.names.admit(names);
+    } catch {
+      return undefined; // who asked has told why
+    }
+  }
+
+  /** Each with the player who brings it; `undefined`: it is agreed already. */
+  private namesToAsk(): Map<string, number | undefined> {
+    const names = new Map<string, number | undefined>();
     const nowMs = this.ports.nowMs();
     for (const queue of this.queues.values())
       for (const waiting of queue) {
         if (names.size === ASKED_MAX) return names;
         const { row, isTooMuch } = waiting;
         if (isTooMuch || !this.mustAsk(row) || names.has(row.mode)) continue;
-        waiting.isTooMuch = !this.brought.add(row.hash, nowMs);
-        if (!waiting.isTooMuch) names.add(row.mode);
+        const isNew = !this.ports.names.isAgreed(row.mode);
+        waiting.isTooMuch = isNew && !this.brought.add(row.hash, nowMs);
+        if (!waiting.isTooMuch) names.set(row.mode, isNew ? row.hash : undefined);
       }
     return names;
   }

@@ -40,6 +40,13 @@ export interface CarriedRow {
  */
 export type QueueState = "idle" | "ready" | "applying" | "under way" | "returning" | "pausing";
 
+/** R13, R18: who most likely has the partition, other than its owner. */
+export interface Hint {
+  readonly holder: string;
+  /** `undefined`: another node said so. Else it only follows from the view of before, and is worth nothing from then on. */
+  readonly guessedUntilMs: number | undefined;
+}
+
 /** Why a row came back. `unheard`: it did not arrive. */
 export type Return = Elsewhere | Lost | OutOfDate | { readonly kind: "unheard" };
 
@@ -62,8 +69,7 @@ export class PartitionQueue {
   /** Of those in flight, rows in a batch without an answer. */
   private sent = 0;
   private pausedUntilMs = 0;
-  /** R13, R18: who has the partition, as another node said, or as the view of before did. */
-  private heldBy: string | undefined;
+  private known: Hint | undefined;
   /** Refusals in a row: after a few the queue pauses between them. */
   private refusals = 0;
   /** Whether a newer view came since the first of those in flight left. */
@@ -81,8 +87,8 @@ export class PartitionQueue {
     return this.node;
   }
 
-  get hint(): string | undefined {
-    return this.heldBy;
+  get hint(): Hint | undefined {
+    return this.known;
   }
 
   /** Whether a row may be applied at this node itself at once, behind those that are in flight here. */
@@ -209,10 +215,10 @@ export class PartitionQueue {
 
   /**
    * A newer view is known: hints are forgotten, and what waits may go elsewhere.
-   * @param holder who most likely has the partition, where that is not its owner
+   * @param hint a guess by the view of before
    */
-  onView(holder: string | undefined): void {
-    this.heldBy = holder;
+  onView(hint: Hint | undefined): void {
+    this.known = hint;
     this.refusals = 0;
     this.isViewNewer = true;
     if (this.current === "ready") this.unready();
@@ -242,13 +248,13 @@ export class PartitionQueue {
     this.reason = undefined;
     if (reason === undefined || reason.kind === "out of date" || reason.kind === "unheard") {
       this.refusals = 0;
-      if (reason?.kind === "unheard" && this.heldBy === this.node) this.heldBy = undefined;
+      if (reason?.kind === "unheard" && this.known?.holder === this.node) this.known = undefined;
       return 0;
     }
     // No sign that views differ.
     if (reason.kind === "elsewhere" && reason.reason === "loading") return LOADING_PAUSE_MS;
     this.refusals++;
-    this.heldBy = reason.kind === "elsewhere" && reason.reason === "held by" ? reason.holder : undefined;
+    this.known = hintIn(reason);
     const isSameAgain = targetOf(this) === this.node && !this.isViewNewer;
     return isSameAgain || this.refusals > REFUSALS_AT_ONCE ? REFUSED_PAUSE_MS : 0;
   }
@@ -277,4 +283,9 @@ export class PartitionQueue {
     this.returned = [];
     this.oldestReturned = Infinity;
   }
+}
+
+function hintIn(reason: Return): Hint | undefined {
+  if (reason.kind !== "elsewhere" || reason.reason !== "held by" || reason.holder === undefined) return undefined;
+  return { holder: reason.holder, guessedUntilMs: undefined };
 }

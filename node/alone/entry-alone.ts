@@ -193,11 +193,14 @@ class Batch {
 
   private modeNumber(mode: number): number {
     const { modeNumbers, presences, reports } = this;
-    const { removals } = presences.engine.modes;
+    const { engine } = presences;
+    const { removals, isCrowded } = engine.modes;
+    const name = reports.modes[mode] as string;
+    if (isCrowded) return engine.admitMode(name); // whether it may be used changes with every row
     if (removals !== this.removals) modeNumbers.fill(NOT_ASKED); // another name may have the number of one of them
     this.removals = removals;
     let number = modeNumbers[mode] as number;
-    if (number === NOT_ASKED) modeNumbers[mode] = number = presences.engine.admitMode(reports.modes[mode] as string);
+    if (number === NOT_ASKED) modeNumbers[mode] = number = engine.admitMode(name);
     return number;
   }
 

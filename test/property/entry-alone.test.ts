@@ -31,15 +31,20 @@ const anyReport: fc.Arbitrary<Report> = fc.record({
 /** Longer ones than what is warmed at once. */
 const anyBatch = fc.array(anyReport, { maxLength: 150 });
 
-/** An entry over an engine in which so many modes are in use. */
-function entryWith(modesUsed: number): EntryAlone {
-  const presences = new Presences(new Engine(OPTIONS, START_MS), undefined);
-  const entry = new EntryAlone(presences, 1);
-  for (let mode = 0; mode < modesUsed; mode++) {
-    const request = { operation: "report", id: playerId(1000 + mode), region: CA, mode: `used${mode}`, seq: NO_SEQ };
-    entry.submit(request as Parameters<EntryAlone["submit"]>[0], () => undefined);
-  }
-  return entry;
+/**
+ * An entry over an engine in which so many modes are in use.
+ * @param areKnown whether those of the batches have names already, which wait for the log, although nobody is in them
+ */
+function entryWith(modesUsed: number, areKnown: boolean): [EntryAlone, Engine] {
+  const engine = new Engine(OPTIONS, START_MS);
+  const entry = new EntryAlone(new Presences(engine, undefined), 1);
+  const report = (player: number, mode: string): void => {
+    const request = { operation: "report", id: playerId(player), region: CA, mode, seq: NO_SEQ } as const;
+    entry.submit(request, () => undefined);
+  };
+  if (areKnown) for (const mode of [...MODES, "used0"]) report(1000, mode);
+  for (let mode = 0; mode < modesUsed; mode++) report(1000 + mode, `used${mode}`);
+  return [entry, engine];
 }
 
 /** @param isEachNamed whether each row brings the name of its mode, as the schema's way does */
@@ -88,8 +93,10 @@ test("EntryAlone.submitAll() does what submit() does row by row, also where ther
       fc.array(anyBatch, { minLength: 1, maxLength: 4 }),
       fc.constantFrom(0, MODES_MAX - 2, MODES_MAX),
       fc.boolean(),
-      (batches, modesUsed, isEachNamed) => {
-        const [entry, model] = [entryWith(modesUsed), entryWith(modesUsed)];
+      fc.boolean(),
+      (batches, modesUsed, isEachNamed, areKnown) => {
+        const [entry, engine] = entryWith(modesUsed, areKnown);
+        const [model] = entryWith(modesUsed, areKnown);
         for (const batch of batches) {
           const columns = columnsOf(batch, isEachNamed);
           const outcomes: ReportsOutcome[] = [];
@@ -98,10 +105,21 @@ test("EntryAlone.submitAll() does what submit() does row by row, also where ther
         }
         for (let player = 0; player < PLAYERS; player++) expect(placeOf(entry, player)).toEqual(placeOf(model, player));
         expect(entry.overview()).toEqual(model.overview());
+        expect(engine.boards.modesInUse).toBeLessThanOrEqual(MODES_MAX);
       },
     ),
     { numRuns: 60 },
   );
+});
+test("EntryAlone.submitAll() lets players be in 1024 modes at the most, also where one goes through known ones before", () => {
+  const [entry, engine] = entryWith(MODES_MAX - 2, true);
+  const reports = [0, 1, 2, 3].map((mode) => ({ player: 0, region: CA, mode, seq: NO_SEQ }));
+  const others = [0, 1, 2].map((mode) => ({ player: 1 + mode, region: CA, mode, seq: NO_SEQ }));
+  const outcomes: ReportsOutcome[] = [];
+  entry.submitAll(columnsOf([...reports, ...others], false), (outcome) => void outcomes.push(outcome));
+  const refused = [5, 6].map((index) => ({ index, reason: "no room for the mode" }));
+  expect(outcomes).toEqual([{ changed: 5, renewed: 0, late: 0, remembered: 5, refused }]);
+  expect(engine.boards.modesInUse).toBe(MODES_MAX);
 });
 test("EntryAlone.submitAll() refuses all rows while too much waits for the store, and changes nothing", () => {
   const engine = new Engine(OPTIONS, START_MS);

@@ -65,6 +65,7 @@ const NODES = 4;
 const PARTITIONS = 16;
 const BUSY_PARTITIONS = 4;
 export const DEADLINE_MS = 600;
+const LEASE_MS = 450;
 const TICK_MS = 20;
 const FAULTS_END_MS = 2000;
 /** Rows submitted from then on find everything whole. */
@@ -247,10 +248,12 @@ export class ModelNode {
       me: () => incarnation,
       epoch: () => this.view.epoch,
       ownerOf: (partition: number) => this.view.owners[partition]?.incarnation,
+      isTaken: (partition: number) => itemAt(model.truths, partition).holder === this,
       isListed: (other: string) => this.view.listed.has(other),
       call: (to: string, body: Uint8Array, timeoutMs: number) => this.call(to, body, timeoutMs),
     };
-    this.forwarder = new Forwarder(ports, { partitions: PARTITIONS, deadlineMs: DEADLINE_MS, rowsMax, batchRowsMax });
+    const options = { partitions: PARTITIONS, deadlineMs: DEADLINE_MS, leaseMs: LEASE_MS, rowsMax, batchRowsMax };
+    this.forwarder = new Forwarder(ports, options);
   }
 
   get nowMs(): number {

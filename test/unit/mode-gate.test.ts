@@ -9,6 +9,7 @@ import { reportOf } from "../support/forwarding.ts";
 class Subject {
   now = 0;
   readonly known = new Set<string>();
+  readonly marked = new Set<string>();
   readonly calls: {
     readonly names: readonly string[];
     readonly answer: (refused?: readonly string[]) => Promise<void>;
@@ -21,6 +22,7 @@ class Subject {
   readonly gate = new ModeGate({
     names: {
       isAdmitted: (name) => this.known.has(name),
+      isAgreed: (name) => this.known.has(name) || this.marked.has(name),
       admit: (names) =>
         new Promise((resolve, reject) => {
           const settle = async (act: () => void): Promise<void> => {
@@ -214,4 +216,54 @@ test("R28 a player brings few names that nobody knows; another's pass, and those
   subject.submit(1, 1, "later");
   await subject.turn();
   expect(subject.calls[1]?.names).toEqual(["later"]);
+});
+test("R28 a player brings only names that find room: no attempt counts that nobody answered, or that was refused", async () => {
+  for (const end of ["away", "full"] as const) {
+    const subject = new Subject();
+    for (let attempt = 0; attempt < 20; attempt++) {
+      subject.submit(1, 1, "new");
+      await subject.turn();
+      if (end === "away") await itemAt(subject.failing, attempt)();
+      else await itemAt(subject.calls, attempt).answer(["new"]);
+      subject.now += 1000;
+    }
+    const refusal = end === "away" ? "1 mode not known" : "1 no room for the mode";
+    expect(subject.refusals, end).toEqual(Array.from({ length: 20 }, () => refusal));
+    subject.submit(1, 1, "new");
+    await subject.turn();
+    await itemAt(subject.calls, 20).answer();
+    expect(subject.forwarded, end).toEqual([1]);
+  }
+});
+test("R28 a name that is agreed and only marked is no new one, whoever brings it", async () => {
+  const subject = new Subject();
+  const names = Array.from({ length: 20 }, (_, mode) => `m${mode}`);
+  for (const name of names) {
+    subject.marked.add(name);
+    subject.submit(1, 1, name);
+  }
+  for (const name of names.slice(0, 17)) subject.submit(1, 1, `new ${name}`);
+  await subject.turn();
+  await itemAt(subject.calls, 0).answer();
+  expect(itemAt(subject.calls, 0).names).toEqual([...names, ...names.slice(0, 16).map((name) => `new ${name}`)]);
+  expect(subject.refusals).toEqual(["1 no room for the mode"]);
+});
+test("R28 where a player's names were refused, others may come in their place until 16 have found room", async () => {
+  const subject = new Subject();
+  const bring = async (count: number, what: string, isRoom: boolean): Promise<void> => {
+    const names = Array.from({ length: count }, (_, mode) => `${what}${mode}`);
+    for (const name of names) subject.submit(1, 1, name);
+    await subject.turn();
+    await subject.calls[subject.calls.length - 1]?.answer(isRoom ? [] : names);
+  };
+  await bring(10, "a", true);
+  await bring(6, "b", false);
+  await bring(7, "c", true);
+  expect(subject.forwarded).toHaveLength(16);
+  expect(subject.refusals).toHaveLength(7);
+  subject.now = 29_999;
+  subject.submit(1, 1, "d");
+  await subject.turn();
+  expect(subject.calls).toHaveLength(3);
+  expect(subject.refusals).toHaveLength(8);
 });

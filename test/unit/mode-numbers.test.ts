@@ -40,6 +40,23 @@ test("Engine.admitMode() knows no more than three times as many names, also whil
   subject.drain(subject.partitionOf(1));
   expect(subject.engine.admitMode("one-more"), "the log has them").toBeGreaterThanOrEqual(0);
 });
+test("Engine.admitMode() lets players be in 1024 modes at the most, also where it knows more", () => {
+  const subject = new NumberedEngine();
+  for (let mode = 0; mode < 3 * MODES_MAX; mode++) subject.report(1, CA, `m${mode}`);
+  for (let mode = 0; mode < MODES_MAX - 1; mode++) expect(subject.report(2 + mode, CA, `m${mode}`)).toBe("changed");
+  expect(subject.engine.boards.modesInUse).toBe(MODES_MAX);
+  expect(subject.engine.admitMode("m2000"), "nobody is in it").toBe(-1);
+  expect(subject.engine.admitMode("m5"), "somebody is in it").toBe(5);
+  subject.remove(7);
+  expect(subject.engine.admitMode("m2000"), "nobody is in m5 any more").toBe(2000);
+});
+test("Engine.admitMode() forgets names past 1024 as soon as it may, also where nobody brings a new one", () => {
+  const subject = new NumberedEngine();
+  for (let mode = 0; mode < 3 * MODES_MAX; mode++) subject.report(1, CA, `m${mode}`);
+  subject.drain(subject.partitionOf(1));
+  expect(subject.engine.admitMode("m3071")).toBe(3071);
+  expect(subject.engine.modes.count).toBe(1);
+});
 test("Engine.admitMode() forgets modes that nobody is in, when room is needed", () => {
   const subject = new NumberedEngine();
   subject.report(1, CA, "busy");
