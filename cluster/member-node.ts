@@ -17,6 +17,7 @@ import type { StoreReturn, StoreReturnEvent } from "./moves/store-return.ts";
 import type { TakeBack, TakeBackEvent } from "./moves/take-back.ts";
 import type { TakeOverEvent } from "./moves/take-over-steps.ts";
 import type { TakeOver } from "./moves/take-over.ts";
+import { Turns } from "./moves/turns.ts";
 import type { Peers } from "./peers/peers.ts";
 import type { PartitionIndex } from "./ports/record-store.ts";
 import type { ClusterKey, Run, SharedStore } from "./ports/shared-store.ts";
@@ -81,6 +82,7 @@ export class MemberNode {
   readonly presences: Presences;
   readonly health: StoreHealth;
   readonly notices: ServedNotices;
+  readonly turns: Turns;
   readonly readAhead: ReadAhead;
   readonly takeOver: TakeOver;
   readonly handOff: HandOff;
@@ -110,6 +112,7 @@ export class MemberNode {
     this.presences = new Presences(this.engine, this.recorder);
     this.health = make.makeHealth(this);
     this.notices = make.makeNotices(this);
+    this.turns = new Turns(ports);
     this.readAhead = make.makeReadAhead(this);
     this.takeOver = make.makeTakeOver(this, options.isRepair);
     this.handOff = make.makeHandOff(this);
@@ -174,6 +177,7 @@ export class MemberNode {
     this.placement = placementOf(view, key.partitions);
     this.peers.onView();
     const ownerBefore = (partition: PartitionIndex): string | undefined => before.partitionOwner(partition);
+    this.readAhead.onView();
     this.takeOver.onView(ownerBefore);
     this.raiser.onView();
     this.counts.onView(view, this.placement);

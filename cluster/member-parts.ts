@@ -190,7 +190,7 @@ export function makeNotices(node: MemberNode): ServedNotices {
 
 export function makeReadAhead(node: MemberNode): ReadAhead {
   const { partitions, leaseMs } = node.key;
-  return new ReadAhead(forMoves(node), { partitions, leaseMs });
+  return new ReadAhead({ ...forMoves(node), turns: node.turns }, { partitions, leaseMs });
 }
 
 export function makeTakeOver(node: MemberNode, isRepair: boolean): TakeOver {
@@ -200,6 +200,7 @@ export function makeTakeOver(node: MemberNode, isRepair: boolean): TakeOver {
     {
       ...forMoves(node),
       readAhead: node.readAhead,
+      turns: node.turns,
       call: callOn(node, "control"),
       mayPull: () => node.counts.knowsAllRegions || !membership.listing.isNew,
       takeBack: (partition) => node.takeBack.add(partition),

@@ -4,6 +4,7 @@
  */
 import type { DecodedRows } from "./codec.ts";
 import type { Engine } from "./engine.ts";
+import { invariant } from "./invariant.ts";
 import type { Partition } from "./partition.ts";
 import { CELL, type PresenceTable, SEEN, SEQ } from "./presence-table.ts";
 import { emptyProfileId } from "./profile-id.ts";
@@ -68,6 +69,7 @@ export class ApartTable {
   /** @param graceUntil R26, by this node's observed time */
   protected putInPlace(graceUntil: number): void {
     const { engine, partition, table } = this;
+    invariant(engine.apart.has(this), "a table that is put in place was not dropped: its modes keep their numbers");
     engine.clear(partition);
     const target = engine.partitions[partition] as Partition;
     target.fill(table);

@@ -81,6 +81,7 @@ export const SCENARIO_NAMES = [
   "a killed node is expelled in half a second and served by others soon after",
   "resets that lie expel nobody",
   "a record that is read ahead of a death, and written to before it",
+  "what is read ahead of a death goes to a newcomer first, which leaves",
   "of members that all fail to hear each other one is left, and the others come back",
   "a blip that heals costs nobody its place",
   "two of four that cannot hear each other keep their places",

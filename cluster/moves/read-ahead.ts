@@ -10,15 +10,16 @@ import type { Membership } from "../members/membership.ts";
 import { type Placement, placementOf } from "../members/placement.ts";
 import { isSameClaim, type PartitionIndex } from "../ports/record-store.ts";
 import type { FoundRecord, Run, Standing } from "../ports/shared-records.ts";
-import { isListed, isListedPeer } from "../ports/view.ts";
+import { isListed, isListedPeer, type View } from "../ports/view.ts";
 import { newestMsOf, type ReadRecord, readRecord, sizeOf } from "../records/recovery.ts";
 import type { RunGuard } from "../records/run-guard.ts";
+import type { Turns } from "./turns.ts";
 
 /** A record as it was read. */
 export interface RecordAhead {
   readonly standing: Standing;
   /** R15: under which it was read. */
-  readonly run: Run | undefined;
+  readonly run: Run;
   /** The table that it makes. */
   readonly copy: RecordCopy;
   /** When the newest of its rows were written, in milliseconds since 1970; -Infinity where it has none. */
@@ -32,7 +33,7 @@ export interface ReadAheadPorts {
   readonly guard: Pick<RunGuard, "read" | "runOf" | "tagOf" | "isOpenFor">;
   readonly placement: () => Placement;
   readonly decompress: (snapshot: Uint8Array) => Promise<Uint8Array>;
-  readonly atTurnEnd: (task: () => void) => void;
+  readonly turns: Turns;
   readonly nowMs: () => number;
   readonly wallMs: () => number;
 }
@@ -40,15 +41,13 @@ export interface ReadAheadPorts {
 export interface ReadAheadOptions {
   readonly partitions: number;
   readonly leaseMs: number;
-  /** Of all tables that are read ahead: what is beyond is loaded when it is claimed. */
+  /** Of all that is read ahead, tables and records that wait to become one: what is beyond is loaded when it is claimed. */
   readonly bytesMax?: number;
 }
 
 const BYTES_MAX = 64 * 1024 * 1024;
 /** Records of one call. */
 const READ_AT_ONCE_MAX = 16;
-/** So long tables are made in one turn of the event loop: this node goes on serving, and its renewals say who is dead. */
-const TURN_MS = 10;
 
 export class ReadAhead {
   private readonly ports: ReadAheadPorts;
@@ -61,13 +60,16 @@ export class ReadAhead {
   private readonly asked = new Set<PartitionIndex>();
   /** Tags with a call under way. */
   private readonly reading = new Set<number>();
+  /** Partitions that no view since has given to another than who held them and this node. */
+  private readonly untaken = new Set<PartitionIndex>();
+  private epoch: number;
   private bytes = 0;
-  private turnBeganMs = -Infinity;
 
   constructor(ports: ReadAheadPorts, options: ReadAheadOptions) {
     this.ports = ports;
     this.options = options;
     this.bytesMax = options.bytesMax ?? BYTES_MAX;
+    this.epoch = ports.membership.view.epoch;
   }
 
   /** What was read of a partition whose holder is listed no more. */
@@ -75,6 +77,30 @@ export class ReadAhead {
     const ahead = this.records.get(partition);
     const holder = ahead?.standing.claim?.incarnation;
     return holder === undefined || isListed(this.ports.membership.view, holder) ? undefined : ahead;
+  }
+
+  /**
+   * What stands of a partition whose holder is listed no more, as if the store were asked now: no other run and no view that is
+   * known or was left out can have brought another claim since.
+   */
+  standingOf(partition: PartitionIndex): Standing | undefined {
+    const { guard } = this.ports;
+    const ahead = this.of(partition);
+    const isSure = this.untaken.has(partition) && ahead?.run === guard.runOf(guard.tagOf(partition));
+    return isSure ? ahead?.standing : undefined;
+  }
+
+  /** Whoever owns a partition by a view may have claimed it: so may anybody by a view that this node has not seen. */
+  onView(): void {
+    const { membership, placement } = this.ports;
+    const { view, me } = membership;
+    const isNext = view.epoch === this.epoch + 1;
+    this.epoch = view.epoch;
+    for (const partition of this.untaken) {
+      const owner = placement().partitionOwner(partition);
+      const holder = this.records.get(partition)?.standing.claim?.incarnation;
+      if (!isNext || (owner !== me.incarnation && owner !== holder)) this.untaken.delete(partition);
+    }
   }
 
   /** A peer's port was found closed. */
@@ -109,6 +135,7 @@ export class ReadAhead {
     copy.drop();
     this.bytes -= copy.bytes;
     this.records.delete(partition);
+    this.untaken.delete(partition);
   }
 
   /** What this node will own, once those are expelled whose port was found closed, of what they own now. */
@@ -123,25 +150,32 @@ export class ReadAhead {
   }
 
   private async readTag(tag: number): Promise<void> {
-    const { guard, nowMs } = this.ports;
     if (this.reading.has(tag)) return;
     this.reading.add(tag);
-    for (let some = this.next(tag); some.length > 0; some = this.next(tag)) {
-      for (const partition of some) this.asked.add(partition);
-      const found = await guard.read(some).catch(() => []); // the store's faults are told by who writes to it
-      const run = guard.runOf(tag);
-      await this.turnEnd();
-      for (const [index, each] of found.entries()) {
-        await this.keep(some[index] as PartitionIndex, each, run);
-        if (nowMs() - this.turnBeganMs >= TURN_MS) await this.turnEnd();
-      }
+    try {
+      for (let some = this.next(tag); some.length > 0; some = this.next(tag)) if (!(await this.readSome(some))) break;
+    } finally {
+      this.reading.delete(tag);
     }
-    this.reading.delete(tag);
   }
 
-  private async turnEnd(): Promise<void> {
-    await new Promise<void>((resolve) => this.ports.atTurnEnd(resolve));
-    this.turnBeganMs = this.ports.nowMs();
+  /** @returns false where the store does not answer, or there is no more room */
+  private async readSome(partitions: readonly PartitionIndex[]): Promise<boolean> {
+    const { guard, membership, turns } = this.ports;
+    const { view } = membership;
+    for (const partition of partitions) this.asked.add(partition);
+    try {
+      const { run, found } = await guard.read(partitions);
+      for (const [index, each] of found.entries()) {
+        while (turns.isOver) await turns.next();
+        if (!(await this.keep(partitions[index] as PartitionIndex, each, run, view))) return false;
+      }
+      return true;
+    } catch {
+      // What is not read ahead is loaded when it is claimed, and whoever does that tells what is wrong.
+      for (const partition of partitions) if (!this.records.has(partition)) this.asked.delete(partition);
+      return false;
+    }
   }
 
   private next(tag: number): PartitionIndex[] {
@@ -152,20 +186,34 @@ export class ReadAhead {
     return this.expected().filter(isDue).slice(0, READ_AT_ONCE_MAX);
   }
 
-  private async keep(
-    partition: PartitionIndex,
-    { standing, record }: FoundRecord,
-    run: Run | undefined,
-  ): Promise<void> {
+  /** @param asked the view when the store was asked. @returns false where there is no room for it */
+  private async keep(partition: PartitionIndex, found: FoundRecord, run: Run, asked: View): Promise<boolean> {
+    const { decompress, turns, membership, placement } = this.ports;
+    const { standing, record } = found;
     const holder = standing.claim?.incarnation;
-    if (record === undefined || holder === undefined || !this.isAwaited(holder)) return;
-    const { messages, damage } = await readRecord(record, this.ports.decompress);
-    if (damage !== undefined || !this.isAwaited(holder)) return; // what is damaged is told when it is claimed
-    const copy = this.copyOf(partition, messages);
-    if (copy === undefined) return;
+    if (record === undefined || holder === undefined || !this.isAwaited(holder)) return true;
+    const storedBytes = sizeOf(record);
+    if (!this.hasRoom(storedBytes)) return false;
+    this.bytes += storedBytes;
+    const read = await readRecord(record, decompress);
+    while (turns.isOver) await turns.next();
+    this.bytes -= storedBytes;
+    if (read.damage !== undefined || !this.isAwaited(holder)) return true; // what is damaged is told when it is claimed
+    const copy = this.copyOf(partition, read.messages);
+    if (copy === undefined) return true;
     this.drop(partition);
-    this.records.set(partition, { standing, run, copy, newestMs: newestMsOf(messages), storedBytes: sizeOf(record) });
+    if (!this.hasRoom(copy.bytes)) {
+      copy.drop();
+      return false;
+    }
+    this.records.set(partition, { standing, run, copy, newestMs: newestMsOf(read.messages), storedBytes });
     this.bytes += copy.bytes;
+    if (asked === membership.view && placement().partitionOwner(partition) === holder) this.untaken.add(partition);
+    return true;
+  }
+
+  private hasRoom(bytes: number): boolean {
+    return this.bytes + bytes <= this.bytesMax;
   }
 
   /** Whether its port was found closed, and it is not expelled yet: after that its records are claimed with what they hold. */

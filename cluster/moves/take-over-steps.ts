@@ -13,13 +13,15 @@ import type { Holdings, Kept, Serving } from "./holdings.ts";
 import type { Pulled, Puller } from "./puller.ts";
 import { isAsRead, type ReadAhead, type RecordAhead } from "./read-ahead.ts";
 import type { Step } from "./take-over-plan.ts";
+import type { Turns } from "./turns.ts";
 
 export interface StepPorts extends FillingPorts {
   readonly recorder: Recorder;
   readonly holdings: Holdings;
   readonly membership: Membership;
   readonly guard: RunGuard;
-  readonly readAhead: Pick<ReadAhead, "of" | "drop">;
+  readonly readAhead: Pick<ReadAhead, "of" | "standingOf" | "drop">;
+  readonly turns: Turns;
   /** A UUID nobody used before. */
   readonly randomId: () => string;
   /** R15: the table that is here is newer than the record, or its claim was taken under a run that is over. */
@@ -49,7 +51,7 @@ export const RETRY_MS = 100;
 /** Pause before a record that cannot be read is tried again. */
 const UNREADABLE_RETRY_MS = 5000;
 
-/** Records of one step that are decompressed at the same time: each comes back in a turn of the event loop of its own. */
+/** Records of one step that are decompressed at the same time, in threads where they are large. */
 const READ_AT_ONCE_MAX = 4;
 
 /** How a partition is taken. */
@@ -154,10 +156,15 @@ export class TakeOverSteps {
     ];
     if (toLoad.length === 0) return;
     const answers = await this.claim(toLoad, claiming, true);
+    const { turns } = this.ports;
     const reads: Promise<ReadRecord>[] = [];
     for (const [index, item] of toLoad.entries()) {
-      for (const answer of answers.slice(reads.length, index + READ_AT_ONCE_MAX)) reads.push(this.filling.read(answer));
+      for (const answer of answers.slice(reads.length, index + READ_AT_ONCE_MAX)) {
+        while (turns.isOver) await turns.next(); // what is small is decompressed here
+        reads.push(this.filling.read(answer));
+      }
       const read = await (reads[index] as Promise<ReadRecord>);
+      while (turns.isOver) await turns.next();
       if (this.load(item, claiming, answers[index] as SharedClaimAnswer, read)) this.taken.push(claiming);
     }
   }
@@ -179,9 +186,11 @@ export class TakeOverSteps {
     if (items.length === 0) return [];
     const answers = await this.claim(items, claiming, false);
     const unmatched: Item[] = [];
+    const { turns } = this.ports;
     for (const [index, item] of items.entries()) {
       const answer = answers[index] as SharedClaimAnswer;
-      if (answer.kind === "refused") continue;
+      while (turns.isOver) await turns.next();
+      if (answer.kind === "refused" || !this.isStillTaken(item, claiming)) continue;
       const { partition, mustSettle } = item;
       if (this.adopt(item, claiming, answer.before)) this.taken.push(claiming);
       else unmatched.push({ partition, mustSettle, stood: answer.before });
@@ -222,6 +231,12 @@ export class TakeOverSteps {
     return !this.ports.membership.view.expelled.includes(claim.incarnation);
   }
 
+  /** R8, R12: whether neither this incarnation was expelled nor the key given up since it was claimed. */
+  private isStillTaken({ partition }: Item, { claim }: Claiming): boolean {
+    const { membership, holdings } = this.ports;
+    return membership.me.incarnation === claim.incarnation && holdings.get(partition).kind === "taking";
+  }
+
   private adopt(item: Item, claiming: Claiming, before: Standing): boolean {
     return item.ahead === undefined
       ? this.adoptTable(item, claiming, before)
@@ -229,9 +244,11 @@ export class TakeOverSteps {
   }
 
   private adoptRecord(item: Item, ahead: RecordAhead, claiming: Claiming, before: Standing): boolean {
-    const isSound = isAsRead(ahead, before, claiming.run);
+    const { readAhead } = this.ports;
+    // What was dropped while the claim was under way may have modes whose numbers are others' by now.
+    const isSound = readAhead.of(item.partition) === ahead && isAsRead(ahead, before, claiming.run);
     if (isSound) this.serveFilled(item, claiming, before, this.filling.fillAhead(ahead));
-    this.ports.readAhead.drop(item.partition);
+    readAhead.drop(item.partition);
     return isSound;
   }
 
@@ -250,7 +267,7 @@ export class TakeOverSteps {
   // Load, replay, serve.
 
   private load(item: Item, claiming: Claiming, answer: SharedClaimAnswer, read: ReadRecord): boolean {
-    if (answer.kind === "refused" || this.ports.membership.me.incarnation !== claiming.claim.incarnation) return false;
+    if (answer.kind === "refused" || !this.isStillTaken(item, claiming)) return false;
     const { partition } = item;
     const filled = this.filling.fill(partition, answer, read);
     if (filled === undefined) this.events.postpone([partition], UNREADABLE_RETRY_MS);

@@ -92,8 +92,8 @@ export class TakeOver {
       if (kind === "wanted" && !holdings.isMine(partition)) holdings.forget(partition);
     }
     for (const partition of this.wanted()) {
-      const ahead = readAhead.of(partition);
-      if (ahead !== undefined) this.learnHolder(partition, ahead.standing, true);
+      const standing = readAhead.standingOf(partition);
+      if (standing !== undefined) this.learnHolder(partition, standing, true);
     }
     this.goOn(); // who holds it is asked at once
   }

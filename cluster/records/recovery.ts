@@ -119,5 +119,9 @@ export function sizeOf(record: PartitionRecord | undefined): number {
 
 /** When the newest rows were written, in milliseconds since 1970; -Infinity where there are none. */
 export function newestMsOf(messages: readonly DecodedRows[]): number {
-  return Math.max(...messages.map(({ count, writtenAtMs }) => (count > 0 ? writtenAtMs : -Infinity)));
+  // A log may be longer than a call's arguments.
+  return messages.reduce(
+    (newestMs, each) => (each.count > 0 ? Math.max(newestMs, each.writtenAtMs) : newestMs),
+    -Infinity,
+  );
 }

@@ -209,8 +209,10 @@ export class RunGuard implements RecorderStore {
     return standings;
   }
 
-  read(partitions: readonly PartitionIndex[]): Promise<FoundRecord[]> {
-    return this.guarded(partitions[0] ?? 0, (run) => this.store.read(run, partitions));
+  /** @returns also the run under which they were read */
+  read(partitions: readonly PartitionIndex[]): Promise<{ readonly run: Run; readonly found: readonly FoundRecord[] }> {
+    const call = async (run: Run) => ({ run, found: await this.store.read(run, partitions) });
+    return this.guarded(partitions[0] ?? 0, call);
   }
 
   async claim(

@@ -30,6 +30,13 @@ export const RECORD_FAULTS: Readonly<Record<string, PlantedFault>> = {
     "return true;",
     "a record that is read ahead of a death, and written to before it",
   ),
+  "what was read ahead says who holds a partition, whoever had that since": fault(
+    "R1",
+    "cluster/moves/read-ahead.ts",
+    "if (!isNext || (owner !== me.incarnation && owner !== holder)) this",
+    "if (!isNext) this",
+    "what is read ahead of a death goes to a newcomer first, which leaves",
+  ),
   "a founding is not compared": fault(
     "R1",
     "cluster/ports/record-store.ts",

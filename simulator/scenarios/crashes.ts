@@ -13,6 +13,8 @@ const TICK_MS = 20;
 /** A licence, 100 ms, and what the words take on their way. */
 const EXPELLED_WITHIN_MS = 640;
 const SERVED_WITHIN_MS = 900;
+/** A taker that does not know whose table it took waits for the longest licence, half a lease. */
+const SETTLED_WITHIN_MS = 3000;
 /** Unheard for a lease, then marked for another. */
 const MARKED_OUT_MS = 9000;
 
@@ -59,6 +61,26 @@ export const CRASHES = {
     world.kill(victim);
     await world.until("others serve", () => world.areAllServed, SERVED_WITHIN_MS);
     await settle(world);
+  },
+
+  async "what is read ahead of a death goes to a newcomer first, which leaves"(world) {
+    world.settings = { ...world.settings, tickMs: TICK_MS };
+    await begin(world, 3);
+    live(world, 100);
+    const [victim, ...heirs] = take(3, world.random.shuffled(world.nodes));
+    const newcomer = world.start();
+    await world.until("it is listed", () => heirs.every(({ node }) => node.view.members.length === 4), 4000);
+    world.kill(victim); // before the newcomer is called back, so that the others read as if it were not there
+    await world.until("all is served", () => world.areAllServed, SETTLED_WITHIN_MS);
+    const onEvent = world.onEvent.bind(world);
+    let superseded = 0;
+    world.onEvent = (node, event) => {
+      if (node === newcomer && event.kind === "superseded") superseded++;
+      onEvent(node, event);
+    };
+    world.drain(newcomer);
+    await settle(world);
+    if (superseded > 0) world.fail(`${superseded} partitions were taken from one that lives, and that was not asked`);
   },
 
   async "of members that all fail to hear each other one is left, and the others come back"(world, seed) {

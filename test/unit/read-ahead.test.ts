@@ -2,7 +2,9 @@
 import { expect, test } from "vitest";
 import { placementOf } from "../../cluster/members/placement.ts";
 import { isAsRead, ReadAhead, type RecordAhead } from "../../cluster/moves/read-ahead.ts";
+import { Turns } from "../../cluster/moves/turns.ts";
 import type { FoundRecord, Standing } from "../../cluster/ports/shared-records.ts";
+import type { View } from "../../cluster/ports/view.ts";
 import { emptyProfileId } from "../../engine/profile-id.ts";
 import { encodeRows } from "../../engine/codec.ts";
 import { Engine } from "../../engine/engine.ts";
@@ -34,9 +36,13 @@ class Bench {
   readonly membership = { me: memberNumber(1), view: viewOfMembers(5, [1, 2, 3]) };
   isStoreAway = false;
   isOpen = true;
+  run = RUN;
+  /** Snapshots are one byte, far less than their tables: the partition. */
+  isPacked = false;
   readonly calls: (readonly number[])[] = [];
   /** Who has them, where that is another than the view says. */
   readonly holders = new Map<number, number>();
+  decompress = (bytes: Uint8Array): Promise<Uint8Array> => Promise.resolve(bytes);
   /** Another snapshot than usual, or another standing. */
   found: Partial<FoundRecord> = {};
   readonly readAhead: ReadAhead;
@@ -49,13 +55,13 @@ class Bench {
         membership: this.membership,
         guard: {
           tagOf: (partition) => partition % tags,
-          runOf: () => RUN,
+          runOf: () => this.run,
           isOpenFor: () => this.isOpen,
-          read: async (partitions) => this.read(partitions),
+          read: async (partitions) => ({ run: this.run, found: this.read(partitions) }),
         },
         placement: () => this.placement,
-        decompress: (bytes) => Promise.resolve(bytes),
-        atTurnEnd: (task) => queueMicrotask(task),
+        decompress: (bytes) => this.decompress(bytes),
+        turns: new Turns({ nowMs: () => this.nowMs, atTurnEnd: (task) => void setImmediate(task) }),
         nowMs: () => this.nowMs,
         wallMs: () => 1_700_000_000_000 + this.nowMs,
       },
@@ -82,7 +88,21 @@ class Bench {
   expel(number: number): void {
     const { view } = this.membership;
     const members = view.members.filter(({ incarnation }) => incarnation !== incarnationOf(number));
-    this.membership.view = { ...view, epoch: view.epoch + 1, members };
+    this.see({ ...view, epoch: view.epoch + 1, members });
+  }
+
+  see(view: View): void {
+    this.membership.view = view;
+    this.readAhead.onView();
+  }
+
+  /** What counts as if the store had just been asked who holds it. */
+  get standing(): number[] {
+    return this.had.filter((at) => this.readAhead.standingOf(at) !== undefined);
+  }
+
+  get tableBytes(): number {
+    return [...this.engine.apart].reduce((bytes, table) => bytes + table.bytes, 0);
   }
 
   get had(): number[] {
@@ -98,10 +118,16 @@ class Bench {
     if (this.isStoreAway) throw new Error("The store is away");
     return partitions.map((partition) => {
       const holder = this.holders.get(partition) ?? [1, 2, 3].find((number) => this.owns(number, partition)) ?? 0;
-      const record = { snapshot: snapshotOf(this.engine, partition), log: [] };
+      const snapshot = this.isPacked ? Uint8Array.of(partition) : snapshotOf(this.engine, partition);
+      const record = { snapshot, log: [] };
       return { standing: standingOf(holder), record, ...this.found };
     });
   }
+}
+
+/** Whatever was begun is done: each record takes no more than a few turns of the event loop. */
+async function drained(): Promise<void> {
+  for (let turn = 0; turn < 4 * PARTITIONS; turn++) await new Promise(setImmediate);
 }
 
 test("ReadAhead reads what this node will own of a peer whose port is closed, tag by tag, and gives it once that is expelled", async () => {
@@ -191,6 +217,107 @@ test("ReadAhead stops where it has as many bytes as it may", async () => {
     await Promise.all([bench.close(2), bench.close(3)]);
     expect(bench.calls).toHaveLength(calls);
   }
+});
+test("ReadAhead has no more bytes than it may, also where many tags are read at once", async () => {
+  const all = new Bench();
+  await Promise.all([all.close(2), all.close(3)]);
+  const tables = [...all.engine.apart];
+  const bytesMax = 3.5 * (tables[0]?.bytes ?? 0);
+  for (const tags of [1, 16])
+    for (const isPacked of [false, true]) {
+      const bench = new Bench({ tags, bytesMax });
+      bench.isPacked = isPacked;
+      let [waiting, most] = [0, 0];
+      bench.decompress = async (bytes) => {
+        waiting += bytes.length;
+        most = Math.max(most, bench.tableBytes + waiting);
+        await new Promise(setImmediate);
+        waiting -= bytes.length;
+        return isPacked ? snapshotOf(bench.engine, bytes[0] ?? 0) : bytes;
+      };
+      for (const number of [2, 3]) bench.readAhead.onClosed(incarnationOf(number));
+      await drained();
+      for (const number of [2, 3]) bench.expel(number);
+      expect(bench.had.length, `${tags} tags`).toBeGreaterThan(0);
+      expect(bench.had.length).toBeLessThan(tables.length);
+      expect(Math.max(most, bench.tableBytes)).toBeLessThanOrEqual(bytesMax);
+    }
+});
+test("ReadAhead.standingOf() is who holds it only while no view can have given it to another since", async () => {
+  const bench = new Bench();
+  const mine = bench.heirloomsOf(2);
+  await bench.close(2);
+  expect(bench.standing, "its holder is listed").toEqual([]);
+  bench.expel(2);
+  expect(bench.standing).toEqual(mine);
+  bench.run = "another";
+  expect(bench.standing, "read under a run that is over").toEqual([]);
+
+  const skipping = new Bench();
+  await skipping.close(2);
+  skipping.see({ ...skipping.membership.view, epoch: 6 });
+  skipping.see(viewOfMembers(8, [1, 3]));
+  expect([skipping.had, skipping.standing], "a view was left out").toEqual([mine, []]);
+
+  const between = new Bench();
+  await between.close(2);
+  between.see(viewOfMembers(6, [1, 3, 4]));
+  const ofNewcomer = mine.filter((at) => between.placement.partitionOwner(at) === incarnationOf(4));
+  expect(ofNewcomer.length).toBeGreaterThan(0);
+  between.see(viewOfMembers(7, [1, 3]));
+  expect(between.had).toEqual(mine);
+  for (const at of ofNewcomer) expect(between.standing).not.toContain(at);
+});
+test("ReadAhead.standingOf() is nobody where a view came while the store was asked, or another than the holder owned it", async () => {
+  const late = new Bench();
+  late.decompress = (bytes) => {
+    if (late.membership.view.epoch === 5) late.see({ ...late.membership.view, epoch: 6 });
+    return Promise.resolve(bytes);
+  };
+  const mine = late.heirloomsOf(2);
+  await late.close(2);
+  const asked = late.calls.slice(0, TAGS).flat(); // before that view
+  late.see(viewOfMembers(7, [1, 3]));
+  expect(late.had).toEqual(mine);
+  for (const at of asked) expect(late.standing).not.toContain(at);
+
+  const [first = -1] = mine;
+  const other = new Bench();
+  other.holders.set(first, 3);
+  await Promise.all([other.close(2), other.close(3)]);
+  for (const number of [2, 3]) other.expel(number);
+  expect(other.had).toContain(first);
+  expect(other.standing).not.toContain(first);
+});
+test("ReadAhead reads again what the store did not answer", async () => {
+  const bench = new Bench();
+  bench.isStoreAway = true;
+  await bench.close(2);
+  bench.isStoreAway = false;
+  await bench.close(3);
+  for (const number of [2, 3]) bench.expel(number);
+  expect(bench.had).toEqual(bench.heirloomsOf(2, 3));
+});
+test("ReadAhead makes tables for some 10 ms in one turn of the event loop, of all tags together", async () => {
+  const bench = new Bench();
+  let [thisTurnMs, mostMs, isOver] = [0, 0, false];
+  const turn = (): void => {
+    thisTurnMs = 0;
+    if (!isOver) setImmediate(turn);
+  };
+  turn();
+  bench.decompress = (bytes) => {
+    bench.nowMs += 4;
+    thisTurnMs += 4;
+    mostMs = Math.max(mostMs, thisTurnMs);
+    return Promise.resolve(bytes);
+  };
+  await Promise.all([bench.close(2), bench.close(3)]);
+  await drained();
+  isOver = true;
+  for (const number of [2, 3]) bench.expel(number);
+  expect(bench.had).toEqual(bench.heirloomsOf(2, 3));
+  expect(mostMs).toBeLessThanOrEqual(12);
 });
 test("ReadAhead holds no names of modes for what it has dropped", async () => {
   const bench = new Bench();

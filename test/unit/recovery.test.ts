@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { recoverAll, UnreadableRecordError } from "../../cluster/records/recovery.ts";
+import { newestMsOf, recoverAll, UnreadableRecordError } from "../../cluster/records/recovery.ts";
 import type { Claim, ClaimAnswer, PartitionIndex, RecordStore } from "../../cluster/ports/record-store.ts";
 import { encodeRows } from "../../engine/codec.ts";
 import { Engine } from "../../engine/engine.ts";
@@ -50,4 +50,11 @@ test("recoverAll() tells the first failure, also where the piece that is claimed
   await expect(recoverFrom(new NotingStore((number) => (number === 2 ? refused : undefined)))).rejects.toThrow(
     "Cannot take partition 4: term 3 stands",
   );
+});
+test("newestMsOf() is when the newest rows were written, however long the log is", () => {
+  const empty = { words: new Int32Array(0), modes: [], regions: [], now: 0 };
+  const messages = Array.from({ length: 200_000 }, (_, at) => ({ ...empty, count: 1, writtenAtMs: at % 150_000 }));
+  expect(newestMsOf(messages)).toBe(149_999);
+  expect(newestMsOf([{ ...empty, count: 0, writtenAtMs: 5 }])).toBe(-Infinity);
+  expect(newestMsOf([])).toBe(-Infinity);
 });

@@ -90,6 +90,16 @@ test("R15: an answer under a run that is over counts as unheard", async () => {
   release();
   await expect(claiming).rejects.toThrow("under a run that is over");
 });
+test("R15: read() tells the run under which it read, also where another is learned before that is looked at", async () => {
+  const model = new SharedStoreModel();
+  model.records.set(0, emptyRecord());
+  const guard = guardOf(model);
+  guard.learn([RUN]);
+  guard.look(listOf(naming(RUN)));
+  const read = await guard.read([0]);
+  guard.learn([LATER]);
+  expect(read).toMatchObject({ run: RUN, found: [{ standing: { isAbsent: false } }] });
+});
 test("R15: a record below a table that some member names is to be waited for, as of the newest list", () => {
   const guard = guardOf(new SharedStoreModel());
   guard.learn([RUN]);

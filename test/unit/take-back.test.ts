@@ -4,6 +4,7 @@ import type { Membership } from "../../cluster/members/membership.ts";
 import { StoreReturn } from "../../cluster/moves/store-return.ts";
 import { TakeBack } from "../../cluster/moves/take-back.ts";
 import { TakeOver } from "../../cluster/moves/take-over.ts";
+import { Turns } from "../../cluster/moves/turns.ts";
 import type { MemberList } from "../../cluster/ports/shared-store.ts";
 import { namedTables, namingText } from "../../cluster/records/held-tables.ts";
 import { RunGuard } from "../../cluster/records/run-guard.ts";
@@ -56,7 +57,8 @@ class Bench {
     this.takeOver = new TakeOver(
       {
         ...shared,
-        readAhead: { of: () => undefined, drop: () => undefined },
+        readAhead: { of: () => undefined, standingOf: () => undefined, drop: () => undefined },
+        turns: new Turns({ nowMs, atTurnEnd: queueMicrotask }),
         decompress: (bytes) => Promise.resolve(bytes),
         bareMs: nowMs,
         wallMs: () => 1_700_000_000_000 + nowMs(),
