@@ -176,12 +176,11 @@ export class MemberNode {
     const before = this.placement;
     this.placement = placementOf(view, key.partitions);
     this.peers.onView();
-    const ownerBefore = (partition: PartitionIndex): string | undefined => before.partitionOwner(partition);
     this.readAhead.onView();
-    this.takeOver.onView(ownerBefore);
+    this.takeOver.onView((partition) => before.partitionOwner(partition));
     this.raiser.onView();
     this.counts.onView(view, this.placement);
-    this.forwarder.onView(ownerBefore);
+    this.forwarder.onView();
     const partitions = this.placement.partitionsOf(membership.me.incarnation).length;
     ports.tell({ kind: "view", epoch: view.epoch, members: view.members.length, partitions });
   }

@@ -256,7 +256,6 @@ export function makeLeaving(node: MemberNode): Leaving {
 
 export function makeForwarder(node: MemberNode): Forwarder {
   const { presences, recorder, holdings, membership, key } = node;
-  const { partitions, deadlineMs, leaseMs } = key;
   const { nowMs, atTurnEnd } = node.ports;
   const ports = {
     nowMs,
@@ -266,10 +265,9 @@ export function makeForwarder(node: MemberNode): Forwarder {
     me: () => membership.me.incarnation,
     epoch: () => membership.view.epoch,
     ownerOf: (partition: number) => node.placement.partitionOwner(partition),
-    isTaken: (partition: number) => ["serving", "settling"].includes(holdings.get(partition).kind),
     isListed: (incarnation: string) => isListed(membership.view, incarnation),
   };
-  return new Forwarder(ports, { partitions, deadlineMs, leaseMs });
+  return new Forwarder(ports, { partitions: key.partitions, deadlineMs: key.deadlineMs });
 }
 
 export function makeModeGate({ modeNames, forwarder, ports }: MemberNode): ModeGate {

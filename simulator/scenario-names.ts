@@ -27,7 +27,6 @@ export const SCENARIO_NAMES = [
   "a batch that arrives after its partition went and came back",
   "a batch that arrives long after its deadline",
   "a taker that was expelled before its claim landed",
-  "the owner of before freezes long after its partitions moved",
   "asked while another answer is being gathered",
   "a flush by holders that are cut off from the store",
   "everybody killed at once",

@@ -14,7 +14,7 @@ import {
   type BatchSenderPorts,
   CALLS_IN_DEADLINE,
 } from "./batch-sender.ts";
-import { type CarriedRow, type Hint, PartitionQueue, type Return } from "./partition-queue.ts";
+import { type CarriedRow, PartitionQueue, type Return } from "./partition-queue.ts";
 import { BATCH_ROWS_MAX, isFrameOf } from "./row-frame.ts";
 import { RowReceiver, type RowReceiverFigures } from "./row-receiver.ts";
 import { type Elsewhere, mayRepeat, type Outcome, type Refused, type Row, type RowHandler } from "../ports/rows.ts";
@@ -26,16 +26,12 @@ export interface ForwarderPorts extends BatchSenderPorts {
   epoch(): number;
   /** By the newest view; `undefined`: nobody. */
   ownerOf(partition: number): string | undefined;
-  /** Whether this node has the claim, so that no other is to be guessed. */
-  isTaken(partition: number): boolean;
 }
 
 export interface ForwarderOptions {
   readonly partitions: number;
   /** The longest that a row waits; each brings the end of its own time. */
   readonly deadlineMs: number;
-  /** R13: so long the owner by the view of before is asked at the most. */
-  readonly leaseMs: number;
   /** Rows that may be queued or in flight to peers; and, by itself, rows of peers that may be without a fate here. */
   readonly rowsMax?: number;
   readonly batchRowsMax?: number;
@@ -70,7 +66,6 @@ export class Forwarder {
   readonly figures: ForwarderFigures;
   private readonly ports: ForwarderPorts;
   private readonly rowsMax: number;
-  private readonly leaseMs: number;
   private readonly queues: readonly PartitionQueue[];
   private readonly sender: BatchSender;
   private readonly receiver: RowReceiver;
@@ -80,13 +75,12 @@ export class Forwarder {
   /** No row that waits or is in flight ends its time before this. */
   private earliestUntilMs = Infinity;
   private readonly targetOf = ({ hint, partition }: PartitionQueue): string | undefined =>
-    hint !== undefined && this.isWorth(hint, partition) ? hint.holder : this.ports.ownerOf(partition);
+    hint !== undefined && this.ports.isListed(hint) ? hint : this.ports.ownerOf(partition);
 
   constructor(ports: ForwarderPorts, options: ForwarderOptions) {
-    const { partitions, deadlineMs, leaseMs, rowsMax = ROWS_MAX, batchRowsMax = BATCH_ROWS_MAX } = options;
+    const { partitions, deadlineMs, rowsMax = ROWS_MAX, batchRowsMax = BATCH_ROWS_MAX } = options;
     this.ports = ports;
     this.rowsMax = rowsMax;
-    this.leaseMs = leaseMs;
     this.queues = Array.from({ length: partitions }, (_, partition) => new PartitionQueue(partition));
     this.sender = new BatchSender(ports, { deadlineMs, rowsMax: batchRowsMax }, (carried, answer) =>
       this.onAnswer(carried, answer),
@@ -150,29 +144,11 @@ export class Forwarder {
     this.sender.planFlush();
   }
 
-  /**
-   * A newer view is known, here and to the handler: hints are forgotten, and what waits is tried again at once.
-   * @param ownerBefore R13: it most likely still serves what goes to another now, and says so where it does not. A new owner
-   *   would only name it, and one that has just started is slow to
-   */
-  onView(ownerBefore: (partition: number) => string | undefined): void {
-    const guessedUntilMs = this.ports.nowMs() + this.leaseMs;
-    for (const queue of this.queues) {
-      const holder = ownerBefore(queue.partition);
-      const isGuess = holder !== undefined && holder !== this.ports.ownerOf(queue.partition);
-      queue.onView(isGuess ? { holder, guessedUntilMs } : undefined);
-    }
+  /** A newer view is known, here and to the handler: hints are forgotten, and what waits is tried again at once. */
+  onView(): void {
+    for (const queue of this.queues) queue.onView();
     this.sender.onView();
     for (const queue of this.queues) this.route(queue);
-  }
-
-  /**
-   * A guess nobody takes back may be wrong for as long as the view stands: where no row comes, nobody says `moved`. If its
-   * holder then answers nothing, rows would wait for it although another serves them.
-   */
-  private isWorth({ holder, guessedUntilMs }: Hint, partition: number): boolean {
-    if (!this.ports.isListed(holder)) return false;
-    return guessedUntilMs === undefined || (this.ports.nowMs() < guessedUntilMs && !this.ports.isTaken(partition));
   }
 
   private hasRoom(isBulk: boolean): boolean {

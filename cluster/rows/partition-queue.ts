@@ -40,13 +40,6 @@ export interface CarriedRow {
  */
 export type QueueState = "idle" | "ready" | "applying" | "under way" | "returning" | "pausing";
 
-/** R13, R18: who most likely has the partition, other than its owner. */
-export interface Hint {
-  readonly holder: string;
-  /** `undefined`: another node said so. Else it only follows from the view of before, and is worth nothing from then on. */
-  readonly guessedUntilMs: number | undefined;
-}
-
 /** Why a row came back. `unheard`: it did not arrive. */
 export type Return = Elsewhere | Lost | OutOfDate | { readonly kind: "unheard" };
 
@@ -69,7 +62,8 @@ export class PartitionQueue {
   /** Of those in flight, rows in a batch without an answer. */
   private sent = 0;
   private pausedUntilMs = 0;
-  private known: Hint | undefined;
+  /** R18: who has the partition, as another node said. */
+  private heldBy: string | undefined;
   /** Refusals in a row: after a few the queue pauses between them. */
   private refusals = 0;
   /** Whether a newer view came since the first of those in flight left. */
@@ -87,8 +81,8 @@ export class PartitionQueue {
     return this.node;
   }
 
-  get hint(): Hint | undefined {
-    return this.known;
+  get hint(): string | undefined {
+    return this.heldBy;
   }
 
   /** Whether a row may be applied at this node itself at once, behind those that are in flight here. */
@@ -213,12 +207,9 @@ export class PartitionQueue {
     if (this.current === "pausing" && nowMs >= this.pausedUntilMs) this.current = "idle";
   }
 
-  /**
-   * A newer view is known: hints are forgotten, and what waits may go elsewhere.
-   * @param hint a guess by the view of before
-   */
-  onView(hint: Hint | undefined): void {
-    this.known = hint;
+  /** A newer view is known: hints are forgotten, and what waits may go elsewhere. */
+  onView(): void {
+    this.heldBy = undefined;
     this.refusals = 0;
     this.isViewNewer = true;
     if (this.current === "ready") this.unready();
@@ -248,13 +239,13 @@ export class PartitionQueue {
     this.reason = undefined;
     if (reason === undefined || reason.kind === "out of date" || reason.kind === "unheard") {
       this.refusals = 0;
-      if (reason?.kind === "unheard" && this.known?.holder === this.node) this.known = undefined;
+      if (reason?.kind === "unheard" && this.heldBy === this.node) this.heldBy = undefined;
       return 0;
     }
     // No sign that views differ.
     if (reason.kind === "elsewhere" && reason.reason === "loading") return LOADING_PAUSE_MS;
     this.refusals++;
-    this.known = hintIn(reason);
+    this.heldBy = reason.kind === "elsewhere" && reason.reason === "held by" ? reason.holder : undefined;
     const isSameAgain = targetOf(this) === this.node && !this.isViewNewer;
     return isSameAgain || this.refusals > REFUSALS_AT_ONCE ? REFUSED_PAUSE_MS : 0;
   }
@@ -283,9 +274,4 @@ export class PartitionQueue {
     this.returned = [];
     this.oldestReturned = Infinity;
   }
-}
-
-function hintIn(reason: Return): Hint | undefined {
-  if (reason.kind !== "elsewhere" || reason.reason !== "held by" || reason.holder === undefined) return undefined;
-  return { holder: reason.holder, guessedUntilMs: undefined };
 }

@@ -99,13 +99,6 @@ export const MOVING_FAULTS: Readonly<Record<string, PlantedFault>> = {
     'case "taking":\n        if (holding.kind === "taking") return LOADING;\n',
     "moving while everybody reports without pause",
   ),
-  "the owner of before is asked as long as the view stands": fault(
-    "R13",
-    "cluster/rows/forwarder.ts",
-    "return guessedUntilMs === undefined || (this.ports.nowMs() < guessedUntilMs && !this.ports.isTaken(partition));",
-    "return guessedUntilMs === undefined || partition >= 0;",
-    "the owner of before freezes long after its partitions moved",
-  ),
   "no licence": fault(
     "R14",
     "cluster/members/renewals.ts",

@@ -7,9 +7,6 @@ import { expectExact, settle } from "../settle.ts";
 import type { SimulatedNode } from "../simulated-node.ts";
 import type { Scenario } from "./scenario.ts";
 
-/** Much less than a row's time, and than a lease. */
-const ANSWERED_WITHIN_MS = 500;
-
 export const MOVING = {
   async "moved and dead in one breath"(world) {
     await begin(world, 3);
@@ -271,29 +268,6 @@ export const MOVING = {
         else crowd.send([crowd.asking(player, "find"), crowd.asking(player, "renew")], random.pick(others));
       await world.run(60);
     }
-    await settle(world);
-  },
-
-  /** No row of what moved came in meanwhile, so nobody was told that the owner of before had let go. */
-  async "the owner of before freezes long after its partitions moved"(world) {
-    await begin(world, 2);
-    const { crowd, random } = world;
-    const before = new Map(crowd.players.map((player) => [player, ownerOf(world, player)]));
-    const newcomer = world.start();
-    const hasTaken = (): boolean => playersOf(world, newcomer).length > 0 && world.areAllServed;
-    await world.until("the newcomer serves players", hasTaken, 10_000);
-    await world.run(world.settings.clusterKey.leaseMs + random.below(2000));
-    const moved = playersOf(world, newcomer);
-    const former = before.get(random.pick(moved)) as SimulatedNode;
-    world.freeze(former, "process");
-    let waiting = 0;
-    for (const player of moved.filter((one) => before.get(one) === former)) {
-      const entry = random.pick(world.nodes.filter((node) => node !== former));
-      waiting++;
-      crowd.send([crowd.report(player, elsewhere(world, player), 0, () => void waiting--)], entry);
-    }
-    await world.until("what no frozen node serves is answered", () => waiting === 0, ANSWERED_WITHIN_MS);
-    world.thaw(former);
     await settle(world);
   },
 

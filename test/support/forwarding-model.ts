@@ -65,7 +65,6 @@ const NODES = 4;
 const PARTITIONS = 16;
 const BUSY_PARTITIONS = 4;
 export const DEADLINE_MS = 600;
-const LEASE_MS = 450;
 const TICK_MS = 20;
 const FAULTS_END_MS = 2000;
 /** Rows submitted from then on find everything whole. */
@@ -248,12 +247,10 @@ export class ModelNode {
       me: () => incarnation,
       epoch: () => this.view.epoch,
       ownerOf: (partition: number) => this.view.owners[partition]?.incarnation,
-      isTaken: (partition: number) => itemAt(model.truths, partition).holder === this,
       isListed: (other: string) => this.view.listed.has(other),
       call: (to: string, body: Uint8Array, timeoutMs: number) => this.call(to, body, timeoutMs),
     };
-    const options = { partitions: PARTITIONS, deadlineMs: DEADLINE_MS, leaseMs: LEASE_MS, rowsMax, batchRowsMax };
-    this.forwarder = new Forwarder(ports, options);
+    this.forwarder = new Forwarder(ports, { partitions: PARTITIONS, deadlineMs: DEADLINE_MS, rowsMax, batchRowsMax });
   }
 
   get nowMs(): number {
@@ -262,9 +259,8 @@ export class ModelNode {
 
   learn(view: ModelView): void {
     if (this.isDead || view.epoch <= this.view.epoch) return;
-    const { owners } = this.view;
     this.view = view;
-    this.forwarder.onView((partition) => owners[partition]?.incarnation);
+    this.forwarder.onView();
   }
 
   private call(to: string, body: Uint8Array, timeoutMs: number): Promise<Uint8Array> {

@@ -8,7 +8,6 @@ import { PeerError } from "../../cluster/ports/transport.ts";
 import { itemAt, take } from "../../simulator/item-at.ts";
 
 export const PARTITIONS = 256;
-export const LEASE_MS = 1500;
 
 export const DONE: Done = { kind: "done", effect: "changed", isRemembered: true, place: undefined };
 
@@ -66,8 +65,6 @@ export class TestEntry implements ForwarderPorts {
   owner: string | undefined = A;
   readonly owners = new Map<number, string>();
   readonly listed = new Set([ME, A, B, C]);
-  /** Partitions that this node has taken. */
-  readonly taken = new Set<number>();
   readonly calls: Call[] = [];
   readonly applied: Applied[] = [];
   /** What the own handler answers at once; undefined: the test settles it later. */
@@ -83,7 +80,7 @@ export class TestEntry implements ForwarderPorts {
   private readonly tasks: (() => void)[] = [];
 
   constructor(options: Partial<ForwarderOptions> = {}) {
-    this.forwarder = new Forwarder(this, { partitions: PARTITIONS, deadlineMs: 2000, leaseMs: LEASE_MS, ...options });
+    this.forwarder = new Forwarder(this, { partitions: PARTITIONS, deadlineMs: 2000, ...options });
   }
 
   nowMs = (): number => this.now;
@@ -92,7 +89,6 @@ export class TestEntry implements ForwarderPorts {
   epoch = (): number => this.newestEpoch;
   ownerOf = (partition: number): string | undefined => this.owners.get(partition) ?? this.owner;
   isListed = (incarnation: string): boolean => this.listed.has(incarnation);
-  isTaken = (partition: number): boolean => this.taken.has(partition);
 
   /** Has fates come from a peer that took rows in; what it is answered. */
   async hearFates(from: string, ...fates: readonly Fate[]): Promise<Uint8Array> {
@@ -140,10 +136,10 @@ export class TestEntry implements ForwarderPorts {
     await this.endTurn();
   }
 
-  async learn(change: () => void, ownerBefore?: string): Promise<void> {
+  async learn(change: () => void): Promise<void> {
     change();
     this.newestEpoch++;
-    this.forwarder.onView(() => ownerBefore);
+    this.forwarder.onView();
     await this.endTurn();
   }
 

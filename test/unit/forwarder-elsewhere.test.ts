@@ -1,19 +1,7 @@
 import { expect, test } from "vitest";
 import { decodeAnswers } from "../../cluster/rows/answer-codec.ts";
 import { encodeBatch } from "../../cluster/rows/row-codec.ts";
-import {
-  A,
-  B,
-  DONE,
-  elsewhere,
-  isDone,
-  LEASE_MS,
-  ME,
-  NO_OWNER,
-  playersOf,
-  reportOf,
-  TestEntry,
-} from "../support/forwarding.ts";
+import { A, B, DONE, elsewhere, ME, playersOf, reportOf, TestEntry, NO_OWNER, isDone } from "../support/forwarding.ts";
 
 test("R18: `moved` goes to the owner by the newest view at once, and after a pause where that is the same", async () => {
   const entry = new TestEntry();
@@ -58,74 +46,6 @@ test("R18: `held by` sends the partition's rows to the holder until a newer view
   entry.submit(3, 4);
   await entry.endTurn();
   expect(entry.last.to).toBe(A);
-});
-test("R13: what goes to another node by a newer view is asked of the owner before, until that says that it has it no more", async () => {
-  const entry = new TestEntry();
-  await entry.learn(() => (entry.owner = B), A);
-  entry.submit(3, 1);
-  await entry.endTurn();
-  expect(entry.calls.map(({ to }) => to)).toEqual([A]);
-  await entry.last.answer(elsewhere("moved"));
-  expect(entry.calls.map(({ to }) => to)).toEqual([A, B]);
-  await entry.last.answer(DONE);
-  entry.submit(3, 2);
-  await entry.endTurn();
-  expect(entry.calls.map(({ to }) => to)).toEqual([A, B, B]);
-});
-test("R13: nobody is asked before the owner who is it as before, or who is not listed any more", async () => {
-  for (const isListed of [true, false]) {
-    const entry = new TestEntry();
-    await entry.learn(() => {
-      if (isListed) return;
-      entry.owner = B;
-      entry.listed.delete(A);
-    }, A);
-    entry.submit(3, 1);
-    await entry.endTurn();
-    expect(entry.calls.map(({ to }) => to)).toEqual([isListed ? A : B]);
-    await entry.last.answer(elsewhere("moved"));
-    await entry.pass(20);
-    expect(entry.calls.map(({ to }) => to)).toEqual(isListed ? [A, A] : [B, B]);
-  }
-});
-test("R13: the owner before is asked no more once this node has taken the partition, also where it answers nothing", async () => {
-  const entry = new TestEntry();
-  await entry.learn(() => (entry.owner = ME), A);
-  entry.submit(3, 1);
-  await entry.endTurn();
-  expect(entry.calls.map(({ to }) => to)).toEqual([A]);
-  entry.taken.add(4);
-  entry.submit(4, 2);
-  await entry.endTurn();
-  expect(entry.outcomes).toEqual(isDone(2));
-  expect(entry.calls).toHaveLength(1);
-});
-test("R13: the owner before is asked for a lease at the most, also where it answers nothing", async () => {
-  for (const owner of [ME, B]) {
-    const entry = new TestEntry();
-    await entry.learn(() => (entry.owner = owner), A);
-    await entry.pass(LEASE_MS - 1);
-    entry.submit(3, 1);
-    await entry.endTurn();
-    expect(entry.calls.map(({ to }) => to)).toEqual([A]);
-    await entry.pass(1);
-    entry.submit(4, 2);
-    await entry.endTurn();
-    if (owner === ME) expect(entry.outcomes).toEqual(isDone(2));
-    else expect(entry.calls.map(({ to }) => to)).toEqual([A, B]);
-  }
-});
-test("R18: what another node said holds as long as the view, whatever this node has taken", async () => {
-  const entry = new TestEntry();
-  entry.submit(3, 1);
-  await entry.endTurn();
-  await entry.last.answer(elsewhere("held by", B));
-  await entry.last.answer(DONE);
-  entry.taken.add(3);
-  await entry.pass(LEASE_MS);
-  entry.submit(3, 2);
-  await entry.endTurn();
-  expect(entry.calls.map(({ to }) => to)).toEqual([A, B, B]);
 });
 test("R18: a hint ends with the holder's refusal, or where nobody listens, and is not followed to who is not listed", async () => {
   for (const end of ["refusal", "no port", "not listed", "this node itself"] as const) {
