@@ -37,8 +37,8 @@ export const MODE_FAULTS: Readonly<Record<string, PlantedFault>> = {
   "a marked name is used without asking": fault(
     "R28",
     NAMES,
-    "return this.admitted.has(name);\n  }\n\n  /**\n   * Asks",
-    "return this.isAgreed(name);\n  }\n\n  /**\n   * Asks",
+    "return this.admitted.has(name);\n  }\n\n  /** Whether",
+    "return this.isAgreed(name);\n  }\n\n  /** Whether",
     AGAIN,
   ),
   "who holds a marked name does not say so": fault(
