@@ -132,8 +132,8 @@ const id = emptyProfileId();
 const warmed = new Int32Array(ROWS_WARMED);
 /** Of the batch at hand: the hashes of its accepted rows. A batch is applied in one go, so all use the same array. */
 let hashes = new Int32Array(0);
-/** The number of a mode that was not asked for yet. */
-const NOT_ASKED = -2;
+/** The number of a mode that was not asked for yet, or for which there was no room: any row may have made some since. */
+const NO_NUMBER = -1;
 
 /** Applies reports in their order and counts what became of them. */
 class Batch {
@@ -144,7 +144,7 @@ class Batch {
   readonly refused: { index: number; reason: Refused["reason"] }[] = [];
   private readonly presences: Presences;
   private readonly reports: Reports;
-  /** The engine's numbers of the batch's modes: each is asked for once, when the first row with it comes. */
+  /** The engine's numbers of the batch's modes: each is asked for when a row with it comes, until it has one. */
   private readonly modeNumbers: Int16Array;
   /** As of when they were asked for. */
   private removals: number;
@@ -152,7 +152,7 @@ class Batch {
   constructor(presences: Presences, reports: Reports) {
     this.presences = presences;
     this.reports = reports;
-    this.modeNumbers = new Int16Array(reports.modes.length).fill(NOT_ASKED);
+    this.modeNumbers = new Int16Array(reports.modes.length).fill(NO_NUMBER);
     this.removals = presences.engine.modes.removals;
     if (hashes.length < reports.count) hashes = new Int32Array(reports.count);
   }
@@ -197,10 +197,10 @@ class Batch {
     const { removals, isCrowded } = engine.modes;
     const name = reports.modes[mode] as string;
     if (isCrowded) return engine.admitMode(name); // whether it may be used changes with every row
-    if (removals !== this.removals) modeNumbers.fill(NOT_ASKED); // another name may have the number of one of them
+    if (removals !== this.removals) modeNumbers.fill(NO_NUMBER); // another name may have the number of one of them
     this.removals = removals;
     let number = modeNumbers[mode] as number;
-    if (number === NOT_ASKED) modeNumbers[mode] = number = engine.admitMode(name);
+    if (number < 0) modeNumbers[mode] = number = engine.admitMode(name);
     return number;
   }
 
