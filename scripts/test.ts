@@ -20,14 +20,14 @@ const CHECKS: readonly (readonly [name: string, ...command: [string, ...string[]
   ["description", "node", "scripts/check-description.ts"],
 ];
 /**
- * Tests of whole services often wait: for leases to end, for processes to start. Those of parts compute. So both run side by
- * side, the latter with what the former leave of the cores, as they do not measure how soon something happens. The
- * simulation needs all cores, and comes behind them.
+ * Tests of whole services, and of the contracts with Redis and clients, often wait: for leases to end, for processes to start.
+ * Those of parts compute. So both run side by side, the latter with what the former leave of the cores, as they do not
+ * measure how soon something happens. The simulation needs all cores, and comes behind them.
  */
 const STAGES: readonly (readonly Stream[])[] = [
   [
-    { name: "services", kinds: ["e2e"], niceness: 0 },
-    { name: "parts", kinds: ["unit", "property", "contract"], niceness: 10 },
+    { name: "services", kinds: ["contract", "e2e"], niceness: 0 },
+    { name: "parts", kinds: ["unit", "property"], niceness: 10 },
   ],
   [{ name: "simulation", kinds: ["simulation"], niceness: 0 }],
 ];
