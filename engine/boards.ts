@@ -46,7 +46,10 @@ export class Boards {
     return this.boards.reduce((players, board) => players + board.players, 0);
   }
 
-  /** Whether nobody in any region is in a mode. */
+  /**
+   * Whether nobody in any region is in a mode. The heaps know it then, so that the mode's number can get another name: else
+   * they would show that under their present version.
+   */
   isModeEmpty(mode: number): boolean {
     this.catchUp();
     return this.byMode[mode] === 0;

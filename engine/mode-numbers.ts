@@ -19,7 +19,7 @@ const SEARCH_AFTER_NAMES = 256;
 export interface ModeUses {
   readonly partitions: readonly Partition[];
   readonly sums: Boards | ModePlayers;
-  /** R13: copies on their way, whose modes are counted on no board yet. */
+  /** Tables that are being filled apart from the partitions; their modes are counted on no board yet. */
   readonly apart: ReadonlySet<ApartTable>;
   /** Modes that somebody outside still knows by their numbers. */
   held(): Iterable<number>;
@@ -55,18 +55,24 @@ export class ModeNumbers {
     this.searchedAt = -SEARCH_PAUSE_TENTHS;
   }
 
-  private hasRoom(): boolean {
+  /** What counts the modes that players are in, where their number is limited here; a cluster limits names (R28). */
+  private get limited(): Boards | undefined {
     const { sums } = this.uses;
+    return !this.areAgreed && sums instanceof Boards ? sums : undefined;
+  }
+
+  private hasRoom(): boolean {
+    const { limited } = this;
     const { count } = this.modes;
-    if (this.areAgreed || !(sums instanceof Boards)) return count < RESERVED_MODE;
-    return count < MODES_MAX || (count < NAMES_MAX && sums.modesInUse < MODES_MAX);
+    if (limited === undefined) return count < RESERVED_MODE;
+    return count < MODES_MAX || (count < NAMES_MAX && limited.modesInUse < MODES_MAX);
   }
 
   /** Names that wait for the log may be three times as many as the modes that players may be in. */
   private mayEnter(mode: number): boolean {
-    const { sums } = this.uses;
-    if (this.areAgreed || !(sums instanceof Boards) || !this.modes.isCrowded) return true;
-    return !sums.isModeEmpty(mode) || sums.modesInUse < MODES_MAX;
+    const { limited } = this;
+    if (limited === undefined || !this.modes.isCrowded) return true;
+    return !limited.isModeEmpty(mode) || limited.modesInUse < MODES_MAX;
   }
 
   /**
@@ -106,8 +112,6 @@ export class ModeNumbers {
   /** Forgets the modes in which nobody is. */
   private forgetEmpty(isWanted: (mode: number) => boolean = () => true): void {
     const { sums } = this.uses;
-    // A board that has not seen the last player leave would show the number's next name under its present version.
-    if (sums instanceof Boards) sums.catchUp();
     const waiting = this.waiting();
     this.modes.forget((mode) => isWanted(mode) && !waiting.has(mode) && sums.isModeEmpty(mode));
   }

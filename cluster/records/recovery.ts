@@ -25,16 +25,12 @@ const PIECES = 16;
 
 /**
  * R1: claims all partitions and fills the engine from their records.
- * @returns when the newest of what was read was written, in milliseconds since 1970; undefined where there was nothing
+ * @returns when the newest of what was read was written, in milliseconds since 1970; -Infinity where there was nothing
  * @throws {UnreadableRecordError} where a record is malformed, or the claim is refused
  * @throws {StoreUnavailableError} where the store does not answer
  */
-export async function recoverAll(
-  engine: Engine,
-  claim: Claim,
-  ports: RecoveryPorts,
-): Promise<{ newestMs: number | undefined }> {
-  let newestMs: number | undefined;
+export async function recoverAll(engine: Engine, claim: Claim, ports: RecoveryPorts): Promise<{ newestMs: number }> {
+  let newestMs = -Infinity;
   const pieces = piecesOf([...engine.partitions.keys()]);
   const claimPiece = (index: number): Promise<ClaimAnswer[]> | undefined => {
     const piece = pieces[index];
@@ -49,8 +45,8 @@ export async function recoverAll(
     for (const [index, answer] of answers.entries()) {
       if (answer.kind === "refused")
         throw new UnreadableRecordError(`Cannot take partition ${some[index]}: term ${answer.standing.term} stands`);
-      for (const { writtenAtMs, count } of await recover(engine, some[index] as number, answer.record, ports))
-        if (count > 0) newestMs = Math.max(newestMs ?? -Infinity, writtenAtMs);
+      const messages = await recover(engine, some[index] as number, answer.record, ports);
+      newestMs = Math.max(newestMs, newestMsOf(messages));
     }
   }
   return { newestMs };

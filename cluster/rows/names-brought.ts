@@ -34,6 +34,7 @@ export class NamesBrought {
     if (this.players.size > PLAYERS_MAX) this.players.delete(this.players.keys().next().value as number);
     return true;
   }
+
   /** The name that was asked for took no room. */
   takeBack(player: number): void {
     const known = this.players.get(player);

@@ -147,7 +147,7 @@ export class ServiceAlone implements Service {
     this.recorder = new Recorder(engine, this.recorderPorts(store, claim), this.recorderOptions(claim, durability));
     if (this.lost !== undefined) this.recorder.onStoreLost(this.lost);
     this.serve(engine, this.recorder);
-    const isLongSilent = newestMs !== undefined && Date.now() - newestMs > settings.sessionMs;
+    const isLongSilent = newestMs > -Infinity && Date.now() - newestMs > settings.sessionMs;
     if (isLongSilent) this.presences?.doubt(performance.now() + settings.graceMs);
     const { unnamedPlayers } = engine;
     if (unnamedPlayers > 0)

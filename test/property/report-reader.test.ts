@@ -137,6 +137,25 @@ function damaged(bytes: Buffer, { at, cut, put }: { at: number; cut: number; put
   return Buffer.concat([bytes.subarray(0, from), put, bytes.subarray(from + cut)]);
 }
 
+/** At each place: cut off there, that byte left out, and that byte replaced by every other. */
+function* damagedAnywhere(bytes: Buffer): Generator<Buffer> {
+  for (let at = 0; at < bytes.length; at++) {
+    yield bytes.subarray(0, at);
+    yield Buffer.concat([bytes.subarray(0, at), bytes.subarray(at + 1)]);
+    for (let byte = 0; byte < 256; byte++) {
+      const other = Buffer.from(bytes);
+      other[at] = byte;
+      yield other;
+    }
+  }
+}
+
+/** A text in the place that a template marks. */
+function placed(template: string, text: Uint8Array): Buffer {
+  const [before = "", after = ""] = template.split("\0");
+  return Buffer.concat([Buffer.from(before), text, Buffer.from(after)]);
+}
+
 /** A batch in which a text that is JSON, or claims to be, stands at each place of a value. */
 function* bodiesWith(text: Uint8Array): Generator<Buffer> {
   const good = { profileId: '"6f0e4b1c-94a0-4c2e-8d55-0b9f3a7c1e21"', region: '"CA"', gamemode: '"GM01"', seq: "5" };
@@ -146,10 +165,8 @@ function* bodiesWith(text: Uint8Array): Generator<Buffer> {
       .join()}}`;
   const rows = Object.keys(good).map((field) => row({ ...good, [field]: "\0" }));
   const templates = ["\0", '{"reports":\0}', `{"reports":[${row(good)},\0]}`, '{"reports":[\0]}'];
-  for (const template of [...templates, ...rows.map((bad) => `{"reports":[${row(good)},${bad}]}`)]) {
-    const [before = "", after = ""] = template.split("\0");
-    yield Buffer.concat([Buffer.from(before), text, Buffer.from(after)]);
-  }
+  for (const template of [...templates, ...rows.map((bad) => `{"reports":[${row(good)},${bad}]}`)])
+    yield placed(template, text);
 }
 
 /** Everything in test/data, as JSON. */
@@ -192,17 +209,10 @@ test("readBatch() reads as the schema or not at all: batches cut anywhere, after
     }
   }
 });
-test("readBatch() reads as the schema or not at all: every byte of a batch replaced by every other, and each left out", () => {
+test("readBatch() reads as the schema or not at all: every byte of a batch replaced by every other, left out, and cut off", () => {
   const row = { profileId: "6f0e4b1c-94a0-4c2e-8d55-0b9f3a7c1e21", region: "CA", gamemode: "G-1", seq: 17 };
   const bytes = Buffer.from(JSON.stringify({ reports: [row] }));
-  for (let at = 0; at < bytes.length; at++) {
-    expectLaw(Buffer.concat([bytes.subarray(0, at), bytes.subarray(at + 1)]));
-    for (let byte = 0; byte < 256; byte++) {
-      const other = Buffer.from(bytes);
-      other[at] = byte;
-      expectLaw(other);
-    }
-  }
+  for (const damagedBytes of damagedAnywhere(bytes)) expectLaw(damagedBytes);
 });
 test("readBatch() reads as the schema or not at all: the public corpora, at every place of a value", () => {
   for (const text of corpora()) for (const bytes of bodiesWith(text)) expectLaw(bytes);
@@ -237,15 +247,7 @@ test("readReport() reads as the schema or not at all: damaged reports", () => {
 });
 test("readReport() reads as the schema or not at all: every byte replaced by every other, left out, and cut off", () => {
   const bytes = Buffer.from(JSON.stringify({ region: "CA", gamemode: "G-1", seq: 17 }));
-  for (let at = 0; at < bytes.length; at++) {
-    expectReportLaw(bytes.subarray(0, at));
-    expectReportLaw(Buffer.concat([bytes.subarray(0, at), bytes.subarray(at + 1)]));
-    for (let byte = 0; byte < 256; byte++) {
-      const other = Buffer.from(bytes);
-      other[at] = byte;
-      expectReportLaw(other);
-    }
-  }
+  for (const damagedBytes of damagedAnywhere(bytes)) expectReportLaw(damagedBytes);
 });
 test("readReport() reads as the schema or not at all: the public corpora, at every place of a value", () => {
   const places = [
@@ -254,11 +256,7 @@ test("readReport() reads as the schema or not at all: the public corpora, at eve
     '{"region":"CA","gamemode":\0}',
     '{"region":"CA","gamemode":"GM01","seq":\0}',
   ];
-  for (const text of corpora())
-    for (const place of places) {
-      const [before = "", after = ""] = place.split("\0");
-      expectReportLaw(Buffer.concat([Buffer.from(before), text, Buffer.from(after)]));
-    }
+  for (const text of corpora()) for (const place of places) expectReportLaw(placed(place, text));
 });
 test("readReport() leaves a body that is too large alone, and reads names up to their longest", () => {
   const bytesOf = (length: number): Buffer =>

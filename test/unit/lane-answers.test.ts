@@ -34,24 +34,30 @@ test("an answer stands, whatever comes after it", () => {
   reply.send("x".repeat(65_536));
   expect(answers.take(KEPT, KEPT)).toContain("content-length: 3");
   answers.begin();
-  expect(answers.hasRoom).toBe(true);
+  expect(answers.hasRoom(false)).toBe(true);
+});
+test("no other answer comes behind one that is to be the last", () => {
+  const answers = unheard();
+  expect(answers.hasRoom(true)).toBe(true);
+  answers.begin();
+  expect(answers.hasRoom(true)).toBe(false);
 });
 test("there is room for so many answers, and for so many characters that wait", () => {
   const many = unheard();
   const replies = Array.from({ length: 63 }, () => many.begin());
-  expect(many.hasRoom).toBe(true);
+  expect(many.hasRoom(false)).toBe(true);
   replies.push(many.begin());
-  expect(many.hasRoom).toBe(false);
+  expect(many.hasRoom(false)).toBe(false);
   for (const reply of replies) reply.send("");
   many.take(KEPT, KEPT);
-  expect(many.hasRoom).toBe(true);
+  expect(many.hasRoom(false)).toBe(true);
 
   const large = unheard();
   const [first, second] = [large.begin(), large.begin()];
   second.send("x".repeat(65_536));
   expect(large.take(KEPT, KEPT)).toBe("");
-  expect(large.hasRoom, "they wait for the one before them").toBe(false);
+  expect(large.hasRoom(false), "they wait for the one before them").toBe(false);
   first.send();
   large.take(KEPT, KEPT);
-  expect(large.hasRoom).toBe(true);
+  expect(large.hasRoom(false)).toBe(true);
 });

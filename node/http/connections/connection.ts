@@ -29,7 +29,7 @@ type State = "lane" | "detour" | "handed over" | "ending";
 export class Connection {
   private readonly socket: Socket;
   private readonly all: Connections;
-  state: State;
+  private state: State;
   private unread: Buffer = NOTHING;
   private readonly answers = new LaneAnswers(() => this.onSettled());
   private standIn: StandIn | undefined;
@@ -57,7 +57,10 @@ export class Connection {
     this.sinceMs = all.nowMs;
     this.taking = new Taking(all.nowMs);
     socket.on("data", (bytes: Buffer) => this.onData(bytes));
-    socket.on("end", () => this.onEnd());
+    socket.on("end", () => {
+      this.hasEnded = true;
+      this.goOn();
+    });
     socket.on("drain", () => this.goOn());
     socket.on("error", (error) => this.standIn?.destroy(error));
     socket.on("close", () => this.onClose());
@@ -74,11 +77,6 @@ export class Connection {
     }
     if (this.unread.length === 0 && this.answers.isEmpty) this.sinceMs = this.all.nowMs;
     this.unread = this.unread.length === 0 ? bytes : Buffer.concat([this.unread, bytes]);
-    this.goOn();
-  }
-
-  private onEnd(): void {
-    this.hasEnded = true;
     this.goOn();
   }
 
@@ -126,10 +124,8 @@ export class Connection {
     if (this.isDirty) this.flush();
   }
 
-  /** While the node drains, the answer to one request is the last on its connection. */
   private hasRoom(): boolean {
-    const { answers, all, socket } = this;
-    return (all.isClosing ? answers.isEmpty : answers.hasRoom) && !socket.writableNeedDrain;
+    return this.answers.hasRoom(this.all.isClosing) && !this.socket.writableNeedDrain;
   }
 
   private onSettled(): void {
@@ -230,6 +226,10 @@ export class Connection {
     this.goOn();
   }
 
+  get isHandedOver(): boolean {
+    return this.state === "handed over";
+  }
+
   /** Whether bytes wait here that came. */
   get isHolding(): boolean {
     return this.unread.length > 0;
@@ -251,7 +251,7 @@ export class Connection {
     this.socket.destroy();
   }
 
-  /** While the node drains: closes where nothing is under way. @param isServed whether Node's server has a part of a request */
+  /** While the node drains: closes where nothing is under way, neither here nor at Node's server (`isServed`). */
   closeIfUnused(isServed: (standIn: StandIn) => boolean): void {
     const isBusy = this.standIn !== undefined && this.hasAsked && isServed(this.standIn);
     const isUnderWay = !this.answers.isEmpty || this.state === "detour" || this.state === "ending";

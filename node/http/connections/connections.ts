@@ -80,7 +80,7 @@ export class Connections {
     this.inTurn = new InTurn(guarded(framework, options), {
       onTake: (standIn) => {
         const served = this.byStandIn.get(standIn);
-        this.ways["handed over"] += Number(served?.connection.state === "handed over");
+        this.ways["handed over"] += Number(served?.connection.isHandedOver);
         served?.held.onTake();
       },
       onRoom: (standIn) => this.byStandIn.get(standIn)?.connection.goOn(),

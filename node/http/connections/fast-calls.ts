@@ -32,7 +32,8 @@ const REGION_LENGTH = 2;
 
 /** Spellings that clients send; fastify knows the others. */
 const JSON_TYPES = ["application/json", "application/json; charset=utf-8", "application/json;charset=utf-8"];
-const JSON_TYPE = Buffer.from("application/json", "latin1");
+/** The usual one, compared as bytes. */
+const USUAL_JSON_TYPE = Buffer.from("application/json", "latin1");
 /** Text that JSON.parse and fastify's own parser may read differently, or that is not ASCII. */
 const ODD_TEXT = /[^\x20-\x7e\t\r\n]|\\|__proto__/;
 
@@ -107,7 +108,7 @@ function profileIdIn({ from, to }: Span, bytes: Buffer, ending: Buffer): string 
 function isJsonType(type: Span, bytes: Buffer): boolean {
   const { from, to } = type;
   if (!isThere(type)) return false;
-  if (to - from === JSON_TYPE.length && isAt(bytes, from, to, JSON_TYPE)) return true;
+  if (to - from === USUAL_JSON_TYPE.length && isAt(bytes, from, to, USUAL_JSON_TYPE)) return true;
   return JSON_TYPES.includes(bytes.toString("latin1", from, to).toLowerCase());
 }
 

@@ -29,7 +29,9 @@ export class LaneAnswers {
     return this.replies.length === 0;
   }
 
-  get hasRoom(): boolean {
+  /** @param isLast whether the next answer is to be the last one of its connection */
+  hasRoom(isLast: boolean): boolean {
+    if (isLast) return this.isEmpty;
     return this.replies.length < ANSWERS_MAX && this.characters < CHARACTERS_MAX;
   }
 
