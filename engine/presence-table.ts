@@ -5,7 +5,7 @@
  *             cell       region << 12 | mode, or NOWHERE for a player who was removed (R27)
  *             seen       last seen, tenths of a second of observed time
  *             seq        newest sequence number applied, 0: none
- * 28 bytes a row, 0.68 to 0.85 full: 33 to 42 bytes a player. At most 2^20 - 1 players a partition.
+ * 28 bytes a row. While it grows 0.68 to 0.85 full: 33 to 42 bytes a player; down to half full where players went: 56. At most 2^20 - 1 players a partition.
  *
  * The rows are the table: a search ends at its row, where an index beside dense rows would add a second cache miss
  * (docs/decisions/0001). Linear probing, and a removal closes its gap, so there are no tombstones.

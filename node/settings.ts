@@ -109,7 +109,7 @@ const SETTINGS = {
     "HEADCOUNT_DURABILITY",
     "log",
     DURABILITIES,
-    "when a report is acknowledged: log, in the log; snapshot, in memory; none, nothing is stored",
+    "what a 200 means: log, it is in the log on disk or in Redis; snapshot, in memory, and a crash loses what came since the last snapshot; none, nothing is ever stored",
   ),
   snapshotMs: whole(
     "HEADCOUNT_SNAPSHOT_MS",
@@ -149,7 +149,8 @@ const SETTINGS = {
   },
   id: {
     ...optional("HEADCOUNT_ID", "1 to 64 of A-Z a-z 0-9 . _ : -", /^[\w.:-]{1,64}$/),
-    about: "the node's name; one that stays keeps its place; without it made from the host's name and the port",
+    about:
+      "the node's name: with the same name it gets the same partitions after a restart; without it made from the host's name and the port",
   },
   redisUrl: {
     name: "HEADCOUNT_REDIS_URL",

@@ -89,7 +89,7 @@ const LAYERS: Readonly<Record<string, Layer>> = {
     ]),
   ),
   simulator: { imports: ["engine", "cluster/"], builtins: "all", packages: "any", isPure: false },
-  crowd: { imports: ["engine"], builtins: "all", packages: "any", isPure: false },
+  crowd: { imports: [], builtins: "all", packages: "any", isPure: false },
   scripts: { imports: ["engine", "cluster/", "node/", "simulator"], builtins: "all", packages: "any", isPure: false },
   bench: {
     imports: ["engine", "cluster/", "node/", "crowd", "simulator", "scripts", "test"],

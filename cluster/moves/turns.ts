@@ -1,13 +1,13 @@
 /**
  * Long work goes on in the next turn of the event loop after some time: this node goes on serving, and its renewals say who
- * is dead. All that makes tables shares the turn: several such works at once make no longer pause than one.
+ * is dead. All work that makes tables shares one budget a turn, so several at once hold the event loop up no longer than one.
  */
 export interface TurnPorts {
   readonly atTurnEnd: (task: () => void) => void;
   readonly nowMs: () => number;
 }
 
-/** So long tables are made in one turn. */
+/** How long tables may be made in one turn. */
 const TURN_MS = 10;
 
 export class Turns {

@@ -19,7 +19,10 @@ const TOLD: Readonly<Record<ClusterEvent["kind"], readonly [level: Level, messag
     "error",
     "the other nodes cannot reach this node at its peer address: it gets no players until they do; is HEADCOUNT_PEER_URL right?",
   ],
-  "other run": ["warn", "Redis restarted, failed over or is another: its partitions are stored again"],
+  "other run": [
+    "warn",
+    "Redis restarted, failed over or is another: its partitions are checked and then stored again, and reports get 202 until then",
+  ],
   "takes back": [
     "info",
     "all members have seen the new Redis: taking the partitions again, with all that is known of them",
@@ -27,12 +30,15 @@ const TOLD: Readonly<Record<ClusterEvent["kind"], readonly [level: Level, messag
   "other key": ["error", "the cluster was founded anew with another key: joining it, and reporting the players there"],
   "dropped records of another key": ["warn", "dropped records that were written under a key that was replaced"],
   rekeyed: ["warn", "reported the players under the cluster's key"],
-  "store fault": ["error", "Redis does not do what it should: reports that it cannot store get 202"],
+  "store fault": ["error", "Redis fails or refuses calls: reports that it cannot store get 202"],
   "modes lost": [
     "error",
     "tables name more modes than there is room for: these players are connected, but nobody knows what they play until they report again",
   ],
-  "modes returned": ["warn", "modes that had gone are in use: they are known again, perhaps past the limit"],
+  "modes returned": [
+    "warn",
+    "late reports brought back modes that had been removed: there may be more modes than the limit now",
+  ],
   "store healed": ["info", "Redis is well again, everything is stored: reports get 200"],
 };
 

@@ -16,7 +16,7 @@ let network: Network;
 // Before the scene's own, so that it comes after it: nodes that stop need their network.
 afterAll(() => network?.[Symbol.dispose]());
 const scene = isPossible
-  ? shareScene({ start, expectedErrors: /Redis does not do what it should|Redis is well again/ })
+  ? shareScene({ start, expectedErrors: /Redis fails or refuses calls|Redis is well again/ })
   : undefined!;
 
 beforeEach(({ onTestFinished }) => onTestFinished(() => network.heal()));

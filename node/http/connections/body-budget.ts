@@ -1,6 +1,6 @@
 /**
  * What comes of a body before it is whole: copied into one buffer, since a client may cut it into pieces of one byte, each of
- * which would cost a hundred; and bounded over all connections, since clients that begin a batch and stall would fill the memory.
+ * which would cost a hundred bytes of memory; and bounded over all connections, since clients that begin a batch and stall would fill the memory.
  */
 import type { ServerResponse } from "node:http";
 import { type Readable, Transform } from "node:stream";

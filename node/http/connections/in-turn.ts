@@ -16,7 +16,7 @@ interface Line {
   /** The newest request, and its answer. */
   newest: { readonly request: IncomingMessage; readonly response: ServerResponse };
   readonly waiting: Turn[];
-  /** Whose turn it is; undefined where all are answered, the newest before its end had come. */
+  /** Whose turn it is; undefined where all are answered, even if the end of the newest has not come yet. */
   current: ServerResponse | undefined;
   /** The newest request broke off: what to do about it once it has its turn. */
   onBrokenOff: Turn | undefined;
