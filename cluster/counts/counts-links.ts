@@ -15,6 +15,8 @@ export interface Link {
   underWay: number;
   /** Changes wait for the next beat where a message failed. */
   isFailing: boolean;
+  /** The last beat went under another epoch than the member's, so it counted for nothing: the next follows at once. */
+  isBeatLost: boolean;
   /** When the last message went. */
   saidAtMs: number;
 }
@@ -45,13 +47,17 @@ export class CountsLinks {
     return this.links;
   }
 
+  get hasLostBeats(): boolean {
+    return [...this.links.values()].some(({ isBeatLost }) => isBeatLost);
+  }
+
   get figures() {
     const { messages, messageBytes, messagesFailed } = this;
     return { messages, messageBytes, messagesFailed };
   }
 
   onView(members: readonly string[]): void {
-    const fresh = (): Link => ({ underWay: 0, isFailing: false, saidAtMs: -Infinity });
+    const fresh = (): Link => ({ underWay: 0, isFailing: false, isBeatLost: false, saidAtMs: -Infinity });
     this.links = new Map(members.map((member) => [member, this.links.get(member) ?? fresh()]));
   }
 

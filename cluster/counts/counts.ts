@@ -141,16 +141,15 @@ export class Counts {
     const { life, links } = this;
     const nowMs = this.ports.nowMs();
     const isBeat = nowMs - this.beatAtMs >= BEAT_MS;
-    if (isBeat) {
-      this.beatAtMs = nowMs;
-      life.sender.restate();
-    }
+    if (isBeat) this.beatAtMs = nowMs;
+    if (isBeat || this.links.hasLostBeats) life.sender.restate();
     life.sender.look();
     this.tellMyself(isBeat, nowMs);
     for (const [member, link] of links.all) {
       if (member === this.ports.me()) continue;
-      if (isBeat ? this.isOwed(member, link, nowMs) : this.isDue(member, link, nowMs))
-        void this.tell(member, link, isBeat);
+      const isForBeat = isBeat || link.isBeatLost;
+      if (isForBeat ? this.isOwed(member, link, nowMs) : this.isDue(member, link, nowMs))
+        void this.tell(member, link, isForBeat);
     }
     if (isBeat) life.publisher.tick();
     this.asking.tick();
@@ -226,7 +225,9 @@ export class Counts {
     if (parcel === undefined) return;
     const boards = life.boardSender.build(member, { isBeat, isStale: life.boards.isStale(nowMs), nowMs });
     const message: Tell = { kind: "tell", tallies: parcel.tallies, boards };
+    link.isBeatLost = false;
     const told = await this.links.tell(member, link, message, CALL_TIMEOUT_MS);
+    if (isBeat && told?.isOtherEpoch === true) link.isBeatLost = true;
     if (told === undefined || told.isOtherEpoch || life !== this.life) return;
     this.wholesAsked += told.partitions.length;
     life.sender.acknowledge(parcel, { partitions: told.partitions, needsList: told.needsTallyList });

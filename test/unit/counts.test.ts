@@ -79,6 +79,15 @@ test("Counts marks regions stale whose owner was not heard of for 300 ms (R23)",
   await cluster.pass(500);
   for (const view of viewsOf(cluster, CA)) expect(view).toMatchObject({ players: 20, isStale: true });
 });
+test("Counts says a beat again at once that met another epoch: nothing grows stale while the list changes often (R20)", async () => {
+  const cluster = await settledCluster();
+  for (let change = 0; change < 6; change++) {
+    cluster.list(NAMES, (name) => name === "1");
+    await cluster.pass(100, () => {
+      for (const view of viewsOf(cluster, CA)) expect(view).toMatchObject({ players: 20, isStale: false });
+    });
+  }
+});
 test("Counts takes a beat that was long under way for as old as it is (R20)", async () => {
   const cluster = await settledCluster(["1", "2"]);
   cluster.network.delayMinMs = 350;
