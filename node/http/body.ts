@@ -1,5 +1,6 @@
 /** What comes with a request: JSON, or nothing that anybody looks at. */
-import type { FastifyInstance, FastifyRequest } from "fastify";
+import type { Readable } from "node:stream";
+import { errorCodes, type FastifyInstance, type FastifyRequest } from "fastify";
 import { refusal } from "../values.ts";
 import { CodingError, RefusalError } from "./http.ts";
 import { jsonFaultOf } from "./json-fault.ts";
@@ -7,6 +8,7 @@ import { jsonFaultOf } from "./json-fault.ts";
 /** Shorter texts are parsed in no time, however deep. */
 const LONG = 4096;
 const DEPTH_MAX = 32;
+const NOTHING = Buffer.alloc(0);
 
 type BodyParser = (request: FastifyRequest, text: string, done: (error: Error | null, body?: unknown) => void) => void;
 
@@ -30,6 +32,33 @@ export function bodyParserOf(app: FastifyInstance): BodyParser {
       done(new RefusalError(whyNotTaken(text)));
     });
   };
+}
+
+/**
+ * Reads a body as it came. Fastify's own way copies it once more, and what is copied lies outside of V8's heap: a
+ * thousand batches a second made V8 collect all of its heap several times a second.
+ */
+export function readWhole(
+  { headers }: FastifyRequest,
+  payload: Readable,
+  bytesMax: number,
+  done: (error: Error | null, bytes: Buffer) => void,
+): void {
+  const pieces: Buffer[] = [];
+  let length = 0;
+  const end = (error?: Error): void => {
+    payload.off("data", take).off("end", end).off("error", end);
+    const [first = NOTHING, ...more] = pieces;
+    if (error !== undefined) done(error, NOTHING);
+    else done(null, more.length === 0 ? first : Buffer.concat(pieces, length));
+  };
+  const take = (piece: Buffer): void => {
+    length += piece.length;
+    pieces.push(piece);
+    if (length > bytesMax) end(new errorCodes.FST_ERR_CTP_BODY_TOO_LARGE());
+  };
+  if (Number(headers["content-length"]) > bytesMax) end(new errorCodes.FST_ERR_CTP_BODY_TOO_LARGE());
+  else payload.on("data", take).on("end", end).on("error", end);
 }
 
 /** What the body is packed with; undefined: nothing. */

@@ -11,7 +11,7 @@ const MIB = 1024 * 1024;
 
 /** A request that is under way, and its answer. */
 function begun(budget: BodyBudget) {
-  const request = new PassThrough({ highWaterMark: 8 * MIB });
+  const request = Object.assign(new PassThrough({ highWaterMark: 8 * MIB }), { headers: {} });
   const response = new EventEmitter() as ServerResponse;
   return { request, response, body: budget.gather(request, response) };
 }

@@ -162,7 +162,7 @@ test("Dockerfile: the node does not run as root, and is process 1", () => {
   expect(JSON.parse(only("ENTRYPOINT").join(" "))).toEqual(["node", ...NODE_FLAGS, "node/headcount.js"]);
 });
 test("Dockerfile and start script: the young generation is small, and freed memory goes back to the system", () => {
-  expect(NODE_FLAGS).toEqual(["--max-semi-space-size=4"]);
+  expect(NODE_FLAGS).toEqual(["--max-semi-space-size=2"]);
   expect(NODE_VARIABLES).toEqual({ MALLOC_ARENA_MAX: "1" });
   const last = instructions.slice(instructions.findLastIndex(([name]) => name === "FROM"));
   const installs = last.find(([name, command]) => name === "RUN" && command === "apt-get");

@@ -2,7 +2,7 @@
  * What comes of a body before it is whole: copied into one buffer, since a client may cut it into pieces of one byte, each of
  * which would cost a hundred bytes of memory; and bounded over all connections, since clients that begin a batch and stall would fill the memory.
  */
-import type { ServerResponse } from "node:http";
+import type { IncomingMessage, ServerResponse } from "node:http";
 import { type Readable, Transform } from "node:stream";
 import { NoRoomError } from "../http.ts";
 
@@ -16,8 +16,8 @@ export class BodyBudget {
   taken = 0;
 
   /** The request's body in few pieces; fails with a `NoRoomError` where there is no room for more. */
-  gather(request: Readable, response: ServerResponse): Readable {
-    const body = new Gathering(this);
+  gather(request: Readable & Pick<IncomingMessage, "headers">, response: ServerResponse): Readable {
+    const body = new Gathering(this, Number(request.headers["content-length"] ?? 0));
     const letGo = (): void => {
       request.unpipe(body).resume();
       body.destroy();
@@ -41,12 +41,15 @@ class Gathering extends Transform {
   /** Bytes of the budget: what is gathered here, and what was handed on. */
   held = 0;
   private readonly budget: BodyBudget;
+  /** As the head says; 0 where it does not. */
+  private readonly announced: number;
   private piece: Buffer = Buffer.alloc(0);
   private length = 0;
 
-  constructor(budget: BodyBudget) {
+  constructor(budget: BodyBudget, announced: number) {
     super({ readableHighWaterMark: PIECE_BYTES_MAX });
     this.budget = budget;
+    this.announced = announced;
   }
 
   override _transform(bytes: Buffer, _encoding: BufferEncoding, done: (error?: Error) => void): void {
@@ -71,7 +74,10 @@ class Gathering extends Transform {
   private makeRoom(more: number): boolean {
     const needed = this.length + more;
     if (needed <= this.piece.length) return true;
-    const size = Math.max(FIRST_BYTES, needed, Math.min(2 * this.piece.length, PIECE_BYTES_MAX));
+    // As large as the body says that it is, where a good part of it has come.
+    const isMostHere = this.announced > 0 && needed >= this.announced / 4;
+    const grown = isMostHere ? this.announced : Math.max(FIRST_BYTES, 2 * this.piece.length);
+    const size = Math.max(needed, Math.min(grown, PIECE_BYTES_MAX));
     if (!this.budget.take(size - this.piece.length)) return false;
     this.held += size - this.piece.length;
     const piece = Buffer.allocUnsafeSlow(size);

@@ -5,7 +5,7 @@ import { NO_SEQ } from "../../../cluster/records/presences.ts";
 import { regionOf } from "../../../engine/regions.ts";
 import { BatchAnswer, ErrorAnswer, NotJsonAnswer, TooLargeAnswer, TryAgainAnswer } from "../answers.ts";
 import { BATCH_BYTES_MAX, readBatch } from "../report-reader.ts";
-import { bodyParserOf, codingOf } from "../body.ts";
+import { bodyParserOf, codingOf, readWhole } from "../body.ts";
 import type { Reports, ReportsOutcome } from "../../entry.ts";
 import { Answers, type Context, routeLabel, validatorCompiler } from "../http.ts";
 import { BatchBody, BatchBodyShown, Check, checkedId, ReportRow } from "../../values.ts";
@@ -38,10 +38,13 @@ export function registerReports(app: FastifyInstance, context: Context): void {
 function registerBatchParser(app: FastifyInstance): void {
   const parse = bodyParserOf(app);
   app.removeAllContentTypeParsers();
-  app.addContentTypeParser<Buffer>("application/json", { parseAs: "buffer" }, (request, bytes, done) => {
-    const reports = codingOf(request) === undefined ? readBatch(bytes) : undefined;
-    if (reports === undefined) parse(request, bytes.toString(), done);
-    else done(null, new Batch(reports));
+  app.addContentTypeParser("application/json", (request, payload, done) => {
+    readWhole(request, payload, BATCH_BYTES_MAX, (error, bytes) => {
+      if (error !== null) return done(error);
+      const reports = codingOf(request) === undefined ? readBatch(bytes) : undefined;
+      if (reports === undefined) parse(request, bytes.toString(), done);
+      else done(null, new Batch(reports));
+    });
   });
 }
 
