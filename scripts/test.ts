@@ -20,16 +20,16 @@ const CHECKS: readonly (readonly [name: string, ...command: [string, ...string[]
   ["description", "node", "scripts/check-description.ts"],
 ];
 /**
- * Tests of whole services, and of the contracts with Redis and clients, often wait: for leases to end, for processes to start.
- * Those of parts compute. So both run side by side, the latter with what the former leave of the cores, as they do not
- * measure how soon something happens. The simulation needs all cores, and comes behind them.
+ * Lines run side by side, the streams of a line one after the other. Tests of whole services, and of the contracts with Redis
+ * and clients, often wait: for leases to end, for processes to start. The others compute, and none of them measures how soon
+ * something happens, so they take what the former leave of the cores.
  */
-const STAGES: readonly (readonly Stream[])[] = [
+const LINES: readonly (readonly Stream[])[] = [
+  [{ name: "services", kinds: ["contract", "e2e"], niceness: 0 }],
   [
-    { name: "services", kinds: ["contract", "e2e"], niceness: 0 },
     { name: "parts", kinds: ["unit", "property"], niceness: 10 },
+    { name: "simulation", kinds: ["simulation"], niceness: 19 },
   ],
-  [{ name: "simulation", kinds: ["simulation"], niceness: 0 }],
 ];
 /** What lies in test/ beside the kinds. */
 const NO_KINDS = ["data", "support", "README.md"];
@@ -90,14 +90,13 @@ for (const [index, [name, ...command]] of CHECKS.entries()) {
 process.exit((await runTests()) ? 0 : 1);
 
 async function runTests(): Promise<boolean> {
-  const known = new Set([...NO_KINDS, ...STAGES.flat().flatMap(({ kinds }) => kinds)]);
+  const known = new Set([...NO_KINDS, ...LINES.flat().flatMap(({ kinds }) => kinds)]);
   const forgotten = readdirSync(join(root, "test")).filter((name) => !known.has(name));
   if (forgotten.length > 0) throw new Error(`no stream runs the tests in test/${forgotten.join(", test/")}`);
   const startedMs = performance.now();
   mkdirSync(join(root, "reports"), { recursive: true });
   rmSync(SEEN_FILE, { force: true });
-  const ended: Ended[] = [];
-  for (const stage of STAGES) ended.push(...(await Promise.all(stage.map(runStream))));
+  const ended = (await Promise.all(LINES.map(runLine))).flat();
   const isOk = ended.every((stream) => stream.isOk);
   console.log(
     isOk ? `tests            ok ${seconds(startedMs).padStart(8)}` : `──── tests: FAILED after ${seconds(startedMs)}`,
@@ -126,6 +125,12 @@ async function runTests(): Promise<boolean> {
     `${report.numPassedTests} passed, ${failed} failed${skipped.length > 0 ? `, ${skipped.length} skipped` : ""}`,
   );
   return isOk && failed === 0 && areAllAnswersSeen(skipped.length);
+}
+
+async function runLine(line: readonly Stream[]): Promise<Ended[]> {
+  const ended: Ended[] = [];
+  for (const stream of line) ended.push(await runStream(stream));
+  return ended;
 }
 
 async function runStream({ name, kinds, niceness }: Stream): Promise<Ended> {
