@@ -32,7 +32,11 @@ export async function run(settings: Settings, version: string, outputs: Outputs)
   const log = pino({ level: settings.logLevel }, outputs.log);
   const service = await makeService(settings, log);
   const metrics = new Metrics(service);
-  metrics.counter("log_lines_dropped_total", "Lines of the log that could not be written", () => outputs.log.dropped);
+  metrics.counter(
+    "log_lines_dropped_total",
+    "Lines of the outputs that could not be written",
+    () => outputs.log.dropped + outputs.out.dropped,
+  );
   const { corsOrigins, isLaneOpen } = settings;
   const cors = corsOrigins === undefined ? undefined : new Cors(corsOrigins);
   const { app, connections } = await makeApp({ service, metrics, log, version, cors }, isLaneOpen);

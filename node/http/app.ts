@@ -1,5 +1,5 @@
 /** The HTTP side of a node: fastify with the routes, the documentation, and one form for every refusal. */
-import type { Readable } from "node:stream";
+import type { IncomingMessage } from "node:http";
 import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from "fastify";
 import { registerBodyParser } from "./body.ts";
 import { BATCH_BYTES_MAX } from "./report-reader.ts";
@@ -9,19 +9,10 @@ import { Connections, limitsOf } from "./connections/connections.ts";
 import { FastCalls } from "./connections/fast-calls.ts";
 import { registerDescription } from "./description.ts";
 import { registerDocs } from "./docs.ts";
-import {
-  Answers,
-  CodingError,
-  type Context,
-  FAULT,
-  NOWHERE,
-  refusalOf,
-  routeLabel,
-  validatorCompiler,
-} from "./http.ts";
-import { answerTheRest, notePaths } from "./other-methods.ts";
+import { Answers, CodingError, type Context, FAULT, refusalOf, routeLabel, validatorCompiler } from "./http.ts";
+import { answerTheRest, decodedPathOf, notePaths } from "./other-methods.ts";
 import { registerOperators } from "./routes/operators.ts";
-import { registerProfiles } from "./routes/profiles.ts";
+import { IGNORED_BYTES_MAX, registerProfiles } from "./routes/profiles.ts";
 import { registerRegions } from "./routes/regions.ts";
 import { registerReports } from "./routes/reports.ts";
 import type { Metrics } from "../metrics.ts";
@@ -32,7 +23,7 @@ export interface App {
 }
 
 const BODY_BYTES_MAX = 4096;
-/** Of these targets no body may be longer; another may be spelled in many ways. */
+/** Of these targets no body may be longer. */
 const PROFILES = "/v1/profiles/";
 const REQUEST_WITHIN_MS = 10_000;
 const TAKE_WITHIN_MS = 20_000;
@@ -54,7 +45,7 @@ export async function makeApp(context: Context, isLaneOpen: boolean): Promise<Ap
   });
   const bodies = new BodyBudget();
   app.addHook("preParsing", (request, reply, payload, done) => {
-    done(null, hasBody(request.raw) ? bodies.gather(payload as Readable, reply.raw) : payload);
+    done(null, hasBody(request.raw) ? bodies.gather(payload as IncomingMessage, reply.raw) : payload);
   });
   registerBodyParser(app);
   app.setValidatorCompiler(validatorCompiler);
@@ -74,16 +65,22 @@ export async function makeApp(context: Context, isLaneOpen: boolean): Promise<Ap
     isLaneOpen,
     requestMs: REQUEST_WITHIN_MS,
     takeMs: TAKE_WITHIN_MS,
-    onFault: (error, reply) => {
-      context.log.error({ err: error }, "a request failed");
-      new Answers(context, NOWHERE).refuse(reply, 500, FAULT);
+    onFault: (error, route, reply) => {
+      context.log.error({ err: error, route }, "a request failed");
+      if (reply !== undefined) new Answers(context, route).refuse(reply, 500, FAULT);
     },
-    bodyBytesMax: (target) => (target.startsWith(PROFILES) ? BODY_BYTES_MAX : BATCH_BYTES_MAX),
+    bodyBytesMax,
     onRefused: (status) => context.metrics.countUnrouted(status),
     cors: context.cors,
   });
   registerConnections(context.metrics, connections);
   return { app, connections };
+}
+
+/** The routes' own limits, by what stands in the head. */
+function bodyBytesMax({ method, url = "" }: IncomingMessage): number {
+  if (method === "PUT" || method === "DELETE") return IGNORED_BYTES_MAX;
+  return method === "POST" && decodedPathOf(url).startsWith(PROFILES) ? BODY_BYTES_MAX : BATCH_BYTES_MAX;
 }
 
 function refuse(context: Context, error: Error, request: FastifyRequest, reply: FastifyReply): void {

@@ -151,6 +151,11 @@ export function routeLabel(method: string, url: string | undefined): string {
   return `${method === "HEAD" ? "GET" : method} ${url.replaceAll(/:(\w+)/g, "{$1}")}`;
 }
 
+/** What a client is told whose body is longer than so many bytes. */
+export function tooLong(bytesMax: number): readonly [status: number, message: string] {
+  return [413, `body must be at most ${bytesMax} bytes, got more`];
+}
+
 export function refusalBody(status: number, message: string): string {
   return JSON.stringify({ code: String(status), message });
 }
@@ -205,8 +210,10 @@ export function refusalOf(error: HttpError, request: FastifyRequest): { status: 
         status: 415,
         message: `content-type must be application/json, got ${shown(request.headers["content-type"])}`,
       };
-    case "FST_ERR_CTP_BODY_TOO_LARGE":
-      return { status: 413, message: `body must be at most ${request.routeOptions.bodyLimit} bytes, got more` };
+    case "FST_ERR_CTP_BODY_TOO_LARGE": {
+      const [tooLarge, message] = tooLong(request.routeOptions.bodyLimit);
+      return { status: tooLarge, message };
+    }
     case "FST_ERR_BAD_URL":
       return { status: 400, message: `url must be a well-formed path, got ${shown(request.url)}` };
     default:

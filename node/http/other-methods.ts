@@ -42,7 +42,7 @@ export function answerTheRest(app: FastifyInstance, context: Context, urls: Read
 }
 
 /** As the router reads it: a target may be a whole URL, whatever host it names (RFC 9112, 3.2.2). */
-function decodedPathOf(url: string): string {
+export function decodedPathOf(url: string): string {
   const [path = ""] = url.replace(/^https?:\/\/[^/?#]*/i, "").split(/[?#]/, 1);
   try {
     return decodeURI(path);

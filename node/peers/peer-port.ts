@@ -97,7 +97,7 @@ export class PeerPort {
     const [status, body] = this.answerOf(request);
     const length = Buffer.byteLength(body);
     const headers = { ...DOOR_MARK, "content-type": JSON_TYPE, "content-length": length, connection: "close" };
-    response.writeHead(status, headers).end(body);
+    response.writeHead(status, status === 426 ? { ...headers, upgrade: FRAMES } : headers).end(body);
   }
 
   private answerOf(request: IncomingMessage): [status: number, body: string] {
@@ -126,7 +126,8 @@ export class PeerPort {
   /** After the answer the connection is closed from this side: the other may keep its own open for ever. */
   private refuse(socket: Socket, status: number, body: string): void {
     const headers = { ...DOOR_MARK, "content-type": JSON_TYPE, "content-length": Buffer.byteLength(body) };
-    const lines = Object.entries({ ...headers, connection: "close" }).map(([name, value]) => `${name}: ${value}\r\n`);
+    const always = { Date: new Date().toUTCString(), connection: "close" };
+    const lines = Object.entries({ ...headers, ...always }).map(([name, value]) => `${name}: ${value}\r\n`);
     socket.end(`HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\n${lines.join("")}\r\n${body}`);
     socket.destroySoon();
   }

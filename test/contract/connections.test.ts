@@ -11,6 +11,8 @@ import { until } from "../support/until.ts";
 const HOST = "127.0.0.1";
 const REQUEST_MS = 1000;
 const TAKE_MS = 1500;
+/** A request's time, where it is told in two parts: the server looks once a second. */
+const LATE_MS = 4000;
 const KEEP_ALIVE_MS = 500;
 const BODY_BYTES_MAX = 4096;
 /** For tests that are slow on purpose. */
@@ -40,6 +42,35 @@ describe.each(["on", "off"])("fast lane %s", (lane) => {
     await until("it is told", () => bench.received.includes("408 Request Timeout"));
     await until("it is let go", () => bench.open.size === 0);
     expect(bench.received.match(/HTTP\/1.1/g)).toHaveLength(1);
+  });
+  test.each([
+    ["a head that was plain so far", "GET / HTTP/1.1\r\nhost: a\r\n", "te: x\r\n"],
+    ["a body", "POST / HTTP/1.1\r\nhost: a\r\n", "content-type: text/plain\r\ncontent-length: 9\r\n\r\nhalf"],
+  ])(
+    "a request has its time from its first byte on, whichever way it takes in the end: %s",
+    async (_, first, second) => {
+      const bench = await Bench.open(lane, { requestMs: LATE_MS });
+      const client = bench.connect();
+      const beganMs = performance.now();
+      client.write(first);
+      setTimeout(() => client.write(second), LATE_MS - 300);
+      await until("it is told", () => bench.received.includes("408 Request Timeout"));
+      expect(performance.now() - beganMs).toBeLessThan(2 * LATE_MS - 1000);
+      await until("it is let go", () => bench.open.size === 0);
+      expect(bench.received.match(/HTTP\/1.1/g)).toHaveLength(1);
+    },
+  );
+  test("line ends behind a request are no request: nobody is told that they are late, and a drain does not wait", async () => {
+    const bench = await Bench.open(lane);
+    bench.connect().write("GET / HTTP/1.1\r\nhost: a\r\n\r\n\r\n\r\n");
+    await until("it is answered", () => bench.received.endsWith("here"));
+    await until("it is let go", () => bench.open.size === 0);
+    const late = await Bench.open(lane, { keepAliveMs: LONG_MS });
+    late.connect().write("GET / HTTP/1.1\r\nhost: a\r\n\r\n\r\n");
+    await until("it is answered", () => late.received.endsWith("here"));
+    late.connections.drain();
+    await until("it is let go", () => late.open.size === 0, { limitMs: 5000 });
+    for (const { received } of [bench, late]) expect(received.match(/HTTP\/1.1/g)).toHaveLength(1);
   });
   test("who asks for nothing more is let go", async () => {
     const bench = await Bench.open(lane);
@@ -286,7 +317,7 @@ class Bench {
         isLaneOpen: lane === "on",
         requestMs,
         takeMs: TAKE_MS,
-        onFault: (error, reply) => void reply.code(500).send(String(error)),
+        onFault: (error, _route, reply) => void reply?.code(500).send(String(error)),
         bodyBytesMax: () => bodyLimit,
         onRefused: (status) => void this.refused.push(status),
         cors: undefined,

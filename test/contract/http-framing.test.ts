@@ -10,6 +10,8 @@ import { answersTo, openWay, type Way } from "../support/two-ways.ts";
 
 const GET = "GET /livez HTTP/1.1\r\n";
 const POST = "POST /v1/reports HTTP/1.1\r\nhost: a\r\ncontent-type: application/json\r\n";
+const REPORTS = `{"reports":[{"profileId":"6f0e4b1c-94a0-4c2e-8d55-0b9f3a7c1e21","region":"CA","gamemode":"GM01"}]}`;
+const BATCH = `${POST}content-length: ${REPORTS.length}\r\n\r\n${REPORTS}`;
 /** Hidden behind a request whose end is in doubt. */
 const HIDDEN = "DELETE /v1/hidden HTTP/1.1\r\nhost: a\r\n\r\n";
 const NAUGHTY = "\u0000";
@@ -40,6 +42,11 @@ const CASES: Readonly<Record<string, Readonly<Record<string, readonly [request: 
     "a line that ends with CR alone": ["GET /livez HTTP/1.1\rhost: a\r\r", 400],
     "HTTP/1.0 without a host": ["GET /livez HTTP/1.0\r\n\r\n", 200],
     "a target that is too long": [`GET /${"x".repeat(17_000)} HTTP/1.1\r\nhost: a\r\n\r\n`, 414],
+    "a target that is too long, of a method with a hyphen": [
+      `M-SEARCH /${"x".repeat(17_000)} HTTP/1.1\r\nhost: a\r\n\r\n`,
+      414,
+    ],
+    "line ends behind a request": [`${GET}host: a\r\n\r\n\r\n\n\r${GET}host: a\r\n\r\n`, 200, 200],
     "a target of another form": [`GET livez HTTP/1.1\r\nhost: a\r\n\r\n`, 400],
   },
   headers: {
@@ -49,6 +56,11 @@ const CASES: Readonly<Record<string, Readonly<Record<string, readonly [request: 
     "a host with a user": [`${GET}host: me@a\r\n\r\n`, 400],
     "a host with a space": [`${GET}host: a b\r\n\r\n`, 400],
     "a host with a port that is none": [`${GET}host: a:b\r\n\r\n`, 400],
+    "a host with a percent sign alone": [`${GET}host: a%zz\r\n\r\n`, 400],
+    "a host with an escape": [`${GET}host: a%2db\r\n\r\n`, 200],
+    "an address that is none": [`${GET}host: [:::::]\r\n\r\n`, 400],
+    "an address with a zone": [`${GET}host: [fe80::1%eth0]\r\n\r\n`, 400],
+    "brackets around a dot": [`${GET}host: [.]\r\n\r\n`, 400],
     "an address as host": [`${GET}host: [::1]:8080\r\n\r\n`, 200],
     "names in any case": [`${GET}hOsT: a\r\nACCEPT:\t*/*\t\r\n\r\n`, 200],
     "an empty value": [`${GET}host: a\r\nx-empty:\r\n\r\n`, 200],
@@ -121,11 +133,23 @@ describe.each(Object.entries(CASES))("%s", (_, cases) => {
     const bytes = Buffer.from(request, "latin1");
     const pieces = [...bytes.keys()].slice(0, 200).map((at) => bytes.subarray(at, at + 1));
     const inPieces = [...pieces, bytes.subarray(pieces.length)];
-    for (const { port } of ways)
-      for (const sent of [[bytes], inPieces]) {
-        const answers = await answersTo(port, sent);
-        const seen = Array.from(answers.matchAll(/HTTP\/1\.1 (\d{3})/g), ([, status]) => Number(status));
-        expect(seen, answers).toEqual(statuses);
-      }
+    for (const sent of [[bytes], inPieces]) await expectAlike(sent, statuses);
   });
 });
+
+test("a target that is too long is refused as such also behind a body", async () => {
+  const long = Buffer.from(`GET /${"x".repeat(17_000)} HTTP/1.1\r\nhost: a\r\n\r\n`);
+  await expectAlike([Buffer.from(BATCH), long], [200, 414]);
+  for (const end of ["", "\n"]) {
+    const batch = BATCH.replace(`${REPORTS.length}`, `${REPORTS.length + end.length}`) + end;
+    await expectAlike([Buffer.concat([Buffer.from(batch), long])], [200, 414]);
+  }
+});
+
+/** Of both nodes. */
+async function expectAlike(pieces: readonly Buffer[], statuses: readonly number[]): Promise<void> {
+  const [answers = "", others] = await Promise.all(ways.map(({ port }) => answersTo(port, pieces)));
+  const seen = [...answers.matchAll(/HTTP\/1.1 (\d{3})/g)].map(([, status]) => Number(status));
+  expect(seen, answers).toEqual(statuses);
+  expect(others).toBe(answers);
+}

@@ -17,9 +17,10 @@ const HAS_FULL = process.platform === "linux";
 /**
  * Starts a node with this output for its greeting and its log, and holds it to what any node promises.
  * @param output a file; `closed`: a pipe whose reader is gone
+ * @param isOnlyGreeting the log has somebody who reads it
  * @returns how many lines of its log it dropped
  */
-async function droppedOf(output: number | "closed"): Promise<number> {
+async function droppedOf(output: number | "closed", isOnlyGreeting = false): Promise<number> {
   await using folder = await temporaryFolder();
   const port = await freePort();
   const stdio = output === "closed" ? "pipe" : output;
@@ -29,7 +30,8 @@ async function droppedOf(output: number | "closed"): Promise<number> {
   });
   onTestFinished(() => void node.kill("SIGKILL"));
   node.stdout?.destroy();
-  node.stderr?.destroy();
+  if (isOnlyGreeting) node.stderr?.resume();
+  else node.stderr?.destroy();
   const exited = once(node, "exit");
   await using http = new HttpClient(`http://127.0.0.1:${port}`);
   await until("it is ready", async () => (await http.get("/readyz")).status === 200);
@@ -61,6 +63,10 @@ test.skipIf(!HAS_FULL)("A node whose log lies on a full disk serves, and counts 
 
 test("A node whose outputs are closed serves, and counts the lines it dropped", async () => {
   expect(await droppedOf("closed")).toBeGreaterThan(0);
+});
+
+test("A node whose standard output is closed counts its greeting as dropped", async () => {
+  expect(await droppedOf("closed", true)).toBe(1);
 });
 
 test("A node whose outputs go into a full pipe serves, and keeps the lines for whoever reads", async () => {

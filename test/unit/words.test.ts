@@ -20,7 +20,7 @@ test.each(Object.entries(REFUSALS))("the refusal %j does not stumble", (_, { mes
 
 test("a mode past the limit is refused with what there is and what came", () => {
   expect(REFUSALS["no room for the mode"].message("GM01")).toBe(
-    'gamemode must be one of the 1024 in use (there is room for no more just now), got "GM01": try again soon',
+    'gamemode must be one that players are in (there is no room for another: 1024 are in use, or this player has brought many new ones just now), got "GM01": try again soon',
   );
 });
 

@@ -5,19 +5,24 @@
  */
 import type { Socket } from "node:net";
 import type { Connections } from "./connections.ts";
+import { Feed } from "./feed.ts";
 import { Head } from "./head.ts";
 import { LaneAnswers } from "./lane-answers.ts";
-import { StandIn } from "./stand-in.ts";
+import type { StandIn } from "./stand-in.ts";
 
 /** While so much is unread the socket is not read. */
 const UNREAD_MAX = 16_384;
 /** What fastify is handed at once of bytes that may hold many requests: some twenty of the smallest. */
 const HANDED_MAX = 512;
+/** The same where many requests wait behind others, on all connections together: one or two. */
+const HANDED_IN_CROWD_MAX = 32;
 /** What still comes after the last answer is read for so long, and so much of it: closed earlier, a client may lose the answer. */
 const LINGER_MS = 2000;
 const LINGER_BYTES_MAX = 4 * 1024 * 1024;
 
+export const TICK_MS = 1000;
 const NOTHING = Buffer.alloc(0);
+const [LF, CR] = [10, 13];
 const head = new Head();
 
 /**
@@ -32,19 +37,19 @@ export class Connection {
   private state: State;
   private unread: Buffer = NOTHING;
   private readonly answers = new LaneAnswers(() => this.onSettled());
-  private standIn: StandIn | undefined;
+  private readonly feed: Feed;
   /** Bytes of the request on its detour that fastify has not got yet. */
   private detourLeft = 0;
   private isAnswered = false;
-  /** Bytes that were handed on, and that Node's parser has not seen: nobody knows how many requests they hold. */
-  private unparsed = 0;
-  private isHanding = false;
   /** The client sends nothing more. */
   private hasEnded = false;
   private isDirty = false;
   /** In the middle of reading: what settles meanwhile is written behind it. */
   private isReading = false;
-  /** Since when it is as it is: idle, in the middle of a head, ending; `hasAsked` tells idle from never used. */
+  /**
+   * Since when it is as it is: idle, in the middle of a head, ending; `hasAsked` tells idle from never used. As of the tick
+   * before, so up to a tick too early.
+   */
   private sinceMs: number;
   private hasAsked = false;
   private lingered = 0;
@@ -56,15 +61,24 @@ export class Connection {
     this.state = all.isLaneOpen ? "lane" : "handed over";
     this.sinceMs = all.nowMs;
     this.taking = new Taking(all.nowMs);
+    this.feed = new Feed(socket, {
+      serve: (standIn) => all.serve(standIn, this),
+      onParsed: () => this.goOn(),
+      onEnd: () => this.finish(),
+      onDestroyed: () => this.onStandInDestroyed(),
+    });
     socket.on("data", (bytes: Buffer) => this.onData(bytes));
     socket.on("end", () => {
       this.hasEnded = true;
       this.goOn();
     });
-    socket.on("drain", () => this.goOn());
-    socket.on("error", (error) => this.standIn?.destroy(error));
+    socket.on("drain", () => {
+      this.sinceMs = all.nowMs; // what waited behind the answers begins now
+      this.goOn();
+    });
+    socket.on("error", (error) => this.feed.destroy(error));
     socket.on("close", () => this.onClose());
-    if (this.state === "handed over") this.standIn = this.makeStandIn(); // its time limits begin at once
+    if (this.state === "handed over") this.feed.open(); // its time limits begin at once
   }
 
   // What comes in.
@@ -75,7 +89,8 @@ export class Connection {
       if (this.lingered > LINGER_BYTES_MAX) this.socket.destroy();
       return;
     }
-    if (this.unread.length === 0 && this.answers.isEmpty) this.sinceMs = this.all.nowMs;
+    const isNew = this.unread.length === 0 && this.answers.isEmpty;
+    if (isNew && (this.hasAsked || afterLineEnds(bytes, 0) < bytes.length)) this.sinceMs = this.all.nowMs;
     this.unread = this.unread.length === 0 ? bytes : Buffer.concat([this.unread, bytes]);
     this.goOn();
   }
@@ -83,7 +98,7 @@ export class Connection {
   private onClose(): void {
     this.state = "ending";
     this.unread = NOTHING;
-    this.standIn?.destroy();
+    this.feed.destroy();
     this.all.forget(this);
   }
 
@@ -104,7 +119,9 @@ export class Connection {
     const bytes = this.unread;
     let at = 0;
     this.isReading = true;
-    while (at < bytes.length && this.state === "lane" && this.hasRoom()) {
+    while (this.state === "lane" && this.hasRoom()) {
+      at = afterLineEnds(bytes, at);
+      if (at === bytes.length) break;
       const reading = head.read(bytes, at);
       if (reading === "partial" && !this.hasEnded) break;
       const length = head.end - at + (head.bodyLength ?? 0);
@@ -153,7 +170,13 @@ export class Connection {
   private handOver(): void {
     this.state = "handed over";
     // Node limits the time of requests, and what it skips before one is none yet.
-    if (this.standIn !== undefined) this.socket.setTimeout(this.all.idleMs);
+    if (this.feed.isMade) this.socket.setTimeout(this.all.idleMs);
+    this.passTimeOn();
+  }
+
+  /** Node's server counts from the first byte that it gets. The request that it gets now began here. */
+  private passTimeOn(): void {
+    this.all.watch(this.feed.open(), this.sinceMs + TICK_MS);
   }
 
   private takeDetour(length: number): void {
@@ -162,13 +185,14 @@ export class Connection {
     this.detourLeft = length;
     this.isAnswered = false;
     this.all.ways.detour++;
+    this.passTimeOn();
   }
 
   private feedDetour(): void {
-    while (this.unparsed === 0 && this.detourLeft > 0 && this.unread.length > 0)
+    while (this.feed.isParsed && this.detourLeft > 0 && this.unread.length > 0)
       this.detourLeft -= this.hand(Math.min(this.detourLeft, this.unread.length));
     if (this.detourLeft === 0 && this.isAnswered) return this.backToLane();
-    if (this.hasEnded && this.detourLeft > 0 && this.unread.length === 0) this.standIn?.push(null); // it broke off
+    if (this.hasEnded && this.detourLeft > 0 && this.unread.length === 0) this.feed.end(); // it broke off
   }
 
   private backToLane(): void {
@@ -179,51 +203,34 @@ export class Connection {
   }
 
   private feedAll(): void {
-    const standIn = (this.standIn ??= this.makeStandIn());
-    const hasWaiting = (): boolean => this.all.inTurn.hasWaiting(standIn);
-    while (this.unparsed === 0 && this.unread.length > 0 && !hasWaiting())
-      this.hand(Math.min(HANDED_MAX, this.unread.length));
+    const [standIn, { inTurn }] = [this.feed.open(), this.all];
+    while (this.feed.isParsed && this.unread.length > 0 && inTurn.hasRoom(standIn))
+      this.hand(Math.min(inTurn.isCrowded ? HANDED_IN_CROWD_MAX : HANDED_MAX, this.unread.length));
     // Told that nothing more comes, Node ends the connection behind the answer that it is writing, whatever waits.
-    if (this.hasEnded && this.unread.length === 0 && !hasWaiting()) standIn.push(null);
+    if (this.hasEnded && this.unread.length === 0 && this.feed.isParsed && !inTurn.hasWaiting(standIn)) this.feed.end();
   }
 
   private hand(length: number): number {
     const bytes = this.unread.subarray(0, length);
     this.unread = length === this.unread.length ? NOTHING : this.unread.subarray(length);
-    const standIn = (this.standIn ??= this.makeStandIn());
-    this.unparsed += length;
     this.hasAsked = true;
-    this.isHanding = true;
-    standIn.push(bytes);
-    this.isHanding = false;
+    this.feed.push(bytes);
     return length;
   }
 
-  private makeStandIn(): StandIn {
-    const standIn = new StandIn(this.socket, {
-      onEnd: () => this.finish(),
-      onDestroyed: () => {
-        if (this.standIn === standIn) this.standIn = undefined;
-        this.unparsed = 0;
-        if (this.state === "lane" || this.state === "ending") return;
-        this.state = "ending"; // what stands behind it is nobody's request
-        this.unread = NOTHING;
-        this.socket.destroy();
-      },
-    });
-    this.all.serve(standIn, this);
-    // Behind the server's own listener, so that the requests in them are known by now.
-    standIn.on("data", (bytes: Buffer) => {
-      this.unparsed = Math.max(0, this.unparsed - bytes.length);
-      if (!this.isHanding) this.goOn();
-    });
-    return standIn;
+  private onStandInDestroyed(): void {
+    if (this.state === "lane" || this.state === "ending") return;
+    this.state = "ending"; // what stands behind it is nobody's request
+    this.unread = NOTHING;
+    this.socket.destroy();
   }
 
   /** All requests that fastify got are answered. */
   onIdle(): void {
     if (this.state === "detour") this.isAnswered = true;
-    this.goOn();
+    // Between requests that came together the other connections have their turn.
+    if (this.unread.length > 0) setImmediate(() => this.goOn());
+    else this.goOn();
   }
 
   get isHandedOver(): boolean {
@@ -253,7 +260,7 @@ export class Connection {
 
   /** While the node drains: closes where nothing is under way, neither here nor at Node's server (`isServed`). */
   closeIfUnused(isServed: (standIn: StandIn) => boolean): void {
-    const isBusy = this.standIn !== undefined && this.hasAsked && isServed(this.standIn);
+    const isBusy = this.feed.isMade && this.hasAsked && isServed(this.feed.open());
     const isUnderWay = !this.answers.isEmpty || this.state === "detour" || this.state === "ending";
     const isTaken = this.unread.length === 0 && this.socket.writableLength === 0;
     if (isTaken && !isUnderWay && !isBusy) this.socket.destroy();
@@ -271,7 +278,7 @@ export class Connection {
     if (this.state !== "lane" || !this.answers.isEmpty) return;
     const isIdle = this.hasAsked && this.unread.length === 0;
     if (isIdle && passedMs > this.all.idleMs) this.destroy();
-    if (!isIdle && passedMs > this.all.requestMs) this.finish(this.all.tooLate());
+    if (!isIdle && passedMs > this.all.requestMs + TICK_MS) this.finish(this.all.tooLate());
   }
 }
 
@@ -292,4 +299,11 @@ class Taking {
     this.taken = taken;
     return nowMs - this.grownAtMs > withinMs;
   }
+}
+
+/** Where a request may begin: Node's parser, too, skips line ends before it (RFC 9112, 2.2). */
+function afterLineEnds(bytes: Buffer, from: number): number {
+  let at = from;
+  while (bytes[at] === CR || bytes[at] === LF) at++;
+  return at;
 }

@@ -7,18 +7,18 @@ import type { Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import { invariant } from "../../../engine/invariant.ts";
 import type { Reply } from "../http.ts";
-import { Connection } from "./connection.ts";
+import { Connection, TICK_MS } from "./connection.ts";
 import { DateLine } from "./date-line.ts";
 import type { FastCall, FastCalls } from "./fast-calls.ts";
-import { guarded, type GuardOptions } from "./guard.ts";
+import { type GuardOptions, guardOf } from "./guard.ts";
 import { HeldRequest } from "./held-request.ts";
 import { InTurn } from "./in-turn.ts";
+import type { LaneReply } from "./lane-answers.ts";
 import { lastAnswer, LATE, type MalformedError, refuseMalformed, tooLate } from "./malformed.ts";
-import { idleStandIns, type StandIn } from "./stand-in.ts";
+import { idleStandIns, StandIn } from "./stand-in.ts";
 
 const LOOK_EVERY_MS = 20;
 const DRAIN_WITHIN_MS = 10_000;
-const TICK_MS = 1000;
 /** Node's server waits for so much longer than it tells clients, who may be about to send. */
 const IDLE_BUFFER_MS = 1000;
 
@@ -28,8 +28,8 @@ export interface ConnectionsOptions extends GuardOptions {
   readonly requestMs: number;
   /** A client that takes nothing of its answers for so long is given up. */
   readonly takeMs: number;
-  /** Answers a request of the fast lane whose call threw. */
-  readonly onFault: (error: unknown, reply: Reply) => void;
+  /** Answers a request of the fast lane whose call threw; there is no reply where it has been answered. */
+  readonly onFault: (error: unknown, route: string, reply: Reply | undefined) => void;
 }
 
 /** A connection that Node's server has a stand-in of. */
@@ -77,15 +77,22 @@ export class Connections {
     this.onRefused = options.onRefused;
     this.cors = options.cors;
     const framework = takenFrom(server, "request") as RequestListener;
-    this.inTurn = new InTurn(guarded(framework, options), {
-      onTake: (standIn) => {
-        const served = this.byStandIn.get(standIn);
-        this.ways["handed over"] += Number(served?.connection.isHandedOver);
-        served?.held.onTake();
+    this.inTurn = new InTurn(
+      { admit: guardOf(options), handle: framework },
+      {
+        onTake: (standIn, request) => {
+          const served = this.byStandIn.get(standIn);
+          if (standIn instanceof StandIn) standIn.noteRequest(request);
+          this.ways["handed over"] += Number(served?.connection.isHandedOver);
+          served?.held.onTake();
+        },
+        onRoom: (standIn) => this.byStandIn.get(standIn)?.connection.goOn(),
+        onIdle: (standIn) => {
+          if (standIn instanceof StandIn) standIn.noteEnd();
+          this.byStandIn.get(standIn)?.connection.onIdle();
+        },
       },
-      onRoom: (standIn) => this.byStandIn.get(standIn)?.connection.goOn(),
-      onIdle: (standIn) => this.byStandIn.get(standIn)?.connection.onIdle(),
-    });
+    );
     for (const event of ["request", "checkContinue", "checkExpectation"])
       server.on(event, (request, response) => this.inTurn.take(request, response));
     const serveAny = takenFrom(server, "connection");
@@ -115,12 +122,12 @@ export class Connections {
     return this.server.keepAliveTimeout + IDLE_BUFFER_MS;
   }
 
-  /** Has a call of the fast lane answer. */
-  answer(call: FastCall, reply: Reply): void {
+  /** Has a call of the fast lane answer, the one that was matched last. */
+  answer(call: FastCall, reply: LaneReply): void {
     try {
       call(reply);
     } catch (error) {
-      this.onFault(error, reply);
+      this.onFault(error, this.calls.route, reply.isSettled ? undefined : reply.restarted());
     }
   }
 
@@ -131,6 +138,11 @@ export class Connections {
       this.inTurn.forget(standIn);
     });
     this.serveAny(standIn);
+  }
+
+  /** The request that Node's server gets next began at `sinceMs`. */
+  watch(standIn: StandIn, sinceMs: number): void {
+    this.byStandIn.get(standIn)?.held.watch("head", sinceMs);
   }
 
   forget(connection: Connection): void {
@@ -188,7 +200,7 @@ export class Connections {
   private spare(standIn: Duplex): boolean {
     const served = this.byStandIn.get(standIn);
     if (served?.connection.isHolding !== true) return false;
-    served.held.spare(this.inTurn.unfinished(standIn) === undefined ? "head" : "body", this.nowMs);
+    served.held.watch(this.inTurn.unfinished(standIn) === undefined ? "head" : "body", this.nowMs);
     return true;
   }
 }

@@ -7,15 +7,19 @@ import { emptyProfileId, parseProfileId } from "../../../engine/profile-id.ts";
 import { regionOf } from "../../../engine/regions.ts";
 import { Check, ReportBody } from "../../values.ts";
 import { readReport, type Report, REPORT_BYTES_MAX } from "../report-reader.ts";
-import type { Reply } from "../http.ts";
-import type { PopularModesCall } from "../routes/regions.ts";
-import { type ProfileCalls, reportOf } from "../routes/profiles.ts";
+import { NOWHERE, type Reply, routeLabel } from "../http.ts";
+import { POPULAR_MODES_ROUTE, type PopularModesCall } from "../routes/regions.ts";
+import { HEARTBEAT_ROUTE, type ProfileCalls, REPORT_ROUTE, reportOf } from "../routes/profiles.ts";
 import { type Head, isThere, type Span } from "./head.ts";
 
 export interface Calls {
   readonly profiles: ProfileCalls;
   readonly popularModes: PopularModesCall;
 }
+
+const REPORT = routeLabel("POST", REPORT_ROUTE);
+const RENEWAL = routeLabel("PUT", HEARTBEAT_ROUTE);
+const POPULAR = routeLabel("GET", POPULAR_MODES_ROUTE);
 
 /** Answers a request; to be called at once, while the bytes stand. */
 export type FastCall = (reply: Reply) => void;
@@ -41,6 +45,8 @@ const bodyCheck = new Check(ReportBody, "body");
 const id = emptyProfileId();
 
 export class FastCalls {
+  /** Of the call that was matched last, as the metrics name it. */
+  route = NOWHERE;
   private readonly calls: Calls;
 
   constructor(calls: Calls) {
@@ -72,12 +78,14 @@ export class FastCalls {
     if (!isJsonType(head.contentType, bytes)) return undefined;
     const report =
       readReport(bytes, end, end + bodyLength) ?? parseReport(bytes.toString("latin1", end, end + bodyLength));
+    this.route = REPORT;
     return report === undefined ? undefined : (reply) => this.calls.profiles.report(profileId, report, reply);
   }
 
   private heartbeat(head: Head, bytes: Buffer): FastCall | undefined {
     if ((head.bodyLength ?? 0) > 0 || isThere(head.contentType)) return undefined;
     const profileId = profileIdIn(head.target, bytes, HEARTBEAT);
+    this.route = RENEWAL;
     return profileId === undefined ? undefined : (reply) => this.calls.profiles.renew(profileId, reply);
   }
 
@@ -90,6 +98,7 @@ export class FastCalls {
     const region = regionOf(bytes.toString("latin1", code, rest));
     const top = topIn(bytes, rest + GAMEMODE.length, to);
     if (region < 0 || top === undefined) return undefined;
+    this.route = POPULAR;
     const tag = head.ifNoneMatch;
     const known = isThere(tag) ? bytes.toString("latin1", tag.from, tag.to) : undefined;
     return (reply) => this.calls.popularModes.answer(region, top, known, false, reply);

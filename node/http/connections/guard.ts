@@ -1,13 +1,14 @@
 /** Stands before the framework: what is wrong with a request as a message never reaches it. */
-import type { IncomingMessage, RequestListener, ServerResponse } from "node:http";
+import type { IncomingMessage, ServerResponse } from "node:http";
+import { isIPv6 } from "node:net";
 import { refusal } from "../../values.ts";
 import type { Cors } from "../cors.ts";
-import { JSON_TYPE, refusalBody } from "../http.ts";
-import { isBodyUnread, isContinueAsked } from "./in-turn.ts";
+import { JSON_TYPE, refusalBody, tooLong } from "../http.ts";
+import { type Handlers, isBodyUnread, isContinueAsked } from "./in-turn.ts";
 
 export interface GuardOptions {
-  /** How long the body of a request with this target may be. */
-  readonly bodyBytesMax: (target: string) => number;
+  /** How long the body of a request may be. */
+  readonly bodyBytesMax: (request: IncomingMessage) => number;
   /** Told of each status with which something is refused before the framework sees it. */
   readonly onRefused: (status: number) => void;
   /** `undefined` where no page of another origin may ask. */
@@ -15,23 +16,28 @@ export interface GuardOptions {
 }
 
 /** The form of a host and its port. Source: RFC 3986, 3.2.2 and 3.2.3. */
-const HOST = /^(?:\[[0-9A-Fa-f:.]+\]|[\w.~!$&'()*+,;=%-]*)(?::\d*)?$/;
+const HOST = /^(?:\[(?<address>[^\]%]*)\]|(?:[\w.~!$&'()*+,;=-]|%[0-9A-Fa-f]{2})*)(?::\d*)?$/;
 
 type Refusal = readonly [status: number, message: string];
 
-export function guarded(framework: RequestListener, { bodyBytesMax, onRefused, cors }: GuardOptions): RequestListener {
+export function guardOf({ bodyBytesMax, onRefused, cors }: GuardOptions): Handlers["admit"] {
   return (request, response) => {
-    const wrong = refusalOfVersion(request) ?? refusalOfHost(request) ?? refusalOfExpectation(request);
+    const length = Number(request.headers["content-length"] ?? 0);
+    const isTooLong = length > bodyBytesMax(request);
+    const wrong =
+      refusalOfVersion(request) ??
+      refusalOfHost(request) ??
+      refusalOfExpectation(request) ??
+      (isTooLong && isBodyUnread(request) ? tooLong(bodyBytesMax(request)) : undefined); // else the framework says so
     if (wrong !== undefined) {
       onRefused(wrong[0]);
       const { origin } = request.headers;
-      return refuse(response, wrong, origin === undefined ? {} : Object.fromEntries(cors?.sharing(origin) ?? []));
+      refuse(response, wrong, origin === undefined ? {} : Object.fromEntries(cors?.sharing(origin) ?? []));
+      return false;
     }
     // A client that waits with its body is told to send it, unless it would be refused for its length.
-    const length = Number(request.headers["content-length"] ?? 0);
-    const isAwaited = isContinueAsked(request) && !isBodyUnread(request);
-    if (isAwaited && length <= bodyBytesMax(request.url ?? "")) response.writeContinue();
-    framework(request, response);
+    if (isContinueAsked(request) && !isTooLong) response.writeContinue();
+    return true;
   };
 }
 
@@ -58,8 +64,14 @@ function refusalOfHost({ rawHeaders, httpVersion }: IncomingMessage): Refusal | 
   const hosts = rawHeaders.filter((_, index) => index % 2 === 1 && isHostName(rawHeaders[index - 1] as string));
   const [host] = hosts;
   if (host === undefined) return httpVersion === "1.1" ? [400, refusal("host", "given", undefined)] : undefined;
-  if (hosts.length === 1 && HOST.test(host)) return undefined;
+  if (hosts.length === 1 && isHost(host)) return undefined;
   return [400, refusal("host", "one name or address, with or without a port", hosts.length === 1 ? host : hosts)];
+}
+
+function isHost(text: string): boolean {
+  const form = HOST.exec(text);
+  const address = form?.groups?.["address"];
+  return form !== null && (address === undefined || isIPv6(address));
 }
 
 function isHostName(header: string): boolean {

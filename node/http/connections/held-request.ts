@@ -1,7 +1,7 @@
 /**
- * The time limit of a request whose bytes the connection keeps back. Node's server limits the time of a request from its first
- * byte on, also while the rest waits here, since the client is slow to take the answers before it. That is no fault of
- * the request: what it has left begins when all that came was handed on.
+ * The time limit of a request for which Node's own limit is the wrong one. Node's server counts from the first byte that it gets. A
+ * request that the lane had begun to read is older than that. And one whose rest waits here, since its client is slow to take the
+ * answers before, would get 408 without being late: its time begins when all that came was handed on.
  */
 
 /** `head`: its head is not whole. `body`: its head is. */
@@ -11,10 +11,10 @@ export class HeldRequest {
   private part: Part | undefined;
   private sinceMs = 0;
 
-  /** Node's server says that a request is late which is held, and looks at it no more. */
-  spare(part: Part, nowMs: number): void {
+  /** The time of the request that is under way is measured here, from `sinceMs` on. */
+  watch(part: Part, sinceMs: number): void {
     this.part = part;
-    this.sinceMs = nowMs;
+    this.sinceMs = sinceMs;
   }
 
   /** A request's head is whole. */

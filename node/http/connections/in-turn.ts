@@ -8,6 +8,8 @@ import type { Duplex } from "node:stream";
 
 /** Methods whose bodies the framework does not read. */
 const BODILESS = new Set(["GET", "HEAD", "TRACE"]);
+/** Requests that may wait behind others, over all connections, before connections are handed fewer at once: some 50 MB. */
+const WAITING_MAX = 10_000;
 
 /** What happens after the requests that came before it. */
 type Turn = () => void;
@@ -22,9 +24,16 @@ interface Line {
   onBrokenOff: Turn | undefined;
 }
 
+export interface Handlers {
+  /** Told of each request when it has its turn; false where it was answered. */
+  readonly admit: (request: IncomingMessage, response: ServerResponse) => boolean;
+  /** The framework. */
+  readonly handle: RequestListener;
+}
+
 export interface InTurnEvents {
   /** Told of each request. */
-  readonly onTake: (connection: Duplex) => void;
+  readonly onTake: (connection: Duplex, request: IncomingMessage) => void;
   /** Told when no request of a connection waits any more behind the one whose turn it is. */
   readonly onRoom: (connection: Duplex) => void;
   /** Told when a connection's requests are all answered. */
@@ -34,12 +43,14 @@ export interface InTurnEvents {
 export class InTurn {
   /** Every answer from now on ends its connection. */
   private isClosing = false;
-  private readonly handle: RequestListener;
+  private readonly handlers: Handlers;
   private readonly events: InTurnEvents;
   private readonly lines = new Map<Duplex, Line>();
+  /** Requests that wait behind others, over all connections. */
+  private waiting = 0;
 
-  constructor(handle: RequestListener, events: InTurnEvents) {
-    this.handle = handle;
+  constructor(handlers: Handlers, events: InTurnEvents) {
+    this.handlers = handlers;
     this.events = events;
   }
 
@@ -48,17 +59,30 @@ export class InTurn {
     return (this.lines.get(connection)?.waiting.length ?? 0) > 0;
   }
 
+  /** Whether a connection may be handed more: the rest of a body, or what begins when all before it is answered. */
+  hasRoom(connection: Duplex): boolean {
+    const line = this.lines.get(connection);
+    return (
+      line === undefined || (line.waiting.length === 0 && (line.current === undefined || !line.newest.request.complete))
+    );
+  }
+
+  get isCrowded(): boolean {
+    return this.waiting > WAITING_MAX;
+  }
+
   isBusy(connection: Duplex): boolean {
     return this.lines.get(connection)?.current !== undefined;
   }
 
   forget(connection: Duplex): void {
+    this.waiting -= this.lines.get(connection)?.waiting.length ?? 0;
     this.lines.delete(connection);
   }
 
   take(request: IncomingMessage, response: ServerResponse): void {
     const connection = request.socket as Duplex;
-    this.events.onTake(connection);
+    this.events.onTake(connection, request);
     const line = this.lines.get(connection);
     const newest = { request, response };
     const turn = (): void => this.begin(connection, request, response);
@@ -67,7 +91,7 @@ export class InTurn {
       turn();
     } else {
       line.newest = newest;
-      line.waiting.push(turn);
+      this.queue(line, turn);
     }
   }
 
@@ -86,7 +110,7 @@ export class InTurn {
     const line = this.lines.get(connection);
     if (line === undefined) return answer();
     const { request, response } = line.newest;
-    if (request.complete) return line.current === undefined ? answer() : void line.waiting.push(answer);
+    if (request.complete) return line.current === undefined ? answer() : this.queue(line, answer);
     if (line.onBrokenOff !== undefined) return; // it is told already
     line.onBrokenOff = () => (response.headersSent ? end() : answer());
     if (line.current === response || line.current === undefined) setImmediate(line.onBrokenOff);
@@ -98,16 +122,21 @@ export class InTurn {
     for (const { current } of this.lines.values()) if (current?.headersSent === false) current.shouldKeepAlive = false;
   }
 
+  private queue(line: Line, turn: Turn): void {
+    line.waiting.push(turn);
+    this.waiting++;
+  }
+
   private begin(connection: Duplex, request: IncomingMessage, response: ServerResponse): void {
     const line = this.lines.get(connection) as Line;
     line.current = response;
     if (this.isClosing) response.shouldKeepAlive = false;
     response.once("close", () => this.next(connection));
-    // What nobody reads has to have come all the same: it may not be what the head says.
-    if (!isBodyUnread(request)) this.handle(request, response);
-    else {
-      if (isContinueAsked(request)) response.writeContinue();
-      request.once("end", () => this.handle(request, response)).resume();
+    const { admit, handle } = this.handlers;
+    if (admit(request, response)) {
+      // What nobody reads has to have come all the same: it may not be what the head says.
+      if (isBodyUnread(request)) request.once("end", () => handle(request, response)).resume();
+      else handle(request, response);
     }
     // It may be answered without its body being read, as what is too large.
     if (line.newest.response === response && line.onBrokenOff !== undefined) setImmediate(line.onBrokenOff);
@@ -117,12 +146,13 @@ export class InTurn {
     const line = this.lines.get(connection);
     const turn = connection.destroyed || connection.writableEnded ? undefined : line?.waiting.shift();
     if (turn !== undefined) {
+      this.waiting--;
       turn();
       if (!this.hasWaiting(connection)) this.events.onRoom(connection); // its body may be among what was not handed on yet
       return;
     }
     if (line?.newest.request.complete === false) line.current = undefined;
-    else this.lines.delete(connection);
+    else this.forget(connection);
     this.events.onIdle(connection);
   }
 }

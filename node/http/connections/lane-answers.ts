@@ -36,7 +36,7 @@ export class LaneAnswers {
   }
 
   /** For the next request. */
-  begin(): Reply {
+  begin(): LaneReply {
     const reply = new LaneReply(this);
     this.replies.push(reply);
     return reply;
@@ -67,7 +67,7 @@ export class LaneAnswers {
 }
 
 /** An answer, as fastify would write it. */
-class LaneReply implements Reply {
+export class LaneReply implements Reply {
   isSettled = false;
   private readonly answers: LaneAnswers;
   private status = 200;
@@ -80,6 +80,12 @@ class LaneReply implements Reply {
 
   get length(): number {
     return this.body?.length ?? 0;
+  }
+
+  /** Without what a call wrote that failed. */
+  restarted(): this {
+    this.headers = "";
+    return this;
   }
 
   code(status: number): this {

@@ -2,8 +2,10 @@
  * Stands for a client's socket before Node's HTTP server, which takes any duplex stream as a connection: so the connection keeps the
  * socket, and decides which bytes the server gets and when.
  */
+import type { IncomingMessage } from "node:http";
 import type { Socket } from "node:net";
 import { Duplex } from "node:stream";
+import { hasBody } from "./in-turn.ts";
 
 /** What the connection does for its stand-in. */
 export interface StandInPorts {
@@ -17,6 +19,10 @@ const LF = 10;
 const PIECE_BYTES = 64 * 1024;
 /** Longer than any method's name. */
 const METHOD_BYTES_MAX = 16;
+/** What is handed on at once of bytes that may hold several requests is no longer. */
+const TAIL_BYTES_MAX = 512;
+/** The first line of a request, as far as it has come: its method, perhaps a part of its target. */
+const BEGUN_LINE = /[A-Z][A-Z-]*(?: [^ ]*)?$/;
 
 type Chunk = string | Buffer;
 type Done = (error?: Error | null) => void;
@@ -46,6 +52,12 @@ export class StandIn extends Duplex {
   /** How the line begins in which the newest bytes begin, and the one in which they end. */
   private lineStart = "";
   private nextLineStart = "";
+  /** How the newest bytes end, behind their last line end: a request may begin there, behind a body. */
+  private tail = "";
+  /** The newest request, while it is not whole. */
+  private newest: IncomingMessage | undefined;
+  /** The last thing that ended was a body, which need not end with a line. */
+  private isBehindBody = false;
   private readonly tellTimeout = (): void => void this.emit("timeout");
 
   constructor(socket: Socket, ports: StandInPorts) {
@@ -58,7 +70,7 @@ export class StandIn extends Duplex {
 
   /** Whether the bytes that the server got last begin in the first line of a request, as far as the line's beginning tells. */
   get isInRequestLine(): boolean {
-    return /^[A-Z]+ /.test(this.lineStart);
+    return /^[A-Z-]+ /.test(this.lineStart);
   }
 
   get remoteAddress(): string | undefined {
@@ -129,12 +141,28 @@ export class StandIn extends Duplex {
     done(error);
   }
 
+  /** The head of another request has ended. */
+  noteRequest(request: IncomingMessage): void {
+    this.newest = request;
+  }
+
+  /** Perhaps the newest request has ended. */
+  noteEnd(): void {
+    if (this.newest?.complete !== true) return;
+    this.isBehindBody = hasBody(this.newest);
+    this.newest = undefined;
+  }
+
   private noteLine(bytes: Buffer): void {
+    this.noteEnd();
+    if (this.isBehindBody) this.nextLineStart = (BEGUN_LINE.exec(this.tail)?.[0] ?? "").slice(0, METHOD_BYTES_MAX);
+    this.isBehindBody = false;
     const missing = Math.max(0, METHOD_BYTES_MAX - this.nextLineStart.length);
     this.lineStart = this.nextLineStart + bytes.toString("latin1", 0, missing);
     const lineFrom = bytes.lastIndexOf(LF) + 1;
     this.nextLineStart =
       lineFrom === 0 ? this.lineStart : bytes.toString("latin1", lineFrom, lineFrom + METHOD_BYTES_MAX);
+    this.tail = bytes.toString("latin1", Math.max(lineFrom, bytes.length - TAIL_BYTES_MAX));
   }
 
   private pass(chunk: Chunk, encoding: BufferEncoding, done: Done): void {

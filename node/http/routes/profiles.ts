@@ -36,15 +36,16 @@ export const REFUSALS = {
   "no room for the mode": {
     status: 503, // a mode that nobody is in makes room when it is needed
     message: (mode: string) =>
-      `${refusal("gamemode", `one of the ${MODES_MAX} in use (there is room for no more just now)`, mode)}: try again soon`,
+      `${refusal("gamemode", `one that players are in (there is no room for another: ${MODES_MAX} are in use, or this player has brought many new ones just now)`, mode)}: try again soon`,
   },
   "mode not known": { status: 503, message: () => "the game mode cannot be looked up just now: try again soon" },
   "no room for the player": { status: 503, message: () => "there is no room for another player: try again later" },
 } as const satisfies Record<Refused["reason"], unknown>;
 
-const REPORT_ROUTE = "/v1/profiles/:profileId/gamemode";
-const HEARTBEAT_ROUTE = "/v1/profiles/:profileId/heartbeat";
-const IGNORED_BYTES_MAX = 1024;
+export const REPORT_ROUTE = "/v1/profiles/:profileId/gamemode";
+export const HEARTBEAT_ROUTE = "/v1/profiles/:profileId/heartbeat";
+/** Of a body that is not read. */
+export const IGNORED_BYTES_MAX = 1024;
 type Params = { Params: Static<typeof ProfileParams> };
 type Removal = Params & { Querystring: Static<typeof RemovalQuery> };
 type Reporting = Params & { Body: ReportBody };

@@ -17,7 +17,7 @@ import { Clock, PopularModes } from "../popular-modes.ts";
 import { weakTagOf } from "../tags.ts";
 import { RegionParams, TopQuery } from "../../values.ts";
 
-const TOP_ROUTE = "/v1/regions/:region/gamemode";
+export const POPULAR_MODES_ROUTE = "/v1/regions/:region/gamemode";
 /** What everybody may know is the same for everybody, for a second. */
 const SHARED = "public, max-age=1";
 
@@ -26,7 +26,7 @@ export function registerRegions(app: FastifyInstance, context: Context): Popular
 
   type Top = { Params: Static<typeof RegionParams>; Querystring: { top: number } };
   const popularModes = new PopularModesCall(context);
-  app.get<Top>(TOP_ROUTE, { schema: TOP_SCHEMA }, ({ headers, params, query }, reply) => {
+  app.get<Top>(POPULAR_MODES_ROUTE, { schema: TOP_SCHEMA }, ({ headers, params, query }, reply) => {
     const isFromOwner = isOwnerAsked(headers["cache-control"]);
     popularModes.answer(regionOf(params.region), query.top, headers["if-none-match"], isFromOwner, reply);
   });
@@ -60,7 +60,7 @@ export class PopularModesCall {
 
   constructor(context: Context) {
     this.service = context.service;
-    this.answers = new Answers(context, routeLabel("GET", TOP_ROUTE), SHARED);
+    this.answers = new Answers(context, routeLabel("GET", POPULAR_MODES_ROUTE), SHARED);
   }
 
   /**
