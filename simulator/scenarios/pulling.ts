@@ -5,8 +5,8 @@ import { live } from "../life.ts";
 import { begin, elsewhere, isolate } from "../scenario-tools.ts";
 import { settle } from "../settle.ts";
 import type { SimulatedNode } from "../simulated-node.ts";
-import type { World } from "../world.ts";
-import type { Scenario } from "./scenario.ts";
+import { PRODUCTION_TICK_MS, type World } from "../world.ts";
+import { inWorld, type Scenario } from "./scenario.ts";
 
 /** Snapshots wait so long for a busy worker: nobody may wait for them. */
 const ENCODING_MS = 400;
@@ -101,7 +101,7 @@ async function untilShared(world: World, taker: SimulatedNode, withinMs = 8000):
 }
 
 export const PULLING = {
-  async "moving while everybody reports without pause"(world, seed) {
+  "moving while everybody reports without pause": inWorld({ tickMs: PRODUCTION_TICK_MS }, async (world, seed) => {
     await begin(world, 3, 40);
     const restless = new Restless(world);
     await world.run(1000);
@@ -120,7 +120,7 @@ export const PULLING = {
     if (stale.longestMs() > 0) world.fail(`views were stale for ${stale.longestMs()} ms while partitions moved`);
     restless.end();
     await settle(world);
-  },
+  }),
 
   async "moving with a slow store and a slow worker"(world) {
     await begin(world, 3, 40);
