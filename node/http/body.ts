@@ -49,7 +49,7 @@ export function readWhole(
   const end = (error?: Error): void => {
     payload.off("data", take).off("end", end).off("error", end);
     const [first = NOTHING, ...more] = pieces;
-    if (error !== undefined) done(error, NOTHING);
+    if (error !== undefined) done("statusCode" in error ? error : new RefusalError(error.message), NOTHING);
     else done(null, more.length === 0 ? first : Buffer.concat(pieces, length));
   };
   const take = (piece: Buffer): void => {

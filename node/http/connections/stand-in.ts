@@ -22,7 +22,7 @@ const METHOD_BYTES_MAX = 16;
 /** What is handed on at once of bytes that may hold several requests is no longer. */
 const TAIL_BYTES_MAX = 512;
 /** The first line of a request, as far as it has come: its method, perhaps a part of its target. */
-const BEGUN_LINE = /[A-Z][A-Z-]*(?: [^ ]*)?$/;
+const BEGUN_LINE = /(?<![A-Z-])[A-Z-]+(?: [^ ]*)?$/;
 
 type Chunk = string | Buffer;
 type Done = (error?: Error | null) => void;
