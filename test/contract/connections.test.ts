@@ -72,6 +72,15 @@ describe.each(["on", "off"])("fast lane %s", (lane) => {
     await until("it is let go", () => late.open.size === 0, { limitMs: 5000 });
     for (const { received } of [bench, late]) expect(received.match(/HTTP\/1.1/g)).toHaveLength(1);
   });
+  test("who sends many requests at once does not keep the others waiting for all of them", async () => {
+    const bench = await Bench.open(lane);
+    const [greedy, modest] = [bench.connect(), bench.connect()];
+    await until("both are connected", () => bench.open.size === 2);
+    greedy.write("GET /greedy HTTP/1.1\r\nhost: a\r\n\r\n".repeat(1000));
+    modest.write("GET /modest HTTP/1.1\r\nhost: a\r\n\r\n");
+    await until("all are handled", () => bench.handled.length === 1001);
+    expect(bench.handled.indexOf("/modest")).toBeLessThan(100);
+  });
   test("who asks for nothing more is let go", async () => {
     const bench = await Bench.open(lane);
     bench.connect().write("GET / HTTP/1.1\r\nhost: a\r\n\r\n");

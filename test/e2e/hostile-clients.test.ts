@@ -21,8 +21,11 @@ const KINDS: Readonly<Record<string, string>> = {
 };
 /** Of these the answers are more than the kernel takes. */
 const GIVEN_UP_AT_LEAST = 2 * CLIENTS_OF_A_KIND;
-/** For one report, on a machine that is busy with all of it. */
-const ANSWERED_WITHIN_MS = 2000;
+/**
+ * For one report, on cores that the clients, who are in this process, and other tests keep busy; it was 12 s where clients were
+ * not served in turn. That they are is counted, not timed, in test/contract/connections.test.ts.
+ */
+const ANSWERED_WITHIN_MS = 6000;
 const GIVEN_UP_WITHIN_MS = 120_000;
 
 test("a node in a heap of 256 MB answers others, whatever clients ask for and do not read", async () => {
