@@ -119,6 +119,11 @@ export class ClusterNode {
     return { kind: "ready" };
   }
 
+  /** R11: whether the process may end: it has left, and its peers know that. */
+  get mayEnd(): boolean {
+    return this.isDraining && (this.member === undefined || this.member.mayEnd);
+  }
+
   /** Why some reports get `202`, or `503`, at present; undefined where they do not. */
   get degradedReason(): string | undefined {
     const { member } = this;

@@ -132,6 +132,11 @@ export class MemberNode {
     return this.leaving.isDone;
   }
 
+  /** R11: whether its process may end, as far as its peers are concerned. */
+  get mayEnd(): boolean {
+    return this.leaving.mayEnd;
+  }
+
   /** Lets time pass. To be called some 50 times a second. */
   tick(): void {
     this.modeGate.tick();

@@ -266,6 +266,7 @@ export function makeForwarder(node: MemberNode): Forwarder {
     epoch: () => membership.view.epoch,
     ownerOf: (partition: number) => node.placement.partitionOwner(partition),
     isListed: (incarnation: string) => isListed(membership.view, incarnation),
+    isExpelled: (incarnation: string) => membership.view.expelled.includes(incarnation),
   };
   return new Forwarder(ports, { partitions: key.partitions, deadlineMs: key.deadlineMs });
 }

@@ -36,6 +36,7 @@ export const SCENARIO_NAMES = [
   "a lone slow survivor buries the dead",
   "a removal and its echo",
   "a store that takes its time over each append",
+  "a node leaves while reports through it wait for a slow store",
   "fates that are lost on their way",
   "a step of an owner's clock under forwarded reports",
   "a holder that is superseded with rows that it took in",

@@ -150,7 +150,7 @@ export class SimulatedNode {
     if (node.parts?.membership.isListed ?? false) this.listedSinceMs ??= world.nowMs;
     if (node.status.kind !== "ready") this.readySinceMs = undefined;
     else this.readySinceMs ??= world.nowMs;
-    if (node.status.kind === "drained") {
+    if (node.mayEnd && this.clients.size === 0) {
       world.trace(this.name, "drained");
       this.kill();
     }

@@ -1,4 +1,7 @@
-/** R11: a node leaves as soon as others have what is here, or, with nobody to take it, as soon as it is stored. */
+/**
+ * R11: a node leaves as soon as others have what is here, or, with nobody to take it, as soon as it is stored. Then it
+ * stays for a moment: rows that were sent to it before their entry knew that it left are answered "moved", and go on.
+ */
 import type { Membership } from "../members/membership.ts";
 import type { PartitionIndex } from "../ports/record-store.ts";
 import { memberOf } from "../ports/view.ts";
@@ -13,7 +16,11 @@ export interface LeavingPorts {
   readonly handOff: HandOff;
   /** R18: rows of peers that were taken in, and of which they have not been told what became. */
   readonly fatesOwed: () => number;
+  readonly nowMs: () => number;
 }
+
+/** Rows sent to this node are here by then, and their answers with their entries. */
+const STAYS_MS = 250;
 
 export class Leaving {
   /** It is off the list. */
@@ -21,11 +28,17 @@ export class Leaving {
   private readonly ports: LeavingPorts;
   private isBegun = false;
   private isGoing = false;
+  private endsAtMs = Infinity;
   /** Partitions that were made due for a last snapshot. */
   private readonly hurried = new Set<PartitionIndex>();
 
   constructor(ports: LeavingPorts) {
     this.ports = ports;
+  }
+
+  /** It is off the list, and nobody who does not know that has sent it anything for a moment. */
+  get mayEnd(): boolean {
+    return this.ports.nowMs() >= this.endsAtMs;
   }
 
   begin(): void {
@@ -34,7 +47,7 @@ export class Leaving {
   }
 
   tick(): void {
-    if (!this.isBegun) return;
+    if (!this.isBegun || this.isDone) return;
     const { holdings, membership, recorder, handOff, fatesOwed } = this.ports;
     const { view, me } = membership;
     const isAnybodyStaying = view.members.some(
@@ -58,7 +71,10 @@ export class Leaving {
 
   private async go(): Promise<void> {
     this.isGoing = true;
-    this.isDone = await this.ports.membership.leave();
+    const { membership, nowMs } = this.ports;
+    this.isDone = await membership.leave();
     this.isGoing = false;
+    const hasPeers = membership.view.members.some(({ incarnation }) => incarnation !== membership.me.incarnation);
+    if (this.isDone) this.endsAtMs = nowMs() + (hasPeers ? STAYS_MS : 0);
   }
 }

@@ -4,7 +4,7 @@
  */
 import { type ClusterMark, type Envelope, seal, unseal, type Verdict } from "./envelope.ts";
 import { type Lane, PeerError, type Transport } from "../ports/transport.ts";
-import { isNewer, type Member, memberOf, type View } from "../ports/view.ts";
+import { isListed, isNewer, type Member, memberOf, type View } from "../ports/view.ts";
 
 export interface PeersPorts {
   readonly transport: Transport;
@@ -28,6 +28,8 @@ export type Handler = (from: string, epoch: number, delayMs: number, body: Uint8
 
 /** A peer in one of its incarnations. */
 interface Peer {
+  /** Where it is reached, as the last view said that listed it; undefined where none did. */
+  peerUrl: string | undefined;
   /** R10: when it was heard of, by a request of its own or an answer. A peer listed anew counts as heard, and answered, then. */
   heardAtMs: number;
   /** R10: when it answered a call at the address that it gives. */
@@ -89,28 +91,31 @@ export class Peers {
     }
   }
 
-  /** @throws {PeerError} (rejects) where the peer is not listed or did not answer */
+  /**
+   * Calls a member, or one that left by itself: it waits for what became of the rows that it sent (R18).
+   * @throws {PeerError} (rejects) where the peer is neither or did not answer
+   */
   async call(incarnation: string, lane: Lane, body: Uint8Array, timeoutMs: number): Promise<Uint8Array> {
     const { ports } = this;
     const [view, me] = [ports.view(), ports.me()];
-    const member = memberOf(view, incarnation);
-    if (member === undefined) throw new PeerError(`No member ${incarnation} is listed`, false);
+    const peerUrl = this.addressOf(incarnation, view);
+    if (peerUrl === undefined) throw new PeerError(`No member ${incarnation} is listed`, false);
     const peer = this.peerOf(incarnation);
     const isNews = peer.knownEpoch < view.epoch;
     const message = this.sealed("request", "done", incarnation, isNews ? view : undefined, body);
     let answer: Envelope;
     try {
-      answer = unseal("answer", await ports.transport.call(member.peerUrl, lane, message, timeoutMs), ports.mark);
+      answer = unseal("answer", await ports.transport.call(peerUrl, lane, message, timeoutMs), ports.mark);
     } catch (error) {
       // An address that is none fails in other ways, and must not be this node's end.
-      if (!(error instanceof PeerError)) throw new PeerError(`${member.peerUrl}: ${String(error)}`, false);
+      if (!(error instanceof PeerError)) throw new PeerError(`${peerUrl}: ${String(error)}`, false);
       if (error.isRefused) this.noteClosed(incarnation, peer);
       throw error;
     }
     if (answer.view !== undefined) this.note(answer.view);
     if (answer.from !== incarnation || answer.to !== me || answer.verdict === "stranger") {
       this.noteClosed(incarnation, peer); // as good as a port where nobody listens
-      throw new PeerError(`${member.peerUrl} is not ${incarnation} any more`, false, true);
+      throw new PeerError(`${peerUrl} is not ${incarnation} any more`, false, true);
     }
     peer.heardAtMs = peer.answeredAtMs = ports.nowMs();
     peer.hasAnswered = true;
@@ -179,10 +184,17 @@ export class Peers {
 
   /** Forgets who is not listed any more; a peer listed anew counts as heard of now. To be called for each view. */
   onView(): void {
-    const listed = new Set(this.others().map(({ incarnation }) => incarnation));
-    for (const incarnation of listed) this.peerOf(incarnation);
+    const others = this.others();
+    const listed = new Set(others.map(({ incarnation }) => incarnation));
+    for (const { incarnation, peerUrl } of others) this.peerOf(incarnation).peerUrl = peerUrl;
     for (const incarnation of this.peers.keys())
       if (this.peers.size > listed.size + STRANGERS_MAX && !listed.has(incarnation)) this.peers.delete(incarnation);
+  }
+
+  private addressOf(incarnation: string, view: View): string | undefined {
+    const member = memberOf(view, incarnation);
+    if (member !== undefined) return member.peerUrl;
+    return view.expelled.includes(incarnation) ? undefined : this.peers.get(incarnation)?.peerUrl;
   }
 
   private others(): Member[] {
@@ -218,7 +230,7 @@ export class Peers {
 
   private noteClosed(incarnation: string, peer: Peer): void {
     peer.hasEnded = false;
-    if (peer.isClosed) return;
+    if (peer.isClosed || !isListed(this.ports.view(), incarnation)) return;
     peer.isClosed = true;
     this.ports.onClosed(incarnation);
   }
@@ -250,6 +262,7 @@ export class Peers {
     if (peer === undefined) {
       const nowMs = this.ports.nowMs();
       peer = {
+        peerUrl: undefined,
         heardAtMs: nowMs,
         answeredAtMs: nowMs,
         hasAnswered: false,

@@ -23,6 +23,8 @@ export interface BatchSenderPorts {
   /** Sends a message to a peer's `Forwarder`. Rejects with `PeerError` where no answer came in time. */
   call(incarnation: string, body: Uint8Array, timeoutMs: number): Promise<Uint8Array>;
   isListed(incarnation: string): boolean;
+  /** R8: whether it was taken off the list by others, so that nobody counts on an answer of it. */
+  isExpelled(incarnation: string): boolean;
 }
 
 export interface BatchSenderFigures {
@@ -125,8 +127,8 @@ export class BatchSender {
   }
 
   /**
-   * A newer view is known: nobody pauses any more, and who is not listed any more is lost. Queues that were ready are to
-   * be added again.
+   * A newer view is known: nobody pauses any more, and who is not listed any more is lost, though not before it has
+   * answered the call that is under way. Queues that were ready are to be added again.
    */
   onView(): void {
     const me = this.ports.me();
@@ -136,9 +138,8 @@ export class BatchSender {
       peer.pausedUntilMs = -Infinity;
     }
     for (const peer of this.peers.values()) {
-      const isListed = this.ports.isListed(peer.incarnation);
-      if (!isListed) this.peers.delete(peer.incarnation);
-      if (!isListed || [...peer.open.values()].some(({ from }) => from !== me)) this.lose(peer);
+      if ([...peer.open.values()].some(({ from }) => from !== me)) this.lose(peer);
+      this.partIfOff(peer);
     }
     this.planFlush();
   }
@@ -220,6 +221,7 @@ export class BatchSender {
       if (answer.kind !== "taken in") this.endRow(peer, batch, index, aged(answer, underWayMs));
       else if (carried !== undefined) this.onAnswer(carried, answer);
     }
+    this.partIfOff(peer);
     this.planFlush();
   }
 
@@ -234,7 +236,20 @@ export class BatchSender {
     if (failure?.isAnother === true) this.lose(peer);
     else if (!batch.mayHaveArrived) this.giveUp(peer, batch);
     else if (batch.openCount === 0) this.close(peer, batch);
+    this.partIfOff(peer);
     this.planFlush();
+  }
+
+  /**
+   * Forgets a peer that is off the list. One that left by itself still answers what it had got, and owes no fate (R11);
+   * so its answer to the call under way is waited for: it says "moved", where a row that is lost would be refused.
+   */
+  private partIfOff(peer: Peer): void {
+    const { incarnation, batch } = peer;
+    if (this.ports.isListed(incarnation)) return;
+    if (batch?.isCalling === true && !this.ports.isExpelled(incarnation)) return;
+    this.peers.delete(incarnation);
+    this.lose(peer);
   }
 
   /** Nobody will tell any more what became of the rows at this peer. */

@@ -164,7 +164,9 @@ export class ServiceCluster implements Service {
   }
 
   async stop(): Promise<boolean> {
-    const isDrained = this.cluster === undefined || this.cluster.status.kind === "drained";
+    const { cluster } = this;
+    const isDrained = cluster === undefined || cluster.status.kind === "drained";
+    if (isDrained) await this.until(() => cluster?.mayEnd ?? true);
     clearInterval(this.ticking);
     this.transport.close();
     await this.peerPort.close();

@@ -328,6 +328,13 @@ export const MOVING_FAULTS: Readonly<Record<string, PlantedFault>> = {
     "this.remove(peer, new Set(fates));",
     "fates that are lost on their way",
   ),
+  "an entry that left is not told the fates of its rows": fault(
+    "R18",
+    "cluster/peers/peers.ts",
+    "view.expelled.includes(incarnation) ?",
+    "true ?",
+    "a node leaves while reports through it wait for a slow store",
+  ),
   "what came back goes behind what waits": fault(
     "R19",
     "cluster/rows/partition-queue.ts",

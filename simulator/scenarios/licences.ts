@@ -37,7 +37,9 @@ export const LICENCES = {
     const isIn = (): boolean => listed()?.view.members.filter(({ isJoining }) => isJoining !== true).length === 3;
     for (let passedMs = 0; passedMs < 10_000 && !isIn(); passedMs++) await world.run(1);
     await world.run(2); // whoever let it in knows that
-    const holder = aNode(world, (node) => node !== taker && node.node.view.epoch < (listed()?.view.epoch ?? 0));
+    const others = world.nodes.filter((node) => node !== taker);
+    const uninformed = others.find(({ node }) => node.view.epoch < (listed()?.view.epoch ?? 0));
+    const holder = uninformed ?? aNode(world, (node) => node !== taker);
     isolate(world, holder);
     store.clearUp();
     crowd.asksAnybody = true;

@@ -63,7 +63,7 @@ function watchStale(world: World): { longestMs: () => number } {
   const sinceMs = new Map<string, number>();
   let longestMs = 0;
   const look = (): void => {
-    for (const node of nodes.filter(({ isUp }) => isUp))
+    for (const node of nodes.filter(({ isUp, node: { status } }) => isUp && status.kind !== "drained"))
       for (const region of regions.filter((each) => ownerOf(node, each) === owners.get(each))) {
         const key = `${node.name} ${region}`;
         if (!node.node.regionView(region).isStale) sinceMs.delete(key);

@@ -1,5 +1,7 @@
 /** Scenarios of reports on their way to their owners: a slow store, clocks that step, owners that are lost with rows. */
-import { aNode, begin, playersOf, told } from "../scenario-tools.ts";
+import { worsenStore } from "../faults.ts";
+import { aNode, begin, elsewhere, playersOf, told } from "../scenario-tools.ts";
+import type { Player } from "../crowd.ts";
 import { settle } from "../settle.ts";
 import type { World } from "../world.ts";
 import type { Scenario } from "./scenario.ts";
@@ -28,6 +30,27 @@ export const ROWS = {
     await world.run(3000);
     if (unacknowledged.length > 0)
       world.fail(`reports of ${unacknowledged.join(", ")} were not acknowledged, with ${appendMs} ms an append`);
+    await settle(world);
+  },
+
+  async "a node leaves while reports through it wait for a slow store"(world) {
+    await begin(world, 3, 40);
+    const { crowd, random } = world;
+    const leaving = aNode(world);
+    const unacknowledged: string[] = [];
+    const report = (player: Player): void => {
+      const onEnd = (isAcknowledged: boolean): void => void (isAcknowledged || unacknowledged.push(player.ledger.name));
+      crowd.send([crowd.report(player, elsewhere(world, player), 0, onEnd)], leaving);
+    };
+    worsenStore(world, { takesMs: 400 }, "append");
+    world.drain(leaving);
+    for (let passedMs = 0; passedMs < 8000 && leaving.node.status.kind !== "drained"; passedMs += 20) {
+      for (const player of random.shuffled(crowd.players.filter(({ underWay }) => underWay === 0)).slice(0, 4))
+        report(player);
+      await world.run(20);
+    }
+    await world.until("it has ended", () => leaving.state === "gone", 6000);
+    if (unacknowledged.length > 0) world.fail(`reports of ${unacknowledged.join(", ")} were not acknowledged`);
     await settle(world);
   },
 

@@ -248,6 +248,8 @@ export class ModelNode {
       epoch: () => this.view.epoch,
       ownerOf: (partition: number) => this.view.owners[partition]?.incarnation,
       isListed: (other: string) => this.view.listed.has(other),
+      // Of those who died, some had just left by themselves.
+      isExpelled: (other: string) => !this.view.listed.has(other) && other !== incarnationOf(0),
       call: (to: string, body: Uint8Array, timeoutMs: number) => this.call(to, body, timeoutMs),
     };
     this.forwarder = new Forwarder(ports, { partitions: PARTITIONS, deadlineMs: DEADLINE_MS, rowsMax, batchRowsMax });

@@ -65,6 +65,7 @@ export class TestEntry implements ForwarderPorts {
   owner: string | undefined = A;
   readonly owners = new Map<number, string>();
   readonly listed = new Set([ME, A, B, C]);
+  readonly expelled = new Set<string>();
   readonly calls: Call[] = [];
   readonly applied: Applied[] = [];
   /** What the own handler answers at once; undefined: the test settles it later. */
@@ -89,6 +90,18 @@ export class TestEntry implements ForwarderPorts {
   epoch = (): number => this.newestEpoch;
   ownerOf = (partition: number): string | undefined => this.owners.get(partition) ?? this.owner;
   isListed = (incarnation: string): boolean => this.listed.has(incarnation);
+  isExpelled = (incarnation: string): boolean => this.expelled.has(incarnation);
+
+  /** Has a peer go off the list by itself. */
+  leave(incarnation: string): void {
+    this.listed.delete(incarnation);
+  }
+
+  /** Has others take a peer off the list. */
+  expel(incarnation: string): void {
+    this.listed.delete(incarnation);
+    this.expelled.add(incarnation);
+  }
 
   /** Has fates come from a peer that took rows in; what it is answered. */
   async hearFates(from: string, ...fates: readonly Fate[]): Promise<Uint8Array> {

@@ -155,7 +155,7 @@ test("R18: who may have applied a batch is lost when it is listed no more, or an
     const owners = (): void => void (entry.owner = C);
     if (end === "another") await entry.learn(owners);
     if (end === "another") await entry.last.meetAnother();
-    if (end === "not listed") await entry.learn(() => (owners(), entry.listed.delete(A)));
+    if (end === "not listed") await entry.learn(() => (owners(), entry.expel(A)));
     if (end === "this node rejoined") await entry.learn(() => (owners(), (entry.incarnation = incarnationOf(9))));
     expect(new Map(entry.outcomes), end).toEqual(
       new Map([
@@ -164,6 +164,29 @@ test("R18: who may have applied a batch is lost when it is listed no more, or an
       ]),
     );
     expect(playersOf(entry.calls.filter(({ to }) => to === C).flatMap(({ rows }) => rows)), end).toEqual([1, 3]);
+  }
+});
+test("R11, R18: who left by itself is waited for while a call to it is under way, and is lost without an answer", async () => {
+  for (const end of ["moved", "taken in", "silence", "nobody"] as const) {
+    const entry = new TestEntry();
+    entry.submit(3, 1);
+    entry.submitRow(noSeq(3, 2));
+    await entry.endTurn();
+    await entry.learn(() => ((entry.owner = B), entry.leave(A)));
+    entry.submit(3, 3);
+    entry.submit(4, 4);
+    await entry.endTurn();
+    expect(entry.outcomes, "nothing is told yet").toEqual([]);
+    const call = itemAt(entry.calls, 0);
+    if (end === "moved") await call.answer(elsewhere("moved"), elsewhere("moved"));
+    if (end === "taken in") await call.answer(TAKEN_IN, TAKEN_IN);
+    if (end === "silence") await call.fail();
+    if (end === "nobody") await call.refuse();
+    await entry.calls.at(1)?.answer(DONE);
+    const isLost = end === "taken in" || end === "silence";
+    expect(entry.outcomes[0], end).toEqual(isLost ? [2, NO_OWNER] : [4, DONE]);
+    expect(toEach(entry.calls.slice(2)), end).toEqual([isLost ? [B, 1, 3] : [B, 1, 2, 3]]);
+    expect(entry.forwarder.figures.sent.peersInFlight, end).toBe(1);
   }
 });
 test("R18: what no port took has not arrived, and goes elsewhere even without a seq", async () => {
@@ -191,7 +214,7 @@ test("R18: a refused port after a call that may have arrived is no proof: the ba
     [A, 1],
     [A, 1],
   ]);
-  await entry.learn(() => entry.listed.delete(A));
+  await entry.learn(() => entry.expel(A));
   expect(entry.outcomes).toEqual([[1, NO_OWNER]]);
 });
 test("R18: a row that is over keeps its place in a batch that goes again, with no time left", async () => {

@@ -131,7 +131,7 @@ test("Forwarder.onView() sends rows elsewhere at once that were at a peer not li
   await entry.endTurn();
   entry.submit(4, 2);
   await entry.learn(() => {
-    entry.listed.delete(A);
+    entry.expel(A);
     entry.owner = B;
   });
   expect(entry.last.to).toBe(B);

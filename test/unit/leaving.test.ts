@@ -17,6 +17,7 @@ class Subject {
   readonly recorder = { isIdle: false, hurried: [] as number[][] };
   readonly handOff = { isAwaited: false };
   fatesOwed = 0;
+  now = 0;
   readonly membership = {
     me: memberNumber(1),
     view: viewOfMembers(1, [1]),
@@ -52,6 +53,7 @@ class Subject {
       recorder,
       handOff: this.handOff as unknown as HandOff,
       fatesOwed: () => this.fatesOwed,
+      nowMs: () => this.now,
     });
   }
 
@@ -165,7 +167,7 @@ test("R11: a node asks once at a time to be taken off the list, and again where 
   membership.answer.resolve(true);
   await membership.answer.promise;
   await Promise.resolve();
-  expect(leaving.isDone).toBe(true);
+  expect([leaving.isDone, leaving.mayEnd], "nobody else is listed").toEqual([true, true]);
 });
 test("R11, R18: whoever leaves first tells its peers what became of the rows that it took in", () => {
   const subject = new Subject();
@@ -178,4 +180,20 @@ test("R11, R18: whoever leaves first tells its peers what became of the rows tha
   subject.fatesOwed = 0;
   subject.leaving.tick();
   expect(subject.membership.calls).toBe(1);
+});
+test("R11: off the list, a node asks no more and stays for a moment, so that rows sent to it are answered", async () => {
+  const subject = new Subject();
+  const { membership, leaving } = subject;
+  subject.leaving.begin();
+  subject.list(ME_LEAVING, memberNumber(2));
+  expect(subject.goes()).toBe(true);
+  subject.now = 1000;
+  membership.answer.resolve(true);
+  await membership.answer.promise;
+  await Promise.resolve();
+  expect([subject.goes(), leaving.isDone]).toEqual([false, true]);
+  subject.now = 1249;
+  expect(leaving.mayEnd).toBe(false);
+  subject.now = 1250;
+  expect(leaving.mayEnd).toBe(true);
 });

@@ -329,3 +329,19 @@ test("R8: reachesHalf() wants half of the others, and one at least; with nobody 
 test("Peers.call() reaches only members that are listed", async () => {
   await expect(new Subject().peers.call(incarnationOf(9), "rows", BODY, 100)).rejects.toThrow(PeerError);
 });
+test("R18: a member that left by itself can still be called, one that was expelled cannot; neither is told as closed", async () => {
+  for (const expelled of [[], [incarnationOf(2)]]) {
+    const subject = new Subject();
+    subject.peers.onView();
+    subject.view = viewOfMembers(6, [1, 3], { expelled });
+    subject.peers.onView();
+    const called = subject.peers.call(incarnationOf(2), "rows", BODY, 100);
+    if (expelled.length === 0) await expect(called).resolves.toEqual(BODY);
+    else await expect(called).rejects.toThrow("is listed");
+    expect(subject.sent).toHaveLength(1 - expelled.length);
+    subject.answer = () => Promise.reject(new PeerError("nobody listens", true));
+    await expect(subject.peers.call(incarnationOf(2), "rows", BODY, 100)).rejects.toThrow(PeerError);
+    await expect(subject.peers.call(incarnationOf(4), "rows", BODY, 100), "never listed").rejects.toThrow("is listed");
+    expect(subject.closed).toEqual([]);
+  }
+});
