@@ -2,9 +2,9 @@
  * The process of the clients that have to get through: each reports one player's move and tries again, at once at another
  * node, until it succeeds. They choose among nodes as a load balancer does that asks `/readyz` of each.
  */
-import { batchBody } from "../support/reports.ts";
+import { singleReport } from "../support/reports.ts";
 import { randomOf } from "../support/traffic.ts";
-import { httpGet, httpPost } from "../support/wrk.ts";
+import { httpGet } from "../support/wrk.ts";
 import { HttpConnection } from "../support/http-connection.ts";
 
 export interface ClientsOptions {
@@ -90,7 +90,7 @@ function report(): void {
   waitingSinceMs.add(since);
   requests++;
   const player = Math.floor((random() / 2 ** 32) * options.players);
-  const request = httpPost("/v1/reports", batchBody(player, player + 1, random));
+  const request = singleReport(player, random);
   tryOnce(request, undefined, (status) => {
     waitingSinceMs.delete(since);
     const nowMs = performance.now();

@@ -10,6 +10,11 @@ export function batchBody(first: number, end: number, random: () => number): str
   return `{"reports":[${rows.join()}]}`;
 }
 
+/** One report of a player, somewhere new. */
+export function singleReport(player: number, random: () => number): string {
+  return httpPost(`/v1/profiles/${uuidOf(player)}/gamemode`, `{${placeText(random())}}`);
+}
+
 /**
  * One request per player, and then the same players again, each in another mode: replayed in turn, every report moves
  * its player, so no contestant gets away with doing nothing.
