@@ -8,6 +8,8 @@ import { jsonFaultOf } from "./json-fault.ts";
 /** Shorter texts are parsed in no time, however deep. */
 const LONG = 4096;
 const DEPTH_MAX = 32;
+const [QUOTE, BACKSLASH] = [0x22, 0x5c];
+const [ARRAY_START, ARRAY_END, OBJECT_START, OBJECT_END] = [0x5b, 0x5d, 0x7b, 0x7d];
 const NOTHING = Buffer.alloc(0);
 
 type BodyParser = (request: FastifyRequest, text: string, done: (error: Error | null, body?: unknown) => void) => void;
@@ -71,17 +73,24 @@ export function codingOf({ headers }: FastifyRequest): string | undefined {
 function isDeep(text: string): boolean {
   if (text.length < LONG) return false;
   let depth = 0;
-  let isInString = false;
   for (let at = 0; at < text.length; at++) {
-    const character = text[at];
-    if (isInString && character === "\\") at++;
-    else if (character === '"') isInString = !isInString;
-    else if (isInString) continue;
-    else if (character === "[" || character === "{") depth++;
-    else if (character === "]" || character === "}") depth--;
+    const code = text.charCodeAt(at);
+    if (code === QUOTE) at = endOfString(text, at);
+    else if (code === ARRAY_START || code === OBJECT_START) depth++;
+    else if (code === ARRAY_END || code === OBJECT_END) depth--;
     if (depth > DEPTH_MAX) return true;
   }
   return false;
+}
+
+/** Where the quote stands that ends a string which begins at `start`; the text's length where none does. */
+function endOfString(text: string, start: number): number {
+  for (let end = text.indexOf('"', start + 1); end >= 0; end = text.indexOf('"', end + 1)) {
+    let before = end;
+    while (text.charCodeAt(before - 1) === BACKSLASH) before--;
+    if ((end - before) % 2 === 0) return end; // else the quote is escaped
+  }
+  return text.length;
 }
 
 /** Of a body that the parser refused. */

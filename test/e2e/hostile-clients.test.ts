@@ -17,6 +17,7 @@ const KINDS: Readonly<Record<string, string>> = {
   metrics: "GET /metrics HTTP/1.1\r\nhost: a\r\n\r\n".repeat(REQUESTS),
   "popular modes, in the lane": "GET /v1/regions/CA/gamemode HTTP/1.1\r\nhost: a\r\n\r\n".repeat(REQUESTS),
   "the smallest requests": `GET /openapi.json HTTP/1.1\r\nhost: a\r\nte: x\r\n\r\n${"GET / HTTP/1.1\r\nHost:\r\n\r\n".repeat(REQUESTS)}`,
+  "a batch of bad rows": BATCH,
   "half a batch": BATCH.slice(0, BATCH.length / 2),
 };
 /** Of these the answers are more than the kernel takes. */
