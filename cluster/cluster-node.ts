@@ -119,7 +119,7 @@ export class ClusterNode {
     return { kind: "ready" };
   }
 
-  /** R11: whether the process may end: it has left, and its peers know that. */
+  /** R11: whether the process may end: it has left, and its peers have had a moment to learn that. */
   get mayEnd(): boolean {
     return this.isDraining && (this.member === undefined || this.member.mayEnd);
   }

@@ -36,7 +36,7 @@ export class Leaving {
     this.ports = ports;
   }
 
-  /** It is off the list, and nobody who does not know that has sent it anything for a moment. */
+  /** It is off the list, and its peers have had a moment to learn that. */
   get mayEnd(): boolean {
     return this.ports.nowMs() >= this.endsAtMs;
   }

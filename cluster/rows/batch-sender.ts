@@ -50,6 +50,8 @@ interface Peer {
   /** Pause after the last failure; 0 after a success. */
   backoffMs: number;
   pausedUntilMs: number;
+  /** It is off the list, and was asked once more. */
+  isAskedLast: boolean;
 }
 
 interface Batch {
@@ -242,12 +244,18 @@ export class BatchSender {
 
   /**
    * Forgets a peer that is off the list. One that left by itself still answers what it had got, and owes no fate (R11);
-   * so its answer to the call under way is waited for: it says "moved", where a row that is lost would be refused.
+   * so its answer to the call under way is waited for, and one that failed is repeated once: it says "moved", where a row
+   * that is lost would be refused.
    */
   private partIfOff(peer: Peer): void {
     const { incarnation, batch } = peer;
     if (this.ports.isListed(incarnation)) return;
-    if (batch?.isCalling === true && !this.ports.isExpelled(incarnation)) return;
+    const mayAnswer = batch?.from === this.ports.me() && !this.ports.isExpelled(incarnation);
+    if (mayAnswer && batch.isCalling) return;
+    if (mayAnswer && !peer.isAskedLast) {
+      peer.isAskedLast = true;
+      return this.send(peer, batch, this.ports.nowMs());
+    }
     this.peers.delete(incarnation);
     this.lose(peer);
   }
@@ -288,7 +296,9 @@ export class BatchSender {
   private peerOf(incarnation: string): Peer {
     let peer = this.peers.get(incarnation);
     if (peer === undefined) {
-      peer = { incarnation, ready: [], batch: undefined, open: new Map(), backoffMs: 0, pausedUntilMs: -Infinity };
+      const open = new Map<number, Batch>();
+      const pauses = { backoffMs: 0, pausedUntilMs: -Infinity };
+      peer = { incarnation, ready: [], batch: undefined, open, ...pauses, isAskedLast: false };
       this.peers.set(incarnation, peer);
     }
     return peer;

@@ -39,6 +39,8 @@ const RETRY_MS = 500;
 /** So long load balancers have to notice that the node is not ready, before it lets anything go. */
 const NOTICE_MS = 1000;
 const HAND_OVER_WITHIN_MS = 12_000;
+/** Of a quarter of a second that peers have to learn that the node left. */
+const MAY_END_WITHIN_MS = 1000;
 
 /** Where a node can be reached. */
 interface Addresses {
@@ -166,7 +168,7 @@ export class ServiceCluster implements Service {
   async stop(): Promise<boolean> {
     const { cluster } = this;
     const isDrained = cluster === undefined || cluster.status.kind === "drained";
-    if (isDrained) await this.until(() => cluster?.mayEnd ?? true);
+    if (isDrained) await Promise.race([this.until(() => cluster?.mayEnd ?? true), pause(MAY_END_WITHIN_MS)]);
     clearInterval(this.ticking);
     this.transport.close();
     await this.peerPort.close();

@@ -56,7 +56,7 @@ export async function makeApp(context: Context, isLaneOpen: boolean): Promise<Ap
   await registerDescription(app, context.version);
   await registerDocs(app, context);
   const profiles = registerProfiles(app, context);
-  registerReports(app, context, bodies);
+  registerReports(app, context);
   const popularModes = registerRegions(app, context);
   registerOperators(app, context);
   await app.after();

@@ -11,8 +11,13 @@ import { readSettings } from "../../node/settings.ts";
 /** Reports with this mode are refused. */
 export const REFUSED_MODE = "a";
 
-/** @returns `taken`: the batches that came, oldest first */
-export async function recordingApp(): Promise<{ readonly app: FastifyInstance; readonly taken: Reports[] }> {
+/**
+ * @param env settings, by the names of the environment
+ * @returns `taken`: the batches that came, oldest first
+ */
+export async function recordingApp(
+  env: NodeJS.ProcessEnv = {},
+): Promise<{ readonly app: FastifyInstance; readonly taken: Reports[] }> {
   const taken: Reports[] = [];
   const entry: Pick<Entry, "submitAll"> = {
     submitAll(reports, settle) {
@@ -26,7 +31,7 @@ export async function recordingApp(): Promise<{ readonly app: FastifyInstance; r
       settle({ changed, renewed: 0, late: 0, remembered: changed, refused });
     },
   };
-  const ready = { status: { kind: "ready" }, settings: readSettings({}), registerMetrics: () => undefined };
+  const ready = { status: { kind: "ready" }, settings: readSettings(env), registerMetrics: () => undefined };
   const service = { ...ready, entry } as unknown as Service;
   const context = {
     service,

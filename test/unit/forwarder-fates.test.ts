@@ -166,8 +166,8 @@ test("R18: who may have applied a batch is lost when it is listed no more, or an
     expect(playersOf(entry.calls.filter(({ to }) => to === C).flatMap(({ rows }) => rows)), end).toEqual([1, 3]);
   }
 });
-test("R11, R18: who left by itself is waited for while a call to it is under way, and is lost without an answer", async () => {
-  for (const end of ["moved", "taken in", "silence", "nobody"] as const) {
+test("R11, R18: who left by itself is waited for while a call to it is under way, is asked once more, and is lost without an answer", async () => {
+  for (const end of ["moved", "moved, told again", "taken in", "silence", "nobody"] as const) {
     const entry = new TestEntry();
     entry.submit(3, 1);
     entry.submitRow(noSeq(3, 2));
@@ -180,14 +180,35 @@ test("R11, R18: who left by itself is waited for while a call to it is under way
     const call = itemAt(entry.calls, 0);
     if (end === "moved") await call.answer(elsewhere("moved"), elsewhere("moved"));
     if (end === "taken in") await call.answer(TAKEN_IN, TAKEN_IN);
-    if (end === "silence") await call.fail();
+    if (end === "silence" || end === "moved, told again") {
+      await call.fail();
+      expect(toEach(entry.calls.slice(2)), end).toEqual([[A, 1, 2]]);
+      expect(entry.outcomes, "nothing is told yet").toEqual([]);
+    }
+    if (end === "silence") await entry.last.fail();
+    if (end === "moved, told again") await entry.last.answer(elsewhere("moved"), elsewhere("moved"));
     if (end === "nobody") await call.refuse();
     await entry.calls.at(1)?.answer(DONE);
     const isLost = end === "taken in" || end === "silence";
     expect(entry.outcomes[0], end).toEqual(isLost ? [2, NO_OWNER] : [4, DONE]);
-    expect(toEach(entry.calls.slice(2)), end).toEqual([isLost ? [B, 1, 3] : [B, 1, 2, 3]]);
+    const toB = toEach(entry.calls.slice(2)).filter(([to]) => to === B);
+    expect(toB, end).toEqual([isLost ? [B, 1, 3] : [B, 1, 2, 3]]);
     expect(entry.forwarder.figures.sent.peersInFlight, end).toBe(1);
   }
+});
+test("R11, R18: a batch that was to be repeated when its peer left is repeated once", async () => {
+  const entry = new TestEntry();
+  entry.submitRow(noSeq(3, 1));
+  await entry.endTurn();
+  await entry.last.fail();
+  await entry.learn(() => ((entry.owner = B), entry.leave(A)));
+  expect(toEach(entry.calls)).toEqual([
+    [A, 1],
+    [A, 1],
+  ]);
+  await entry.last.answer(elsewhere("moved"));
+  expect(toEach(entry.calls.slice(2))).toEqual([[B, 1]]);
+  expect(entry.outcomes).toEqual([]);
 });
 test("R18: what no port took has not arrived, and goes elsewhere even without a seq", async () => {
   const entry = new TestEntry();

@@ -12,7 +12,7 @@ const FIRST_BYTES = 4096;
 const PIECE_BYTES_MAX = 256 * 1024;
 
 export class BodyBudget {
-  /** Bytes of all bodies that are not whole, or wait until they are read. */
+  /** Buffers of all bodies that are not whole. */
   taken = 0;
 
   /** The request's body in few pieces; fails with a `NoRoomError` where there is no room for more. */
@@ -22,25 +22,18 @@ export class BodyBudget {
       request.unpipe(body).resume();
       body.destroy();
     };
-    body.once("close", () => this.giveBack(body.held));
+    body.once("close", () => (this.taken -= body.held));
     body.once("error", letGo);
     request.once("close", () => request.readableEnded || body.destroy(new Error("the body broke off")));
     response.once("close", letGo); // it may be answered unread
     return request.pipe(body);
   }
 
-  /**
-   * To be given back by `giveBack`.
-   * @returns false where there is no room
-   */
+  /** @returns false where there is no room */
   take(bytes: number): boolean {
     if (this.taken + bytes > BYTES_MAX) return false;
     this.taken += bytes;
     return true;
-  }
-
-  giveBack(bytes: number): void {
-    this.taken -= bytes;
   }
 }
 

@@ -6,14 +6,15 @@ import { regionOf } from "../../../engine/regions.ts";
 import { BatchAnswer, ErrorAnswer, NotJsonAnswer, TooLargeAnswer, TryAgainAnswer } from "../answers.ts";
 import { BATCH_BYTES_MAX, readBatch } from "../report-reader.ts";
 import { bodyParserOf, codingOf, readWhole } from "../body.ts";
-import type { BodyBudget } from "../connections/body-budget.ts";
 import type { Reports, ReportsOutcome } from "../../entry.ts";
 import { Answers, type Context, NoRoomError, routeLabel, validatorCompiler } from "../http.ts";
-import { OneATurn } from "../one-a-turn.ts";
+import { Slices } from "../slices.ts";
 import { BatchBody, BatchBodyShown, Check, checkedId, ReportRow } from "../../values.ts";
 import { REFUSALS } from "./profiles.ts";
 
 const REPORTS_ROUTE = "/v1/reports";
+/** Of bodies that are whole and take long to read. */
+const WAITING_BYTES_MAX = 16 * 1024 * 1024;
 
 interface Rejection {
   readonly index: number;
@@ -24,11 +25,14 @@ interface Rejection {
 const rowCheck = new Check(ReportRow, "report");
 const bodyValidator = validatorCompiler({ schema: BatchBody, httpPart: "body", method: "POST", url: REPORTS_ROUTE });
 
-export function registerReports(app: FastifyInstance, context: Context, bodies: BodyBudget): void {
+export function registerReports(app: FastifyInstance, context: Context): void {
   const answers = new Answers(context, routeLabel("POST", REPORTS_ROUTE));
   const options = { bodyLimit: BATCH_BYTES_MAX, schema: SCHEMA, validatorCompiler: () => toBatch };
   void app.register((batches, _options, done) => {
-    registerBatchParser(batches, bodies);
+    registerBatchParser(
+      batches,
+      new Slices({ waitMs: context.service.settings.deadlineMs / 2, bytesMax: WAITING_BYTES_MAX }),
+    );
     batches.post<{ Body: Batch }>(REPORTS_ROUTE, options, (request, reply) => {
       reportAll(context, answers, request.body, reply);
     });
@@ -37,23 +41,22 @@ export function registerReports(app: FastifyInstance, context: Context, bodies: 
 }
 
 /**
- * Batches as clients write them are read from their bytes. All others go the way of any body, one in a turn of the event loop:
- * 10,000 bad rows take some 40 ms.
+ * Batches as clients write them are read from their bytes. All others go the way of any body, in slices: 10,000 bad rows take some
+ * 40 ms. R19: what has waited so long that its client may have given up, or whose client has gone, is not read at all.
  */
-function registerBatchParser(app: FastifyInstance, bodies: BodyBudget): void {
+function registerBatchParser(app: FastifyInstance, slices: Slices): void {
   const parse = bodyParserOf(app);
-  const turns = new OneATurn();
   app.removeAllContentTypeParsers();
   app.addContentTypeParser("application/json", (request, payload, done) => {
     readWhole(request, payload, BATCH_BYTES_MAX, (error, bytes) => {
       if (error !== null) return done(error);
       const reports = codingOf(request) === undefined ? readBatch(bytes) : undefined;
       if (reports !== undefined) return done(null, new Batch(reports));
-      if (!bodies.take(bytes.length)) return done(new NoRoomError());
-      turns.add(() => {
-        bodies.giveBack(bytes.length);
-        parse(request, bytes.toString(), done);
-      });
+      const read = (isLate: boolean): void => {
+        if (isLate || request.raw.socket.destroyed) done(new NoRoomError());
+        else parse(request, bytes.toString(), done);
+      };
+      if (!slices.add(bytes.length, read)) done(new NoRoomError());
     });
   });
 }
