@@ -4,7 +4,7 @@ import { recordingApp } from "../support/batch-app.ts";
 const GOOD_ROW = { profileId: "6f0e4b1c-94a0-4c2e-8d55-0b9f3a7c1e21", region: "CA", gamemode: "GM01" };
 const GOOD = JSON.stringify({ reports: [GOOD_ROW] });
 /** No reader of templates takes it, and it takes longer than a slice. */
-const BAD = JSON.stringify({ reports: [...Array<object>(9_000).fill({}), GOOD_ROW] });
+const BAD = JSON.stringify({ reports: [...Array.from({ length: 9_000 }, () => ({})), GOOD_ROW] });
 
 /** Posts all at once; the bodies' numbers in the order in which they were answered, their statuses, and how many were taken. */
 async function post(
