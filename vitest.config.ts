@@ -10,7 +10,7 @@ const KINDS = [
   { name: "unit", timeoutMs: 30_000 },
   { name: "property", timeoutMs: 60_000 },
   { name: "contract", timeoutMs: 60_000 },
-  { name: "simulation", timeoutMs: 120_000 },
+  { name: "simulation", timeoutMs: 300_000 },
 ];
 
 export default defineConfig({
