@@ -4,7 +4,8 @@
  * Two keys come about when a store comes back empty while all members are cut off from it, and a newcomer founds anew. The
  * members then vote for their key. It replaces the other when more than half of them have voted, and more than live under
  * the other, so one node that was suspended cannot erase a living cluster. A member that has voted for two leases in vain,
- * with most of its peers out of reach, joins under the key that stands.
+ * with most of its peers out of reach, joins under the key that stands. So does one whose vote was tied for half a lease:
+ * more than half have voted, as many live under the other, and whoever else could vote has not.
  */
 import { type ClusterKey, OtherKeyError, type Run, type SharedStore } from "../ports/shared-store.ts";
 import { isListed } from "../ports/view.ts";
@@ -26,6 +27,8 @@ export interface KeyKeeperPorts {
 }
 
 const ASKED_LEASES = 2;
+/** Part of a lease; members vote several times in it. */
+const TIED_LEASES = 0.5;
 /** Pause before tags are brought to the key again. */
 const RETRY_MS = 200;
 
@@ -35,6 +38,8 @@ export class KeyKeeper {
   /** Since when this member has asked for its key without a break, and when it last did. */
   private askingSinceMs = -Infinity;
   private askedAtMs = -Infinity;
+  /** Since when its votes were tied, without a break; Infinity: the last was not. */
+  private tiedSinceMs = Infinity;
   private isLost = false;
   /** Under a new run nobody knows which key lies in which tag. */
   private isAdoptionDue = false;
@@ -74,7 +79,12 @@ export class KeyKeeper {
         return this.lose(standing);
       case "counted":
         this.noteAsked();
+        this.tiedSinceMs = Infinity;
         return this.isHopeless ? this.lose(standing) : undefined;
+      case "tied":
+        this.noteAsked();
+        this.tiedSinceMs = Math.min(this.tiedSinceMs, this.askedAtMs);
+        return this.isTiedForLong ? this.lose(standing) : undefined;
       default:
         membership.renewNow();
     }
@@ -83,7 +93,10 @@ export class KeyKeeper {
   private noteAsked(): void {
     const nowMs = this.ports.bareMs();
     // Who was suspended, or could not reach the store, has not asked meanwhile.
-    if (nowMs - this.askedAtMs > this.key.leaseMs) this.askingSinceMs = nowMs;
+    if (nowMs - this.askedAtMs > this.key.leaseMs) {
+      this.askingSinceMs = nowMs;
+      this.tiedSinceMs = Infinity;
+    }
     this.askedAtMs = nowMs;
   }
 
@@ -92,6 +105,10 @@ export class KeyKeeper {
     const { membership, heardCount } = this.ports;
     const askedMs = this.askedAtMs - this.askingSinceMs;
     return askedMs >= ASKED_LEASES * this.key.leaseMs && (heardCount() + 1) * 2 <= membership.view.members.length;
+  }
+
+  private get isTiedForLong(): boolean {
+    return this.askedAtMs - this.tiedSinceMs >= TIED_LEASES * this.key.leaseMs;
   }
 
   private lose(standing: ClusterKey): void {

@@ -148,10 +148,11 @@ export interface Vote {
 
 /**
  * `replaced`: more than half of the view's members asked within a lease, and more than live under the other key.
- * `counted`: not yet so many. `outnumbered`: as many live under the other key as the view has members, so that it stays.
+ * `counted`: not yet more than half. `tied`: more than half, but as many live under the other key. `outnumbered`: as many
+ * live there as the view has members, so that it stays.
  * `not needed`: no other key stands any more.
  */
-export type VoteAnswer = "replaced" | "counted" | "outnumbered" | "not needed";
+export type VoteAnswer = "replaced" | "counted" | "tied" | "outnumbered" | "not needed";
 
 /** `superseded`: a newer (region term, version) stands. `all wanted`: something else stands than what this changes. */
 export type PublishAnswer = "published" | "superseded" | "all wanted";

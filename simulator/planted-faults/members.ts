@@ -154,7 +154,7 @@ export const MEMBER_FAULTS: Readonly<Record<string, PlantedFault>> = {
   "a key is replaced by one vote": fault(
     "R12",
     KEYS,
-    'if (asked * 2 <= names.size || asked <= living) return "counted";',
+    'if (asked * 2 <= names.size) return "counted";\n    if (asked <= living) return "tied";',
     "",
     "one suspended node comes back to a living cluster of another key",
   ),

@@ -174,7 +174,8 @@ export class KeyModel {
     this.votes = [...others, { incarnation, mark: kept.mark, atMs: clockMs }];
     const names = new Set(view.members.map((member) => member.incarnation));
     const asked = this.votes.filter((vote) => vote.mark === kept.mark && names.has(vote.incarnation)).length;
-    if (asked * 2 <= names.size || asked <= living) return "counted";
+    if (asked * 2 <= names.size) return "counted";
+    if (asked <= living) return "tied";
     const epoch = Math.max(view.epoch, this.members.peek()?.view.epoch ?? 0) + 1;
     this.members.replace({ ...view, epoch, nonce: freshNonce }, leaseMs, this.#clockMs());
     this.modes.load(undefined);

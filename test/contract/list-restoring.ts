@@ -115,10 +115,13 @@ export function listRestoringContract(stores: ListStores): void {
       for (const { incarnation } of members) expect(await vote(store, run, incarnation)).toBe("outnumbered");
       expect(await store.look()).toMatchObject({ run: before, key: KEY });
     });
-    test("needs more votes than live under the other key", async () => {
+    test("is tied where more than half asked, and as many live under the other key", async () => {
       const { store, run } = await listOf("ann", "bea");
+      const before = await wholeRunOf(store);
       expect(await vote(store, run, "gus")).toBe("counted");
-      expect(await vote(store, run, "hal")).toBe("counted");
+      expect(await vote(store, run, "hal")).toBe("tied");
+      expect(await vote(store, run, "gus")).toBe("tied");
+      expect(await store.look()).toMatchObject({ run: before, key: KEY });
       expect(await vote(store, run, "ida")).toBe("replaced");
     });
     test("does not count the dead of the other key, by observed time", async () => {

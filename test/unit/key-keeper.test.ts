@@ -92,14 +92,20 @@ describe("R12: KeyKeeper", () => {
       }
   }
   /** Three members, then another key founded in an empty store, with so many members. */
-  async function refounded(othersCount: number): Promise<void> {
+  async function refounded(othersCount: number, othersLeaseMs = leaseMs): Promise<void> {
     for (const subject of subjects) subject.membership.join();
     await pass(2500, ...subjects);
     world.store.forgetAll();
     world.store.master = "run-2";
     world.store.found(world.store.run, keptAs(OTHER_KEY), 0, "anew");
     const numbers = Array.from({ length: othersCount }, (_, index) => 20 + index);
-    world.store.restore(world.store.run, viewOfMembers(othersCount, numbers), keptAs(OTHER_KEY), "joined", leaseMs);
+    world.store.restore(
+      world.store.run,
+      viewOfMembers(othersCount, numbers),
+      keptAs(OTHER_KEY),
+      "joined",
+      othersLeaseMs,
+    );
     for (const tag of [0, 1]) world.store.createRecords(world.store.run, tag, keptAs(OTHER_KEY));
   }
   const standing = (): ClusterKey | undefined => world.store.key;
@@ -126,6 +132,22 @@ describe("R12: KeyKeeper", () => {
     expect(one.lost).toEqual([]);
     await pass(4000, one);
     expect([standing(), one.lost]).toEqual([OTHER_KEY, [OTHER_KEY]]);
+  });
+  test("two of three give up after half a lease where two live under the other key, and the third does not come", async () => {
+    await refounded(2, 20 * leaseMs);
+    const [one, other] = take(2, subjects);
+    for (const subject of [one, other]) subject.heardCount = 1;
+    await pass(2 * leaseMs, one);
+    expect(one.lost, "it waits for a peer that it hears").toEqual([]);
+    await pass(leaseMs, one, other);
+    expect([standing(), one.lost, other.lost]).toEqual([OTHER_KEY, [OTHER_KEY], [OTHER_KEY]]);
+  });
+  test("a tie that the third resolves in time costs nobody the key", async () => {
+    await refounded(2, 20 * leaseMs);
+    const [one, other] = take(2, subjects);
+    await pass(leaseMs / 2 - 600, one, other);
+    await pass(leaseMs, ...subjects);
+    expect([standing(), ...subjects.map(({ lost }) => lost)]).toEqual([KEY, [], [], []]);
   });
   test("who could not ask for a while begins anew", async () => {
     await refounded(1);

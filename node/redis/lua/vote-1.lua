@@ -6,7 +6,7 @@
   ARGV[4] epoch of the view to be written back   [5] fresh nonce   [6] expelled, by spaces   [7] a clock for tests, else ''
   ARGV[8] key   [9] its generation   then of each member of that view: incarnation, JSON, '1' where it joins
   Clock: Redis' own
-  Returns 'replaced', 'counted', 'outnumbered', or 'not needed'.
+  Returns 'replaced', 'counted', 'tied', 'outnumbered', or 'not needed'.
   votes  of each in lines 'incarnation mark clock', by the observed clock; one lapses with a lease                    ]]
 -- with run members key
 if isOtherMaster(ARGV[1]) then return OTHER_RUN end
@@ -38,7 +38,8 @@ local asked = 0
 for place = MEMBERS_FROM, #ARGV, 3 do
   if hasAsked[ARGV[place]] then asked = asked + 1 end
 end
-if asked * 2 <= members or asked <= living then return 'counted' end
+if asked * 2 <= members then return 'counted' end
+if asked <= living then return 'tied' end
 
 local epoch = math.max(list.epoch, tonumber(ARGV[4])) + 1
 replaceList(key, list, leaseMs, now, epoch, ARGV[5], ARGV[6], ARGV, MEMBERS_FROM)
