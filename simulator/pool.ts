@@ -9,7 +9,7 @@ const WORKER = new URL("./worker.ts", import.meta.url);
 const COMPILED = fileURLToPath(new URL("../node_modules/.cache/compiled", import.meta.url));
 /** There is a worker for each core, so threads that collect garbage beside it would only take turns with the others. */
 const WORKER_FLAGS = ["--single-threaded-gc", "--max-semi-space-size=32"];
-/** A run takes some tenths of a second, the longest some four; at the lowest priority beside other tests twenty times that. */
+/** A run takes some tenths of a second of CPU, the longest four seconds; at the lowest priority it gets a small part of a core. */
 const HANGING_MS = 240_000;
 
 interface PoolOptions {

@@ -39,7 +39,7 @@ const RETRY_MS = 500;
 /** So long load balancers have to notice that the node is not ready, before it lets anything go. */
 const NOTICE_MS = 1000;
 const HAND_OVER_WITHIN_MS = 12_000;
-/** Of a quarter of a second that peers have to learn that the node left. */
+/** The longest that a node which has left waits for its peers to learn that; as a rule a quarter of a second is enough. */
 const MAY_END_WITHIN_MS = 1000;
 
 /** Where a node can be reached. */

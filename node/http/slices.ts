@@ -1,12 +1,12 @@
 /**
- * Tasks that may take long, such as reading 2 MiB of JSON: a few milliseconds of them in a turn of the event loop, one at least.
- * The loop would do all that are ready in one turn, and whoever else is connected would wait for all of them.
+ * Runs tasks that may take long, such as reading 2 MiB of JSON: in each turn of the event loop as many as fit into a few
+ * milliseconds, and at least one. Otherwise all that are ready would run in one turn, and every other client would wait for them.
  */
 
 export interface SlicesLimits {
   /** A task that has waited so long is told that it is late, in milliseconds. */
   readonly waitMs: number;
-  /** Of all that wait together. */
+  /** Of all tasks that wait, together. */
   readonly bytesMax: number;
 }
 

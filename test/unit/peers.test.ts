@@ -326,7 +326,7 @@ test("R8: reachesHalf() wants half of the others, and one at least; with nobody 
   subject.view = viewOfMembers(5, [1]);
   expect(await subject.peers.reachesHalf(100)).toBe(true);
 });
-test("Peers.call() reaches only members that are listed", async () => {
+test("Peers.call() reaches nobody who was never listed", async () => {
   await expect(new Subject().peers.call(incarnationOf(9), "rows", BODY, 100)).rejects.toThrow(PeerError);
 });
 test("R18: a member that left by itself can still be called, one that was expelled cannot; neither is told as closed", async () => {

@@ -26,7 +26,7 @@ async function post(
   return { order, statuses, taken: taken.length };
 }
 
-test("of batches that take long to read one is read in a turn of the event loop, so that others are answered in between", async () => {
+test("batches that take long to read are read one after another, and others are answered in between", async () => {
   const { order, statuses } = await post([...Array<string>(10).fill(BAD), GOOD], UNHURRIED);
   expect(order.indexOf(10)).toBeLessThan(4);
   expect(order.filter((number) => number !== 10)).toEqual([0, 1, 2, 3, 4, 5, 6, 7, 8, 9]);

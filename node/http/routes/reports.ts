@@ -98,7 +98,6 @@ class Batch {
 
   /** What was set aside and what was refused since, in the order of the batch. */
   rejectedWith(refused: ReportsOutcome["refused"]): readonly Rejection[] {
-    if (refused.length === 0) return this.rejected; // in order: sorting 10,000 takes as long as checking them
     const { modes, modeOf } = this.reports;
     for (const { index, reason } of refused) {
       const { status, message } = REFUSALS[reason];
