@@ -158,13 +158,24 @@ export const MEMBER_FAULTS: Readonly<Record<string, PlantedFault>> = {
     "",
     "one suspended node comes back to a living cluster of another key",
   ),
-  "a key replaces that of a cluster as large": fault(
-    "R12",
-    KEYS,
-    'if (view.members.length <= living) return "outnumbered";',
-    "",
-    "the store back empty while its members cannot reach it, and a founder there first",
-  ),
+  "a key replaces that of a cluster as large": {
+    rule: "R12",
+    // Each of the two keeps the promise alone: who is not outnumbered at once is tied.
+    patches: [
+      { file: KEYS, find: 'if (view.members.length <= living) return "outnumbered";', replace: "" },
+      { file: KEYS, find: 'if (asked <= living) return "tied";', replace: "" },
+    ],
+    scenarios: ["the store back empty while its members cannot reach it, and a founder there first"],
+  },
+  "a tie between two keys lasts for ever": {
+    ...fault(
+      "R12",
+      "cluster/members/key-keeper.ts",
+      "return this.isTiedForLong ? this.lose(standing) : undefined;",
+      "return undefined;",
+    ),
+    seeds: [4229],
+  },
   "a renewal does not name its key": fault(
     "R12",
     KEYS,
