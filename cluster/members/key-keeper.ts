@@ -5,7 +5,7 @@
  * members then vote for their key. It replaces the other when more than half of them have voted, and more than live under
  * the other, so one node that was suspended cannot erase a living cluster. A member that has voted for two leases in vain,
  * with most of its peers out of reach, joins under the key that stands. So does one whose vote was tied for half a lease:
- * more than half have voted, as many live under the other, and whoever else could vote has not.
+ * more than half have voted, and as many or more live under the other. In that time others may vote.
  */
 import { type ClusterKey, OtherKeyError, type Run, type SharedStore } from "../ports/shared-store.ts";
 import { isListed } from "../ports/view.ts";
@@ -70,11 +70,13 @@ export class KeyKeeper {
   /** A renewal was answered with another key. */
   async onOtherKey(run: Run, standing: ClusterKey): Promise<void> {
     const { store, membership, randomId } = this.ports;
-    const { view, me } = membership;
+    const { view, me, run: runBefore } = membership;
     if (this.isLost) return;
     if (!isListed(view, me.incarnation)) return this.lose(standing); // nothing is held here
     const vote = { incarnation: me.incarnation, view, key: this.key, freshNonce: randomId() };
-    switch (await store.vote(run, vote, this.key.leaseMs)) {
+    const answer = await store.vote(run, vote, this.key.leaseMs);
+    if (membership.run !== runBefore) return; // a later renewal was answered since, perhaps under this key: this answer is old
+    switch (answer) {
       case "outnumbered":
         return this.lose(standing);
       case "counted":
@@ -86,17 +88,18 @@ export class KeyKeeper {
         this.tiedSinceMs = Math.min(this.tiedSinceMs, this.askedAtMs);
         return this.isTiedForLong ? this.lose(standing) : undefined;
       default:
+        this.tiedSinceMs = Infinity;
         membership.renewNow();
     }
   }
 
   private noteAsked(): void {
     const nowMs = this.ports.bareMs();
+    const pauseMs = nowMs - this.askedAtMs;
     // Who was suspended, or could not reach the store, has not asked meanwhile.
-    if (nowMs - this.askedAtMs > this.key.leaseMs) {
-      this.askingSinceMs = nowMs;
-      this.tiedSinceMs = Infinity;
-    }
+    if (pauseMs > this.key.leaseMs) this.askingSinceMs = nowMs;
+    // Nor could the others, perhaps: one pause must not be all of the time that they have to vote.
+    if (pauseMs >= TIED_LEASES * this.key.leaseMs) this.tiedSinceMs = Infinity;
     this.askedAtMs = nowMs;
   }
 

@@ -148,7 +148,7 @@ export interface Vote {
 
 /**
  * `replaced`: more than half of the view's members asked within a lease, and more than live under the other key.
- * `counted`: not yet more than half. `tied`: more than half, but as many live under the other key. `outnumbered`: as many
+ * `counted`: not yet more than half. `tied`: more than half, but no more than live under the other key. `outnumbered`: as many
  * live there as the view has members, so that it stays.
  * `not needed`: no other key stands any more.
  */

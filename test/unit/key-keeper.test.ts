@@ -149,6 +149,18 @@ describe("R12: KeyKeeper", () => {
     await pass(leaseMs, ...subjects);
     expect([standing(), ...subjects.map(({ lost }) => lost)]).toEqual([KEY, [], [], []]);
   });
+  test("a pause is not time in which the third could vote: the tie begins anew behind it", async () => {
+    await refounded(2, 20 * leaseMs);
+    const [one, other, third] = take(3, subjects);
+    await pass(600, one, other);
+    world.isStoreAway = true;
+    await pass(0.7 * leaseMs, ...subjects);
+    world.isStoreAway = false;
+    await pass(400, one, other);
+    expect([one.lost, other.lost]).toEqual([[], []]);
+    await pass(leaseMs, one, other, third);
+    expect(standing()).toEqual(KEY);
+  });
   test("who could not ask for a while begins anew", async () => {
     await refounded(1);
     const [one] = take(1, subjects);
