@@ -6,24 +6,41 @@
  *                                                 simulator against those mutants that none of these noticed
  *   npm run mutants -- cluster/counts/asking.ts   one file
  *   npm run mutants -- cluster/counts --units     without the simulator
+ *   npm run mutants -- cluster/counts --share 5   5 % of them, chosen by their texts: the same ones each time
  *
  * A room takes hours. So its files are done one after another, and what came of each is kept under reports/mutants/: a run
  * that was ended goes on where it was, and one after a change repeats only what the change may have changed.
  */
-import { copyFileSync, existsSync, globSync, mkdirSync } from "node:fs";
+import { createHash } from "node:crypto";
+import { globSync, mkdirSync } from "node:fs";
 import { dirname, join, relative } from "node:path";
 import { parseArgs } from "node:util";
 import { Stryker } from "@stryker-mutator/core";
+import { Instrumenter } from "@stryker-mutator/instrumenter";
 
 type Results = Awaited<ReturnType<Stryker["runMutationTest"]>>;
+type Mutant = Awaited<ReturnType<Instrumenter["instrument"]>>["mutants"][number];
 
 /** The least that must be noticed, in percent. */
 const LEAST = { engine: 85, cluster: 80 } as const;
 
 const { positionals, values } = parseArgs({
   allowPositionals: true,
-  options: { units: { type: "boolean", default: false } },
+  options: { units: { type: "boolean", default: false }, share: { type: "string", default: "100" } },
 });
+const share = Number(values.share);
+if (!(share > 0 && share <= 100))
+  throw new RangeError(`--share: more than 0 and at most 100 percent, not ${values.share}`);
+const reports = share === 100 ? "reports/mutants" : `reports/mutants-${share}-percent`;
+
+/** Which mutants are run; the others are planted, but never switched on. Stryker itself knows only places in the text. */
+let isRun: (mutant: Mutant) => boolean = isInShare;
+const { instrument } = Instrumenter.prototype;
+Instrumenter.prototype.instrument = async function (this: Instrumenter, files, options) {
+  const { mutants, ...rest } = await instrument.call(this, files, options);
+  return { ...rest, mutants: mutants.filter((mutant) => isRun(mutant)) };
+};
+
 let isEnough = true;
 for (const target of positionals.length === 0 ? ["engine"] : positionals) {
   const results: Results = [];
@@ -38,44 +55,47 @@ for (const target of positionals.length === 0 ? ["engine"] : positionals) {
 }
 process.exitCode = isEnough ? 0 : 1;
 
-/** What is run at once: the engine, or a file of the cluster. */
+/** What is run at once: the engine, a file of the cluster, or a share of a room. */
 function partsOf(target: string): string[] {
   const files = target.endsWith(".ts") ? globSync(target) : globSync(join(target, "*.ts"));
   if (files.length === 0 || !/^(engine|cluster)\b/.test(target))
     throw new RangeError(`Cannot mutate ${target}: name engine, cluster, a room of cluster/, or a file of these`);
-  return target === "engine" ? [join(target, "*.ts")] : files.toSorted();
+  const isWhole = !target.endsWith(".ts") && (target === "engine" || share < 100);
+  return isWhole ? [join(target, "*.ts")] : files.toSorted();
 }
 
 async function runPart(part: string): Promise<Results> {
-  const units = await runPass(part, false, [part]);
+  isRun = isInShare;
+  const units = await runPass(part, false);
   if (part.startsWith("engine") || values.units) return units;
-  if (units.length === 0) return runPass(part, true, [part]); // no unit test reaches it, so Stryker planted nothing
-  const unnoticed = units.filter(isUnnoticed);
-  if (unnoticed.length === 0) return units;
-  // What the simulator's pass finds known: it need not repeat what a unit test killed in the same lines.
-  const known = reportOf(part, true, "json");
-  if (!existsSync(known)) copyFileSync(reportOf(part, false, "json"), known);
-  const places = unnoticed.map(
-    ({ location: { start, end } }) => `${part}:${start.line}:${start.column - 1}-${end.line}:${end.column - 1}`,
-  );
-  const simulated = new Map((await runPass(part, true, places)).map((mutant) => [describe(mutant), mutant]));
-  return units.map((mutant) => (isUnnoticed(mutant) ? (simulated.get(describe(mutant)) ?? mutant) : mutant));
+  if (units.length === 0) return runPass(part, true); // no unit test reaches it, so Stryker planted nothing
+  const unnoticed = new Set(units.filter(isUnnoticed).map(({ id }) => id));
+  if (unnoticed.size === 0) return units;
+  isRun = ({ id }) => unnoticed.has(id);
+  const simulated = new Map((await runPass(part, true)).map((mutant) => [mutant.id, mutant]));
+  return units.map((mutant) => simulated.get(mutant.id) ?? mutant);
 }
 
-function runPass(part: string, isSimulated: boolean, mutate: string[]): Promise<Results> {
+function runPass(part: string, isSimulated: boolean): Promise<Results> {
   process.env["HEADCOUNT_MUTANTS"] = dirname(part);
   process.env["HEADCOUNT_MUTANTS_SIMULATED"] = isSimulated ? "1" : "0";
   mkdirSync(dirname(reportOf(part, isSimulated, "json")), { recursive: true });
   const stryker = new Stryker({
-    mutate,
+    mutate: [part],
     incrementalFile: reportOf(part, isSimulated, "json"),
     htmlReporter: { fileName: reportOf(part, isSimulated, "html") },
   });
   return stryker.runMutationTest();
 }
 
+/** By a hash, so that the choice owes nothing to whoever makes it. */
+function isInShare({ fileName, location: { start }, mutatorName, replacement }: Mutant): boolean {
+  const text = `${relative(".", fileName)}:${start.line}:${start.column}:${mutatorName}:${replacement}`;
+  return createHash("sha256").update(text).digest().readUInt32LE(0) < (share / 100) * 2 ** 32;
+}
+
 function reportOf(part: string, isSimulated: boolean, kind: "json" | "html"): string {
-  return join("reports/mutants", `${part.replace(/(\/\*)?\.ts$/, "")}${isSimulated ? "-simulated" : ""}.${kind}`);
+  return join(reports, `${part.replace(/(\/\*)?\.ts$/, "")}${isSimulated ? "-simulated" : ""}.${kind}`);
 }
 
 function isUnnoticed({ status }: Results[number]): boolean {

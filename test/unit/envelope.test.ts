@@ -42,6 +42,32 @@ test("unseal() refuses another kind and another protocol version", () => {
   other[0] = 1;
   expect(() => unseal("request", other, MARK)).toThrow("must hold: protocol 2, not 1");
 });
+test.each([
+  ["a verdict that is none", (bytes: Uint8Array) => (bytes[2] = 2), "a known verdict"],
+  ["a byte that is kept for later", (bytes: Uint8Array) => (bytes[3] = 1), "a known verdict"],
+  [
+    "a view longer than the message",
+    (bytes: Uint8Array) => headOf(bytes).setUint32(4, bytes.length, true),
+    "ends within",
+  ],
+  ["half an epoch", (bytes: Uint8Array) => headOf(bytes).setFloat64(8, 6.5, true), "a whole epoch"],
+  ["an epoch below 0", (bytes: Uint8Array) => headOf(bytes).setFloat64(8, -1, true), "a whole epoch"],
+  [
+    "a time that is no number",
+    (bytes: Uint8Array) => headOf(bytes).setFloat64(16, NaN, true),
+    "a finite time of sending",
+  ],
+  ["an echo without end", (bytes: Uint8Array) => headOf(bytes).setFloat64(104, Infinity, true), "a finite echo"],
+  ["a sender who is none", (bytes: Uint8Array) => (bytes[32] = 0), "two incarnations"],
+  ["a receiver who is none", (bytes: Uint8Array) => (bytes[68] = 0), "two incarnations"],
+])("unseal() refuses %s, and says what must hold", (_what, damage, told) => {
+  const bytes = seal(envelope, MARK);
+  damage(bytes);
+  expect(() => unseal("request", bytes, MARK)).toThrow(told);
+});
+test("epoch 0, before the first list, is one", () => {
+  expect(unseal("request", seal({ ...envelope, epoch: 0 }, MARK), MARK).epoch).toBe(0);
+});
 test("unseal() refuses a view that is none", () => {
   const bad = { ...envelope, view: { ...viewOfMembers(1, [1]), members: [memberNumber(1, { weight: 0 })] } };
   expect(() => unseal("request", seal(bad, MARK), MARK)).toThrow("must hold: a view");
@@ -64,3 +90,7 @@ test("unseal() of anything gives an envelope, or throws MalformedMessageError or
     }),
   );
 });
+
+function headOf({ buffer }: Uint8Array): DataView {
+  return new DataView(buffer);
+}

@@ -4,7 +4,7 @@ import { Peers } from "../../cluster/peers/peers.ts";
 import { type Lane, PeerError, type Transport } from "../../cluster/ports/transport.ts";
 import type { View } from "../../cluster/ports/view.ts";
 import { itemAt, take } from "../../simulator/item-at.ts";
-import { incarnationOf, viewOfMembers } from "../support/members.ts";
+import { incarnationOf, memberNumber, viewOfMembers } from "../support/members.ts";
 
 const BODY = Uint8Array.of(9);
 const MARK = [1, 2] as const;
@@ -245,6 +245,75 @@ test("R10: where a connection ended the port is asked at once, and again until t
   subject.peers.tick(3_000_000);
   await turn();
   expect(subject.closed).toContain(incarnationOf(2));
+});
+test("R10: while a port that is asked does not answer, it is not asked again; nor soon after, unless a connection ended", async () => {
+  const subject = new Subject();
+  subject.answer = () => new Promise(() => undefined);
+  for (let count = 0; count < 3; count++, subject.nowMs += 300) subject.peers.tick(3000);
+  expect(subject.sent.length, "one question under way to each").toBe(2);
+  const other = new Subject();
+  other.answer = () => Promise.reject(new PeerError("did not answer", false));
+  for (let count = 0; count < 3; count++, other.nowMs += 40) {
+    other.peers.tick(3000);
+    await turn();
+  }
+  expect(other.sent.length, "after 100 ms each is asked again, not before").toBe(2);
+});
+test("R18: the caller is told whether somebody else answered, and never by that alone that nothing arrived", async () => {
+  const subject = new Subject();
+  const errorOf = async (number: number): Promise<unknown> =>
+    subject.peers.call(incarnationOf(number), "rows", BODY, 100).catch((error: unknown) => error);
+  subject.answer = () => Promise.reject(new TypeError("Invalid URL"));
+  expect(await errorOf(2)).toMatchObject({
+    isRefused: false,
+    isAnother: false,
+    message: expect.stringContaining("Invalid URL"),
+  });
+  subject.answer = STRANGER;
+  expect(await errorOf(2)).toMatchObject({ isRefused: false, isAnother: true });
+  expect(await errorOf(9)).toMatchObject({ isRefused: false, isAnother: false });
+});
+test.each(["from", "to"] as const)("R17: an answer whose %s is another incarnation is no answer", async (side) => {
+  const subject = new Subject();
+  const answer = {
+    kind: "answer",
+    verdict: "done",
+    epoch: 5,
+    sentAtMs: 0,
+    echoMs: 0,
+    view: undefined,
+    body: BODY,
+  } as const;
+  const sides = { from: incarnationOf(2), to: incarnationOf(1), [side]: incarnationOf(8) };
+  subject.answer = async () => seal({ ...answer, ...sides }, MARK);
+  await expect(subject.peers.call(incarnationOf(2), "rows", BODY, 100)).rejects.toMatchObject({ isAnother: true });
+});
+test("R10: who was heard exactly as long ago as is allowed still counts as heard", () => {
+  const subject = new Subject();
+  subject.peers.onView();
+  subject.nowMs += 3000;
+  expect([subject.peers.unheard(3000), subject.peers.heardCount(3000)]).toEqual([[], 2]);
+  subject.nowMs++;
+  expect([subject.peers.unheard(3000).length, subject.peers.heardCount(3000)]).toEqual([2, 0]);
+});
+test("of those who are not listed, 64 are remembered, and all who are", async () => {
+  const subject = new Subject();
+  subject.peers.onView();
+  const joined = subject.view;
+  for (let number = 10; number < 10 + 80; number++) {
+    subject.view = { ...joined, members: [...joined.members, memberNumber(number)] };
+    subject.peers.onView(); // they come and go
+  }
+  subject.view = viewOfMembers(6, [1, 2, 3]);
+  subject.peers.onView();
+  const isReached = async (number: number): Promise<boolean> =>
+    subject.peers.call(incarnationOf(number), "rows", BODY, 100).then(
+      () => true,
+      () => false,
+    );
+  const reached = await Promise.all(Array.from({ length: 80 }, (_, index) => isReached(index + 10)));
+  expect(reached).toEqual(Array.from({ length: 80 }, (_, index) => index >= 16));
+  expect(await isReached(2)).toBe(true);
 });
 test("R10: a connection that ended while the peer still answers accuses nobody", async () => {
   const subject = new Subject();
