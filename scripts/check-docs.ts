@@ -6,7 +6,15 @@
 import { globSync, readFileSync, writeFileSync } from "node:fs";
 import { basename, dirname, join, posix } from "node:path";
 import { checkDiagrams } from "./diagrams.ts";
-import { checkLists, type Lists, listOfPages, listOfScenarios, tableOfFaults, withLists } from "./lists.ts";
+import {
+  checkLists,
+  type Lists,
+  listOfPages,
+  listOfScenarios,
+  tableOfFaults,
+  tableOfReasons,
+  withLists,
+} from "./lists.ts";
 
 const RULES = "docs/rules.md";
 const EXCLUDED = ["**/node_modules/**", "reports/**", "data/**", ".git/**"];
@@ -132,8 +140,10 @@ function eachMatch(text: string, pattern: RegExp): { match: RegExpMatchArray; li
 if (import.meta.main) {
   const { SCENARIO_NAMES } = await import("../simulator/scenario-names.ts");
   const { PLANTED_FAULTS } = await import("../simulator/planted-faults.ts");
+  const { REASONS } = await import("../node/http/reasons.ts");
   const root = join(import.meta.dirname, "..");
   const lists = {
+    reasons: tableOfReasons(REASONS),
     scenarios: listOfScenarios(SCENARIO_NAMES),
     "planted faults": tableOfFaults(PLANTED_FAULTS),
     decisions: listOfPages(headingsIn(join(root, "docs/decisions"))),

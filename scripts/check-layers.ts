@@ -58,7 +58,11 @@ const LAYERS: Readonly<Record<string, Layer>> = {
     imports: ["engine", "cluster/ports", "cluster/records", ...SHARED],
     packages: ["@fastify/swagger", "@fastify/swagger-ui", "fastify", "pino", "typebox"],
   },
-  "node/peers": { ...NODE, imports: ["engine", "cluster/ports", ...SHARED, "node/http/http.ts"], packages: [] },
+  "node/peers": {
+    ...NODE,
+    imports: ["engine", "cluster/ports", ...SHARED, "node/http/http.ts", "node/http/reasons.ts"],
+    packages: [],
+  },
   "node/alone": {
     ...NODE,
     imports: ["engine", "cluster/ports", "cluster/records", ...SHARED, "node/store"],

@@ -1,4 +1,5 @@
 /** Lists in documents that the code knows better: they stand between two marks, and are written from the code. */
+import type { REASONS } from "../node/http/reasons.ts";
 import type { PlantedFault } from "../simulator/planted-faults/planted-fault.ts";
 
 /** The text of each list, by its name. */
@@ -32,6 +33,14 @@ export function listOfScenarios(names: readonly string[]): string {
 /** The pages of decisions, by number: each file with its heading. */
 export function listOfPages(headings: readonly (readonly [file: string, heading: string])[]): string {
   return headings.map(([file, heading]) => `- [${heading}](${file})`).join("\n");
+}
+
+/** Why requests are refused, by reason. */
+export function tableOfReasons(reasons: typeof REASONS): string {
+  const rows = Object.entries(reasons).map(
+    ([reason, { statuses, what, advice }]) => `| \`${reason}\` | ${statuses.join(", ")} | ${what} | ${advice} |`,
+  );
+  return ["| reason | status | what it says | what to do |", "| --- | --- | --- | --- |", ...rows].join("\n");
 }
 
 /** By rule, in the order of the source. */

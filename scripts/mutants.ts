@@ -35,9 +35,11 @@ const reports = share === 100 ? "reports/mutants" : `reports/mutants-${share}-pe
 
 /** Which mutants are run; the others are planted, but never switched on. Stryker itself knows only places in the text. */
 let isRun: (mutant: Mutant) => boolean = isInShare;
-const { instrument } = Instrumenter.prototype;
+const all = Reflect.get(Instrumenter.prototype, "instrument") as (
+  ...given: unknown[]
+) => ReturnType<Instrumenter["instrument"]>;
 Instrumenter.prototype.instrument = async function (this: Instrumenter, files, options) {
-  const { mutants, ...rest } = await instrument.call(this, files, options);
+  const { mutants, ...rest } = await all.call(this, files, options);
   return { ...rest, mutants: mutants.filter((mutant) => isRun(mutant)) };
 };
 

@@ -11,12 +11,20 @@ const isSimulated = process.env["HEADCOUNT_MUTANTS_SIMULATED"] === "1";
 /** These play a cluster through hundreds of histories. They come with the simulator, as do tests that play its world. */
 const LONG_PROPERTIES = ["test/property/counts.test.ts", "test/property/forwarder.test.ts"];
 
+/** Of a process, though its own imports do not show it. */
+const FAST_LANE = "test/property/fast-lane.test.ts";
+
 /** Of these, Stryker takes those that reach the mutated file by their imports. */
 function testsOfCluster(): string[] {
   return globSync("test/{unit,property}/*.test.ts").filter((file) => {
     const text = readFileSync(file, "utf8");
     // What belongs to a process or to a script is slow, or reads sources as they were before they were mutated.
-    if (/"\.\.\/\.\.\/(node|bench|crowd|scripts)\//.test(text) || text.includes("planted-faults.ts")) return false;
+    if (
+      file === FAST_LANE ||
+      /"\.\.\/\.\.\/(node|bench|crowd|scripts)\//.test(text) ||
+      text.includes("planted-faults.ts")
+    )
+      return false;
     return isSimulated || !(LONG_PROPERTIES.includes(file) || text.includes("simulator/world.ts"));
   });
 }

@@ -1,6 +1,7 @@
 /** What the service answers, as schemas: for OpenAPI, so for readers and generated clients. */
 import { type TSchema, Type } from "typebox";
 import { MODES_MAX } from "../../engine/modes.ts";
+import { type Reason, REASONS } from "./reasons.ts";
 
 const nullable = (description: string): TSchema => Type.Union([Type.String(), Type.Null()], { description });
 const whole = (description: string): TSchema => Type.Integer({ minimum: 0, description });
@@ -27,39 +28,47 @@ const CACHED = cached("the whole answer");
 const Complete = Type.Optional(Type.Boolean({ description: "false while not every partition has spoken" }));
 const Stale = Type.Optional(Type.Boolean({ description: "true while the answer is older than it should be" }));
 
-export const ErrorAnswer = Type.Object(
-  {
-    code: Type.String({ description: "The status", examples: ["400"] }),
-    message: Type.String({
-      description: "Which field, what was expected, and what came",
-      examples: ['region must be an ISO 3166-1 alpha-2 code, got "XX"'],
-    }),
-  },
-  { title: "Error", description: "What was wrong" },
+const REFUSED = {
+  code: Type.String({ description: "The status", examples: ["400"] }),
+  message: Type.String({
+    description: "Which field, what was expected, and what came",
+    examples: ['region must be an ISO 3166-1 alpha-2 code, got "XX"'],
+  }),
+  reason: Type.Unsafe<Reason>({
+    type: "string",
+    enum: Object.keys(REASONS),
+    description: "Why, for programs: from a closed list",
+  }),
+};
+
+/** One schema for all refusals, so that clients have one type; `x-reasons` tells those that the call may give. */
+function refusedFor(description: string, reasons: readonly Reason[], headers?: Record<string, TSchema>) {
+  const told = { title: "Error", description: `${description} (${reasons.join(", ")})`, "x-reasons": reasons };
+  return Type.Object(REFUSED, headers === undefined ? told : { ...told, headers });
+}
+
+const NOT_SERVING: readonly Reason[] = ["starting", "draining"];
+export const ErrorAnswer = refusedFor("What was wrong", ["malformed"]);
+export const TryAgainAnswer = refusedFor("Cannot be answered just now", NOT_SERVING, RETRY_AFTER);
+export const NotNowAnswer = refusedFor(
+  "Cannot be answered just now",
+  [...NOT_SERVING, "overloaded", "no-owner"],
+  RETRY_AFTER,
 );
-export const TryAgainAnswer = Type.Object(ErrorAnswer.properties, {
-  title: "Error",
-  description: "Cannot be answered just now",
-  headers: RETRY_AFTER,
-});
-export const NoRoomAnswer = Type.Object(ErrorAnswer.properties, {
-  title: "Error",
-  description: `Cannot be taken just now: also a new game mode while players are in ${MODES_MAX} others, or after many new ones of one player`,
-  headers: RETRY_AFTER,
-});
-export const NotJsonAnswer = Type.Object(ErrorAnswer.properties, {
-  title: "Error",
-  description: "The body is not JSON by its type, or is packed",
-  headers: CODINGS,
-});
-export const TooLargeAnswer = Type.Object(ErrorAnswer.properties, {
-  title: "Error",
-  description: "The body is too large",
-});
-export const NotFoundAnswer = Type.Object(ErrorAnswer.properties, {
-  title: "Error",
-  description: "The player is not connected",
-});
+export const NoRoomAnswer = refusedFor(
+  `Cannot be taken just now: also a new game mode while players are in ${MODES_MAX} others, or after many new ones of one player`,
+  [...NOT_SERVING, "overloaded", "no-owner", "no-room"],
+  RETRY_AFTER,
+);
+export const BatchNotNowAnswer = refusedFor(
+  "Cannot be read just now; rows that cannot be taken are refused one by one",
+  [...NOT_SERVING, "overloaded"],
+  RETRY_AFTER,
+);
+export const NotJsonAnswer = refusedFor("The body is not JSON by its type, or is packed", ["not-json"], CODINGS);
+export const TooLargeAnswer = refusedFor("The body is too large", ["too-large"]);
+export const NoMethodAnswer = refusedFor("The path has no such method", ["no-such-method"]);
+export const NotFoundAnswer = refusedFor("The player is not connected", ["not-connected"]);
 export const ReportAnswer = Type.Object(
   {
     profileId: Type.String(),
@@ -85,7 +94,7 @@ export const BatchAnswer = Type.Object(
     remembered: whole("Accepted rows that outlive this process"),
     rejected: Type.Array(
       Type.Object(
-        { index: whole("Row, from 0"), ...ErrorAnswer.properties },
+        { index: whole("Row, from 0"), ...REFUSED },
         { title: "RejectedRow", description: "A row that did not take effect" },
       ),
     ),
@@ -155,7 +164,7 @@ export const StatusAnswer = Type.Object(
   { title: "Status", description: "How the node is" },
 );
 export const NotReadyAnswer = Type.Object(
-  { ...ErrorAnswer.properties, ...StatusAnswer.properties },
+  { ...REFUSED, ...StatusAnswer.properties },
   { title: "NotReady", description: "The node starts, drains or was expelled", headers: RETRY_AFTER },
 );
 export const Renewed = Type.Null({ description: "The session is renewed; no body", headers: RENEW_IN });

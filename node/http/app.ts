@@ -67,7 +67,7 @@ export async function makeApp(context: Context, isLaneOpen: boolean): Promise<Ap
     takeMs: TAKE_WITHIN_MS,
     onFault: (error, route, reply) => {
       context.log.error({ err: error, route }, "a request failed");
-      if (reply !== undefined) new Answers(context, route).refuse(reply, 500, FAULT);
+      if (reply !== undefined) new Answers(context, route).refuse(reply, FAULT);
     },
     bodyBytesMax,
     onRefused: (status) => context.metrics.countUnrouted(status),
@@ -84,11 +84,11 @@ function bodyBytesMax({ method, url = "" }: IncomingMessage): number {
 }
 
 function refuse(context: Context, error: Error, request: FastifyRequest, reply: FastifyReply): void {
-  const { status, message } = refusalOf(error, request);
-  if (status === 500) context.log.error({ err: error, url: request.url }, "a request failed");
+  const refusal = refusalOf(error, request);
+  if (refusal.status === 500) context.log.error({ err: error, url: request.url }, "a request failed");
   if (error instanceof CodingError) reply.header("accept-encoding", "identity"); // RFC 9110, 15.5.16
   const label = routeLabel(request.method, request.routeOptions.url);
-  new Answers(context, label).refuse(reply, status, message);
+  new Answers(context, label).refuse(reply, refusal);
 }
 
 function registerConnections(metrics: Metrics, connections: Connections): void {

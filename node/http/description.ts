@@ -1,13 +1,13 @@
 /** The description of the service (OpenAPI 3.1): made of the routes' own schemas, and completed with what all calls share. */
 import fastifySwagger from "@fastify/swagger";
 import type { FastifyInstance } from "fastify";
-import { ErrorAnswer } from "./answers.ts";
+import { NoMethodAnswer } from "./answers.ts";
 
 const ABOUT = `Which game modes people in a country are playing right now.
 
 A game client reports its player's region and mode; any client asks for the top modes of a region. Every GET has HEAD.
 OPTIONS is answered with 204 and \`Allow\`. Every error has a code, its status as text, and a message that says which field,
-what was expected and what came. Any call may be refused before it is looked at: 400 where it is no well-formed HTTP, 408
+what was expected and what came. Its reason says the same to programs, in a word from a closed list. Any call may be refused before it is looked at: 400 where it is no well-formed HTTP, 408
 where it does not come in time, 413, 414 and 431 where it is too large, 417 where it expects what is not done here.`;
 
 const TAGS = [
@@ -36,7 +36,13 @@ export async function registerDescription(app: FastifyInstance, version: string)
 
 type Json = null | boolean | number | string | Json[] | { [name: string]: Json };
 type JsonObject = { [name: string]: Json };
-type Responses = Record<string, JsonObject & { headers?: Record<string, JsonObject> }>;
+interface Response {
+  description: string;
+  headers?: Record<string, JsonObject>;
+  content?: Record<string, { schema: JsonObject }>;
+  "x-reasons"?: Json;
+}
+type Responses = Record<string, Response>;
 interface Operation {
   parameters?: Json[];
   responses: Responses;
@@ -57,13 +63,27 @@ function complete(document: Document): Document & JsonObject {
 
 function completeOne(operation: Operation): void {
   const { responses } = operation;
+  const noMethod = { ...NoMethodAnswer } as unknown as JsonObject & { description: string };
   responses["405"] = {
-    description: "The path has no such method",
+    description: noMethod.description,
     headers: { Allow: header("The methods that it has", { type: "string" }) },
-    content: { "application/json": { schema: { ...ErrorAnswer } as unknown as Json } },
+    content: { "application/json": { schema: noMethod } },
   };
-  for (const response of Object.values(responses)) response.headers = carried({ ...NO_STORE, ...response.headers });
+  for (const response of Object.values(responses)) {
+    response.headers = carried({ ...NO_STORE, ...response.headers });
+    moveReasons(response);
+  }
   if ("304" in responses) operation.parameters = [...(operation.parameters ?? []), IF_NONE_MATCH];
+}
+
+/** All refusals share a schema, so what tells one call's from another's belongs to the response. */
+function moveReasons(response: Response): void {
+  for (const { schema } of Object.values(response.content ?? {})) {
+    const { "x-reasons": reasons } = schema;
+    if (reasons === undefined) continue;
+    response["x-reasons"] = reasons;
+    delete schema["x-reasons"];
+  }
 }
 
 /** Every header is there, but for those that depend on what was wrong. */

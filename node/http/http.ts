@@ -7,6 +7,7 @@ import type { Metrics, RouteMetrics } from "../metrics.ts";
 import type { Service, Status } from "../service.ts";
 import { Check, refusal, shown } from "../values.ts";
 import type { Cors } from "./cors.ts";
+import { type Refusal, refusalBody, type Reason, tooLong } from "./reasons.ts";
 import { isTagNamed } from "./tags.ts";
 
 export const JSON_TYPE = "application/json; charset=utf-8";
@@ -29,12 +30,14 @@ export type ServingService = Service & { readonly entry: Entry };
 export class RefusalError extends Error {
   override readonly name: string = "RefusalError";
   readonly statusCode: number = 400;
+  readonly reason: Reason = "malformed";
 }
 
 /** A body that was packed in a way that is not read here. */
 export class CodingError extends RefusalError {
   override readonly name = "CodingError";
   override readonly statusCode = 415;
+  override readonly reason = "not-json";
 
   /** @param coding as it came */
   constructor(coding: string) {
@@ -51,26 +54,35 @@ export interface Reply {
   send(body?: string): unknown;
 }
 
-/** Told with 500: what it was stands in the log. */
-export const FAULT = "the node failed to answer; its log says why";
+/** What it was stands in the log. */
+export const FAULT: Refusal = {
+  status: 500,
+  reason: undefined,
+  message: "the node failed to answer; its log says why",
+};
 /** The label of paths that there are no routes of. */
 export const NOWHERE = "none";
 /** For answers that are of one moment, or about one player. */
 const NO_STORE = "no-store";
 
 /** What anybody is told of a node that does not answer; why it is so stands in the log. */
-const NOT_SERVING: Readonly<Record<Status["kind"], string>> = {
-  starting: "the node is starting: try again soon",
-  ready: "the node is starting: try again soon",
-  draining: "the node is ending: ask another",
-  drained: "the node is ending: ask another",
-  expelled: "the node was expelled from its cluster and joins anew: try again soon",
+const NOT_SERVING: Readonly<Record<Status["kind"], Refusal>> = {
+  starting: { status: 503, reason: "starting", message: "the node is starting: try again soon" },
+  ready: { status: 503, reason: "starting", message: "the node is starting: try again soon" },
+  draining: { status: 503, reason: "draining", message: "the node is ending: ask another" },
+  drained: { status: 503, reason: "draining", message: "the node is ending: ask another" },
+  expelled: {
+    status: 503,
+    reason: "starting",
+    message: "the node was expelled from its cluster and joins anew: try again soon",
+  },
 };
 
 /** Too much of other bodies is on its way; becomes a 503. */
 export class NoRoomError extends Error {
   override readonly name = "NoRoomError";
   readonly statusCode = 503;
+  readonly reason = "overloaded";
 
   constructor() {
     super("too many bodies are on their way: try again soon");
@@ -115,10 +127,11 @@ export class Answers {
     this.send(reply, status, this.caching, startedMs);
   }
 
-  refuse(reply: Reply, status: number, message: string, startedMs = 0): void {
-    if (status === 503 || status === 429) reply.header("retry-after", RETRY_AFTER_S);
+  refuse(reply: Reply, why: Refusal, startedMs = 0): void {
+    const { status } = why;
+    if (status === 503) reply.header("retry-after", RETRY_AFTER_S);
     reply.header("content-type", JSON_TYPE);
-    this.send(reply, status, NO_STORE, startedMs, refusalBody(status, message));
+    this.send(reply, status, NO_STORE, startedMs, refusalBody(why));
   }
 
   /**
@@ -134,7 +147,7 @@ export class Answers {
   /** Whether the node answers at all; where not, the reason has been sent. */
   isServing(service: Service, reply: Reply): service is ServingService {
     if (service.entry !== undefined) return true;
-    this.refuse(reply, 503, NOT_SERVING[service.status.kind]);
+    this.refuse(reply, NOT_SERVING[service.status.kind]);
     return false;
   }
 
@@ -149,15 +162,6 @@ export class Answers {
 export function routeLabel(method: string, url: string | undefined): string {
   if (url === undefined || url === "*") return NOWHERE;
   return `${method === "HEAD" ? "GET" : method} ${url.replaceAll(/:(\w+)/g, "{$1}")}`;
-}
-
-/** What a client is told whose body is longer than so many bytes. */
-export function tooLong(bytesMax: number): readonly [status: number, message: string] {
-  return [413, `body must be at most ${bytesMax} bytes, got more`];
-}
-
-export function refusalBody(status: number, message: string): string {
-  return JSON.stringify({ code: String(status), message });
 }
 
 /** Validates with the route's schemas; query values come as text and are read as whole numbers where one is asked for. */
@@ -198,26 +202,25 @@ function asWhole(value: unknown): unknown {
 interface HttpError {
   readonly statusCode?: number;
   readonly code?: string;
+  readonly reason?: Reason;
   readonly message: string;
 }
 
 /** Words what fastify itself refuses. */
-export function refusalOf(error: HttpError, request: FastifyRequest): { status: number; message: string } {
-  const status = error.statusCode ?? 500;
+export function refusalOf(error: HttpError, request: FastifyRequest): Refusal {
+  const { statusCode: status = 500, reason = "malformed", message } = error;
   switch (error.code) {
     case "FST_ERR_CTP_INVALID_MEDIA_TYPE":
       return {
         status: 415,
+        reason: "not-json",
         message: `content-type must be application/json, got ${shown(request.headers["content-type"])}`,
       };
-    case "FST_ERR_CTP_BODY_TOO_LARGE": {
-      const [tooLarge, message] = tooLong(request.routeOptions.bodyLimit);
-      return { status: tooLarge, message };
-    }
+    case "FST_ERR_CTP_BODY_TOO_LARGE":
+      return tooLong(request.routeOptions.bodyLimit);
     case "FST_ERR_BAD_URL":
-      return { status: 400, message: `url must be a well-formed path, got ${shown(request.url)}` };
+      return { status: 400, reason, message: `url must be a well-formed path, got ${shown(request.url)}` };
     default:
   }
-  if (status >= 500 && !(error instanceof NoRoomError)) return { status: 500, message: FAULT };
-  return { status, message: error.message };
+  return status >= 500 && !(error instanceof NoRoomError) ? FAULT : { status, reason, message };
 }

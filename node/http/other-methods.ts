@@ -3,6 +3,7 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import { METHODS } from "node:http";
 import { refusal, shown } from "../values.ts";
 import { Answers, type Context, NOWHERE, routeLabel } from "./http.ts";
+import type { Refusal } from "./reasons.ts";
 
 /** Node itself closes the connection of whoever asks for a tunnel. */
 const ANSWERED_METHODS = METHODS.filter((method) => method !== "CONNECT");
@@ -32,13 +33,17 @@ export function answerTheRest(app: FastifyInstance, context: Context, urls: Read
     const asked = decodedPathOf(request.url);
     const path = paths.find(({ pattern }) => pattern.test(asked));
     if (path !== undefined) answerOther(context, path, request, reply);
-    else elsewhere.refuse(reply, 404, `no such thing: ${request.method} ${shown(request.url)}`);
+    else elsewhere.refuse(reply, noSuchPath(request));
   };
   const elsewhere = new Answers(context, NOWHERE);
   for (const method of ANSWERED_METHODS) if (!app.supportedMethods.includes(method)) app.addHttpMethod(method);
   const rest = { url: "*", method: ANSWERED_METHODS, schema: { hide: true }, exposeHeadRoute: false };
   app.route({ ...rest, onRequest: answer, handler: answer }); // the hook does not go on to the handler
   app.setNotFoundHandler(answer); // what a route's own handler does not find
+}
+
+function noSuchPath({ method, url }: FastifyRequest): Refusal {
+  return { status: 404, reason: "no-such-path", message: `no such thing: ${method} ${shown(url)}` };
 }
 
 /** As the router reads it: a target may be a whole URL, whatever host it names (RFC 9112, 3.2.2). */
@@ -67,7 +72,7 @@ function answerOther(context: Context, path: Path, { method, headers }: FastifyR
   reply.header("allow", methods);
   if (method !== "OPTIONS") {
     const message = refusal("method", `one of ${methods}`, method);
-    return new Answers(context, routeLabel("*", url)).refuse(reply, 405, message);
+    return new Answers(context, routeLabel("*", url)).refuse(reply, { status: 405, reason: "no-such-method", message });
   }
   if (headers["access-control-request-method"] !== undefined) context.cors?.allow(headers.origin, methods, reply);
   new Answers(context, routeLabel("OPTIONS", url)).empty(reply, 204);

@@ -7,7 +7,8 @@ import type { Duplex } from "node:stream";
 import type { Socket } from "node:net";
 import { type Lane, PeerError, PROTOCOL } from "../../cluster/ports/transport.ts";
 import { MalformedMessageError } from "../../engine/codec.ts";
-import { JSON_TYPE, refusalBody } from "../http/http.ts";
+import { JSON_TYPE } from "../http/http.ts";
+import { refusalBody } from "../http/reasons.ts";
 import { Newcomers } from "./newcomers.ts";
 import { Door, DOOR_MARK, type PeerCredentials } from "./peer-door.ts";
 import { FRAME_KINDS, type FrameKind, FrameReader, writeFrame } from "./peer-frame.ts";
@@ -102,13 +103,13 @@ export class PeerPort {
 
   private answerOf(request: IncomingMessage): [status: number, body: string] {
     const refusal = this.door.refusal(request.headers);
-    if (refusal !== undefined) return [refusal.status, refusalBody(refusal.status, refusal.message)];
+    if (refusal !== undefined) return refused(refusal.status, refusal.message);
     if (request.url === "/peer/hello" && request.method === "GET") {
       const { cluster } = this.options;
       return [200, JSON.stringify({ cluster, protocol: PROTOCOL, incarnation: this.options.incarnation() })];
     }
-    if (laneOf(request.url) !== undefined) return [426, refusalBody(426, `upgrade must be ${FRAMES}, got nothing`)];
-    return [404, refusalBody(404, `no such thing: ${request.method} ${shown(request.url)}`)];
+    if (laneOf(request.url) !== undefined) return refused(426, `upgrade must be ${FRAMES}, got nothing`);
+    return refused(404, `no such thing: ${request.method} ${shown(request.url)}`);
   }
 
   private upgrade(request: IncomingMessage, socket: Socket, head: Buffer): void {
@@ -182,4 +183,9 @@ export class PeerPort {
 function laneOf(url: string | undefined): Lane | undefined {
   const name = /^\/peer\/([a-z]+)$/.exec(url ?? "")?.[1];
   return name !== undefined && Object.hasOwn(LANE_BYTES_MAX, name) ? (name as Lane) : undefined;
+}
+
+/** Peers go by the status; the reasons are for clients. */
+function refused(status: number, message: string): [status: number, body: string] {
+  return [status, refusalBody({ status, reason: undefined, message })];
 }

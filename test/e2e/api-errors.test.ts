@@ -6,7 +6,7 @@ import { afterEach, describe, expect, test } from "vitest";
 
 import { checkDescribed } from "../support/described.ts";
 import { gamemodePath, JSON_TYPE, percentEncoded, rawRequest } from "../support/http.ts";
-import { countsOf, expectError, freshPlayer, freshRegion, shareNode } from "../support/shared-node.ts";
+import { countsOf, expectError, freshPlayer, freshRegion, refusalOf, shareNode } from "../support/shared-node.ts";
 import { until } from "../support/until.ts";
 
 const shared = shareNode();
@@ -299,7 +299,7 @@ describe("malformed HTTP", () => {
     if (answer === undefined) return;
     expect(answer.status).toSatisfy((status: number) => status >= 400 && status < 500);
     expect(answer.headers["content-type"]).toBe(JSON_TYPE);
-    expect(JSON.parse(answer.body)).toEqual({ code: String(answer.status), message: expect.stringMatching(/./) });
+    expect(JSON.parse(answer.body)).toEqual(refusalOf(answer.status, expect.stringMatching(/./)));
     expect(Number(answer.headers["content-length"])).toBe(Buffer.byteLength(answer.body));
   });
 

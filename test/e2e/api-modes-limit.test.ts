@@ -40,7 +40,7 @@ test.concurrent("The 1025th distinct mode is refused, and says why", async () =>
     const { json } = await http.reports([{ profileId, region: "CA", gamemode: "one.more" }, ...first.slice(1, 3)]);
     expect(json).toMatchObject({
       accepted: 2,
-      rejected: [{ index: 0, code: "503", message: expect.stringMatching(/1,?024/) }],
+      rejected: [{ index: 0, code: "503", message: expect.stringMatching(/1,?024/), reason: "no-room" }],
     });
   }
   // Who was refused is where it was.

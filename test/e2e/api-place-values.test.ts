@@ -44,7 +44,7 @@ describe("region", () => {
     const message = 'region must be an ISO 3166-1 alpha-2 code, got "XX"';
     const answer = await shared.http.report(freshPlayer(), { region: "XX", gamemode: "GM01" });
     expectError(answer, 400, message);
-    expect(answer.text).toBe(`{"code":"400","message":${JSON.stringify(message)}}`);
+    expect(answer.text).toBe(`{"code":"400","message":${JSON.stringify(message)},"reason":"malformed"}`);
     expectError(await shared.http.get("/v1/regions/XX/gamemode"), 400, message);
   });
 
@@ -103,7 +103,7 @@ describe("region", () => {
       const batch = await shared.http.reports([{ profileId: freshPlayer(), region, gamemode: "GM01" }]);
       expect(batch.json).toMatchObject({
         accepted: 0,
-        rejected: [{ index: 0, code: "400", message: expect.stringMatching(message) }],
+        rejected: [{ index: 0, code: "400", message: expect.stringMatching(message), reason: "malformed" }],
       });
     },
   );
@@ -201,7 +201,7 @@ describe("gamemode", () => {
     const batch = await shared.http.reports([{ profileId: freshPlayer(), region: "CA", gamemode }]);
     expect(batch.json).toMatchObject({
       accepted: 0,
-      rejected: [{ index: 0, code: "400", message: expect.stringMatching(/^gamemode must be /) }],
+      rejected: [{ index: 0, code: "400", message: expect.stringMatching(/^gamemode must be /), reason: "malformed" }],
     });
   });
 });

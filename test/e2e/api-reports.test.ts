@@ -95,11 +95,21 @@ describe("POST /v1/reports", () => {
       accepted: 3,
       remembered: 3,
       rejected: [
-        { index: 1, code: "400", message: 'region must be an ISO 3166-1 alpha-2 code, got "XX"' },
-        { index: 2, code: "400", message: expect.stringMatching(/^gamemode must be .*, got "-"$/) },
-        { index: 4, code: "400", message: expect.stringMatching(/^seq must be .*, got 1\.5$/) },
-        { index: 5, code: "400", message: expect.stringMatching(/^profileId must be .*, got "nobody"$/) },
-        { index: 6, code: "400", message: expect.stringMatching(/^profileId must be .*, got /) },
+        { index: 1, code: "400", message: 'region must be an ISO 3166-1 alpha-2 code, got "XX"', reason: "malformed" },
+        {
+          index: 2,
+          code: "400",
+          message: expect.stringMatching(/^gamemode must be .*, got "-"$/),
+          reason: "malformed",
+        },
+        { index: 4, code: "400", message: expect.stringMatching(/^seq must be .*, got 1\.5$/), reason: "malformed" },
+        {
+          index: 5,
+          code: "400",
+          message: expect.stringMatching(/^profileId must be .*, got "nobody"$/),
+          reason: "malformed",
+        },
+        { index: 6, code: "400", message: expect.stringMatching(/^profileId must be .*, got /), reason: "malformed" },
       ],
     });
     expect((await shared.http.top(region)).json).toMatchObject({ players: 3 });
@@ -121,7 +131,7 @@ describe("POST /v1/reports", () => {
     expect(json).toMatchObject({
       accepted: 2,
       remembered: 2,
-      rejected: [{ index: 1, code: "400", message: expect.stringMatching(/must be/) }],
+      rejected: [{ index: 1, code: "400", message: expect.stringMatching(/must be/), reason: "malformed" }],
     });
     expect((await shared.http.top(region)).json).toMatchObject({ players: 2 });
   });

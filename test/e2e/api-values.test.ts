@@ -86,7 +86,7 @@ describe("profileId", () => {
     const batch = await shared.http.reports([{ profileId: value, region: "CA", gamemode: "GM01" }]);
     expect(batch.json).toMatchObject({
       accepted: 0,
-      rejected: [{ index: 0, code: "400", message: expect.stringMatching(/^profileId must be /) }],
+      rejected: [{ index: 0, code: "400", message: expect.stringMatching(/^profileId must be /), reason: "malformed" }],
     });
   });
 
@@ -100,7 +100,9 @@ describe("profileId", () => {
       const { json } = await shared.http.reports([{ profileId, region: "CA", gamemode: "GM01" }]);
       expect(json).toMatchObject({
         accepted: 0,
-        rejected: [{ index: 0, code: "400", message: expect.stringMatching(/^profileId must be /) }],
+        rejected: [
+          { index: 0, code: "400", message: expect.stringMatching(/^profileId must be /), reason: "malformed" },
+        ],
       });
     },
   );
@@ -139,7 +141,7 @@ describe("seq", () => {
     const batch = await shared.http.reports([{ profileId: player, region: "CA", gamemode: "GM01", seq }]);
     expect(batch.json).toMatchObject({
       accepted: 0,
-      rejected: [{ index: 0, code: "400", message: expect.stringMatching(/^seq must be /) }],
+      rejected: [{ index: 0, code: "400", message: expect.stringMatching(/^seq must be /), reason: "malformed" }],
     });
   });
 });

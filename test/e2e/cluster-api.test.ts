@@ -116,7 +116,9 @@ describe.skipIf(!hasRedis)("A cluster of three nodes", () => {
     rows[500] = { profileId: "nobody", region, gamemode: "GM01" };
     const { status, json } = await itemAt(clients, 1).reports(rows);
     expect([status, json.accepted, json.remembered]).toEqual([200, 999, 999]);
-    expect(json.rejected).toEqual([{ index: 500, code: "400", message: expect.stringContaining("profileId") }]);
+    expect(json.rejected).toEqual([
+      { index: 500, code: "400", message: expect.stringContaining("profileId"), reason: "malformed" },
+    ]);
     expect((await itemAt(clients, 2).top(region)).json.players).toBe(999);
   });
 

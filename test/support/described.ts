@@ -14,6 +14,8 @@ type JsonObject = { [name: string]: Json };
 interface Response {
   readonly headers?: Readonly<Record<string, { readonly required?: boolean }>>;
   readonly content?: Readonly<Record<string, { readonly schema: JsonObject }>>;
+  /** Of a refusal. */
+  readonly "x-reasons"?: readonly string[];
 }
 interface Operation {
   readonly operationId: string;
@@ -73,7 +75,10 @@ function faultOf({ operations }: Path, method: string, answer: Seen): string | u
   for (const { operationId } of asked === undefined ? all : [asked]) note(`${operationId} ${status}`);
   const response = (asked ?? all[0])?.responses[status];
   if (response === undefined) return ANYWHERE.has(status) ? undefined : "no such status is described";
-  return faultOfHeaders(response, answer) ?? (method === "HEAD" ? undefined : faultOfBody(response, answer));
+  return (
+    faultOfHeaders(response, answer) ??
+    (method === "HEAD" ? undefined : (faultOfBody(response, answer) ?? faultOfReason(response, answer)))
+  );
 }
 
 function faultOfHeaders({ headers = {} }: Response, answer: Seen): string | undefined {
@@ -92,6 +97,12 @@ function faultOfBody({ content }: Response, { headers, text }: Seen): string | u
   if (validator === undefined) validators.set(schema, (validator = Compile(schema)));
   if (validator.Check(type === "application/json" ? JSON.parse(text) : text)) return undefined;
   return `the body does not fit ${JSON.stringify(schema)}`;
+}
+
+function faultOfReason({ "x-reasons": reasons }: Response, { text }: Seen): string | undefined {
+  if (reasons === undefined) return undefined;
+  const { reason } = JSON.parse(text) as { readonly reason: string };
+  return reasons.includes(reason) ? undefined : `its reason is none of ${reasons.join(", ")}`;
 }
 
 function note(what: string): void {

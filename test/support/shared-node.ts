@@ -8,6 +8,7 @@
 import { randomUUID } from "node:crypto";
 import { afterAll, beforeAll, expect } from "vitest";
 
+import { REASONS } from "../../node/http/reasons.ts";
 import { REGIONS } from "./corpora.ts";
 import { type Answer, HttpClient, JSON_TYPE } from "./http.ts";
 import { type NodeProcess, type StartOptions, startNode } from "./node-process.ts";
@@ -68,10 +69,18 @@ export function errorsLogged(node: NodeProcess): string[] {
   });
 }
 
+/** The body of a refusal: its reason is one of those that there are for the status. */
+export function refusalOf(status: number, message: unknown = expect.any(String)): Record<string, unknown> {
+  const ofStatus = Object.entries(REASONS).filter(([, { statuses }]) =>
+    (statuses as readonly number[]).includes(status),
+  );
+  return { code: String(status), message, reason: expect.toBeOneOf(ofStatus.map(([reason]) => reason)) };
+}
+
 /** The body, the content type and the status that every error has. */
 export function expectError(answer: Answer, status: number, message: string | RegExp): void {
   expect(answer, answer.text).toMatchObject({ status, headers: { "content-type": JSON_TYPE } });
-  expect(answer.json).toEqual({ code: String(status), message: expect.any(String) });
+  expect(answer.json).toEqual(refusalOf(status));
   if (typeof message === "string") expect(answer.json.message).toBe(message);
   else expect(answer.json.message).toMatch(message);
 }

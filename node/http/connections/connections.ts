@@ -112,9 +112,9 @@ export class Connections {
 
   /** What a client is told that was too slow. */
   tooLate(): string {
-    const [status, message] = tooLate(this.requestMs);
-    this.onRefused(status);
-    return lastAnswer(status, message, this.cors);
+    const refusal = tooLate(this.requestMs);
+    this.onRefused(refusal.status);
+    return lastAnswer(refusal, this.cors);
   }
 
   /** How long a connection may be idle. */

@@ -3,7 +3,8 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import { isIPv6 } from "node:net";
 import { refusal } from "../../values.ts";
 import type { Cors } from "../cors.ts";
-import { JSON_TYPE, refusalBody, tooLong } from "../http.ts";
+import { JSON_TYPE } from "../http.ts";
+import { type Refusal, refusalBody, tooLong } from "../reasons.ts";
 import { type Handlers, isBodyUnread, isContinueAsked } from "./in-turn.ts";
 
 export interface GuardOptions {
@@ -18,8 +19,6 @@ export interface GuardOptions {
 /** The form of a host and its port. Source: RFC 3986, 3.2.2 and 3.2.3. */
 const HOST = /^(?:\[(?<address>[^\]%]*)\]|(?:[\w.~!$&'()*+,;=-]|%[0-9A-Fa-f]{2})*)(?::\d*)?$/;
 
-type Refusal = readonly [status: number, message: string];
-
 export function guardOf({ bodyBytesMax, onRefused, cors }: GuardOptions): Handlers["admit"] {
   return (request, response) => {
     const length = Number(request.headers["content-length"] ?? 0);
@@ -30,7 +29,7 @@ export function guardOf({ bodyBytesMax, onRefused, cors }: GuardOptions): Handle
       refusalOfExpectation(request) ??
       (isTooLong && isBodyUnread(request) ? tooLong(bodyBytesMax(request)) : undefined); // else the framework says so
     if (wrong !== undefined) {
-      onRefused(wrong[0]);
+      onRefused(wrong.status);
       const { origin } = request.headers;
       refuse(response, wrong, origin === undefined ? {} : Object.fromEntries(cors?.sharing(origin) ?? []));
       return false;
@@ -42,9 +41,9 @@ export function guardOf({ bodyBytesMax, onRefused, cors }: GuardOptions): Handle
 }
 
 /** The connection ends: nobody reads the request's body. */
-function refuse(response: ServerResponse, [status, message]: Refusal, shared: Readonly<Record<string, string>>): void {
-  const body = refusalBody(status, message);
-  response.writeHead(status, {
+function refuse(response: ServerResponse, why: Refusal, shared: Readonly<Record<string, string>>): void {
+  const body = refusalBody(why);
+  response.writeHead(why.status, {
     ...shared,
     "cache-control": "no-store",
     "content-type": JSON_TYPE,
@@ -56,16 +55,20 @@ function refuse(response: ServerResponse, [status, message]: Refusal, shared: Re
 
 /** A request without a version is one of HTTP/0.9, whose answers have no head. */
 function refusalOfVersion({ httpVersion }: IncomingMessage): Refusal | undefined {
-  return httpVersion === "0.9" ? [400, refusal("version", "HTTP/1.1 or HTTP/1.0", undefined)] : undefined;
+  return httpVersion === "0.9" ? malformed(refusal("version", "HTTP/1.1 or HTTP/1.0", undefined)) : undefined;
 }
 
 /** Source: RFC 9112, 3.2. */
 function refusalOfHost({ rawHeaders, httpVersion }: IncomingMessage): Refusal | undefined {
   const hosts = rawHeaders.filter((_, index) => index % 2 === 1 && isHostName(rawHeaders[index - 1] as string));
   const [host] = hosts;
-  if (host === undefined) return httpVersion === "1.1" ? [400, refusal("host", "given", undefined)] : undefined;
+  if (host === undefined) return httpVersion === "1.1" ? malformed(refusal("host", "given", undefined)) : undefined;
   if (hosts.length === 1 && isHost(host)) return undefined;
-  return [400, refusal("host", "one name or address, with or without a port", hosts.length === 1 ? host : hosts)];
+  return malformed(refusal("host", "one name or address, with or without a port", hosts.length === 1 ? host : hosts));
+}
+
+function malformed(message: string, status = 400): Refusal {
+  return { status, reason: "malformed", message };
 }
 
 function isHost(text: string): boolean {
@@ -81,5 +84,5 @@ function isHostName(header: string): boolean {
 function refusalOfExpectation(request: IncomingMessage): Refusal | undefined {
   const { expect } = request.headers;
   if (expect === undefined || request.httpVersion !== "1.1" || isContinueAsked(request)) return undefined;
-  return [417, refusal("expect", "100-continue", expect)];
+  return malformed(refusal("expect", "100-continue", expect), 417);
 }

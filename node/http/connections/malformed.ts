@@ -2,7 +2,8 @@
 import { STATUS_CODES } from "node:http";
 import type { Duplex } from "node:stream";
 import type { Cors } from "../cors.ts";
-import { JSON_TYPE, refusalBody } from "../http.ts";
+import { JSON_TYPE } from "../http.ts";
+import { type Refusal, refusalBody } from "../reasons.ts";
 import { DateLine } from "./date-line.ts";
 import type { InTurn } from "./in-turn.ts";
 import { StandIn } from "./stand-in.ts";
@@ -32,43 +33,41 @@ export function refuseMalformed(
   return (error, connection) => {
     if (error.code === "ECONNRESET" || connection.destroyed || connection.writableEnded) return;
     const isLineLong = connection instanceof StandIn && connection.isInRequestLine;
-    const [status, message] = refusalOf(error, requestMs, isLineLong);
+    const refusal = refusalOf(error, requestMs, isLineLong);
     const origin = inTurn.unfinished(connection)?.headers.origin;
     const answer = (): void => {
       if (connection.writableEnded) return;
-      onRefused(status);
-      connection.end(lastAnswer(status, message, cors, origin));
+      onRefused(refusal.status);
+      connection.end(lastAnswer(refusal, cors, origin));
     };
     inTurn.break(connection, answer, () => connection.end());
   };
 }
 
-function refusalOf(
-  { code }: MalformedError,
-  requestMs: number,
-  isLineLong: boolean,
-): readonly [status: number, message: string] {
+function refusalOf({ code }: MalformedError, requestMs: number, isLineLong: boolean): Refusal {
+  const most = `must be at most ${HEADERS_BYTES_MAX} bytes, got more`;
   switch (code) {
     case "HPE_HEADER_OVERFLOW":
-      if (isLineLong) return [414, `the target must be at most ${HEADERS_BYTES_MAX} bytes, got more`];
-      return [431, `headers must be at most ${HEADERS_BYTES_MAX} bytes, got more`];
+      if (isLineLong) return { status: 414, reason: "too-large", message: `the target ${most}` };
+      return { status: 431, reason: "too-large", message: `headers ${most}` };
     case LATE:
       return tooLate(requestMs);
     default:
-      return [400, "the request must be well-formed HTTP/1.1"];
+      return { status: 400, reason: "malformed", message: "the request must be well-formed HTTP/1.1" };
   }
 }
 
-export function tooLate(requestMs: number): readonly [status: number, message: string] {
-  return [408, `a request must be whole within ${requestMs} ms`];
+export function tooLate(requestMs: number): Refusal {
+  return { status: 408, reason: "malformed", message: `a request must be whole within ${requestMs} ms` };
 }
 
 /**
  * A whole answer, after which the connection ends.
  * @param origin of the request, where it is known
  */
-export function lastAnswer(status: number, message: string, cors?: Cors, origin?: string): string {
-  const body = refusalBody(status, message);
+export function lastAnswer(refusal: Refusal, cors?: Cors, origin?: string): string {
+  const { status } = refusal;
+  const body = refusalBody(refusal);
   const shared = (cors?.sharing(origin) ?? []).map(([name, value]) => `${name}: ${value}\r\n`).join("");
   const head = `HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\ncache-control: no-store\r\ncontent-type: ${JSON_TYPE}\r\n`;
   return `${head}${shared}content-length: ${Buffer.byteLength(body)}\r\n${dateLine.text()}Connection: close\r\n\r\n${body}`;

@@ -13,34 +13,55 @@ import {
   Nothing,
   NoRoomAnswer,
   NotFoundAnswer,
+  NotNowAnswer,
   NotJsonAnswer,
   ProfileAnswer,
   Renewed,
   ReportAnswer,
   TooLargeAnswer,
-  TryAgainAnswer,
 } from "../answers.ts";
 import { ignoreBodies } from "../body.ts";
 import { Answers, type Context, type Reply, routeLabel } from "../http.ts";
+import type { Refusal } from "../reasons.ts";
 import type { Report } from "../report-reader.ts";
 import type { Service } from "../../service.ts";
 import { ProfileParams, refusal, RemovalQuery, ReportBody } from "../../values.ts";
 
 /** What a refused client is told; a new reason cannot compile unanswered. */
 export const REFUSALS = {
-  overloaded: { status: 503, message: () => "too many requests wait for the store: try again soon" },
+  overloaded: {
+    status: 503,
+    reason: "overloaded",
+    message: () => "too many requests wait for the store: try again soon",
+  },
   "no owner": {
     status: 503,
+    reason: "no-owner",
     message: () => "the node that has this player could not be asked in time: try again soon",
   },
   "no room for the mode": {
     status: 503, // a mode that nobody is in makes room when it is needed
+    reason: "no-room",
     message: (mode: string) =>
       `${refusal("gamemode", `one that players are in (there is no room for another: ${MODES_MAX} are in use, or this player has brought many new ones just now)`, mode)}: try again soon`,
   },
-  "mode not known": { status: 503, message: () => "the game mode cannot be looked up just now: try again soon" },
-  "no room for the player": { status: 503, message: () => "there is no room for another player: try again later" },
-} as const satisfies Record<Refused["reason"], unknown>;
+  "mode not known": {
+    status: 503,
+    reason: "no-owner",
+    message: () => "the game mode cannot be looked up just now: try again soon",
+  },
+  "no room for the player": {
+    status: 503,
+    reason: "no-room",
+    message: () => "there is no room for another player: try again later",
+  },
+} as const satisfies Record<Refused["reason"], Omit<Refusal, "message"> & { message: (mode: string) => string }>;
+
+/** @param mode that was reported, if one was */
+export function refusalFor({ reason }: Refused, mode = ""): Refusal {
+  const refused = REFUSALS[reason];
+  return { ...refused, message: refused.message(mode) };
+}
 
 export const REPORT_ROUTE = "/v1/profiles/:profileId/gamemode";
 export const HEARTBEAT_ROUTE = "/v1/profiles/:profileId/heartbeat";
@@ -113,8 +134,7 @@ export class ProfileCalls {
     service.entry.submit({ operation: "report", id, region, mode, seq }, (outcome) => {
       if (outcome.kind === "refused") {
         metrics.totals.rejected++;
-        const { status, message } = REFUSALS[outcome.reason];
-        return answers.refuse(reply, status, message(mode), startedMs);
+        return answers.refuse(reply, refusalFor(outcome, mode), startedMs);
       }
       const { isRemembered } = outcome;
       const effect = outcome.effect as ReportEffect;
@@ -132,7 +152,7 @@ export class ProfileCalls {
     const answers = this.toFind;
     this.ask(answers, "find", profileId, reply, ({ effect, place }, startedMs) => {
       if (effect !== "found" || place === undefined)
-        return answers.refuse(reply, 404, notConnected(profileId, service), startedMs);
+        return answers.refuse(reply, notConnected(profileId, service), startedMs);
       const lastSeen = new Date(Date.now() - place.ageMs).toISOString();
       const region = REGIONS[place.region];
       const found = { profileId: profileId.toLowerCase(), region, gamemode: place.mode, lastSeen };
@@ -144,7 +164,7 @@ export class ProfileCalls {
     const { service, metrics } = this.context;
     const answers = this.toRenew;
     this.ask(answers, "renew", profileId, reply, ({ effect, isRemembered }, startedMs) => {
-      if (effect !== "renewed") return answers.refuse(reply, 404, notConnected(profileId, service), startedMs);
+      if (effect !== "renewed") return answers.refuse(reply, notConnected(profileId, service), startedMs);
       metrics.totals.heartbeats++;
       const { pace } = service;
       // Where the store cannot be written the player should report again soon: only a report can be stored.
@@ -176,8 +196,7 @@ export class ProfileCalls {
     parseProfileId(profileId, id);
     service.entry.submit({ operation, id, region: 0, mode: "", seq }, (outcome) => {
       if (outcome.kind === "done") return answer(outcome, startedMs);
-      const { status, message } = REFUSALS[outcome.reason];
-      answers.refuse(reply, status, message(""), startedMs);
+      answers.refuse(reply, refusalFor(outcome), startedMs);
     });
   }
 }
@@ -188,13 +207,14 @@ function standing(place: Place | undefined): string {
   return `"region":"${REGIONS[place.region]}","gamemode":"${place.mode}"`;
 }
 
-function notConnected(profileId: string, { settings }: Service): string {
+function notConnected(profileId: string, { settings }: Service): Refusal {
   const wrong = refusal("profileId", "a player who is connected", profileId.toLowerCase());
-  return `${wrong}: never reported, disconnected, or silent for ${settings.sessionMs / 1000} s; report again`;
+  const message = `${wrong}: never reported, disconnected, or silent for ${settings.sessionMs / 1000} s; report again`;
+  return { status: 404, reason: "not-connected", message };
 }
 
 const COMMON = { params: ProfileParams, tags: ["players"] };
-const NOT_NOW = { 400: ErrorAnswer, 503: TryAgainAnswer };
+const NOT_NOW = { 400: ErrorAnswer, 503: NotNowAnswer };
 const REPORT_SCHEMA = {
   ...COMMON,
   operationId: "report",

@@ -3,14 +3,15 @@ import type { FastifyInstance, FastifyReply } from "fastify";
 import { type Static, Type } from "typebox";
 import { NO_SEQ } from "../../../cluster/records/presences.ts";
 import { regionOf } from "../../../engine/regions.ts";
-import { BatchAnswer, ErrorAnswer, NotJsonAnswer, TooLargeAnswer, TryAgainAnswer } from "../answers.ts";
+import { BatchAnswer, BatchNotNowAnswer, ErrorAnswer, NotJsonAnswer, TooLargeAnswer } from "../answers.ts";
 import { BATCH_BYTES_MAX, readBatch } from "../report-reader.ts";
 import { bodyParserOf, codingOf, readWhole } from "../body.ts";
 import type { Reports, ReportsOutcome } from "../../entry.ts";
 import { Answers, type Context, NoRoomError, routeLabel, validatorCompiler } from "../http.ts";
 import { Slices } from "../slices.ts";
 import { BatchBody, BatchBodyShown, Check, checkedId, ReportRow } from "../../values.ts";
-import { REFUSALS } from "./profiles.ts";
+import type { Refusal } from "../reasons.ts";
+import { refusalFor } from "./profiles.ts";
 
 const REPORTS_ROUTE = "/v1/reports";
 /** Of bodies that are whole and take long to read. */
@@ -20,6 +21,7 @@ interface Rejection {
   readonly index: number;
   readonly code: string;
   readonly message: string;
+  readonly reason: Refusal["reason"];
 }
 
 const rowCheck = new Check(ReportRow, "report");
@@ -100,10 +102,8 @@ class Batch {
   rejectedWith(refused: ReportsOutcome["refused"]): readonly Rejection[] {
     const { modes, modeOf } = this.reports;
     for (const { index, reason } of refused) {
-      const { status, message } = REFUSALS[reason];
-      this.rejected.push(
-        rejection(this.indexes?.[index] ?? index, status, message(modes[modeOf[index] as number] as string)),
-      );
+      const mode = modes[modeOf[index] as number] as string;
+      this.rejected.push(rejection(this.indexes?.[index] ?? index, refusalFor({ kind: "refused", reason }, mode)));
     }
     return this.rejected.sort((one, other) => one.index - other.index);
   }
@@ -118,7 +118,7 @@ function checkedBatch(rows: readonly unknown[]): Batch {
   let count = 0;
   for (const [index, row] of rows.entries()) {
     if (!rowCheck.accepts(row)) {
-      rejected.push(rejection(index, 400, rowCheck.explain(row)));
+      rejected.push(rejection(index, { status: 400, reason: "malformed", message: rowCheck.explain(row) }));
       continue;
     }
     ids.set(checkedId, 4 * count);
@@ -131,8 +131,8 @@ function checkedBatch(rows: readonly unknown[]): Batch {
   return new Batch({ count, ids, regions, modes, modeOf, seqs }, rejected, indexes);
 }
 
-function rejection(index: number, status: number, message: string): Rejection {
-  return { index, code: String(status), message };
+function rejection(index: number, { status, message, reason }: Refusal): Rejection {
+  return { index, code: String(status), message, reason };
 }
 
 const SCHEMA = {
@@ -148,6 +148,6 @@ const SCHEMA = {
     400: ErrorAnswer,
     413: TooLargeAnswer,
     415: NotJsonAnswer,
-    503: TryAgainAnswer,
+    503: BatchNotNowAnswer,
   },
 };

@@ -1,0 +1,77 @@
+/**
+ * Why a request is refused, as programs read it: a closed list. The message beside it is for people, and may change. `docs/errors.md`
+ * tells clients what to do; the description has the reasons of each call.
+ */
+
+interface About {
+  /** With which statuses. */
+  readonly statuses: readonly number[];
+  readonly what: string;
+  /** What a client should do. */
+  readonly advice: string;
+}
+
+export const REASONS = {
+  malformed: {
+    statuses: [400, 408, 417],
+    what: "a value is missing, or not of its form; the request is no HTTP, or was not whole in time",
+    advice: "mend the request: the message names the field",
+  },
+  "not-connected": {
+    statuses: [404],
+    what: "the player never reported, was disconnected, or was silent for too long",
+    advice: "report again",
+  },
+  "no-such-path": { statuses: [404], what: "there is no such path", advice: "mend the request" },
+  "no-such-method": {
+    statuses: [405],
+    what: "the path has no such method; `Allow` names those that it has",
+    advice: "mend the request",
+  },
+  "too-large": {
+    statuses: [413, 414, 431],
+    what: "the body, the target or the headers are too long",
+    advice: "send less at once",
+  },
+  "not-json": { statuses: [415], what: "the body is not JSON by its type, or is packed", advice: "mend the request" },
+  "no-room": {
+    statuses: [503],
+    what: "there is no room for another player or another game mode",
+    advice: "try again as `Retry-After` says",
+  },
+  overloaded: {
+    statuses: [503],
+    what: "too many requests wait already",
+    advice: "try again as `Retry-After` says",
+  },
+  "no-owner": {
+    statuses: [503],
+    what: "the node that has the player or the names of modes could not be asked in time; the report may have taken effect",
+    advice: "try again as `Retry-After` says, with the same `seq`",
+  },
+  starting: {
+    statuses: [503],
+    what: "the node starts, or joins its cluster anew",
+    advice: "ask another node, or try again",
+  },
+  draining: { statuses: [503], what: "the node ends", advice: "ask another node" },
+} as const satisfies Readonly<Record<string, About>>;
+
+export type Reason = keyof typeof REASONS;
+
+/** A refusal, as it is told. */
+export interface Refusal {
+  readonly status: number;
+  /** `undefined` only of a defect (500): nobody refused. */
+  readonly reason: Reason | undefined;
+  readonly message: string;
+}
+
+export function refusalBody({ status, reason, message }: Refusal): string {
+  return JSON.stringify({ code: String(status), message, reason });
+}
+
+/** What a client is told whose body is longer than so many bytes. */
+export function tooLong(bytesMax: number): Refusal {
+  return { status: 413, reason: "too-large", message: `body must be at most ${bytesMax} bytes, got more` };
+}
