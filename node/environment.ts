@@ -65,7 +65,7 @@ function readSecret(variable: string, path: string): string {
 }
 
 /** Bounded, since a pipe or a device may never end. */
-function readBeginning(path: string, bytesMax: number): Buffer {
+export function readBeginning(path: string, bytesMax: number): Buffer {
   const bytes = Buffer.alloc(bytesMax);
   const file = openSync(path, "r");
   try {

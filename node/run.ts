@@ -2,6 +2,7 @@
 import { flushCompileCache } from "node:module";
 import { resolve } from "node:path";
 import { type Logger, pino } from "pino";
+import type { Access } from "./access/access.ts";
 import { makeApp } from "./http/app.ts";
 import type { Connections } from "./http/connections/connections.ts";
 import { Cors } from "./http/cors.ts";
@@ -10,7 +11,7 @@ import type { LineWriter } from "./line-writer.ts";
 import { Metrics } from "./metrics.ts";
 import { listenedUrl, listenFailure, portOf, reachableUrl } from "./place.ts";
 import type { Service } from "./service.ts";
-import type { Settings } from "./settings.ts";
+import { LOOPBACK, type Settings } from "./settings.ts";
 
 type App = Awaited<ReturnType<typeof makeApp>>["app"];
 
@@ -39,7 +40,8 @@ export async function run(settings: Settings, version: string, outputs: Outputs)
   );
   const { corsOrigins, isLaneOpen } = settings;
   const cors = corsOrigins === undefined ? undefined : new Cors(corsOrigins);
-  const { app, connections } = await makeApp({ service, metrics, log, version, cors }, isLaneOpen);
+  const access = await makeAccess(settings, log, metrics);
+  const { app, connections } = await makeApp({ service, metrics, log, version, cors, access }, isLaneOpen);
   await listen(app, settings);
   const isAlone = settings.redisUrl === undefined; // until it serves it has nothing to finish, and may just end
   if (!isAlone) closeOnSignals(() => close(app, connections, service, log), log);
@@ -58,6 +60,24 @@ async function makeService(settings: Settings, log: Logger): Promise<Service> {
   }
   const { ServiceCluster } = await import("./clustered/service-cluster.ts");
   return new ServiceCluster(settings, settings.redisUrl, log);
+}
+
+/** `undefined` where no tokens are asked for: beyond loopback that is told. */
+async function makeAccess(settings: Settings, log: Logger, metrics: Metrics): Promise<Access | undefined> {
+  const { tokens, areReadsGuarded, host } = settings;
+  if (tokens !== undefined) {
+    const { openAccess } = await import("./access/access.ts");
+    return openAccess(tokens, areReadsGuarded, log, metrics);
+  }
+  if (!LOOPBACK.test(host))
+    log.warn({ host }, "HEADCOUNT_AUTH is off: whoever reaches this port may report and look up any player");
+  return undefined;
+}
+
+/** What whoever opens a node to others must not overlook. */
+function openness({ tokens, host }: Settings): string {
+  if (tokens !== undefined || LOOPBACK.test(host)) return "";
+  return "  open  to anybody who reaches it: HEADCOUNT_AUTH is off\n";
 }
 
 /** Ends the process, once, in good order; a later signal ends it at once. */
@@ -109,7 +129,8 @@ async function listen(app: App, { host, port }: Settings): Promise<void> {
   }
 }
 
-function greetingOf(url: string, { dataDir, durability, redisUrl, cluster }: Settings, version: string): string {
+function greetingOf(url: string, settings: Settings, version: string): string {
+  const { dataDir, durability, redisUrl, cluster } = settings;
   const place = redisUrl === undefined ? resolve(dataDir) : `in Redis, all keys begin with headcount:${cluster}:`;
   const data = durability === "none" ? "kept in memory only (HEADCOUNT_DURABILITY=none)" : place;
   return `Headcount ${version} listens on ${url}
@@ -119,6 +140,6 @@ function greetingOf(url: string, { dataDir, durability, redisUrl, cluster }: Set
         curl '${url}/v1/regions/CA/gamemode?top=5'
   read  ${url}/docs
   data  ${data}
-
+${openness(settings)}
 `;
 }

@@ -5,6 +5,8 @@ import { CORS_FORM, type CorsOrigins, parseCorsOrigins, whyNoCorsOrigins } from 
 import { type Environment, fileVariable, settingsIn, withSecretsRead } from "./environment.ts";
 import { parseRedisUrl, redactRedisUrl, RedisUrlError } from "./redis/redis-url.ts";
 import { SettingError } from "./setting-error.ts";
+import { readTokens, TOKEN_SETTINGS, type TokenSettings } from "./token-settings.ts";
+import { choice, confidential, lengthOf, optional, read, type Setting, shown, text, whole } from "./setting.ts";
 
 export { SettingError };
 
@@ -42,31 +44,16 @@ export interface Settings {
   readonly peerUrl: string | undefined;
   readonly peerSecret: string | undefined;
   readonly weight: number;
-}
-
-/** Reads a value; `undefined` where it is not of the form. */
-type Parse<T> = (text: string) => T | undefined;
-
-interface Setting<T> {
-  readonly name: string;
-  readonly form: string;
-  /** As it would be written; `undefined` where it may be left out. */
-  readonly standard: string | undefined;
-  readonly parse: Parse<T>;
-  readonly about: string;
-  /** A bad value as it may be shown. */
-  readonly show?: (value: string) => string;
-  /** What is wrong with a bad value, where more can be said than the form. */
-  readonly why?: (value: string) => string;
-  /** May be given as a file: in the variable of that name and `_FILE`. */
-  readonly isSecret?: boolean;
+  /** `undefined`: anybody may report anybody. */
+  readonly tokens: TokenSettings | undefined;
+  /** Whoever asks for popular modes, regions or players shows a token too. */
+  readonly areReadsGuarded: boolean;
 }
 
 const LOG_LEVELS = ["trace", "debug", "info", "warn", "error", "fatal", "silent"] as const;
 const DURABILITIES = ["log", "snapshot", "none"] as const;
 const DAY_MS = 86_400_000;
 const STANDARD_GRACE = "half the TTL + lease + deadline";
-const SHOWN_MAX = 64;
 const SECRET_LENGTH_MIN = 16;
 const HOST = /^[\w.:-]+$/;
 export const LOOPBACK = /^(?:localhost|127(?:\.\d{1,3}){3}|::1)$/;
@@ -187,7 +174,7 @@ const SETTINGS = {
     about: "what the nodes of a cluster authenticate with; required where that listener is beyond loopback",
   },
   weight: whole("HEADCOUNT_WEIGHT", "1", 1, 100, "the node's share of the work compared to the others'"),
-} satisfies { readonly [Key in keyof Settings]: Setting<Settings[Key]> };
+} satisfies { readonly [Key in keyof Omit<Settings, "tokens" | "areReadsGuarded">]: Setting<Settings[Key]> };
 
 /** The settings that all nodes of a cluster must agree on (R12). */
 const AGREED: Readonly<Partial<Record<DisagreementError["field"], string>>> = {
@@ -199,7 +186,7 @@ const AGREED: Readonly<Partial<Record<DisagreementError["field"], string>>> = {
   durability: SETTINGS.durability.name,
 };
 
-const ALL: readonly Setting<unknown>[] = Object.values(SETTINGS);
+const ALL: readonly Setting<unknown>[] = [...Object.values(SETTINGS), ...Object.values(TOKEN_SETTINGS)];
 const SECRETS = ALL.filter(({ isSecret }) => isSecret === true).map(({ name }) => name);
 
 /** @throws {SettingError} for the first setting that is unknown or not of its form */
@@ -236,6 +223,8 @@ export function readSettings(everything: Environment): Settings {
     peerUrl: read(SETTINGS.peerUrl, environment),
     peerSecret: redisUrl === undefined ? undefined : readSecret(environment),
     weight: read(SETTINGS.weight, environment),
+    tokens: readTokens(environment),
+    areReadsGuarded: read(TOKEN_SETTINGS.reads, environment) === "jwt",
   });
 }
 
@@ -316,16 +305,6 @@ function readRedisLogin(
   return login;
 }
 
-function read<T>(setting: Setting<T>, environment: Environment): T {
-  const value = environment[setting.name] ?? setting.standard;
-  if (value === undefined) return undefined as T; // its type says that it may be left out
-  const parsed = setting.parse(value);
-  const { name, form, show = shown, why } = setting;
-  if (parsed === undefined)
-    throw new SettingError(`${name} must be ${form}, got ${show(value)}${why === undefined ? "" : `: ${why(value)}`}`);
-  return parsed;
-}
-
 /** Beyond loopback whoever reaches the port could write: a secret is required there, and a long one. */
 function readSecret(environment: Environment): string | undefined {
   const secret = read(SETTINGS.peerSecret, environment);
@@ -345,16 +324,8 @@ function readGrace(leastMs: number, environment: Environment): number {
   return graceMs;
 }
 
-function shown(value: string): string {
-  return JSON.stringify(value.slice(0, SHOWN_MAX));
-}
-
 function powerOfTwo(value: number | undefined): number | undefined {
   return value !== undefined && Number.isInteger(Math.log2(value)) ? value : undefined;
-}
-
-function text(name: string, standard: string, form: string, pattern: RegExp, about: string): Setting<string> {
-  return { name, form, standard, about, parse: (value) => (pattern.test(value) ? value : undefined) };
 }
 
 /** What is wrong with it; `undefined` where nothing is. */
@@ -365,31 +336,4 @@ function whyNoRedisUrl(value: string): string | undefined {
   } catch (error) {
     return error instanceof RedisUrlError ? error.reason : String(error);
   }
-}
-
-/** One that may be left out, may come as a file, and is never shown. */
-function confidential(name: string, form: string, pattern: RegExp) {
-  return { ...optional(name, form, pattern), show: lengthOf, isSecret: true };
-}
-
-function lengthOf(value: string): string {
-  return `${value.length} characters`;
-}
-
-/** One that may be left out. */
-function optional(name: string, form: string, pattern: RegExp): Omit<Setting<string | undefined>, "about" | "show"> {
-  return { name, form, standard: undefined, parse: (value) => (pattern.test(value) ? value : undefined) };
-}
-
-function whole(name: string, standard: string, least: number, most: number, about: string): Setting<number> {
-  const parse = (value: string): number | undefined => {
-    const number = /^\d{1,15}$/.test(value) ? Number(value) : NaN;
-    return number >= least && number <= most ? number : undefined;
-  };
-  return { name, form: `a whole number from ${least} to ${most}`, standard, about, parse };
-}
-
-function choice<T extends string>(name: string, standard: T, choices: readonly T[], about: string): Setting<T> {
-  const parse = (value: string): T | undefined => choices.find((each) => each === value);
-  return { name, form: `one of ${choices.join(", ")}`, standard, about, parse };
 }

@@ -53,9 +53,10 @@ const LAYERS: Readonly<Record<string, Layer>> = {
     imports: ["engine", "cluster/ports", "cluster/records", "cluster", "node/reason.ts", "node/redis/redis-url.ts"],
     packages: ["pino", "piscina", "prom-client", "typebox"],
   },
+  "node/access": { ...NODE, imports: ["engine", ...SHARED], packages: ["jose", "pino", "piscina"] },
   "node/http": {
     ...NODE,
-    imports: ["engine", "cluster/ports", "cluster/records", ...SHARED],
+    imports: ["engine", "cluster/ports", "cluster/records", ...SHARED, "node/access"],
     packages: ["@fastify/swagger", "@fastify/swagger-ui", "fastify", "pino", "typebox"],
   },
   "node/peers": {
@@ -83,6 +84,7 @@ const LAYERS: Readonly<Record<string, Layer>> = {
           "cluster/records",
           ...SHARED,
           "node/store/damage.ts", // errors that end the start in plain words
+          "node/access",
           "node/http",
           "node/alone",
           "node/clustered",

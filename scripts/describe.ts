@@ -12,7 +12,14 @@ export async function describeService(): Promise<object> {
     version: string;
   };
   const service = { settings: readSettings({}), registerMetrics: () => {} } as Partial<Service> as Service; // nobody asks it anything
-  const context = { service, metrics: new Metrics(service), log: pino({ level: "silent" }), version, cors: undefined };
+  const context = {
+    service,
+    metrics: new Metrics(service),
+    log: pino({ level: "silent" }),
+    version,
+    cors: undefined,
+    access: undefined,
+  };
   const { app } = await makeApp(context, true);
   await app.ready();
   const description = app.swagger();

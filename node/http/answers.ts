@@ -47,9 +47,11 @@ function refusedFor(description: string, reasons: readonly Reason[], headers?: R
   return Type.Object(REFUSED, headers === undefined ? told : { ...told, headers });
 }
 
+/** Where tokens are asked for, one is needed. */
+export const TOKEN = [{}, { token: [] }];
+
 const NOT_SERVING: readonly Reason[] = ["starting", "draining"];
 export const ErrorAnswer = refusedFor("What was wrong", ["malformed"]);
-export const TryAgainAnswer = refusedFor("Cannot be answered just now", NOT_SERVING, RETRY_AFTER);
 export const NotNowAnswer = refusedFor(
   "Cannot be answered just now",
   [...NOT_SERVING, "overloaded", "no-owner"],
@@ -67,6 +69,12 @@ export const BatchNotNowAnswer = refusedFor(
 );
 export const NotJsonAnswer = refusedFor("The body is not JSON by its type, or is packed", ["not-json"], CODINGS);
 export const TooLargeAnswer = refusedFor("The body is too large", ["too-large"]);
+const WWW_AUTHENTICATE = { "WWW-Authenticate": Type.String({ description: "What token is needed (RFC 6750)" }) };
+const WhoAnswer = refusedFor("No good token, where tokens are asked for", ["credentials"], WWW_AUTHENTICATE);
+const ForbiddenAnswer = refusedFor("The token is good, but not for this", ["forbidden"], WWW_AUTHENTICATE);
+/** Of calls that need a token. */
+export const REFUSED_ASKERS = { 401: WhoAnswer, 403: ForbiddenAnswer };
+export const REFUSED_READERS = { 401: WhoAnswer };
 export const NoMethodAnswer = refusedFor("The path has no such method", ["no-such-method"]);
 export const NotFoundAnswer = refusedFor("The player is not connected", ["not-connected"]);
 export const ReportAnswer = Type.Object(

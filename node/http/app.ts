@@ -61,7 +61,7 @@ export async function makeApp(context: Context, isLaneOpen: boolean): Promise<Ap
   registerOperators(app, context);
   await app.after();
   answerTheRest(app, context, paths);
-  const connections = new Connections(app.server, new FastCalls({ profiles, popularModes }), {
+  const connections = new Connections(app.server, new FastCalls({ profiles, popularModes, access: context.access }), {
     isLaneOpen,
     requestMs: REQUEST_WITHIN_MS,
     takeMs: TAKE_WITHIN_MS,

@@ -10,6 +10,16 @@ OPTIONS is answered with 204 and \`Allow\`. Every error has a code, its status a
 what was expected and what came. Its reason says the same to programs, in a word from a closed list. Any call may be refused before it is looked at: 400 where it is no well-formed HTTP, 408
 where it does not come in time, 413, 414 and 431 where it is too large, 417 where it expects what is not done here.`;
 
+const SECURITY = {
+  token: {
+    type: "http" as const,
+    scheme: "bearer",
+    bearerFormat: "JWT",
+    description:
+      "Where the operator asks for tokens (HEADCOUNT_AUTH). Its `sub` is the player for whom it speaks; its `scope` allows more: reports:batch, profiles:read.",
+  },
+};
+
 const TAGS = [
   { name: "players", description: "Where players are: reports, heartbeats, disconnections, look-ups." },
   { name: "popular modes", description: "What anybody may ask: modes, regions, players." },
@@ -29,6 +39,7 @@ export async function registerDescription(app: FastifyInstance, version: string)
       },
       servers: [{ url: "/", description: "The node, or the load balancer, that gave this description" }],
       tags: TAGS,
+      components: { securitySchemes: SECURITY },
     },
     transformObject: (document) => ("openapiObject" in document ? complete(document.openapiObject as Document) : {}),
   });
@@ -58,7 +69,8 @@ function complete(document: Document): Document & JsonObject {
   for (const methods of Object.values(document.paths)) for (const each of Object.values(methods)) completeOne(each);
   const paths = named(document.paths as unknown as Json, schemas);
   const sorted = Object.fromEntries(Object.entries(schemas).sort(([one], [other]) => (one < other ? -1 : 1)));
-  return { ...document, security: [], paths, components: { schemas: sorted } } as unknown as Document & JsonObject;
+  const components = { schemas: sorted, securitySchemes: SECURITY };
+  return { ...document, security: [], paths, components } as unknown as Document & JsonObject;
 }
 
 function completeOne(operation: Operation): void {

@@ -2,6 +2,7 @@
 import type { FastifyRequest, FastifySchemaCompiler } from "fastify";
 import type { TObject, TSchema } from "typebox";
 import type { Logger } from "pino";
+import type { Access } from "../access/access.ts";
 import type { Entry } from "../entry.ts";
 import type { Metrics, RouteMetrics } from "../metrics.ts";
 import type { Service, Status } from "../service.ts";
@@ -21,6 +22,8 @@ export interface Context {
   readonly version: string;
   /** `undefined` where no page of another origin may ask. */
   readonly cors: Cors | undefined;
+  /** `undefined` where no tokens are asked for. */
+  readonly access: Access | undefined;
 }
 
 /** A service that can answer. */

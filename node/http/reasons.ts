@@ -49,6 +49,16 @@ export const REASONS = {
     what: "the node that has the player or the names of modes could not be asked in time; the report may have taken effect",
     advice: "try again as `Retry-After` says, with the same `seq`",
   },
+  credentials: {
+    statuses: [401],
+    what: "there is no token, or not a good one; `WWW-Authenticate` says so too",
+    advice: "get a new token, then ask again",
+  },
+  forbidden: {
+    statuses: [403],
+    what: "the token is good, but not for this",
+    advice: "ask only for your own player, or with a token of another scope",
+  },
   starting: {
     statuses: [503],
     what: "the node starts, or joins its cluster anew",

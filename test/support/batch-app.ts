@@ -39,6 +39,7 @@ export async function recordingApp(
     log: pino({ level: "silent" }),
     version: "0.0.0",
     cors: undefined,
+    access: undefined,
   };
   const { app } = await makeApp(context, true);
   return { app, taken };

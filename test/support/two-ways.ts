@@ -31,7 +31,7 @@ export async function openWay(lane: "on" | "off", durability: "none" | "log" = "
   });
   const log = pino({ level: "silent" });
   const service = new ServiceAlone(settings, log);
-  const context = { service, metrics: new Metrics(service), log, version: "0.0.0", cors: undefined };
+  const context = { service, metrics: new Metrics(service), log, version: "0.0.0", cors: undefined, access: undefined };
   const { app, connections } = await makeApp(context, settings.isLaneOpen);
   await listenWidely(app, { host: HOST, port: 0 });
   const port = portOf(app.server);

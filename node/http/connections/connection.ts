@@ -4,6 +4,7 @@
  * answer. From the first byte that is not plain on, everything goes to fastify.
  */
 import type { Socket } from "node:net";
+import type { TokenHolder } from "../../access/tokens.ts";
 import type { Connections } from "./connections.ts";
 import { Feed } from "./feed.ts";
 import { Head } from "./head.ts";
@@ -31,7 +32,8 @@ const head = new Head();
  */
 type State = "lane" | "detour" | "handed over" | "ending";
 
-export class Connection {
+export class Connection implements TokenHolder {
+  lastToken: TokenHolder["lastToken"];
   private readonly socket: Socket;
   private readonly all: Connections;
   private state: State;
@@ -81,8 +83,6 @@ export class Connection {
     if (this.state === "handed over") this.feed.open(); // its time limits begin at once
   }
 
-  // What comes in.
-
   private onData(bytes: Buffer): void {
     if (this.state === "ending") {
       this.lingered += bytes.length;
@@ -126,7 +126,7 @@ export class Connection {
       if (reading === "partial" && !this.hasEnded) break;
       const length = head.end - at + (head.bodyLength ?? 0);
       const isAtHand = reading === "whole" && bytes.length - at >= length;
-      const call = isAtHand ? this.all.calls.match(head, bytes) : undefined;
+      const call = isAtHand ? this.all.calls.match(head, bytes, this) : undefined;
       if (call !== undefined) {
         at += length;
         this.hasAsked = true;

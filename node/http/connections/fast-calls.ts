@@ -10,11 +10,15 @@ import { readReport, type Report, REPORT_BYTES_MAX } from "../report-reader.ts";
 import { NOWHERE, type Reply, routeLabel } from "../http.ts";
 import { POPULAR_MODES_ROUTE, type PopularModesCall } from "../routes/regions.ts";
 import { HEARTBEAT_ROUTE, type ProfileCalls, REPORT_ROUTE, reportOf } from "../routes/profiles.ts";
+import { type Grant, mayReport } from "../../access/grant.ts";
+import type { Access } from "../../access/access.ts";
+import type { TokenHolder } from "../../access/tokens.ts";
 import { type Head, isThere, type Span } from "./head.ts";
 
 export interface Calls {
   readonly profiles: ProfileCalls;
   readonly popularModes: PopularModesCall;
+  readonly access: Access | undefined;
 }
 
 const REPORT = routeLabel("POST", REPORT_ROUTE);
@@ -30,6 +34,7 @@ const GAMEMODE = Buffer.from("/gamemode", "latin1");
 const HEARTBEAT = Buffer.from("/heartbeat", "latin1");
 const REGIONS = Buffer.from("/v1/regions/", "latin1");
 const TOP = Buffer.from("?top=", "latin1");
+const BEARER = Buffer.from("Bearer ", "latin1");
 const TOP_STANDARD = 5;
 const TOP_MAX = 100;
 const REGION_LENGTH = 2;
@@ -55,41 +60,43 @@ export class FastCalls {
 
   /**
    * @param head a whole head of these bytes, whose body is at hand
-   * @returns undefined where it is not one of the three in their plain form
+   * @param sender its connection
+   * @returns undefined where it is not one of the three in their plain form, or its token is not known to allow it
    */
-  match(head: Head, bytes: Buffer): FastCall | undefined {
+  match(head: Head, bytes: Buffer, sender: TokenHolder): FastCall | undefined {
     if (isThere(head.contentEncoding) || isThere(head.origin)) return undefined;
     switch (head.method) {
       case "POST":
-        return this.report(head, bytes);
+        return this.report(head, bytes, sender);
       case "PUT":
-        return this.heartbeat(head, bytes);
+        return this.heartbeat(head, bytes, sender);
       case "GET":
-        return this.popular(head, bytes);
+        return this.popular(head, bytes, sender);
       default:
         return undefined;
     }
   }
 
-  private report(head: Head, bytes: Buffer): FastCall | undefined {
+  private report(head: Head, bytes: Buffer, sender: TokenHolder): FastCall | undefined {
     const { bodyLength = 0, end } = head;
     const profileId = profileIdIn(head.target, bytes, GAMEMODE);
     if (profileId === undefined || bodyLength === 0 || bodyLength > REPORT_BYTES_MAX) return undefined;
-    if (!isJsonType(head.contentType, bytes)) return undefined;
+    if (!isJsonType(head.contentType, bytes) || !this.mayReport(head, bytes, sender)) return undefined;
     const report =
       readReport(bytes, end, end + bodyLength) ?? parseReport(bytes.toString("latin1", end, end + bodyLength));
     this.route = REPORT;
     return report === undefined ? undefined : (reply) => this.calls.profiles.report(profileId, report, reply);
   }
 
-  private heartbeat(head: Head, bytes: Buffer): FastCall | undefined {
+  private heartbeat(head: Head, bytes: Buffer, sender: TokenHolder): FastCall | undefined {
     if ((head.bodyLength ?? 0) > 0 || isThere(head.contentType)) return undefined;
     const profileId = profileIdIn(head.target, bytes, HEARTBEAT);
+    if (profileId === undefined || !this.mayReport(head, bytes, sender)) return undefined;
     this.route = RENEWAL;
-    return profileId === undefined ? undefined : (reply) => this.calls.profiles.renew(profileId, reply);
+    return (reply) => this.calls.profiles.renew(profileId, reply);
   }
 
-  private popular(head: Head, bytes: Buffer): FastCall | undefined {
+  private popular(head: Head, bytes: Buffer, sender: TokenHolder): FastCall | undefined {
     if ((head.bodyLength ?? 0) > 0 || isThere(head.cacheControl)) return undefined;
     const { from, to } = head.target;
     const code = from + REGIONS.length;
@@ -98,10 +105,27 @@ export class FastCalls {
     const region = regionOf(bytes.toString("latin1", code, rest));
     const top = topIn(bytes, rest + GAMEMODE.length, to);
     if (region < 0 || top === undefined) return undefined;
+    const { access } = this.calls;
+    if (access?.areReadsGuarded === true && this.grantOf(access, head, bytes, sender) === undefined) return undefined;
     this.route = POPULAR;
     const tag = head.ifNoneMatch;
     const known = isThere(tag) ? bytes.toString("latin1", tag.from, tag.to) : undefined;
     return (reply) => this.calls.popularModes.answer(region, top, known, false, reply);
+  }
+
+  /** For the player whose id was read last. */
+  private mayReport(head: Head, bytes: Buffer, sender: TokenHolder): boolean {
+    const { access } = this.calls;
+    if (access === undefined) return true;
+    const grant = this.grantOf(access, head, bytes, sender);
+    return grant !== undefined && mayReport(grant, id);
+  }
+
+  private grantOf({ tokens }: Access, head: Head, bytes: Buffer, sender: TokenHolder): Grant | undefined {
+    const { from, to } = head.authorization;
+    const start = from + BEARER.length;
+    if (!isThere(head.authorization) || !isAt(bytes, from, to, BEARER) || start === to) return undefined;
+    return tokens.known(bytes.subarray(start, to), sender);
   }
 }
 

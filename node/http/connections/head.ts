@@ -71,6 +71,7 @@ export class Head {
   readonly cacheControl = absent();
   readonly ifNoneMatch = absent();
   readonly origin = absent();
+  readonly authorization = absent();
 
   /**
    * Reads a head; its fields are as it says where that is whole.
@@ -84,6 +85,7 @@ export class Head {
     this.cacheControl.from = ABSENT;
     this.ifNoneMatch.from = ABSENT;
     this.origin.from = ABSENT;
+    this.authorization.from = ABSENT;
     const limit = from + HEAD_BYTES_MAX;
     const end = Math.min(bytes.length, limit);
     const reading = this.readLines(bytes, from, end);
@@ -182,6 +184,7 @@ const RULES_BY_NAME: readonly (readonly [string, Rule])[] = [
   ["content-encoding", ({ contentEncoding }, _bytes, from, to) => noteOnce(contentEncoding, from, to)],
   ["cache-control", ({ cacheControl }, _bytes, from, to) => noteOnce(cacheControl, from, to)],
   ["if-none-match", ({ ifNoneMatch }, _bytes, from, to) => noteOnce(ifNoneMatch, from, to)],
+  ["authorization", ({ authorization }, _bytes, from, to) => noteOnce(authorization, from, to)],
   ["origin", ({ origin }, _bytes, from, to) => noteOnce(origin, from, to)],
 ];
 const NAME_LENGTH_MAX = Math.max(...RULES_BY_NAME.map(([name]) => name.length));

@@ -16,10 +16,13 @@ import {
   NotNowAnswer,
   NotJsonAnswer,
   ProfileAnswer,
+  REFUSED_ASKERS,
   Renewed,
   ReportAnswer,
+  TOKEN,
   TooLargeAnswer,
 } from "../answers.ts";
+import { Admission } from "../admission.ts";
 import { ignoreBodies } from "../body.ts";
 import { Answers, type Context, type Reply, routeLabel } from "../http.ts";
 import type { Refusal } from "../reasons.ts";
@@ -78,27 +81,37 @@ const id = emptyProfileId();
 
 export function registerProfiles(app: FastifyInstance, context: Context): ProfileCalls {
   const calls = new ProfileCalls(context);
-  app.post<Reporting>(REPORT_ROUTE, { schema: REPORT_SCHEMA }, (request, reply) => {
+  const admission = new Admission(context);
+  const mayReport = (method: string, url: string) => admission.toReport(routeLabel(method, url));
+  const toReport = { schema: REPORT_SCHEMA, preHandler: mayReport("POST", REPORT_ROUTE) };
+  const toFind = { schema: FIND_SCHEMA, preHandler: admission.toLookUp(routeLabel("GET", REPORT_ROUTE)) };
+  app.post<Reporting>(REPORT_ROUTE, toReport, (request, reply) => {
     calls.report(request.params.profileId, reportOf(request.body), reply);
   });
-  app.get<Params>(REPORT_ROUTE, { schema: FIND_SCHEMA }, (request, reply) => {
+  app.get<Params>(REPORT_ROUTE, toFind, (request, reply) => {
     calls.find(request.params.profileId, reply);
   });
   void app.register((bodiless, _options, done) => {
-    registerBodiless(bodiless, calls);
+    registerBodiless(bodiless, calls, mayReport);
     done();
   });
   return calls;
 }
 
 /** Calls that need no body. Libraries name a content type all the same, or send one: both are ignored. */
-function registerBodiless(app: FastifyInstance, calls: ProfileCalls): void {
+function registerBodiless(
+  app: FastifyInstance,
+  calls: ProfileCalls,
+  mayReport: (method: string, url: string) => ReturnType<Admission["toReport"]>,
+): void {
   ignoreBodies(app);
   const bodyLimit = IGNORED_BYTES_MAX;
-  app.put<Params>(HEARTBEAT_ROUTE, { schema: HEARTBEAT_SCHEMA, bodyLimit }, (request, reply) => {
+  const toRenew = { schema: HEARTBEAT_SCHEMA, bodyLimit, preHandler: mayReport("PUT", HEARTBEAT_ROUTE) };
+  const toRemove = { schema: REMOVE_SCHEMA, bodyLimit, preHandler: mayReport("DELETE", REPORT_ROUTE) };
+  app.put<Params>(HEARTBEAT_ROUTE, toRenew, (request, reply) => {
     calls.renew(request.params.profileId, reply);
   });
-  app.delete<Removal>(REPORT_ROUTE, { schema: REMOVE_SCHEMA, bodyLimit }, (request, reply) => {
+  app.delete<Removal>(REPORT_ROUTE, toRemove, (request, reply) => {
     calls.remove(request.params.profileId, request.query, reply);
   });
 }
@@ -213,8 +226,8 @@ function notConnected(profileId: string, { settings }: Service): Refusal {
   return { status: 404, reason: "not-connected", message };
 }
 
-const COMMON = { params: ProfileParams, tags: ["players"] };
-const NOT_NOW = { 400: ErrorAnswer, 503: NotNowAnswer };
+const COMMON = { params: ProfileParams, tags: ["players"], security: TOKEN };
+const NOT_NOW = { ...REFUSED_ASKERS, 400: ErrorAnswer, 503: NotNowAnswer };
 const REPORT_SCHEMA = {
   ...COMMON,
   operationId: "report",

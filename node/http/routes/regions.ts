@@ -8,10 +8,13 @@ import {
   RegionsAnswer,
   StillSo,
   TopAnswer,
-  TryAgainAnswer,
+  NotNowAnswer,
+  REFUSED_READERS,
+  TOKEN,
   Unchanged,
 } from "../answers.ts";
 import type { RegionCounts, Wholeness } from "../../entry.ts";
+import { Admission } from "../admission.ts";
 import { Answers, type Context, type Reply, routeLabel } from "../http.ts";
 import { Clock, PopularModes } from "../popular-modes.ts";
 import { weakTagOf } from "../tags.ts";
@@ -20,19 +23,28 @@ import { RegionParams, TopQuery } from "../../values.ts";
 export const POPULAR_MODES_ROUTE = "/v1/regions/:region/gamemode";
 /** What everybody may know is the same for everybody, for a second. */
 const SHARED = "public, max-age=1";
+/** The same where not everybody may ask. */
+const PRIVATE = "private, max-age=1";
+
+function cachingOf({ access }: Context): string {
+  return access?.areReadsGuarded === true ? PRIVATE : SHARED;
+}
 
 export function registerRegions(app: FastifyInstance, context: Context): PopularModesCall {
   const { service } = context;
 
   type Top = { Params: Static<typeof RegionParams>; Querystring: { top: number } };
+  const admission = new Admission(context);
+  const readable = (url: string) => ({ preHandler: admission.toRead(routeLabel("GET", url)) });
   const popularModes = new PopularModesCall(context);
-  app.get<Top>(POPULAR_MODES_ROUTE, { schema: TOP_SCHEMA }, ({ headers, params, query }, reply) => {
+  const toTop = { schema: TOP_SCHEMA, ...readable(POPULAR_MODES_ROUTE) };
+  app.get<Top>(POPULAR_MODES_ROUTE, toTop, ({ headers, params, query }, reply) => {
     const isFromOwner = isOwnerAsked(headers["cache-control"]);
     popularModes.answer(regionOf(params.region), query.top, headers["if-none-match"], isFromOwner, reply);
   });
 
-  const toRegions = new Answers(context, "GET /v1/regions", SHARED);
-  app.get("/v1/regions", { schema: REGIONS_SCHEMA }, ({ headers }, reply) => {
+  const toRegions = new Answers(context, "GET /v1/regions", cachingOf(context));
+  app.get("/v1/regions", { schema: REGIONS_SCHEMA, ...readable("/v1/regions") }, ({ headers }, reply) => {
     if (!toRegions.isServing(service, reply)) return;
     const startedMs = toRegions.startTiming();
     const { players, regions, ...wholeness } = service.entry.overview();
@@ -40,8 +52,8 @@ export function registerRegions(app: FastifyInstance, context: Context): Popular
     sendShared(toRegions, reply, body, headers["if-none-match"], startedMs);
   });
 
-  const toPlayers = new Answers(context, "GET /v1/players", SHARED);
-  app.get("/v1/players", { schema: PLAYERS_SCHEMA }, ({ headers }, reply) => {
+  const toPlayers = new Answers(context, "GET /v1/players", cachingOf(context));
+  app.get("/v1/players", { schema: PLAYERS_SCHEMA, ...readable("/v1/players") }, ({ headers }, reply) => {
     if (!toPlayers.isServing(service, reply)) return;
     const startedMs = toPlayers.startTiming();
     const { players, ...wholeness } = service.entry.players();
@@ -60,7 +72,7 @@ export class PopularModesCall {
 
   constructor(context: Context) {
     this.service = context.service;
-    this.answers = new Answers(context, routeLabel("GET", POPULAR_MODES_ROUTE), SHARED);
+    this.answers = new Answers(context, routeLabel("GET", POPULAR_MODES_ROUTE), cachingOf(context));
   }
 
   /**
@@ -115,21 +127,24 @@ function flawsOf({ isComplete, isStale }: Wholeness): { complete?: false; stale?
 const TAGS = ["popular modes"];
 const TOP_SCHEMA = {
   tags: TAGS,
+  security: TOKEN,
   operationId: "popularModes",
   summary: "The modes most played in a region",
   params: RegionParams,
   querystring: TopQuery,
-  response: { 200: TopAnswer, 304: Unchanged, 400: ErrorAnswer, 503: TryAgainAnswer },
+  response: { 200: TopAnswer, 304: Unchanged, 400: ErrorAnswer, ...REFUSED_READERS, 503: NotNowAnswer },
 };
 const REGIONS_SCHEMA = {
   tags: TAGS,
+  security: TOKEN,
   operationId: "listRegions",
   summary: "Players per region",
-  response: { 200: RegionsAnswer, 304: StillSo, 503: TryAgainAnswer },
+  response: { 200: RegionsAnswer, 304: StillSo, ...REFUSED_READERS, 503: NotNowAnswer },
 };
 const PLAYERS_SCHEMA = {
   tags: TAGS,
+  security: TOKEN,
   operationId: "countPlayers",
   summary: "Players connected",
-  response: { 200: PlayersAnswer, 304: StillSo, 503: TryAgainAnswer },
+  response: { 200: PlayersAnswer, 304: StillSo, ...REFUSED_READERS, 503: NotNowAnswer },
 };

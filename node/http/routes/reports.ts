@@ -3,7 +3,16 @@ import type { FastifyInstance, FastifyReply } from "fastify";
 import { type Static, Type } from "typebox";
 import { NO_SEQ } from "../../../cluster/records/presences.ts";
 import { regionOf } from "../../../engine/regions.ts";
-import { BatchAnswer, BatchNotNowAnswer, ErrorAnswer, NotJsonAnswer, TooLargeAnswer } from "../answers.ts";
+import {
+  BatchAnswer,
+  BatchNotNowAnswer,
+  ErrorAnswer,
+  NotJsonAnswer,
+  REFUSED_ASKERS,
+  TOKEN,
+  TooLargeAnswer,
+} from "../answers.ts";
+import { Admission } from "../admission.ts";
 import { BATCH_BYTES_MAX, readBatch } from "../report-reader.ts";
 import { bodyParserOf, codingOf, readWhole } from "../body.ts";
 import type { Reports, ReportsOutcome } from "../../entry.ts";
@@ -28,8 +37,10 @@ const rowCheck = new Check(ReportRow, "report");
 const bodyValidator = validatorCompiler({ schema: BatchBody, httpPart: "body", method: "POST", url: REPORTS_ROUTE });
 
 export function registerReports(app: FastifyInstance, context: Context): void {
-  const answers = new Answers(context, routeLabel("POST", REPORTS_ROUTE));
-  const options = { bodyLimit: BATCH_BYTES_MAX, schema: SCHEMA, validatorCompiler: () => toBatch };
+  const label = routeLabel("POST", REPORTS_ROUTE);
+  const answers = new Answers(context, label);
+  const onRequest = new Admission(context).toReportMany(label);
+  const options = { bodyLimit: BATCH_BYTES_MAX, schema: SCHEMA, validatorCompiler: () => toBatch, onRequest };
   void app.register((batches, _options, done) => {
     registerBatchParser(
       batches,
@@ -137,6 +148,7 @@ function rejection(index: number, { status, message, reason }: Refusal): Rejecti
 
 const SCHEMA = {
   tags: ["players"],
+  security: TOKEN,
   operationId: "reportMany",
   summary: "Report many players at once",
   description:
@@ -145,6 +157,7 @@ const SCHEMA = {
   response: {
     200: BatchAnswer,
     202: Type.Unsafe({ ...BatchAnswer, description: "As 200, but not every accepted row is remembered yet" }),
+    ...REFUSED_ASKERS,
     400: ErrorAnswer,
     413: TooLargeAnswer,
     415: NotJsonAnswer,

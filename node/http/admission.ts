@@ -1,0 +1,110 @@
+/** Who may make a call: what is asked of its token, and what is told where that does not do. Source: RFC 6750. */
+import type { FastifyReply, FastifyRequest } from "fastify";
+import { emptyProfileId, parseProfileId, type ProfileId } from "../../engine/profile-id.ts";
+import { type Grant, mayLookUp, mayReport, type Scope } from "../access/grant.ts";
+import type { Judgement } from "../access/tokens.ts";
+import { refusal } from "../values.ts";
+import { Answers, type Context } from "./http.ts";
+import type { Refusal } from "./reasons.ts";
+
+/** What is wrong with a token that is good, for this request; `undefined`: nothing. */
+type Right = (grant: Grant, request: FastifyRequest) => Lack | undefined;
+
+interface Lack {
+  /** What the token would need. */
+  readonly scope: Scope;
+  readonly message: string;
+}
+
+type Hook = (request: FastifyRequest, reply: FastifyReply) => Promise<unknown>;
+
+const BEARER = /^Bearer +([\w.~+/-]+=*)$/i;
+const NEEDED = "a signed token that is valid now (Bearer ...)";
+const id = emptyProfileId();
+
+/** The hooks of the routes; none where tokens are not asked for. To be given as `preHandler`, or as `onRequest`. */
+export class Admission {
+  private readonly context: Context;
+
+  constructor(context: Context) {
+    this.context = context;
+  }
+
+  /** Reports, renews or removes the player in the path. */
+  toReport(label: string): Hook[] {
+    return this.hooks(label, ofPlayer(mayReport, "reports:batch"));
+  }
+
+  toLookUp(label: string): Hook[] {
+    return this.hooks(label, ofPlayer(mayLookUp, "profiles:read"));
+  }
+
+  /** Reports many players: the token comes before the body, which costs far more than it. */
+  toReportMany(label: string): Hook[] {
+    return this.hooks(label, ({ scopes }) =>
+      scopes.has("reports:batch")
+        ? undefined
+        : { scope: "reports:batch", message: "the token's scope must have reports:batch" },
+    );
+  }
+
+  /** Reads what is everybody's. */
+  toRead(label: string): Hook[] {
+    return this.context.access?.areReadsGuarded === true ? this.hooks(label, () => undefined) : [];
+  }
+
+  private hooks(label: string, right: Right): Hook[] {
+    const { context } = this;
+    const { access } = context;
+    if (access === undefined) return [];
+    const answers = new Answers(context, label);
+    return [
+      async (request, reply) => {
+        const [, token] = BEARER.exec(request.headers.authorization ?? "") ?? [];
+        const judgement = token === undefined ? noToken(request) : await access.tokens.judge(token);
+        const lack = judgement.kind === "granted" ? right(judgement.grant, request) : undefined;
+        if (judgement.kind === "granted" && lack === undefined) return undefined;
+        answers.refuse(reply, lack === undefined ? refusalOf(judgement, reply) : refusalFor(lack, reply));
+        return reply;
+      },
+    ];
+  }
+}
+
+function ofPlayer(isRight: (grant: Grant, player: ProfileId) => boolean, scope: Scope): Right {
+  return (grant, { params }) => {
+    const { profileId } = params as { readonly profileId: string };
+    parseProfileId(profileId, id);
+    if (isRight(grant, id)) return undefined;
+    return { scope, message: refusal("profileId", `the token's sub (or the token's scope have ${scope})`, profileId) };
+  };
+}
+
+function noToken({ headers }: FastifyRequest): Judgement {
+  return { kind: "refused", why: headers.authorization === undefined ? "nothing" : "something else" };
+}
+
+function refusalOf(judgement: Judgement, reply: FastifyReply): Refusal {
+  switch (judgement.kind) {
+    case "refused": {
+      const message = `authorization must be ${NEEDED}, got ${judgement.why}`;
+      reply.header("www-authenticate", `Bearer error="invalid_token", error_description="${quoted(message)}"`);
+      return { status: 401, reason: "credentials", message };
+    }
+    case "no keys":
+      return { status: 503, reason: "starting", message: "the keys of tokens are not known yet: try again soon" };
+    default:
+      return { status: 503, reason: "overloaded", message: "too many tokens wait to be verified: try again soon" };
+  }
+}
+
+function refusalFor({ scope, message }: Lack, reply: FastifyReply): Refusal {
+  const told = `Bearer error="insufficient_scope", scope="${scope}", error_description="${quoted(message)}"`;
+  reply.header("www-authenticate", told);
+  return { status: 403, reason: "forbidden", message };
+}
+
+/** As text between quotes may be (RFC 6750, 3). */
+function quoted(message: string): string {
+  return message.replaceAll(/["\\]/g, "'").replaceAll(/[^\x20-\x7e]/g, "?");
+}

@@ -1,0 +1,70 @@
+/**
+ * `npm run token -- --sub <player's id> --scope "reports:batch profiles:read"`: makes a token to try with, and at first the key
+ * that signs it. Only the token goes to standard output. In production your login service signs tokens, with a key of its own.
+ */
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { join, relative } from "node:path";
+import { parseArgs } from "node:util";
+import { calculateJwkThumbprint, exportJWK, generateKeyPair, importJWK, type JWK, SignJWT } from "jose";
+import { SCOPES } from "../node/access/grant.ts";
+
+const ALGORITHM = "EdDSA";
+const [ISSUER, AUDIENCE] = ["headcount-try", "headcount"];
+const HELP = `Usage: npm run token -- [--sub <UUID>] [--scope "<${SCOPES.join("|")}> ..."] [--hours <n>] [--folder <folder>]
+
+  --sub     the player for whom the token speaks
+  --scope   what else it allows; several with spaces between them
+  --hours   how long it is good, 24 if left out; below 0: one that has expired
+  --folder  where the key is kept, and made at first: .token-keys if left out
+`;
+
+const { values } = parseArgs({
+  options: {
+    sub: { type: "string" },
+    scope: { type: "string" },
+    hours: { type: "string", default: "24" },
+    folder: { type: "string", default: ".token-keys" },
+    help: { type: "boolean", short: "h", default: false },
+  },
+});
+if (values.help) console.log(HELP);
+else console.log(await makeToken());
+
+async function makeToken(): Promise<string> {
+  const hours = Number(values.hours);
+  if (!Number.isFinite(hours)) throw new RangeError(`--hours must be a number, got ${JSON.stringify(values.hours)}`);
+  const unknown = (values.scope ?? "")
+    .split(" ")
+    .find((each) => each !== "" && !(SCOPES as readonly string[]).includes(each));
+  if (unknown !== undefined)
+    throw new RangeError(`--scope must be of ${SCOPES.join(", ")}, got ${JSON.stringify(unknown)}`);
+  const privateKey = await keyIn(values.folder);
+  const nowS = Math.floor(Date.now() / 1000);
+  const token = new SignJWT(values.scope === undefined ? {} : { scope: values.scope })
+    .setProtectedHeader({ alg: ALGORITHM, kid: privateKey.kid as string })
+    .setIssuer(ISSUER)
+    .setAudience(AUDIENCE)
+    .setIssuedAt(nowS)
+    .setExpirationTime(nowS + Math.round(hours * 3600));
+  if (values.sub !== undefined) token.setSubject(values.sub);
+  return token.sign(await importJWK(privateKey, ALGORITHM));
+}
+
+/** The private key in the folder; made where there is none, with the public set beside it. */
+async function keyIn(folder: string): Promise<JWK> {
+  const [set, secret] = [join(folder, "keys.json"), join(folder, "private.json")];
+  if (!existsSync(secret)) {
+    const { publicKey, privateKey } = await generateKeyPair(ALGORITHM, { extractable: true });
+    const shown = await exportJWK(publicKey);
+    const kid = await calculateJwkThumbprint(shown);
+    mkdirSync(folder, { recursive: true, mode: 0o700 });
+    writeFileSync(set, `${JSON.stringify({ keys: [{ ...shown, kid, alg: ALGORITHM, use: "sig" }] }, null, 2)}\n`);
+    writeFileSync(secret, `${JSON.stringify({ ...(await exportJWK(privateKey)), kid })}\n`, { mode: 0o600 });
+    console.error(`made a key in ${folder}; a node that takes its tokens:\n`);
+  } else console.error(`signed with the key in ${folder}; a node that takes its tokens:\n`);
+  const path = relative(".", set);
+  console.error(
+    `  HEADCOUNT_AUTH=jwt HEADCOUNT_JWT_JWKS=${path} HEADCOUNT_JWT_ISSUER=${ISSUER} HEADCOUNT_JWT_AUDIENCE=${AUDIENCE} npm start\n`,
+  );
+  return JSON.parse(readFileSync(secret, "utf8")) as JWK;
+}
