@@ -14,7 +14,7 @@ const HELP = `Usage: npm run token -- [--sub <UUID>] [--scope "<${SCOPES.join("|
 
   --sub     the player for whom the token speaks
   --scope   what else it allows; several with spaces between them
-  --hours   how long it is good, 24 if left out; below 0: one that has expired
+  --hours   how long it is good, 24 if left out; below 0 (--hours=-1): one that has expired
   --folder  where the key is kept, and made at first: .token-keys if left out
 `;
 

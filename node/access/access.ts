@@ -11,6 +11,8 @@ export interface Access {
   readonly tokens: Tokens;
   /** Whoever asks for popular modes, regions or players shows a token too. */
   readonly areReadsGuarded: boolean;
+  /** Ends its thread and its timers. */
+  close(): Promise<void>;
 }
 
 /** @throws {SettingError} (rejects) where the keys are in a file that is no set of keys */
@@ -21,11 +23,20 @@ export async function openAccess(
   metrics: Metrics,
 ): Promise<Access> {
   const keys = await KeySet.open(settings.keys, { log, nowMs: () => performance.now(), fetch: globalThis.fetch });
-  const tokens = new Tokens(keys, settings, { verify: verifyInThread().verify, log, wallMs: () => Date.now() });
-  setInterval(() => tokens.tick(), TICK_MS).unref();
+  const thread = verifyInThread();
+  const tokens = new Tokens(keys, settings, { verify: thread.verify, log, wallMs: () => Date.now() });
+  const timer = setInterval(() => tokens.tick(), TICK_MS).unref();
   metrics.labelledCounter("tokens_total", "Tokens by how they were judged", "judged", () => tokens.judged);
   metrics.labelledCounter("token_key_reads_total", "Reads of the set of keys", "outcome", () => keys.reads);
   metrics.gauge("tokens_waiting", "Tokens that wait to be verified", () => tokens.waitingCount);
   metrics.gauge("tokens_remembered", "Tokens that are remembered", () => tokens.rememberedCount);
-  return { tokens, areReadsGuarded };
+  return {
+    tokens,
+    areReadsGuarded,
+    close: () => {
+      clearInterval(timer);
+      keys.close();
+      return thread.close();
+    },
+  };
 }

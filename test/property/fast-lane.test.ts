@@ -4,6 +4,7 @@
  */
 import fc from "fast-check";
 import { expect, test } from "vitest";
+import { signedToken, TOKEN_SETTINGS_GIVEN } from "../support/signed-tokens.ts";
 import { answersTo, openWay } from "../support/two-ways.ts";
 
 const RUNS = Number(process.env["HEADCOUNT_TEST_LANE_RUNS"] ?? 10_000);
@@ -149,22 +150,24 @@ const anyOther = mostly(
 );
 const anyFraming = mostly(["length"], ["chunked", "bad chunk", "none", "longer", "shorter"]);
 
-const anyRequest = fc
-  .record({
-    call: anyCall,
-    version: anyVersion,
-    type: anyType,
-    host: anyHost,
-    others: fc.array(anyOther, { maxLength: 2 }),
-    framing: anyFraming,
-    before: mostly([""], ["\r\n", "\n\r\r\n"]),
-  })
-  .map(({ call: [line, body], version, type, host, others, framing, before }) => {
-    const size = Buffer.byteLength(body);
-    const headers = [host, ...others, ...(body === "" ? [] : [type])].filter((header) => header !== "");
-    const [framed, text] = framedAs(framing, size, body);
-    return [`${before}${line} ${version}`, ...headers, ...framed, "", text].join("\r\n");
-  });
+const requestsWith = (anyToken: fc.Arbitrary<string>) =>
+  fc
+    .record({
+      token: anyToken,
+      call: anyCall,
+      version: anyVersion,
+      type: anyType,
+      host: anyHost,
+      others: fc.array(anyOther, { maxLength: 2 }),
+      framing: anyFraming,
+      before: mostly([""], ["\r\n", "\n\r\r\n"]),
+    })
+    .map(({ token, call: [line, body], version, type, host, others, framing, before }) => {
+      const size = Buffer.byteLength(body);
+      const headers = [host, token, ...others, ...(body === "" ? [] : [type])].filter((header) => header !== "");
+      const [framed, text] = framedAs(framing, size, body);
+      return [`${before}${line} ${version}`, ...headers, ...framed, "", text].join("\r\n");
+    });
 
 function framedAs(framing: string, size: number, body: string): [headers: string[], body: string] {
   if (body === "") return [framing === "chunked" ? ["content-length: 0"] : [], ""];
@@ -185,17 +188,15 @@ function framedAs(framing: string, size: number, body: string): [headers: string
 }
 
 const anyDamage = fc.record({ at: fc.nat(), kind: fc.constantFrom("drop", "double", "flip"), bit: fc.nat(7) });
-const anySequence = fc.record({
-  requests: fc.array(anyRequest, { minLength: 1, maxLength: 6 }),
-  damages: fc.oneof({ weight: 3, arbitrary: fc.constant([]) }, fc.array(anyDamage, { minLength: 1, maxLength: 2 })),
-  cuts: fc.array(fc.nat(), { maxLength: 4 }),
-});
+const sequencesWith = (anyToken: fc.Arbitrary<string>) =>
+  fc.record({
+    requests: fc.array(requestsWith(anyToken), { minLength: 1, maxLength: 6 }),
+    damages: fc.oneof({ weight: 3, arbitrary: fc.constant([]) }, fc.array(anyDamage, { minLength: 1, maxLength: 2 })),
+    cuts: fc.array(fc.nat(), { maxLength: 4 }),
+  });
+type Sequence = ReturnType<typeof sequencesWith> extends fc.Arbitrary<infer Value> ? Value : never;
 
-function piecesOf({
-  requests,
-  damages,
-  cuts,
-}: typeof anySequence extends fc.Arbitrary<infer Value> ? Value : never): Buffer[] {
+function piecesOf({ requests, damages, cuts }: Sequence): Buffer[] {
   let bytes = Buffer.from(requests.join(""), "utf8");
   for (const { at, kind, bit } of damages) bytes = damaged(bytes, at % bytes.length, kind, bit);
   const places = [0, ...cuts.map((cut) => cut % bytes.length).toSorted((one, other) => one - other), bytes.length];
@@ -211,23 +212,47 @@ function damaged(bytes: Buffer, at: number, kind: string, bit: number): Buffer<A
 }
 
 /** What is known of the players, and one more answer. */
+const LOOKING = `host: a\r\nauthorization: Bearer ${signedToken({ scope: "profiles:read" })}\r\n`;
 const LOOK = [
-  Buffer.from(PLAYERS.map((id) => `GET /v1/profiles/${id}/gamemode HTTP/1.1\r\nhost: a\r\n\r\n`).join("")),
-  Buffer.from("GET /v1/regions/CA/gamemode HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n"),
+  Buffer.from(PLAYERS.map((id) => `GET /v1/profiles/${id}/gamemode HTTP/1.1\r\n${LOOKING}\r\n`).join("")),
+  Buffer.from(`GET /v1/regions/CA/gamemode HTTP/1.1\r\n${LOOKING}connection: close\r\n\r\n`),
 ];
+
+const TOKENS = [
+  ...PLAYERS.map((sub) => signedToken({ sub })),
+  signedToken({ scope: "reports:batch profiles:read" }),
+  signedToken({ sub: PLAYERS[0], exp: 1 }),
+  signedToken({ sub: PLAYERS[0] }, {}, "another secret, as long as the good one is"),
+];
+const anyToken = mostly(
+  [...TOKENS.slice(0, 3), ...TOKENS].map((token) => `authorization: Bearer ${token}`),
+  [
+    "",
+    "Authorization:",
+    "authorization: Bearer",
+    "authorization: Basic YTpi",
+    `Authorization:bearer ${TOKENS[2]}`,
+    `authorization: Bearer  ${TOKENS[2]} `,
+    `authorization: Bearer ${TOKENS[2]}x`,
+    `authorization: Bearer ${TOKENS[2]} x`,
+    `authorization: Bearer ${TOKENS[2]}\r\nauthorization: Bearer ${TOKENS[0]}`,
+    `authorization: Bearer ${"x".repeat(5000)}`,
+  ],
+);
 
 /** `log`: answers come later, and not all at once. */
 test.each([
-  ["none", RUNS],
-  ["log", RUNS / 10],
+  ["", fc.constant(""), RUNS, {}],
+  [", with a log", fc.constant(""), RUNS / 10, { HEADCOUNT_DURABILITY: "log" }],
+  [", with tokens", anyToken, RUNS / 10, { ...TOKEN_SETTINGS_GIVEN, HEADCOUNT_AUTH_READS: "jwt" }],
 ] as const)(
-  "the answers with the fast lane are the answers without it, durability %s",
+  "the answers with the fast lane are the answers without it%s",
   { timeout: 60_000 + RUNS * RUN_MS },
-  async (durability, runs) => {
-    await using laned = await openWay("on", durability);
-    await using plain = await openWay("off", durability);
+  async (_, token, runs, settings) => {
+    await using laned = await openWay("on", settings);
+    await using plain = await openWay("off", settings);
     await fc.assert(
-      fc.asyncProperty(anySequence, async (sequence) => {
+      fc.asyncProperty(sequencesWith(token), async (sequence) => {
         const pieces = piecesOf(sequence);
         const [one, other] = await Promise.all([answersTo(laned.port, pieces), answersTo(plain.port, pieces)]);
         expect(one, "answers").toBe(other);

@@ -35,7 +35,16 @@ interface Seen {
 /** What may be said of any request before its call is known. */
 const ANYWHERE = new Set([400, 408, 413, 414, 417, 431]);
 /** What the service says on purpose; the others come with HTTP. */
-const OWN_HEADERS = ["allow", "accept-encoding", "as-of", "cache-control", "etag", "renew-in-ms", "retry-after"];
+const OWN_HEADERS = [
+  "allow",
+  "www-authenticate",
+  "accept-encoding",
+  "as-of",
+  "cache-control",
+  "etag",
+  "renew-in-ms",
+  "retry-after",
+];
 
 let described: readonly Path[] | undefined;
 const validators = new Map<JsonObject, Validator>();

@@ -5,6 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setImmediate as turn } from "node:timers/promises";
 import { pino } from "pino";
+import { openAccess } from "../../node/access/access.ts";
 import { ServiceAlone } from "../../node/alone/service-alone.ts";
 import { makeApp } from "../../node/http/app.ts";
 import type { Connections } from "../../node/http/connections/connections.ts";
@@ -20,18 +21,22 @@ export interface Way extends AsyncDisposable {
   readonly connections: Connections;
 }
 
-/** @param durability `none` keeps nothing on disk, and answers at once */
-export async function openWay(lane: "on" | "off", durability: "none" | "log" = "none"): Promise<Way> {
+/** @param more settings: as a rule nothing is kept on disk, and answers come at once */
+export async function openWay(lane: "on" | "off", more: Readonly<Record<string, string>> = {}): Promise<Way> {
   const folder = await mkdtemp(join(tmpdir(), "headcount-way-"));
   const settings = readSettings({
     HEADCOUNT_DATA_DIR: folder,
-    HEADCOUNT_DURABILITY: durability,
+    HEADCOUNT_DURABILITY: "none",
     HEADCOUNT_FAST_LANE: lane,
     HEADCOUNT_SESSION_TTL_MS: "9000000", // nobody expires, at one a moment earlier than at the other
+    ...more,
   });
   const log = pino({ level: "silent" });
   const service = new ServiceAlone(settings, log);
-  const context = { service, metrics: new Metrics(service), log, version: "0.0.0", cors: undefined, access: undefined };
+  const { tokens, areReadsGuarded } = settings;
+  const metrics = new Metrics(service);
+  const access = tokens === undefined ? undefined : await openAccess(tokens, areReadsGuarded, log, metrics);
+  const context = { service, metrics, log, version: "0.0.0", cors: undefined, access };
   const { app, connections } = await makeApp(context, settings.isLaneOpen);
   await listenWidely(app, { host: HOST, port: 0 });
   const port = portOf(app.server);
@@ -43,6 +48,7 @@ export async function openWay(lane: "on" | "off", durability: "none" | "log" = "
       connections.drain();
       await app.close();
       await service.stop();
+      await access?.close();
       await rm(folder, { recursive: true });
     },
   };
