@@ -158,7 +158,7 @@ function usableKeysIn(text: string): JWK[] {
   }
   const keys = (set as { readonly keys?: unknown } | null)?.keys;
   if (!Array.isArray(keys)) throw new TypeError(`it has no list of "keys"`);
-  const usable = keys.filter(isUsable).map(({ ext: _, ...key }) => key as JWK);
+  const usable = keys.filter(isUsable).map((key) => ({ ...key, ext: true }));
   if (usable.length === 0) throw new TypeError("it has no public key that signatures can be verified with");
   return usable;
 }
