@@ -17,6 +17,7 @@ import { type PartName, type Results, RESULTS_FORM } from "./results.ts";
 import { FULL, QUICK, type Settings } from "./settings.ts";
 import { measureSnapshots } from "./snapshots.ts";
 import { measureSoak } from "./soak.ts";
+import { measureTokens } from "./tokens.ts";
 import { canPin, LOAD_CORE } from "./support/children.ts";
 import { describeMachine } from "./support/machine.ts";
 
@@ -29,6 +30,7 @@ const PARTS = {
   memory: (settings) => measureMemory(settings),
   snapshots: measureSnapshots,
   soak: measureSoak,
+  tokens: measureTokens,
 } as const satisfies Record<PartName, (settings: Settings) => Promise<unknown>>;
 
 interface Options {

@@ -13,6 +13,7 @@ export interface Results {
   readonly memory?: MemoryResult;
   readonly snapshots?: SnapshotsResult;
   readonly soak?: SoakResult;
+  readonly tokens?: TokensResult;
 }
 
 export type PartName = Exclude<keyof Results, "machine" | "form">;
@@ -166,6 +167,23 @@ export interface SnapshotsResult extends Measured {
     readonly readyMs: readonly number[];
     readonly playersAfter: number;
   }[];
+}
+
+/** What tokens cost, and how others fare while players arrive whose tokens are unknown. */
+export interface TokensResult extends Measured {
+  readonly players: number;
+  readonly connections: number;
+  readonly contestants: readonly LoadSeries[];
+  readonly arrivals: {
+    readonly strangers: number;
+    readonly seconds: number;
+    readonly othersPerSecond: number;
+    /** Of the others, before anybody arrives and while they do; from when a request was due to its answer. */
+    readonly quietP99Ms: readonly number[];
+    readonly p99Ms: readonly number[];
+    readonly strangersP99Ms: readonly number[];
+    readonly refused: number;
+  };
 }
 
 export interface SoakResult extends Measured {

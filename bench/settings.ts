@@ -10,6 +10,7 @@ export interface Settings {
   readonly memory: MemorySettings;
   readonly snapshots: PacedSettings & SnapshotSettings;
   readonly soak: PacedSettings & SoakSettings;
+  readonly tokens: LoadSettings & TokenSettings;
 }
 
 export interface EngineSettings {
@@ -37,6 +38,11 @@ export interface HttpSettings extends Omit<LoadSettings, "connections"> {
   readonly connections: readonly number[];
   /** Connections that send `depth` requests at once, as a gateway does. */
   readonly pipelined: { readonly connections: number; readonly depth: number };
+}
+
+export interface TokenSettings {
+  /** Players whose tokens are unknown, within how many seconds they arrive, and what others send meanwhile. */
+  readonly arrivals: { readonly strangers: number; readonly seconds: number; readonly othersPerSecond: number };
 }
 
 export interface MemorySettings {
@@ -90,6 +96,13 @@ export const FULL: Settings = {
   batches: { players: 1_000_000, connections: 16, warmSeconds: 1, seconds: 5 },
   reads: { players: 100_000, connections: 64, warmSeconds: 1, seconds: 5, reportsPerSecond: 10_000, batch: 100 },
   latency: { players: 100_000, connections: 256, warmSeconds: 1, seconds: 5 },
+  tokens: {
+    players: 20_000,
+    connections: 64,
+    warmSeconds: 1,
+    seconds: 5,
+    arrivals: { strangers: 100_000, seconds: 30, othersPerSecond: 1_000 },
+  },
   memory: {
     cases: [
       { durability: "none", players: 1_000_000 },
@@ -139,6 +152,13 @@ export const QUICK: Settings = {
   batches: { players: 2_000, connections: 4, warmSeconds: 1, seconds: 1 },
   reads: { players: 2_000, connections: 8, warmSeconds: 1, seconds: 1, reportsPerSecond: 1_000, batch: 50 },
   latency: { players: 1_000, connections: 8, warmSeconds: 1, seconds: 1 },
+  tokens: {
+    players: 300,
+    connections: 8,
+    warmSeconds: 1,
+    seconds: 1,
+    arrivals: { strangers: 200, seconds: 1, othersPerSecond: 100 },
+  },
   memory: {
     cases: [
       { durability: "none", players: 2_000 },

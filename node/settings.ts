@@ -223,7 +223,7 @@ export function readSettings(everything: Environment): Settings {
     peerUrl: read(SETTINGS.peerUrl, environment),
     peerSecret: redisUrl === undefined ? undefined : readSecret(environment),
     weight: read(SETTINGS.weight, environment),
-    tokens: readTokens(environment),
+    tokens: readTokens(environment, given[fileVariable(TOKEN_SETTINGS.key.name)] !== undefined),
     areReadsGuarded: read(TOKEN_SETTINGS.reads, environment) === "jwt",
   });
 }

@@ -1,17 +1,15 @@
 /** The settings of who may ask: which tokens are taken, and who signs them. */
 import { createPublicKey } from "node:crypto";
-import { type Environment, readBeginning } from "./environment.ts";
+import type { Environment } from "./environment.ts";
 import { SettingError } from "./setting-error.ts";
-import { choice, confidential, lengthOf, optional, read, type Setting, shown, whole } from "./setting.ts";
+import { isKeyFor, readSigningKey, RSA_BITS_MIN, SECRET_BYTES_MIN, type SigningKey } from "./signing-key.ts";
+import { choice, confidential, optional, read, type Setting, shown, whole } from "./setting.ts";
 
 /** Where the keys are with which tokens are verified. */
 export type KeySource =
   | { readonly kind: "file"; readonly path: string }
   | { readonly kind: "url"; readonly url: string }
-  /** A public key or a certificate. */
-  | { readonly kind: "pem"; readonly text: string }
-  /** Shared with whoever makes tokens. */
-  | { readonly kind: "secret"; readonly text: string };
+  | SigningKey;
 
 export interface TokenSettings {
   readonly keys: KeySource;
@@ -26,13 +24,8 @@ const SIGNED = ["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "
 const SHARED = ["HS256", "HS384", "HS512"];
 const SIGNED_STANDARD = ["RS256", "ES256", "EdDSA"];
 const SHARED_STANDARD = ["HS256"];
-const SECRET_BYTES_MIN = 32;
-const PEM_BYTES_MAX = 65_536;
 const ANY = /^[^\p{Cc}]{1,1024}$/u;
 const KEY = /^[^\0]{1,65536}$/;
-const PEM = /-----BEGIN ([A-Z0-9 ]+)-----/;
-/** A secret that looks like a file's name is one that was misspelled: who knows the name could sign. */
-const PATH_LIKE = /^[./~]|\.(?:pem|pub|key|crt|cer|der|jwk|json)$/i;
 
 export const TOKEN_SETTINGS = {
   auth: choice(
@@ -71,10 +64,11 @@ export const TOKEN_SETTINGS = {
 };
 
 /**
+ * @param isKeyFromFile whether the one key was read from the file that its `_FILE` names
  * @returns undefined where no tokens are asked for
  * @throws {SettingError}
  */
-export function readTokens(environment: Environment): TokenSettings | undefined {
+export function readTokens(environment: Environment, isKeyFromFile: boolean): TokenSettings | undefined {
   const { auth, reads, jwks, key, issuer, audience, algorithms, toleranceMs } = TOKEN_SETTINGS;
   const refuse = (name: string, why: string): never => {
     throw new SettingError(`${name} must ${why}`);
@@ -91,12 +85,20 @@ export function readTokens(environment: Environment): TokenSettings | undefined 
   const keys =
     set !== undefined
       ? setSource(set)
-      : keySource(one ?? refuse(jwks.name, `be set where ${auth.name} is jwt (or ${key.name})`));
+      : readSigningKey(
+          one ?? refuse(jwks.name, `be set where ${auth.name} is jwt (or ${key.name})`),
+          key.name,
+          key.form,
+          isKeyFromFile,
+        );
+  const taken = readAlgorithms(keys, environment);
+  if (keys.kind === "pem" && !taken.some((each) => isKeyFor(createPublicKey(keys.text), each)))
+    refuse(key.name, `be a key for one of ${taken.join(", ")}, RSA of at least ${RSA_BITS_MIN} bits; it is another`);
   return {
     keys,
     issuer: required(issuer),
     audience: required(audience),
-    algorithms: readAlgorithms(keys, environment),
+    algorithms: taken,
     toleranceMs: read(toleranceMs, environment),
   };
 }
@@ -123,41 +125,8 @@ function parseAlgorithms(value: string): readonly string[] | undefined {
 function setSource(value: string): KeySource {
   if (!/^[a-z][a-z\d+.-]*:\/\//i.test(value)) return { kind: "file", path: value };
   const { name, form } = TOKEN_SETTINGS.jwks;
-  const isFine = URL.canParse(value) && new URL(value).protocol === "https:" && new URL(value).password === "";
-  if (isFine) return { kind: "url", url: value };
-  throw new SettingError(
-    `${name} must be ${form} without a password, got ${shown(value.replace(/\/\/[^@/]*@/, "//***@"))}`,
-  );
-}
-
-function keySource(value: string): KeySource {
-  if (PEM.test(value)) return pemSource(value);
-  const { name, form } = TOKEN_SETTINGS.key;
-  if (PATH_LIKE.test(value)) {
-    let text = "";
-    try {
-      text = readBeginning(value, PEM_BYTES_MAX).toString();
-    } catch (error) {
-      const { code } = error as NodeJS.ErrnoException;
-      throw new SettingError(`${name} must be ${form}, got a file that cannot be read (${code ?? "no file"})`);
-    }
-    if (PEM.test(text)) return pemSource(text);
-    throw new SettingError(`${name} must be ${form}, got a file that is no PEM (a secret in a file: ${name}_FILE)`);
-  }
-  if (Buffer.byteLength(value) >= SECRET_BYTES_MIN) return { kind: "secret", text: value };
-  throw new SettingError(`${name} must be ${form}, got ${lengthOf(value)}`);
-}
-
-function pemSource(text: string): KeySource {
-  const { name } = TOKEN_SETTINGS.key;
-  const [, label = ""] = PEM.exec(text) ?? [];
-  if (label.includes("PRIVATE")) throw new SettingError(`${name} must be a public key, got a private one`);
-  try {
-    createPublicKey(text);
-  } catch {
-    throw new SettingError(
-      `${name} must be a public key or a certificate in PEM, got ${shown(label)} that cannot be read`,
-    );
-  }
-  return { kind: "pem", text };
+  const url = URL.canParse(value) ? new URL(value) : undefined;
+  if (url?.protocol === "https:" && url.username === "" && url.password === "") return { kind: "url", url: value };
+  const got = value.includes("@") ? "one with a login" : shown(value);
+  throw new SettingError(`${name} must be ${form} without a login, got ${got}`);
 }

@@ -6,7 +6,7 @@ import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join, relative } from "node:path";
 import { parseArgs } from "node:util";
 import { calculateJwkThumbprint, exportJWK, generateKeyPair, importJWK, type JWK, SignJWT } from "jose";
-import { SCOPES } from "../node/access/grant.ts";
+import { playerOf, SCOPES } from "../node/access/grant.ts";
 
 const ALGORITHM = "EdDSA";
 const [ISSUER, AUDIENCE] = ["headcount-try", "headcount"];
@@ -38,6 +38,8 @@ async function makeToken(): Promise<string> {
     .find((each) => each !== "" && !(SCOPES as readonly string[]).includes(each));
   if (unknown !== undefined)
     throw new RangeError(`--scope must be of ${SCOPES.join(", ")}, got ${JSON.stringify(unknown)}`);
+  if (values.sub !== undefined && playerOf(values.sub) === undefined)
+    throw new RangeError(`--sub must be a player's id (a UUID), got ${JSON.stringify(values.sub)}`);
   const privateKey = await keyIn(values.folder);
   const nowS = Math.floor(Date.now() / 1000);
   const token = new SignJWT(values.scope === undefined ? {} : { scope: values.scope })

@@ -8,6 +8,7 @@ import type {
   MemoryResult,
   ReadsResult,
   Results,
+  TokensResult,
 } from "../results.ts";
 import { ratiosOf } from "../support/spread.ts";
 import { atLeast, atMost, count, type Goal } from "./goal.ts";
@@ -23,7 +24,7 @@ const BYTES_MAX: Readonly<Record<string, number>> = {
 
 /** Every goal of the parts that were measured. */
 export function goalsOf(results: Results): Goal[] {
-  const { engine, http, batches, reads, latency, memory, snapshots, soak } = results;
+  const { engine, http, batches, reads, latency, memory, snapshots, soak, tokens } = results;
   return [
     ...(engine ? engineGoals(engine) : []),
     ...(http?.runs.flatMap((run) => (run.pipelined === 1 ? singleGoals(run) : pipelinedGoals(run))) ?? []),
@@ -33,6 +34,31 @@ export function goalsOf(results: Results): Goal[] {
     ...(memory ? memoryGoals(memory) : []),
     ...(snapshots ? snapshotGoals(snapshots) : []),
     ...(soak ? soakGoals(soak) : []),
+    ...(tokens ? tokenGoals(tokens) : []),
+  ];
+}
+
+function tokenGoals({ contestants, arrivals }: TokensResult): Goal[] {
+  const [without, byConnection, byHash] = ["no tokens", "known by the connection", "known by the hash"].map((name) =>
+    named(contestants, name),
+  ) as [LoadSeries, LoadSeries, LoadSeries];
+  const cost = (what: string, target: number, series: LoadSeries): readonly Goal[] =>
+    atMost(
+      "tokens",
+      `CPU of a report, its token ${what}, times without tokens`,
+      target,
+      ratiosOf(series.cpuUs, without.cpuUs),
+    );
+  return [
+    ...cost("known by the connection", 1.03, byConnection),
+    ...cost("known by the hash", 1.15, byHash),
+    ...atMost(
+      "tokens",
+      `p99 of the others while ${count(arrivals.strangers)} players arrive with unknown tokens, ms`,
+      250,
+      arrivals.p99Ms,
+      0,
+    ),
   ];
 }
 

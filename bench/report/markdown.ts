@@ -7,7 +7,7 @@ import { loadTable } from "./load.ts";
 import { goalsText, heading, machineText, number, spreadText, table } from "./text.ts";
 
 export function resultsMarkdown(results: Results): string {
-  const { machine, engine, http, batches, reads, latency, memory, snapshots, soak } = results;
+  const { machine, engine, http, batches, reads, latency, memory, snapshots, soak, tokens } = results;
   const parts = [
     "# Benchmark results",
     "Made by `npm run bench`; do not edit. [README.md](README.md) says how to run it and what is fair about it.",
@@ -22,6 +22,7 @@ export function resultsMarkdown(results: Results): string {
     ...(latency ? latencyText(latency) : []),
     ...(memory ? memoryText(memory) : []),
     ...(snapshots ? snapshotsText(snapshots) : []),
+    ...(tokens ? tokensText(tokens) : []),
     ...(soak ? soakText(soak) : []),
   ];
   return `${parts.join("\n\n")}\n`;
@@ -90,6 +91,27 @@ function commitsText(commits: NonNullable<EngineResult["commits"]>): string[] {
         number(rows),
         ...[oneFileNs, sharedNs, floorNs].map((ns) => spreadText(spreadOf(ns), 0)),
       ]),
+    ),
+  ];
+}
+
+function tokensText(tokens: NonNullable<Results["tokens"]>): string[] {
+  const { arrivals } = tokens;
+  const row = (name: string, ms: readonly number[]): string[] => [name, spreadText(spreadOf(ms), 1)];
+  return [
+    heading("Tokens", tokens),
+    `Single reports without log, ${tokens.connections} connections, ${number(tokens.players)} players. Tokens are signed with Ed25519. *Known by the connection*: all requests show ` +
+      "one token, as a gateway's do. *Known by the hash*: each player has a token of their own, sent over whatever connection is free.",
+    loadTable("report", tokens.contestants, "no tokens"),
+    `Then ${number(arrivals.strangers)} players arrive within ${arrivals.seconds} s, each with a token that has to be verified, while others send ${number(arrivals.othersPerSecond)} ` +
+      `reports a second. Milliseconds from when a request was due to its answer, p99; refused: ${number(arrivals.refused)}.`,
+    table(
+      ["p99", "ms"],
+      [
+        row("others, before", arrivals.quietP99Ms),
+        row("others, meanwhile", arrivals.p99Ms),
+        row("those who arrive", arrivals.strangersP99Ms),
+      ],
     ),
   ];
 }

@@ -9,15 +9,19 @@ const AT_ONCE = 4;
 /** A cluster that is filled as fast as it goes may be too busy for some rows. */
 const TRIES_MAX = 20;
 
-/** Players 0 … players - 1 through `POST /v1/reports`. */
-export async function fillByBatches(server: Pick<Server, "url">, players: number): Promise<void> {
+/** Players 0 … players - 1 through `POST /v1/reports`. @param headers more of them, such as a token */
+export async function fillByBatches(
+  server: Pick<Server, "url">,
+  players: number,
+  headers: Readonly<Record<string, string>> = {},
+): Promise<void> {
   const random = randomOf(2);
   let next = 0;
   const fillOn = async (): Promise<void> => {
     while (next < players) {
       const first = next;
       next = Math.min(first + BATCH, players);
-      await postBatch(server.url, batchBody(first, next, random));
+      await postBatch(server.url, batchBody(first, next, random), headers);
     }
   };
   await Promise.all(Array.from({ length: AT_ONCE }, fillOn));
@@ -44,11 +48,16 @@ interface Answer {
 }
 
 /** @param body of a request; reports that are answered 503 are sent again */
-async function postBatch(url: string, body: string, tries = 1): Promise<void> {
+async function postBatch(
+  url: string,
+  body: string,
+  headers: Readonly<Record<string, string>>,
+  tries = 1,
+): Promise<void> {
   const answer = await fetch(`${url}/v1/reports`, {
     method: "POST",
     body,
-    headers: { "content-type": "application/json" },
+    headers: { "content-type": "application/json", ...headers },
   });
   const text = await answer.text();
   const rejected = answer.ok ? (JSON.parse(text) as Answer).rejected : [];
@@ -56,5 +65,5 @@ async function postBatch(url: string, body: string, tries = 1): Promise<void> {
     throw new Error(`Cannot connect players: POST /v1/reports answered ${answer.status} ${text.slice(0, 200)}`);
   if (rejected.length === 0) return;
   const { reports } = JSON.parse(body) as { readonly reports: readonly unknown[] };
-  await postBatch(url, JSON.stringify({ reports: rejected.map(({ index }) => reports[index]) }), tries + 1);
+  await postBatch(url, JSON.stringify({ reports: rejected.map(({ index }) => reports[index]) }), headers, tries + 1);
 }

@@ -11,6 +11,8 @@ export interface Access {
   readonly tokens: Tokens;
   /** Whoever asks for popular modes, regions or players shows a token too. */
   readonly areReadsGuarded: boolean;
+  /** False until there is a first set of keys: no token can be verified. */
+  readonly hasKeys: () => boolean;
   /** Ends its thread and its timers. */
   close(): Promise<void>;
 }
@@ -22,7 +24,12 @@ export async function openAccess(
   log: Logger,
   metrics: Metrics,
 ): Promise<Access> {
-  const keys = await KeySet.open(settings.keys, { log, nowMs: () => performance.now(), fetch: globalThis.fetch });
+  const keys = await KeySet.open(settings.keys, {
+    algorithms: settings.algorithms,
+    log,
+    nowMs: () => performance.now(),
+    fetch: globalThis.fetch,
+  });
   const thread = verifyInThread();
   const tokens = new Tokens(keys, settings, { verify: thread.verify, log, wallMs: () => Date.now() });
   const timer = setInterval(() => tokens.tick(), TICK_MS).unref();
@@ -33,6 +40,7 @@ export async function openAccess(
   return {
     tokens,
     areReadsGuarded,
+    hasKeys: () => keys.keys !== undefined,
     close: () => {
       clearInterval(timer);
       keys.close();

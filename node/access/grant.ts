@@ -11,34 +11,40 @@ export interface KnownKey {
 }
 
 export interface Grant {
-  /** The player that the token is of; `undefined` where its `sub` is no player's id. */
-  readonly player: ProfileId | undefined;
+  /** The four words of the id of the player that the token is of; `undefined` where its `sub` is none. */
+  readonly player: readonly number[] | undefined;
   readonly scopes: ReadonlySet<Scope>;
   /** Seconds since 1970: from then on it is none, but for the clocks' tolerance. */
   readonly expiresS: number;
   readonly key: KnownKey;
 }
 
-export function playerOf(sub: string | undefined): ProfileId | undefined {
-  const id = emptyProfileId();
-  return sub !== undefined && parseProfileId(sub, id) ? id : undefined;
+const id = emptyProfileId();
+const scopeSets = new Map<string, ReadonlySet<Scope>>();
+
+/** A plain list: hundreds of thousands are kept, and a typed array of four words takes three times as much. */
+export function playerOf(sub: string | undefined): readonly number[] | undefined {
+  return sub !== undefined && parseProfileId(sub, id) ? Array.from(id) : undefined;
 }
 
 /** @param scope names with spaces between them; those that mean nothing here are left out */
 export function scopesOf(scope: string): ReadonlySet<Scope> {
   const named = scope.split(" ");
-  return new Set(SCOPES.filter((each) => named.includes(each)));
+  const known = SCOPES.filter((each) => named.includes(each));
+  let set = scopeSets.get(known.join()); // few, and kept by many grants
+  if (set === undefined) scopeSets.set(known.join(), (set = new Set(known)));
+  return set;
 }
 
 /** Whether it may report, renew and remove a player. */
-export function mayReport(grant: Grant, id: ProfileId): boolean {
-  return isOfPlayer(grant, id) || grant.scopes.has("reports:batch");
+export function mayReport(grant: Grant, player: ProfileId): boolean {
+  return isOfPlayer(grant, player) || grant.scopes.has("reports:batch");
 }
 
-export function mayLookUp(grant: Grant, id: ProfileId): boolean {
-  return isOfPlayer(grant, id) || grant.scopes.has("profiles:read");
+export function mayLookUp(grant: Grant, player: ProfileId): boolean {
+  return isOfPlayer(grant, player) || grant.scopes.has("profiles:read");
 }
 
-function isOfPlayer({ player }: Grant, id: ProfileId): boolean {
-  return player !== undefined && id.every((word, index) => word === player[index]);
+function isOfPlayer({ player: own }: Grant, player: ProfileId): boolean {
+  return own !== undefined && player.every((word, index) => word === own[index]);
 }

@@ -2,6 +2,7 @@
  * The keys of whoever signs tokens. A set is read from a file or from the web, and again when it changes, or when a token names
  * a key that is not in it. The last good set stands, whatever comes after it.
  */
+import { createPublicKey, type JsonWebKey } from "node:crypto";
 import { statSync } from "node:fs";
 import { calculateJwkThumbprint, type JWK } from "jose";
 import type { Logger } from "pino";
@@ -9,11 +10,14 @@ import { readBeginning } from "../environment.ts";
 import { classOf, PacedLog } from "../paced-log.ts";
 import { reasonOf } from "../reason.ts";
 import { SettingError } from "../setting-error.ts";
+import { isKeyFor } from "../signing-key.ts";
 import { type KeySource, TOKEN_SETTINGS } from "../token-settings.ts";
 import type { KnownKey } from "./grant.ts";
 import type { Keys } from "./verify-worker.ts";
 
 export interface KeySetPorts {
+  /** Those that tokens are taken with. */
+  readonly algorithms: readonly string[];
   readonly log: Pick<Logger, "info" | "warn" | "error">;
   readonly nowMs: () => number;
   readonly fetch: typeof globalThis.fetch;
@@ -41,6 +45,8 @@ export class KeySet {
   private readonly known = new Map<string, KnownKey>();
   private readAtMs = -Infinity;
   private fileMark = "";
+  /** The last read did. */
+  private hasFailed = false;
   private reading: Promise<void> | undefined;
   private timer: NodeJS.Timeout | undefined;
 
@@ -92,11 +98,17 @@ export class KeySet {
   private tick(): void {
     this.paced.tick();
     if (this.reading !== undefined) return;
-    const { source, keys } = this;
-    const everyMs = keys === undefined ? FIRST_FETCH_EVERY_MS : FETCH_EVERY_MS;
+    const { source } = this;
     const isDue =
-      source.kind === "file" ? markOf(source.path) !== this.fileMark : this.ports.nowMs() - this.readAtMs >= everyMs;
+      source.kind === "file"
+        ? this.hasFailed || markOf(source.path) !== this.fileMark
+        : this.ports.nowMs() - this.readAtMs >= this.pauseMs;
     if (isDue) void this.read();
+  }
+
+  private get pauseMs(): number {
+    if (this.keys === undefined) return FIRST_FETCH_EVERY_MS;
+    return this.hasFailed ? FETCH_PAUSE_MS : FETCH_EVERY_MS;
   }
 
   private read(): Promise<void> {
@@ -119,7 +131,8 @@ export class KeySet {
   }
 
   private async take(text: string): Promise<void> {
-    const usable = usableKeysIn(text);
+    const { usable, ignored } = keysIn(text, this.ports.algorithms, this.keys !== undefined);
+    this.hasFailed = false;
     const set = JSON.stringify({ keys: usable });
     if (set === this.keys?.text) {
       this.reads.unchanged++;
@@ -134,11 +147,12 @@ export class KeySet {
     for (const id of ids) if (!this.known.has(id)) this.known.set(id, { isRemoved: false });
     this.keys = { kind: "set", text: set, version: (this.keys?.version ?? 0) + 1 };
     this.reads.changed++;
-    this.ports.log.info({ keys: ids.size }, "took the keys of tokens");
+    this.ports.log.info({ keys: ids.size, ignored }, "took the keys of tokens");
   }
 
   private onFailed(error: unknown): void {
     this.reads.failed++;
+    this.hasFailed = true;
     const reason = reasonOf(error);
     const what = this.keys === undefined ? "tokens cannot be verified" : "the last good ones stand";
     this.paced.write("error", classOf(reason), { reason }, `could not read the keys of tokens: ${what}`);
@@ -146,10 +160,16 @@ export class KeySet {
 }
 
 /**
- * Of a set, what signatures can be verified with: no secrets, no private keys, no keys for something else.
- * @throws {TypeError} where it is no set, or has none
+ * Of a set, what signatures can be verified with: no secrets, no private keys, no keys for something else, none that are broken
+ * (RFC 7517, 5).
+ * @param mayBeEmpty a set without keys takes all back that were there
+ * @throws {TypeError} where it is no set, or nothing in it can be used
  */
-function usableKeysIn(text: string): JWK[] {
+function keysIn(
+  text: string,
+  algorithms: readonly string[],
+  mayBeEmpty: boolean,
+): { readonly usable: JWK[]; readonly ignored: number } {
   let set: unknown;
   try {
     set = JSON.parse(text);
@@ -157,23 +177,38 @@ function usableKeysIn(text: string): JWK[] {
     throw new TypeError("it is no JSON");
   }
   const keys = (set as { readonly keys?: unknown } | null)?.keys;
-  if (!Array.isArray(keys)) throw new TypeError(`it has no list of "keys"`);
-  const usable = keys.filter(isUsable).map((key) => ({ ...key, ext: true }));
-  if (usable.length === 0) throw new TypeError("it has no public key that signatures can be verified with");
-  return usable;
+  if (!Array.isArray(keys)) throw new TypeError('it has no list of "keys"');
+  const usable = keys.map((key) => usableKey(key, algorithms)).filter((key) => key !== undefined);
+  if (usable.length === 0 && !(mayBeEmpty && keys.length === 0))
+    throw new TypeError(`it has no public key for signatures by ${algorithms.join(", ")}`);
+  return { usable, ignored: keys.length - usable.length };
 }
 
-function isUsable(key: unknown): key is JWK {
-  if (typeof key !== "object" || key === null) return false;
-  const { kty, use, key_ops: operations, d } = key as JWK;
-  if (!KEY_TYPES.includes(String(kty)) || d !== undefined) return false;
-  return (use === undefined || use === "sig") && (operations === undefined || operations.includes("verify"));
+/** The key as it is written where nothing is written twice, so that its thumbprint is the same wherever it is made. */
+function usableKey(key: unknown, algorithms: readonly string[]): JWK | undefined {
+  if (typeof key !== "object" || key === null) return undefined;
+  const { kty, use, key_ops: operations, d, kid, alg } = key as JWK;
+  if (!KEY_TYPES.includes(String(kty)) || d !== undefined) return undefined;
+  if (use !== undefined && use !== "sig") return undefined;
+  if (operations !== undefined && !(Array.isArray(operations) && operations.includes("verify"))) return undefined;
+  try {
+    const read = createPublicKey({ key: key as JsonWebKey, format: "jwk" });
+    if (!algorithms.some((each) => isKeyFor(read, each))) return undefined;
+    const named = { ...(typeof kid === "string" ? { kid } : {}), ...(typeof alg === "string" ? { alg } : {}) };
+    return { ...(read.export({ format: "jwk" }) as JWK), ...named };
+  } catch {
+    return undefined; // broken
+  }
 }
 
-/** Changes with the file; "" where there is none. A mounted secret is replaced by another file. */
+/** Changes with the file. A mounted secret is replaced by another file. */
 function markOf(path: string): string {
-  const found = statSync(path, { throwIfNoEntry: false });
-  return found === undefined ? "" : `${found.ino} ${found.size} ${found.mtimeMs}`;
+  try {
+    const { ino, size, mtimeMs, ctimeMs } = statSync(path);
+    return `${ino} ${size} ${mtimeMs} ${ctimeMs}`;
+  } catch (error) {
+    return String((error as NodeJS.ErrnoException).code); // to read it tells more
+  }
 }
 
 async function fetchText(url: string, fetch: typeof globalThis.fetch): Promise<string> {

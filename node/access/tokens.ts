@@ -35,10 +35,12 @@ export interface TokenHolder {
   lastToken: { readonly bytes: Buffer; readonly grant: Grant } | undefined;
 }
 
-interface Remembered {
-  readonly judgement: Extract<Judgement, { kind: "granted" | "refused" }>;
-  /** Of a refusal: milliseconds since 1970. */
-  readonly untilMs: number;
+interface Refusal {
+  readonly why: string;
+  /** Milliseconds since 1970. */
+  readonly sinceMs: number;
+  /** Of the set of keys. */
+  readonly version: number;
 }
 
 interface Waiting {
@@ -50,9 +52,13 @@ interface Waiting {
 }
 
 export const TOKEN_LENGTH_MAX = 8192;
-/** Some 50 MB. */
-export const REMEMBERED_MAX = 131_072;
+/** Some 80 MB where each is of another player. */
+export const REMEMBERED_MAX = 262_144;
+/** Apart from the good ones, so that bad ones cannot make those forgotten. */
+const REFUSALS_MAX = 4096;
 export const WAITING_MAX = 16_384;
+/** For the set of keys to be read anew. It may take seconds, and any token may name a key that is not there. */
+const WAITING_FOR_KEYS_MAX = 256;
 const BATCH_MAX = 64;
 const BATCHES_MAX = 2;
 /** Bad tokens that come again cost no signature; a key may become known meanwhile. */
@@ -66,10 +72,12 @@ export class Tokens {
   private readonly ports: TokensPorts;
   private readonly paced: PacedLog;
   /** By hash; the one that was asked for longest ago comes first. */
-  private readonly remembered = new Map<string, Remembered>();
+  private readonly remembered = new Map<string, Grant>();
+  private readonly refusals = new Map<string, Refusal>();
   private readonly pending = new Map<string, Promise<Judgement>>();
   private waiting: Waiting[] = [];
   private batches = 0;
+  private waitingForKeys = 0;
 
   constructor(keys: KeySet, rules: Rules, ports: TokensPorts) {
     this.keys = keys;
@@ -98,11 +106,11 @@ export class Tokens {
       this.judged["by connection"]++;
       return lastToken.grant;
     }
-    const judgement = this.recall(digestOf(token));
-    if (judgement?.kind !== "granted") return undefined;
+    const grant = this.recall(digestOf(token));
+    if (grant === undefined) return undefined;
     this.judged["by hash"]++;
-    holder.lastToken = { bytes: Buffer.from(token), grant: judgement.grant };
-    return judgement.grant;
+    holder.lastToken = { bytes: copyOf(token), grant };
+    return grant;
   }
 
   /** Never rejects. */
@@ -112,10 +120,15 @@ export class Tokens {
       return Promise.resolve({ kind: "refused", why: `one that is longer than ${TOKEN_LENGTH_MAX} characters` });
     }
     const digest = digestOf(token);
-    const remembered = this.recall(digest);
-    if (remembered !== undefined) {
-      this.judged[remembered.kind === "granted" ? "by hash" : "refused"]++;
-      return Promise.resolve(remembered);
+    const grant = this.recall(digest);
+    if (grant !== undefined) {
+      this.judged["by hash"]++;
+      return Promise.resolve({ kind: "granted", grant });
+    }
+    const refusal = this.recallRefusal(digest);
+    if (refusal !== undefined) {
+      this.judged.refused++;
+      return Promise.resolve({ kind: "refused", why: refusal.why });
     }
     const pending = this.pending.get(digest);
     if (pending !== undefined) return pending;
@@ -134,20 +147,28 @@ export class Tokens {
     this.paced.tick();
   }
 
-  private recall(digest: string): Remembered["judgement"] | undefined {
-    const found = this.remembered.get(digest);
-    if (found === undefined) return undefined;
+  private recall(digest: string): Grant | undefined {
+    const grant = this.remembered.get(digest);
+    if (grant === undefined) return undefined;
     this.remembered.delete(digest);
-    const { judgement, untilMs } = found;
-    const stands = judgement.kind === "granted" ? this.isGood(judgement.grant) : this.ports.wallMs() < untilMs;
-    if (!stands) return undefined;
-    this.remembered.set(digest, found);
-    return judgement;
+    if (!this.isGood(grant)) return undefined;
+    this.remembered.set(digest, grant);
+    return grant;
   }
 
-  private remember(digest: string, judgement: Remembered["judgement"]): void {
-    this.remembered.set(digest, { judgement, untilMs: this.ports.wallMs() + REFUSED_FOR_MS });
-    if (this.remembered.size > REMEMBERED_MAX) this.remembered.delete(this.remembered.keys().next().value!);
+  private recallRefusal(digest: string): Refusal | undefined {
+    const refusal = this.refusals.get(digest);
+    if (refusal === undefined) return undefined;
+    const ageMs = this.ports.wallMs() - refusal.sinceMs; // below 0: the clock was set back
+    if (ageMs >= 0 && ageMs < REFUSED_FOR_MS && refusal.version === this.keys.keys?.version) return refusal;
+    this.refusals.delete(digest);
+    return undefined;
+  }
+
+  private refuse({ digest, settle }: Waiting, why: string, version: number): void {
+    this.judged.refused++;
+    keep(this.refusals, digest, { why, sinceMs: this.ports.wallMs(), version }, REFUSALS_MAX);
+    settle({ kind: "refused", why });
   }
 
   /** As whoever verified it would say now. */
@@ -186,33 +207,32 @@ export class Tokens {
     }
   }
 
+  /** @param version of the set that it was verified with */
   private conclude(waiting: Waiting, verdict: Verdict, version: number): void {
     if (verdict.kind === "unknown key") return void this.onUnknownKey(waiting, version);
-    const { digest, settle } = waiting;
-    const judgement = this.judgementOf(verdict);
-    this.judged[judgement.kind === "granted" ? "verified" : "refused"]++;
-    this.remember(digest, judgement);
-    settle(judgement);
-  }
-
-  private judgementOf(verdict: Exclude<Verdict, { kind: "unknown key" }>): Remembered["judgement"] {
-    if (verdict.kind === "invalid") return { kind: "refused", why: verdict.why };
+    if (verdict.kind === "invalid") return this.refuse(waiting, verdict.why, version);
     const { sub, scope, expiresS, keyId } = verdict;
     const key = this.keys.key(keyId);
-    if (key === undefined) return { kind: "refused", why: "one whose key was removed" };
-    return { kind: "granted", grant: { player: playerOf(sub), scopes: scopesOf(scope), expiresS, key } };
+    if (key === undefined) return this.refuse(waiting, "one whose key was removed", version);
+    const grant = { player: playerOf(sub), scopes: scopesOf(scope), expiresS, key };
+    this.judged.verified++;
+    keep(this.remembered, waiting.digest, grant, REMEMBERED_MAX);
+    waiting.settle({ kind: "granted", grant });
   }
 
-  /** The set may have it by now. @param version of the set that had not */
-  private async onUnknownKey({ token, digest, isAgain, settle }: Waiting, version: number): Promise<void> {
+  /** The set may have it by now. */
+  private async onUnknownKey(waiting: Waiting, version: number): Promise<void> {
+    const { token, digest, isAgain, settle } = waiting;
+    if (!isAgain && this.waitingForKeys >= WAITING_FOR_KEYS_MAX) {
+      this.judged.busy++;
+      return settle({ kind: "busy" });
+    }
     if (!isAgain) {
-      await this.keys.refresh();
+      this.waitingForKeys++;
+      await this.keys.refresh().finally(() => this.waitingForKeys--);
       if (this.keys.keys?.version !== version) return settle(await this.verified({ token, digest, isAgain: true }));
     }
-    this.judged.refused++;
-    const judgement = { kind: "refused", why: "one whose key is not known" } as const;
-    this.remember(digest, judgement);
-    settle(judgement);
+    this.refuse(waiting, "one whose key is not known", version);
   }
 }
 
@@ -226,6 +246,19 @@ export function verifyInThread(): { readonly verify: VerifyMany; readonly close:
     resourceLimits: { maxYoungGenerationSizeMb: 4, maxOldGenerationSizeMb: 128 },
   });
   return { verify: (task) => pool.run(task), close: () => pool.destroy() };
+}
+
+/** Kept in the order of last use; the first one goes. */
+function keep<Value>(map: Map<string, Value>, digest: string, value: Value, most: number): void {
+  map.set(digest, value);
+  if (map.size > most) map.delete(map.keys().next().value!);
+}
+
+/** Not a slice of a pool, all of which would be kept with it. */
+function copyOf(token: Buffer): Buffer {
+  const copy = Buffer.allocUnsafeSlow(token.length);
+  token.copy(copy);
+  return copy;
 }
 
 function isSame(one: Buffer, other: Buffer): boolean {

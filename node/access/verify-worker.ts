@@ -47,17 +47,20 @@ type SetKey = Awaited<ReturnType<ReturnType<typeof createLocalJWKSet>>>;
 
 /** Where a token without `kid` fits several keys, each is tried: a small set is usual, and a large one would be work for nothing. */
 const TRIED_MAX = 8;
+const NO_JWT = "one that is no signed JWT, or asks for what is not understood here";
 
-let verify: { readonly version: number; readonly run: Verify } | undefined;
+/** For the keys that came last. */
+let verify: { readonly text: string; readonly run: Verify } | undefined;
 const ids = new WeakMap<object, string>();
 
 export default async function verifyTokens({ tokens, keys, rules }: VerifyTask): Promise<Verdict[]> {
-  if (verify?.version !== keys.version) verify = { version: keys.version, run: verifierWith(keys) };
+  if (verify?.text !== keys.text) verify = { text: keys.text, run: verifierWith(keys) };
   const { run } = verify;
   return Promise.all(tokens.map((token) => verdictOf(run, token, rules)));
 }
 
 async function verdictOf(run: Verify, token: string, rules: Rules): Promise<Verdict> {
+  if (!isCompact(token)) return { kind: "invalid", why: NO_JWT };
   try {
     const { payload, keyId } = await run(token, rules);
     const { sub, exp, scope } = payload;
@@ -73,6 +76,12 @@ async function verdictOf(run: Verify, token: string, rules: Rules): Promise<Verd
     if (error instanceof errors.JWKSNoMatchingKey) return { kind: "unknown key" };
     return { kind: "invalid", why: whyInvalid(error, rules) };
   }
+}
+
+/** RFC 7515, 3.1. The library also takes padding, spaces and bits that mean nothing: one token would have many spellings. */
+function isCompact(token: string): boolean {
+  const parts = token.split(".");
+  return parts.length === 3 && parts.every((part) => Buffer.from(part, "base64url").toString("base64url") === part);
 }
 
 function verifierWith({ kind, text }: Keys): Verify {
@@ -111,7 +120,8 @@ async function firstThatFits(
     try {
       return await verifyWith(key);
     } catch (error) {
-      if (!(error instanceof errors.JWSSignatureVerificationFailed)) throw error;
+      // The signature was right; else another key may fit.
+      if (error instanceof errors.JWTClaimValidationFailed || error instanceof errors.JWTExpired) throw error;
     }
   }
   throw new errors.JWSSignatureVerificationFailed();
@@ -139,7 +149,7 @@ function whyInvalid(error: unknown, { algorithms }: Rules): string {
   if (error instanceof errors.JWTClaimValidationFailed) return whyClaim(error);
   if (error instanceof errors.JWSSignatureVerificationFailed) return "one whose signature is wrong";
   if (error instanceof errors.JOSEAlgNotAllowed) return `one whose alg is none of ${algorithms.join(", ")}`;
-  return "one that is no signed JWT, or asks for what is not understood here";
+  return NO_JWT;
 }
 
 function whyClaim({ claim, reason }: errors.JWTClaimValidationFailed): string {

@@ -8,6 +8,7 @@ import { promisify } from "node:util";
 import { exportJWK, generateKeyPair, type JWK, SignJWT } from "jose";
 import { describe, expect, test } from "vitest";
 
+import { freePort } from "../../scripts/free-port.ts";
 import { hasOpenssl, makeAuthority } from "../support/certificates.ts";
 import { startCluster } from "../support/cluster-processes.ts";
 import { type Answer, gamemodePath, HttpClient } from "../support/http.ts";
@@ -219,13 +220,23 @@ test.skipIf(!hasOpenssl)(
     );
     await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
     const url = `https://localhost:${(server.address() as AddressInfo).port}/keys.json`;
-    const env = { ...SET_SETTINGS, HEADCOUNT_JWT_JWKS: url, NODE_EXTRA_CA_CERTS: authority.path };
-    await using node = await startNode({ env });
-    await using http = new HttpClient(node.url);
+    const port = await freePort();
+    const env = {
+      ...SET_SETTINGS,
+      HEADCOUNT_JWT_JWKS: url,
+      NODE_EXTRA_CA_CERTS: authority.path,
+      HEADCOUNT_PORT: `${port}`,
+    };
+    const starting = startNode({ env });
+    await using http = new HttpClient(`http://127.0.0.1:${port}`);
     const token = await signer.keys[0]!.sign({ sub: player });
-    expect(await statusWith(http, token, player)).toBe(503);
+    await until("it serves, without keys", async () => (await statusWith(http, token, player)) === 503);
+    expect((await http.get("/readyz")).json).toMatchObject({ reason: "the keys of tokens are not known yet" });
     isAway = false;
-    await until("the keys are there", async () => (await statusWith(http, token, player)) === 200);
+    await using node = await starting;
+    expect(await statusWith(http, token, player)).toBe(200);
+    expect(errorsLogged(node).join()).toContain("tokens cannot be verified");
+
     const before = fetches;
     await signer.add("two", "ES256");
     const strangers = await Promise.all(Array.from({ length: 20 }, () => signer.keys[1]!.sign({ sub: player })));

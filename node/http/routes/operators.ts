@@ -13,6 +13,8 @@ import { Answers, type Context, RETRY_AFTER_S, routeLabel } from "../http.ts";
 import { weakTagOf } from "../tags.ts";
 
 const TAGS = ["operators"];
+/** A node that takes the place of others must not be deaf to all tokens. */
+const WITHOUT_KEYS = { kind: "starting", reason: "the keys of tokens are not known yet" } as const;
 /** The description changes only with the release. */
 const DESCRIPTION_CACHING = "public, max-age=60";
 
@@ -61,7 +63,8 @@ function registerReady(app: FastifyInstance, context: Context): void {
   };
   app.get("/readyz", { schema }, (_request, reply) => {
     const startedMs = answers.startTiming();
-    const { status, degradedReason } = service;
+    const { degradedReason } = service;
+    const status = context.access?.hasKeys() === false ? WITHOUT_KEYS : service.status;
     if (status.kind !== "ready") {
       const { kind, reason } = status;
       reply.header("retry-after", RETRY_AFTER_S);
