@@ -11,10 +11,10 @@ import type { Settings } from "./settings.ts";
 import { temporaryFolder } from "./support/children.ts";
 import { fillByBatches } from "./support/fill.ts";
 import { LONG_SESSION, startHeadcount } from "./support/headcount.ts";
-import { singleReports } from "./support/reports.ts";
+import { singleReport, singleReports } from "./support/reports.ts";
 import type { Server } from "./support/servers.ts";
 import { startLoad } from "./support/steady-load.ts";
-import { uuidOf } from "./support/traffic.ts";
+import { randomOf, uuidOf } from "./support/traffic.ts";
 import { inTurns, type LoadFigures, type Running, runSpell, seriesOf, startAll, stopAll } from "./support/turns.ts";
 import { writeRequests } from "./support/wrk.ts";
 
@@ -142,11 +142,9 @@ function* withTokens(players: number, tokenOf: Way["tokenOf"]): Generator<string
 }
 
 function* strangersFrom(first: number, count: number, signer: Signer): Generator<string> {
-  for (let player = first; player < first + count; player++) {
-    const id = uuidOf(player);
-    const request = `PUT /v1/profiles/${id}/heartbeat HTTP/1.1\r\nHost: localhost\r\n\r\n`;
-    yield withToken(request, signer.token({ sub: id }));
-  }
+  const random = randomOf(5);
+  for (let player = first; player < first + count; player++)
+    yield withToken(singleReport(player, random), signer.token({ sub: uuidOf(player) }));
 }
 
 /** Every token once, so that none is verified while it is measured. */
