@@ -7,6 +7,7 @@ import { makeApp } from "./http/app.ts";
 import type { Connections } from "./http/connections/connections.ts";
 import { Cors } from "./http/cors.ts";
 import { listenWidely } from "./http/listening.ts";
+import { Limits } from "./limits/limits.ts";
 import type { LineWriter } from "./line-writer.ts";
 import { Metrics } from "./metrics.ts";
 import { listenedUrl, listenFailure, portOf, reachableUrl } from "./place.ts";
@@ -41,7 +42,9 @@ export async function run(settings: Settings, version: string, outputs: Outputs)
   const { corsOrigins, isLaneOpen } = settings;
   const cors = corsOrigins === undefined ? undefined : new Cors(corsOrigins);
   const access = await makeAccess(settings, log, metrics);
-  const { app, connections } = await makeApp({ service, metrics, log, version, cors, access }, isLaneOpen);
+  const limits = new Limits(settings.limits);
+  limits.registerMetrics(metrics);
+  const { app, connections } = await makeApp({ service, metrics, log, version, cors, access, limits }, isLaneOpen);
   await listen(app, settings);
   const isAlone = settings.redisUrl === undefined; // until it serves it has nothing to finish, and may just end
   if (!isAlone) closeOnSignals(() => close(app, connections, service, log), log);

@@ -5,6 +5,7 @@ import { CORS_FORM, type CorsOrigins, parseCorsOrigins, whyNoCorsOrigins } from 
 import { type Environment, fileVariable, settingsIn, withSecretsRead } from "./environment.ts";
 import { parseRedisUrl, redactRedisUrl, RedisUrlError } from "./redis/redis-url.ts";
 import { SettingError } from "./setting-error.ts";
+import { LIMIT_SETTINGS, type LimitSettings, readLimits } from "./limit-settings.ts";
 import { readTokens, TOKEN_SETTINGS, type TokenSettings } from "./token-settings.ts";
 import { choice, confidential, lengthOf, optional, read, type Setting, shown, text, whole } from "./setting.ts";
 
@@ -48,6 +49,7 @@ export interface Settings {
   readonly tokens: TokenSettings | undefined;
   /** Whoever asks for popular modes, regions or players shows a token too. */
   readonly areReadsGuarded: boolean;
+  readonly limits: LimitSettings;
 }
 
 const LOG_LEVELS = ["trace", "debug", "info", "warn", "error", "fatal", "silent"] as const;
@@ -174,7 +176,7 @@ const SETTINGS = {
     about: "what the nodes of a cluster authenticate with; required where that listener is beyond loopback",
   },
   weight: whole("HEADCOUNT_WEIGHT", "1", 1, 100, "the node's share of the work compared to the others'"),
-} satisfies { readonly [Key in keyof Omit<Settings, "tokens" | "areReadsGuarded">]: Setting<Settings[Key]> };
+} satisfies { readonly [Key in keyof Omit<Settings, "tokens" | "areReadsGuarded" | "limits">]: Setting<Settings[Key]> };
 
 /** The settings that all nodes of a cluster must agree on (R12). */
 const AGREED: Readonly<Partial<Record<DisagreementError["field"], string>>> = {
@@ -186,7 +188,11 @@ const AGREED: Readonly<Partial<Record<DisagreementError["field"], string>>> = {
   durability: SETTINGS.durability.name,
 };
 
-const ALL: readonly Setting<unknown>[] = [...Object.values(SETTINGS), ...Object.values(TOKEN_SETTINGS)];
+const ALL: readonly Setting<unknown>[] = [
+  ...Object.values(SETTINGS),
+  ...Object.values(TOKEN_SETTINGS),
+  ...Object.values(LIMIT_SETTINGS),
+];
 const SECRETS = ALL.filter(({ isSecret }) => isSecret === true).map(({ name }) => name);
 
 /** @throws {SettingError} for the first setting that is unknown or not of its form */
@@ -225,6 +231,7 @@ export function readSettings(everything: Environment): Settings {
     weight: read(SETTINGS.weight, environment),
     tokens: readTokens(environment, given[fileVariable(TOKEN_SETTINGS.key.name)] !== undefined),
     areReadsGuarded: read(TOKEN_SETTINGS.reads, environment) === "jwt",
+    limits: readLimits(environment),
   });
 }
 

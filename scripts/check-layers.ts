@@ -54,9 +54,10 @@ const LAYERS: Readonly<Record<string, Layer>> = {
     packages: ["pino", "piscina", "prom-client", "typebox"],
   },
   "node/access": { ...NODE, imports: ["engine", ...SHARED], packages: ["jose", "pino", "piscina"] },
+  "node/limits": { ...NODE, imports: [...SHARED], packages: [] },
   "node/http": {
     ...NODE,
-    imports: ["engine", "cluster/ports", "cluster/records", ...SHARED, "node/access"],
+    imports: ["engine", "cluster/ports", "cluster/records", ...SHARED, "node/access", "node/limits"],
     packages: ["@fastify/swagger", "@fastify/swagger-ui", "fastify", "pino", "typebox"],
   },
   "node/peers": {
@@ -85,6 +86,7 @@ const LAYERS: Readonly<Record<string, Layer>> = {
           ...SHARED,
           "node/store/damage.ts", // errors that end the start in plain words
           "node/access",
+          "node/limits",
           "node/http",
           "node/alone",
           "node/clustered",

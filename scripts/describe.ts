@@ -1,4 +1,5 @@
 /** Makes the description of the service (OpenAPI) without a running node. */
+import { Limits, NO_LIMITS } from "../node/limits/limits.ts";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { pino } from "pino";
@@ -19,6 +20,7 @@ export async function describeService(): Promise<object> {
     version,
     cors: undefined,
     access: undefined,
+    limits: new Limits(NO_LIMITS),
   };
   const { app } = await makeApp(context, true);
   await app.ready();

@@ -93,6 +93,7 @@ export class KeySet {
 
   close(): void {
     clearInterval(this.timer);
+    this.timer = undefined;
   }
 
   private tick(): void {

@@ -113,6 +113,11 @@ export class Tokens {
     return grant;
   }
 
+  /** Whether it is known to be good. */
+  isKnown(token: string): boolean {
+    return this.recall(digestOf(token)) !== undefined;
+  }
+
   /** Never rejects. */
   judge(token: string): Promise<Judgement> {
     if (token.length > TOKEN_LENGTH_MAX) {
@@ -203,6 +208,7 @@ export class Tokens {
     } catch (error) {
       const reason = reasonOf(error);
       this.paced.write("error", "verify", { reason }, "could not verify tokens");
+      this.judged.busy += batch.length;
       for (const { settle } of batch) settle({ kind: "busy" });
     }
   }

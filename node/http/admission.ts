@@ -60,7 +60,7 @@ export class Admission {
     const answers = new Answers(context, label);
     return [
       async (request, reply) => {
-        const [, token] = BEARER.exec(request.headers.authorization ?? "") ?? [];
+        const token = bearerOf(request.headers.authorization);
         const judgement = token === undefined ? noToken(request) : await access.tokens.judge(token);
         const lack = judgement.kind === "granted" ? right(judgement.grant, request) : undefined;
         if (judgement.kind === "granted" && lack === undefined) return undefined;
@@ -69,6 +69,11 @@ export class Admission {
       },
     ];
   }
+}
+
+/** The token that the header shows; undefined where it shows none. */
+export function bearerOf(authorization: string | undefined): string | undefined {
+  return authorization === undefined ? undefined : BEARER.exec(authorization)?.[1];
 }
 
 function ofPlayer(isRight: (grant: Grant, player: ProfileId) => boolean, scope: Scope): Right {

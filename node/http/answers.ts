@@ -72,9 +72,17 @@ export const TooLargeAnswer = refusedFor("The body is too large", ["too-large"])
 const WWW_AUTHENTICATE = { "WWW-Authenticate": Type.String({ description: "What token is needed (RFC 6750)" }) };
 const WhoAnswer = refusedFor("No good token, where tokens are asked for", ["credentials"], WWW_AUTHENTICATE);
 const ForbiddenAnswer = refusedFor("The token is good, but not for this", ["forbidden"], WWW_AUTHENTICATE);
+const TooOftenAnswer = refusedFor("Too many requests of an address, or rows with a token", ["rate"], {
+  ...RETRY_AFTER,
+  RateLimit: Type.String({
+    description: "Which limit it was, what is left of it, and in how many seconds to ask again",
+  }),
+  "RateLimit-Policy": Type.String({ description: "The limit: so many (q) within so many seconds (w)" }),
+});
+export const TOO_OFTEN = { 429: TooOftenAnswer };
 /** Of calls that need a token. */
-export const REFUSED_ASKERS = { 401: WhoAnswer, 403: ForbiddenAnswer };
-export const REFUSED_READERS = { 401: WhoAnswer };
+export const REFUSED_ASKERS = { 401: WhoAnswer, 403: ForbiddenAnswer, ...TOO_OFTEN };
+export const REFUSED_READERS = { 401: WhoAnswer, ...TOO_OFTEN };
 export const NoMethodAnswer = refusedFor("The path has no such method", ["no-such-method"]);
 export const NotFoundAnswer = refusedFor("The player is not connected", ["not-connected"]);
 export const ReportAnswer = Type.Object(

@@ -15,6 +15,7 @@ import { registerOperators } from "./routes/operators.ts";
 import { IGNORED_BYTES_MAX, registerProfiles } from "./routes/profiles.ts";
 import { registerRegions } from "./routes/regions.ts";
 import { registerReports } from "./routes/reports.ts";
+import { limitAddresses } from "./rate-limits.ts";
 import type { Metrics } from "../metrics.ts";
 
 export interface App {
@@ -52,6 +53,7 @@ export async function makeApp(context: Context, isLaneOpen: boolean): Promise<Ap
   app.setSerializerCompiler(() => JSON.stringify);
   app.setErrorHandler((error: Error, request, reply) => refuse(context, error, request, reply));
   context.cors?.register(app);
+  limitAddresses(app, context);
   const paths = notePaths(app);
   await registerDescription(app, context.version);
   await registerDocs(app, context);
@@ -61,18 +63,23 @@ export async function makeApp(context: Context, isLaneOpen: boolean): Promise<Ap
   registerOperators(app, context);
   await app.after();
   answerTheRest(app, context, paths);
-  const connections = new Connections(app.server, new FastCalls({ profiles, popularModes, access: context.access }), {
-    isLaneOpen,
-    requestMs: REQUEST_WITHIN_MS,
-    takeMs: TAKE_WITHIN_MS,
-    onFault: (error, route, reply) => {
-      context.log.error({ err: error, route }, "a request failed");
-      if (reply !== undefined) new Answers(context, route).refuse(reply, FAULT);
+  const connections = new Connections(
+    app.server,
+    new FastCalls({ profiles, popularModes, access: context.access, limits: context.limits }),
+    {
+      isLaneOpen,
+      clients: context.limits.clients,
+      requestMs: REQUEST_WITHIN_MS,
+      takeMs: TAKE_WITHIN_MS,
+      onFault: (error, route, reply) => {
+        context.log.error({ err: error, route }, "a request failed");
+        if (reply !== undefined) new Answers(context, route).refuse(reply, FAULT);
+      },
+      bodyBytesMax,
+      onRefused: (status) => context.metrics.countUnrouted(status),
+      cors: context.cors,
     },
-    bodyBytesMax,
-    onRefused: (status) => context.metrics.countUnrouted(status),
-    cors: context.cors,
-  });
+  );
   registerConnections(context.metrics, connections);
   return { app, connections };
 }

@@ -4,6 +4,7 @@ import type { TObject, TSchema } from "typebox";
 import type { Logger } from "pino";
 import type { Access } from "../access/access.ts";
 import type { Entry } from "../entry.ts";
+import type { Limits } from "../limits/limits.ts";
 import type { Metrics, RouteMetrics } from "../metrics.ts";
 import type { Service, Status } from "../service.ts";
 import { Check, refusal, shown } from "../values.ts";
@@ -24,6 +25,7 @@ export interface Context {
   readonly cors: Cors | undefined;
   /** `undefined` where no tokens are asked for. */
   readonly access: Access | undefined;
+  readonly limits: Limits;
 }
 
 /** A service that can answer. */
@@ -133,6 +135,7 @@ export class Answers {
   refuse(reply: Reply, why: Refusal, startedMs = 0): void {
     const { status } = why;
     if (status === 503) reply.header("retry-after", RETRY_AFTER_S);
+    for (const [name, value] of Object.entries(why.headers ?? {})) reply.header(name, value);
     reply.header("content-type", JSON_TYPE);
     this.send(reply, status, NO_STORE, startedMs, refusalBody(why));
   }

@@ -59,6 +59,11 @@ export const REASONS = {
     what: "the token is good, but not for this",
     advice: "ask only for your own player, or with a token of another scope",
   },
+  rate: {
+    statuses: [429],
+    what: "too many requests came from the address, or rows with the token; `RateLimit` says what is left",
+    advice: "ask again after `Retry-After`",
+  },
   starting: {
     statuses: [503],
     what: "the node starts, or joins its cluster anew",
@@ -75,6 +80,8 @@ export interface Refusal {
   /** `undefined` only of a defect (500): nobody refused. */
   readonly reason: Reason | undefined;
   readonly message: string;
+  /** More headers, by their names in lower case. */
+  readonly headers?: Readonly<Record<string, string | number>>;
 }
 
 export function refusalBody({ status, reason, message }: Refusal): string {

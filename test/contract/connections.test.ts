@@ -1,4 +1,5 @@
 /** The listener's connections: what they bound, and how they end, with the fast lane and without. */
+import { Clients } from "../../node/limits/clients.ts";
 import { connect, type Socket } from "node:net";
 import Fastify from "fastify";
 import { describe, expect, onTestFinished, test } from "vitest";
@@ -323,6 +324,7 @@ class Bench {
         match: callOf,
       } as Pick<FastCalls, "match"> as FastCalls,
       {
+        clients: new Clients(undefined),
         isLaneOpen: lane === "on",
         requestMs,
         takeMs: TAKE_MS,

@@ -1,4 +1,5 @@
 /** The HTTP side of a node without sockets, over an entry that only notes which batches came. */
+import { Limits, NO_LIMITS } from "../../node/limits/limits.ts";
 import type { FastifyInstance } from "fastify";
 import { pino } from "pino";
 
@@ -40,6 +41,7 @@ export async function recordingApp(
     version: "0.0.0",
     cors: undefined,
     access: undefined,
+    limits: new Limits(NO_LIMITS),
   };
   const { app } = await makeApp(context, true);
   return { app, taken };

@@ -33,10 +33,12 @@ interface Seen {
 }
 
 /** What may be said of any request before its call is known. */
-const ANYWHERE = new Set([400, 408, 413, 414, 417, 431]);
+const ANYWHERE = new Set([400, 408, 413, 414, 417, 429, 431]);
 /** What the service says on purpose; the others come with HTTP. */
 const OWN_HEADERS = [
   "allow",
+  "ratelimit",
+  "ratelimit-policy",
   "www-authenticate",
   "accept-encoding",
   "as-of",

@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { setImmediate as turn } from "node:timers/promises";
 import { pino } from "pino";
 import { openAccess } from "../../node/access/access.ts";
+import { Limits } from "../../node/limits/limits.ts";
 import { ServiceAlone } from "../../node/alone/service-alone.ts";
 import { makeApp } from "../../node/http/app.ts";
 import type { Connections } from "../../node/http/connections/connections.ts";
@@ -36,7 +37,15 @@ export async function openWay(lane: "on" | "off", more: Readonly<Record<string, 
   const { tokens, areReadsGuarded } = settings;
   const metrics = new Metrics(service);
   const access = tokens === undefined ? undefined : await openAccess(tokens, areReadsGuarded, log, metrics);
-  const context = { service, metrics, log, version: "0.0.0", cors: undefined, access };
+  const context = {
+    service,
+    metrics,
+    log,
+    version: "0.0.0",
+    cors: undefined,
+    access,
+    limits: new Limits(settings.limits),
+  };
   const { app, connections } = await makeApp(context, settings.isLaneOpen);
   await listenWidely(app, { host: HOST, port: 0 });
   const port = portOf(app.server);

@@ -27,6 +27,7 @@ const FAULTS: readonly (readonly [string, Answer])[] = [
   ["answers 500", () => new Response(textOf(TWO), { status: 500 })],
   ["answers 404", () => new Response(null, { status: 404 })],
   ["answers 204", () => new Response(null, { status: 204 })],
+  ["answers 206", () => new Response(textOf(TWO), { status: 206 })],
   ["redirects", ({ redirect }) => (redirect === "error" ? Promise.reject(new TypeError("redirect")) : good({}))],
   ["answers with HTML", () => new Response("<!doctype html><title>Log in</title>")],
   ["answers with nothing", () => new Response("")],
@@ -382,11 +383,7 @@ function temporaryFolder(): string {
 }
 
 function tooLong(headers: Record<string, string>): Response {
-  const body = bodyOf((controller) => {
-    controller.enqueue(Buffer.from(textOf(TWO).padEnd(SET_BYTES_MAX + 1)));
-    controller.close();
-  });
-  return new Response(body, { headers });
+  return new Response(new Blob([textOf(TWO).padEnd(SET_BYTES_MAX + 1)]).stream(), { headers });
 }
 
 function bodyOf(start: (body: ReadableStreamDefaultController<Uint8Array>) => void): ReadableStream<Uint8Array> {

@@ -4,8 +4,8 @@
  * answer. From the first byte that is not plain on, everything goes to fastify.
  */
 import type { Socket } from "node:net";
-import type { TokenHolder } from "../../access/tokens.ts";
 import type { Connections } from "./connections.ts";
+import type { Sender } from "./fast-calls.ts";
 import { Feed } from "./feed.ts";
 import { Head } from "./head.ts";
 import { LaneAnswers } from "./lane-answers.ts";
@@ -32,8 +32,9 @@ const head = new Head();
  */
 type State = "lane" | "detour" | "handed over" | "ending";
 
-export class Connection implements TokenHolder {
-  lastToken: TokenHolder["lastToken"];
+export class Connection implements Sender {
+  lastToken: Sender["lastToken"];
+  readonly client: Sender["client"];
   private readonly socket: Socket;
   private readonly all: Connections;
   private state: State;
@@ -60,6 +61,7 @@ export class Connection implements TokenHolder {
   constructor(socket: Socket, all: Connections) {
     this.socket = socket;
     this.all = all;
+    this.client = all.clients.ofSocket(socket.remoteAddress);
     this.state = all.isLaneOpen ? "lane" : "handed over";
     this.sinceMs = all.nowMs;
     this.taking = new Taking(all.nowMs);
@@ -164,8 +166,6 @@ export class Connection implements TokenHolder {
     if (all.isClosing && answers.isEmpty) this.finish();
     else if (this.unread.length > 0 || this.hasEnded) this.goOn();
   }
-
-  // Through fastify.
 
   private handOver(): void {
     this.state = "handed over";

@@ -6,6 +6,7 @@ import type { RequestListener, Server } from "node:http";
 import type { Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import { invariant } from "../../../engine/invariant.ts";
+import type { Clients } from "../../limits/clients.ts";
 import type { Reply } from "../http.ts";
 import { Connection, TICK_MS } from "./connection.ts";
 import { DateLine } from "./date-line.ts";
@@ -24,6 +25,7 @@ const IDLE_BUFFER_MS = 1000;
 
 export interface ConnectionsOptions extends GuardOptions {
   readonly isLaneOpen: boolean;
+  readonly clients: Clients;
   /** A request must be whole within so long. */
   readonly requestMs: number;
   /** A client that takes nothing of its answers for so long is given up. */
@@ -44,6 +46,7 @@ export class Connections {
   readonly inTurn: InTurn;
   readonly calls: FastCalls;
   readonly isLaneOpen: boolean;
+  readonly clients: Clients;
   readonly requestMs: number;
   readonly takeMs: number;
   private readonly onFault: ConnectionsOptions["onFault"];
@@ -71,6 +74,7 @@ export class Connections {
     this.server = server;
     this.calls = calls;
     this.isLaneOpen = options.isLaneOpen;
+    this.clients = options.clients;
     this.requestMs = options.requestMs;
     this.takeMs = options.takeMs;
     this.onFault = options.onFault;

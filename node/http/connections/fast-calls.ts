@@ -13,12 +13,21 @@ import { HEARTBEAT_ROUTE, type ProfileCalls, REPORT_ROUTE, reportOf } from "../r
 import { type Grant, mayReport } from "../../access/grant.ts";
 import type { Access } from "../../access/access.ts";
 import type { TokenHolder } from "../../access/tokens.ts";
+import { type ClientKey, PROXIED } from "../../limits/clients.ts";
+import type { Limits } from "../../limits/limits.ts";
 import { type Head, isThere, type Span } from "./head.ts";
 
 export interface Calls {
   readonly profiles: ProfileCalls;
   readonly popularModes: PopularModesCall;
   readonly access: Access | undefined;
+  readonly limits: Limits;
+}
+
+/** The connection that a request came over. */
+export interface Sender extends TokenHolder {
+  /** Whose it is, for limits; PROXIED: each request says. */
+  readonly client: ClientKey | typeof PROXIED;
 }
 
 const REPORT = routeLabel("POST", REPORT_ROUTE);
@@ -53,6 +62,8 @@ export class FastCalls {
   /** Of the call that was matched last, as the metrics name it. */
   route = NOWHERE;
   private readonly calls: Calls;
+  /** Of the token that was looked at last. */
+  private grant: Grant | undefined;
 
   constructor(calls: Calls) {
     this.calls = calls;
@@ -61,10 +72,17 @@ export class FastCalls {
   /**
    * @param head a whole head of these bytes, whose body is at hand
    * @param sender its connection
-   * @returns undefined where it is not one of the three in their plain form, or its token is not known to allow it
+   * @returns undefined where it is not one of the three in their plain form, its token is not known to allow it, or
+   * it comes too often
    */
-  match(head: Head, bytes: Buffer, sender: TokenHolder): FastCall | undefined {
+  match(head: Head, bytes: Buffer, sender: Sender): FastCall | undefined {
     if (isThere(head.contentEncoding) || isThere(head.origin)) return undefined;
+    this.grant = undefined;
+    const call = this.matchForm(head, bytes, sender);
+    return call === undefined || this.isTooOften(head, bytes, sender) ? undefined : call;
+  }
+
+  private matchForm(head: Head, bytes: Buffer, sender: Sender): FastCall | undefined {
     switch (head.method) {
       case "POST":
         return this.report(head, bytes, sender);
@@ -77,7 +95,7 @@ export class FastCalls {
     }
   }
 
-  private report(head: Head, bytes: Buffer, sender: TokenHolder): FastCall | undefined {
+  private report(head: Head, bytes: Buffer, sender: Sender): FastCall | undefined {
     const { bodyLength = 0, end } = head;
     const profileId = profileIdIn(head.target, bytes, GAMEMODE);
     if (profileId === undefined || bodyLength === 0 || bodyLength > REPORT_BYTES_MAX) return undefined;
@@ -88,7 +106,7 @@ export class FastCalls {
     return report === undefined ? undefined : (reply) => this.calls.profiles.report(profileId, report, reply);
   }
 
-  private heartbeat(head: Head, bytes: Buffer, sender: TokenHolder): FastCall | undefined {
+  private heartbeat(head: Head, bytes: Buffer, sender: Sender): FastCall | undefined {
     if ((head.bodyLength ?? 0) > 0 || isThere(head.contentType)) return undefined;
     const profileId = profileIdIn(head.target, bytes, HEARTBEAT);
     if (profileId === undefined || !this.mayReport(head, bytes, sender)) return undefined;
@@ -96,7 +114,7 @@ export class FastCalls {
     return (reply) => this.calls.profiles.renew(profileId, reply);
   }
 
-  private popular(head: Head, bytes: Buffer, sender: TokenHolder): FastCall | undefined {
+  private popular(head: Head, bytes: Buffer, sender: Sender): FastCall | undefined {
     if ((head.bodyLength ?? 0) > 0 || isThere(head.cacheControl)) return undefined;
     const { from, to } = head.target;
     const code = from + REGIONS.length;
@@ -113,19 +131,29 @@ export class FastCalls {
     return (reply) => this.calls.popularModes.answer(region, top, known, false, reply);
   }
 
+  private isTooOften(head: Head, bytes: Buffer, sender: Sender): boolean {
+    const { limits, access } = this.calls;
+    if (sender.client === undefined || !limits.areAddressesLimited) return false;
+    const { from, to } = head.forwardedFor;
+    const named = isThere(head.forwardedFor) ? bytes.toString("latin1", from, to) : "";
+    const client = sender.client === PROXIED ? limits.clients.ofForwarded(named) : sender.client;
+    const hasToken = access !== undefined && (this.grant ?? this.grantOf(access, head, bytes, sender)) !== undefined;
+    return client !== undefined && !hasToken && limits.ofAddress(client) !== undefined;
+  }
+
   /** For the player whose id was read last. */
-  private mayReport(head: Head, bytes: Buffer, sender: TokenHolder): boolean {
+  private mayReport(head: Head, bytes: Buffer, sender: Sender): boolean {
     const { access } = this.calls;
     if (access === undefined) return true;
     const grant = this.grantOf(access, head, bytes, sender);
     return grant !== undefined && mayReport(grant, id);
   }
 
-  private grantOf({ tokens }: Access, head: Head, bytes: Buffer, sender: TokenHolder): Grant | undefined {
+  private grantOf({ tokens }: Access, head: Head, bytes: Buffer, sender: Sender): Grant | undefined {
     const { from, to } = head.authorization;
     const start = from + BEARER.length;
     if (!isThere(head.authorization) || !isAt(bytes, from, to, BEARER) || start === to) return undefined;
-    return tokens.known(bytes.subarray(start, to), sender);
+    return (this.grant = tokens.known(bytes.subarray(start, to), sender));
   }
 }
 

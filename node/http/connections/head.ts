@@ -72,6 +72,7 @@ export class Head {
   readonly ifNoneMatch = absent();
   readonly origin = absent();
   readonly authorization = absent();
+  readonly forwardedFor = absent();
 
   /**
    * Reads a head; its fields are as it says where that is whole.
@@ -86,6 +87,7 @@ export class Head {
     this.ifNoneMatch.from = ABSENT;
     this.origin.from = ABSENT;
     this.authorization.from = ABSENT;
+    this.forwardedFor.from = ABSENT;
     const limit = from + HEAD_BYTES_MAX;
     const end = Math.min(bytes.length, limit);
     const reading = this.readLines(bytes, from, end);
@@ -184,6 +186,7 @@ const RULES_BY_NAME: readonly (readonly [string, Rule])[] = [
   ["content-encoding", ({ contentEncoding }, _bytes, from, to) => noteOnce(contentEncoding, from, to)],
   ["cache-control", ({ cacheControl }, _bytes, from, to) => noteOnce(cacheControl, from, to)],
   ["if-none-match", ({ ifNoneMatch }, _bytes, from, to) => noteOnce(ifNoneMatch, from, to)],
+  ["x-forwarded-for", ({ forwardedFor }, _bytes, from, to) => noteOnce(forwardedFor, from, to)],
   ["authorization", ({ authorization }, _bytes, from, to) => noteOnce(authorization, from, to)],
   ["origin", ({ origin }, _bytes, from, to) => noteOnce(origin, from, to)],
 ];

@@ -8,6 +8,7 @@ import {
   NotReadyAnswer,
   StatusAnswer,
   StillSo,
+  TOO_OFTEN,
 } from "../answers.ts";
 import { Answers, type Context, RETRY_AFTER_S, routeLabel } from "../http.ts";
 import { weakTagOf } from "../tags.ts";
@@ -38,13 +39,21 @@ export function registerOperators(app: FastifyInstance, context: Context): void 
   registerMetrics(app, context);
   registerItself(app, context);
 
-  get("/v1/node", { operationId: "whichNode", summary: "Which node answered", response: { 200: NodeAnswer } }, () => {
-    const { id, incarnation } = service;
-    return JSON.stringify({ id, incarnation, version, uptimeSeconds: Math.floor(process.uptime()) });
-  });
+  get(
+    "/v1/node",
+    { operationId: "whichNode", summary: "Which node answered", response: { 200: NodeAnswer, ...TOO_OFTEN } },
+    () => {
+      const { id, incarnation } = service;
+      return JSON.stringify({ id, incarnation, version, uptimeSeconds: Math.floor(process.uptime()) });
+    },
+  );
   get(
     "/v1/cluster",
-    { operationId: "showCluster", summary: "The cluster as this node knows it", response: { 200: ClusterAnswer } },
+    {
+      operationId: "showCluster",
+      summary: "The cluster as this node knows it",
+      response: { 200: ClusterAnswer, ...TOO_OFTEN },
+    },
     () => {
       const { settings, epoch } = service;
       return JSON.stringify({ cluster: settings.cluster, epoch, members: service.members() });
@@ -104,7 +113,7 @@ function registerItself(app: FastifyInstance, context: Context): void {
     tags: TAGS,
     operationId: "showDescription",
     summary: "This description",
-    response: { 200: DescriptionAnswer, 304: StillSo },
+    response: { 200: DescriptionAnswer, 304: StillSo, ...TOO_OFTEN },
   };
   app.get("/openapi.json", { schema }, ({ headers }, reply) => {
     const startedMs = answers.startTiming();

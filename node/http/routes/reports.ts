@@ -17,6 +17,7 @@ import { BATCH_BYTES_MAX, readBatch } from "../report-reader.ts";
 import { bodyParserOf, codingOf, readWhole } from "../body.ts";
 import type { Reports, ReportsOutcome } from "../../entry.ts";
 import { Answers, type Context, NoRoomError, routeLabel, validatorCompiler } from "../http.ts";
+import { refusalOfBatch } from "../rate-limits.ts";
 import { Slices } from "../slices.ts";
 import { BatchBody, BatchBodyShown, Check, checkedId, ReportRow } from "../../values.ts";
 import type { Refusal } from "../reasons.ts";
@@ -47,7 +48,9 @@ export function registerReports(app: FastifyInstance, context: Context): void {
       new Slices({ waitMs: context.service.settings.deadlineMs / 2, bytesMax: WAITING_BYTES_MAX }),
     );
     batches.post<{ Body: Batch }>(REPORTS_ROUTE, options, (request, reply) => {
-      reportAll(context, answers, request.body, reply);
+      const refused = refusalOfBatch(context, request, request.body.rows);
+      if (refused === undefined) reportAll(context, answers, request.body, reply);
+      else answers.refuse(reply, refused);
     });
     done();
   });
@@ -107,6 +110,11 @@ class Batch {
     this.reports = reports;
     this.rejected = rejected;
     this.indexes = indexes;
+  }
+
+  /** Good ones and bad ones. */
+  get rows(): number {
+    return this.reports.count + this.rejected.length;
   }
 
   /** What was set aside and what was refused since, in the order of the batch. */

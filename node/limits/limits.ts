@@ -1,0 +1,63 @@
+/** How often anybody may ask: the limits that are kept where a request enters. */
+import { hash } from "node:crypto";
+import type { Metrics } from "../metrics.ts";
+import type { LimitSettings } from "../limit-settings.ts";
+import { Clients } from "./clients.ts";
+import { Rates, type Taken } from "./rates.ts";
+
+/** Which limit refused, and what it says. */
+export interface Refused {
+  readonly limit: "address" | "token";
+  readonly rates: Rates;
+  readonly taken: Taken;
+}
+
+/** For what is no node. */
+export const NO_LIMITS: LimitSettings = { trusted: undefined, address: undefined, token: undefined };
+/** Some 10 MB. */
+const KEYS_MAX = 65_536;
+
+export class Limits {
+  readonly clients: Clients;
+  /** Refusals by limit. */
+  readonly refused = { address: 0, token: 0 };
+  private readonly addresses: Rates | undefined;
+  private readonly tokens: Rates | undefined;
+
+  constructor({ trusted, address, token }: LimitSettings) {
+    this.clients = new Clients(trusted);
+    this.addresses = address === undefined ? undefined : new Rates(address, KEYS_MAX);
+    this.tokens = token === undefined ? undefined : new Rates(token, KEYS_MAX);
+  }
+
+  /** Whether requests are counted by address at all. */
+  get areAddressesLimited(): boolean {
+    return this.addresses !== undefined;
+  }
+
+  /** One request of an address. @returns undefined where it may go on */
+  ofAddress(client: string): Refused | undefined {
+    return this.take("address", this.addresses, client, 1);
+  }
+
+  /** @param authorization the header that the batch showed; without one there is nobody to count by */
+  ofBatch(authorization: string | undefined, rows: number): Refused | undefined {
+    if (this.tokens === undefined || authorization === undefined) return undefined;
+    return this.take("token", this.tokens, hash("sha256", authorization, "base64url"), rows);
+  }
+
+  registerMetrics(metrics: Metrics): void {
+    metrics.labelledCounter("rate_refusals_total", "Requests that came too often", "limit", () => this.refused);
+    metrics.counter(
+      "clients_unknown_total",
+      "Requests whose sender a trusted proxy did not name, or not well",
+      () => this.clients.unknown,
+    );
+  }
+
+  private take(limit: Refused["limit"], rates: Rates | undefined, key: string, cost: number): Refused | undefined {
+    const taken = rates?.take(key, performance.now(), cost);
+    if (rates === undefined || taken === undefined || taken.isTaken) return undefined;
+    return { limit, rates, taken };
+  }
+}

@@ -1,0 +1,108 @@
+/** How often anybody may ask. */
+import { describe, expect, test } from "vitest";
+import { type Answer, gamemodePath, HttpClient } from "../support/http.ts";
+import { startNode } from "../support/node-process.ts";
+import { expectError, freshPlayer } from "../support/shared-node.ts";
+import { signedToken, TOKEN_SETTINGS_GIVEN } from "../support/signed-tokens.ts";
+import { until } from "../support/until.ts";
+
+const PLAY = { region: "CA", gamemode: "GM01" };
+const PROXIED = { HEADCOUNT_TRUST_PROXY: "127.0.0.1", HEADCOUNT_RATE_ADDRESS: "5/3s" };
+const from = (address: string) => ({ "x-forwarded-for": address });
+
+function report(http: HttpClient, headers: Readonly<Record<string, string>>): Promise<Answer> {
+  return http.request("POST", gamemodePath(freshPlayer()), { headers, json: PLAY });
+}
+async function statusesOf(count: number, ask: () => Promise<Answer>): Promise<number[]> {
+  const statuses: number[] = [];
+  for (let asked = 0; asked < count; asked++) statuses.push((await ask()).status);
+  return statuses;
+}
+
+describe.each(["on", "off"])("a node with a limit for addresses, the fast lane %s", (lane) => {
+  const settings = { ...PROXIED, HEADCOUNT_FAST_LANE: lane };
+
+  test("refuses who asks too often, says until when, and takes whoever waits so long", async () => {
+    await using node = await startNode({ env: settings });
+    await using http = new HttpClient(node.url);
+    expect(await statusesOf(5, () => report(http, from("203.0.113.7")))).toEqual([200, 200, 200, 200, 200]);
+    const refused = await report(http, from("198.51.100.9, 203.0.113.7"));
+    expectError(
+      refused,
+      429,
+      /^requests of an address without a good token must be at most 5 in 3 s, got more: ask again in 1 s$/,
+    );
+    expect(refused.json.reason).toBe("rate");
+    expect(refused.headers).toMatchObject({
+      "retry-after": "1",
+      ratelimit: '"address";r=0;t=1',
+      "ratelimit-policy": '"address";q=5;w=3',
+    });
+    expect((await report(http, from("203.0.113.8"))).status, "another address").toBe(200);
+    expect((await report(http, from("2001:db8::1"))).status).toBe(200);
+    const refusedAtMs = performance.now();
+    await until("it gets in", async () => (await report(http, from("203.0.113.7"))).status === 200);
+    expect(performance.now() - refusedAtMs).toBeLessThan(1500);
+  });
+
+  test("counts all calls alike, but for operators' questions, loopback, and who cannot be told", async () => {
+    await using node = await startNode({ env: settings });
+    await using http = new HttpClient(node.url);
+    const player = freshPlayer();
+    const headers = from("203.0.113.7");
+    const asked = [
+      http.get("/v1/regions/CA/gamemode", { headers }),
+      http.get("/v1/players", { headers }),
+      http.request("PUT", `/v1/profiles/${player}/heartbeat`, { headers }),
+      http.get("/openapi.json", { headers }),
+      http.request("POST", "/v1/reports", { headers, json: { reports: [] } }),
+    ];
+    for (const answer of asked) expect((await answer).status).not.toBe(429);
+    for (const path of ["/v1/regions/CA/gamemode", "/v1/players", "/v1/node", "/v1/nothing"])
+      expect([path, (await http.get(path, { headers })).status]).toEqual([path, 429]);
+    for (const path of ["/livez", "/readyz", "/metrics"]) expect((await http.get(path, { headers })).status).toBe(200);
+    for (const unlimited of [{}, from("127.0.0.1"), from("unknown"), from("")])
+      expect(await statusesOf(7, () => report(http, unlimited))).toEqual([200, 200, 200, 200, 200, 200, 200]);
+    const told = [
+      /^headcount_rate_refusals_total\{limit="address"\} 4$/m,
+      /^headcount_clients_unknown_total [1-9]\d*$/m,
+    ];
+    await until("the metrics tell it", async () => {
+      const { text } = await http.get("/metrics");
+      return told.every((line) => line.test(text));
+    });
+  });
+
+  test("does not count who shows a token that is known to be good", async () => {
+    await using node = await startNode({ env: { ...settings, ...TOKEN_SETTINGS_GIVEN } });
+    await using http = new HttpClient(node.url);
+    const headers = { ...from("203.0.113.7"), authorization: `Bearer ${signedToken({ scope: "reports:batch" })}` };
+    expect(await statusesOf(12, () => report(http, headers))).toEqual(Array.from({ length: 12 }, () => 200));
+    const bad = { ...headers, authorization: `Bearer ${signedToken({ exp: 1 })}` };
+    expect(await statusesOf(6, () => report(http, bad))).toEqual([401, 401, 401, 401, 429, 429]);
+    expect((await report(http, headers)).status).toBe(200);
+  });
+});
+
+test("HEADCOUNT_RATE_TOKEN: rows of batches are counted by token, bad ones too", async () => {
+  await using node = await startNode({ env: { ...TOKEN_SETTINGS_GIVEN, HEADCOUNT_RATE_TOKEN: "10/60s" } });
+  await using http = new HttpClient(node.url);
+  const batch = (rows: number, jti: string): Promise<Answer> => {
+    const headers = { authorization: `Bearer ${signedToken({ scope: "reports:batch", jti })}` };
+    const reports = Array.from({ length: rows }, () => ({ profileId: freshPlayer(), ...PLAY }));
+    return http.request("POST", "/v1/reports", { headers, json: { reports: [...reports.slice(1), {}] } });
+  };
+  expect((await batch(6, "one")).json).toMatchObject({ accepted: 5 });
+  const refused = await batch(5, "one");
+  expectError(refused, 429, /^rows of batches with a token must be at most 10 in 60 s/);
+  expect(refused.headers["ratelimit"]).toMatch(/^"token";r=4;t=\d+$/);
+  expect((await batch(5, "two")).status).toBe(200);
+  expect((await batch(4, "one")).status).toBe(200);
+});
+
+test("without settings nobody on this machine is limited", async () => {
+  await using node = await startNode();
+  await using http = new HttpClient(node.url);
+  const asked = await Promise.all(Array.from({ length: 6500 }, () => http.get("/v1/players")));
+  expect(new Set(asked.map(({ status }) => status))).toEqual(new Set([200]));
+});
