@@ -2,6 +2,7 @@
 import type { BlockList } from "node:net";
 import type { Environment } from "./environment.ts";
 import { parseTrusted } from "./trusted-proxies.ts";
+import { SettingError } from "./setting-error.ts";
 import { read, type Setting } from "./setting.ts";
 
 /** So much at once, and as much again within the window. */
@@ -40,7 +41,11 @@ export const LIMIT_SETTINGS = {
   token: limit("HEADCOUNT_RATE_TOKEN", "0", "rows of batches of a token"),
 };
 
-export function readLimits(environment: Environment): LimitSettings {
+/** @throws {SettingError} */
+export function readLimits(environment: Environment, areTokensAsked: boolean): LimitSettings {
+  const { name } = LIMIT_SETTINGS.token;
+  if (environment[name] !== undefined && !areTokensAsked)
+    throw new SettingError(`${name} must not be set without HEADCOUNT_AUTH=jwt: there are no tokens to count by`);
   const limitOf = (setting: Setting<Limited>): Rate | undefined => {
     const rate = read(setting, environment);
     return rate === "off" ? undefined : rate;

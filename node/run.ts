@@ -42,7 +42,7 @@ export async function run(settings: Settings, version: string, outputs: Outputs)
   const { corsOrigins, isLaneOpen } = settings;
   const cors = corsOrigins === undefined ? undefined : new Cors(corsOrigins);
   const access = await makeAccess(settings, log, metrics);
-  const limits = new Limits(settings.limits);
+  const limits = new Limits(settings.limits, log);
   limits.registerMetrics(metrics);
   const { app, connections } = await makeApp({ service, metrics, log, version, cors, access, limits }, isLaneOpen);
   await listen(app, settings);

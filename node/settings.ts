@@ -231,7 +231,7 @@ export function readSettings(everything: Environment): Settings {
     weight: read(SETTINGS.weight, environment),
     tokens: readTokens(environment, given[fileVariable(TOKEN_SETTINGS.key.name)] !== undefined),
     areReadsGuarded: read(TOKEN_SETTINGS.reads, environment) === "jwt",
-    limits: readLimits(environment),
+    limits: readLimits(environment, environment[TOKEN_SETTINGS.auth.name] === "jwt"),
   });
 }
 

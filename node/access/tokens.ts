@@ -6,6 +6,7 @@ import { hash, timingSafeEqual } from "node:crypto";
 import { Piscina } from "piscina";
 import type { Logger } from "pino";
 import { PacedLog } from "../paced-log.ts";
+import { Recent } from "../recent.ts";
 import { reasonOf } from "../reason.ts";
 import { type Grant, playerOf, scopesOf } from "./grant.ts";
 import type { KeySet } from "./key-set.ts";
@@ -30,9 +31,16 @@ export interface TokensPorts {
   readonly wallMs: () => number;
 }
 
+interface LastToken {
+  /** Begins with the token; used again for the next one. */
+  readonly bytes: Buffer;
+  length: number;
+  grant: Grant;
+}
+
 /** What a connection's last good token was. */
 export interface TokenHolder {
-  lastToken: { readonly bytes: Buffer; readonly grant: Grant } | undefined;
+  lastToken: LastToken | undefined;
 }
 
 interface Refusal {
@@ -71,9 +79,9 @@ export class Tokens {
   private readonly rules: Rules;
   private readonly ports: TokensPorts;
   private readonly paced: PacedLog;
-  /** By hash; the one that was asked for longest ago comes first. */
-  private readonly remembered = new Map<string, Grant>();
-  private readonly refusals = new Map<string, Refusal>();
+  /** By hash. */
+  private readonly remembered = new Recent<Grant>(REMEMBERED_MAX);
+  private readonly refusals = new Recent<Refusal>(REFUSALS_MAX);
   private readonly pending = new Map<string, Promise<Judgement>>();
   private waiting: Waiting[] = [];
   private batches = 0;
@@ -102,14 +110,14 @@ export class Tokens {
    */
   known(token: Buffer, holder: TokenHolder): Grant | undefined {
     const { lastToken } = holder;
-    if (lastToken !== undefined && isSame(lastToken.bytes, token) && this.isGood(lastToken.grant)) {
+    if (lastToken !== undefined && isSame(lastToken, token) && this.isGood(lastToken.grant)) {
       this.judged["by connection"]++;
       return lastToken.grant;
     }
     const grant = this.recall(digestOf(token));
     if (grant === undefined) return undefined;
     this.judged["by hash"]++;
-    holder.lastToken = { bytes: copyOf(token), grant };
+    holder.lastToken = keptWith(lastToken, token, grant);
     return grant;
   }
 
@@ -154,11 +162,9 @@ export class Tokens {
 
   private recall(digest: string): Grant | undefined {
     const grant = this.remembered.get(digest);
-    if (grant === undefined) return undefined;
+    if (grant === undefined || this.isGood(grant)) return grant;
     this.remembered.delete(digest);
-    if (!this.isGood(grant)) return undefined;
-    this.remembered.set(digest, grant);
-    return grant;
+    return undefined;
   }
 
   private recallRefusal(digest: string): Refusal | undefined {
@@ -172,7 +178,7 @@ export class Tokens {
 
   private refuse({ digest, settle }: Waiting, why: string, version: number): void {
     this.judged.refused++;
-    keep(this.refusals, digest, { why, sinceMs: this.ports.wallMs(), version }, REFUSALS_MAX);
+    this.refusals.set(digest, { why, sinceMs: this.ports.wallMs(), version });
     settle({ kind: "refused", why });
   }
 
@@ -222,7 +228,7 @@ export class Tokens {
     if (key === undefined) return this.refuse(waiting, "one whose key was removed", version);
     const grant = { player: playerOf(sub), scopes: scopesOf(scope), expiresS, key };
     this.judged.verified++;
-    keep(this.remembered, waiting.digest, grant, REMEMBERED_MAX);
+    this.remembered.set(waiting.digest, grant);
     waiting.settle({ kind: "granted", grant });
   }
 
@@ -254,21 +260,18 @@ export function verifyInThread(): { readonly verify: VerifyMany; readonly close:
   return { verify: (task) => pool.run(task), close: () => pool.destroy() };
 }
 
-/** Kept in the order of last use; the first one goes. */
-function keep<Value>(map: Map<string, Value>, digest: string, value: Value, most: number): void {
-  map.set(digest, value);
-  if (map.size > most) map.delete(map.keys().next().value!);
+/** A buffer of its own, not a slice of a pool, all of which would be kept with it. */
+function keptWith(last: LastToken | undefined, token: Buffer, grant: Grant): LastToken {
+  const kept = last !== undefined && last.bytes.length >= token.length ? last : undefined;
+  const now = kept ?? { bytes: Buffer.allocUnsafeSlow(token.length), length: 0, grant };
+  token.copy(now.bytes);
+  now.length = token.length;
+  now.grant = grant;
+  return now;
 }
 
-/** Not a slice of a pool, all of which would be kept with it. */
-function copyOf(token: Buffer): Buffer {
-  const copy = Buffer.allocUnsafeSlow(token.length);
-  token.copy(copy);
-  return copy;
-}
-
-function isSame(one: Buffer, other: Buffer): boolean {
-  return one.length === other.length && timingSafeEqual(one, other);
+function isSame({ bytes, length }: LastToken, token: Buffer): boolean {
+  return length === token.length && timingSafeEqual(length === bytes.length ? bytes : bytes.subarray(0, length), token);
 }
 
 function digestOf(token: Buffer | string): string {

@@ -15,7 +15,7 @@ import { registerOperators } from "./routes/operators.ts";
 import { IGNORED_BYTES_MAX, registerProfiles } from "./routes/profiles.ts";
 import { registerRegions } from "./routes/regions.ts";
 import { registerReports } from "./routes/reports.ts";
-import { limitAddresses } from "./rate-limits.ts";
+import { isTooOften, limitAddresses, refuseTooOften } from "./rate-limits.ts";
 import type { Metrics } from "../metrics.ts";
 
 export interface App {
@@ -41,7 +41,7 @@ export async function makeApp(context: Context, isLaneOpen: boolean): Promise<Ap
     clientErrorHandler: (error, connection) => connections.refuse(error, connection),
     frameworkErrors: (error, request, reply) => {
       context.cors?.share(request.headers.origin, reply as FastifyReply); // no hook is called
-      refuse(context, error, request, reply);
+      void refuseUnrouted(context, error, request, reply as FastifyReply);
     },
   });
   const bodies = new BodyBudget();
@@ -65,7 +65,13 @@ export async function makeApp(context: Context, isLaneOpen: boolean): Promise<Ap
   answerTheRest(app, context, paths);
   const connections = new Connections(
     app.server,
-    new FastCalls({ profiles, popularModes, access: context.access, limits: context.limits }),
+    new FastCalls({
+      profiles,
+      popularModes,
+      access: context.access,
+      limits: context.limits,
+      refuse: (route, refused, reply) => refuseTooOften(context, route, refused, reply),
+    }),
     {
       isLaneOpen,
       clients: context.limits.clients,
@@ -88,6 +94,16 @@ export async function makeApp(context: Context, isLaneOpen: boolean): Promise<Ap
 function bodyBytesMax({ method, url = "" }: IncomingMessage): number {
   if (method === "PUT" || method === "DELETE") return IGNORED_BYTES_MAX;
   return method === "POST" && decodedPathOf(url).startsWith(PROFILES) ? BODY_BYTES_MAX : BATCH_BYTES_MAX;
+}
+
+/** What never got to a route is limited all the same. */
+async function refuseUnrouted(
+  context: Context,
+  error: Error,
+  request: FastifyRequest,
+  reply: FastifyReply,
+): Promise<void> {
+  if (!(await isTooOften(context, request, reply))) refuse(context, error, request, reply);
 }
 
 function refuse(context: Context, error: Error, request: FastifyRequest, reply: FastifyReply): void {

@@ -1,34 +1,48 @@
 /** Requests that come too often are told when they may come again. Source of the headers: draft-ietf-httpapi-ratelimit-headers-10. */
-import type { FastifyInstance, FastifyRequest } from "fastify";
+import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import { PROXIED } from "../limits/clients.ts";
 import type { Refused } from "../limits/limits.ts";
 import { bearerOf } from "./admission.ts";
-import { Answers, type Context, routeLabel } from "./http.ts";
+import { Answers, type Context, type Reply, routeLabel } from "./http.ts";
 import type { Refusal } from "./reasons.ts";
 
-/** What operators' tools ask often, from wherever they are. */
-const UNLIMITED = new Set(["/livez", "/readyz", "/metrics"]);
+/** What load balancers and schedulers ask, from wherever they are. */
+const UNLIMITED = new Set(["/livez", "/readyz"]);
 
-/** Limits the requests of an address, but for those with a token that is known to be good. */
+/** Limits the requests of an address, but for those with a good token. */
 export function limitAddresses(app: FastifyInstance, context: Context): void {
-  const { limits, access } = context;
-  if (!limits.areAddressesLimited) return;
-  app.addHook("onRequest", (request, reply, done) => {
-    const { url } = request.routeOptions;
-    const client = clientOf(request, context);
-    if (client === undefined || UNLIMITED.has(url ?? "")) return done();
-    const token = bearerOf(request.headers.authorization);
-    if (token !== undefined && access?.tokens.isKnown(token) === true) return done();
-    const refused = limits.ofAddress(client);
-    if (refused === undefined) return done();
-    new Answers(context, routeLabel(request.method, url)).refuse(reply, refusalOf(refused));
-  });
+  if (!context.limits.areAddressesLimited) return;
+  app.addHook("onRequest", async (request, reply) => ((await isTooOften(context, request, reply)) ? reply : undefined));
 }
 
-/** @returns undefined where the batch may go on */
-export function refusalOfBatch({ limits }: Context, { headers }: FastifyRequest, rows: number): Refusal | undefined {
-  const refused = limits.ofBatch(headers.authorization, rows);
-  return refused === undefined ? undefined : refusalOf(refused);
+/** @returns whether it was refused */
+export async function isTooOften(context: Context, request: FastifyRequest, reply: FastifyReply): Promise<boolean> {
+  const { limits, access } = context;
+  const { url } = request.routeOptions;
+  if (!limits.areAddressesLimited || UNLIMITED.has(url ?? "") || isPreflight(request)) return false;
+  const token = access === undefined ? undefined : bearerOf(request.headers.authorization);
+  if (token !== undefined && access?.tokens.isKnown(token) === true) return false;
+  const client = clientOf(request, context);
+  const refused = client === undefined ? undefined : limits.ofAddress(client);
+  if (refused === undefined) return false;
+  // Others of that address must not lock out who has a good token that was not seen here yet.
+  if (token !== undefined && (await access?.tokens.judge(token))?.kind === "granted") return false;
+  refuseTooOften(context, routeLabel(request.method, url), refused, reply);
+  return true;
+}
+
+export function refuseTooOften(context: Context, route: string, refused: Refused, reply: Reply): void {
+  new Answers(context, route).refuse(reply, refusalOf(context, refused));
+}
+
+/** @param rows undefined: before it is known how many. @returns undefined where they may come */
+export function refusalOfBatch(
+  context: Context,
+  { headers }: FastifyRequest,
+  rows: number | undefined,
+): Refusal | undefined {
+  const refused = context.limits.ofBatch(bearerOf(headers.authorization), rows);
+  return refused === undefined ? undefined : refusalOf(context, refused);
 }
 
 function clientOf({ raw }: FastifyRequest, { limits: { clients } }: Context): string | undefined {
@@ -36,7 +50,13 @@ function clientOf({ raw }: FastifyRequest, { limits: { clients } }: Context): st
   return client === PROXIED ? clients.ofForwarded(String(raw.headers["x-forwarded-for"] ?? "")) : client;
 }
 
-function refusalOf({ limit, rates, taken }: Refused): Refusal {
+/** A browser whose question whether it may ask is refused tells the page nothing but that. */
+function isPreflight({ method, headers }: FastifyRequest): boolean {
+  return method === "OPTIONS" && headers["access-control-request-method"] !== undefined;
+}
+
+function refusalOf({ limits }: Context, { limit, rates, taken }: Refused): Refusal {
+  limits.noteRefused(limit);
   const { count, windowMs } = rates.rate;
   const [windowS, waitS] = [windowMs / 1000, Math.max(1, Math.ceil(taken.waitMs / 1000))];
   const what = limit === "address" ? "requests of an address without a good token" : "rows of batches with a token";

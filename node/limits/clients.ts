@@ -2,7 +2,7 @@
  * Who asks, by address: the socket's, or behind proxies that are trusted the one that they name (`X-Forwarded-For`). An IPv6 address
  * counts by its /64, which one household has.
  */
-import { BlockList, isIP, isIPv6 } from "node:net";
+import { type BlockList, isIP, isIPv6 } from "node:net";
 
 /** Behind a trusted proxy: each request may be another's. */
 export const PROXIED = Symbol("proxied");
@@ -10,10 +10,9 @@ export const PROXIED = Symbol("proxied");
 /** A key for limits; `undefined`: nobody who is limited. */
 export type ClientKey = string | undefined;
 
-const LOOPBACK = new BlockList();
-LOOPBACK.addSubnet("127.0.0.0", 8, "ipv4");
-LOOPBACK.addAddress("::1", "ipv6");
-const MAPPED = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i;
+const LOOPBACK = "0:0:0:0:0:0:0:1";
+/** How IPv4 addresses begin that are written as IPv6. */
+const MAPPED = "0:0:0:0:0:ffff";
 /** As proxies write it: an address, or one with a port. */
 const FORWARDED = /^(?:\[([^\]]+)\](?::\d{1,5})?|(\d+\.\d+\.\d+\.\d+)(?::\d{1,5})?|([\da-f:.]+))$/i;
 const GROUPS_KEPT = 4;
@@ -40,7 +39,10 @@ export class Clients {
     for (let at = named.length - 1; at >= 0; at--) {
       const address = forwardedAddress((named[at] as string).trim());
       if (address === undefined) break;
-      if (!this.isTrusted(address)) return keyOf(address);
+      if (this.isTrusted(address)) continue;
+      const key = keyOf(address);
+      if (key === undefined) break; // nobody comes from there over a proxy
+      return key;
     }
     this.unknown++;
     return undefined;
@@ -59,14 +61,22 @@ function forwardedAddress(text: string): string | undefined {
 /** Without a zone, and as IPv4 where it is one. */
 function plainAddress(text: string): string | undefined {
   const [address = ""] = text.split("%", 1);
-  const [, mapped] = MAPPED.exec(address) ?? [];
-  const plain = mapped ?? address;
-  return isIP(plain) === 0 ? undefined : plain;
+  if (isIP(address) !== 6) return isIP(address) === 0 ? undefined : address;
+  const groups = groupsOf(address);
+  if (groups.slice(0, 6).join(":") !== MAPPED) return address;
+  return groups
+    .slice(6)
+    .flatMap((group) => [Number.parseInt(group, 16) >> 8, Number.parseInt(group, 16) & 255])
+    .join(".");
 }
 
 function keyOf(address: string): ClientKey {
-  if (!isIPv6(address)) return LOOPBACK.check(address, "ipv4") ? undefined : address;
-  return LOOPBACK.check(address, "ipv6") ? undefined : `${groupsOf(address).slice(0, GROUPS_KEPT).join(":")}::/64`;
+  if (isIPv6(address)) {
+    const groups = groupsOf(address);
+    return groups.join(":") === LOOPBACK ? undefined : `${groups.slice(0, GROUPS_KEPT).join(":")}::/64`;
+  }
+  // A copy: a piece of a header would keep all of that.
+  return address.startsWith("127.") ? undefined : Buffer.from(address, "latin1").toString("latin1");
 }
 
 /** The eight groups of an IPv6 address, without leading zeros. Source: RFC 5952. */

@@ -1,5 +1,7 @@
 /** How often anybody may ask: the limits that are kept where a request enters. */
 import { hash } from "node:crypto";
+import type { Logger } from "pino";
+import { PacedLog } from "../paced-log.ts";
 import type { Metrics } from "../metrics.ts";
 import type { LimitSettings } from "../limit-settings.ts";
 import { Clients } from "./clients.ts";
@@ -16,15 +18,21 @@ export interface Refused {
 export const NO_LIMITS: LimitSettings = { trusted: undefined, address: undefined, token: undefined };
 /** Some 10 MB. */
 const KEYS_MAX = 65_536;
+const TICK_MS = 1000;
 
 export class Limits {
   readonly clients: Clients;
-  /** Refusals by limit. */
+  /** Requests that were refused, by limit; counted where they are told so. */
   readonly refused = { address: 0, token: 0 };
   private readonly addresses: Rates | undefined;
   private readonly tokens: Rates | undefined;
 
-  constructor({ trusted, address, token }: LimitSettings) {
+  private readonly paced: PacedLog | undefined;
+
+  /** @param log told once a minute that somebody was refused */
+  constructor({ trusted, address, token }: LimitSettings, log?: Pick<Logger, "info" | "warn" | "error">) {
+    this.paced = log === undefined ? undefined : new PacedLog(log, () => performance.now());
+    if (this.paced !== undefined) setInterval(() => this.paced?.tick(), TICK_MS).unref();
     this.clients = new Clients(trusted);
     this.addresses = address === undefined ? undefined : new Rates(address, KEYS_MAX);
     this.tokens = token === undefined ? undefined : new Rates(token, KEYS_MAX);
@@ -40,10 +48,22 @@ export class Limits {
     return this.take("address", this.addresses, client, 1);
   }
 
-  /** @param authorization the header that the batch showed; without one there is nobody to count by */
-  ofBatch(authorization: string | undefined, rows: number): Refused | undefined {
-    if (this.tokens === undefined || authorization === undefined) return undefined;
-    return this.take("token", this.tokens, hash("sha256", authorization, "base64url"), rows);
+  /**
+   * @param token that the batch showed; without one there is nobody to count by
+   * @param rows undefined: whether any may come, nothing is taken
+   */
+  ofBatch(token: string | undefined, rows: number | undefined): Refused | undefined {
+    if (this.tokens === undefined || token === undefined) return undefined;
+    const key = hash("sha256", token, "base64url");
+    if (rows !== undefined) return this.take("token", this.tokens, key, rows);
+    const taken = this.tokens.ask(key, performance.now());
+    return taken.isTaken ? undefined : { limit: "token", rates: this.tokens, taken };
+  }
+
+  noteRefused(limit: Refused["limit"]): void {
+    this.refused[limit]++;
+    const hint = limit === "address" ? ": behind a load balancer HEADCOUNT_TRUST_PROXY must name it" : "";
+    this.paced?.write("warn", limit, { limit }, `requests came too often and were refused${hint}`);
   }
 
   registerMetrics(metrics: Metrics): void {

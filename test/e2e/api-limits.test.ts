@@ -58,13 +58,15 @@ describe.each(["on", "off"])("a node with a limit for addresses, the fast lane %
       http.request("POST", "/v1/reports", { headers, json: { reports: [] } }),
     ];
     for (const answer of asked) expect((await answer).status).not.toBe(429);
-    for (const path of ["/v1/regions/CA/gamemode", "/v1/players", "/v1/node", "/v1/nothing"])
+    for (const path of ["/v1/regions/CA/gamemode", "/v1/players", "/v1/node", "/v1/nothing", "/%ff"])
       expect([path, (await http.get(path, { headers })).status]).toEqual([path, 429]);
-    for (const path of ["/livez", "/readyz", "/metrics"]) expect((await http.get(path, { headers })).status).toBe(200);
+    for (const path of ["/livez", "/readyz"]) expect((await http.get(path, { headers })).status).toBe(200);
+    const preflight = { ...headers, origin: "https://game.example", "access-control-request-method": "POST" };
+    expect((await http.request("OPTIONS", "/v1/players", { headers: preflight })).status).toBe(204);
     for (const unlimited of [{}, from("127.0.0.1"), from("unknown"), from("")])
       expect(await statusesOf(7, () => report(http, unlimited))).toEqual([200, 200, 200, 200, 200, 200, 200]);
     const told = [
-      /^headcount_rate_refusals_total\{limit="address"\} 4$/m,
+      /^headcount_rate_refusals_total\{limit="address"\} 5$/m,
       /^headcount_clients_unknown_total [1-9]\d*$/m,
     ];
     await until("the metrics tell it", async () => {
@@ -78,8 +80,10 @@ describe.each(["on", "off"])("a node with a limit for addresses, the fast lane %
     await using http = new HttpClient(node.url);
     const headers = { ...from("203.0.113.7"), authorization: `Bearer ${signedToken({ scope: "reports:batch" })}` };
     expect(await statusesOf(12, () => report(http, headers))).toEqual(Array.from({ length: 12 }, () => 200));
+    const other = { ...headers, authorization: `Bearer ${signedToken({ scope: "reports:batch", jti: "unknown" })}` };
     const bad = { ...headers, authorization: `Bearer ${signedToken({ exp: 1 })}` };
     expect(await statusesOf(6, () => report(http, bad))).toEqual([401, 401, 401, 401, 429, 429]);
+    expect((await report(http, other)).status, "a good token that was not seen here before").toBe(200);
     expect((await report(http, headers)).status).toBe(200);
   });
 });
@@ -98,6 +102,9 @@ test("HEADCOUNT_RATE_TOKEN: rows of batches are counted by token, bad ones too",
   expect(refused.headers["ratelimit"]).toMatch(/^"token";r=4;t=\d+$/);
   expect((await batch(5, "two")).status).toBe(200);
   expect((await batch(4, "one")).status).toBe(200);
+  const large = { authorization: `bearer  ${signedToken({ scope: "reports:batch", jti: "one" })}` };
+  const unread = { headers: { ...large, "content-type": "application/json" }, body: "x".repeat(1_000_000) };
+  expectError(await http.request("POST", "/v1/reports", unread), 429, /^rows of batches/);
 });
 
 test("without settings nobody on this machine is limited", async () => {

@@ -39,7 +39,8 @@ test.each([
   ["2001:db8:1:2::9", "2001:db8:1:2::/64"],
   ["::ffff:203.0.113.7", "203.0.113.7"],
   ["garbage, 203.0.113.7", "203.0.113.7"],
-  ["127.0.0.1", undefined],
+  ["::ffff:cb00:7107", "203.0.113.7"],
+  ["0:0:0:0:0:ffff:203.0.113.7", "203.0.113.7"],
 ])("X-Forwarded-For: %s is %s, the rightmost who is not trusted", (forwarded, key) => {
   const trusting = clients("10.0.0.0/8");
   expect([trusting.ofForwarded(forwarded), trusting.unknown]).toEqual([key, 0]);
@@ -55,6 +56,9 @@ test.each([
   "203.0.113.7.8",
   "1",
   "203.0.113.7 x",
+  "127.0.0.1",
+  "::1",
+  "::ffff:7f00:1",
   "[::1",
 ])("X-Forwarded-For: %j names nobody: there is no limit, and that is counted", (forwarded) => {
   const trusting = clients("10.0.0.0/8");
@@ -63,6 +67,8 @@ test.each([
 test.each([
   "",
   "10.0.0.0/33",
+  "0.0.0.0/0",
+  "::/0",
   "10.0.0/8",
   "10.0.0.0/8/8",
   "10.0.0.0/",

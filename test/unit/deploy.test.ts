@@ -24,7 +24,7 @@ interface ComposeService {
   readonly command?: string;
   readonly user?: string;
   readonly environment?: Readonly<Record<string, string>>;
-  readonly networks: readonly string[];
+  readonly networks: readonly string[] | Readonly<Record<string, object>>;
   readonly ports?: readonly string[];
   readonly volumes?: readonly string[];
   readonly healthcheck?: { readonly test: readonly string[] };
@@ -92,9 +92,19 @@ test("docker-compose.yml: the secret has no default and stands in no file", () =
 test("docker-compose.yml: only the load balancer can be reached, and from this machine only", () => {
   for (const [name, { ports, networks }] of Object.entries(compose.services)) {
     expect({ name, ports }).toEqual({ name, ports: name === "balancer" ? ["127.0.0.1:8080:8080"] : undefined });
-    expect({ name, networks }).toEqual({ name, networks: name === "balancer" ? ["inside", "outside"] : ["inside"] });
+    const named = Array.isArray(networks) ? networks : Object.keys(networks);
+    expect({ name, named }).toEqual({ name, named: name === "balancer" ? ["inside", "outside"] : ["inside"] });
   }
-  expect(compose.networks["inside"]).toEqual({ internal: true });
+  expect(compose.networks["inside"]).toMatchObject({ internal: true });
+});
+test("docker-compose.yml: the nodes believe the balancer, whose address no other container gets, and nobody else", () => {
+  const { ipam } = compose.networks["inside"] as {
+    readonly ipam: { readonly config: readonly Record<string, string>[] };
+  };
+  expect(compose.services["balancer"]?.networks).toMatchObject({ inside: { ipv4_address: "10.213.77.2" } });
+  expect(ipam.config).toEqual([{ subnet: "10.213.77.0/24", ip_range: "10.213.77.128/25" }]);
+  for (const name of NODES)
+    expect(compose.services[name]?.environment).toMatchObject({ HEADCOUNT_TRUST_PROXY: "10.213.77.2" });
 });
 test("docker-compose.yml: images are pinned, rights are dropped, everything is checked and comes back", () => {
   for (const [name, service] of Object.entries(compose.services)) {

@@ -16,15 +16,17 @@ test("a key may take all of its allowance at once, and then as it comes back", (
 test("what costs more than all of the allowance is taken when all of it is there", () => {
   const rates = new Rates({ count: 100, windowMs: SECOND }, 100);
   expect(rates.take("a", 0, 1000).isTaken).toBe(true);
-  expect(rates.take("a", 999, 1000)).toMatchObject({ isTaken: false, waitMs: 1 });
-  expect(rates.take("a", 1000, 1000).isTaken).toBe(true);
+  expect(rates.take("a", 9999, 1000), "all of it has to come back").toMatchObject({ isTaken: false, waitMs: 1 });
+  expect(rates.ask("a", 9010).isTaken, "one has").toBe(true);
+  expect(rates.ask("a", 9009).isTaken).toBe(false);
+  expect(rates.take("a", 10_000, 1000).isTaken).toBe(true);
 });
-test("the key that asked longest ago is forgotten, and has its whole allowance again", () => {
-  const rates = new Rates({ count: 1, windowMs: SECOND }, 2);
-  for (const key of ["a", "b"]) rates.take(key, 0);
-  rates.take("a", SECOND);
-  rates.take("c", SECOND);
-  expect(["a", "b", "c"].map((key) => rates.take(key, SECOND).isTaken)).toEqual([false, true, false]);
+test("a key that was not heard of for long is forgotten, and has its whole allowance again", () => {
+  const rates = new Rates({ count: 1, windowMs: SECOND }, 4);
+  for (const key of ["a", "b", "c"]) rates.take(key, 0); // a, b and c become the old ones
+  expect(rates.take("a", 0).isTaken, "used again").toBe(false);
+  for (const key of ["d", "e"]) rates.take(key, 0); // a, d and e do
+  expect(["a", "b", "d"].map((key) => rates.take(key, 0).isTaken)).toEqual([false, true, false]);
 });
 
 const anyRate = fc.record({

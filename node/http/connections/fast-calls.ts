@@ -14,7 +14,7 @@ import { type Grant, mayReport } from "../../access/grant.ts";
 import type { Access } from "../../access/access.ts";
 import type { TokenHolder } from "../../access/tokens.ts";
 import { type ClientKey, PROXIED } from "../../limits/clients.ts";
-import type { Limits } from "../../limits/limits.ts";
+import type { Limits, Refused } from "../../limits/limits.ts";
 import { type Head, isThere, type Span } from "./head.ts";
 
 export interface Calls {
@@ -22,6 +22,8 @@ export interface Calls {
   readonly popularModes: PopularModesCall;
   readonly access: Access | undefined;
   readonly limits: Limits;
+  /** Tells who asks too often. */
+  readonly refuse: (route: string, refused: Refused, reply: Reply) => void;
 }
 
 /** The connection that a request came over. */
@@ -72,14 +74,16 @@ export class FastCalls {
   /**
    * @param head a whole head of these bytes, whose body is at hand
    * @param sender its connection
-   * @returns undefined where it is not one of the three in their plain form, its token is not known to allow it, or
-   * it comes too often
+   * @returns undefined where it is not one of the three in their plain form, its token is not known to allow it
    */
   match(head: Head, bytes: Buffer, sender: Sender): FastCall | undefined {
     if (isThere(head.contentEncoding) || isThere(head.origin)) return undefined;
     this.grant = undefined;
     const call = this.matchForm(head, bytes, sender);
-    return call === undefined || this.isTooOften(head, bytes, sender) ? undefined : call;
+    const { limits } = this.calls;
+    if (call === undefined || sender.client === undefined || !limits.areAddressesLimited || this.grant !== undefined)
+      return call;
+    return this.limited(call, head, bytes, sender);
   }
 
   private matchForm(head: Head, bytes: Buffer, sender: Sender): FastCall | undefined {
@@ -131,14 +135,18 @@ export class FastCalls {
     return (reply) => this.calls.popularModes.answer(region, top, known, false, reply);
   }
 
-  private isTooOften(head: Head, bytes: Buffer, sender: Sender): boolean {
-    const { limits, access } = this.calls;
-    if (sender.client === undefined || !limits.areAddressesLimited) return false;
+  /** A token that is not known here is left to fastify, which has it verified before anybody is refused. */
+  private limited(call: FastCall, head: Head, bytes: Buffer, sender: Sender): FastCall | undefined {
+    const { limits, access, refuse } = this.calls;
+    if (access !== undefined && isThere(head.authorization))
+      return this.grantOf(access, head, bytes, sender) === undefined ? undefined : call;
+    if (sender.client === PROXIED && head.isForwardedTwice) return undefined;
     const { from, to } = head.forwardedFor;
     const named = isThere(head.forwardedFor) ? bytes.toString("latin1", from, to) : "";
     const client = sender.client === PROXIED ? limits.clients.ofForwarded(named) : sender.client;
-    const hasToken = access !== undefined && (this.grant ?? this.grantOf(access, head, bytes, sender)) !== undefined;
-    return client !== undefined && !hasToken && limits.ofAddress(client) !== undefined;
+    const refused = client === undefined ? undefined : limits.ofAddress(client);
+    const { route } = this;
+    return refused === undefined ? call : (reply) => refuse(route, refused, reply);
   }
 
   /** For the player whose id was read last. */

@@ -73,6 +73,8 @@ export class Head {
   readonly origin = absent();
   readonly authorization = absent();
   readonly forwardedFor = absent();
+  /** It stands there more than once: only all of them together say who asks. */
+  isForwardedTwice = false;
 
   /**
    * Reads a head; its fields are as it says where that is whole.
@@ -88,6 +90,7 @@ export class Head {
     this.origin.from = ABSENT;
     this.authorization.from = ABSENT;
     this.forwardedFor.from = ABSENT;
+    this.isForwardedTwice = false;
     const limit = from + HEAD_BYTES_MAX;
     const end = Math.min(bytes.length, limit);
     const reading = this.readLines(bytes, from, end);
@@ -186,7 +189,7 @@ const RULES_BY_NAME: readonly (readonly [string, Rule])[] = [
   ["content-encoding", ({ contentEncoding }, _bytes, from, to) => noteOnce(contentEncoding, from, to)],
   ["cache-control", ({ cacheControl }, _bytes, from, to) => noteOnce(cacheControl, from, to)],
   ["if-none-match", ({ ifNoneMatch }, _bytes, from, to) => noteOnce(ifNoneMatch, from, to)],
-  ["x-forwarded-for", ({ forwardedFor }, _bytes, from, to) => noteOnce(forwardedFor, from, to)],
+  ["x-forwarded-for", (head, _bytes, from, to) => noteForwarded(head, from, to)],
   ["authorization", ({ authorization }, _bytes, from, to) => noteOnce(authorization, from, to)],
   ["origin", ({ origin }, _bytes, from, to) => noteOnce(origin, from, to)],
 ];
@@ -198,6 +201,11 @@ for (let length = 0; length <= NAME_LENGTH_MAX; length++)
       rule,
     })),
   );
+
+function noteForwarded(head: Head, from: number, to: number): boolean {
+  head.isForwardedTwice = !noteOnce(head.forwardedFor, from, to);
+  return true;
+}
 
 /** @returns false where it was noted already */
 function noteOnce(value: Span, from: number, to: number): boolean {

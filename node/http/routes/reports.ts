@@ -1,5 +1,5 @@
 /** Batches of reports, from game servers and gateways. */
-import type { FastifyInstance, FastifyReply } from "fastify";
+import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import { type Static, Type } from "typebox";
 import { NO_SEQ } from "../../../cluster/records/presences.ts";
 import { regionOf } from "../../../engine/regions.ts";
@@ -40,7 +40,14 @@ const bodyValidator = validatorCompiler({ schema: BatchBody, httpPart: "body", m
 export function registerReports(app: FastifyInstance, context: Context): void {
   const label = routeLabel("POST", REPORTS_ROUTE);
   const answers = new Answers(context, label);
-  const onRequest = new Admission(context).toReportMany(label);
+  // Before a body is read that would be refused for its first row.
+  const mayAnyCome = async (request: FastifyRequest, reply: FastifyReply): Promise<unknown> => {
+    const refused = refusalOfBatch(context, request, undefined);
+    if (refused === undefined) return undefined;
+    answers.refuse(reply, refused);
+    return reply;
+  };
+  const onRequest = [...new Admission(context).toReportMany(label), mayAnyCome];
   const options = { bodyLimit: BATCH_BYTES_MAX, schema: SCHEMA, validatorCompiler: () => toBatch, onRequest };
   void app.register((batches, _options, done) => {
     registerBatchParser(
@@ -48,6 +55,7 @@ export function registerReports(app: FastifyInstance, context: Context): void {
       new Slices({ waitMs: context.service.settings.deadlineMs / 2, bytesMax: WAITING_BYTES_MAX }),
     );
     batches.post<{ Body: Batch }>(REPORTS_ROUTE, options, (request, reply) => {
+      if (!answers.isServing(context.service, reply)) return;
       const refused = refusalOfBatch(context, request, request.body.rows);
       if (refused === undefined) reportAll(context, answers, request.body, reply);
       else answers.refuse(reply, refused);
