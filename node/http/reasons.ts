@@ -45,8 +45,8 @@ export const REASONS = {
     advice: "try again as `Retry-After` says",
   },
   "no-owner": {
-    statuses: [503],
-    what: "the node that has the player or the names of modes could not be asked in time; the report may have taken effect",
+    statuses: [502, 503, 504],
+    what: "the node that has the player or the names of modes could not be asked in time (502 and 504: the load balancer says so of a node); the report may have taken effect",
     advice: "try again as `Retry-After` says, with the same `seq`",
   },
   credentials: {
