@@ -72,6 +72,21 @@ export function sampleResults(): Results {
       })),
       restarts: [{ name: "after SIGKILL", players: 1e6, readyMs: [900, 1_100], playersAfter: 1e6 }],
     },
+    tokens: {
+      ...MEASURED,
+      players: 100,
+      connections: 64,
+      contestants: ["no tokens", "known by the connection", "known by the hash"].map(series),
+      arrivals: {
+        strangers: 100,
+        seconds: 30,
+        othersPerSecond: 1_000,
+        quietP99Ms: [1, 2],
+        p99Ms: [30, 40],
+        strangersP99Ms: [100, 200],
+        refused: 3,
+      },
+    },
     soak: {
       ...MEASURED,
       reportsPerSecond: 100,
