@@ -41,7 +41,7 @@ export async function makeApp(context: Context, isLaneOpen: boolean): Promise<Ap
     clientErrorHandler: (error, connection) => connections.refuse(error, connection),
     frameworkErrors: (error, request, reply) => {
       context.cors?.share(request.headers.origin, reply as FastifyReply); // no hook is called
-      void refuseUnrouted(context, error, request, reply as FastifyReply);
+      void refuseUnrouted(context, error, request, reply);
     },
   });
   const bodies = new BodyBudget();

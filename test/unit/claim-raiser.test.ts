@@ -51,24 +51,16 @@ class Subject {
   }
 
   private view(): object {
-    const subject = this;
-    return {
-      get epoch() {
-        return subject.epoch;
-      },
-    };
+    return Object.defineProperty({}, "epoch", { get: () => this.epoch });
   }
 
   private holdings(): Holdings {
-    const subject = this;
-    return {
-      get changes() {
-        return subject.changes;
-      },
-      where: () => [...subject.served.keys()],
-      servingOf: (partition: number) => subject.served.get(partition),
-      isMine: (partition: number) => subject.served.get(partition)?.isMine,
-    } as unknown as Holdings;
+    const holdings = {
+      where: () => [...this.served.keys()],
+      servingOf: (partition: number) => this.served.get(partition),
+      isMine: (partition: number) => this.served.get(partition)?.isMine,
+    };
+    return Object.defineProperty(holdings, "changes", { get: () => this.changes }) as unknown as Holdings;
   }
 
   private guard(): RunGuard {
