@@ -8,7 +8,7 @@ export class Recent<Value> {
   private young = new Map<string, Value>();
   private old = new Map<string, Value>();
 
-  /** @param most entries; at least the half of it that was used last is remembered */
+  /** @param most entries, but for one or two; at least the half of it that was used last is remembered */
   constructor(most: number) {
     this.youngMax = Math.ceil(most / 2);
   }

@@ -133,13 +133,17 @@ async function listen(app: App, { host, port }: Settings): Promise<void> {
 }
 
 function greetingOf(url: string, settings: Settings, version: string): string {
-  const { dataDir, durability, redisUrl, cluster } = settings;
+  const { dataDir, durability, redisUrl, cluster, tokens } = settings;
   const place = redisUrl === undefined ? resolve(dataDir) : `in Redis, all keys begin with headcount:${cluster}:`;
+  const shown =
+    tokens === undefined
+      ? ""
+      : ` \\\n          -H "authorization: Bearer $TOKEN"    # npm run token makes one to try with`;
   const data = durability === "none" ? "kept in memory only (HEADCOUNT_DURABILITY=none)" : place;
   return `Headcount ${version} listens on ${url}
 
   try   curl -X POST ${url}/v1/profiles/6f0e4b1c-94a0-4c2e-8d55-0b9f3a7c1e21/gamemode \\
-          -H 'content-type: application/json' -d '{"region":"CA","gamemode":"GM01"}'
+          -H 'content-type: application/json' -d '{"region":"CA","gamemode":"GM01"}'${shown}
         curl '${url}/v1/regions/CA/gamemode?top=5'
   read  ${url}/docs
   data  ${data}

@@ -1,5 +1,5 @@
 /** The one key that tokens are verified with, as an operator gives it: a public key, or a secret that is told from what is none. */
-import { createPublicKey, type KeyObject } from "node:crypto";
+import { createPublicKey, type KeyObject, X509Certificate } from "node:crypto";
 import { existsSync } from "node:fs";
 import { readBeginning } from "./environment.ts";
 import { lengthOf } from "./setting.ts";
@@ -18,7 +18,7 @@ const PEM_BYTES_MAX = 65_536;
 const PEM_LABEL = /-----BEGIN ([A-Z0-9 ]+)-----/g;
 /** What is no secret, since others may know it: names of files, addresses, keys in other forms, sets of keys. */
 const PATH_LIKE = /^[./~]|\.(?:pem|pub|key|crt|cer|der|jwk|json)\s*$/i;
-const NO_SECRET = /^[a-z][a-z\d+.-]*:|^ssh-|^----|^\s*[{[]/i;
+const NO_SECRET = /^[a-z][a-z\d+.-]*:\/\/|^(?:ssh|sk|ecdsa-sha2)-|^----|^\s*</i;
 const BASE64 = /^(?:[A-Za-z\d+/]{4})*(?:[A-Za-z\d+/]{2}==|[A-Za-z\d+/]{3}=)?$/;
 const CURVES: Readonly<Record<string, string>> = { ES256: "prime256v1", ES384: "secp384r1", ES512: "secp521r1" };
 
@@ -38,7 +38,7 @@ export function readSigningKey(value: string, name: string, form: string, isFrom
     if (hasPem(text as string)) return pemKey(text as string, name);
     refuse(`a file that is no PEM; a secret in a file: ${name}_FILE`);
   }
-  if (NO_SECRET.test(value) || isBareKey(value))
+  if (NO_SECRET.test(value) || isBareKey(value) || isJson(value))
     refuse("an address, or a public key in another form: others may know it");
   if (Buffer.byteLength(value) < SECRET_BYTES_MIN) refuse(lengthOf(value));
   return { kind: "secret", text: value };
@@ -83,14 +83,27 @@ function textOf(path: string): string | undefined {
   }
 }
 
-/** A public key in base64 without the lines around it, as some login services show it. */
+/** A public key or a certificate in base64 without the lines around it, as some login services show it. */
 function isBareKey(value: string): boolean {
   const key = Buffer.from(value.replaceAll(/\s/g, ""), "base64");
-  return (["spki", "pkcs1"] as const).some((type) => {
-    try {
-      return createPublicKey({ key, format: "der", type }) !== undefined;
-    } catch {
-      return false;
-    }
-  });
+  const readings = [
+    () => createPublicKey({ key, format: "der", type: "spki" }),
+    () => createPublicKey({ key, format: "der", type: "pkcs1" }),
+    () => new X509Certificate(key),
+  ];
+  return readings.some(succeeds);
+}
+
+/** A key of a set, or a set. */
+function isJson(value: string): boolean {
+  return /^\s*[{[]/.test(value) && succeeds(() => JSON.parse(value) as unknown);
+}
+
+function succeeds(act: () => unknown): boolean {
+  try {
+    act();
+    return true;
+  } catch {
+    return false;
+  }
 }

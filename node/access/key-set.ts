@@ -163,7 +163,7 @@ export class KeySet {
 /**
  * Of a set, what signatures can be verified with: no secrets, no private keys, no keys for something else, none that are broken
  * (RFC 7517, 5).
- * @param mayBeEmpty a set without keys takes all back that were there
+ * @param mayBeEmpty a set without such keys takes all back that were there, unless something in it is broken
  * @throws {TypeError} where it is no set, or nothing in it can be used
  */
 function keysIn(
@@ -179,26 +179,28 @@ function keysIn(
   }
   const keys = (set as { readonly keys?: unknown } | null)?.keys;
   if (!Array.isArray(keys)) throw new TypeError('it has no list of "keys"');
-  const usable = keys.map((key) => usableKey(key, algorithms)).filter((key) => key !== undefined);
-  if (usable.length === 0 && !(mayBeEmpty && keys.length === 0))
+  const read = keys.map((key) => readKey(key, algorithms));
+  const usable = read.filter((key) => typeof key !== "string");
+  if (usable.length === 0 && !(mayBeEmpty && !read.includes("broken")))
     throw new TypeError(`it has no public key for signatures by ${algorithms.join(", ")}`);
   return { usable, ignored: keys.length - usable.length };
 }
 
 /** The key as it is written where nothing is written twice, so that its thumbprint is the same wherever it is made. */
-function usableKey(key: unknown, algorithms: readonly string[]): JWK | undefined {
-  if (typeof key !== "object" || key === null) return undefined;
+function readKey(key: unknown, algorithms: readonly string[]): JWK | "not for this" | "broken" {
+  if (typeof key !== "object" || key === null) return "broken";
   const { kty, use, key_ops: operations, d, kid, alg } = key as JWK;
-  if (!KEY_TYPES.includes(String(kty)) || d !== undefined) return undefined;
-  if (use !== undefined && use !== "sig") return undefined;
-  if (operations !== undefined && !(Array.isArray(operations) && operations.includes("verify"))) return undefined;
+  if (operations !== undefined && !Array.isArray(operations)) return "broken";
+  if (kty === "oct" || d !== undefined) return "broken"; // who shows a secret shows the wrong file
+  const isForThis = KEY_TYPES.includes(String(kty)) && (use === undefined || use === "sig");
+  if (!isForThis || operations?.includes("verify") === false) return "not for this";
   try {
     const read = createPublicKey({ key: key as JsonWebKey, format: "jwk" });
-    if (!algorithms.some((each) => isKeyFor(read, each))) return undefined;
+    if (!algorithms.some((each) => isKeyFor(read, each))) return "not for this";
     const named = { ...(typeof kid === "string" ? { kid } : {}), ...(typeof alg === "string" ? { alg } : {}) };
     return { ...(read.export({ format: "jwk" }) as JWK), ...named };
   } catch {
-    return undefined; // broken
+    return "broken";
   }
 }
 

@@ -99,6 +99,11 @@ export class Tokens {
     return this.waiting.length;
   }
 
+  /** Whether few enough wait, so that tokens may be verified for whoever would be refused else. */
+  get hasTime(): boolean {
+    return this.pending.size < WAITING_MAX / 16;
+  }
+
   get rememberedCount(): number {
     return this.remembered.size;
   }

@@ -24,9 +24,13 @@ export async function isTooOften(context: Context, request: FastifyRequest, repl
   if (token !== undefined && access?.tokens.isKnown(token) === true) return false;
   const client = clientOf(request, context);
   const refused = client === undefined ? undefined : limits.ofAddress(client);
-  if (refused === undefined) return false;
-  // Others of that address must not lock out who has a good token that was not seen here yet.
-  if (token !== undefined && (await access?.tokens.judge(token))?.kind === "granted") return false;
+  if (refused === undefined) {
+    if (token !== undefined) void access?.tokens.judge(token); // so that it is known the next time; it never rejects
+    return false;
+  }
+  // Others of that address must not lock out who has a good token that was not seen here yet, nor keep the verifier from the others.
+  if (token !== undefined && access !== undefined && access.tokens.hasTime)
+    if ((await access.tokens.judge(token)).kind === "granted") return false;
   refuseTooOften(context, routeLabel(request.method, url), refused, reply);
   return true;
 }

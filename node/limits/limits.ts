@@ -54,7 +54,8 @@ export class Limits {
    */
   ofBatch(token: string | undefined, rows: number | undefined): Refused | undefined {
     if (this.tokens === undefined || token === undefined) return undefined;
-    const key = hash("sha256", token, "base64url");
+    const signed = token.slice(0, token.lastIndexOf(".")); // what one signs may have more than one signature
+    const key = hash("sha256", signed, "base64url");
     if (rows !== undefined) return this.take("token", this.tokens, key, rows);
     const taken = this.tokens.ask(key, performance.now());
     return taken.isTaken ? undefined : { limit: "token", rates: this.tokens, taken };

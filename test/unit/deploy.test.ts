@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 
 import { expect, onTestFinished, test } from "vitest";
+import { REASONS } from "../../node/http/reasons.ts";
 import { parse } from "yaml";
 
 import packageJson from "../../package.json" with { type: "json" };
@@ -155,7 +156,13 @@ test("deploy/haproxy.cfg: what the balancer says itself has the form of a node's
   expect(said.map(([, status]) => status)).toEqual(["400", "403", "404", "408", "500", "502", "503", "504"]);
   for (const [, status = "", type, body = "", headers] of said) {
     expect(type).toBe("application/json; charset=utf-8");
-    expect(JSON.parse(body)).toEqual({ code: status, message: expect.stringMatching(/./) });
+    const reasons = Object.entries(REASONS).filter(([, { statuses }]) =>
+      (statuses as readonly number[]).includes(Number(status)),
+    );
+    const told = { code: status, message: expect.stringMatching(/./) };
+    expect(JSON.parse(body)).toEqual(
+      status === "500" ? told : { ...told, reason: expect.toBeOneOf(reasons.map(([reason]) => reason)) },
+    );
     const isForNow = ["502", "503", "504"].includes(status);
     expect(headers).toBe(`hdr cache-control no-store${isForNow ? " hdr retry-after 1" : ""}`);
   }

@@ -85,12 +85,15 @@ describe("KeySet of a URL", () => {
     expect([first, world.keys.key(ID_ONE)]).toEqual([{ isRemoved: true }, { isRemoved: false }]);
     expect(world.keys.keys?.version).toBe(3);
   });
-  test("takes all keys back where the list is empty, but none at the start", async () => {
+  test.each([
+    ["the list is empty", textOf()],
+    ["only one for encryption is left", textOf({ ...TWO, use: "enc" })],
+  ])("takes all keys back where %s, but none at the start", async (_, text) => {
     const world = await World.open(good);
     const one = world.keys.key(ID_ONE);
-    await world.readAgain(() => new Response(textOf()));
+    await world.readAgain(() => new Response(text));
     expect([numbersIn(world.keys), one?.isRemoved, world.keys.reads.failed]).toEqual([[], true, 0]);
-    const { keys } = await World.open(() => new Response(textOf()));
+    const { keys } = await World.open(() => new Response(text));
     expect([keys.keys, keys.reads.failed]).toEqual([undefined, 1]);
   });
   test("leaves out what no signature can be verified with", async () => {

@@ -8,6 +8,15 @@ import { temporaryFolder } from "../support/node-process.ts";
 const BASE = { HEADCOUNT_AUTH: "jwt", HEADCOUNT_JWT_ISSUER: "https://login.example", HEADCOUNT_JWT_AUDIENCE: "game" };
 const SECRET = "a secret of thirty-two bytes or more";
 
+/** Of nobody, made with openssl, in DER and base64. */
+const CERTIFICATE = [
+  "MIIBbzCCARWgAwIBAgIUPILgUdSirWFEW4esuM+MwV/oLUowCgYIKoZIzj0EAwIwDDEKMAgGA1UEAwwBeDAgFw0yNjExMjcyMDMw",
+  "MjVaGA8yMTI2MTEwMzIwMzAyNVowDDEKMAgGA1UEAwwBeDBZMBMGByqGSM49AgEGCCqGSM49AwEHA0IABGiMvQy5V9lxoVmMSoQT",
+  "HGRrXohD6OXG6AkzNJHNjX22d6GzkyZ4fuzVJtFlyv2caGTUttQq/76n+AGc9IPkJaijUzBRMB0GA1UdDgQWBBSUTRPHUpYJim7i",
+  "0LzdhN6k0QTG5TAfBgNVHSMEGDAWgBSUTRPHUpYJim7i0LzdhN6k0QTG5TAPBgNVHRMBAf8EBTADAQH/MAoGCCqGSM49BAMCA0gA",
+  "MEUCIFh+zNtbhKC/HaYzTLnZEo9bAt7BPKeSsNFxv7bDLIfnAiEA7b+RuOzgGSvi4G3YIb+DID/3gTssvXdYSXoyONO0sR4=",
+].join("");
+
 const tokensOf = (more: Readonly<Record<string, string>>) => readSettings({ ...BASE, ...more }).tokens;
 const keyOf = (key: string, more: Readonly<Record<string, string>> = {}) =>
   tokensOf({ HEADCOUNT_JWT_KEY: key, ...more });
@@ -63,6 +72,9 @@ describe("HEADCOUNT_JWT_KEY", () => {
     ["a public key without the lines around it", () => der(ed.publicKey)],
     ["the same of another kind", () => der(rsa.publicKey, "pkcs1")],
     ["the same in lines", () => der(rsa.publicKey).replaceAll(/.{64}/g, "$& ")],
+    ["a certificate without the lines around it", () => CERTIFICATE],
+    ["a key of ssh of another kind", () => "ecdsa-sha2-nistp256 AAAAE2VjZHNhLXNoYTItbmlzdHAyNTYAAAAIbmlzdHAyNTY"],
+    ["a key of .NET", () => `<RSAKeyValue><Modulus>${"x".repeat(40)}</Modulus></RSAKeyValue>`],
     ["an address", () => "https://www.googleapis.com/oauth2/v3/certs"],
     ["a file's address", () => "file:///etc/headcount/keys/jwt_public_key"],
     ["a set", () => JSON.stringify({ keys: [p256.publicKey.export({ format: "jwk" })] })],

@@ -74,7 +74,7 @@ export class FastCalls {
   /**
    * @param head a whole head of these bytes, whose body is at hand
    * @param sender its connection
-   * @returns undefined where it is not one of the three in their plain form, its token is not known to allow it
+   * @returns undefined where it is not one of the three in their plain form, or its token is not known to allow it
    */
   match(head: Head, bytes: Buffer, sender: Sender): FastCall | undefined {
     if (isThere(head.contentEncoding) || isThere(head.origin)) return undefined;
