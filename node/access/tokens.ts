@@ -60,7 +60,7 @@ interface Waiting {
 }
 
 export const TOKEN_LENGTH_MAX = 8192;
-/** Some 80 MB where each is of another player. */
+/** Some 60 MB where each is of another player. */
 export const REMEMBERED_MAX = 262_144;
 /** Apart from the good ones, so that bad ones cannot make those forgotten. */
 const REFUSALS_MAX = 4096;

@@ -64,7 +64,7 @@ export class Admission {
         const judgement = token === undefined ? noToken(request) : await access.tokens.judge(token);
         const lack = judgement.kind === "granted" ? right(judgement.grant, request) : undefined;
         if (judgement.kind === "granted" && lack === undefined) return undefined;
-        answers.refuse(reply, lack === undefined ? refusalOf(judgement, reply) : refusalFor(lack, reply));
+        answers.refuse(reply, lack === undefined ? refusalOf(judgement) : refusalFor(lack));
         return reply;
       },
     ];
@@ -89,12 +89,11 @@ function noToken({ headers }: FastifyRequest): Judgement {
   return { kind: "refused", why: headers.authorization === undefined ? "nothing" : "something else" };
 }
 
-function refusalOf(judgement: Judgement, reply: FastifyReply): Refusal {
+function refusalOf(judgement: Judgement): Refusal {
   switch (judgement.kind) {
     case "refused": {
       const message = `authorization must be ${NEEDED}, got ${judgement.why}`;
-      reply.header("www-authenticate", `Bearer error="invalid_token", error_description="${quoted(message)}"`);
-      return { status: 401, reason: "credentials", message };
+      return { status: 401, reason: "credentials", message, headers: asking('error="invalid_token"', message) };
     }
     case "no keys":
       return { status: 503, reason: "starting", message: "the keys of tokens are not known yet: try again soon" };
@@ -103,13 +102,13 @@ function refusalOf(judgement: Judgement, reply: FastifyReply): Refusal {
   }
 }
 
-function refusalFor({ scope, message }: Lack, reply: FastifyReply): Refusal {
-  const told = `Bearer error="insufficient_scope", scope="${scope}", error_description="${quoted(message)}"`;
-  reply.header("www-authenticate", told);
-  return { status: 403, reason: "forbidden", message };
+function refusalFor({ scope, message }: Lack): Refusal {
+  const headers = asking(`error="insufficient_scope", scope="${scope}"`, message);
+  return { status: 403, reason: "forbidden", message, headers };
 }
 
-/** As text between quotes may be (RFC 6750, 3). */
-function quoted(message: string): string {
-  return message.replaceAll(/["\\]/g, "'").replaceAll(/[^\x20-\x7e]/g, "?");
+/** The message stands there as text between quotes may be (RFC 6750, 3). */
+function asking(error: string, message: string): NonNullable<Refusal["headers"]> {
+  const description = message.replaceAll(/["\\]/g, "'").replaceAll(/[^\x20-\x7e]/g, "?");
+  return { "www-authenticate": `Bearer ${error}, error_description="${description}"` };
 }
