@@ -79,7 +79,7 @@ export function readTokens(environment: Environment, isKeyFromFile: boolean): To
     return undefined;
   }
   const required = (setting: Setting<string | undefined>): string =>
-    read(setting, environment) ?? refuse(setting.name, `be set where ${auth.name} is jwt: ${setting.about}`);
+    read(setting, environment) ?? refuse(setting.name, `be set where ${auth.name} is jwt (${setting.about})`);
   const [set, one] = [read(jwks, environment), read(key, environment)];
   if (set !== undefined && one !== undefined) refuse(key.name, `not be set where ${jwks.name} is set`);
   const keys =

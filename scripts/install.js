@@ -88,12 +88,12 @@ function isForThisMachine({ os, cpu, libc }) {
 }
 
 function installPackages() {
-  console.log("installing dependencies (first time, about half a minute)");
+  console.error("installing dependencies (first time, about half a minute)");
   const startedMs = Date.now();
   npmCi(process.execPath);
   // Binaries that this Node is too old for were left out, without a word. The Node just installed gets them.
   if (!isInstalled() && nodeVersion() !== process.versions.node) npmCi(bundledNode);
-  console.log(`installed in ${Math.round((Date.now() - startedMs) / 1000)} s`);
+  console.error(`installed in ${Math.round((Date.now() - startedMs) / 1000)} s`);
 }
 
 function npmCi(node) {
@@ -148,15 +148,15 @@ function installTools() {
   for (const tool of missing) {
     let said = "";
     if (installer !== undefined) {
-      console.log(`installing ${tool.command} with ${installer.name}`);
+      console.error(`installing ${tool.command} with ${installer.name}`);
       said = installer.install(tool);
     }
     if (isOnPath(tool.command)) continue;
-    console.log(
+    console.error(
       `${tool.command} is missing${installer === undefined ? "" : `, and ${installer.name} could not install it`}. ` +
         `Skipped without it: ${tool.without}.\n  To install it: ${howToInstall(tool)}`,
     );
-    if (said !== "") console.log(indent(said, 5));
+    if (said !== "") console.error(indent(said, 5));
   }
 }
 

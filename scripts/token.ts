@@ -13,7 +13,7 @@ const [ISSUER, AUDIENCE] = ["headcount-try", "headcount"];
 const HELP = `Usage: npm run token -- [--sub <UUID>] [--scope "<${SCOPES.join("|")}> ..."] [--hours <n>] [--folder <folder>]
 
   --sub     the player for whom the token speaks
-  --scope   what else it allows; several with spaces between them
+  --scope   what else it allows; several with spaces between them (scores:write and admin mean nothing yet)
   --hours   how long it is good, 24 if left out; below 0 (--hours=-1): one that has expired
   --folder  where the key is kept, and made at first: .token-keys if left out
 `;
@@ -28,7 +28,13 @@ const { values } = parseArgs({
   },
 });
 if (values.help) console.log(HELP);
-else console.log(await makeToken());
+else
+  try {
+    console.log(await makeToken());
+  } catch (error) {
+    console.error(error instanceof RangeError ? error.message : error);
+    process.exitCode = 1;
+  }
 
 async function makeToken(): Promise<string> {
   const hours = Number(values.hours);

@@ -148,7 +148,8 @@ export class KeySet {
     for (const id of ids) if (!this.known.has(id)) this.known.set(id, { isRemoved: false });
     this.keys = { kind: "set", text: set, version: (this.keys?.version ?? 0) + 1 };
     this.reads.changed++;
-    this.ports.log.info({ keys: ids.size, ignored }, "took the keys of tokens");
+    if (ids.size > 0) this.ports.log.info({ keys: ids.size, ignored }, "loaded the keys of tokens");
+    else this.ports.log.warn({ ignored }, "all keys were taken back: every token is refused");
   }
 
   private onFailed(error: unknown): void {

@@ -47,7 +47,7 @@ type SetKey = Awaited<ReturnType<ReturnType<typeof createLocalJWKSet>>>;
 
 /** Where a token without `kid` fits several keys, each is tried: a small set is usual, and a large one would be work for nothing. */
 const TRIED_MAX = 8;
-const NO_JWT = "one that is no signed JWT, or asks for what is not understood here";
+const NO_JWT = "one that is no signed JWT, or has a crit that is not known here";
 
 /** For the keys that came last. */
 let verify: { readonly text: string; readonly run: Verify } | undefined;

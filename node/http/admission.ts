@@ -81,12 +81,12 @@ function ofPlayer(isRight: (grant: Grant, player: ProfileId) => boolean, scope: 
     const { profileId } = params as { readonly profileId: string };
     parseProfileId(profileId, id);
     if (isRight(grant, id)) return undefined;
-    return { scope, message: refusal("profileId", `the token's sub (or the token's scope have ${scope})`, profileId) };
+    return { scope, message: refusal("profileId", `the sub of the token, or its scope must have ${scope}`, profileId) };
   };
 }
 
 function noToken({ headers }: FastifyRequest): Judgement {
-  return { kind: "refused", why: headers.authorization === undefined ? "nothing" : "something else" };
+  return { kind: "refused", why: headers.authorization === undefined ? "nothing" : "no bearer token" };
 }
 
 function refusalOf(judgement: Judgement): Refusal {

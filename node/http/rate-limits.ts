@@ -63,7 +63,8 @@ function refusalOf({ limits }: Context, { limit, rates, taken }: Refused): Refus
   limits.noteRefused(limit);
   const { count, windowMs } = rates.rate;
   const [windowS, waitS] = [windowMs / 1000, Math.max(1, Math.ceil(taken.waitMs / 1000))];
-  const what = limit === "address" ? "requests of an address without a good token" : "rows of batches with a token";
+  const what =
+    limit === "address" ? "requests without a good token from one address" : "rows of batches with one token";
   return {
     status: 429,
     reason: "rate",

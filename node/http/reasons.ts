@@ -41,7 +41,7 @@ export const REASONS = {
   },
   overloaded: {
     statuses: [503],
-    what: "too many requests wait already",
+    what: "too many requests, or tokens that have to be verified, wait already",
     advice: "try again as `Retry-After` says",
   },
   "no-owner": {
@@ -66,7 +66,7 @@ export const REASONS = {
   },
   starting: {
     statuses: [503],
-    what: "the node starts, or joins its cluster anew",
+    what: "the node starts, joins its cluster anew, or does not have the keys of tokens yet",
     advice: "ask another node, or try again",
   },
   draining: { statuses: [503], what: "the node ends", advice: "ask another node" },

@@ -28,11 +28,13 @@ export class Limits {
   private readonly tokens: Rates | undefined;
 
   private readonly paced: PacedLog | undefined;
+  private readonly isProxyNamed: boolean;
 
   /** @param log told once a minute that somebody was refused */
   constructor({ trusted, address, token }: LimitSettings, log?: Pick<Logger, "info" | "warn" | "error">) {
     this.paced = log === undefined ? undefined : new PacedLog(log, () => performance.now());
     if (this.paced !== undefined) setInterval(() => this.paced?.tick(), TICK_MS).unref();
+    this.isProxyNamed = trusted !== undefined;
     this.clients = new Clients(trusted);
     this.addresses = address === undefined ? undefined : new Rates(address, KEYS_MAX);
     this.tokens = token === undefined ? undefined : new Rates(token, KEYS_MAX);
@@ -63,7 +65,8 @@ export class Limits {
 
   noteRefused(limit: Refused["limit"]): void {
     this.refused[limit]++;
-    const hint = limit === "address" ? ": behind a load balancer HEADCOUNT_TRUST_PROXY must name it" : "";
+    const hint =
+      limit === "address" && !this.isProxyNamed ? ": behind a load balancer HEADCOUNT_TRUST_PROXY must name it" : "";
     this.paced?.write("warn", limit, { limit }, `requests came too often and were refused${hint}`);
   }
 

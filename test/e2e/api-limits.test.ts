@@ -29,7 +29,7 @@ describe.each(["on", "off"])("a node with a limit for addresses, the fast lane %
     const refused = await report(http, from("198.51.100.9, 203.0.113.7"));
     const waitS = Number(refused.headers["retry-after"]);
     const told =
-      /^requests of an address without a good token must be at most 5 in 15 s, got more: ask again in [123] s$/;
+      /^requests without a good token from one address must be at most 5 in 15 s, got more: ask again in [123] s$/;
     expectError(refused, 429, told);
     expect(refused.json.reason).toBe("rate");
     expect(refused.headers["ratelimit"]).toBe(`"address";r=0;t=${waitS}`);
@@ -109,7 +109,7 @@ test("HEADCOUNT_RATE_TOKEN: rows of batches are counted by token, bad ones too",
   };
   expect((await batch(6, one)).json).toMatchObject({ accepted: 5 });
   const refused = await batch(5, one);
-  expectError(refused, 429, /^rows of batches with a token must be at most 10 in 600 s/);
+  expectError(refused, 429, /^rows of batches with one token must be at most 10 in 600 s/);
   expect(refused.headers["ratelimit"]).toMatch(/^"token";r=4;t=\d+$/);
   expect((await batch(5, other)).status).toBe(200);
   expect((await batch(4, one)).status).toBe(200);

@@ -69,8 +69,8 @@ describe("a node that asks for tokens", () => {
 
   test.each([
     ["none", {}, "nothing"],
-    ["another scheme", { authorization: "Basic YTpi" }, "something else"],
-    ["no JWT", bearer("abc"), "one that is no signed JWT, or asks for what is not understood here"],
+    ["another scheme", { authorization: "Basic YTpi" }, "no bearer token"],
+    ["no JWT", bearer("abc"), "one that is no signed JWT, or has a crit that is not known here"],
     ["one that has expired", bearer(signedToken({ exp: 1 })), "one that has expired"],
     ["one without end", bearer(signedToken({ exp: undefined })), "one without exp"],
     ["one of another issuer", bearer(signedToken({ iss: "x" })), "one whose iss is not the one that is taken here"],
