@@ -1,4 +1,5 @@
 /** A node of a cluster, as the process sees it: finds or founds the cluster, joins, serves, leaves. */
+import type { Rate } from "../engine/rate.ts";
 import { type DisagreementError, disagreementOf, Founding } from "./members/founding.ts";
 import { type ClusterEvent, MemberNode, type MemberPorts } from "./member-node.ts";
 import { type RegionView, unknownRegion } from "./counts/read-views.ts";
@@ -25,6 +26,8 @@ export interface ClusterOptions {
   readonly snapshotMs: number;
   /** Whether to go on without what is damaged in a record; else its players are answered by nobody. */
   readonly isRepair?: boolean;
+  /** How often each player may report or send a heartbeat; `undefined`: as often as they like. */
+  readonly playerRate?: Rate | undefined;
 }
 
 /** `nowMs` is the bare monotonic clock. */
@@ -160,11 +163,10 @@ export class ClusterNode {
   /**
    * Asks something about one player, wherever the player's partition is. To be called once the status is not `starting`.
    * @param settle called once: perhaps at once, else within the request's deadline and a tick
-   * @param isBulk one of many that came together
    */
-  submit(request: PlayerRequest, settle: (outcome: Outcome) => void, isBulk = false): void {
+  submit(request: PlayerRequest, settle: (outcome: Outcome) => void): void {
     const { member } = this;
-    const { operation, id, region, mode, seq } = request;
+    const { operation, id, region, mode, seq, isBulk = false } = request;
     if (member === undefined) return settle({ kind: "refused", reason: "no owner" });
     const hash = member.engine.hash(id);
     const partition = member.engine.partitionOf(hash);
@@ -181,8 +183,9 @@ export class ClusterNode {
       mode,
       seq,
       untilMs,
+      isBulk,
     };
-    member.modeGate.submit(row, settle, isBulk);
+    member.modeGate.submit(row, settle);
   }
 
   /** The node's clock, which goes on while the machine stands still. */
@@ -217,8 +220,8 @@ export class ClusterNode {
 
   private join(key: ClusterKey, view: View): void {
     if (this.isDraining && this.rekeyings.length === 0) return;
-    const { id, url, peerUrl, weight, snapshotMs, isRepair = false } = this.options;
-    this.member = new MemberNode(key, { id, url, peerUrl, weight }, { snapshotMs, isRepair }, this.ports);
+    const { id, url, peerUrl, weight, snapshotMs, isRepair = false, playerRate } = this.options;
+    this.member = new MemberNode(key, { id, url, peerUrl, weight }, { snapshotMs, isRepair, playerRate }, this.ports);
     this.member.membership.join(view);
   }
 
@@ -231,7 +234,7 @@ export class ClusterNode {
     ports.tell({ kind: "other key" });
     const rekeying = new Rekeying(member.engine, member.abandon(), {
       nowMs: ports.nowMs,
-      submit: (request, settle) => this.submit(request, settle, true),
+      submit: (request, settle) => this.submit(request, settle),
       onOver: (players, failed) => ports.tell({ kind: "rekeyed", players, failed }),
     });
     this.rekeyings.push(rekeying);

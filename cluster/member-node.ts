@@ -1,5 +1,6 @@
 /** A member of the cluster, once it knows the key. It only wires: what concerns all parts at once goes from here to each. */
 import type { Engine, TableCopy } from "../engine/engine.ts";
+import type { Rate } from "../engine/rate.ts";
 import type { Counts } from "./counts/counts.ts";
 import * as make from "./member-parts.ts";
 import type { KeyKeeper } from "./members/key-keeper.ts";
@@ -64,6 +65,8 @@ export interface MemberPorts {
 }
 
 export interface MemberOptions {
+  /** How often each player may report or send a heartbeat; `undefined`: as often as they like. */
+  readonly playerRate: Rate | undefined;
   readonly snapshotMs: number;
   /** Whether to go on without what is damaged in a record. */
   readonly isRepair: boolean;
@@ -109,7 +112,7 @@ export class MemberNode {
     this.keeper = make.makeKeeper(this);
     this.holdings = make.makeHoldings(this);
     this.recorder = make.makeRecorder(this, options.snapshotMs);
-    this.presences = new Presences(this.engine, this.recorder);
+    this.presences = new Presences(this.engine, this.recorder, make.makePlayerRates(this, options.playerRate));
     this.health = make.makeHealth(this);
     this.notices = make.makeNotices(this);
     this.turns = new Turns(ports);

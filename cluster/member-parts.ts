@@ -25,6 +25,8 @@ import { markWordsOf } from "./ports/mark.ts";
 import type { ClusterKey } from "./ports/shared-store.ts";
 import { isListed } from "./ports/view.ts";
 import { engineOptionsOf } from "./records/presences.ts";
+import { PlayerRates } from "./records/player-rates.ts";
+import type { Rate } from "../engine/rate.ts";
 import { Recorder } from "./records/recorder.ts";
 import type { Durability } from "./records/snapshot-due.ts";
 import { StoreHealth } from "./records/store-health.ts";
@@ -136,6 +138,10 @@ export function makeModeNames(node: MemberNode): ModeNames {
 }
 
 // records/
+
+export function makePlayerRates({ ports }: MemberNode, rate: Rate | undefined): PlayerRates | undefined {
+  return rate === undefined ? undefined : new PlayerRates(rate, () => ports.nowMs());
+}
 
 export function makeRecorder(node: MemberNode, snapshotMs: number): Recorder {
   const { ports, guard, engine, key } = node;
@@ -275,7 +281,7 @@ export function makeModeGate({ modeNames, forwarder, ports }: MemberNode): ModeG
   const { nowMs, atTurnEnd } = ports;
   return new ModeGate({
     names: modeNames,
-    forward: (row, settle, isBulk) => forwarder.submit(row, settle, isBulk),
+    forward: (row, settle) => forwarder.submit(row, settle),
     nowMs,
     atTurnEnd,
   });

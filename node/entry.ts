@@ -28,7 +28,7 @@ export interface ReportsOutcome {
   /** Of those, how many outlive this process. */
   readonly remembered: number;
   /** In no order. */
-  readonly refused: readonly { readonly index: number; readonly reason: Refused["reason"] }[];
+  readonly refused: readonly { readonly index: number; readonly why: Refused }[];
 }
 
 /** How far an answer about counts can be trusted. */

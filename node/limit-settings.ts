@@ -1,20 +1,17 @@
 /** The settings of how often anybody may ask. */
 import type { BlockList } from "node:net";
+import type { Rate } from "../engine/rate.ts";
 import type { Environment } from "./environment.ts";
 import { parseTrusted } from "./trusted-proxies.ts";
 import { SettingError } from "./setting-error.ts";
 import { read, type Setting } from "./setting.ts";
 
-/** So much at once, and as much again within the window. */
-export interface Rate {
-  readonly count: number;
-  readonly windowMs: number;
-}
-
 export interface LimitSettings {
   /** Proxies whose word on who asks is taken. */
   readonly trusted: BlockList | undefined;
-  /** Requests of an address; `undefined`: as many as it likes. */
+  /** Reports and heartbeats of a player, at the player's owner; `undefined`: as many as it likes. */
+  readonly profile: Rate | undefined;
+  /** Requests of an address. */
   readonly address: Rate | undefined;
   /** Rows of batches of a token. */
   readonly token: Rate | undefined;
@@ -33,6 +30,7 @@ export const LIMIT_SETTINGS = {
     parse: parseTrusted,
     about: "proxies whose X-Forwarded-For says who asks",
   } as Setting<BlockList | undefined>,
+  profile: limit("HEADCOUNT_RATE_PROFILE", "10/10s", "reports and heartbeats of a player, over all nodes"),
   address: limit(
     "HEADCOUNT_RATE_ADDRESS",
     "6000/10s",
@@ -52,6 +50,7 @@ export function readLimits(environment: Environment, areTokensAsked: boolean): L
   };
   return {
     trusted: read(LIMIT_SETTINGS.trusted, environment),
+    profile: limitOf(LIMIT_SETTINGS.profile),
     address: limitOf(LIMIT_SETTINGS.address),
     token: limitOf(LIMIT_SETTINGS.token),
   };

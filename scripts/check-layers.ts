@@ -54,7 +54,7 @@ const LAYERS: Readonly<Record<string, Layer>> = {
     packages: ["pino", "piscina", "prom-client", "typebox"],
   },
   "node/access": { ...NODE, imports: ["engine", ...SHARED], packages: ["jose", "pino", "piscina"] },
-  "node/limits": { ...NODE, imports: [...SHARED], packages: ["pino"] },
+  "node/limits": { ...NODE, imports: ["engine", ...SHARED], packages: ["pino"] },
   "node/http": {
     ...NODE,
     imports: ["engine", "cluster/ports", "cluster/records", ...SHARED, "node/access", "node/limits"],

@@ -16,6 +16,8 @@ export interface PlayerRequest {
   readonly mode: string;
   /** 0 … 2^32 - 1, or NO_SEQ. */
   readonly seq: number;
+  /** One of many that came together: refused earlier where there is little room, and not among what a player may ask. */
+  readonly isBulk?: boolean;
 }
 
 /** The same on its way, with where it goes and until when it counts. */
@@ -29,6 +31,7 @@ export interface Row extends Omit<PlayerRequest, "id"> {
   readonly id3: number;
   /** By this node's clock: nobody waits for an answer after this, perhaps sooner where the row came from a peer. */
   readonly untilMs: number;
+  readonly isBulk: boolean;
 }
 
 /** Where a player is. */
@@ -63,9 +66,19 @@ export interface Done {
  * Told to the client; nothing changed, except that after `no owner` nobody knows. `mode not known` (R28): of a report, the
  * store could not be asked about its mode; of a look-up, the mode's name was lost.
  */
-export interface Refused {
+export type Refused =
+  | {
+      readonly kind: "refused";
+      readonly reason: "overloaded" | "no room for the mode" | "no room for the player" | "no owner" | "mode not known";
+    }
+  | TooOften;
+
+/** The player reports more often than is allowed. */
+export interface TooOften {
   readonly kind: "refused";
-  readonly reason: "overloaded" | "no room for the mode" | "no room for the player" | "no owner" | "mode not known";
+  readonly reason: "too often";
+  /** In so many seconds a report is taken again: 1 … 2^24 - 1. */
+  readonly waitS: number;
 }
 
 /**

@@ -7,6 +7,8 @@ import type { Presence } from "../../engine/presence.ts";
 import type { ReportEffect } from "../../engine/partition.ts";
 import { NO_SEQ } from "../../engine/partition.ts";
 import type { ProfileId } from "../../engine/profile-id.ts";
+import type { TooOften } from "../ports/rows.ts";
+import type { PlayerRates } from "./player-rates.ts";
 import type { Fate, Recorder, Remembrance } from "./recorder.ts";
 
 /** Last seen is kept in whole tenths as of the last tick, so up to 120 ms early: sessions last longer by this, so that nobody ends before time. */
@@ -46,14 +48,19 @@ const ROW_BYTES = 28;
 export class Presences {
   readonly engine: Engine;
   private readonly recorder: Recorder | undefined;
+  private readonly rates: PlayerRates | undefined;
   /** Rows of the batch at hand, by partition; zeros between two batches. */
   private readonly rowsApplied: Int32Array;
   private doubtUntilMs = -Infinity;
 
-  /** @param recorder `undefined` where nothing is stored (durability `none`) */
-  constructor(engine: Engine, recorder: Recorder | undefined) {
+  /**
+   * @param recorder `undefined` where nothing is stored (durability `none`)
+   * @param rates `undefined` where players may report as often as they like
+   */
+  constructor(engine: Engine, recorder: Recorder | undefined, rates?: PlayerRates) {
     this.engine = engine;
     this.recorder = recorder;
+    this.rates = rates;
     this.rowsApplied = new Int32Array(engine.partitions.length);
   }
 
@@ -70,6 +77,12 @@ export class Presences {
   /** True while too much waits for the store: reports are refused. */
   get isFull(): boolean {
     return this.recorder?.isFull ?? false;
+  }
+
+  /** To be asked before a player's report or heartbeat is applied: that takes one of what the player is allowed. */
+  tooOften(hash: number): TooOften | undefined {
+    const waitS = this.rates === undefined ? 0 : this.rates.take(hash);
+    return waitS === 0 ? undefined : { kind: "refused", reason: "too often", waitS };
   }
 
   /** Applies a report. `seq` 0 … 2^32 - 1, or NO_SEQ. Where the outcome is a refusal nothing changed. */

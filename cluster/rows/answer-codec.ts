@@ -5,6 +5,8 @@
  *     u8  what became of it, see below          fates only: which row
  *     u8  1 remembered, 2 there is a place        2 u32 number of the batch, the lower half first
  *     u16 name of the holder, plus 1; 0 none      u32   its place in the batch
+ *   where the player reports too often, in place of the last two
+ *     u24 in how many seconds a report is taken
  *
  *   place
  *     u16 region's letters, u16 name of the mode (0xffffffff: nowhere)
@@ -76,6 +78,8 @@ const REFUSED = {
   "no owner": 19,
   "mode not known": 20,
 } as const;
+const TOO_OFTEN = 21;
+const WAIT_S_MAX = 2 ** 24 - 1;
 const ELSEWHERE = { moved: 32, "held by": 33, loading: 34 } as const;
 const OTHERS = { expired: 48, "out of turn": 49, "out of date": 50, "taken in": 51, lost: 52 } as const;
 
@@ -149,7 +153,9 @@ function headOf(answer: Answer, names: Names, places: number[]): number {
       return head | HAS_PLACE;
     }
     case "refused":
-      return REFUSED[answer.reason];
+      return answer.reason === "too often"
+        ? TOO_OFTEN | (Math.min(answer.waitS, WAIT_S_MAX) << 8)
+        : REFUSED[answer.reason];
     case "elsewhere":
       return ELSEWHERE[answer.reason] | (answer.holder === undefined ? 0 : (names.numberOf(answer.holder) + 1) << 16);
     default:
@@ -179,9 +185,9 @@ function readAnswers(frame: Frame, placesAt: number): Answer[] {
   const answers: Answer[] = [];
   let placeAt = placesAt;
   for (let index = 0; index < frame.rows; index++) {
-    const head = frame.words[index] as number;
-    answers.push(readAnswer(frame, index, placeAt));
-    if ((head & HAS_PLACE) !== 0) placeAt += 2;
+    const answer = readAnswer(frame, index, placeAt);
+    answers.push(answer);
+    if (answer.kind === "done" && answer.place !== undefined) placeAt += 2;
   }
   require(placeAt === frame.words.length, 8, "as many places as are said");
   return answers;
@@ -190,6 +196,7 @@ function readAnswers(frame: Frame, placesAt: number): Answer[] {
 function readAnswer(frame: Frame, index: number, placeAt: number): Answer {
   const head = frame.words[index] as number;
   const offset = frame.wordsAt + index * 4;
+  if ((head & 0xff) === TOO_OFTEN) return tooOften(head >>> 8, offset + 1);
   const answer = ((head & IS_REMEMBERED) === 0 ? ANSWERS : REMEMBERED)[head & 0xff];
   require(answer !== undefined, offset, "a known answer, remembered only where it was done");
   if (head >>> 8 === 0) return answer;
@@ -200,6 +207,11 @@ function readAnswer(frame: Frame, index: number, placeAt: number): Answer {
   if (answer.kind === "elsewhere") return { ...answer, holder: holderOf(frame, head >>> 16, offset + 2) };
   if ((flags & HAS_PLACE) === 0 || answer.kind !== "done") return answer;
   return { ...answer, place: readPlace(frame, placeAt) };
+}
+
+function tooOften(waitS: number, offset: number): Answer {
+  require(waitS > 0, offset, "a second to wait at the least");
+  return { kind: "refused", reason: "too often", waitS };
 }
 
 function holderOf({ names }: Frame, number: number, offset: number): string {

@@ -95,6 +95,7 @@ export class Forwarder {
         "no room for the player": 0,
         "no owner": 0,
         "mode not known": 0,
+        "too often": 0,
       },
       rowsExpired: 0,
       rowsLost: 0,
@@ -106,14 +107,13 @@ export class Forwarder {
   /**
    * Sees to it that a row takes effect behind all rows of its partition that were submitted before.
    * @param settle called once: perhaps at once, else within the row's time and a tick
-   * @param isBulk one of many that came together: refused earlier where there is little room
    */
-  submit(row: Row, settle: (outcome: Outcome) => void, isBulk = false): void {
+  submit(row: Row, settle: (outcome: Outcome) => void): void {
     const queue = this.queues[row.partition] as PartitionQueue;
     const number = ++this.rows;
     const me = this.ports.me();
     if (queue.isOpenTo(me) && this.targetOf(queue) === me) return this.applyAtOnce(queue, row, number, settle);
-    if (!this.hasRoom(isBulk)) return this.tell(OVERLOADED, settle);
+    if (!this.hasRoom(row.isBulk)) return this.tell(OVERLOADED, settle);
     queue.add(this.keep({ number, row, settle, state: "waiting" }));
     this.route(queue);
   }

@@ -16,7 +16,7 @@ export interface ModeGatePorts {
     admit(names: readonly string[]): Promise<ReadonlySet<string>>;
   };
   /** The forwarder's `submit`. */
-  readonly forward: (row: Row, settle: (outcome: Outcome) => void, isBulk: boolean) => void;
+  readonly forward: (row: Row, settle: (outcome: Outcome) => void) => void;
   readonly nowMs: () => number;
   /** Runs a task when all that is ready now has been handled. */
   readonly atTurnEnd: (task: () => void) => void;
@@ -28,13 +28,12 @@ export interface ModeGateFigures {
   /** Times the store was asked. */
   asked: number;
   /** Rows refused here, by reason. */
-  readonly rowsRefused: Record<Exclude<Refused["reason"], "no room for the player">, number>;
+  readonly rowsRefused: Record<Exclude<Refused["reason"], "no room for the player" | "too often">, number>;
 }
 
 interface Waiting {
   readonly row: Row;
   readonly settle: (outcome: Outcome) => void;
-  readonly isBulk: boolean;
   /** Its player has brought too many names: nobody is asked for this one. */
   isTooMuch: boolean;
 }
@@ -63,13 +62,13 @@ export class ModeGate {
   }
 
   /** As the forwarder's `submit`, with the wait for a mode's name before. */
-  submit(row: Row, settle: (outcome: Outcome) => void, isBulk = false): void {
+  submit(row: Row, settle: (outcome: Outcome) => void): void {
     const queue = this.queues.size === 0 ? undefined : this.queues.get(row.partition);
-    if (queue === undefined && !this.mustAsk(row)) return this.ports.forward(row, settle, isBulk);
-    if (this.figures.rowsWaiting >= (isBulk ? ROWS_MAX * BULK_SHARE : ROWS_MAX))
+    if (queue === undefined && !this.mustAsk(row)) return this.ports.forward(row, settle);
+    if (this.figures.rowsWaiting >= (row.isBulk ? ROWS_MAX * BULK_SHARE : ROWS_MAX))
       return this.refuse("overloaded", settle);
     this.figures.rowsWaiting++;
-    const waiting = { row, settle, isBulk, isTooMuch: false };
+    const waiting = { row, settle, isTooMuch: false };
     if (queue === undefined) this.queues.set(row.partition, [waiting]);
     else queue.push(waiting);
     this.plan();
@@ -144,7 +143,7 @@ export class ModeGate {
   /** Lets rows of a partition go in their order, up to the first whose mode nobody has answered for. */
   private advance(partition: number, queue: Waiting[], verdictOf: (name: string) => Verdict | undefined): void {
     while (queue.length > 0) {
-      const { row, settle, isBulk, isTooMuch } = queue[0] as Waiting;
+      const { row, settle, isTooMuch } = queue[0] as Waiting;
       const verdict =
         row.operation !== "report" ? "admitted" : (verdictOf(row.mode) ?? (isTooMuch ? "refused" : undefined));
       if (verdict === undefined && this.mustAsk(row)) return;
@@ -152,7 +151,7 @@ export class ModeGate {
       this.figures.rowsWaiting--;
       if (verdict === "refused") this.refuse("no room for the mode", settle);
       else if (verdict === "unknown") this.refuse("mode not known", settle);
-      else this.ports.forward(row, settle, isBulk);
+      else this.ports.forward(row, settle);
     }
     this.queues.delete(partition);
   }

@@ -70,7 +70,7 @@ export class Rekeying {
   private ask(waiting: Waiting): void {
     const { submit, nowMs } = this.ports;
     const { player } = waiting;
-    submit({ operation: "find", id: player.id, region: 0, mode: "", seq: NO_SEQ }, (found) => {
+    submit({ operation: "find", id: player.id, region: 0, mode: "", seq: NO_SEQ, isBulk: true }, (found) => {
       if (found.kind === "refused") return this.retry(waiting);
       const isKnownBetter = found.place !== undefined && found.place.ageMs <= nowMs() - player.seenMs;
       const isRemoved = player.region < 0;
@@ -100,8 +100,8 @@ export class Rekeying {
 /** What brings a player to where it was last heard of. A removal holds whatever `seq` the owner knows: it was later. */
 function changeOf({ id, region, mode, seq }: KnownPlayer): PlayerRequest {
   return region < 0
-    ? { operation: "remove", id, region: 0, mode: "", seq: NO_SEQ }
-    : { operation: "report", id, region, mode, seq };
+    ? { operation: "remove", id, region: 0, mode: "", seq: NO_SEQ, isBulk: true }
+    : { operation: "report", id, region, mode, seq, isBulk: true };
 }
 
 function* playersOf(engine: Engine, partitions: readonly PartitionIndex[]): Generator<KnownPlayer, undefined> {

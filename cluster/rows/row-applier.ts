@@ -71,6 +71,10 @@ export class RowApplier implements RowHandler {
     id[1] = row.id1;
     id[2] = row.id2;
     id[3] = row.id3;
+    if (!row.isBulk && (row.operation === "report" || row.operation === "renew")) {
+      const refused = presences.tooOften(hash);
+      if (refused !== undefined) return refused;
+    }
     switch (row.operation) {
       case "report": {
         const effect = presences.report(hash, id, row.region, row.mode, row.seq);

@@ -5,7 +5,7 @@
  *   hash
  *   u16 region's letters, u16 name of the mode (0xffffffff: neither)
  *   u32 seq
- *   u8  operation | 128 with a seq, u24 time left, ms (0: nobody waits for it any more)
+ *   u8  operation | 64 one of many that came together | 128 with a seq, u24 time left, ms (0: nobody waits for it any more)
  *
  * The names are the modes. Everything is checked before a row is handed out. A region is its code's letters here: its
  * number never leaves the process.
@@ -25,6 +25,7 @@ export interface Batch {
 
 const OPERATIONS: readonly Operation[] = ["report", "renew", "remove", "find"];
 const OPERATION_NUMBERS = { report: 0, renew: 1, remove: 2, find: 3 } as const satisfies Record<Operation, number>;
+const IS_BULK = 64;
 const WITH_SEQ = 128;
 const ROW_WORDS = 8;
 const [HASH, PLACE, SEQ, REST] = [4, 5, 6, 7];
@@ -55,7 +56,8 @@ function writeRow(words: Int32Array, base: number, row: Row, mode: number, nowMs
   const hasSeq = row.seq !== NO_SEQ;
   words[base + SEQ] = hasSeq ? row.seq : 0;
   const leftMs = Math.max(0, Math.min(LEFT_MS_MAX, Math.floor(row.untilMs - nowMs)));
-  words[base + REST] = OPERATION_NUMBERS[row.operation] | (hasSeq ? WITH_SEQ : 0) | (leftMs << 8);
+  words[base + REST] =
+    OPERATION_NUMBERS[row.operation] | (row.isBulk ? IS_BULK : 0) | (hasSeq ? WITH_SEQ : 0) | (leftMs << 8);
 }
 
 /**
@@ -87,7 +89,7 @@ function readRow({ words, names, wordsAt }: Frame, base: number, shift: number, 
     words[base + PLACE] as number,
     words[base + REST] as number,
   ];
-  const operation = OPERATIONS[rest & 127];
+  const operation = OPERATIONS[rest & 63];
   require(operation !== undefined, offset + REST * 4, "a known operation");
   const isReport = operation === "report";
   const region = isReport ? (REGION_BY_LETTERS[place & 0xffff] as number) : 0;
@@ -99,5 +101,6 @@ function readRow({ words, names, wordsAt }: Frame, base: number, shift: number, 
   require(hasSeq || words[base + SEQ] === 0, offset + SEQ * 4, "no seq where none is said");
   const seq = hasSeq ? (words[base + SEQ] as number) >>> 0 : NO_SEQ;
   const untilMs = sentAtMs + (rest >>> 8);
-  return { operation, hash, partition: hash >>> shift, id0, id1, id2, id3, region, mode, seq, untilMs };
+  const isBulk = (rest & IS_BULK) !== 0;
+  return { operation, hash, partition: hash >>> shift, id0, id1, id2, id3, region, mode, seq, untilMs, isBulk };
 }

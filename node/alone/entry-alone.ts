@@ -41,12 +41,17 @@ export class EntryAlone implements Entry {
     const hash = presences.engine.hash(id);
     switch (operation) {
       case "report": {
+        const tooOften = presences.tooOften(hash);
+        if (tooOften !== undefined) return settle(tooOften);
         const outcome = presences.report(hash, id, region, mode, seq);
         if (isRefused(outcome)) return settle(REFUSED[outcome]);
         return this.settleDone(hash, outcome, outcome === "late" ? this.knownPlaceOf(hash, id) : undefined, settle);
       }
-      case "renew":
+      case "renew": {
+        const tooOften = presences.tooOften(hash);
+        if (tooOften !== undefined) return settle(tooOften);
         return this.settleDone(hash, presences.renew(hash, id) ? "renewed" : "nowhere", undefined, settle);
+      }
       case "remove":
         return this.settleDone(hash, presences.remove(hash, id, seq), undefined, settle);
       case "find": {
@@ -141,7 +146,7 @@ class Batch {
   changed = 0;
   renewed = 0;
   late = 0;
-  readonly refused: { index: number; reason: Refused["reason"] }[] = [];
+  readonly refused: { index: number; why: Refused }[] = [];
   private readonly presences: Presences;
   private readonly reports: Reports;
   /** The engine's numbers of the batch's modes: each is asked for when a row with it comes, until it has one. */
@@ -160,7 +165,7 @@ class Batch {
   apply(): void {
     const { count } = this.reports;
     // Whether there is room is decided for all of them: none of them waits for the store before all are applied.
-    if (this.presences.isFull) for (let index = 0; index < count; index++) this.refuse(index, "overloaded");
+    if (this.presences.isFull) for (let index = 0; index < count; index++) this.refuse(index, REFUSED.overloaded);
     else
       for (let first = 0; first < count; first += ROWS_WARMED)
         this.applySome(first, Math.min(first + ROWS_WARMED, count));
@@ -181,10 +186,10 @@ class Batch {
   private report(hash: number, index: number): void {
     const { ids, regions, modeOf, seqs } = this.reports;
     const mode = this.modeNumber(modeOf[index] as number);
-    if (mode < 0) return this.refuse(index, "no room for the mode");
+    if (mode < 0) return this.refuse(index, REFUSED["no room for the mode"]);
     readId(ids, index, id);
     const effect = this.presences.engine.report(hash, id, regions[index] as number, mode, seqs[index] as number);
-    if (effect === "full") return this.refuse(index, "no room for the player");
+    if (effect === "full") return this.refuse(index, REFUSED["no room for the player"]);
     if (effect === "changed") this.changed++;
     else if (effect === "renewed") this.renewed++;
     else this.late++;
@@ -204,7 +209,7 @@ class Batch {
     return number;
   }
 
-  private refuse(index: number, reason: Refused["reason"]): void {
-    this.refused.push({ index, reason });
+  private refuse(index: number, why: Refused): void {
+    this.refused.push({ index, why });
   }
 }

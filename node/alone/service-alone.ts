@@ -5,6 +5,7 @@
 import { randomBytes, randomUUID } from "node:crypto";
 import { setTimeout as pause } from "node:timers/promises";
 import type { Logger } from "pino";
+import { PlayerRates } from "../../cluster/records/player-rates.ts";
 import { engineOptionsOf, Presences } from "../../cluster/records/presences.ts";
 import { type Claim, type Founding, StoreUnavailableError, toldOf } from "../../cluster/ports/record-store.ts";
 import { Recorder, type RecorderPorts } from "../../cluster/records/recorder.ts";
@@ -156,7 +157,9 @@ export class ServiceAlone implements Service {
   }
 
   private serve(engine: Engine, recorder: Recorder | undefined): void {
-    this.presences = new Presences(engine, recorder);
+    const { profile } = this.settings.limits;
+    const rates = profile === undefined ? undefined : new PlayerRates(profile, () => performance.now());
+    this.presences = new Presences(engine, recorder, rates);
     this.entry = new EntryAlone(this.presences, this.epoch);
   }
 

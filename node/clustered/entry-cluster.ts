@@ -34,7 +34,7 @@ export class EntryCluster implements Entry {
       const note = (outcome: Outcome): void => batch.note(index, outcome);
       const [region, seq] = [regions[index] as number, seqs[index] as number];
       const mode = modes[modeOf[index] as number] as string;
-      this.cluster.submit({ operation: "report", id, region, mode, seq }, note, true);
+      this.cluster.submit({ operation: "report", id, region, mode, seq, isBulk: true }, note);
     }
   }
 
@@ -73,7 +73,7 @@ class Batch implements ReportsOutcome {
   renewed = 0;
   late = 0;
   remembered = 0;
-  readonly refused: { index: number; reason: Refused["reason"] }[] = [];
+  readonly refused: { index: number; why: Refused }[] = [];
   private waiting: number;
   private readonly settle: (outcome: ReportsOutcome) => void;
 
@@ -84,7 +84,7 @@ class Batch implements ReportsOutcome {
   }
 
   note(index: number, outcome: Outcome): void {
-    if (outcome.kind === "refused") this.refused.push({ index, reason: outcome.reason });
+    if (outcome.kind === "refused") this.refused.push({ index, why: outcome });
     else {
       if (outcome.effect === "changed" || outcome.effect === "renewed" || outcome.effect === "late")
         this[outcome.effect]++;

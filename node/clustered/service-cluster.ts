@@ -262,6 +262,7 @@ export class ServiceCluster implements Service {
       key: proposal(settings),
       snapshotMs: settings.snapshotMs,
       isRepair: settings.isRepair,
+      playerRate: settings.limits.profile,
     };
     const cluster = new ClusterNode(options, {
       store,

@@ -1,12 +1,19 @@
 /** Requests that come too often are told when they may come again. Source of the headers: draft-ietf-httpapi-ratelimit-headers-10. */
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
+import type { Rate } from "../../engine/rate.ts";
 import { PROXIED } from "../limits/clients.ts";
-import type { Refused } from "../limits/limits.ts";
+import type { Limit, Refused } from "../limits/limits.ts";
 import { bearerOf } from "./admission.ts";
 import { Answers, type Context, type Reply, routeLabel } from "./http.ts";
 import type { Refusal } from "./reasons.ts";
 
 /** What load balancers and schedulers ask, from wherever they are. */
+const MS_IN_S = 1000;
+const LIMITED: Readonly<Record<Limit, string>> = {
+  profile: "reports and heartbeats of one player",
+  address: "requests without a good token from one address",
+  token: "rows of batches with one token",
+};
 const UNLIMITED = new Set(["/livez", "/readyz"]);
 
 /** Limits the requests of an address, but for those with a good token. */
@@ -39,6 +46,11 @@ export function refuseTooOften(context: Context, route: string, refused: Refused
   new Answers(context, route).refuse(reply, refusalOf(context, refused));
 }
 
+/** @param waitS as the player's owner said */
+export function refusalOfProfile(context: Context, waitS: number): Refusal {
+  return refusalOf(context, context.limits.ofProfile(waitS));
+}
+
 /** @param rows undefined: before it is known how many. @returns undefined where they may come */
 export function refusalOfBatch(
   context: Context,
@@ -59,20 +71,21 @@ function isPreflight({ method, headers }: FastifyRequest): boolean {
   return method === "OPTIONS" && headers["access-control-request-method"] !== undefined;
 }
 
-function refusalOf({ limits }: Context, { limit, rates, taken }: Refused): Refusal {
+function refusalOf({ limits }: Context, { limit, rate, left, waitS }: Refused): Refusal {
   limits.noteRefused(limit);
-  const { count, windowMs } = rates.rate;
-  const [windowS, waitS] = [windowMs / 1000, Math.max(1, Math.ceil(taken.waitMs / 1000))];
-  const what =
-    limit === "address" ? "requests without a good token from one address" : "rows of batches with one token";
+  const [most, policy] = rate === undefined ? ["fewer", undefined] : [atMost(rate), policyOf(limit, rate)];
   return {
     status: 429,
     reason: "rate",
-    message: `${what} must be at most ${count} in ${windowS} s, got more: ask again in ${waitS} s`,
-    headers: {
-      "retry-after": waitS,
-      ratelimit: `"${limit}";r=${taken.left};t=${waitS}`,
-      "ratelimit-policy": `"${limit}";q=${count};w=${windowS}`,
-    },
+    message: `${LIMITED[limit]} must be ${most}, got more: ask again in ${waitS} s`,
+    headers: { "retry-after": waitS, ratelimit: `"${limit}";r=${left};t=${waitS}`, ...policy },
   };
+}
+
+function atMost({ count, windowMs }: Rate): string {
+  return `at most ${count} in ${windowMs / MS_IN_S} s`;
+}
+
+function policyOf(limit: Limit, { count, windowMs }: Rate): Record<string, string> {
+  return { "ratelimit-policy": `"${limit}";q=${count};w=${windowMs / MS_IN_S}` };
 }

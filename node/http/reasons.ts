@@ -61,7 +61,7 @@ export const REASONS = {
   },
   rate: {
     statuses: [429],
-    what: "too many requests came from the address, or rows with the token; `RateLimit` says what is left",
+    what: "too many requests came from the address, of the player, or rows with the token; `RateLimit` says what is left",
     advice: "ask again after `Retry-After`",
   },
   starting: {

@@ -4,26 +4,40 @@ import type { Logger } from "pino";
 import { PacedLog } from "../paced-log.ts";
 import type { Metrics } from "../metrics.ts";
 import type { LimitSettings } from "../limit-settings.ts";
+import type { Rate } from "../../engine/rate.ts";
 import { Clients } from "./clients.ts";
 import { Rates, type Taken } from "./rates.ts";
 
+export type Limit = "profile" | "address" | "token";
+
 /** Which limit refused, and what it says. */
 export interface Refused {
-  readonly limit: "address" | "token";
-  readonly rates: Rates;
-  readonly taken: Taken;
+  readonly limit: Limit;
+  /** `undefined` where only another node knows it: a player's owner with other settings. */
+  readonly rate: Rate | undefined;
+  /** What may be taken at once now. */
+  readonly left: number;
+  /** From when on what was refused is taken, if nobody else takes of it. */
+  readonly waitS: number;
 }
 
 /** For what is no node. */
-export const NO_LIMITS: LimitSettings = { trusted: undefined, address: undefined, token: undefined };
+export const NO_LIMITS: LimitSettings = {
+  trusted: undefined,
+  profile: undefined,
+  address: undefined,
+  token: undefined,
+};
 /** Some 10 MB. */
 const KEYS_MAX = 65_536;
 const TICK_MS = 1000;
+const MS_IN_S = 1000;
 
 export class Limits {
   readonly clients: Clients;
   /** Requests that were refused, by limit; counted where they are told so. */
-  readonly refused = { address: 0, token: 0 };
+  readonly refused = { profile: 0, address: 0, token: 0 };
+  private readonly profile: Rate | undefined;
   private readonly addresses: Rates | undefined;
   private readonly tokens: Rates | undefined;
 
@@ -31,11 +45,12 @@ export class Limits {
   private readonly isProxyNamed: boolean;
 
   /** @param log told once a minute that somebody was refused */
-  constructor({ trusted, address, token }: LimitSettings, log?: Pick<Logger, "info" | "warn" | "error">) {
+  constructor({ trusted, profile, address, token }: LimitSettings, log?: Pick<Logger, "info" | "warn" | "error">) {
     this.paced = log === undefined ? undefined : new PacedLog(log, () => performance.now());
     if (this.paced !== undefined) setInterval(() => this.paced?.tick(), TICK_MS).unref();
     this.isProxyNamed = trusted !== undefined;
     this.clients = new Clients(trusted);
+    this.profile = profile;
     this.addresses = address === undefined ? undefined : new Rates(address, KEYS_MAX);
     this.tokens = token === undefined ? undefined : new Rates(token, KEYS_MAX);
   }
@@ -60,10 +75,15 @@ export class Limits {
     const key = hash("sha256", signed, "base64url");
     if (rows !== undefined) return this.take("token", this.tokens, key, rows);
     const taken = this.tokens.ask(key, performance.now());
-    return taken.isTaken ? undefined : { limit: "token", rates: this.tokens, taken };
+    return refusedBy("token", this.tokens.rate, taken);
   }
 
-  noteRefused(limit: Refused["limit"]): void {
+  /** A player's owner refused: it counts by the player. */
+  ofProfile(waitS: number): Refused {
+    return { limit: "profile", rate: this.profile, left: 0, waitS };
+  }
+
+  noteRefused(limit: Limit): void {
     this.refused[limit]++;
     const hint =
       limit === "address" && !this.isProxyNamed ? ": behind a load balancer HEADCOUNT_TRUST_PROXY must name it" : "";
@@ -79,9 +99,11 @@ export class Limits {
     );
   }
 
-  private take(limit: Refused["limit"], rates: Rates | undefined, key: string, cost: number): Refused | undefined {
-    const taken = rates?.take(key, performance.now(), cost);
-    if (rates === undefined || taken === undefined || taken.isTaken) return undefined;
-    return { limit, rates, taken };
+  private take(limit: Limit, rates: Rates | undefined, key: string, cost: number): Refused | undefined {
+    return rates === undefined ? undefined : refusedBy(limit, rates.rate, rates.take(key, performance.now(), cost));
   }
+}
+
+function refusedBy(limit: Limit, rate: Rate, { isTaken, left, waitMs }: Taken): Refused | undefined {
+  return isTaken ? undefined : { limit, rate, left, waitS: Math.max(1, Math.ceil(waitMs / MS_IN_S)) };
 }

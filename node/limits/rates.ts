@@ -1,11 +1,6 @@
-/**
- * How often somebody may ask: so much at once, and as much again within a window, which comes back little by little. Source:
- * the generic cell rate algorithm (ITU-T I.371): one number for each key, the time until which its allowance is spent.
- */
-import type { Rate } from "../limit-settings.ts";
+/** How often somebody may ask, by a key such as an address (engine/rate.ts). */
+import { eachMs, leftAt, type Rate, waitMsOf } from "../../engine/rate.ts";
 import { Recent } from "../recent.ts";
-
-const ROUNDING_MS = 0.001;
 
 export interface Taken {
   readonly isTaken: boolean;
@@ -32,32 +27,19 @@ export class Rates {
   take(key: string, nowMs: number, cost = 1): Taken {
     const verdict = this.ask(key, nowMs, cost);
     if (!verdict.isTaken) return verdict;
-    const after = this.spentUntil(key, nowMs) + cost * this.eachMs;
+    const after = this.spentUntil(key, nowMs) + cost * eachMs(this.rate);
     this.spentUntilMs.set(key, after);
-    return { ...verdict, left: this.leftAt(after, nowMs) };
+    return { ...verdict, left: leftAt(this.rate, after, nowMs) };
   }
 
   /** Whether so much would be taken; takes nothing. */
   ask(key: string, nowMs: number, cost = 1): Taken {
-    const { count, windowMs } = this.rate;
     const spentUntilMs = this.spentUntil(key, nowMs);
-    const waitMs = spentUntilMs + Math.min(cost, count) * this.eachMs - nowMs - windowMs;
-    // A number that is a little too large after many sums must not refuse what is allowed.
-    const isTaken = waitMs <= ROUNDING_MS;
-    return { isTaken, left: this.leftAt(spentUntilMs, nowMs), waitMs: isTaken ? 0 : waitMs };
-  }
-
-  /** Until one has come back. */
-  private get eachMs(): number {
-    return this.rate.windowMs / this.rate.count;
+    const waitMs = waitMsOf(this.rate, spentUntilMs, nowMs, cost);
+    return { isTaken: waitMs === 0, left: leftAt(this.rate, spentUntilMs, nowMs), waitMs };
   }
 
   private spentUntil(key: string, nowMs: number): number {
     return Math.max(this.spentUntilMs.get(key) ?? 0, nowMs);
-  }
-
-  private leftAt(spentUntilMs: number, nowMs: number): number {
-    const { count, windowMs } = this.rate;
-    return Math.max(0, Math.floor((count * (windowMs - (spentUntilMs - nowMs))) / windowMs + 1e-6));
   }
 }

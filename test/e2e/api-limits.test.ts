@@ -124,3 +124,48 @@ test("without settings nobody on this machine is limited", async () => {
   const asked = await Promise.all(Array.from({ length: 6500 }, () => http.get("/v1/players")));
   expect(new Set(asked.map(({ status }) => status))).toEqual(new Set([200]));
 });
+
+describe.each(["on", "off"])("HEADCOUNT_RATE_PROFILE, the fast lane %s", (lane) => {
+  test("refuses a player's reports and heartbeats beyond it, and takes whoever waits as told", async () => {
+    await using node = await startNode({ env: { HEADCOUNT_RATE_PROFILE: "3/9s", HEADCOUNT_FAST_LANE: lane } });
+    await using http = new HttpClient(node.url);
+    const player = freshPlayer();
+    const path = gamemodePath(player);
+    const play = () => http.request("POST", path, { json: PLAY });
+    const beat = () => http.request("PUT", `/v1/profiles/${player}/heartbeat`);
+    expect([(await play()).status, (await beat()).status, (await play()).status]).toEqual([200, 204, 200]);
+    const refusedAtMs = performance.now();
+    const refused = await play();
+    const waitS = Number(refused.headers["retry-after"]);
+    expectError(
+      refused,
+      429,
+      /^reports and heartbeats of one player must be at most 3 in 9 s, got more: ask again in [123] s$/,
+    );
+    expect(refused.json.reason).toBe("rate");
+    expect(refused.headers["ratelimit"]).toBe(`"profile";r=0;t=${waitS}`);
+    expect(refused.headers["ratelimit-policy"]).toBe('"profile";q=3;w=9');
+    expect((await beat()).status).toBe(429);
+    const reports = [player, player].map((profileId) => ({ profileId, ...PLAY }));
+    const batch = await http.request("POST", "/v1/reports", { json: { reports } });
+    expect(batch.json, "rows of batches are not counted").toEqual({ accepted: 2, remembered: 2, rejected: [] });
+    expect((await http.get(path)).status, "look-ups are not counted").toBe(200);
+    expect((await http.request("DELETE", path)).status, "nor are disconnections").toBe(204);
+    await until("it gets in", async () => (await play()).status === 200);
+    expect(performance.now() - refusedAtMs).toBeLessThan(waitS * 1000 + 2000);
+    expect((await http.get("/metrics")).text).toMatch(/^headcount_rate_refusals_total\{limit="profile"\} [1-9]\d*$/m);
+  });
+});
+test("HEADCOUNT_RATE_PROFILE=0: a player may report as often as it likes; by default ten times at once", async () => {
+  const most = async (env: Readonly<Record<string, string>>): Promise<number> => {
+    await using node = await startNode({ env });
+    await using http = new HttpClient(node.url);
+    const path = gamemodePath(freshPlayer());
+    const statuses = await Promise.all(Array.from({ length: 40 }, () => http.request("POST", path, { json: PLAY })));
+    return statuses.filter(({ status }) => status === 200).length;
+  };
+  expect(await most({ HEADCOUNT_RATE_PROFILE: "0" })).toBe(40);
+  const taken = await most({});
+  expect(taken).toBeGreaterThanOrEqual(10);
+  expect(taken).toBeLessThan(20);
+});

@@ -1,7 +1,8 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
 
-import type { Outcome } from "../../cluster/ports/rows.ts";
+import type { Outcome, Refused } from "../../cluster/ports/rows.ts";
+import { PlayerRates } from "../../cluster/records/player-rates.ts";
 import { NO_SEQ, Presences } from "../../cluster/records/presences.ts";
 import type { Recorder } from "../../cluster/records/recorder.ts";
 import { Engine } from "../../engine/engine.ts";
@@ -62,14 +63,14 @@ function columnsOf(batch: readonly Report[], isEachNamed: boolean): Reports {
 /** What a batch does, row by row. */
 function oneByOne(entry: EntryAlone, { count, ids, regions, modes, modeOf, seqs }: Reports): ReportsOutcome {
   const totals = { changed: 0, renewed: 0, late: 0, remembered: 0 };
-  const refused: { index: number; reason: ReportsOutcome["refused"][number]["reason"] }[] = [];
+  const refused: { index: number; why: Refused }[] = [];
   for (let index = 0; index < count; index++) {
     const id = emptyProfileId();
     readId(ids, index, id);
     const mode = modes[modeOf[index] as number] as string;
     const [region, seq] = [regions[index] as number, seqs[index] as number];
     entry.submit({ operation: "report", id, region, mode, seq }, (outcome) => {
-      if (outcome.kind === "refused") refused.push({ index, reason: outcome.reason });
+      if (outcome.kind === "refused") refused.push({ index, why: outcome });
       else {
         totals[outcome.effect as "changed" | "renewed" | "late"]++;
         totals.remembered++;
@@ -133,7 +134,7 @@ test("EntryAlone.submitAll() lets players be in 1024 modes at the most, also whe
   const others = [0, 1, 2].map((mode) => ({ player: 1 + mode, region: CA, mode, seq: NO_SEQ }));
   const outcomes: ReportsOutcome[] = [];
   entry.submitAll(columnsOf([...reports, ...others], false), (outcome) => void outcomes.push(outcome));
-  const refused = [5, 6].map((index) => ({ index, reason: "no room for the mode" }));
+  const refused = [5, 6].map((index) => ({ index, why: { kind: "refused", reason: "no room for the mode" } }));
   expect(outcomes).toEqual([{ changed: 5, renewed: 0, late: 0, remembered: 5, refused }]);
   expect(engine.boards.modesInUse).toBe(MODES_MAX);
 });
@@ -143,7 +144,31 @@ test("EntryAlone.submitAll() refuses all rows while too much waits for the store
   const batch = [0, 1, 2].map((player) => ({ player, region: CA, mode: 0, seq: NO_SEQ }));
   const outcomes: ReportsOutcome[] = [];
   entry.submitAll(columnsOf(batch, false), (outcome) => void outcomes.push(outcome));
-  const refused = [0, 1, 2].map((index) => ({ index, reason: "overloaded" }));
+  const refused = [0, 1, 2].map((index) => ({ index, why: { kind: "refused", reason: "overloaded" } }));
   expect(outcomes).toEqual([{ changed: 0, renewed: 0, late: 0, remembered: 0, refused }]);
   expect([engine.boards.players, engine.modes.count]).toEqual([0, 0]);
+});
+
+test("EntryAlone refuses who reports too often and changes nothing by it; rows of batches are not counted", () => {
+  const engine = new Engine(OPTIONS, START_MS);
+  const rates = new PlayerRates({ count: 2, windowMs: 4000 }, () => START_MS);
+  const entry = new EntryAlone(new Presences(engine, undefined, rates), 1);
+  const batch = [0, 0, 0, 1].map((player, mode) => ({ player, region: CA, mode, seq: NO_SEQ }));
+  const outcomes: ReportsOutcome[] = [];
+  entry.submitAll(columnsOf(batch, false), (outcome) => void outcomes.push(outcome));
+  const why = { kind: "refused", reason: "too often", waitS: 2 } as const;
+  expect(outcomes).toEqual([{ changed: 4, renewed: 0, late: 0, remembered: 4, refused: [] }]);
+  const told: Outcome[] = [];
+  const id = playerId(0);
+  for (const operation of ["report", "renew", "report", "renew", "find", "remove", "report"] as const)
+    entry.submit({ operation, id, region: CA, mode: MODES[3] as string, seq: NO_SEQ }, (outcome) => told.push(outcome));
+  expect(told).toMatchObject([
+    { effect: "changed" },
+    { effect: "renewed" },
+    why,
+    why,
+    { effect: "found", place: { mode: MODES[3] } },
+    { effect: "removed" },
+    why,
+  ]);
 });

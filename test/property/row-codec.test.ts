@@ -21,8 +21,8 @@ const anyWhere = fc.oneof(
   fc.record({ operation: fc.constantFrom("renew", "remove", "find"), region: fc.constant(0), mode: fc.constant("") }),
 );
 const anyRow: fc.Arbitrary<Row> = fc
-  .tuple(anyProfileId, fc.integer(), anyWhere, anySeq, fc.nat(2 ** 24 - 1))
-  .map(([id, hash, where, seq, untilMs]) => ({
+  .tuple(anyProfileId, fc.integer(), anyWhere, anySeq, fc.nat(2 ** 24 - 1), fc.boolean())
+  .map(([id, hash, where, seq, untilMs, isBulk]) => ({
     ...where,
     hash,
     partition: hash >>> 24,
@@ -32,6 +32,7 @@ const anyRow: fc.Arbitrary<Row> = fc
     id3: id[3],
     seq,
     untilMs,
+    isBulk,
   }));
 const anyRows = fc.array(anyRow, { minLength: 1, maxLength: 20 });
 
@@ -55,6 +56,11 @@ const anyAnswer: fc.Arbitrary<Answer> = fc.oneof(
       "no owner",
       "mode not known",
     ),
+  }),
+  fc.record({
+    kind: fc.constant("refused" as const),
+    reason: fc.constant("too often" as const),
+    waitS: fc.integer({ min: 1, max: 2 ** 24 - 1 }),
   }),
   fc.record({
     kind: fc.constant("elsewhere" as const),

@@ -26,7 +26,7 @@ export async function recordingApp(
       const rows = [...Array(reports.count).keys()];
       const refused = rows
         .filter((index) => reports.modes[reports.modeOf[index] as number] === REFUSED_MODE)
-        .map((index) => ({ index, reason: "no room for the mode" as const }))
+        .map((index) => ({ index, why: { kind: "refused" as const, reason: "no room for the mode" as const } }))
         .toReversed();
       const changed = reports.count - refused.length;
       settle({ changed, renewed: 0, late: 0, remembered: changed, refused });

@@ -179,14 +179,20 @@ export class ForwardingModel {
     const hash = (partition << 28) | player;
     const entry = this.random.pick(this.nodes.filter(({ isDead }) => !isDead));
     const seq = player % 2 === 0 ? NO_SEQ : player;
-    const row = reportOf(0, player, { hash, partition, seq, untilMs: entry.nowMs + DEADLINE_MS });
+    const row = reportOf(0, player, {
+      hash,
+      partition,
+      seq,
+      untilMs: entry.nowMs + DEADLINE_MS,
+      isBulk: player % 3 === 0,
+    });
     const told: Told = { row, entry, submittedAtMs: this.now, outcomes: [], settledAtMs: 0 };
     this.told.push(told);
     const settle = (outcome: Outcome): void => {
       told.outcomes.push(outcome);
       told.settledAtMs = this.now;
     };
-    entry.forwarder.submit(row, settle, player % 3 === 0);
+    entry.forwarder.submit(row, settle);
   }
 
   /** A newer view: other owners for some partitions, perhaps without a node that died. */

@@ -28,7 +28,7 @@ export function reportOf(partition: number, player: number, more: Partial<Row> =
   const hash = (partition << 24) | player;
   const [region, mode, seq, untilMs] = [player % 249, `GM${player % 10}`, player, 2000];
   const ids = { id0: player, id1: partition, id2: -1, id3: 4 };
-  return { operation: "report", hash, partition, ...ids, region, mode, seq, untilMs, ...more };
+  return { operation: "report", hash, partition, ...ids, region, mode, seq, untilMs, isBulk: false, ...more };
 }
 
 /** A batch on its way to a peer, for the test to answer. */
@@ -133,8 +133,8 @@ export class TestEntry implements ForwarderPorts {
     for (const player of players) this.submitRow(reportOf(partition, player, { untilMs: this.now + 2000 }));
   }
 
-  submitRow(row: Row, isBulk = false): void {
-    this.forwarder.submit(row, (outcome) => this.outcomes.push([row.id0, outcome]), isBulk);
+  submitRow(row: Row): void {
+    this.forwarder.submit(row, (outcome) => this.outcomes.push([row.id0, outcome]));
   }
 
   /** Lets everything that is ready be handled, and the turn end. */

@@ -200,7 +200,7 @@ test("Forwarder tells `no owner` where the owner dropped a row because its time 
 });
 test("Forwarder refuses what it has no room for, rows of many sooner than single ones", async () => {
   const entry = new TestEntry({ rowsMax: 8 });
-  for (let player = 1; player <= 7; player++) entry.submitRow(reportOf(3, player), true);
+  for (let player = 1; player <= 7; player++) entry.submitRow(reportOf(3, player, { isBulk: true }));
   expect(entry.outcomes).toEqual([[7, OVERLOADED]]);
   entry.submit(3, 8, 9, 10);
   expect(entry.outcomes.slice(1)).toEqual([[10, OVERLOADED]]);
@@ -208,7 +208,7 @@ test("Forwarder refuses what it has no room for, rows of many sooner than single
   await entry.endTurn();
   await entry.last.answer(...entry.last.rows.map(() => DONE));
   expect(entry.forwarder.figures.rowsQueued).toBe(0);
-  entry.submitRow(reportOf(3, 11), true);
+  entry.submitRow(reportOf(3, 11, { isBulk: true }));
   expect(entry.outcomes).toHaveLength(10);
 });
 test("Forwarder refuses a row that comes back from this node itself where there is no room", () => {

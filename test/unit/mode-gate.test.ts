@@ -48,11 +48,9 @@ class Subject {
     atTurnEnd: (task) => void this.tasks.push(task),
   });
 
-  submit(partition: number, player: number, mode: string, more: Partial<Row> = {}, isBulk = false): void {
-    this.gate.submit(
-      reportOf(partition, player, { mode, ...more }),
-      (outcome) => this.outcomes.push([player, outcome]),
-      isBulk,
+  submit(partition: number, player: number, mode: string, more: Partial<Row> = {}): void {
+    this.gate.submit(reportOf(partition, player, { mode, ...more }), (outcome) =>
+      this.outcomes.push([player, outcome]),
     );
   }
   async turn(): Promise<void> {
@@ -163,7 +161,7 @@ test("R28 a row whose time is over is refused, and lets those behind it go that 
 
 test("R28 rows that wait are bounded, and a share of the room is for single ones", async () => {
   const subject = new Subject();
-  for (let player = 1; player <= 6145; player++) subject.submit(1, player, "new", {}, true);
+  for (let player = 1; player <= 6145; player++) subject.submit(1, player, "new", { isBulk: true });
   expect(subject.refusals).toEqual(["6145 overloaded"]);
   for (let player = 6146; player <= 6145 + 2049; player++) subject.submit(1, player, "new");
   expect(subject.refusals).toEqual(["6145 overloaded", "8194 overloaded"]);

@@ -3,6 +3,7 @@ import { Holdings, type Serving } from "../../cluster/moves/holdings.ts";
 import type { Membership } from "../../cluster/members/membership.ts";
 import { HeldRecord } from "../../cluster/records/held-record.ts";
 import { NO_SEQ, Presences } from "../../cluster/records/presences.ts";
+import { PlayerRates } from "../../cluster/records/player-rates.ts";
 import { placementOf } from "../../cluster/members/placement.ts";
 import { RowApplier } from "../../cluster/rows/row-applier.ts";
 import type { Operation, RowOutcome } from "../../cluster/ports/rows.ts";
@@ -24,10 +25,11 @@ class Subject {
   /** Of the rows that are asked: when their time is over, and their seq. */
   untilMs = 1e9;
   seq = NO_SEQ;
+  isBulk = false;
   readonly membership = { me: memberNumber(1), view: viewOfMembers(1, [1]), isLicensed: true };
   private readonly applier: RowApplier;
 
-  constructor(bench: RecorderBench) {
+  constructor(bench: RecorderBench, rates?: PlayerRates) {
     this.bench = bench;
     const membership = this.membership as unknown as Membership;
     const nowMs = (): number => bench.nowMs;
@@ -40,7 +42,7 @@ class Subject {
       this.holdings.serve(partition, servingUnder(1));
     });
     this.applier = new RowApplier({
-      presences: new Presences(bench.engine, recorder),
+      presences: new Presences(bench.engine, recorder, rates),
       recorder,
       holdings: this.holdings,
       membership,
@@ -64,7 +66,20 @@ class Subject {
     const { 0: id0, 1: id1, 2: id2, 3: id3 } = id;
     const region = mode === "" ? 0 : regionOf("CA");
     const partition = this.bench.engine.partitionOf(hash);
-    const row = { operation, hash, partition, id0, id1, id2, id3, region, mode, seq: this.seq, untilMs: this.untilMs };
+    const row = {
+      operation,
+      hash,
+      partition,
+      id0,
+      id1,
+      id2,
+      id3,
+      region,
+      mode,
+      seq: this.seq,
+      untilMs: this.untilMs,
+      isBulk: this.isBulk,
+    };
     this.applier.apply(row, epoch, (outcome) => outcomes.push(outcome));
     return outcomes;
   }
@@ -231,4 +246,21 @@ test("R18: what is not served here is told at once, and why", async () => {
   subject.membership.view = viewOfMembers(1, [2]);
   expect(subject.ask("report", 1, "GM01")).toEqual(elsewhere("moved"));
   expect(subject.ask("report", 1, "GM01", 7), "the sender knows a newer view").toEqual(elsewhere("loading"));
+});
+
+test("a player who reports or sends heartbeats too often is told when to come again; removals and look-ups are not counted", async () => {
+  const bench = await RecorderBench.open();
+  const subject = new Subject(bench, new PlayerRates({ count: 2, windowMs: 10_000 }, () => bench.nowMs));
+  const tooOften = [{ kind: "refused", reason: "too often", waitS: 5 }];
+  expect(await subject.answered("report", 1, "GM01")).toMatchObject([{ effect: "changed" }]);
+  expect(await subject.answered("renew", 1)).toMatchObject([{ effect: "renewed" }]);
+  expect(subject.ask("report", 1, "GM02")).toEqual(tooOften);
+  expect(subject.ask("renew", 1)).toEqual(tooOften);
+  subject.isBulk = true;
+  expect(await subject.answered("report", 1, "GM01"), "of a batch").toMatchObject([{ effect: "renewed" }]);
+  subject.isBulk = false;
+  expect(await subject.answered("find", 1)).toMatchObject([{ effect: "found", place: { mode: "GM01" } }]);
+  expect(await subject.answered("remove", 1)).toMatchObject([{ effect: "removed" }]);
+  expect(subject.ask("report", 1, "GM02")).toEqual(tooOften);
+  expect(await subject.answered("report", 2, "GM01")).toMatchObject([{ effect: "changed" }]);
 });

@@ -30,7 +30,7 @@ const ROWS: readonly Row[] = [
   reportOf(255, 2, { operation: "renew", ...NONE, untilMs: 900 }),
   reportOf(0, 3, { operation: "find", ...NONE, untilMs: 1000 + 2 ** 25 }),
   reportOf(128, 4, { region: US, mode: "GM01", seq: 0, untilMs: 1000 }),
-  reportOf(3, 5, { region: US, mode: "duo", seq: NO_SEQ, untilMs: 1001 }),
+  reportOf(3, 5, { region: US, mode: "duo", seq: NO_SEQ, untilMs: 1001, isBulk: true }),
   reportOf(3, 6, { operation: "remove", ...NONE, untilMs: 1001 }),
 ];
 const HOLDER = incarnationOf(1);
@@ -128,6 +128,7 @@ test("decodeAnswers() reads what was encoded, every kind of answer", () => {
     ...(["overloaded", "no room for the mode", "no room for the player", "no owner", "mode not known"] as const).map(
       (reason) => ({ kind: "refused", reason }) as const,
     ),
+    ...[1, 2, 2 ** 24 - 1].map((waitS) => ({ kind: "refused", reason: "too often", waitS }) as const),
     elsewhere("moved"),
     elsewhere("loading"),
     elsewhere("held by"),

@@ -3,7 +3,7 @@ import type { FastifyInstance } from "fastify";
 import { Type } from "typebox";
 import type { Static } from "typebox";
 import { NO_SEQ } from "../../../cluster/records/presences.ts";
-import type { Done, Place, Refused } from "../../../cluster/ports/rows.ts";
+import type { Done, Place, Refused, TooOften } from "../../../cluster/ports/rows.ts";
 import { MODES_MAX } from "../../../engine/modes.ts";
 import { emptyProfileId, parseProfileId } from "../../../engine/profile-id.ts";
 import { REGIONS, regionOf } from "../../../engine/regions.ts";
@@ -25,6 +25,7 @@ import {
 import { Admission } from "../admission.ts";
 import { ignoreBodies } from "../body.ts";
 import { Answers, type Context, type Reply, routeLabel } from "../http.ts";
+import { refusalOfProfile } from "../rate-limits.ts";
 import type { Refusal } from "../reasons.ts";
 import type { Report } from "../report-reader.ts";
 import type { Service } from "../../service.ts";
@@ -58,11 +59,15 @@ export const REFUSALS = {
     reason: "no-room",
     message: () => "there is no room for another player: try again later",
   },
-} as const satisfies Record<Refused["reason"], Omit<Refusal, "message"> & { message: (mode: string) => string }>;
+} as const satisfies Record<
+  Exclude<Refused, TooOften>["reason"],
+  Omit<Refusal, "message"> & { message: (mode: string) => string }
+>;
 
 /** @param mode that was reported, if one was */
-export function refusalFor({ reason }: Refused, mode = ""): Refusal {
-  const refused = REFUSALS[reason];
+export function refusalFor(context: Context, why: Refused, mode = ""): Refusal {
+  if (why.reason === "too often") return refusalOfProfile(context, why.waitS);
+  const refused = REFUSALS[why.reason];
   return { ...refused, message: refused.message(mode) };
 }
 
@@ -147,7 +152,7 @@ export class ProfileCalls {
     service.entry.submit({ operation: "report", id, region, mode, seq }, (outcome) => {
       if (outcome.kind === "refused") {
         metrics.totals.rejected++;
-        return answers.refuse(reply, refusalFor(outcome, mode), startedMs);
+        return answers.refuse(reply, refusalFor(this.context, outcome, mode), startedMs);
       }
       const { isRemembered } = outcome;
       const effect = outcome.effect as ReportEffect;
@@ -209,7 +214,7 @@ export class ProfileCalls {
     parseProfileId(profileId, id);
     service.entry.submit({ operation, id, region: 0, mode: "", seq }, (outcome) => {
       if (outcome.kind === "done") return answer(outcome, startedMs);
-      answers.refuse(reply, refusalFor(outcome), startedMs);
+      answers.refuse(reply, refusalFor(this.context, outcome), startedMs);
     });
   }
 }

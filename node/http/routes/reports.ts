@@ -92,12 +92,13 @@ const toBatch: typeof bodyValidator = (body: unknown) => {
   return verdict === true ? { value: checkedBatch((body as Static<typeof BatchBody>).reports) } : verdict;
 };
 
-function reportAll({ service, metrics }: Context, answers: Answers, batch: Batch, reply: FastifyReply): void {
+function reportAll(context: Context, answers: Answers, batch: Batch, reply: FastifyReply): void {
+  const { service, metrics } = context;
   if (!answers.isServing(service, reply)) return;
   const startedMs = answers.startTiming();
   service.entry.submitAll(batch.reports, ({ changed, renewed, late, remembered, refused }) => {
     const accepted = changed + renewed + late;
-    const rejected = batch.rejectedWith(refused);
+    const rejected = batch.rejectedWith(refused, context);
     metrics.totals.changed += changed;
     metrics.totals.renewed += renewed;
     metrics.totals.late += late;
@@ -126,11 +127,11 @@ class Batch {
   }
 
   /** What was set aside and what was refused since, in the order of the batch. */
-  rejectedWith(refused: ReportsOutcome["refused"]): readonly Rejection[] {
+  rejectedWith(refused: ReportsOutcome["refused"], context: Context): readonly Rejection[] {
     const { modes, modeOf } = this.reports;
-    for (const { index, reason } of refused) {
+    for (const { index, why } of refused) {
       const mode = modes[modeOf[index] as number] as string;
-      this.rejected.push(rejection(this.indexes?.[index] ?? index, refusalFor({ kind: "refused", reason }, mode)));
+      this.rejected.push(rejection(this.indexes?.[index] ?? index, refusalFor(context, why, mode)));
     }
     return this.rejected.sort((one, other) => one.index - other.index);
   }
