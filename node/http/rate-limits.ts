@@ -1,7 +1,7 @@
 /** Requests that come too often are told when they may come again. Source of the headers: draft-ietf-httpapi-ratelimit-headers-10. */
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import type { Rate } from "../../engine/rate.ts";
-import { PROXIED } from "../limits/clients.ts";
+import { type Client, PROXIED } from "../limits/clients.ts";
 import type { Limit, Refused } from "../limits/limits.ts";
 import { bearerOf } from "./admission.ts";
 import { Answers, type Context, type Reply, routeLabel } from "./http.ts";
@@ -61,7 +61,7 @@ export function refusalOfBatch(
   return refused === undefined ? undefined : refusalOf(context, refused);
 }
 
-function clientOf({ raw }: FastifyRequest, { limits: { clients } }: Context): string | undefined {
+export function clientOf({ raw }: FastifyRequest, { limits: { clients } }: Context): Client | undefined {
   const client = clients.ofSocket(raw.socket.remoteAddress);
   return client === PROXIED ? clients.ofForwarded(String(raw.headers["x-forwarded-for"] ?? "")) : client;
 }

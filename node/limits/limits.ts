@@ -5,7 +5,7 @@ import { PacedLog } from "../paced-log.ts";
 import type { Metrics } from "../metrics.ts";
 import type { LimitSettings } from "../limit-settings.ts";
 import type { Rate } from "../../engine/rate.ts";
-import { Clients } from "./clients.ts";
+import { type Client, Clients } from "./clients.ts";
 import { Rates, type Taken } from "./rates.ts";
 
 export type Limit = "profile" | "address" | "token";
@@ -61,8 +61,8 @@ export class Limits {
   }
 
   /** One request of an address. @returns undefined where it may go on */
-  ofAddress(client: string): Refused | undefined {
-    return this.take("address", this.addresses, client, 1);
+  ofAddress({ key }: Client): Refused | undefined {
+    return key === undefined ? undefined : this.take("address", this.addresses, key, 1);
   }
 
   /**

@@ -13,7 +13,7 @@ import { HEARTBEAT_ROUTE, type ProfileCalls, REPORT_ROUTE, reportOf } from "../r
 import { type Grant, mayReport } from "../../access/grant.ts";
 import type { Access } from "../../access/access.ts";
 import type { TokenHolder } from "../../access/tokens.ts";
-import { type ClientKey, PROXIED } from "../../limits/clients.ts";
+import { type Client, PROXIED } from "../../limits/clients.ts";
 import type { Limits, Refused } from "../../limits/limits.ts";
 import { type Head, isThere, type Span } from "./head.ts";
 
@@ -29,7 +29,7 @@ export interface Calls {
 /** The connection that a request came over. */
 export interface Sender extends TokenHolder {
   /** Whose it is, for limits; PROXIED: each request says. */
-  readonly client: ClientKey | typeof PROXIED;
+  readonly client: Client | typeof PROXIED | undefined;
 }
 
 const REPORT = routeLabel("POST", REPORT_ROUTE);
