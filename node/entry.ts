@@ -23,6 +23,8 @@ export interface Reports {
 
 export interface ReportsOutcome {
   readonly changed: number;
+  /** The same by their modes, as `Reports.modes` has them. */
+  readonly changedBy: Int32Array;
   readonly renewed: number;
   readonly late: number;
   /** Of those, how many outlive this process. */
@@ -46,7 +48,7 @@ export interface RegionCounts extends Wholeness {
   readonly version: number;
   /** The counts are as of so many milliseconds ago. */
   readonly ageMs: number;
-  /** The modes with the most players, best first, 100 at the most. */
+  /** The modes with the most players, best first, 132 at the most. */
   top(limit: number): readonly Ranked[];
 }
 

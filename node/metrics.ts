@@ -104,8 +104,16 @@ export class Metrics {
     }
   }
 
+  /** Answers so far of each route, by status. */
+  *answersByRoute(): Generator<
+    readonly [route: string, answers: readonly (readonly [status: number, count: number])[]]
+  > {
+    for (const [route, { answers }] of this.routes)
+      yield [route, [...answers.entries()].filter(([, count]) => count > 0)];
+  }
+
   private registerRequests(): void {
-    const { routes } = this;
+    const answersByRoute = () => this.answersByRoute();
     new Counter({
       name: "headcount_http_requests_total",
       help: "Requests answered, by route and status",
@@ -113,9 +121,8 @@ export class Metrics {
       registers: [this.registry],
       collect() {
         this.reset();
-        for (const [route, { answers }] of routes)
-          for (const [status, count] of answers.entries())
-            if (count > 0) this.inc({ route, status: String(status) }, count);
+        for (const [route, answers] of answersByRoute())
+          for (const [status, count] of answers) this.inc({ route, status: String(status) }, count);
       },
     });
   }
@@ -150,6 +157,20 @@ export class Metrics {
       registers: [this.registry],
       collect() {
         this.set(value());
+      },
+    });
+  }
+
+  /** @param values by what the label says, of a bounded set */
+  labelledGauge(name: string, help: string, label: string, values: () => Readonly<Record<string, number>>): void {
+    new Gauge({
+      name: `headcount_${name}`,
+      help,
+      labelNames: [label],
+      registers: [this.registry],
+      collect() {
+        this.reset();
+        for (const [of, value] of Object.entries(values())) this.set({ [label]: of }, value);
       },
     });
   }

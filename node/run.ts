@@ -3,8 +3,10 @@ import { flushCompileCache } from "node:module";
 import { resolve } from "node:path";
 import { type Logger, pino } from "pino";
 import type { Access } from "./access/access.ts";
+import { type Admin, openAdmin } from "./admin/open-admin.ts";
 import { makeApp } from "./http/app.ts";
 import type { Connections } from "./http/connections/connections.ts";
+import { Controls } from "./controls/controls.ts";
 import { Cors } from "./http/cors.ts";
 import { listenWidely } from "./http/listening.ts";
 import { Limits } from "./limits/limits.ts";
@@ -13,6 +15,7 @@ import { Metrics } from "./metrics.ts";
 import { listenedUrl, listenFailure, portOf, reachableUrl } from "./place.ts";
 import type { Service } from "./service.ts";
 import { LOOPBACK, type Settings } from "./settings.ts";
+import { Usage } from "./usage/usage.ts";
 
 type App = Awaited<ReturnType<typeof makeApp>>["app"];
 
@@ -44,14 +47,25 @@ export async function run(settings: Settings, version: string, outputs: Outputs)
   const access = await makeAccess(settings, log, metrics);
   const limits = new Limits(settings.limits, log);
   limits.registerMetrics(metrics);
-  const { app, connections } = await makeApp({ service, metrics, log, version, cors, access, limits }, isLaneOpen);
+  const controls = new Controls(service.controls, log);
+  controls.registerMetrics(metrics);
+  controls.start();
+  const context = { service, metrics, log, version, cors, access, limits, controls, usage: new Usage(metrics) };
+  const { app, connections } = await makeApp(context, isLaneOpen);
   await listen(app, settings);
+  const admin = await openAdmin(context, settings.admin);
+  const closeAll = async (): Promise<boolean> => {
+    const isStored = await close(app, connections, service, log);
+    await admin?.close();
+    return isStored;
+  };
   const isAlone = settings.redisUrl === undefined; // until it serves it has nothing to finish, and may just end
-  if (!isAlone) closeOnSignals(() => close(app, connections, service, log), log);
+  if (!isAlone) closeOnSignals(closeAll, log);
   await service.start(portOf(app.server), reachableUrl(app.server));
-  if (isAlone) closeOnSignals(() => close(app, connections, service, log), log);
+  await Promise.race([controls.known, service.failure]);
+  if (isAlone) closeOnSignals(closeAll, log);
   flushCompileCache(); // what headcount.js keeps: a node may run for months, and end by SIGKILL
-  if (service.status.kind === "ready") outputs.out.write(greetingOf(listenedUrl(app.server), settings, version));
+  if (service.status.kind === "ready") outputs.out.write(greetingOf(listenedUrl(app.server), admin, settings, version));
   throw await service.failure;
 }
 
@@ -132,7 +146,7 @@ async function listen(app: App, { host, port }: Settings): Promise<void> {
   }
 }
 
-function greetingOf(url: string, settings: Settings, version: string): string {
+function greetingOf(url: string, admin: Admin | undefined, settings: Settings, version: string): string {
   const { dataDir, durability, redisUrl, cluster, tokens } = settings;
   const place = redisUrl === undefined ? resolve(dataDir) : `in Redis, all keys begin with headcount:${cluster}:`;
   const shown =
@@ -147,6 +161,6 @@ function greetingOf(url: string, settings: Settings, version: string): string {
         curl '${url}/v1/regions/CA/gamemode?top=5'
   read  ${url}/docs
   data  ${data}
-${openness(settings)}
+${admin === undefined ? "" : `  admin ${admin.shownUrl}\n`}${openness(settings)}
 `;
 }

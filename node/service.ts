@@ -1,4 +1,5 @@
 /** A node's life, as routes and metrics see it: alone over the embedded store, or one of a cluster over Redis. */
+import type { ControlsStore } from "./controls-store.ts";
 import type { Entry } from "./entry.ts";
 import type { Metrics } from "./metrics.ts";
 import type { Pace } from "./pace.ts";
@@ -25,6 +26,7 @@ export interface Service {
   /** A fresh one each time the process starts or joins anew. */
   readonly incarnation: string;
   readonly pace: Pace;
+  readonly controls: ControlsStore;
   readonly status: Status;
   /** Why reports get `202` at present; `undefined` where they do not. */
   readonly degradedReason: string | undefined;

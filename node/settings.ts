@@ -2,6 +2,7 @@
 import { parseArgs } from "node:util";
 import type { DisagreementError } from "../cluster/cluster-node.ts";
 import { CORS_FORM, type CorsOrigins, parseCorsOrigins, whyNoCorsOrigins } from "./cors-origins.ts";
+import { ADMIN_SETTINGS, type AdminSettings, readAdmin } from "./admin-settings.ts";
 import { type Environment, fileVariable, settingsIn, withSecretsRead } from "./environment.ts";
 import { parseRedisUrl, redactRedisUrl, RedisUrlError } from "./redis/redis-url.ts";
 import { SettingError } from "./setting-error.ts";
@@ -50,6 +51,7 @@ export interface Settings {
   /** Whoever asks for popular modes, regions or players shows a token too. */
   readonly areReadsGuarded: boolean;
   readonly limits: LimitSettings;
+  readonly admin: AdminSettings;
 }
 
 const LOG_LEVELS = ["trace", "debug", "info", "warn", "error", "fatal", "silent"] as const;
@@ -176,7 +178,9 @@ const SETTINGS = {
     about: "what the nodes of a cluster authenticate with; required where that listener is beyond loopback",
   },
   weight: whole("HEADCOUNT_WEIGHT", "1", 1, 100, "the node's share of the work compared to the others'"),
-} satisfies { readonly [Key in keyof Omit<Settings, "tokens" | "areReadsGuarded" | "limits">]: Setting<Settings[Key]> };
+} satisfies {
+  readonly [Key in keyof Omit<Settings, "tokens" | "areReadsGuarded" | "limits" | "admin">]: Setting<Settings[Key]>;
+};
 
 /** The settings that all nodes of a cluster must agree on (R12). */
 const AGREED: Readonly<Partial<Record<DisagreementError["field"], string>>> = {
@@ -192,11 +196,15 @@ const ALL: readonly Setting<unknown>[] = [
   ...Object.values(SETTINGS),
   ...Object.values(TOKEN_SETTINGS),
   ...Object.values(LIMIT_SETTINGS),
+  ...Object.values(ADMIN_SETTINGS),
 ];
 const SECRETS = ALL.filter(({ isSecret }) => isSecret === true).map(({ name }) => name);
 
-/** @throws {SettingError} for the first setting that is unknown or not of its form */
-export function readSettings(everything: Environment): Settings {
+/**
+ * @param isAdminUsual there is an admin listener unless its port is set to 0
+ * @throws {SettingError} for the first setting that is unknown or not of its form
+ */
+export function readSettings(everything: Environment, isAdminUsual = false): Settings {
   const given = settingsIn(everything);
   refuseUnknown(given);
   const environment = withSecretsRead(given, SECRETS);
@@ -231,6 +239,7 @@ export function readSettings(everything: Environment): Settings {
     weight: read(SETTINGS.weight, environment),
     tokens: readTokens(environment, given[fileVariable(TOKEN_SETTINGS.key.name)] !== undefined),
     areReadsGuarded: read(TOKEN_SETTINGS.reads, environment) === "jwt",
+    admin: readAdmin(environment, environment[TOKEN_SETTINGS.auth.name] === "jwt", isAdminUsual),
     limits: readLimits(environment, environment[TOKEN_SETTINGS.auth.name] === "jwt"),
   });
 }
@@ -243,12 +252,22 @@ export function disagreement({ field, standing, brought }: DisagreementError): S
   );
 }
 
+export interface Arguments {
+  readonly wanted: "run" | "help" | "version";
+  readonly isAdminUsual: boolean;
+}
+
 /** What the command line asks for; the node itself takes no arguments. @throws {SettingError} for anything else */
-export function readArguments(args: readonly string[]): "run" | "help" | "version" {
+export function readArguments(args: readonly string[]): Arguments {
   try {
-    const options = { help: { type: "boolean", short: "h" }, version: { type: "boolean", short: "v" } } as const;
+    const options = {
+      admin: { type: "boolean" },
+      help: { type: "boolean", short: "h" },
+      version: { type: "boolean", short: "v" },
+    } as const;
     const { values } = parseArgs({ args: [...args], options, strict: true });
-    return values.help === true ? "help" : values.version === true ? "version" : "run";
+    const wanted = values.help === true ? "help" : values.version === true ? "version" : "run";
+    return { wanted, isAdminUsual: values.admin === true };
   } catch (error) {
     throw new SettingError(`${(error as Error).message.split(". ")[0]} (see --help)`);
   }
@@ -259,9 +278,10 @@ export function helpText(): string {
     const file = isSecret === true ? `; or ${fileVariable(name)}, a file that holds it` : "";
     return `  ${name.padEnd(34)} ${about}\n${" ".repeat(37)}${form}; default ${standard ?? "none"}${file}\n`;
   });
-  return `Usage: headcount [--help] [--version]
+  return `Usage: headcount [--admin] [--help] [--version]
 
 Headcount tells a mobile game's players which game modes people in their country are playing right now.
+With --admin, as \`npm start\` has it, operators are answered at port 8079, or at the next that is free, unless HEADCOUNT_ADMIN_PORT says otherwise.
 It takes its settings from the environment:
 
 ${lines.join("")}`;

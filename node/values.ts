@@ -32,7 +32,7 @@ const Region = Type.String({
   description: "an ISO 3166-1 alpha-2 code",
   examples: ["CA"],
 });
-const GameMode = Type.String({
+export const GameMode = Type.String({
   pattern: MODE_NAME.source,
   description: "1 to 64 of A-Z a-z 0-9 . _ : - beginning with a letter or digit",
   examples: ["GM01"],

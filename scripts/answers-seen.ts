@@ -4,6 +4,8 @@ import { join } from "node:path";
 
 const REPORTS = join(import.meta.dirname, "../reports");
 export const DESCRIPTION_FILE = join(REPORTS, "openapi.json");
+/** Of the admin listener. */
+export const ADMIN_DESCRIPTION_FILE = join(REPORTS, "openapi-admin.json");
 /** Lines of operation and status. */
 export const SEEN_FILE = join(REPORTS, "answers-seen.txt");
 
@@ -18,10 +20,11 @@ interface Description {
 
 /** "report 202", … */
 export function answersUnseen(): string[] {
-  const { paths } = JSON.parse(readFileSync(DESCRIPTION_FILE, "utf8")) as Description;
   const seen = new Set(readFileSync(SEEN_FILE, "utf8").split("\n"));
-  const described = Object.values(paths)
+  const described = [DESCRIPTION_FILE, ADMIN_DESCRIPTION_FILE]
+    .map((file) => JSON.parse(readFileSync(file, "utf8")) as Description)
+    .flatMap(({ paths }) => Object.values(paths))
     .flatMap((methods) => Object.values(methods))
     .flatMap(({ operationId, responses }) => Object.keys(responses).map((status) => `${operationId} ${status}`));
-  return described.filter((answer) => !seen.has(answer));
+  return [...new Set(described)].filter((answer) => !seen.has(answer));
 }

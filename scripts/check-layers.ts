@@ -55,10 +55,26 @@ const LAYERS: Readonly<Record<string, Layer>> = {
   },
   "node/access": { ...NODE, imports: ["engine", ...SHARED], packages: ["jose", "pino", "piscina"] },
   "node/limits": { ...NODE, imports: ["engine", ...SHARED], packages: ["pino"] },
+  "node/controls": { ...NODE, imports: ["engine", "cluster/ports", ...SHARED], packages: ["pino", "typebox"] },
+  "node/usage": { ...NODE, imports: ["engine", ...SHARED], packages: [] },
   "node/http": {
     ...NODE,
-    imports: ["engine", "cluster/ports", "cluster/records", ...SHARED, "node/access", "node/limits"],
+    imports: [
+      "engine",
+      "cluster/ports",
+      "cluster/records",
+      ...SHARED,
+      "node/access",
+      "node/limits",
+      "node/controls",
+      "node/usage",
+    ],
     packages: ["@fastify/swagger", "@fastify/swagger-ui", "fastify", "pino", "typebox"],
+  },
+  "node/admin": {
+    ...NODE,
+    imports: ["cluster/ports", ...SHARED, "node/access", "node/limits", "node/controls", "node/usage", "node/http"],
+    packages: ["fastify", "typebox"],
   },
   "node/peers": {
     ...NODE,
@@ -87,7 +103,10 @@ const LAYERS: Readonly<Record<string, Layer>> = {
           "node/store/damage.ts", // errors that end the start in plain words
           "node/access",
           "node/limits",
+          "node/controls",
+          "node/usage",
           "node/http",
+          "node/admin",
           "node/alone",
           "node/clustered",
           ...WIRING,

@@ -123,8 +123,8 @@ export interface Asked {
 }
 export type CountsMessage = Tell | Told | Flush | Flushed | Ask | Asked;
 
-/** Modes in the counts of a board that travels. */
-export const TOP_MAX = 100;
+/** Modes in the counts of a board that travels: 100 that are shown at the most, and 32 that an operator may hide. */
+export const TOP_MAX = 132;
 /** What can be in one partition, and a count's width. */
 const PLAYERS_MAX = 2 ** 31 - 1;
 const TELL_MODES_MAX = 4096;

@@ -9,6 +9,8 @@ const TICK_MS = 1000;
 
 export interface Access {
   readonly tokens: Tokens;
+  /** Who signs all tokens. */
+  readonly issuer: string;
   /** Whoever asks for popular modes, regions or players shows a token too. */
   readonly areReadsGuarded: boolean;
   /** False until there is a first set of keys: no token can be verified. */
@@ -39,6 +41,7 @@ export async function openAccess(
   metrics.gauge("tokens_remembered", "Tokens that are remembered", () => tokens.rememberedCount);
   return {
     tokens,
+    issuer: settings.issuer,
     areReadsGuarded,
     hasKeys: () => keys.keys !== undefined,
     close: () => {

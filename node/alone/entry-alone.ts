@@ -67,9 +67,9 @@ export class EntryAlone implements Entry {
   submitAll(reports: Reports, settle: (outcome: ReportsOutcome) => void): void {
     const batch = new Batch(this.presences, reports);
     batch.apply();
-    const { accepted, changed, renewed, late, refused } = batch;
+    const { accepted, changed, changedBy, renewed, late, refused } = batch;
     this.presences.whenAllRemembered(hashes, accepted, (remembered) =>
-      settle({ changed, renewed, late, remembered, refused }),
+      settle({ changed, changedBy, renewed, late, remembered, refused }),
     );
   }
 
@@ -146,6 +146,7 @@ class Batch {
   changed = 0;
   renewed = 0;
   late = 0;
+  readonly changedBy: Int32Array;
   readonly refused: { index: number; why: Refused }[] = [];
   private readonly presences: Presences;
   private readonly reports: Reports;
@@ -157,6 +158,7 @@ class Batch {
   constructor(presences: Presences, reports: Reports) {
     this.presences = presences;
     this.reports = reports;
+    this.changedBy = new Int32Array(reports.modes.length);
     this.modeNumbers = new Int16Array(reports.modes.length).fill(NO_NUMBER);
     this.removals = presences.engine.modes.removals;
     if (hashes.length < reports.count) hashes = new Int32Array(reports.count);
@@ -190,8 +192,10 @@ class Batch {
     readId(ids, index, id);
     const effect = this.presences.engine.report(hash, id, regions[index] as number, mode, seqs[index] as number);
     if (effect === "full") return this.refuse(index, REFUSED["no room for the player"]);
-    if (effect === "changed") this.changed++;
-    else if (effect === "renewed") this.renewed++;
+    if (effect === "changed") {
+      this.changed++;
+      (this.changedBy[modeOf[index] as number] as number)++;
+    } else if (effect === "renewed") this.renewed++;
     else this.late++;
     hashes[this.accepted++] = hash;
   }

@@ -14,6 +14,8 @@ import { Engine } from "../../engine/engine.ts";
 import { REGIONS } from "../../engine/regions.ts";
 import { decompressSnapshot, SnapshotEncoder } from "../encoder.ts";
 import { EntryAlone } from "./entry-alone.ts";
+import type { ControlsStore } from "../controls-store.ts";
+import { ControlsFile, ControlsInMemory } from "./controls-file.ts";
 import { LoadMeter } from "../load-meter.ts";
 import type { Metrics } from "../metrics.ts";
 import { Pace } from "../pace.ts";
@@ -32,6 +34,7 @@ export class ServiceAlone implements Service {
   readonly incarnation = randomUUID();
   readonly settings: Settings;
   readonly pace: Pace;
+  readonly controls: ControlsStore;
   readonly failure = new Promise<Error>(() => {});
   id = "";
   status: Status = { kind: "starting", reason: "opening the store" };
@@ -56,6 +59,7 @@ export class ServiceAlone implements Service {
     this.log = log;
     this.paced = new PacedLog(log, () => performance.now());
     this.pace = new Pace(settings.sessionMs);
+    this.controls = settings.durability === "none" ? new ControlsInMemory() : new ControlsFile(settings.dataDir);
     this.load = new LoadMeter(this.pace);
   }
 

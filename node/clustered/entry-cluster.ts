@@ -27,7 +27,7 @@ export class EntryCluster implements Entry {
   }
 
   submitAll(reports: Reports, settle: (outcome: ReportsOutcome) => void): void {
-    const batch = new Batch(reports.count, settle);
+    const batch = new Batch(reports, settle);
     const { ids, regions, modes, modeOf, seqs } = reports;
     for (let index = 0; index < reports.count; index++) {
       readId(ids, index, id);
@@ -73,12 +73,18 @@ class Batch implements ReportsOutcome {
   renewed = 0;
   late = 0;
   remembered = 0;
+  readonly changedBy: Int32Array;
   readonly refused: { index: number; why: Refused }[] = [];
   private waiting: number;
   private readonly settle: (outcome: ReportsOutcome) => void;
 
-  constructor(count: number, settle: (outcome: ReportsOutcome) => void) {
+  private readonly reports: Reports;
+
+  constructor(reports: Reports, settle: (outcome: ReportsOutcome) => void) {
+    const { count, modes } = reports;
     this.waiting = count;
+    this.reports = reports;
+    this.changedBy = new Int32Array(modes.length);
     this.settle = settle;
     if (count === 0) settle(this);
   }
@@ -88,6 +94,7 @@ class Batch implements ReportsOutcome {
     else {
       if (outcome.effect === "changed" || outcome.effect === "renewed" || outcome.effect === "late")
         this[outcome.effect]++;
+      if (outcome.effect === "changed") (this.changedBy[this.reports.modeOf[index] as number] as number)++;
       if (outcome.isRemembered) this.remembered++;
     }
     if (--this.waiting === 0) this.settle(this);

@@ -18,6 +18,7 @@ import { peerUrlOf } from "./peer-address.ts";
 import { registerCluster } from "./cluster-metrics.ts";
 import { decompressSnapshot, SnapshotEncoder } from "../encoder.ts";
 import { EntryCluster } from "./entry-cluster.ts";
+import type { ControlsStore } from "../controls-store.ts";
 import { LoadMeter } from "../load-meter.ts";
 import { MemoryAlarm } from "./memory-alarm.ts";
 import type { Metrics } from "../metrics.ts";
@@ -112,6 +113,10 @@ export class ServiceCluster implements Service {
 
   get degradedReason(): string | undefined {
     return this.cluster?.degradedReason;
+  }
+
+  get controls(): ControlsStore {
+    return this.store.controls;
   }
 
   members(): MemberShown[] {

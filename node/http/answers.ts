@@ -8,7 +8,7 @@ const whole = (description: string): TSchema => Type.Integer({ minimum: 0, descr
 
 const RENEW_IN = { "Renew-In-Ms": whole("When to be heard from again, in milliseconds") };
 const AS_OF = { "As-Of": Type.String({ description: "When the counts were so", format: "date-time" }) };
-const RETRY_AFTER = { "Retry-After": whole("When to ask again, in seconds") };
+export const RETRY_AFTER = { "Retry-After": whole("When to ask again, in seconds") };
 const CACHE_CONTROL = {
   "Cache-Control": Type.String({
     description: "Who may keep the answer, and how long",
@@ -42,7 +42,7 @@ const REFUSED = {
 };
 
 /** One schema for all refusals, so that clients have one type; `x-reasons` tells those that the call may give. */
-function refusedFor(description: string, reasons: readonly Reason[], headers?: Record<string, TSchema>) {
+export function refusedFor(description: string, reasons: readonly Reason[], headers?: Record<string, TSchema>) {
   const told = { title: "Error", description: `${description} (${reasons.join(", ")})`, "x-reasons": reasons };
   return Type.Object(REFUSED, headers === undefined ? told : { ...told, headers });
 }
@@ -54,22 +54,22 @@ const NOT_SERVING: readonly Reason[] = ["starting", "draining"];
 export const ErrorAnswer = refusedFor("What was wrong", ["malformed"]);
 export const NotNowAnswer = refusedFor(
   "Cannot be answered just now",
-  [...NOT_SERVING, "overloaded", "no-owner"],
+  [...NOT_SERVING, "overloaded", "no-owner", "switched-off"],
   RETRY_AFTER,
 );
 export const NoRoomAnswer = refusedFor(
   `Cannot be taken just now: also a new game mode while players are in ${MODES_MAX} others, or after many new ones of one player`,
-  [...NOT_SERVING, "overloaded", "no-owner", "no-room"],
+  [...NOT_SERVING, "overloaded", "no-owner", "no-room", "switched-off"],
   RETRY_AFTER,
 );
 export const BatchNotNowAnswer = refusedFor(
   "Cannot be read just now; rows that cannot be taken are refused one by one",
-  [...NOT_SERVING, "overloaded"],
+  [...NOT_SERVING, "overloaded", "switched-off"],
   RETRY_AFTER,
 );
 export const NotJsonAnswer = refusedFor("The body is not JSON by its type, or is packed", ["not-json"], CODINGS);
 export const TooLargeAnswer = refusedFor("The body is too large", ["too-large"]);
-const WWW_AUTHENTICATE = { "WWW-Authenticate": Type.String({ description: "What token is needed (RFC 6750)" }) };
+export const WWW_AUTHENTICATE = { "WWW-Authenticate": Type.String({ description: "What token is needed (RFC 6750)" }) };
 const WhoAnswer = refusedFor("No good token, where tokens are asked for", ["credentials"], WWW_AUTHENTICATE);
 const ForbiddenAnswer = refusedFor("The token is good, but not for this", ["forbidden"], WWW_AUTHENTICATE);
 const TooOftenAnswer = refusedFor("Too many requests of a player or an address, or rows with a token", ["rate"], {
@@ -79,9 +79,15 @@ const TooOftenAnswer = refusedFor("Too many requests of a player or an address, 
   }),
   "RateLimit-Policy": Type.String({ description: "The limit: so many (q) within so many seconds (w)" }),
 });
+const BlockedAnswer = refusedFor("The token is good, but not for this; or the operator blocked reports from here", [
+  "forbidden",
+  "blocked",
+]);
 export const TOO_OFTEN = { 429: TooOftenAnswer };
 /** Of calls that need a token. */
 export const REFUSED_ASKERS = { 401: WhoAnswer, 403: ForbiddenAnswer, ...TOO_OFTEN };
+/** Of reports. */
+export const REFUSED_REPORTERS = { ...REFUSED_ASKERS, 403: BlockedAnswer };
 export const REFUSED_READERS = { 401: WhoAnswer, ...TOO_OFTEN };
 export const NoMethodAnswer = refusedFor("The path has no such method", ["no-such-method"]);
 export const NotFoundAnswer = refusedFor("The player is not connected", ["not-connected"]);
@@ -176,7 +182,11 @@ export const NodeAnswer = Type.Object(
   { title: "Node", description: "Which node answered" },
 );
 export const StatusAnswer = Type.Object(
-  { status: Type.String(), reason: Type.Optional(Type.String()) },
+  {
+    status: Type.String(),
+    reason: Type.Optional(Type.String()),
+    switchedOff: Type.Optional(Type.Array(Type.String(), { description: "Kinds of calls that are switched off" })),
+  },
   { title: "Status", description: "How the node is" },
 );
 export const NotReadyAnswer = Type.Object(

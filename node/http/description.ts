@@ -26,19 +26,27 @@ const TAGS = [
   { name: "operators", description: "How a node and its cluster are." },
 ];
 
+export interface About {
+  readonly text: string;
+  /** Beside those that all listeners have. */
+  readonly tags: readonly { readonly name: string; readonly description: string }[];
+}
+
+const PUBLIC: About = { text: ABOUT, tags: [] };
+
 /** Registers the description; to be called before the routes. */
-export async function registerDescription(app: FastifyInstance, version: string): Promise<void> {
+export async function registerDescription(app: FastifyInstance, version: string, about = PUBLIC): Promise<void> {
   await app.register(fastifySwagger, {
     openapi: {
       openapi: "3.1.0",
       info: {
         title: "Headcount",
         version,
-        description: ABOUT,
+        description: about.text,
         license: { name: "MIT", identifier: "MIT" } as { name: string },
       },
       servers: [{ url: "/", description: "The node, or the load balancer, that gave this description" }],
-      tags: TAGS,
+      tags: [...TAGS, ...about.tags],
       components: { securitySchemes: SECURITY },
     },
     transformObject: (document) => ("openapiObject" in document ? complete(document.openapiObject as Document) : {}),
@@ -94,6 +102,7 @@ function moveReasons(response: Response): void {
     const { "x-reasons": reasons } = schema;
     if (reasons === undefined) continue;
     response["x-reasons"] = reasons;
+    response.content = { "application/json": { schema } }; // whatever the call's own answer is
     delete schema["x-reasons"];
   }
 }

@@ -3,7 +3,9 @@ import type { FastifyRequest, FastifySchemaCompiler } from "fastify";
 import type { TObject, TSchema } from "typebox";
 import type { Logger } from "pino";
 import type { Access } from "../access/access.ts";
+import type { Controls } from "../controls/controls.ts";
 import type { Entry } from "../entry.ts";
+import type { Usage } from "../usage/usage.ts";
 import type { Limits } from "../limits/limits.ts";
 import type { Metrics, RouteMetrics } from "../metrics.ts";
 import type { Service, Status } from "../service.ts";
@@ -26,6 +28,8 @@ export interface Context {
   /** `undefined` where no tokens are asked for. */
   readonly access: Access | undefined;
   readonly limits: Limits;
+  readonly controls: Controls;
+  readonly usage: Usage;
 }
 
 /** A service that can answer. */
@@ -134,8 +138,8 @@ export class Answers {
 
   refuse(reply: Reply, why: Refusal, startedMs = 0): void {
     const { status } = why;
-    if (status === 503) reply.header("retry-after", RETRY_AFTER_S);
-    for (const [name, value] of Object.entries(why.headers ?? {})) reply.header(name, value);
+    const headers = status === 503 ? { "retry-after": RETRY_AFTER_S, ...why.headers } : (why.headers ?? {});
+    for (const [name, value] of Object.entries(headers)) reply.header(name, value);
     reply.header("content-type", JSON_TYPE);
     this.send(reply, status, NO_STORE, startedMs, refusalBody(why));
   }

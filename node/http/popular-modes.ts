@@ -14,6 +14,7 @@ interface Cached {
   version: number;
   isComplete: boolean;
   isStale: boolean;
+  hidden: ReadonlySet<string>;
   readonly answers: Map<number, PopularModesAnswer>;
 }
 
@@ -23,31 +24,37 @@ const TOPS_MAX = 4;
 export class PopularModes {
   private readonly cached = new Map<string, Cached>();
 
-  /** @param top how many modes, 1 to 100 */
-  answer(region: string, counts: RegionCounts, top: number): PopularModesAnswer {
-    const { answers } = this.cachedOf(region, counts);
+  /**
+   * @param hidden modes in quarantine: another set with every change
+   * @param top how many modes, 1 to 100
+   */
+  answer(region: string, counts: RegionCounts, hidden: ReadonlySet<string>, top: number): PopularModesAnswer {
+    const { answers } = this.cachedOf(region, counts, hidden);
     let answer = answers.get(top);
-    if (answer === undefined) answers.set(top, (answer = write(region, counts, top)));
+    if (answer === undefined) answers.set(top, (answer = write(region, counts, hidden, top)));
     return answer;
   }
 
-  private cachedOf(region: string, { term, version, isComplete, isStale }: RegionCounts): Cached {
+  private cachedOf(region: string, counts: RegionCounts, hidden: ReadonlySet<string>): Cached {
+    const { term, version, isComplete, isStale } = counts;
     let cached = this.cached.get(region);
     if (cached === undefined)
-      this.cached.set(region, (cached = { term, version, isComplete, isStale, answers: new Map() }));
-    const isSameVersion = cached.term === term && cached.version === version;
+      this.cached.set(region, (cached = { term, version, isComplete, isStale, hidden, answers: new Map() }));
+    const isSameVersion = cached.term === term && cached.version === version && cached.hidden === hidden;
     const isSame = isSameVersion && cached.isComplete === isComplete && cached.isStale === isStale;
     if (!isSame || cached.answers.size > TOPS_MAX) cached.answers.clear();
     cached.term = term;
     cached.version = version;
     cached.isComplete = isComplete;
     cached.isStale = isStale;
+    cached.hidden = hidden;
     return cached;
   }
 }
 
-function write(region: string, counts: RegionCounts, top: number): PopularModesAnswer {
-  const modes = counts.top(top).map(({ mode, players }, index) => {
+function write(region: string, counts: RegionCounts, hidden: ReadonlySet<string>, top: number): PopularModesAnswer {
+  const ranked = counts.top(top + hidden.size).filter(({ mode }) => !hidden.has(mode));
+  const modes = ranked.slice(0, top).map(({ mode, players }, index) => {
     const share = Math.round((players / counts.players) * 10_000) / 10_000;
     return `{"mode":"${mode}","rank":${index + 1},"players":${players},"share":${share}}`;
   });

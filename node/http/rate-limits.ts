@@ -4,7 +4,7 @@ import type { Rate } from "../../engine/rate.ts";
 import { type Client, PROXIED } from "../limits/clients.ts";
 import type { Limit, Refused } from "../limits/limits.ts";
 import { bearerOf } from "./admission.ts";
-import { Answers, type Context, type Reply, routeLabel } from "./http.ts";
+import { Answers, type Context, routeLabel } from "./http.ts";
 import type { Refusal } from "./reasons.ts";
 
 /** What load balancers and schedulers ask, from wherever they are. */
@@ -38,17 +38,13 @@ export async function isTooOften(context: Context, request: FastifyRequest, repl
   // Others of that address must not lock out who has a good token that was not seen here yet, nor keep the verifier from the others.
   if (token !== undefined && access !== undefined && access.tokens.hasTime)
     if ((await access.tokens.judge(token)).kind === "granted") return false;
-  refuseTooOften(context, routeLabel(request.method, url), refused, reply);
+  new Answers(context, routeLabel(request.method, url)).refuse(reply, refusalOfRate(context, refused));
   return true;
-}
-
-export function refuseTooOften(context: Context, route: string, refused: Refused, reply: Reply): void {
-  new Answers(context, route).refuse(reply, refusalOf(context, refused));
 }
 
 /** @param waitS as the player's owner said */
 export function refusalOfProfile(context: Context, waitS: number): Refusal {
-  return refusalOf(context, context.limits.ofProfile(waitS));
+  return refusalOfRate(context, context.limits.ofProfile(waitS));
 }
 
 /** @param rows undefined: before it is known how many. @returns undefined where they may come */
@@ -58,7 +54,7 @@ export function refusalOfBatch(
   rows: number | undefined,
 ): Refusal | undefined {
   const refused = context.limits.ofBatch(bearerOf(headers.authorization), rows);
-  return refused === undefined ? undefined : refusalOf(context, refused);
+  return refused === undefined ? undefined : refusalOfRate(context, refused);
 }
 
 export function clientOf({ raw }: FastifyRequest, { limits: { clients } }: Context): Client | undefined {
@@ -71,7 +67,7 @@ function isPreflight({ method, headers }: FastifyRequest): boolean {
   return method === "OPTIONS" && headers["access-control-request-method"] !== undefined;
 }
 
-function refusalOf({ limits }: Context, { limit, rate, left, waitS }: Refused): Refusal {
+export function refusalOfRate({ limits }: Context, { limit, rate, left, waitS }: Refused): Refusal {
   limits.noteRefused(limit);
   const [most, policy] = rate === undefined ? ["fewer", undefined] : [atMost(rate), policyOf(limit, rate)];
   return {

@@ -64,6 +64,16 @@ export const REASONS = {
     what: "too many requests came from the address, of the player, or rows with the token; `RateLimit` says what is left",
     advice: "ask again after `Retry-After`",
   },
+  "switched-off": {
+    statuses: [503],
+    what: "the operator switched off this kind of calls; the message has the reason. Heartbeats and disconnections are never off",
+    advice: "try again as `Retry-After` says",
+  },
+  blocked: {
+    statuses: [403],
+    what: "the operator blocked reports from this address, or with this issuer's tokens",
+    advice: "do not try again: ask the operator",
+  },
   starting: {
     statuses: [503],
     what: "the node starts, joins its cluster anew, or does not have the keys of tokens yet",
@@ -84,8 +94,13 @@ export interface Refusal {
   readonly headers?: Readonly<Record<string, string | number>>;
 }
 
+/** All ASCII: the fast lane writes it so, and an operator may have words in it. */
 export function refusalBody({ status, reason, message }: Refusal): string {
-  return JSON.stringify({ code: String(status), message, reason });
+  return JSON.stringify({ code: String(status), message, reason }).replaceAll(/[^\x00-\x7f]/g, escaped);
+}
+
+function escaped(character: string): string {
+  return `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`;
 }
 
 /** What a client is told whose body is longer than so many bytes. */

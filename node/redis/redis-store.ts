@@ -32,6 +32,7 @@ import { Fleet } from "./fleet.ts";
 import { memoryRatio, refuseUnfit } from "./fitness.ts";
 import { KeyShelf } from "./key-shelf.ts";
 import { MasterRuns } from "./master-runs.ts";
+import { RedisControls } from "./redis-controls.ts";
 import { RedisRecords } from "./redis-records.ts";
 import { type Login, parseRedisUrl, withLogin } from "./redis-url.ts";
 import { encodeRun } from "./run.ts";
@@ -88,6 +89,8 @@ export class RedisStore implements SharedStore {
   readonly #shelf: KeyShelf;
   readonly #masters: MasterRuns;
   readonly #publishing: Connection;
+  /** What operators decided. */
+  readonly controls: RedisControls;
 
   private constructor({ url, login, cluster, timeoutMs, bulkTimeoutMs = 5 * timeoutMs, clockMs }: RedisStoreOptions) {
     const parsed = login === undefined ? parseRedisUrl(url) : withLogin(parseRedisUrl(url), login);
@@ -113,6 +116,7 @@ export class RedisStore implements SharedStore {
     );
     this.#records = new RedisRecords(this.#shelf, recordsKey, { leases: this.#leases, appends, bulk });
     this.#publishing = connect("publish", timeoutMs);
+    this.controls = new RedisControls(this.#publishing, `${this.#prefix}controls`);
   }
 
   /**

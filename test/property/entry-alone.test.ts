@@ -64,6 +64,7 @@ function columnsOf(batch: readonly Report[], isEachNamed: boolean): Reports {
 function oneByOne(entry: EntryAlone, { count, ids, regions, modes, modeOf, seqs }: Reports): ReportsOutcome {
   const totals = { changed: 0, renewed: 0, late: 0, remembered: 0 };
   const refused: { index: number; why: Refused }[] = [];
+  const changedBy = new Int32Array(modes.length);
   for (let index = 0; index < count; index++) {
     const id = emptyProfileId();
     readId(ids, index, id);
@@ -73,11 +74,12 @@ function oneByOne(entry: EntryAlone, { count, ids, regions, modes, modeOf, seqs 
       if (outcome.kind === "refused") refused.push({ index, why: outcome });
       else {
         totals[outcome.effect as "changed" | "renewed" | "late"]++;
+        if (outcome.effect === "changed") (changedBy[modeOf[index] as number] as number)++;
         totals.remembered++;
       }
     });
   }
-  return { ...totals, refused };
+  return { ...totals, changedBy, refused };
 }
 
 function placeOf(entry: EntryAlone, player: number): unknown {
@@ -135,7 +137,7 @@ test("EntryAlone.submitAll() lets players be in 1024 modes at the most, also whe
   const outcomes: ReportsOutcome[] = [];
   entry.submitAll(columnsOf([...reports, ...others], false), (outcome) => void outcomes.push(outcome));
   const refused = [5, 6].map((index) => ({ index, why: { kind: "refused", reason: "no room for the mode" } }));
-  expect(outcomes).toEqual([{ changed: 5, renewed: 0, late: 0, remembered: 5, refused }]);
+  expect(outcomes).toMatchObject([{ changed: 5, renewed: 0, late: 0, remembered: 5, refused }]);
   expect(engine.boards.modesInUse).toBe(MODES_MAX);
 });
 test("EntryAlone.submitAll() refuses all rows while too much waits for the store, and changes nothing", () => {
@@ -145,7 +147,7 @@ test("EntryAlone.submitAll() refuses all rows while too much waits for the store
   const outcomes: ReportsOutcome[] = [];
   entry.submitAll(columnsOf(batch, false), (outcome) => void outcomes.push(outcome));
   const refused = [0, 1, 2].map((index) => ({ index, why: { kind: "refused", reason: "overloaded" } }));
-  expect(outcomes).toEqual([{ changed: 0, renewed: 0, late: 0, remembered: 0, refused }]);
+  expect(outcomes).toMatchObject([{ changed: 0, renewed: 0, late: 0, remembered: 0, refused }]);
   expect([engine.boards.players, engine.modes.count]).toEqual([0, 0]);
 });
 
@@ -157,7 +159,7 @@ test("EntryAlone refuses who reports too often and changes nothing by it; rows o
   const outcomes: ReportsOutcome[] = [];
   entry.submitAll(columnsOf(batch, false), (outcome) => void outcomes.push(outcome));
   const why = { kind: "refused", reason: "too often", waitS: 2 } as const;
-  expect(outcomes).toEqual([{ changed: 4, renewed: 0, late: 0, remembered: 4, refused: [] }]);
+  expect(outcomes).toMatchObject([{ changed: 4, renewed: 0, late: 0, remembered: 4, refused: [] }]);
   const told: Outcome[] = [];
   const id = playerId(0);
   for (const operation of ["report", "renew", "report", "renew", "find", "remove", "report"] as const)

@@ -3,6 +3,9 @@ import { Limits, NO_LIMITS } from "../../node/limits/limits.ts";
 import type { FastifyInstance } from "fastify";
 import { pino } from "pino";
 
+import { ControlsInMemory } from "../../node/alone/controls-file.ts";
+import { Controls } from "../../node/controls/controls.ts";
+import { Usage } from "../../node/usage/usage.ts";
 import type { Entry, Reports } from "../../node/entry.ts";
 import { makeApp } from "../../node/http/app.ts";
 import { Metrics } from "../../node/metrics.ts";
@@ -29,15 +32,19 @@ export async function recordingApp(
         .map((index) => ({ index, why: { kind: "refused" as const, reason: "no room for the mode" as const } }))
         .toReversed();
       const changed = reports.count - refused.length;
-      settle({ changed, renewed: 0, late: 0, remembered: changed, refused });
+      const changedBy = new Int32Array(reports.modes.length);
+      settle({ changed, changedBy, renewed: 0, late: 0, remembered: changed, refused });
     },
   };
   const ready = { status: { kind: "ready" }, settings: readSettings(env), registerMetrics: () => undefined };
   const service = { ...ready, entry } as unknown as Service;
+  const [metrics, log] = [new Metrics(service), pino({ level: "silent" })];
   const context = {
     service,
-    metrics: new Metrics(service),
-    log: pino({ level: "silent" }),
+    metrics,
+    log,
+    controls: new Controls(new ControlsInMemory(), log),
+    usage: new Usage(metrics),
     version: "0.0.0",
     cors: undefined,
     access: undefined,

@@ -6,7 +6,7 @@
 import { appendFileSync, readFileSync } from "node:fs";
 import { Compile, type Validator } from "typebox/schema";
 
-import { DESCRIPTION_FILE, SEEN_FILE } from "../../scripts/answers-seen.ts";
+import { ADMIN_DESCRIPTION_FILE, DESCRIPTION_FILE, SEEN_FILE } from "../../scripts/answers-seen.ts";
 
 type Json = null | boolean | number | string | Json[] | { [name: string]: Json };
 type JsonObject = { [name: string]: Json };
@@ -48,16 +48,24 @@ const OWN_HEADERS = [
   "retry-after",
 ];
 
-let described: readonly Path[] | undefined;
+const described: { service?: readonly Path[]; admin?: readonly Path[] } = {};
 const validators = new Map<JsonObject, Validator>();
 const noted = new Set<string>();
 
 /** @throws {Error} where the answer is not as described */
 export function checkDescribed(method: string, path: string, answer: Seen): void {
+  check((described.service ??= readDescription(DESCRIPTION_FILE)), method, path, answer);
+}
+
+/** The same of the admin listener. */
+export function checkAdminDescribed(method: string, path: string, answer: Seen): void {
+  check((described.admin ??= readDescription(ADMIN_DESCRIPTION_FILE)), method, path, answer);
+}
+
+function check(paths: readonly Path[], method: string, path: string, answer: Seen): void {
   const pathname = decoded(path.replace(/^https?:\/\/[^/?#]*/i, "").split(/[?#]/, 1)[0] as string);
   if (pathname.startsWith("/docs")) return;
-  described ??= readDescription();
-  const found = described.find(({ pattern }) => pattern.test(pathname));
+  const found = paths.find(({ pattern }) => pattern.test(pathname));
   const fault =
     found === undefined ? faultOfNoCall(answer) : method === "OPTIONS" ? undefined : faultOf(found, method, answer);
   if (fault === undefined) return;
@@ -122,8 +130,8 @@ function note(what: string): void {
   appendFileSync(SEEN_FILE, `${what}\n`);
 }
 
-function readDescription(): Path[] {
-  const document = JSON.parse(readFileSync(DESCRIPTION_FILE, "utf8")) as {
+function readDescription(file: string): Path[] {
+  const document = JSON.parse(readFileSync(file, "utf8")) as {
     readonly paths: Json;
     readonly components: { readonly schemas: Readonly<Record<string, Json>> };
   };

@@ -6,6 +6,9 @@ import { join } from "node:path";
 import { setImmediate as turn } from "node:timers/promises";
 import { pino } from "pino";
 import { openAccess } from "../../node/access/access.ts";
+import { Controls } from "../../node/controls/controls.ts";
+import { type Decisions, keep, NOTHING_DECIDED } from "../../node/controls/decisions.ts";
+import { Usage } from "../../node/usage/usage.ts";
 import { Limits } from "../../node/limits/limits.ts";
 import { ServiceAlone } from "../../node/alone/service-alone.ts";
 import { makeApp } from "../../node/http/app.ts";
@@ -22,8 +25,15 @@ export interface Way extends AsyncDisposable {
   readonly connections: Connections;
 }
 
-/** @param more settings: as a rule nothing is kept on disk, and answers come at once */
-export async function openWay(lane: "on" | "off", more: Readonly<Record<string, string>> = {}): Promise<Way> {
+/**
+ * @param more settings: as a rule nothing is kept on disk, and answers come at once
+ * @param decided what operators decided
+ */
+export async function openWay(
+  lane: "on" | "off",
+  more: Readonly<Record<string, string>> = {},
+  decided: Partial<Decisions> = {},
+): Promise<Way> {
   const folder = await mkdtemp(join(tmpdir(), "headcount-way-"));
   const settings = readSettings({
     HEADCOUNT_DATA_DIR: folder,
@@ -46,7 +56,12 @@ export async function openWay(lane: "on" | "off", more: Readonly<Record<string, 
     cors: undefined,
     access,
     limits: new Limits(settings.limits),
+    controls: new Controls(service.controls, log),
+    usage: new Usage(metrics),
   };
+  await service.controls.write("", keep({ ...NOTHING_DECIDED, ...decided }));
+  context.controls.start();
+  await context.controls.known;
   const { app, connections } = await makeApp(context, settings.isLaneOpen);
   await listenWidely(app, { host: HOST, port: 0 });
   const port = portOf(app.server);
@@ -58,6 +73,8 @@ export async function openWay(lane: "on" | "off", more: Readonly<Record<string, 
       connections.drain();
       await app.close();
       await service.stop();
+      context.controls.stop();
+      context.usage.close();
       await access?.close();
       await rm(folder, { recursive: true });
     },

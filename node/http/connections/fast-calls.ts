@@ -7,23 +7,23 @@ import { emptyProfileId, parseProfileId } from "../../../engine/profile-id.ts";
 import { regionOf } from "../../../engine/regions.ts";
 import { Check, ReportBody } from "../../values.ts";
 import { readReport, type Report, REPORT_BYTES_MAX } from "../report-reader.ts";
-import { NOWHERE, type Reply, routeLabel } from "../http.ts";
+import type { Switch } from "../../controls/decisions.ts";
+import { refusalOfClient, refusalOfIssuer, refusalOff } from "../decided.ts";
+import { Answers, type Context, NOWHERE, type Reply, routeLabel } from "../http.ts";
+import { refusalOfRate } from "../rate-limits.ts";
+import type { Refusal } from "../reasons.ts";
 import { POPULAR_MODES_ROUTE, type PopularModesCall } from "../routes/regions.ts";
 import { HEARTBEAT_ROUTE, type ProfileCalls, REPORT_ROUTE, reportOf } from "../routes/profiles.ts";
 import { type Grant, mayReport } from "../../access/grant.ts";
 import type { Access } from "../../access/access.ts";
 import type { TokenHolder } from "../../access/tokens.ts";
 import { type Client, PROXIED } from "../../limits/clients.ts";
-import type { Limits, Refused } from "../../limits/limits.ts";
 import { type Head, isThere, type Span } from "./head.ts";
 
 export interface Calls {
   readonly profiles: ProfileCalls;
   readonly popularModes: PopularModesCall;
-  readonly access: Access | undefined;
-  readonly limits: Limits;
-  /** Tells who asks too often. */
-  readonly refuse: (route: string, refused: Refused, reply: Reply) => void;
+  readonly context: Context;
 }
 
 /** The connection that a request came over. */
@@ -35,6 +35,10 @@ export interface Sender extends TokenHolder {
 const REPORT = routeLabel("POST", REPORT_ROUTE);
 const RENEWAL = routeLabel("PUT", HEARTBEAT_ROUTE);
 const POPULAR = routeLabel("GET", POPULAR_MODES_ROUTE);
+const KINDS: ReadonlyMap<string, Switch> = new Map([
+  [REPORT, "reports"],
+  [POPULAR, "queries"],
+]);
 
 /** Answers a request; to be called at once, while the bytes stand. */
 export type FastCall = (reply: Reply) => void;
@@ -64,11 +68,15 @@ export class FastCalls {
   /** Of the call that was matched last, as the metrics name it. */
   route = NOWHERE;
   private readonly calls: Calls;
+  private readonly context: Context;
   /** Of the token that was looked at last. */
   private grant: Grant | undefined;
+  /** Who sent the request that is looked at; `undefined` until that is asked. */
+  private client: { readonly known: Client | undefined } | undefined;
 
   constructor(calls: Calls) {
     this.calls = calls;
+    this.context = calls.context;
   }
 
   /**
@@ -78,12 +86,11 @@ export class FastCalls {
    */
   match(head: Head, bytes: Buffer, sender: Sender): FastCall | undefined {
     if (isThere(head.contentEncoding) || isThere(head.origin)) return undefined;
+    if (sender.client === PROXIED && head.isForwardedTwice) return undefined;
     this.grant = undefined;
+    this.client = undefined;
     const call = this.matchForm(head, bytes, sender);
-    const { limits } = this.calls;
-    if (call === undefined || sender.client === undefined || !limits.areAddressesLimited || this.grant !== undefined)
-      return call;
-    return this.limited(call, head, bytes, sender);
+    return call === undefined ? undefined : this.admitted(call, head, bytes, sender);
   }
 
   private matchForm(head: Head, bytes: Buffer, sender: Sender): FastCall | undefined {
@@ -107,7 +114,9 @@ export class FastCalls {
     const report =
       readReport(bytes, end, end + bodyLength) ?? parseReport(bytes.toString("latin1", end, end + bodyLength));
     this.route = REPORT;
-    return report === undefined ? undefined : (reply) => this.calls.profiles.report(profileId, report, reply);
+    if (report === undefined) return undefined;
+    const client = this.clientOf(head, bytes, sender);
+    return (reply) => this.calls.profiles.report(profileId, report, client, reply);
   }
 
   private heartbeat(head: Head, bytes: Buffer, sender: Sender): FastCall | undefined {
@@ -127,7 +136,7 @@ export class FastCalls {
     const region = regionOf(bytes.toString("latin1", code, rest));
     const top = topIn(bytes, rest + GAMEMODE.length, to);
     if (region < 0 || top === undefined) return undefined;
-    const { access } = this.calls;
+    const { access } = this.context;
     if (access?.areReadsGuarded === true && this.grantOf(access, head, bytes, sender) === undefined) return undefined;
     this.route = POPULAR;
     const tag = head.ifNoneMatch;
@@ -135,23 +144,49 @@ export class FastCalls {
     return (reply) => this.calls.popularModes.answer(region, top, known, false, reply);
   }
 
-  /** A token that is not known here is left to fastify, which has it verified before anybody is refused. */
-  private limited(call: FastCall, head: Head, bytes: Buffer, sender: Sender): FastCall | undefined {
-    const { limits, access, refuse } = this.calls;
-    if (access !== undefined && isThere(head.authorization))
-      return this.grantOf(access, head, bytes, sender) === undefined ? undefined : call;
-    if (sender.client === PROXIED && head.isForwardedTwice) return undefined;
-    const { from, to } = head.forwardedFor;
-    const named = isThere(head.forwardedFor) ? bytes.toString("latin1", from, to) : "";
-    const client = sender.client === PROXIED ? limits.clients.ofForwarded(named) : sender.client;
-    const refused = client === undefined ? undefined : limits.ofAddress(client);
-    const { route } = this;
-    return refused === undefined ? call : (reply) => refuse(route, refused, reply);
+  /** What is asked of every request, in the order in which the routes ask. */
+  private admitted(call: FastCall, head: Head, bytes: Buffer, sender: Sender): FastCall | undefined {
+    const { limits, controls, access } = this.context;
+    if (limits.areAddressesLimited && this.grant === undefined && sender.client !== undefined) {
+      // A token that is not known here is left to fastify, which has it verified before anybody is refused.
+      const hasToken = access !== undefined && isThere(head.authorization);
+      if (hasToken && this.grantOf(access, head, bytes, sender) === undefined) return undefined;
+      const client = hasToken ? undefined : this.clientOf(head, bytes, sender);
+      const refused = client === undefined ? undefined : limits.ofAddress(client);
+      if (refused !== undefined) return this.refusing(refusalOfRate(this.context, refused));
+    }
+    if (!controls.isAnyOff && !controls.hasBlocks) return call;
+    const refusal = this.decidedAgainst(head, bytes, sender);
+    return refusal === undefined ? call : this.refusing(refusal);
+  }
+
+  /** Heartbeats are never off, and nobody is blocked from them. */
+  private decidedAgainst(head: Head, bytes: Buffer, sender: Sender): Refusal | undefined {
+    const kind = KINDS.get(this.route);
+    const off = kind === undefined ? undefined : this.context.controls.offOf(kind);
+    if (kind !== undefined && off !== undefined) return refusalOff(kind, off);
+    if (kind !== "reports" || !this.context.controls.hasBlocks) return undefined;
+    return refusalOfClient(this.context, this.clientOf(head, bytes, sender)) ?? refusalOfIssuer(this.context);
+  }
+
+  private refusing(refusal: Refusal): FastCall {
+    const answers = new Answers(this.context, this.route);
+    return (reply) => answers.refuse(reply, refusal);
+  }
+
+  private clientOf(head: Head, bytes: Buffer, { client }: Sender): Client | undefined {
+    if (client !== PROXIED) return client;
+    if (this.client === undefined) {
+      const { from, to } = head.forwardedFor;
+      const named = isThere(head.forwardedFor) ? bytes.toString("latin1", from, to) : "";
+      this.client = { known: this.context.limits.clients.ofForwarded(named) };
+    }
+    return this.client.known;
   }
 
   /** For the player whose id was read last. */
   private mayReport(head: Head, bytes: Buffer, sender: Sender): boolean {
-    const { access } = this.calls;
+    const { access } = this.context;
     if (access === undefined) return true;
     const grant = this.grantOf(access, head, bytes, sender);
     return grant !== undefined && mayReport(grant, id);

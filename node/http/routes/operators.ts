@@ -10,25 +10,23 @@ import {
   StillSo,
   TOO_OFTEN,
 } from "../answers.ts";
+import { type Switch, SWITCHES } from "../../controls/decisions.ts";
+import type { Status } from "../../service.ts";
 import { Answers, type Context, RETRY_AFTER_S, routeLabel } from "../http.ts";
 import { weakTagOf } from "../tags.ts";
 
 const TAGS = ["operators"];
 /** A node that takes the place of others must not be deaf to all tokens. */
 const WITHOUT_KEYS = { kind: "starting", reason: "the keys of tokens are not known yet" } as const;
+/** Nor must it answer what is switched off. */
+const WITHOUT_CONTROLS = { kind: "starting", reason: "reading what operators switched off" } as const;
 /** The description changes only with the release. */
 const DESCRIPTION_CACHING = "public, max-age=60";
 
+/** What anybody may ask. */
 export function registerOperators(app: FastifyInstance, context: Context): void {
   const { service, version } = context;
-  /** Registers a GET; what it sends is counted and timed. */
-  const get = (url: string, schema: object, body: () => string): void => {
-    const answers = new Answers(context, routeLabel("GET", url));
-    app.get(url, { schema: { tags: TAGS, ...schema } }, (_request, reply) => {
-      const startedMs = answers.startTiming();
-      answers.json(reply, 200, body(), startedMs);
-    });
-  };
+  const get = getting(app, context);
 
   get(
     "/livez",
@@ -36,7 +34,6 @@ export function registerOperators(app: FastifyInstance, context: Context): void 
     () => `{"status":"alive"}`,
   );
   registerReady(app, context);
-  registerMetrics(app, context);
   registerItself(app, context);
 
   get(
@@ -47,7 +44,13 @@ export function registerOperators(app: FastifyInstance, context: Context): void 
       return JSON.stringify({ id, incarnation, version, uptimeSeconds: Math.floor(process.uptime()) });
     },
   );
-  get(
+}
+
+/** What tells of the node, its cluster and all that is asked of it. */
+export function registerDetails(app: FastifyInstance, context: Context): void {
+  const { service } = context;
+  registerMetrics(app, context);
+  getting(app, context)(
     "/v1/cluster",
     {
       operationId: "showCluster",
@@ -59,6 +62,17 @@ export function registerOperators(app: FastifyInstance, context: Context): void 
       return JSON.stringify({ cluster: settings.cluster, epoch, members: service.members() });
     },
   );
+}
+
+/** Registers GETs; what they send is counted and timed. */
+function getting(app: FastifyInstance, context: Context) {
+  return (url: string, schema: object, body: () => string): void => {
+    const answers = new Answers(context, routeLabel("GET", url));
+    app.get(url, { schema: { tags: TAGS, ...schema } }, (_request, reply) => {
+      const startedMs = answers.startTiming();
+      answers.json(reply, 200, body(), startedMs);
+    });
+  };
 }
 
 function registerReady(app: FastifyInstance, context: Context): void {
@@ -73,15 +87,27 @@ function registerReady(app: FastifyInstance, context: Context): void {
   app.get("/readyz", { schema }, (_request, reply) => {
     const startedMs = answers.startTiming();
     const { degradedReason } = service;
-    const status = context.access?.hasKeys() === false ? WITHOUT_KEYS : service.status;
+    const off = switchedOff(context);
+    const status = statusOf(context);
     if (status.kind !== "ready") {
       const { kind, reason } = status;
       reply.header("retry-after", RETRY_AFTER_S);
       answers.json(reply, 503, JSON.stringify({ code: "503", message: reason, status: kind, reason }), startedMs);
     } else if (degradedReason !== undefined)
-      answers.json(reply, 200, JSON.stringify({ status: "degraded", reason: degradedReason }), startedMs);
-    else answers.json(reply, 200, `{"status":"ready"}`, startedMs);
+      answers.json(reply, 200, JSON.stringify({ status: "degraded", reason: degradedReason, ...off }), startedMs);
+    else answers.json(reply, 200, JSON.stringify({ status: "ready", ...off }), startedMs);
   });
+}
+
+/** What anybody sees of calls that are off; the reasons are for those who ask. */
+function switchedOff({ controls }: Context): { readonly switchedOff?: readonly Switch[] } {
+  const off = SWITCHES.filter((name) => controls.offOf(name) !== undefined);
+  return off.length === 0 ? {} : { switchedOff: off };
+}
+
+function statusOf({ access, controls, service }: Context): Status {
+  if (access?.hasKeys() === false) return WITHOUT_KEYS;
+  return service.status.kind === "ready" && !controls.isKnown ? WITHOUT_CONTROLS : service.status;
 }
 
 function registerMetrics(app: FastifyInstance, context: Context): void {

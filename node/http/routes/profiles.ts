@@ -17,6 +17,7 @@ import {
   NotJsonAnswer,
   ProfileAnswer,
   REFUSED_ASKERS,
+  REFUSED_REPORTERS,
   Renewed,
   ReportAnswer,
   TOKEN,
@@ -25,7 +26,9 @@ import {
 import { Admission } from "../admission.ts";
 import { ignoreBodies } from "../body.ts";
 import { Answers, type Context, type Reply, routeLabel } from "../http.ts";
-import { refusalOfProfile } from "../rate-limits.ts";
+import { issuerUnblocked, unblocked, whileOn } from "../decided.ts";
+import { clientOf, refusalOfProfile } from "../rate-limits.ts";
+import type { Client } from "../../limits/clients.ts";
 import type { Refusal } from "../reasons.ts";
 import type { Report } from "../report-reader.ts";
 import type { Service } from "../../service.ts";
@@ -88,19 +91,33 @@ export function registerProfiles(app: FastifyInstance, context: Context): Profil
   const calls = new ProfileCalls(context);
   const admission = new Admission(context);
   const mayReport = (method: string, url: string) => admission.toReport(routeLabel(method, url));
-  const toReport = { schema: REPORT_SCHEMA, preHandler: mayReport("POST", REPORT_ROUTE) };
-  const toFind = { schema: FIND_SCHEMA, preHandler: admission.toLookUp(routeLabel("GET", REPORT_ROUTE)) };
+  const label = routeLabel("POST", REPORT_ROUTE);
+  const toReport = {
+    schema: REPORT_SCHEMA,
+    onRequest: [...whileOn(context, "reports", label), ...unblocked(context, label)],
+    preHandler: [...mayReport("POST", REPORT_ROUTE), ...issuerUnblocked(context, label)],
+  };
   app.post<Reporting>(REPORT_ROUTE, toReport, (request, reply) => {
-    calls.report(request.params.profileId, reportOf(request.body), reply);
+    const { params, body } = request;
+    calls.report(params.profileId, reportOf(body), clientOf(request, context), reply);
   });
-  app.get<Params>(REPORT_ROUTE, toFind, (request, reply) => {
-    calls.find(request.params.profileId, reply);
-  });
+  registerLookUp(app, context);
   void app.register((bodiless, _options, done) => {
     registerBodiless(bodiless, calls, mayReport);
     done();
   });
   return calls;
+}
+
+/** Where a player is: the one call about a player that changes nothing. */
+export function registerLookUp(app: FastifyInstance, context: Context): void {
+  const calls = new ProfileCalls(context);
+  const label = routeLabel("GET", REPORT_ROUTE);
+  const onRequest = whileOn(context, "queries", label);
+  const toFind = { schema: FIND_SCHEMA, onRequest, preHandler: new Admission(context).toLookUp(label) };
+  app.get<Params>(REPORT_ROUTE, toFind, ({ params }, reply) => {
+    calls.find(params.profileId, reply);
+  });
 }
 
 /** Calls that need no body. Libraries name a content type all the same, or send one: both are ignored. */
@@ -143,8 +160,9 @@ export class ProfileCalls {
     this.toRemove = answersOf("DELETE", REPORT_ROUTE);
   }
 
-  report(profileId: string, { region, mode, seq }: Report, reply: Reply): void {
-    const { service, metrics } = this.context;
+  /** @param client who asks, as far as is known */
+  report(profileId: string, { region, mode, seq }: Report, client: Client | undefined, reply: Reply): void {
+    const { service, metrics, usage, access } = this.context;
     const answers = this.toReport;
     if (!answers.isServing(service, reply)) return;
     const startedMs = answers.startTiming();
@@ -157,6 +175,7 @@ export class ProfileCalls {
       const { isRemembered } = outcome;
       const effect = outcome.effect as ReportEffect;
       metrics.totals[effect]++;
+      if (effect === "changed") usage.arrivals.note(mode, client?.prefix, access?.issuer);
       const where = effect === "late" ? standing(outcome.place) : `"region":"${REGIONS[region]}","gamemode":"${mode}"`;
       const renewInMs = isRemembered ? service.pace.renewMs() : service.pace.retryMs();
       // Everything in it was checked for its form, so nothing needs to be escaped.
@@ -244,6 +263,7 @@ const REPORT_SCHEMA = {
     413: TooLargeAnswer,
     415: NotJsonAnswer,
     ...NOT_NOW,
+    ...REFUSED_REPORTERS,
     503: NoRoomAnswer,
   },
 };

@@ -15,6 +15,7 @@ import {
 } from "../answers.ts";
 import type { RegionCounts, Wholeness } from "../../entry.ts";
 import { Admission } from "../admission.ts";
+import { whileOn } from "../decided.ts";
 import { Answers, type Context, type Reply, routeLabel } from "../http.ts";
 import { Clock, PopularModes } from "../popular-modes.ts";
 import { weakTagOf } from "../tags.ts";
@@ -35,7 +36,10 @@ export function registerRegions(app: FastifyInstance, context: Context): Popular
 
   type Top = { Params: Static<typeof RegionParams>; Querystring: { top: number } };
   const admission = new Admission(context);
-  const readable = (url: string) => ({ preHandler: admission.toRead(routeLabel("GET", url)) });
+  const readable = (url: string) => {
+    const label = routeLabel("GET", url);
+    return { onRequest: whileOn(context, "queries", label), preHandler: admission.toRead(label) };
+  };
   const popularModes = new PopularModesCall(context);
   const toTop = { schema: TOP_SCHEMA, ...readable(POPULAR_MODES_ROUTE) };
   app.get<Top>(POPULAR_MODES_ROUTE, toTop, ({ headers, params, query }, reply) => {
@@ -66,12 +70,14 @@ export function registerRegions(app: FastifyInstance, context: Context): Popular
 /** Answers with the top modes of a region, or that they are still what the client knows. */
 export class PopularModesCall {
   private readonly service: Context["service"];
+  private readonly controls: Context["controls"];
   private readonly answers: Answers;
   private readonly popularModes = new PopularModes();
   private readonly clock = new Clock();
 
   constructor(context: Context) {
     this.service = context.service;
+    this.controls = context.controls;
     this.answers = new Answers(context, routeLabel("GET", POPULAR_MODES_ROUTE), cachingOf(context));
   }
 
@@ -101,7 +107,7 @@ export class PopularModesCall {
     startedMs: number,
   ): void {
     const { answers } = this;
-    const { before, after, etag } = this.popularModes.answer(region, counts, top);
+    const { before, after, etag } = this.popularModes.answer(region, counts, this.controls.quarantined, top);
     const asOf = this.clock.ago(counts.ageMs);
     if (answers.isKnown(reply, etag, known)) answers.empty(reply.header("as-of", asOf), 304, startedMs);
     else answers.json(reply, 200, before + asOf + after, startedMs);

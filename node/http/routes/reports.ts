@@ -8,7 +8,7 @@ import {
   BatchNotNowAnswer,
   ErrorAnswer,
   NotJsonAnswer,
-  REFUSED_ASKERS,
+  REFUSED_REPORTERS,
   TOKEN,
   TooLargeAnswer,
 } from "../answers.ts";
@@ -17,7 +17,9 @@ import { BATCH_BYTES_MAX, readBatch } from "../report-reader.ts";
 import { bodyParserOf, codingOf, readWhole } from "../body.ts";
 import type { Reports, ReportsOutcome } from "../../entry.ts";
 import { Answers, type Context, NoRoomError, routeLabel, validatorCompiler } from "../http.ts";
-import { refusalOfBatch } from "../rate-limits.ts";
+import { issuerUnblocked, unblocked, whileOn } from "../decided.ts";
+import { clientOf, refusalOfBatch } from "../rate-limits.ts";
+import type { Client } from "../../limits/clients.ts";
 import { Slices } from "../slices.ts";
 import { BatchBody, BatchBodyShown, Check, checkedId, ReportRow } from "../../values.ts";
 import type { Refusal } from "../reasons.ts";
@@ -47,7 +49,13 @@ export function registerReports(app: FastifyInstance, context: Context): void {
     answers.refuse(reply, refused);
     return reply;
   };
-  const onRequest = [...new Admission(context).toReportMany(label), mayAnyCome];
+  const onRequest = [
+    ...whileOn(context, "reports", label),
+    ...unblocked(context, label),
+    ...new Admission(context).toReportMany(label),
+    ...issuerUnblocked(context, label),
+    mayAnyCome,
+  ];
   const options = { bodyLimit: BATCH_BYTES_MAX, schema: SCHEMA, validatorCompiler: () => toBatch, onRequest };
   void app.register((batches, _options, done) => {
     registerBatchParser(
@@ -57,7 +65,7 @@ export function registerReports(app: FastifyInstance, context: Context): void {
     batches.post<{ Body: Batch }>(REPORTS_ROUTE, options, (request, reply) => {
       if (!answers.isServing(context.service, reply)) return;
       const refused = refusalOfBatch(context, request, request.body.rows);
-      if (refused === undefined) reportAll(context, answers, request.body, reply);
+      if (refused === undefined) reportAll(context, answers, request.body, clientOf(request, context), reply);
       else answers.refuse(reply, refused);
     });
     done();
@@ -92,14 +100,22 @@ const toBatch: typeof bodyValidator = (body: unknown) => {
   return verdict === true ? { value: checkedBatch((body as Static<typeof BatchBody>).reports) } : verdict;
 };
 
-function reportAll(context: Context, answers: Answers, batch: Batch, reply: FastifyReply): void {
-  const { service, metrics } = context;
+function reportAll(
+  context: Context,
+  answers: Answers,
+  batch: Batch,
+  client: Client | undefined,
+  reply: FastifyReply,
+): void {
+  const { service, metrics, usage, access } = context;
   if (!answers.isServing(service, reply)) return;
   const startedMs = answers.startTiming();
-  service.entry.submitAll(batch.reports, ({ changed, renewed, late, remembered, refused }) => {
+  service.entry.submitAll(batch.reports, ({ changed, changedBy, renewed, late, remembered, refused }) => {
     const accepted = changed + renewed + late;
     const rejected = batch.rejectedWith(refused, context);
     metrics.totals.changed += changed;
+    for (const [at, mode] of batch.reports.modes.entries())
+      if (changedBy[at] !== 0) usage.arrivals.note(mode, client?.prefix, access?.issuer, changedBy[at]);
     metrics.totals.renewed += renewed;
     metrics.totals.late += late;
     metrics.totals.rejected += rejected.length;
@@ -174,7 +190,7 @@ const SCHEMA = {
   response: {
     200: BatchAnswer,
     202: Type.Unsafe({ ...BatchAnswer, description: "As 200, but not every accepted row is remembered yet" }),
-    ...REFUSED_ASKERS,
+    ...REFUSED_REPORTERS,
     400: ErrorAnswer,
     413: TooLargeAnswer,
     415: NotJsonAnswer,

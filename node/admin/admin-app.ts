@@ -1,0 +1,67 @@
+/** The admin listener: what operators change and see, and every GET of the public one. */
+import type { FastifyInstance } from "fastify";
+import { type App, type LaneCalls, makeFrame } from "../http/frame.ts";
+import { registerDescription } from "../http/description.ts";
+import type { Context } from "../http/http.ts";
+import { registerDetails, registerOperators } from "../http/routes/operators.ts";
+import { ProfileCalls, registerLookUp } from "../http/routes/profiles.ts";
+import { registerRegions } from "../http/routes/regions.ts";
+import { Limits, NO_LIMITS } from "../limits/limits.ts";
+import { type AdminAdmissionOptions, admitOperators, OPEN_PATHS } from "./admission.ts";
+import { REFUSED_OPERATORS } from "./answers.ts";
+import { registerPage } from "./page.ts";
+import { registerControls } from "./routes.ts";
+
+const BODY_BYTES_MAX = 4096;
+
+const ABOUT = {
+  text: `What operators change and see. Every call but /, /livez and /readyz needs the admin token, or a token with the scope admin; a page of another origin may not ask.`,
+  tags: [{ name: "control", description: "Switches, quarantine, blocks, usage." }],
+};
+
+export async function makeAdminApp(context: Context, options: AdminAdmissionOptions): Promise<App> {
+  // Whoever is admitted may see all.
+  const open = { ...context, cors: undefined, access: undefined, limits: new Limits(NO_LIMITS) };
+  return makeFrame(open, {
+    isLaneOpen: false,
+    bodyBytesMax: BODY_BYTES_MAX,
+    bodyBytesMaxOf: () => BODY_BYTES_MAX,
+    register: (app) => register(app, open, options),
+  });
+}
+
+async function register(app: FastifyInstance, context: Context, options: AdminAdmissionOptions): Promise<LaneCalls> {
+  secure(app);
+  admitOperators(app, context, options);
+  describeRefusals(app);
+  await registerDescription(app, context.version, ABOUT);
+  registerPage(app, context);
+  registerControls(app, context);
+  registerLookUp(app, context);
+  const popularModes = registerRegions(app, context);
+  registerOperators(app, context);
+  registerDetails(app, context);
+  return { profiles: new ProfileCalls(context), popularModes };
+}
+
+/** No other page may show it in a frame, run something in it, or read it. */
+function secure(app: FastifyInstance): void {
+  app.addHook("onRequest", async (_request, reply) => {
+    reply.headers({
+      "content-security-policy": "default-src 'self'; frame-ancestors 'none'",
+      "cross-origin-resource-policy": "same-origin",
+      "referrer-policy": "no-referrer",
+      "x-content-type-options": "nosniff",
+    });
+  });
+}
+
+/** What the hooks answer belongs to every call's description. */
+function describeRefusals(app: FastifyInstance): void {
+  app.addHook("onRoute", (route) => {
+    if (route.schema?.response === undefined) return;
+    const { 401: unknown, ...refused } = REFUSED_OPERATORS;
+    const added = OPEN_PATHS.has(route.url) ? refused : { 401: unknown, ...refused };
+    route.schema = { ...route.schema, response: { ...(route.schema.response as object), ...added } };
+  });
+}

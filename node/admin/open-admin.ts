@@ -1,0 +1,53 @@
+/** Opens the admin listener, and says where it is. */
+import { randomBytes } from "node:crypto";
+import type { Context } from "../http/http.ts";
+import { listenFailure, listenedUrl } from "../place.ts";
+import type { AdminSettings } from "../admin-settings.ts";
+import { makeAdminApp } from "./admin-app.ts";
+
+export interface Admin {
+  /** For people: with the token behind it where that was made at the start. */
+  readonly shownUrl: string;
+  close(): Promise<void>;
+}
+
+/** Looked at for one that is free. */
+const PORTS_TRIED = 20;
+const TOKEN_BYTES = 32;
+
+/**
+ * @returns `undefined` where there is none
+ * @throws {SettingError} (rejects) where nothing can listen there
+ */
+export async function openAdmin(context: Context, settings: AdminSettings): Promise<Admin | undefined> {
+  const { host, hosts, port } = settings;
+  if (port === 0) return undefined;
+  const isMade = settings.token === undefined && context.access === undefined;
+  const token = isMade ? randomBytes(TOKEN_BYTES).toString("base64url") : settings.token;
+  const { app, connections } = await makeAdminApp(context, { token, access: context.access, host, hosts });
+  await listen(settings, (tried) => app.listen({ host, port: tried }));
+  const url = listenedUrl(app.server);
+  return {
+    shownUrl: `${url}/${isMade ? `#token=${token}` : ""}`,
+    close: () => {
+      connections.drain();
+      return app.close();
+    },
+  };
+}
+
+async function listen(
+  { host, port, mayBeNext }: AdminSettings,
+  tryPort: (port: number) => Promise<unknown>,
+): Promise<void> {
+  for (let tried = port; ; tried++) {
+    try {
+      await tryPort(tried);
+      return;
+    } catch (error) {
+      const isTaken = (error as NodeJS.ErrnoException).code === "EADDRINUSE";
+      if (!isTaken || !mayBeNext || tried - port === PORTS_TRIED)
+        throw listenFailure(error, "HEADCOUNT_ADMIN", host, tried);
+    }
+  }
+}

@@ -1,0 +1,32 @@
+/** What is at the root: which calls there are, for whoever opens the printed address. */
+import type { FastifyInstance } from "fastify";
+import { Answers, type Context, routeLabel } from "../http/http.ts";
+import { PageAnswer } from "./answers.ts";
+
+const PAGE = `<!doctype html>
+<html lang="en">
+<meta charset="utf-8">
+<title>Headcount: admin</title>
+<h1>Headcount: the admin listener</h1>
+<p>Show the token that the node printed at its start (behind <code>#token=</code>), or HEADCOUNT_ADMIN_TOKEN:</p>
+<pre>curl -H "authorization: Bearer $TOKEN" http://127.0.0.1:8079/admin/switches
+curl -H "authorization: Bearer $TOKEN" -H "content-type: application/json" -X PUT \\
+  -d '{"enabled":false,"reason":"a match server loops"}' http://127.0.0.1:8079/admin/switches/reports</pre>
+<p>Other calls: <code>/admin/quarantine</code>, <code>/admin/blocks</code>, <code>/admin/usage</code>, <code>/metrics</code>, <code>/v1/cluster</code>,
+and every GET that clients have. <code>/openapi.json</code> describes them all.</p>
+</html>
+`;
+
+export function registerPage(app: FastifyInstance, context: Context): void {
+  const answers = new Answers(context, routeLabel("GET", "/"));
+  const schema = {
+    tags: ["control"],
+    operationId: "showPage",
+    summary: "Which calls there are",
+    produces: ["text/html"],
+    response: { 200: PageAnswer },
+  };
+  app.get("/", { schema }, (_request, reply) => {
+    answers.text(reply, "text/html; charset=utf-8", PAGE);
+  });
+}

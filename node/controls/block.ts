@@ -1,0 +1,80 @@
+/** Whose reports are refused: a prefix of addresses, or an issuer of tokens. */
+import { BlockList, isIP } from "node:net";
+
+export interface Block {
+  readonly kind: "prefix" | "issuer";
+  /** In its one spelling. */
+  readonly name: string;
+}
+
+export const BLOCK_FORM =
+  "a prefix such as 203.0.113.0/24 or 2001:db8:1::/48 (8 to 32 bits, of IPv6 16 to 128) with nothing behind it, an address, or an issuer (1 to 1024 characters, none of them a control character)";
+const PREFIX = /^([\d.]+|[\da-f:.]*:[\da-f:.]*)(?:\/(\d{1,3}))?$/i;
+const ISSUER = /^[^\u0000-\u001f\u007f-\u009f]{1,1024}$/;
+const BITS = { 4: { least: 8, most: 32 }, 6: { least: 16, most: 128 } } as const;
+
+/** @returns undefined where it is neither */
+export function blockOf(text: string): Block | undefined {
+  const [, address, bits] = PREFIX.exec(text) ?? [];
+  if (address === undefined) return ISSUER.test(text) ? { kind: "issuer", name: text } : undefined;
+  const family = isIP(address);
+  if (family !== 4 && family !== 6) return undefined;
+  const { least, most } = BITS[family];
+  const length = bits === undefined ? most : Number(bits);
+  if (length < least || length > most) return undefined;
+  const first = family === 4 ? address : new URL(`http://[${address}]`).hostname.slice(1, -1);
+  if (!isFirstOf(first, length, family)) return undefined;
+  return { kind: "prefix", name: `${first}/${length}` };
+}
+
+/** Whether nothing stands behind the prefix: no other address below it is in it. */
+function isFirstOf(address: string, bits: number, family: 4 | 6): boolean {
+  const bytes = bytesOf(address, family);
+  return bytes.every((byte, at) => {
+    const kept = Math.max(0, Math.min(8, bits - 8 * at));
+    return (byte & (0xff >> kept)) === 0;
+  });
+}
+
+/** @param address IPv6 as a URL has it */
+function bytesOf(address: string, family: 4 | 6): number[] {
+  if (family === 4) return address.split(".").map(Number);
+  const [head = "", tail] = address.split("::");
+  const groups = (part: string): number[] =>
+    part === "" ? [] : part.split(":").map((each) => Number.parseInt(each, 16));
+  const [before, after] = [groups(head), groups(tail ?? "")];
+  const zeros = tail === undefined ? 0 : 8 - before.length - after.length;
+  const all = [...before, ...Array.from({ length: zeros }, () => 0), ...after];
+  return all.flatMap((group) => [group >> 8, group & 0xff]);
+}
+
+/** Addresses and issuers that are blocked. */
+export class Blocks {
+  readonly count: number;
+  private readonly issuers = new Set<string>();
+  private readonly prefixes = new BlockList();
+  private readonly hasPrefixes: boolean;
+
+  /** @param names each in its one spelling */
+  constructor(names: readonly string[]) {
+    this.count = names.length;
+    let prefixes = 0;
+    for (const name of names) {
+      if (blockOf(name)?.kind === "prefix") {
+        const [address, bits] = name.split("/") as [string, string];
+        this.prefixes.addSubnet(address, Number(bits), isIP(address) === 6 ? "ipv6" : "ipv4");
+        prefixes++;
+      } else this.issuers.add(name);
+    }
+    this.hasPrefixes = prefixes > 0;
+  }
+
+  hasIssuer(issuer: string): boolean {
+    return this.issuers.has(issuer);
+  }
+
+  /** @param address IPv4 where it can be written so */
+  hasAddress(address: string): boolean {
+    return this.hasPrefixes && this.prefixes.check(address, isIP(address) === 6 ? "ipv6" : "ipv4");
+  }
+}

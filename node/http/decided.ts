@@ -1,0 +1,66 @@
+/** Calls that operators switched off, and reports of whom they blocked (node/controls/): the same for the routes and for the fast lane. */
+import type { FastifyReply, FastifyRequest } from "fastify";
+import type { Off, Switch } from "../controls/decisions.ts";
+import type { Client } from "../limits/clients.ts";
+import { Answers, type Context } from "./http.ts";
+import { clientOf } from "./rate-limits.ts";
+import type { Refusal } from "./reasons.ts";
+
+type Hook = (request: FastifyRequest, reply: FastifyReply) => Promise<unknown>;
+
+const MS_IN_S = 1000;
+/** Of what is off until somebody switches it on. */
+const RETRY_OFF_S = 30;
+
+/** To be given as `onRequest`: refuses while calls of that kind are off. */
+export function whileOn(context: Context, kind: Switch, label: string): Hook[] {
+  return refusing(context, label, () => {
+    const off = context.controls.offOf(kind);
+    return off === undefined ? undefined : refusalOff(kind, off);
+  });
+}
+
+/** The same: refuses those whose addresses are blocked. */
+export function unblocked(context: Context, label: string): Hook[] {
+  return refusing(context, label, (request) =>
+    context.controls.hasBlocks ? refusalOfClient(context, clientOf(request, context)) : undefined,
+  );
+}
+
+/** To be given as `preHandler`, behind the check of the token: refuses those whose issuer is blocked. */
+export function issuerUnblocked(context: Context, label: string): Hook[] {
+  return context.access === undefined ? [] : refusing(context, label, () => refusalOfIssuer(context));
+}
+
+export function refusalOfClient({ controls }: Context, client: Client | undefined): Refusal | undefined {
+  return client !== undefined && controls.isBlockedAddress(client.address) ? BLOCKED : undefined;
+}
+
+/** All tokens are of one issuer. */
+export function refusalOfIssuer({ controls, access }: Context): Refusal | undefined {
+  return access !== undefined && controls.isBlockedIssuer(access.issuer) ? BLOCKED : undefined;
+}
+
+export function refusalOff(kind: Switch, { reason, until }: Off): Refusal {
+  const waitS = until === undefined ? RETRY_OFF_S : Math.max(1, Math.ceil((Date.parse(until) - Date.now()) / MS_IN_S));
+  const message = `${kind} are switched off: ${reason}`;
+  return { status: 503, reason: "switched-off", message, headers: { "retry-after": waitS } };
+}
+
+const BLOCKED: Refusal = {
+  status: 403,
+  reason: "blocked",
+  message: "reports from here are blocked by the operator",
+};
+
+function refusing(context: Context, label: string, whyNot: (request: FastifyRequest) => Refusal | undefined): Hook[] {
+  const answers = new Answers(context, label);
+  return [
+    async (request, reply) => {
+      const refusal = whyNot(request);
+      if (refusal === undefined) return undefined;
+      answers.refuse(reply, refusal);
+      return reply;
+    },
+  ];
+}

@@ -1,0 +1,176 @@
+import { mkdir, readFile, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { pino } from "pino";
+import { expect, test } from "vitest";
+import { StoreUnavailableError } from "../../cluster/ports/record-store.ts";
+import { blocking, lifting, quarantining, switching, unblocking } from "../../node/admin/changes.ts";
+import { ControlsFile, ControlsInMemory } from "../../node/alone/controls-file.ts";
+import type { Kept } from "../../node/controls-store.ts";
+import { BlockFormCases } from "../support/block-cases.ts";
+import { blockOf, Blocks } from "../../node/controls/block.ts";
+import { Controls } from "../../node/controls/controls.ts";
+import {
+  BLOCKS_MAX,
+  DamagedDecisionsError,
+  decisionsIn,
+  keep,
+  NOTHING_DECIDED,
+  QUARANTINE_MAX,
+} from "../../node/controls/decisions.ts";
+import { temporaryFolder } from "../support/node-process.ts";
+import { until } from "../support/until.ts";
+
+const log = pino({ level: "silent" });
+const SINCE = "2026-11-27T00:00:00.000Z";
+const OFF = { reason: "a match server loops", since: SINCE };
+
+/** A store that is away, or loses what was written, as a test likes. */
+class Store extends ControlsInMemory {
+  isAway = false;
+
+  get standing(): Kept {
+    return this.kept;
+  }
+
+  lose(to: Kept): void {
+    this.kept = to;
+  }
+
+  override async read(known: string): Promise<Kept | undefined> {
+    if (this.isAway) throw new StoreUnavailableError("away");
+    return super.read(known);
+  }
+}
+
+function following(store: Store): Controls & Disposable {
+  const controls = new Controls(store, log);
+  controls.start();
+  return Object.assign(controls, { [Symbol.dispose]: () => controls.stop() });
+}
+
+test("what one node decides the others follow, and the newest of two changes undoes nothing of the other", async () => {
+  const store = new Store();
+  using one = following(store);
+  using other = following(store);
+  await Promise.all([one.known, other.known]);
+  await Promise.all([
+    one.change(switching("reports", OFF)),
+    other.change(quarantining({ mode: "GM01", since: SINCE })),
+    one.change(blocking({ block: "203.0.113.0/24", since: SINCE })),
+  ]);
+  await until("both follow", () => [one, other].every(({ decisions }) => decisions.revision === 3));
+  for (const controls of [one, other]) {
+    expect(controls.offOf("reports")).toEqual(OFF);
+    expect(controls.offOf("queries")).toBeUndefined();
+    expect([...controls.quarantined]).toEqual(["GM01"]);
+    expect([controls.isBlockedAddress("203.0.113.9"), controls.isBlockedAddress("203.0.114.9")]).toEqual([true, false]);
+  }
+  await other.change(switching("reports", undefined));
+  await other.change(lifting("GM01"));
+  await other.change(unblocking("203.0.113.0/24"));
+  await until("the first follows", () => one.decisions.revision === 6);
+  expect([one.isAnyOff, one.hasBlocks, one.quarantined.size]).toEqual([false, false, 0]);
+  expect(one.isBlockedAddress("203.0.113.9"), "what was looked at is not kept").toBe(false);
+});
+
+test("while the store is away a node goes by what it knows, and nothing can be changed", async () => {
+  const store = new Store();
+  using controls = following(store);
+  await controls.known;
+  await controls.change(switching("queries", OFF));
+  store.isAway = true;
+  await expect(controls.change(switching("queries", undefined))).rejects.toThrow(StoreUnavailableError);
+  await until("reads fail", () => controls.reads.failed > 0);
+  expect(controls.offOf("queries")).toEqual(OFF);
+});
+
+test("a node that cannot read the decisions yet does not know them", async () => {
+  const store = new Store();
+  store.isAway = true;
+  using controls = following(store);
+  await until("a read fails", () => controls.reads.failed > 0);
+  expect(controls.isKnown).toBe(false);
+  store.isAway = false;
+  await controls.known;
+  expect(controls.isKnown).toBe(true);
+});
+
+test("what the store lost is written back by whoever knows it", async () => {
+  const store = new Store();
+  using controls = following(store);
+  await controls.known;
+  await controls.change(switching("reports", OFF));
+  const before = store.standing;
+  await controls.change(switching("queries", OFF));
+  for (const lost of [before, { mark: "", text: "" }]) {
+    store.lose(lost);
+    await until("it is back", () => store.standing.mark !== lost.mark);
+    expect(decisionsIn(store.standing)).toMatchObject({ revision: 2, off: { reports: OFF, queries: OFF } });
+  }
+});
+
+test("what is off until an instant is on again then, and the next change forgets it", async () => {
+  const store = new Store();
+  using controls = following(store);
+  await controls.known;
+  await controls.change(switching("reports", { ...OFF, until: new Date(Date.now() + 300).toISOString() }));
+  expect(controls.offOf("reports")).toBeDefined();
+  await until("it is on again", () => controls.offOf("reports") === undefined);
+  await controls.change(switching("queries", OFF));
+  expect(Object.keys(controls.decisions.off)).toEqual(["queries"]);
+});
+
+test("quarantine and blocks are bounded; one that is there already may be changed", () => {
+  let standing = NOTHING_DECIDED;
+  for (let number = 0; number < QUARANTINE_MAX; number++)
+    standing = quarantining({ mode: `GM${number}`, since: SINCE })(standing);
+  expect(() => quarantining({ mode: "more", since: SINCE })(standing)).toThrow(/32 modes at the most/);
+  expect(quarantining({ mode: "GM1", reason: "again", since: SINCE })(standing).quarantine).toHaveLength(32);
+  for (let number = 0; number < BLOCKS_MAX; number++)
+    standing = blocking({ block: `https://${number}.example`, since: SINCE })(standing);
+  expect(() => blocking({ block: "10.0.0.0/8", since: SINCE })(standing)).toThrow(/1024 at the most/);
+});
+
+test.each([
+  ["no JSON", "{"],
+  ["another form", "[]"],
+  ["an unknown revision", JSON.stringify({ ...NOTHING_DECIDED, revision: -1 })],
+  ["no mode's name", JSON.stringify({ ...NOTHING_DECIDED, quarantine: [{ mode: "a b", since: SINCE }] })],
+  [
+    "a block in another spelling",
+    JSON.stringify({ ...NOTHING_DECIDED, blocks: [{ block: "10.1.0.0/8", since: SINCE }] }),
+  ],
+  ["no instant", JSON.stringify({ ...NOTHING_DECIDED, off: { reports: { reason: "x", since: "now" } } })],
+])("what is stored and is %s is refused", (_what, text) => {
+  expect(() => decisionsIn({ mark: "1.x", text })).toThrow(DamagedDecisionsError);
+});
+
+test("ControlsFile keeps the decisions over a restart, whole or not at all", async () => {
+  await using folder = await temporaryFolder();
+  const path = join(folder.path, "data");
+  const file = new ControlsFile(path);
+  expect(await file.read("")).toBeUndefined();
+  const kept = keep({ ...NOTHING_DECIDED, revision: 1 });
+  await expect(file.write("", kept), "the folder is not there").rejects.toThrow(StoreUnavailableError);
+  await mkdir(path);
+  expect(await Promise.all([file.write("", kept), file.write("", keep(NOTHING_DECIDED))])).toEqual([true, false]);
+  expect(await file.read(kept.mark)).toBeUndefined();
+  expect(await new ControlsFile(path).read("")).toEqual({ ...kept, text: `${kept.text}\n` });
+  await writeFile(join(path, "controls.json"), "1.x\n{");
+  const damaged = new Controls(new ControlsFile(path), log);
+  damaged.start();
+  await expect(damaged.known).rejects.toThrow(DamagedDecisionsError);
+  damaged.stop();
+  expect(await readFile(join(path, "controls.json"), "utf8")).toBe("1.x\n{");
+});
+
+test.each(BlockFormCases)("blockOf(%j) is %j", (text, block) => {
+  expect(blockOf(text)).toEqual(block);
+});
+
+test("Blocks knows the addresses in its prefixes and the issuers by their names", () => {
+  const blocks = new Blocks(["203.0.113.0/24", "2001:db8:1::/48", "https://login.example"]);
+  const addresses = ["203.0.113.255", "203.0.114.0", "2001:db8:1:ffff::1", "2001:db8:2::"];
+  expect(addresses.map((address) => blocks.hasAddress(address))).toEqual([true, false, true, false]);
+  expect(["https://login.example", "203.0.113.0/24"].map((issuer) => blocks.hasIssuer(issuer))).toEqual([true, false]);
+});
