@@ -10,7 +10,7 @@ export interface Block {
 export const BLOCK_FORM =
   "a prefix such as 203.0.113.0/24 or 2001:db8:1::/48 (8 to 32 bits, of IPv6 16 to 128) with nothing behind it, an address, or an issuer (1 to 1024 characters, none of them a control character)";
 const PREFIX = /^([\d.]+|[\da-f:.]*:[\da-f:.]*)(?:\/(\d{1,3}))?$/i;
-const ISSUER = /^[^\u0000-\u001f\u007f-\u009f]{1,1024}$/;
+const ISSUER = /^\P{Cc}{1,1024}$/u;
 const BITS = { 4: { least: 8, most: 32 }, 6: { least: 16, most: 128 } } as const;
 
 /** @returns undefined where it is neither */
