@@ -128,6 +128,12 @@ export class ServiceCluster implements Service {
   registerMetrics(metrics: Metrics): void {
     registerCluster(metrics, () => this.cluster?.parts);
     registerRecorder(metrics, () => this.cluster?.parts?.recorder);
+    metrics.labelledCounter(
+      "peer_connections_refused_total",
+      "Connections to the peer port that did not become a peer's: late, one of too many, or not of this cluster",
+      "reason",
+      () => this.peerPort.refused,
+    );
     metrics.gauge(
       "redis_memory_ratio",
       "Memory used of what Redis may use; 0 without a limit",

@@ -74,7 +74,7 @@ export async function makeApp(context: Context, isLaneOpen: boolean): Promise<Ap
     }),
     {
       isLaneOpen,
-      clients: context.limits.clients,
+      limits: context.limits,
       requestMs: REQUEST_WITHIN_MS,
       takeMs: TAKE_WITHIN_MS,
       onFault: (error, route, reply) => {

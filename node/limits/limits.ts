@@ -1,10 +1,11 @@
-/** How often anybody may ask: the limits that are kept where a request enters. */
+/** How often anybody may ask, and over how many connections: the limits that are kept where a request enters. */
 import { hash } from "node:crypto";
 import type { Logger } from "pino";
 import { PacedLog } from "../paced-log.ts";
 import type { Metrics } from "../metrics.ts";
 import type { LimitSettings } from "../limit-settings.ts";
 import { Clients } from "./clients.ts";
+import { type Full, Places } from "./places.ts";
 import { Rates, type Taken } from "./rates.ts";
 
 /** Which limit refused, and what it says. */
@@ -15,13 +16,20 @@ export interface Refused {
 }
 
 /** For what is no node. */
-export const NO_LIMITS: LimitSettings = { trusted: undefined, address: undefined, token: undefined };
+export const NO_LIMITS: LimitSettings = {
+  trusted: undefined,
+  address: undefined,
+  token: undefined,
+  connections: Infinity,
+  connectionsOfAddress: Infinity,
+};
 /** Some 10 MB. */
 const KEYS_MAX = 65_536;
 const TICK_MS = 1000;
 
 export class Limits {
   readonly clients: Clients;
+  readonly places: Places;
   /** Requests that were refused, by limit; counted where they are told so. */
   readonly refused = { address: 0, token: 0 };
   private readonly addresses: Rates | undefined;
@@ -31,11 +39,13 @@ export class Limits {
   private readonly isProxyNamed: boolean;
 
   /** @param log told once a minute that somebody was refused */
-  constructor({ trusted, address, token }: LimitSettings, log?: Pick<Logger, "info" | "warn" | "error">) {
+  constructor(settings: LimitSettings, log?: Pick<Logger, "info" | "warn" | "error">) {
+    const { trusted, address, token, connections, connectionsOfAddress } = settings;
     this.paced = log === undefined ? undefined : new PacedLog(log, () => performance.now());
     if (this.paced !== undefined) setInterval(() => this.paced?.tick(), TICK_MS).unref();
     this.isProxyNamed = trusted !== undefined;
     this.clients = new Clients(trusted);
+    this.places = new Places({ all: connections, ofAddress: connectionsOfAddress });
     this.addresses = address === undefined ? undefined : new Rates(address, KEYS_MAX);
     this.tokens = token === undefined ? undefined : new Rates(token, KEYS_MAX);
   }
@@ -65,9 +75,20 @@ export class Limits {
 
   noteRefused(limit: Refused["limit"]): void {
     this.refused[limit]++;
-    const hint =
-      limit === "address" && !this.isProxyNamed ? ": behind a load balancer HEADCOUNT_TRUST_PROXY must name it" : "";
-    this.paced?.write("warn", limit, { limit }, `requests came too often and were refused${hint}`);
+    this.paced?.write("warn", limit, { limit }, `requests came too often and were refused${this.hintOf(limit)}`);
+  }
+
+  noteNoPlace(limit: Full): void {
+    const { count } = this.places;
+    const what = limit === "all" ? "all places for connections are taken" : "one address has too many connections";
+    const fields = { limit, connections: count };
+    this.paced?.write("warn", `place of ${limit}`, fields, `${what}: more were refused${this.hintOf(limit)}`);
+  }
+
+  private hintOf(limit: string): string {
+    return limit === "address" && !this.isProxyNamed
+      ? ": behind a load balancer HEADCOUNT_TRUST_PROXY must name it"
+      : "";
   }
 
   registerMetrics(metrics: Metrics): void {
@@ -76,6 +97,13 @@ export class Limits {
       "clients_unknown_total",
       "Requests whose sender a trusted proxy did not name, or not well",
       () => this.clients.unknown,
+    );
+    metrics.gauge("connections", "Connections of clients that are open", () => this.places.count);
+    metrics.labelledCounter(
+      "connections_refused_total",
+      "Connections closed at once since there were too many, of all or of one address",
+      "limit",
+      () => this.places.refused,
     );
   }
 

@@ -20,6 +20,7 @@ const HOST = "127.0.0.1";
 export interface Way extends AsyncDisposable {
   readonly port: number;
   readonly connections: Connections;
+  readonly limits: Limits;
 }
 
 /** @param more settings: as a rule nothing is kept on disk, and answers come at once */
@@ -37,6 +38,7 @@ export async function openWay(lane: "on" | "off", more: Readonly<Record<string, 
   const { tokens, areReadsGuarded } = settings;
   const metrics = new Metrics(service);
   const access = tokens === undefined ? undefined : await openAccess(tokens, areReadsGuarded, log, metrics);
+  const limits = new Limits(settings.limits);
   const context = {
     service,
     metrics,
@@ -44,7 +46,7 @@ export async function openWay(lane: "on" | "off", more: Readonly<Record<string, 
     version: "0.0.0",
     cors: undefined,
     access,
-    limits: new Limits(settings.limits),
+    limits,
   };
   const { app, connections } = await makeApp(context, settings.isLaneOpen);
   await listenWidely(app, { host: HOST, port: 0 });
@@ -53,6 +55,7 @@ export async function openWay(lane: "on" | "off", more: Readonly<Record<string, 
   return {
     port,
     connections,
+    limits,
     [Symbol.asyncDispose]: async () => {
       connections.drain();
       await app.close();

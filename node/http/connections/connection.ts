@@ -58,10 +58,10 @@ export class Connection implements Sender {
   private lingered = 0;
   private readonly taking: Taking;
 
-  constructor(socket: Socket, all: Connections) {
+  constructor(socket: Socket, all: Connections, client: Sender["client"]) {
     this.socket = socket;
     this.all = all;
-    this.client = all.clients.ofSocket(socket.remoteAddress);
+    this.client = client;
     this.state = all.isLaneOpen ? "lane" : "handed over";
     this.sinceMs = all.nowMs;
     this.taking = new Taking(all.nowMs);

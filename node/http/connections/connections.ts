@@ -6,7 +6,7 @@ import type { RequestListener, Server } from "node:http";
 import type { Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import { invariant } from "../../../engine/invariant.ts";
-import type { Clients } from "../../limits/clients.ts";
+import type { Limits } from "../../limits/limits.ts";
 import type { Reply } from "../http.ts";
 import { Connection, TICK_MS } from "./connection.ts";
 import { DateLine } from "./date-line.ts";
@@ -17,6 +17,7 @@ import { InTurn } from "./in-turn.ts";
 import type { LaneReply } from "./lane-answers.ts";
 import { lastAnswer, LATE, type MalformedError, refuseMalformed, tooLate } from "./malformed.ts";
 import { idleStandIns, StandIn } from "./stand-in.ts";
+import { refusalOfConnection, TurnedAway } from "./turned-away.ts";
 
 const LOOK_EVERY_MS = 20;
 const DRAIN_WITHIN_MS = 10_000;
@@ -25,7 +26,7 @@ const IDLE_BUFFER_MS = 1000;
 
 export interface ConnectionsOptions extends GuardOptions {
   readonly isLaneOpen: boolean;
-  readonly clients: Clients;
+  readonly limits: Limits;
   /** A request must be whole within so long. */
   readonly requestMs: number;
   /** A client that takes nothing of its answers for so long is given up. */
@@ -46,9 +47,10 @@ export class Connections {
   readonly inTurn: InTurn;
   readonly calls: FastCalls;
   readonly isLaneOpen: boolean;
-  readonly clients: Clients;
   readonly requestMs: number;
   readonly takeMs: number;
+  private readonly limits: Limits;
+  private readonly turnedAway = new TurnedAway();
   private readonly onFault: ConnectionsOptions["onFault"];
   /** Requests by the way they took. */
   readonly ways = { lane: 0, detour: 0, "handed over": 0 };
@@ -74,7 +76,7 @@ export class Connections {
     this.server = server;
     this.calls = calls;
     this.isLaneOpen = options.isLaneOpen;
-    this.clients = options.clients;
+    this.limits = options.limits;
     this.requestMs = options.requestMs;
     this.takeMs = options.takeMs;
     this.onFault = options.onFault;
@@ -101,7 +103,7 @@ export class Connections {
       server.on(event, (request, response) => this.inTurn.take(request, response));
     const serveAny = takenFrom(server, "connection");
     this.serveAny = (connection) => serveAny.call(server, connection);
-    server.on("connection", (socket: Socket) => this.all.add(new Connection(socket, this)));
+    server.on("connection", (socket: Socket) => this.open(socket));
     this.refuseAny = refuseMalformed(this.inTurn, options);
     this.refuse = (error, standIn) => {
       if (error.code !== LATE || !this.spare(standIn)) this.refuseAny(error, standIn);
@@ -112,6 +114,21 @@ export class Connections {
     this.closeIdle = server.closeIdleConnections.bind(server);
     server.closeIdleConnections = () => undefined;
     setInterval(() => this.tick(), TICK_MS).unref();
+  }
+
+  /** Whoever is beyond a limit costs one small answer. */
+  private open(socket: Socket): void {
+    const { places, clients } = this.limits;
+    const client = clients.ofSocket(socket.remoteAddress);
+    const full = places.take(client);
+    if (full === undefined) {
+      this.all.add(new Connection(socket, this, client));
+      return;
+    }
+    const refusal = refusalOfConnection(full, places.options);
+    this.limits.noteNoPlace(full);
+    this.onRefused(refusal.status);
+    this.turnedAway.refuse(socket, refusal);
   }
 
   /** What a client is told that was too slow. */
@@ -150,7 +167,7 @@ export class Connections {
   }
 
   forget(connection: Connection): void {
-    this.all.delete(connection);
+    if (this.all.delete(connection)) this.limits.places.release(connection.client);
   }
 
   /** Answers that settle in one turn of the event loop leave together. */

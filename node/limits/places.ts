@@ -1,0 +1,61 @@
+/** Places for connections: on all together, and for each client address, so that nobody can take those of all others. */
+import type { ClientKey, PROXIED } from "./clients.ts";
+
+/** Which limit refused. */
+export type Full = "all" | "address";
+
+export interface PlacesOptions {
+  readonly all: number;
+  /** Of one address; Infinity: no limit of its own. */
+  readonly ofAddress: number;
+}
+
+export class Places {
+  readonly options: PlacesOptions;
+  /** Connections that were refused, by limit. */
+  readonly refused: Record<Full, number> = { all: 0, address: 0 };
+  private taken = 0;
+  /** Addresses that have connections, and how many. */
+  private readonly byAddress = new Map<string, number>();
+
+  constructor(options: PlacesOptions) {
+    this.options = options;
+  }
+
+  get count(): number {
+    return this.taken;
+  }
+
+  /**
+   * @param client PROXIED (it stands for many) and undefined (loopback) have only the limit of all
+   * @returns which limit refuses it; undefined where it has a place, to be released when it closes
+   */
+  take(client: ClientKey | typeof PROXIED): Full | undefined {
+    const full = this.fullFor(client);
+    if (full !== undefined) {
+      this.refused[full]++;
+      return full;
+    }
+    this.taken++;
+    if (typeof client === "string") this.byAddress.set(client, this.of(client) + 1);
+    return undefined;
+  }
+
+  release(client: ClientKey | typeof PROXIED): void {
+    this.taken--;
+    if (typeof client !== "string") return;
+    const left = this.of(client) - 1;
+    if (left === 0) this.byAddress.delete(client);
+    else this.byAddress.set(client, left);
+  }
+
+  /** An address that has too many is told so even where all places are taken: it can do something about it. */
+  private fullFor(client: ClientKey | typeof PROXIED): Full | undefined {
+    if (typeof client === "string" && this.of(client) >= this.options.ofAddress) return "address";
+    return this.taken >= this.options.all ? "all" : undefined;
+  }
+
+  private of(client: string): number {
+    return this.byAddress.get(client) ?? 0;
+  }
+}
