@@ -25,6 +25,8 @@ export interface Service {
   /** A fresh one each time the process starts or joins anew. */
   readonly incarnation: string;
   readonly pace: Pace;
+  /** How full the queue to the store is, 0 to 1; 0 while the store is away: then rows are not queued but snapshotted later. */
+  readonly storeQueue: number;
   readonly status: Status;
   /** Why reports get `202` at present; `undefined` where they do not. */
   readonly degradedReason: string | undefined;

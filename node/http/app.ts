@@ -15,6 +15,7 @@ import { registerOperators } from "./routes/operators.ts";
 import { IGNORED_BYTES_MAX, registerProfiles } from "./routes/profiles.ts";
 import { registerRegions } from "./routes/regions.ts";
 import { registerReports } from "./routes/reports.ts";
+import { isShed, shedLoad } from "./shed-load.ts";
 import { isTooOften, limitAddresses, refuseTooOften } from "./rate-limits.ts";
 import type { Metrics } from "../metrics.ts";
 
@@ -53,6 +54,7 @@ export async function makeApp(context: Context, isLaneOpen: boolean): Promise<Ap
   app.setSerializerCompiler(() => JSON.stringify);
   app.setErrorHandler((error: Error, request, reply) => refuse(context, error, request, reply));
   context.cors?.register(app);
+  shedLoad(app, context);
   limitAddresses(app, context);
   const paths = notePaths(app);
   await registerDescription(app, context.version);
@@ -75,6 +77,9 @@ export async function makeApp(context: Context, isLaneOpen: boolean): Promise<Ap
     {
       isLaneOpen,
       limits: context.limits,
+      storeQueue: () => context.service.storeQueue,
+      onStrain: (strain) => (context.service.pace.strain = strain),
+      isShed: (route, reply) => isShed(context, route, reply),
       requestMs: REQUEST_WITHIN_MS,
       takeMs: TAKE_WITHIN_MS,
       onFault: (error, route, reply) => {
@@ -120,6 +125,11 @@ function registerConnections(metrics: Metrics, connections: Connections): void {
     "Requests by their way: the fast lane, a detour through fastify, or a connection handed over to fastify",
     "way",
     () => connections.ways,
+  );
+  metrics.gauge(
+    "connections_unread",
+    "Connections that are not read at present, since there is too much to do",
+    () => connections.reading.unreadCount,
   );
   metrics.counter(
     "connections_given_up_total",

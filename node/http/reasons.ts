@@ -41,7 +41,7 @@ export const REASONS = {
   },
   overloaded: {
     statuses: [503],
-    what: "too many requests, or tokens that have to be verified, wait already; or there are too many connections",
+    what: "too many requests, or tokens that have to be verified, wait already; there are too many connections; or the node has more to do than it can",
     advice: "try again as `Retry-After` says",
   },
   "no-owner": {

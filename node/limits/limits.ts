@@ -7,6 +7,7 @@ import type { LimitSettings } from "../limit-settings.ts";
 import { Clients } from "./clients.ts";
 import { type Full, Places } from "./places.ts";
 import { Rates, type Taken } from "./rates.ts";
+import { Shedding } from "./shedding.ts";
 
 /** Which limit refused, and what it says. */
 export interface Refused {
@@ -30,6 +31,7 @@ const TICK_MS = 1000;
 export class Limits {
   readonly clients: Clients;
   readonly places: Places;
+  readonly shedding = new Shedding();
   /** Requests that were refused, by limit; counted where they are told so. */
   readonly refused = { address: 0, token: 0 };
   private readonly addresses: Rates | undefined;
@@ -85,6 +87,14 @@ export class Limits {
     this.paced?.write("warn", `place of ${limit}`, fields, `${what}: more were refused${this.hintOf(limit)}`);
   }
 
+  /** @param unread connections that are not read */
+  noteLoad(unread: number): void {
+    const { level, refused } = this.shedding;
+    if (level === 0 && unread === 0) return;
+    const fields = { level: Number(level.toFixed(2)), unread, refused: { ...refused } };
+    this.paced?.write("warn", "overloaded", fields, "the node has more to do than it can: it refuses requests");
+  }
+
   private hintOf(limit: string): string {
     return limit === "address" && !this.isProxyNamed
       ? ": behind a load balancer HEADCOUNT_TRUST_PROXY must name it"
@@ -97,6 +107,17 @@ export class Limits {
       "clients_unknown_total",
       "Requests whose sender a trusted proxy did not name, or not well",
       () => this.clients.unknown,
+    );
+    metrics.gauge(
+      "overload_level",
+      "How many kinds of calls are refused since there is too much to do, in their order; a fraction of the last",
+      () => this.shedding.level,
+    );
+    metrics.labelledCounter(
+      "overload_refusals_total",
+      "Requests refused since there was too much to do, by kind; unread: connections that waited too long",
+      "kind",
+      () => this.shedding.refused,
     );
     metrics.gauge("connections", "Connections of clients that are open", () => this.places.count);
     metrics.labelledCounter(

@@ -325,6 +325,9 @@ class Bench {
       } as Pick<FastCalls, "match"> as FastCalls,
       {
         limits: new Bounds(NO_LIMITS),
+        storeQueue: () => 0,
+        onStrain: () => undefined,
+        isShed: () => false,
         isLaneOpen: lane === "on",
         requestMs,
         takeMs: TAKE_MS,

@@ -13,9 +13,12 @@ import { DateLine } from "./date-line.ts";
 import type { FastCall, FastCalls } from "./fast-calls.ts";
 import { type GuardOptions, guardOf } from "./guard.ts";
 import { HeldRequest } from "./held-request.ts";
+import { loopMeter, Overload, type OverloadPorts } from "./overload.ts";
 import { InTurn } from "./in-turn.ts";
 import type { LaneReply } from "./lane-answers.ts";
 import { lastAnswer, LATE, type MalformedError, refuseMalformed, tooLate } from "./malformed.ts";
+import { type Reading, READING_TICK_MS } from "./reading.ts";
+import { UNREAD } from "../shed-load.ts";
 import { idleStandIns, StandIn } from "./stand-in.ts";
 import { refusalOfConnection, TurnedAway } from "./turned-away.ts";
 
@@ -24,15 +27,17 @@ const DRAIN_WITHIN_MS = 10_000;
 /** Node's server waits for so much longer than it tells clients, who may be about to send. */
 const IDLE_BUFFER_MS = 1000;
 
-export interface ConnectionsOptions extends GuardOptions {
-  readonly isLaneOpen: boolean;
+export interface ConnectionsOptions extends GuardOptions, Pick<OverloadPorts, "storeQueue" | "onStrain"> {
   readonly limits: Limits;
+  readonly isLaneOpen: boolean;
   /** A request must be whole within so long. */
   readonly requestMs: number;
   /** A client that takes nothing of its answers for so long is given up. */
   readonly takeMs: number;
   /** Answers a request of the fast lane whose call threw; there is no reply where it has been answered. */
   readonly onFault: (error: unknown, route: string, reply: Reply | undefined) => void;
+  /** Whether the request to this route is refused, and told so, since there is too much to do. */
+  readonly isShed: (route: string, reply: Reply) => boolean;
 }
 
 /** A connection that Node's server has a stand-in of. */
@@ -50,6 +55,8 @@ export class Connections {
   readonly requestMs: number;
   readonly takeMs: number;
   private readonly limits: Limits;
+  private readonly overload: Overload;
+  private readonly isShed: ConnectionsOptions["isShed"];
   private readonly turnedAway = new TurnedAway();
   private readonly onFault: ConnectionsOptions["onFault"];
   /** Requests by the way they took. */
@@ -77,6 +84,8 @@ export class Connections {
     this.calls = calls;
     this.isLaneOpen = options.isLaneOpen;
     this.limits = options.limits;
+    this.overload = this.overloadOf(options);
+    this.isShed = options.isShed;
     this.requestMs = options.requestMs;
     this.takeMs = options.takeMs;
     this.onFault = options.onFault;
@@ -116,6 +125,23 @@ export class Connections {
     setInterval(() => this.tick(), TICK_MS).unref();
   }
 
+  private overloadOf({ storeQueue, onStrain, limits, onRefused }: ConnectionsOptions): Overload {
+    const { shedding } = limits;
+    const onGivenUp = (): void => {
+      shedding.refused.unread++;
+      onRefused(UNREAD.status);
+    };
+    const nowMs = (): number => performance.now();
+    const overload = new Overload({ shedding, storeQueue, onStrain, nowMs, soon: setImmediate, onGivenUp });
+    const meter = loopMeter();
+    const tick = (): void => {
+      overload.tick(meter());
+      limits.noteLoad(overload.reading.unreadCount);
+    };
+    this.server.once("listening", () => setInterval(tick, READING_TICK_MS).unref());
+    return overload;
+  }
+
   /** Whoever is beyond a limit costs one small answer. */
   private open(socket: Socket): void {
     const { places, clients } = this.limits;
@@ -138,6 +164,15 @@ export class Connections {
     return lastAnswer(refusal, this.cors);
   }
 
+  /** What a client is told whose connection was not read. */
+  unread(): string {
+    return lastAnswer(UNREAD, this.cors);
+  }
+
+  get reading(): Reading {
+    return this.overload.reading;
+  }
+
   /** How long a connection may be idle. */
   get idleMs(): number {
     return this.server.keepAliveTimeout + IDLE_BUFFER_MS;
@@ -146,7 +181,7 @@ export class Connections {
   /** Has a call of the fast lane answer, the one that was matched last. */
   answer(call: FastCall, reply: LaneReply): void {
     try {
-      call(reply);
+      if (!this.limits.shedding.isShedding || !this.isShed(this.calls.route, reply)) call(reply);
     } catch (error) {
       this.onFault(error, this.calls.route, reply.isSettled ? undefined : reply.restarted());
     }
@@ -212,7 +247,7 @@ export class Connections {
     for (const connection of this.all) connection.tick(this.nowMs);
     for (const [standIn, { connection, held }] of this.byStandIn) {
       const isWhole = this.inTurn.unfinished(standIn) === undefined;
-      if (held.isLate(this.nowMs, this.requestMs, connection.isHolding, isWhole))
+      if (held.isLate(this.nowMs, this.requestMs, connection.unread.length > 0, isWhole))
         this.refuseAny(Object.assign(new Error("the request came too late"), { code: LATE }), standIn);
     }
   }
@@ -220,7 +255,7 @@ export class Connections {
   /** Node's server says that a request is late. @returns whether it is not, since bytes of it wait here */
   private spare(standIn: Duplex): boolean {
     const served = this.byStandIn.get(standIn);
-    if (served?.connection.isHolding !== true) return false;
+    if (served === undefined || served.connection.unread.length === 0) return false;
     served.held.watch(this.inTurn.unfinished(standIn) === undefined ? "head" : "body", this.nowMs);
     return true;
   }
