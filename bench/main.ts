@@ -9,8 +9,10 @@ import { COMPARED_PARTS, compareWith } from "./against.ts";
 import { measureBatches } from "./batches.ts";
 import { measureEngine } from "./engine.ts";
 import { measureHttp } from "./http.ts";
+import { measureIdle } from "./idle.ts";
 import { measureLatency } from "./latency.ts";
 import { measureMemory } from "./memory.ts";
+import { measureOverload } from "./overload.ts";
 import { measureReads } from "./reads.ts";
 import { writeReport } from "./report/write.ts";
 import { type PartName, type Results, RESULTS_FORM } from "./results.ts";
@@ -31,6 +33,8 @@ const PARTS = {
   snapshots: measureSnapshots,
   soak: measureSoak,
   tokens: measureTokens,
+  overload: measureOverload,
+  idle: measureIdle,
 } as const satisfies Record<PartName, (settings: Settings) => Promise<unknown>>;
 
 interface Options {

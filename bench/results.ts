@@ -1,3 +1,5 @@
+import type { StepFigures } from "./support/flood-child.ts";
+
 /** The form of results.json; a file in another form is begun anew. */
 export const RESULTS_FORM = 2;
 
@@ -14,6 +16,8 @@ export interface Results {
   readonly snapshots?: SnapshotsResult;
   readonly soak?: SoakResult;
   readonly tokens?: TokensResult;
+  readonly overload?: OverloadResult;
+  readonly idle?: IdleResult;
 }
 
 export type PartName = Exclude<keyof Results, "machine" | "form">;
@@ -184,6 +188,33 @@ export interface TokensResult extends Measured {
     readonly strangersP99Ms: readonly number[];
     readonly refused: number;
   };
+}
+
+/** Requests of all kinds, more and more of them, at random instants. */
+export interface OverloadResult extends Measured {
+  readonly players: number;
+  readonly connections: number;
+  /** The most that the node served of any rate. */
+  readonly carriedPerSecond: number;
+  /** In the order in which they were sent; the last is what came when the load had fallen, after a second. */
+  readonly steps: readonly {
+    /** Of what the node can carry. */
+    readonly times: number;
+    readonly rounds: readonly StepFigures[];
+  }[];
+}
+
+/** Single reports at random instants, without other connections and beside idle ones. */
+export interface IdleResult extends Measured {
+  readonly players: number;
+  readonly connections: number;
+  readonly idleConnections: number;
+  readonly reportsPerSecond: number;
+  /** p99, from when a report was due to its answer. */
+  readonly withoutMs: readonly number[];
+  readonly besideMs: readonly number[];
+  /** Resident memory that an idle connection took. */
+  readonly bytes: readonly number[];
 }
 
 export interface SoakResult extends Measured {

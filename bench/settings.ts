@@ -11,6 +11,8 @@ export interface Settings {
   readonly snapshots: PacedSettings & SnapshotSettings;
   readonly soak: PacedSettings & SoakSettings;
   readonly tokens: LoadSettings & TokenSettings;
+  readonly overload: LoadSettings;
+  readonly idle: LoadSettings & IdleSettings;
 }
 
 export interface EngineSettings {
@@ -43,6 +45,12 @@ export interface HttpSettings extends Omit<LoadSettings, "connections"> {
 export interface TokenSettings {
   /** Players whose tokens are unknown, within how many seconds they arrive, and what others send meanwhile. */
   readonly arrivals: { readonly strangers: number; readonly seconds: number; readonly othersPerSecond: number };
+}
+
+export interface IdleSettings {
+  readonly idleConnections: number;
+  /** That come over the other connections. */
+  readonly reportsPerSecond: number;
 }
 
 export interface MemorySettings {
@@ -103,6 +111,15 @@ export const FULL: Settings = {
     seconds: 5,
     arrivals: { strangers: 100_000, seconds: 30, othersPerSecond: 1_000 },
   },
+  overload: { players: 20_000, connections: 128, warmSeconds: 1, seconds: 3 },
+  idle: {
+    players: 20_000,
+    connections: 64,
+    idleConnections: 10_000,
+    reportsPerSecond: 5_000,
+    warmSeconds: 1,
+    seconds: 5,
+  },
   memory: {
     cases: [
       { durability: "none", players: 1_000_000 },
@@ -158,6 +175,15 @@ export const QUICK: Settings = {
     warmSeconds: 1,
     seconds: 1,
     arrivals: { strangers: 200, seconds: 1, othersPerSecond: 100 },
+  },
+  overload: { players: 300, connections: 8, warmSeconds: 1, seconds: 1 },
+  idle: {
+    players: 300,
+    connections: 8,
+    idleConnections: 100,
+    reportsPerSecond: 100,
+    warmSeconds: 1,
+    seconds: 1,
   },
   memory: {
     cases: [

@@ -7,6 +7,8 @@ export class Pace {
   private readonly sessionMs: number;
   /** 0: idle, 1: the event loop has no time to spare. */
   load = 0;
+  /** 0: none; 1: more comes than can be done. */
+  strain = 0;
 
   constructor(sessionMs: number) {
     this.sessionMs = sessionMs;
@@ -14,7 +16,7 @@ export class Pace {
 
   /** A third of the session's life, longer under load, spread by ±20 %, half of it at the most; in milliseconds. */
   renewMs(): number {
-    const base = (this.sessionMs / 3) * (1 + this.load / 2);
+    const base = (this.sessionMs / 3) * (1 + Math.max(this.load, this.strain) / 2);
     return Math.min(this.sessionMs / 2, base * (1 + JITTER * (2 * Math.random() - 1))) | 0;
   }
 

@@ -27,6 +27,8 @@ export interface Service {
   readonly incarnation: string;
   readonly pace: Pace;
   readonly controls: ControlsStore;
+  /** How full the queue to the store is, 0 to 1; 0 while the store is away: then rows are not queued but snapshotted later. */
+  readonly storeQueue: number;
   readonly status: Status;
   /** Why reports get `202` at present; `undefined` where they do not. */
   readonly degradedReason: string | undefined;

@@ -14,6 +14,7 @@ import { ratiosOf } from "../support/spread.ts";
 import { atLeast, atMost, count, type Goal } from "./goal.ts";
 import { growthOf } from "./growth.ts";
 import { goodnessGoals, named } from "./load.ts";
+import { idleGoals, overloadGoals } from "./overload.ts";
 
 /** Bytes of resident memory that a player may take, by case. */
 const BYTES_MAX: Readonly<Record<string, number>> = {
@@ -24,7 +25,7 @@ const BYTES_MAX: Readonly<Record<string, number>> = {
 
 /** Every goal of the parts that were measured. */
 export function goalsOf(results: Results): Goal[] {
-  const { engine, http, batches, reads, latency, memory, snapshots, soak, tokens } = results;
+  const { engine, http, batches, reads, latency, memory, snapshots, soak, tokens, overload, idle } = results;
   return [
     ...(engine ? engineGoals(engine) : []),
     ...(http?.runs.flatMap((run) => (run.pipelined === 1 ? singleGoals(run) : pipelinedGoals(run))) ?? []),
@@ -35,6 +36,8 @@ export function goalsOf(results: Results): Goal[] {
     ...(snapshots ? snapshotGoals(snapshots) : []),
     ...(soak ? soakGoals(soak) : []),
     ...(tokens ? tokenGoals(tokens) : []),
+    ...(overload ? overloadGoals(overload) : []),
+    ...(idle ? idleGoals(idle) : []),
   ];
 }
 

@@ -2,12 +2,13 @@
 import type { EngineResult, HttpRun, Results } from "../results.ts";
 import { spreadOf } from "../support/spread.ts";
 import { goalsOf, residentPerPlayer } from "./goals.ts";
+import { idleText, overloadText } from "./overload.ts";
 import { growthOf } from "./growth.ts";
 import { loadTable } from "./load.ts";
 import { goalsText, heading, machineText, number, spreadText, table } from "./text.ts";
 
 export function resultsMarkdown(results: Results): string {
-  const { machine, engine, http, batches, reads, latency, memory, snapshots, soak, tokens } = results;
+  const { machine, engine, http, batches, reads, latency, memory, snapshots, soak, tokens, overload, idle } = results;
   const parts = [
     "# Benchmark results",
     "Made by `npm run bench`; do not edit. [README.md](README.md) says how to run it and what is fair about it.",
@@ -23,6 +24,8 @@ export function resultsMarkdown(results: Results): string {
     ...(memory ? memoryText(memory) : []),
     ...(snapshots ? snapshotsText(snapshots) : []),
     ...(tokens ? tokensText(tokens) : []),
+    ...(overload ? overloadText(overload) : []),
+    ...(idle ? idleText(idle) : []),
     ...(soak ? soakText(soak) : []),
   ];
   return `${parts.join("\n\n")}\n`;

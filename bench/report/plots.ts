@@ -1,6 +1,7 @@
 /** The plots of a run: results.svg for the comparison, soak.svg for memory over time. */
-import type { EngineSize, LoadSeries, Results, SoakResult } from "../results.ts";
+import type { EngineSize, LoadSeries, OverloadResult, Results, SoakResult } from "../results.ts";
 import { spreadOf } from "../support/spread.ts";
+import { overloadDrawings } from "./overload.ts";
 import { type Bar, type BarPanel, drawBars, drawLines, type Drawing, page } from "./svg.ts";
 
 /** `undefined` where nothing that it shows was measured. */
@@ -17,6 +18,10 @@ export function resultsPlot({ engine, http, batches, reads }: Results): string |
     ...(engine ? [drawMemory(engine.memory)] : []),
   ];
   return drawings.length > 0 ? page(drawings) : undefined;
+}
+
+export function overloadPlot(overload: OverloadResult): string {
+  return page(overloadDrawings(overload));
 }
 
 export function soakPlot({ samples, settleMinutes }: SoakResult): string {

@@ -123,6 +123,11 @@ export class Recorder {
     return this.rowsQueued >= ROWS_WAITING_MAX;
   }
 
+  /** Of the rows that may be queued. */
+  get queuedShare(): number {
+    return this.rowsQueued / ROWS_WAITING_MAX;
+  }
+
   get rowsQueued(): number {
     let rows = 0;
     for (const { commits } of this.tags) rows += commits.rowsWaiting;

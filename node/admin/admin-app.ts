@@ -13,6 +13,7 @@ import { registerPage } from "./page.ts";
 import { registerControls } from "./routes.ts";
 
 const BODY_BYTES_MAX = 4096;
+const CONNECTIONS_MAX = 256;
 
 const ABOUT = {
   text: `What operators change and see. Every call but /, /livez and /readyz needs the admin token, or a token with the scope admin; a page of another origin may not ask.`,
@@ -21,9 +22,15 @@ const ABOUT = {
 
 export async function makeAdminApp(context: Context, options: AdminAdmissionOptions): Promise<App> {
   // Whoever is admitted may see all.
-  const open = { ...context, cors: undefined, access: undefined, limits: new Limits(NO_LIMITS) };
+  const open = {
+    ...context,
+    cors: undefined,
+    access: undefined,
+    limits: new Limits({ ...NO_LIMITS, connections: CONNECTIONS_MAX }),
+  };
   return makeFrame(open, {
     isLaneOpen: false,
+    isLoadShed: false, // whoever mends what is wrong has to be heard
     bodyBytesMax: BODY_BYTES_MAX,
     bodyBytesMaxOf: () => BODY_BYTES_MAX,
     register: (app) => register(app, open, options),

@@ -67,6 +67,10 @@ export class ServiceAlone implements Service {
     return (this.recorder?.aheadCount ?? 0) > 0 ? (this.faultReason ?? "the store lost something") : undefined;
   }
 
+  get storeQueue(): number {
+    return this.degradedReason === undefined ? (this.recorder?.queuedShare ?? 0) : 0;
+  }
+
   members(): MemberShown[] {
     const { id, incarnation, url, presences, status } = this;
     const partitions = presences?.engine.partitions.length ?? 0;

@@ -15,7 +15,7 @@ import { MODES_MAX } from "../../engine/modes.ts";
 import { askPeers } from "./ask-peers.ts";
 import { logEvent } from "./cluster-log.ts";
 import { peerUrlOf } from "./peer-address.ts";
-import { registerCluster } from "./cluster-metrics.ts";
+import { registerCluster, registerPeerPort } from "./cluster-metrics.ts";
 import { decompressSnapshot, SnapshotEncoder } from "../encoder.ts";
 import { EntryCluster } from "./entry-cluster.ts";
 import type { ControlsStore } from "../controls-store.ts";
@@ -119,6 +119,10 @@ export class ServiceCluster implements Service {
     return this.store.controls;
   }
 
+  get storeQueue(): number {
+    return this.degradedReason === undefined ? (this.cluster?.parts?.recorder.queuedShare ?? 0) : 0;
+  }
+
   members(): MemberShown[] {
     const { cluster } = this;
     if (cluster === undefined) return [];
@@ -133,6 +137,7 @@ export class ServiceCluster implements Service {
   registerMetrics(metrics: Metrics): void {
     registerCluster(metrics, () => this.cluster?.parts);
     registerRecorder(metrics, () => this.cluster?.parts?.recorder);
+    registerPeerPort(metrics, this.peerPort);
     metrics.gauge(
       "redis_memory_ratio",
       "Memory used of what Redis may use; 0 without a limit",

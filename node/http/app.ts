@@ -8,6 +8,7 @@ import type { Context } from "./http.ts";
 import { decodedPathOf } from "./other-methods.ts";
 import { limitAddresses } from "./rate-limits.ts";
 import { BATCH_BYTES_MAX } from "./report-reader.ts";
+import { shedLoad } from "./shed-load.ts";
 import { registerDetails, registerOperators } from "./routes/operators.ts";
 import { IGNORED_BYTES_MAX, registerProfiles } from "./routes/profiles.ts";
 import { registerRegions } from "./routes/regions.ts";
@@ -21,6 +22,7 @@ const PROFILES = "/v1/profiles/";
 export async function makeApp(context: Context, isLaneOpen: boolean): Promise<App> {
   const made = await makeFrame(context, {
     isLaneOpen,
+    isLoadShed: true,
     bodyBytesMax: BODY_BYTES_MAX,
     bodyBytesMaxOf,
     register: (app) => register(app, context),
@@ -31,6 +33,8 @@ export async function makeApp(context: Context, isLaneOpen: boolean): Promise<Ap
 
 async function register(app: FastifyInstance, context: Context): Promise<LaneCalls> {
   context.cors?.register(app);
+  shedLoad(app, context);
+  shedLoad(app, context);
   limitAddresses(app, context);
   await registerDescription(app, context.version);
   await registerDocs(app, context);
@@ -54,6 +58,11 @@ function registerConnections(metrics: Metrics, { connections }: App): void {
     "Requests by their way: the fast lane, a detour through fastify, or a connection handed over to fastify",
     "way",
     () => connections.ways,
+  );
+  metrics.gauge(
+    "connections_unread",
+    "Connections that are not read at present, since there is too much to do",
+    () => connections.reading.unreadCount,
   );
   metrics.counter(
     "connections_given_up_total",

@@ -8,6 +8,7 @@ import { FastCalls } from "./connections/fast-calls.ts";
 import { hasBody } from "./connections/in-turn.ts";
 import { Answers, CodingError, type Context, FAULT, refusalOf, routeLabel, validatorCompiler } from "./http.ts";
 import { answerTheRest, notePaths } from "./other-methods.ts";
+import { isShed } from "./shed-load.ts";
 import { isTooOften } from "./rate-limits.ts";
 import type { PopularModesCall } from "./routes/regions.ts";
 import type { ProfileCalls } from "./routes/profiles.ts";
@@ -19,6 +20,8 @@ export interface App {
 
 export interface FrameOptions {
   readonly isLaneOpen: boolean;
+  /** Calls are refused while there is more to do than the node can. */
+  readonly isLoadShed: boolean;
   /** Of requests that have no other limit of their own. */
   readonly bodyBytesMax: number;
   /** The routes' own limits, by what stands in the head. */
@@ -64,7 +67,12 @@ export async function makeFrame(context: Context, options: FrameOptions): Promis
   answerTheRest(app, context, paths);
   const connections = new Connections(app.server, new FastCalls({ ...calls, context }), {
     isLaneOpen: options.isLaneOpen,
-    clients: context.limits.clients,
+    limits: context.limits,
+    storeQueue: () => (options.isLoadShed ? context.service.storeQueue : 0),
+    onStrain: (strain) => {
+      if (options.isLoadShed) context.service.pace.strain = strain;
+    },
+    isShed: (route, reply) => options.isLoadShed && isShed(context, route, reply),
     requestMs: REQUEST_WITHIN_MS,
     takeMs: TAKE_WITHIN_MS,
     onFault: (error, route, reply) => {

@@ -41,7 +41,7 @@ export const REASONS = {
   },
   overloaded: {
     statuses: [503],
-    what: "too many requests, or tokens that have to be verified, wait already",
+    what: "too many requests, or tokens that have to be verified, wait already; there are too many connections; or the node has more to do than it can",
     advice: "try again as `Retry-After` says",
   },
   "no-owner": {
@@ -61,8 +61,8 @@ export const REASONS = {
   },
   rate: {
     statuses: [429],
-    what: "too many requests came from the address, of the player, or rows with the token; `RateLimit` says what is left",
-    advice: "ask again after `Retry-After`",
+    what: "too many requests came from the address, of the player, or rows with the token; `RateLimit` says what is left. Or the address has too many connections",
+    advice: "ask again after `Retry-After`; keep connections open and use them again",
   },
   "switched-off": {
     statuses: [503],

@@ -1,4 +1,4 @@
-/** How often anybody may ask: the limits that are kept where a request enters. */
+/** How often anybody may ask, and over how many connections: the limits that are kept where a request enters. */
 import { hash } from "node:crypto";
 import type { Logger } from "pino";
 import { PacedLog } from "../paced-log.ts";
@@ -6,7 +6,9 @@ import type { Metrics } from "../metrics.ts";
 import type { LimitSettings } from "../limit-settings.ts";
 import type { Rate } from "../../engine/rate.ts";
 import { type Client, Clients } from "./clients.ts";
+import { type Full, Places } from "./places.ts";
 import { Rates, type Taken } from "./rates.ts";
+import { Shedding } from "./shedding.ts";
 
 export type Limit = "profile" | "address" | "token";
 
@@ -27,6 +29,8 @@ export const NO_LIMITS: LimitSettings = {
   profile: undefined,
   address: undefined,
   token: undefined,
+  connections: Infinity,
+  connectionsOfAddress: Infinity,
 };
 /** Some 10 MB. */
 const KEYS_MAX = 65_536;
@@ -35,6 +39,8 @@ const MS_IN_S = 1000;
 
 export class Limits {
   readonly clients: Clients;
+  readonly places: Places;
+  readonly shedding = new Shedding();
   /** Requests that were refused, by limit; counted where they are told so. */
   readonly refused = { profile: 0, address: 0, token: 0 };
   private readonly profile: Rate | undefined;
@@ -45,12 +51,14 @@ export class Limits {
   private readonly isProxyNamed: boolean;
 
   /** @param log told once a minute that somebody was refused */
-  constructor({ trusted, profile, address, token }: LimitSettings, log?: Pick<Logger, "info" | "warn" | "error">) {
+  constructor(settings: LimitSettings, log?: Pick<Logger, "info" | "warn" | "error">) {
+    const { trusted, profile, address, token, connections, connectionsOfAddress } = settings;
     this.paced = log === undefined ? undefined : new PacedLog(log, () => performance.now());
     if (this.paced !== undefined) setInterval(() => this.paced?.tick(), TICK_MS).unref();
     this.isProxyNamed = trusted !== undefined;
     this.clients = new Clients(trusted);
     this.profile = profile;
+    this.places = new Places({ all: connections, ofAddress: connectionsOfAddress });
     this.addresses = address === undefined ? undefined : new Rates(address, KEYS_MAX);
     this.tokens = token === undefined ? undefined : new Rates(token, KEYS_MAX);
   }
@@ -85,9 +93,28 @@ export class Limits {
 
   noteRefused(limit: Limit): void {
     this.refused[limit]++;
-    const hint =
-      limit === "address" && !this.isProxyNamed ? ": behind a load balancer HEADCOUNT_TRUST_PROXY must name it" : "";
-    this.paced?.write("warn", limit, { limit }, `requests came too often and were refused${hint}`);
+    this.paced?.write("warn", limit, { limit }, `requests came too often and were refused${this.hintOf(limit)}`);
+  }
+
+  noteNoPlace(limit: Full): void {
+    const { count } = this.places;
+    const what = limit === "all" ? "all places for connections are taken" : "one address has too many connections";
+    const fields = { limit, connections: count };
+    this.paced?.write("warn", `place of ${limit}`, fields, `${what}: more were refused${this.hintOf(limit)}`);
+  }
+
+  /** @param unread connections that are not read */
+  noteLoad(unread: number): void {
+    const { level, refused } = this.shedding;
+    if (level === 0 && unread === 0) return;
+    const fields = { level: Number(level.toFixed(2)), unread, refused: { ...refused } };
+    this.paced?.write("warn", "overloaded", fields, "the node has more to do than it can: it refuses requests");
+  }
+
+  private hintOf(limit: string): string {
+    return limit === "address" && !this.isProxyNamed
+      ? ": behind a load balancer HEADCOUNT_TRUST_PROXY must name it"
+      : "";
   }
 
   registerMetrics(metrics: Metrics): void {
@@ -96,6 +123,24 @@ export class Limits {
       "clients_unknown_total",
       "Requests whose sender a trusted proxy did not name, or not well",
       () => this.clients.unknown,
+    );
+    metrics.gauge(
+      "overload_level",
+      "How many kinds of calls are refused since there is too much to do, in their order; a fraction of the last",
+      () => this.shedding.level,
+    );
+    metrics.labelledCounter(
+      "overload_refusals_total",
+      "Requests refused since there was too much to do, by kind; unread: connections that waited too long",
+      "kind",
+      () => this.shedding.refused,
+    );
+    metrics.gauge("connections", "Connections of clients that are open", () => this.places.count);
+    metrics.labelledCounter(
+      "connections_refused_total",
+      "Connections closed at once since there were too many, of all or of one address",
+      "limit",
+      () => this.places.refused,
     );
   }
 

@@ -25,7 +25,7 @@ export interface PeerPortOptions extends PeerCredentials {
 
 /** On connections that are no peer's yet: before the head of the request is read and the secret in it is checked. */
 export interface PeerPortLimits {
-  /** How many there may be; one more, and the oldest is dropped. */
+  /** How many there may be; one more, and the oldest of the address with the most is dropped. */
   readonly newcomersMax: number;
   /** How long one may take to become a peer's. */
   readonly newcomerWithinMs: number;
@@ -55,6 +55,8 @@ export class PeerPort {
   private readonly door: Door;
   private readonly newcomers: Newcomers;
   private readonly upgraded = new Set<Duplex>();
+  private notAdmitted = 0;
+  private beyondMax = 0;
   /** What is still under way then cannot be answered, so it does not matter how it ends. */
   private isClosed = false;
 
@@ -68,10 +70,16 @@ export class PeerPort {
     const { newcomersMax, newcomerWithinMs } = options.limits ?? PEER_PORT_LIMITS;
     this.newcomers = new Newcomers({ countMax: newcomersMax, withinMs: newcomerWithinMs });
     this.server.maxConnections = PEER_CONNECTIONS_MAX + newcomersMax;
+    this.server.on("drop", () => this.beyondMax++);
     this.server.on("connection", (socket: Socket) => this.newcomers.add(socket));
     this.server.on("upgrade", (request: IncomingMessage, socket: Socket, head: Buffer) =>
       this.upgrade(request, socket, head),
     );
+  }
+
+  /** Connections that did not become a peer's, by why; `no peer`: another secret, protocol or cluster, or no such path. */
+  get refused(): Readonly<Record<string, number>> {
+    return { ...this.newcomers.dropped, "no peer": this.notAdmitted, "too many": this.beyondMax };
   }
 
   /** @throws (rejects) what `listen` fails with: `EADDRINUSE` and the like */
@@ -96,6 +104,7 @@ export class PeerPort {
   private answer(request: IncomingMessage, response: ServerResponse): void {
     request.resume();
     const [status, body] = this.answerOf(request);
+    if (status !== 200) this.notAdmitted++;
     const length = Buffer.byteLength(body);
     const headers = { ...DOOR_MARK, "content-type": JSON_TYPE, "content-length": length, connection: "close" };
     response.writeHead(status, status === 426 ? { ...headers, upgrade: FRAMES } : headers).end(body);
@@ -116,6 +125,7 @@ export class PeerPort {
     socket.on("error", () => socket.destroy());
     const lane = laneOf(request.url);
     if (lane === undefined || request.headers.upgrade !== FRAMES || this.door.refusal(request.headers) !== undefined) {
+      this.notAdmitted++;
       this.refuse(socket, ...this.answerOf(request));
       return;
     }

@@ -1,5 +1,5 @@
 /** The listener's connections: what they bound, and how they end, with the fast lane and without. */
-import { Clients } from "../../node/limits/clients.ts";
+import { Limits as Bounds, NO_LIMITS } from "../../node/limits/limits.ts";
 import { connect, type Socket } from "node:net";
 import Fastify from "fastify";
 import { describe, expect, onTestFinished, test } from "vitest";
@@ -324,7 +324,10 @@ class Bench {
         match: callOf,
       } as Pick<FastCalls, "match"> as FastCalls,
       {
-        clients: new Clients(undefined),
+        limits: new Bounds(NO_LIMITS),
+        storeQueue: () => 0,
+        onStrain: () => undefined,
+        isShed: () => false,
         isLaneOpen: lane === "on",
         requestMs,
         takeMs: TAKE_MS,

@@ -87,6 +87,33 @@ export function sampleResults(): Results {
         refused: 3,
       },
     },
+    overload: {
+      ...MEASURED,
+      players: 100,
+      connections: 8,
+      carriedPerSecond: 1000,
+      steps: [0.5, 1, 2, 5, 0.5].map((times) => ({
+        times,
+        rounds: [1, 2].map(() => ({
+          offeredPerSecond: 1000 * times,
+          acceptedPerSecond: 1000 * Math.min(1, times),
+          p50Ms: 1,
+          p99Ms: 10 * times,
+          kinds: { heartbeats: { accepted: 10, refused: 0, lost: 0, failed: 0 } },
+          loadBusy: 0.2,
+        })),
+      })),
+    },
+    idle: {
+      ...MEASURED,
+      players: 100,
+      connections: 8,
+      idleConnections: 1000,
+      reportsPerSecond: 100,
+      withoutMs: [2, 3],
+      besideMs: [3, 4],
+      bytes: [10_000, 11_000],
+    },
     soak: {
       ...MEASURED,
       reportsPerSecond: 100,

@@ -23,6 +23,7 @@ const HOST = "127.0.0.1";
 export interface Way extends AsyncDisposable {
   readonly port: number;
   readonly connections: Connections;
+  readonly limits: Limits;
 }
 
 /**
@@ -48,6 +49,7 @@ export async function openWay(
   const { tokens, areReadsGuarded } = settings;
   const metrics = new Metrics(service);
   const access = tokens === undefined ? undefined : await openAccess(tokens, areReadsGuarded, log, metrics);
+  const limits = new Limits(settings.limits);
   const context = {
     service,
     metrics,
@@ -55,7 +57,7 @@ export async function openWay(
     version: "0.0.0",
     cors: undefined,
     access,
-    limits: new Limits(settings.limits),
+    limits,
     controls: new Controls(service.controls, log),
     usage: new Usage(metrics),
   };
@@ -69,6 +71,7 @@ export async function openWay(
   return {
     port,
     connections,
+    limits,
     [Symbol.asyncDispose]: async () => {
       connections.drain();
       await app.close();

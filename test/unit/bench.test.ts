@@ -14,7 +14,7 @@ import { goalsOf } from "../../bench/report/goals.ts";
 import { growthOf } from "../../bench/report/growth.ts";
 import { loadTable } from "../../bench/report/load.ts";
 import { resultsMarkdown } from "../../bench/report/markdown.ts";
-import { resultsPlot, soakPlot } from "../../bench/report/plots.ts";
+import { overloadPlot, resultsPlot, soakPlot } from "../../bench/report/plots.ts";
 import { type LoadSeries, RESULTS_FORM, type Results } from "../../bench/results.ts";
 import { checkOut } from "../../bench/support/checkout.ts";
 import { startHeadcount, TODAY } from "../../bench/support/headcount.ts";
@@ -275,7 +275,8 @@ describe("report", () => {
 
   test("resultsPlot() and soakPlot() are SVG without a broken number", () => {
     const results: Results = sampleResults();
-    const plots = [resultsPlot(results) ?? "", results.soak ? soakPlot(results.soak) : ""];
+    const { soak, overload } = results;
+    const plots = [resultsPlot(results) ?? "", soak ? soakPlot(soak) : "", overload ? overloadPlot(overload) : ""];
     for (const plot of plots) {
       expect(plot).toMatch(/^<svg [^]*<\/svg>\n$/);
       expect(plot).not.toMatch(/NaN|undefined|Infinity/);

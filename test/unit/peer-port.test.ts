@@ -321,6 +321,16 @@ describe("PeerPort, strangers", () => {
     expect(await sayHello(url, US)).toEqual(WELCOME);
   });
 
+  test("from one address do not drop who comes from another, and are counted", async () => {
+    const { port, url } = await openPort(echo, US, { newcomersMax: 4, newcomerWithinMs: 60_000 });
+    const honest = stranger(url, "");
+    await until("it is connected", async () => (await openAt(port)) === 1);
+    const crowd = Array.from({ length: 20 }, () => stranger(url, "", "127.0.0.2"));
+    await until("the crowd is cut down", () => crowd.filter(({ hasEnded }) => hasEnded()).length === 17);
+    expect(honest.hasEnded()).toBe(false);
+    expect(port.refused).toEqual({ late: 0, crowded: 17, "no peer": 0, "too many": 0 });
+  });
+
   test("are told by every answer that this is Headcount", async () => {
     const { url } = await openPort();
     for (const path of ["/peer/hello", "/peer/rows", "/"]) {
@@ -332,8 +342,17 @@ describe("PeerPort, strangers", () => {
 });
 
 /** Somebody who keeps its side of the connection open, whatever is said. */
-function stranger(url: string, text: string): { socket: Socket; heard: () => string; hasEnded: () => boolean } {
-  const socket = connect({ port: Number(new URL(url).port), host: "127.0.0.1", allowHalfOpen: true });
+function stranger(
+  url: string,
+  text: string,
+  localAddress?: string,
+): { socket: Socket; heard: () => string; hasEnded: () => boolean } {
+  const socket = connect({
+    port: Number(new URL(url).port),
+    host: "127.0.0.1",
+    allowHalfOpen: true,
+    ...(localAddress === undefined ? {} : { localAddress }),
+  });
   let [heard, hasEnded] = ["", false];
   socket.on("error", () => (hasEnded = true));
   socket.on("end", () => (hasEnded = true));

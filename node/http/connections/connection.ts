@@ -10,6 +10,7 @@ import { Feed } from "./feed.ts";
 import { Head } from "./head.ts";
 import { LaneAnswers } from "./lane-answers.ts";
 import type { StandIn } from "./stand-in.ts";
+import { Unread } from "./unread.ts";
 
 /** While so much is unread the socket is not read. */
 const UNREAD_MAX = 16_384;
@@ -22,7 +23,6 @@ const LINGER_MS = 2000;
 const LINGER_BYTES_MAX = 4 * 1024 * 1024;
 
 export const TICK_MS = 1000;
-const NOTHING = Buffer.alloc(0);
 const [LF, CR] = [10, 13];
 const head = new Head();
 
@@ -38,7 +38,8 @@ export class Connection implements Sender {
   private readonly socket: Socket;
   private readonly all: Connections;
   private state: State;
-  private unread: Buffer = NOTHING;
+  /** What came and was not read yet. */
+  readonly unread: Unread;
   private readonly answers = new LaneAnswers(() => this.onSettled());
   private readonly feed: Feed;
   /** Bytes of the request on its detour that fastify has not got yet. */
@@ -58,13 +59,19 @@ export class Connection implements Sender {
   private lingered = 0;
   private readonly taking: Taking;
 
-  constructor(socket: Socket, all: Connections) {
+  constructor(socket: Socket, all: Connections, client: Sender["client"]) {
     this.socket = socket;
     this.all = all;
-    this.client = all.clients.ofSocket(socket.remoteAddress);
+    this.client = client;
     this.state = all.isLaneOpen ? "lane" : "handed over";
     this.sinceMs = all.nowMs;
     this.taking = new Taking(all.nowMs);
+    this.unread = new Unread(socket, {
+      isUnderWay: () =>
+        this.state === "detour" ? !this.isAnswered : this.isHandedOver && all.inTurn.isUnderWay(this.feed.open()),
+      goOn: () => this.goOn(),
+      giveUp: () => this.answers.isEmpty && this.finish(all.unread()),
+    });
     this.feed = new Feed(socket, {
       serve: (standIn) => all.serve(standIn, this),
       onParsed: () => this.goOn(),
@@ -87,24 +94,24 @@ export class Connection implements Sender {
 
   private onData(bytes: Buffer): void {
     if (this.state === "ending") {
-      this.lingered += bytes.length;
-      if (this.lingered > LINGER_BYTES_MAX) this.socket.destroy();
+      if ((this.lingered += bytes.length) > LINGER_BYTES_MAX) this.destroy();
       return;
     }
     const isNew = this.unread.length === 0 && this.answers.isEmpty;
     if (isNew && (this.hasAsked || afterLineEnds(bytes, 0) < bytes.length)) this.sinceMs = this.all.nowMs;
-    this.unread = this.unread.length === 0 ? bytes : Buffer.concat([this.unread, bytes]);
-    this.goOn();
+    this.unread.add(bytes);
+    this.unread.readOn(this.all.reading);
   }
 
   private onClose(): void {
     this.state = "ending";
-    this.unread = NOTHING;
+    this.unread.clear();
     this.feed.destroy();
     this.all.forget(this);
   }
 
   goOn(): void {
+    if (this.unread.isHeld) return;
     if (this.state === "lane") this.readPlain();
     if (this.state === "detour") this.feedDetour();
     if (this.state === "handed over") this.feedAll();
@@ -118,7 +125,7 @@ export class Connection implements Sender {
   // The fast lane.
 
   private readPlain(): void {
-    const bytes = this.unread;
+    const { bytes } = this.unread;
     let at = 0;
     this.isReading = true;
     while (this.state === "lane" && this.hasRoom()) {
@@ -139,7 +146,7 @@ export class Connection implements Sender {
       else this.handOver();
     }
     this.isReading = false;
-    this.unread = at === bytes.length ? NOTHING : bytes.subarray(at);
+    this.unread.take(at);
     if (this.isDirty) this.flush();
   }
 
@@ -211,17 +218,15 @@ export class Connection implements Sender {
   }
 
   private hand(length: number): number {
-    const bytes = this.unread.subarray(0, length);
-    this.unread = length === this.unread.length ? NOTHING : this.unread.subarray(length);
     this.hasAsked = true;
-    this.feed.push(bytes);
+    this.feed.push(this.unread.take(length));
     return length;
   }
 
   private onStandInDestroyed(): void {
     if (this.state === "lane" || this.state === "ending") return;
     this.state = "ending"; // what stands behind it is nobody's request
-    this.unread = NOTHING;
+    this.unread.clear();
     this.socket.destroy();
   }
 
@@ -229,7 +234,7 @@ export class Connection implements Sender {
   onIdle(): void {
     if (this.state === "detour") this.isAnswered = true;
     // Between requests that came together the other connections have their turn.
-    if (this.unread.length > 0) setImmediate(() => this.goOn());
+    if (this.unread.length > 0) setImmediate(() => this.unread.readOn(this.all.reading));
     else this.goOn();
   }
 
@@ -237,21 +242,17 @@ export class Connection implements Sender {
     return this.state === "handed over";
   }
 
-  /** Whether bytes wait here that came. */
-  get isHolding(): boolean {
-    return this.unread.length > 0;
-  }
-
   // The end.
 
-  /** Nothing more is answered. */
-  finish(last = ""): void {
-    if (this.state === "ending") return;
+  /** Nothing more is answered. @returns true */
+  finish(last = ""): true {
+    if (this.state === "ending") return true;
     this.state = "ending";
-    this.unread = NOTHING;
+    this.unread.clear();
     this.sinceMs = this.all.nowMs;
     this.socket.end(last, "latin1");
     this.socket.resume();
+    return true;
   }
 
   destroy(): void {
@@ -262,8 +263,8 @@ export class Connection implements Sender {
   closeIfUnused(isServed: (standIn: StandIn) => boolean): void {
     const isBusy = this.feed.isMade && this.hasAsked && isServed(this.feed.open());
     const isUnderWay = !this.answers.isEmpty || this.state === "detour" || this.state === "ending";
-    const isTaken = this.unread.length === 0 && this.socket.writableLength === 0;
-    if (isTaken && !isUnderWay && !isBusy) this.socket.destroy();
+    const isLeft = this.unread.length > 0 || this.socket.writableLength > 0;
+    if (!isLeft && !isUnderWay && !isBusy) this.destroy();
   }
 
   /** Keeps the time limits. To be called once a second. */

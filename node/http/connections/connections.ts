@@ -6,32 +6,39 @@ import type { RequestListener, Server } from "node:http";
 import type { Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import { invariant } from "../../../engine/invariant.ts";
-import type { Clients } from "../../limits/clients.ts";
+import { PROXIED } from "../../limits/clients.ts";
+import type { Limits } from "../../limits/limits.ts";
 import type { Reply } from "../http.ts";
 import { Connection, TICK_MS } from "./connection.ts";
 import { DateLine } from "./date-line.ts";
 import type { FastCall, FastCalls } from "./fast-calls.ts";
 import { type GuardOptions, guardOf } from "./guard.ts";
 import { HeldRequest } from "./held-request.ts";
+import { loopMeter, Overload, type OverloadPorts } from "./overload.ts";
 import { InTurn } from "./in-turn.ts";
 import type { LaneReply } from "./lane-answers.ts";
 import { lastAnswer, LATE, type MalformedError, refuseMalformed, tooLate } from "./malformed.ts";
+import { type Reading, READING_TICK_MS } from "./reading.ts";
+import { UNREAD } from "../shed-load.ts";
 import { idleStandIns, StandIn } from "./stand-in.ts";
+import { refusalOfConnection, TurnedAway } from "./turned-away.ts";
 
 const LOOK_EVERY_MS = 20;
 const DRAIN_WITHIN_MS = 10_000;
 /** Node's server waits for so much longer than it tells clients, who may be about to send. */
 const IDLE_BUFFER_MS = 1000;
 
-export interface ConnectionsOptions extends GuardOptions {
+export interface ConnectionsOptions extends GuardOptions, Pick<OverloadPorts, "storeQueue" | "onStrain"> {
+  readonly limits: Limits;
   readonly isLaneOpen: boolean;
-  readonly clients: Clients;
   /** A request must be whole within so long. */
   readonly requestMs: number;
   /** A client that takes nothing of its answers for so long is given up. */
   readonly takeMs: number;
   /** Answers a request of the fast lane whose call threw; there is no reply where it has been answered. */
   readonly onFault: (error: unknown, route: string, reply: Reply | undefined) => void;
+  /** Whether the request to this route is refused, and told so, since there is too much to do. */
+  readonly isShed: (route: string, reply: Reply) => boolean;
 }
 
 /** A connection that Node's server has a stand-in of. */
@@ -46,9 +53,12 @@ export class Connections {
   readonly inTurn: InTurn;
   readonly calls: FastCalls;
   readonly isLaneOpen: boolean;
-  readonly clients: Clients;
   readonly requestMs: number;
   readonly takeMs: number;
+  private readonly limits: Limits;
+  private readonly overload: Overload;
+  private readonly isShed: ConnectionsOptions["isShed"];
+  private readonly turnedAway = new TurnedAway();
   private readonly onFault: ConnectionsOptions["onFault"];
   /** Requests by the way they took. */
   readonly ways = { lane: 0, detour: 0, "handed over": 0 };
@@ -74,7 +84,9 @@ export class Connections {
     this.server = server;
     this.calls = calls;
     this.isLaneOpen = options.isLaneOpen;
-    this.clients = options.clients;
+    this.limits = options.limits;
+    this.overload = this.overloadOf(options);
+    this.isShed = options.isShed;
     this.requestMs = options.requestMs;
     this.takeMs = options.takeMs;
     this.onFault = options.onFault;
@@ -101,7 +113,7 @@ export class Connections {
       server.on(event, (request, response) => this.inTurn.take(request, response));
     const serveAny = takenFrom(server, "connection");
     this.serveAny = (connection) => serveAny.call(server, connection);
-    server.on("connection", (socket: Socket) => this.all.add(new Connection(socket, this)));
+    server.on("connection", (socket: Socket) => this.open(socket));
     this.refuseAny = refuseMalformed(this.inTurn, options);
     this.refuse = (error, standIn) => {
       if (error.code !== LATE || !this.spare(standIn)) this.refuseAny(error, standIn);
@@ -114,11 +126,52 @@ export class Connections {
     setInterval(() => this.tick(), TICK_MS).unref();
   }
 
+  private overloadOf({ storeQueue, onStrain, limits, onRefused }: ConnectionsOptions): Overload {
+    const { shedding } = limits;
+    const onGivenUp = (): void => {
+      shedding.refused.unread++;
+      onRefused(UNREAD.status);
+    };
+    const nowMs = (): number => performance.now();
+    const overload = new Overload({ shedding, storeQueue, onStrain, nowMs, soon: setImmediate, onGivenUp });
+    const meter = loopMeter();
+    const tick = (): void => {
+      overload.tick(meter());
+      limits.noteLoad(overload.reading.unreadCount);
+    };
+    this.server.once("listening", () => setInterval(tick, READING_TICK_MS).unref());
+    return overload;
+  }
+
+  /** Whoever is beyond a limit costs one small answer. */
+  private open(socket: Socket): void {
+    const { places, clients } = this.limits;
+    const client = clients.ofSocket(socket.remoteAddress);
+    const full = places.take(keyOf(client));
+    if (full === undefined) {
+      this.all.add(new Connection(socket, this, client));
+      return;
+    }
+    const refusal = refusalOfConnection(full, places.options);
+    this.limits.noteNoPlace(full);
+    this.onRefused(refusal.status);
+    this.turnedAway.refuse(socket, refusal);
+  }
+
   /** What a client is told that was too slow. */
   tooLate(): string {
     const refusal = tooLate(this.requestMs);
     this.onRefused(refusal.status);
     return lastAnswer(refusal, this.cors);
+  }
+
+  /** What a client is told whose connection was not read. */
+  unread(): string {
+    return lastAnswer(UNREAD, this.cors);
+  }
+
+  get reading(): Reading {
+    return this.overload.reading;
   }
 
   /** How long a connection may be idle. */
@@ -129,7 +182,7 @@ export class Connections {
   /** Has a call of the fast lane answer, the one that was matched last. */
   answer(call: FastCall, reply: LaneReply): void {
     try {
-      call(reply);
+      if (!this.limits.shedding.isShedding || !this.isShed(this.calls.route, reply)) call(reply);
     } catch (error) {
       this.onFault(error, this.calls.route, reply.isSettled ? undefined : reply.restarted());
     }
@@ -150,7 +203,7 @@ export class Connections {
   }
 
   forget(connection: Connection): void {
-    this.all.delete(connection);
+    if (this.all.delete(connection)) this.limits.places.release(keyOf(connection.client));
   }
 
   /** Answers that settle in one turn of the event loop leave together. */
@@ -195,7 +248,7 @@ export class Connections {
     for (const connection of this.all) connection.tick(this.nowMs);
     for (const [standIn, { connection, held }] of this.byStandIn) {
       const isWhole = this.inTurn.unfinished(standIn) === undefined;
-      if (held.isLate(this.nowMs, this.requestMs, connection.isHolding, isWhole))
+      if (held.isLate(this.nowMs, this.requestMs, connection.unread.length > 0, isWhole))
         this.refuseAny(Object.assign(new Error("the request came too late"), { code: LATE }), standIn);
     }
   }
@@ -203,10 +256,15 @@ export class Connections {
   /** Node's server says that a request is late. @returns whether it is not, since bytes of it wait here */
   private spare(standIn: Duplex): boolean {
     const served = this.byStandIn.get(standIn);
-    if (served?.connection.isHolding !== true) return false;
+    if (served === undefined || served.connection.unread.length === 0) return false;
     served.held.watch(this.inTurn.unfinished(standIn) === undefined ? "head" : "body", this.nowMs);
     return true;
   }
+}
+
+/** Where a proxy stands for many there is no limit for it alone. */
+function keyOf(client: Connection["client"]): string | undefined {
+  return client === PROXIED ? undefined : client?.key;
 }
 
 /** For fastify: Node's server keeps the same limits, for what is handed to it. */

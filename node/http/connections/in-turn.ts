@@ -75,6 +75,11 @@ export class InTurn {
     return this.lines.get(connection)?.current !== undefined;
   }
 
+  /** Whether a request is not answered, or not whole. */
+  isUnderWay(connection: Duplex): boolean {
+    return this.isBusy(connection) || this.unfinished(connection) !== undefined;
+  }
+
   forget(connection: Duplex): void {
     this.waiting -= this.lines.get(connection)?.waiting.length ?? 0;
     this.lines.delete(connection);

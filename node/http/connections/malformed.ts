@@ -68,7 +68,8 @@ export function tooLate(requestMs: number): Refusal {
 export function lastAnswer(refusal: Refusal, cors?: Cors, origin?: string): string {
   const { status } = refusal;
   const body = refusalBody(refusal);
-  const shared = (cors?.sharing(origin) ?? []).map(([name, value]) => `${name}: ${value}\r\n`).join("");
+  const more = [...(cors?.sharing(origin) ?? []), ...Object.entries(refusal.headers ?? {})];
+  const lines = more.map(([name, value]) => `${name}: ${value}\r\n`).join("");
   const head = `HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\ncache-control: no-store\r\ncontent-type: ${JSON_TYPE}\r\n`;
-  return `${head}${shared}content-length: ${Buffer.byteLength(body)}\r\n${dateLine.text()}Connection: close\r\n\r\n${body}`;
+  return `${head}${lines}content-length: ${Buffer.byteLength(body)}\r\n${dateLine.text()}Connection: close\r\n\r\n${body}`;
 }
