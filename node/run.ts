@@ -8,11 +8,13 @@ import type { Connections } from "./http/connections/connections.ts";
 import { Cors } from "./http/cors.ts";
 import { listenWidely } from "./http/listening.ts";
 import { Limits } from "./limits/limits.ts";
+import { speakTls } from "./http/speak-tls.ts";
 import type { LineWriter } from "./line-writer.ts";
 import { Metrics } from "./metrics.ts";
-import { listenedUrl, listenFailure, portOf, reachableUrl } from "./place.ts";
+import { hostOf, listenedUrl, listenFailure, portOf, reachableUrl } from "./place.ts";
 import type { Service } from "./service.ts";
 import { LOOPBACK, type Settings } from "./settings.ts";
+import { Certificate } from "./tls/certificate.ts";
 
 type App = Awaited<ReturnType<typeof makeApp>>["app"];
 
@@ -32,6 +34,7 @@ export interface Outputs {
  */
 export async function run(settings: Settings, version: string, outputs: Outputs): Promise<never> {
   const log = pino({ level: settings.logLevel }, outputs.log);
+  const certificate = settings.tls && new Certificate(settings.tls, { log, nowMs: Date.now });
   const service = await makeService(settings, log);
   const metrics = new Metrics(service);
   metrics.counter(
@@ -45,13 +48,17 @@ export async function run(settings: Settings, version: string, outputs: Outputs)
   const limits = new Limits(settings.limits, log);
   limits.registerMetrics(metrics);
   const { app, connections } = await makeApp({ service, metrics, log, version, cors, access, limits }, isLaneOpen);
+  certificate?.registerMetrics(metrics, "tls");
+  if (certificate !== undefined) speakTls(app, certificate, metrics, "tls");
   await listen(app, settings);
+  const scheme = certificate === undefined ? "http" : "https";
   const isAlone = settings.redisUrl === undefined; // until it serves it has nothing to finish, and may just end
   if (!isAlone) closeOnSignals(() => close(app, connections, service, log), log);
-  await service.start(portOf(app.server), reachableUrl(app.server));
+  await service.start(portOf(app.server), reachableUrl(app.server, scheme));
   if (isAlone) closeOnSignals(() => close(app, connections, service, log), log);
   flushCompileCache(); // what headcount.js keeps: a node may run for months, and end by SIGKILL
-  if (service.status.kind === "ready") outputs.out.write(greetingOf(listenedUrl(app.server), settings, version));
+  if (service.status.kind === "ready")
+    outputs.out.write(greetingOf(listenedUrl(app.server, scheme), settings, version, certificate));
   throw await service.failure;
 }
 
@@ -81,6 +88,13 @@ async function makeAccess(settings: Settings, log: Logger, metrics: Metrics): Pr
 function openness({ tokens, host }: Settings): string {
   if (tokens !== undefined || LOOPBACK.test(host)) return "";
   return "  open  to anybody who reaches it: HEADCOUNT_AUTH is off\n";
+}
+
+/** Of the certificate what is wrong most often: for whom it is, and until when. */
+function secrecy(certificate: Certificate | undefined): string {
+  if (certificate === undefined) return "";
+  const names = certificate.names.join(", ") || "no name";
+  return `  tls   https only, with a certificate for ${names} until ${new Date(certificate.expiresAtMs).toISOString()}\n`;
 }
 
 /** Ends the process, once, in good order; a later signal ends it at once. */
@@ -132,9 +146,10 @@ async function listen(app: App, { host, port }: Settings): Promise<void> {
   }
 }
 
-function greetingOf(url: string, settings: Settings, version: string): string {
+function greetingOf(url: string, settings: Settings, version: string, certificate: Certificate | undefined): string {
   const { dataDir, durability, redisUrl, cluster, tokens } = settings;
   const place = redisUrl === undefined ? resolve(dataDir) : `in Redis, all keys begin with headcount:${cluster}:`;
+  const curl = certificate === undefined || certificate.isFor(hostOf(url)) ? "curl" : "curl -k";
   const shown =
     tokens === undefined
       ? ""
@@ -142,11 +157,11 @@ function greetingOf(url: string, settings: Settings, version: string): string {
   const data = durability === "none" ? "kept in memory only (HEADCOUNT_DURABILITY=none)" : place;
   return `Headcount ${version} listens on ${url}
 
-  try   curl -X POST ${url}/v1/profiles/6f0e4b1c-94a0-4c2e-8d55-0b9f3a7c1e21/gamemode \\
+  try   ${curl} -X POST ${url}/v1/profiles/6f0e4b1c-94a0-4c2e-8d55-0b9f3a7c1e21/gamemode \\
           -H 'content-type: application/json' -d '{"region":"CA","gamemode":"GM01"}'${shown}
-        curl '${url}/v1/regions/CA/gamemode?top=5'
+        ${curl} '${url}/v1/regions/CA/gamemode?top=5'
   read  ${url}/docs
   data  ${data}
-${openness(settings)}
+${secrecy(certificate)}${openness(settings)}
 `;
 }

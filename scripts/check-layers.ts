@@ -55,14 +55,15 @@ const LAYERS: Readonly<Record<string, Layer>> = {
   },
   "node/access": { ...NODE, imports: ["engine", ...SHARED], packages: ["jose", "pino", "piscina"] },
   "node/limits": { ...NODE, imports: [...SHARED], packages: ["pino"] },
+  "node/tls": { ...NODE, imports: [...SHARED], packages: ["pino"] },
   "node/http": {
     ...NODE,
-    imports: ["engine", "cluster/ports", "cluster/records", ...SHARED, "node/access", "node/limits"],
+    imports: ["engine", "cluster/ports", "cluster/records", ...SHARED, "node/access", "node/limits", "node/tls"],
     packages: ["@fastify/swagger", "@fastify/swagger-ui", "fastify", "pino", "typebox"],
   },
   "node/peers": {
     ...NODE,
-    imports: ["engine", "cluster/ports", ...SHARED, "node/http/http.ts", "node/http/reasons.ts"],
+    imports: ["engine", "cluster/ports", ...SHARED, "node/tls", "node/http/http.ts", "node/http/reasons.ts"],
     packages: [],
   },
   "node/alone": {
@@ -72,7 +73,7 @@ const LAYERS: Readonly<Record<string, Layer>> = {
   },
   "node/clustered": {
     ...NODE,
-    imports: ["engine", "cluster/ports", "cluster", ...SHARED, "node/peers", "node/redis"],
+    imports: ["engine", "cluster/ports", "cluster", ...SHARED, "node/tls", "node/peers", "node/redis"],
     packages: ["pino"],
   },
   ...Object.fromEntries(
@@ -87,6 +88,7 @@ const LAYERS: Readonly<Record<string, Layer>> = {
           "node/store/damage.ts", // errors that end the start in plain words
           "node/access",
           "node/limits",
+          "node/tls",
           "node/http",
           "node/alone",
           "node/clustered",

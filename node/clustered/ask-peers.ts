@@ -40,7 +40,7 @@ export async function askPeers(
       if (answer.kind === "stranger" && !strangers.has(peerUrl)) onStranger(peerUrl, answer.status);
       if (answer.kind === "stranger") strangers.add(peerUrl);
       if (answer.kind !== "refused") continue;
-      refusal ??= `${answer.reason} (says the node at ${peerUrl})`;
+      refusal ??= `${answer.reason} (the node at ${peerUrl})`;
       if (!told.has(peerUrl)) onRefusal(peerUrl, answer.reason);
       told.add(peerUrl);
     }

@@ -19,7 +19,7 @@ import { until } from "./until.ts";
 
 export const PROJECT_DIR = fileURLToPath(new URL("../..", import.meta.url));
 const MAIN = join(PROJECT_DIR, "node/headcount.js");
-const LISTENS = /^Headcount (\S+) listens on (http:\/\/[\d.]+:(\d+))\s*$/m;
+const LISTENS = /^Headcount (\S+) listens on (https?:\/\/[\d.]+:(\d+))\s*$/m;
 const START_LIMIT_MS = 30_000;
 const STOP_LIMIT_MS = 30_000;
 

@@ -85,7 +85,7 @@ describe("askPeers()", () => {
   test("stops it where a member refuses it that is still listed three leases later", async () => {
     const { reason, told, pausedMs } = await outcome([REFUSED, { kind: "welcome" }, { kind: "stranger", status: 503 }]);
     expect({ reason, told }).toEqual({
-      reason: "no (says the node at 0)",
+      reason: "no (the node at 0)",
       told: ["refusal 0 no", "stranger 2 503"],
     });
     expect(pausedMs).toBeCloseTo(9000);

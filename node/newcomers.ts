@@ -1,14 +1,17 @@
 /**
- * Connections to the peer port whose caller is not known to be a peer yet. Anybody who reaches the port can open them, so
- * each has a time limit, all together are bounded, and peers are not among them: strangers cannot use up what peers need.
+ * Connections to a listener whose caller has not shown yet that it may be there: no secret, no TLS. Anybody who reaches the port
+ * can open them, so each has a time limit, all together are bounded, and those that were admitted are not among them: strangers
+ * cannot use up what others need.
  */
 import type { Socket } from "node:net";
 
 export interface NewcomersOptions {
   /** How many there may be at once; one more, and the oldest is dropped. */
   readonly countMax: number;
-  /** How long a connection may take to become a peer's, or to take its refusal. */
+  /** How long a connection may take to be admitted, or to take its refusal. */
   readonly withinMs: number;
+  /** Told of each that is dropped here. */
+  readonly onDropped?: (socket: Socket, why: "late" | "too many") => void;
 }
 
 export class Newcomers {
@@ -28,22 +31,26 @@ export class Newcomers {
     // An answer that the other side never reads must not keep the connection open, so this is no idle timeout.
     this.timers.set(
       socket,
-      setTimeout(() => socket.destroy(), this.options.withinMs),
+      setTimeout(() => this.drop(socket, "late"), this.options.withinMs),
     );
     socket.once("close", () => this.forget(socket));
     const [oldest] = this.timers.keys();
-    if (oldest === undefined || this.timers.size <= this.options.countMax) return;
-    this.forget(oldest); // at once, since "close" comes later
-    oldest.destroy();
+    if (oldest !== undefined && this.timers.size > this.options.countMax) this.drop(oldest, "too many");
   }
 
-  /** It has become a peer's connection. */
+  /** It may stay. */
   admit(socket: Socket): void {
     this.forget(socket);
   }
 
   close(): void {
     for (const socket of this.timers.keys()) socket.destroy();
+  }
+
+  private drop(socket: Socket, why: "late" | "too many"): void {
+    this.forget(socket); // at once, since "close" comes later
+    this.options.onDropped?.(socket, why);
+    socket.destroy();
   }
 
   private forget(socket: Socket): void {
