@@ -44,11 +44,11 @@ export async function makeAuthority(above?: (request: string, certificate: strin
     openssl("x509", "-req", "-in", request, ...by, "-extfile", `${certificate}.ext`, "-out", certificate);
   };
   let count = 0;
-  return {
+  const authority: Authority = {
     path: file("ca.crt"),
     text: readFileSync(file("ca.crt"), "utf8"),
     certify(names) {
-      const { cert, key } = this.issue(names);
+      const { cert, key } = authority.issue(names);
       return {
         "tls-cert-file": cert,
         "tls-key-file": key,
@@ -70,4 +70,5 @@ export async function makeAuthority(above?: (request: string, certificate: strin
       makeAuthority((request, certificate) => sign(request, certificate, "basicConstraints=critical,CA:TRUE\n")),
     [Symbol.asyncDispose]: () => folder[Symbol.asyncDispose](),
   };
+  return authority;
 }

@@ -18,7 +18,8 @@ const WHY = hasOpenssl ? "" : " (skipped: there is no openssl here)";
 
 describe.skipIf(!hasOpenssl)(`Certificate${WHY}`, () => {
   let folder: Awaited<ReturnType<typeof temporaryFolder>>;
-  let [authority, other]: Authority[] = [];
+  let authority: Authority;
+  let other: Authority;
   let pair: Pair;
   let count = 0;
   beforeAll(async () => {
@@ -128,10 +129,7 @@ describe.skipIf(!hasOpenssl)(`Certificate${WHY}`, () => {
 
   /** Which certificate a server with it shows. */
   async function shownBy(certificate: Certificate): Promise<string> {
-    const server = createServer({
-      secureContext: certificate.context,
-      SNICallback: (_, done) => done(null, certificate.context),
-    } as never);
+    const server = createServer(certificate.options);
     server.listen(0, "127.0.0.1");
     await once(server, "listening");
     const socket: TLSSocket = connect({
