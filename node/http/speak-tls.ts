@@ -6,7 +6,7 @@ import { Handshakes } from "../tls/handshakes.ts";
 import { lastAnswer } from "./connections/malformed.ts";
 import type { Refusal } from "./reasons.ts";
 
-/** Half a handshake takes some 50 KB. Thousands of players come over at once from a node that died, and take a second each. */
+/** Half a handshake costs up to 76 KB. Players who come over from a node that died begin thousands a second, and need some 0.3 s each. */
 const HANDSHAKES_MAX = 2048;
 const HANDSHAKE_WITHIN_MS = 10_000;
 const PLAIN: Refusal = { status: 400, reason: "malformed", message: "the request must come over TLS (https://)" };

@@ -113,13 +113,13 @@ describe.skipIf(!hasRedis || !hasOpenssl)(`A cluster with certificates${WHY}`, (
 
   test("takes new certificates under load: nobody is refused, and a node that comes back is let in", async () => {
     const region = freshRegion();
-    let [isOver, answered] = [false, 0];
+    const load = { isOver: false, answered: 0 };
     const failures: unknown[] = [];
     const working = Array.from({ length: 8 }, async (_, client) => {
       const id = freshPlayer();
-      for (let turn = client; !isOver; turn++) {
+      for (let turn = client; !load.isOver; turn++) {
         const { status, text } = await cluster.http(IDS[turn % 2] as string).report(id, { region, gamemode: "GM01" });
-        if (status === 200) answered++;
+        if (status === 200) load.answered++;
         else failures.push(`${status} ${text}`);
       }
     });
@@ -128,10 +128,10 @@ describe.skipIf(!hasRedis || !hasOpenssl)(`A cluster with certificates${WHY}`, (
       put(authority.issue(`${NAMES},DNS:round-${round}`));
       for (const id of IDS)
         await until("it is taken", async () => (await metric(id, 'certificate_reads_total{outcome="taken"}')) >= round);
-      const before = answered;
-      await until("it is used", () => answered > before + 50);
+      const before = load.answered;
+      await until("it is used", () => load.answered > before + 50);
     }
-    isOver = true;
+    load.isOver = true;
     await Promise.all(working);
     expect(failures).toEqual([]);
     expect(await metric("a", "certificate_expires_timestamp_seconds")).toBeGreaterThanOrEqual(expires);

@@ -106,15 +106,15 @@ describe.skipIf(!hasOpenssl)(`A node that speaks TLS${WHY}`, () => {
     const staying = await connected();
     const clients = Array.from({ length: CLIENTS }, () => clientOf());
     const [region, ids] = [freshRegion(), clients.map(() => freshPlayer())];
-    let [isOver, answered] = [false, 0];
+    const load = { isOver: false, answered: 0 };
     const failures: unknown[] = [];
     const working = clients.map(async (each, index) => {
-      for (let turn = 0; !isOver; turn++) {
+      for (let turn = 0; !load.isOver; turn++) {
         // Every other one over a connection of its own.
         const fresh = turn % 2 === 0 ? clientOf() : undefined;
         try {
           const { status } = await (fresh ?? each).report(ids[index] as string, { region, gamemode: "GM01" });
-          if (status === 200) answered++;
+          if (status === 200) load.answered++;
           else failures.push(status);
         } catch (error) {
           failures.push(error);
@@ -124,16 +124,16 @@ describe.skipIf(!hasOpenssl)(`A node that speaks TLS${WHY}`, () => {
     });
     const seen = new Set([staying.getPeerCertificate().serialNumber]);
     for (let round = 1; round <= 3; round++) {
-      const [next, before] = [authority.issue(NAMES), answered];
+      const [next, before] = [authority.issue(NAMES), load.answered];
       put(next);
       const serial = await until("it is seen", async () => {
         const { serialNumber } = (await connected()).getPeerCertificate();
         return !seen.has(serialNumber) && serialNumber;
       });
       seen.add(serial);
-      await until("it was used", () => answered > before + 100);
+      await until("it was used", () => load.answered > before + 100);
     }
-    isOver = true;
+    load.isOver = true;
     await Promise.all(working);
     expect(failures).toEqual([]);
     staying.write("GET /livez HTTP/1.1\r\nhost: a\r\n\r\n");
