@@ -1,5 +1,5 @@
 /** The environment as far as it holds settings: without what Kubernetes puts there, and with secrets read from their files. */
-import { closeSync, openSync, readSync } from "node:fs";
+import { closeSync, openSync, readSync, statSync } from "node:fs";
 import { SettingError } from "./setting-error.ts";
 
 export type Environment = Readonly<Record<string, string | undefined>>;
@@ -78,5 +78,15 @@ export function readBeginning(path: string, bytesMax: number): Buffer {
     return bytes.subarray(0, filled);
   } finally {
     closeSync(file);
+  }
+}
+
+/** Changes with the file, also where another takes its place, as in a mounted secret. */
+export function fileMark(path: string): string {
+  try {
+    const { ino, size, mtimeMs, ctimeMs } = statSync(path);
+    return `${ino} ${size} ${mtimeMs} ${ctimeMs}`;
+  } catch (error) {
+    return String((error as NodeJS.ErrnoException).code); // to read it tells more
   }
 }

@@ -3,6 +3,8 @@ import type { AddressInfo, Server } from "node:net";
 import { hostname, networkInterfaces } from "node:os";
 import { SettingError, type Settings } from "./settings.ts";
 
+export type Scheme = "http" | "https";
+
 /** Whoever listens there listens on all addresses. */
 export const WILDCARDS = ["0.0.0.0", "::"];
 
@@ -12,15 +14,15 @@ export function portOf(server: Server): number {
 }
 
 /** The address that a listener listens on, as a URL: what is printed. */
-export function listenedUrl(server: Server): string {
+export function listenedUrl(server: Server, scheme: Scheme): string {
   const { address, port } = addressOf(server);
-  return urlOf(address, port);
+  return urlOf(scheme, address, port);
 }
 
 /** How others reach a listener: where it listens on all addresses, the machine's first that is not loopback. */
-export function reachableUrl(server: Server): string {
+export function reachableUrl(server: Server, scheme: Scheme): string {
   const { address, port } = addressOf(server);
-  return urlOf(WILDCARDS.includes(address) ? (firstAddress() ?? address) : address, port);
+  return urlOf(scheme, WILDCARDS.includes(address) ? (firstAddress() ?? address) : address, port);
 }
 
 /** The node's name; without the setting its host and port, which stay the same when it starts again. */
@@ -56,8 +58,13 @@ export function addressOf(server: Server): AddressInfo {
   return address;
 }
 
-export function urlOf(address: string, port: number): string {
-  return `http://${address.includes(":") ? `[${address}]` : address}:${port}`;
+export function urlOf(scheme: Scheme, address: string, port: number): string {
+  return `${scheme}://${address.includes(":") ? `[${address}]` : address}:${port}`;
+}
+
+/** Of a URL, the name or the address; one of IPv6 without its brackets. */
+export function hostOf(url: string): string {
+  return new URL(url).hostname.replace(/^\[|\]$/g, "");
 }
 
 /** All addresses of this machine. */

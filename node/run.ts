@@ -10,12 +10,14 @@ import { Controls } from "./controls/controls.ts";
 import { Cors } from "./http/cors.ts";
 import { listenWidely } from "./http/listening.ts";
 import { Limits } from "./limits/limits.ts";
+import { speakTls } from "./http/speak-tls.ts";
 import type { LineWriter } from "./line-writer.ts";
 import { Metrics } from "./metrics.ts";
-import { listenedUrl, listenFailure, portOf, reachableUrl } from "./place.ts";
+import { hostOf, listenedUrl, listenFailure, portOf, reachableUrl } from "./place.ts";
 import type { Service } from "./service.ts";
 import { LOOPBACK, type Settings } from "./settings.ts";
 import { Usage } from "./usage/usage.ts";
+import { Certificate } from "./tls/certificate.ts";
 
 type App = Awaited<ReturnType<typeof makeApp>>["app"];
 
@@ -35,6 +37,7 @@ export interface Outputs {
  */
 export async function run(settings: Settings, version: string, outputs: Outputs): Promise<never> {
   const log = pino({ level: settings.logLevel }, outputs.log);
+  const certificate = settings.tls && new Certificate(settings.tls, { log, nowMs: Date.now });
   const service = await makeService(settings, log);
   const metrics = new Metrics(service);
   metrics.counter(
@@ -52,8 +55,11 @@ export async function run(settings: Settings, version: string, outputs: Outputs)
   controls.start();
   const context = { service, metrics, log, version, cors, access, limits, controls, usage: new Usage(metrics) };
   const { app, connections } = await makeApp(context, isLaneOpen);
+  certificate?.registerMetrics(metrics, "tls");
+  if (certificate !== undefined) speakTls(app, certificate, metrics, "tls");
   await listen(app, settings);
-  const admin = await openAdmin(context, settings.admin);
+  const scheme = certificate === undefined ? "http" : "https";
+  const admin = await openAdmin(context, settings.admin, certificate);
   const closeAll = async (): Promise<boolean> => {
     const isStored = await close(app, connections, service, log);
     await admin?.close();
@@ -61,11 +67,12 @@ export async function run(settings: Settings, version: string, outputs: Outputs)
   };
   const isAlone = settings.redisUrl === undefined; // until it serves it has nothing to finish, and may just end
   if (!isAlone) closeOnSignals(closeAll, log);
-  await service.start(portOf(app.server), reachableUrl(app.server));
+  await service.start(portOf(app.server), reachableUrl(app.server, scheme));
   await Promise.race([controls.known, service.failure]);
   if (isAlone) closeOnSignals(closeAll, log);
   flushCompileCache(); // what headcount.js keeps: a node may run for months, and end by SIGKILL
-  if (service.status.kind === "ready") outputs.out.write(greetingOf(listenedUrl(app.server), admin, settings, version));
+  if (service.status.kind === "ready")
+    outputs.out.write(greetingOf(listenedUrl(app.server, scheme), settings, version, { admin, certificate }));
   throw await service.failure;
 }
 
@@ -95,6 +102,13 @@ async function makeAccess(settings: Settings, log: Logger, metrics: Metrics): Pr
 function openness({ tokens, host }: Settings): string {
   if (tokens !== undefined || LOOPBACK.test(host)) return "";
   return "  open  to anybody who reaches it: HEADCOUNT_AUTH is off\n";
+}
+
+/** Of the certificate what is wrong most often: for whom it is, and until when. */
+function secrecy(certificate: Certificate | undefined): string {
+  if (certificate === undefined) return "";
+  const names = certificate.names.join(", ") || "no name";
+  return `  tls   https only, with a certificate for ${names} until ${new Date(certificate.expiresAtMs).toISOString()}\n`;
 }
 
 /** Ends the process, once, in good order; a later signal ends it at once. */
@@ -146,9 +160,15 @@ async function listen(app: App, { host, port }: Settings): Promise<void> {
   }
 }
 
-function greetingOf(url: string, admin: Admin | undefined, settings: Settings, version: string): string {
+interface Opened {
+  readonly admin: Admin | undefined;
+  readonly certificate: Certificate | undefined;
+}
+
+function greetingOf(url: string, settings: Settings, version: string, { admin, certificate }: Opened): string {
   const { dataDir, durability, redisUrl, cluster, tokens } = settings;
   const place = redisUrl === undefined ? resolve(dataDir) : `in Redis, all keys begin with headcount:${cluster}:`;
+  const curl = certificate === undefined || certificate.isFor(hostOf(url)) ? "curl" : "curl -k";
   const shown =
     tokens === undefined
       ? ""
@@ -156,11 +176,11 @@ function greetingOf(url: string, admin: Admin | undefined, settings: Settings, v
   const data = durability === "none" ? "kept in memory only (HEADCOUNT_DURABILITY=none)" : place;
   return `Headcount ${version} listens on ${url}
 
-  try   curl -X POST ${url}/v1/profiles/6f0e4b1c-94a0-4c2e-8d55-0b9f3a7c1e21/gamemode \\
+  try   ${curl} -X POST ${url}/v1/profiles/6f0e4b1c-94a0-4c2e-8d55-0b9f3a7c1e21/gamemode \\
           -H 'content-type: application/json' -d '{"region":"CA","gamemode":"GM01"}'${shown}
-        curl '${url}/v1/regions/CA/gamemode?top=5'
+        ${curl} '${url}/v1/regions/CA/gamemode?top=5'
   read  ${url}/docs
   data  ${data}
-${admin === undefined ? "" : `  admin ${admin.shownUrl}\n`}${openness(settings)}
+${admin === undefined ? "" : `  admin ${admin.shownUrl}\n`}${secrecy(certificate)}${openness(settings)}
 `;
 }

@@ -8,11 +8,12 @@ import { parseRedisUrl, redactRedisUrl, RedisUrlError } from "./redis/redis-url.
 import { SettingError } from "./setting-error.ts";
 import { LIMIT_SETTINGS, type LimitSettings, readLimits } from "./limit-settings.ts";
 import { readTokens, TOKEN_SETTINGS, type TokenSettings } from "./token-settings.ts";
+import { PEER_TLS_SETTINGS, readTls, TLS_SETTINGS, type TlsSettings } from "./tls-settings.ts";
 import { choice, confidential, lengthOf, optional, read, type Setting, shown, text, whole } from "./setting.ts";
 
 export { SettingError };
 
-export interface Settings {
+export interface Settings extends TlsSettings {
   readonly host: string;
   readonly port: number;
   /** Web pages of which origins may ask; `undefined`: of none but its own. */
@@ -168,7 +169,7 @@ const SETTINGS = {
   peerHost: text("HEADCOUNT_PEER_HOST", "127.0.0.1", "an address or host name", HOST, "listener for the other nodes"),
   peerPort: whole("HEADCOUNT_PEER_PORT", "0", 0, 65_535, "listener for the other nodes; 0 picks a free port"),
   peerUrl: {
-    ...optional("HEADCOUNT_PEER_URL", "http://host:port", PEER_URL),
+    ...optional("HEADCOUNT_PEER_URL", "http://host:port or https://host:port", PEER_URL),
     parse: (value) => (PEER_URL.test(value) && URL.canParse(value) ? value : undefined),
     about:
       "how the other nodes reach that listener; without it its address, or that by which this machine reaches Redis",
@@ -179,7 +180,9 @@ const SETTINGS = {
   },
   weight: whole("HEADCOUNT_WEIGHT", "1", 1, 100, "the node's share of the work compared to the others'"),
 } satisfies {
-  readonly [Key in keyof Omit<Settings, "tokens" | "areReadsGuarded" | "limits" | "admin">]: Setting<Settings[Key]>;
+  readonly [
+    Key in keyof Omit<Settings, "tokens" | "areReadsGuarded" | "limits" | "admin" | keyof TlsSettings>
+  ]: Setting<Settings[Key]>;
 };
 
 /** The settings that all nodes of a cluster must agree on (R12). */
@@ -197,6 +200,7 @@ const ALL: readonly Setting<unknown>[] = [
   ...Object.values(TOKEN_SETTINGS),
   ...Object.values(LIMIT_SETTINGS),
   ...Object.values(ADMIN_SETTINGS),
+  ...Object.values(TLS_SETTINGS),
 ];
 const SECRETS = ALL.filter(({ isSecret }) => isSecret === true).map(({ name }) => name);
 
@@ -211,6 +215,7 @@ export function readSettings(everything: Environment, isAdminUsual = false): Set
   const [sessionMs, leaseMs] = [read(SETTINGS.sessionMs, environment), read(SETTINGS.leaseMs, environment)];
   const deadlineMs = read(SETTINGS.deadlineMs, environment);
   const redisUrl = read(SETTINGS.redisUrl, environment);
+  const peerUrl = read(SETTINGS.peerUrl, environment);
   if (redisUrl === undefined) refuseWithoutCluster(environment);
   return Object.freeze({
     host: read(SETTINGS.host, environment),
@@ -234,12 +239,13 @@ export function readSettings(everything: Environment, isAdminUsual = false): Set
     ...readRedisLogin(redisUrl, environment),
     peerHost: read(SETTINGS.peerHost, environment),
     peerPort: read(SETTINGS.peerPort, environment),
-    peerUrl: read(SETTINGS.peerUrl, environment),
+    peerUrl,
     peerSecret: redisUrl === undefined ? undefined : readSecret(environment),
     weight: read(SETTINGS.weight, environment),
     tokens: readTokens(environment, given[fileVariable(TOKEN_SETTINGS.key.name)] !== undefined),
     areReadsGuarded: read(TOKEN_SETTINGS.reads, environment) === "jwt",
     admin: readAdmin(environment, environment[TOKEN_SETTINGS.auth.name] === "jwt", isAdminUsual),
+    ...readTls(environment, peerUrl),
     limits: readLimits(environment, environment[TOKEN_SETTINGS.auth.name] === "jwt"),
   });
 }
@@ -303,7 +309,7 @@ function refuseWithoutCluster(environment: Environment): void {
       if (environment[name] !== undefined)
         throw new SettingError(`${name} must not be set without ${SETTINGS.redisUrl.name}: a node alone ${why}`);
   };
-  refuse([peerHost, peerPort, peerUrl, peerSecret, weight], "has no peers");
+  refuse([peerHost, peerPort, peerUrl, peerSecret, weight, ...PEER_TLS_SETTINGS], "has no peers");
   refuse([redisUsername, redisPassword, SETTINGS.redisSentinelPassword], "keeps nothing in Redis");
 }
 

@@ -57,6 +57,7 @@ const LAYERS: Readonly<Record<string, Layer>> = {
   "node/limits": { ...NODE, imports: ["engine", ...SHARED], packages: ["pino"] },
   "node/controls": { ...NODE, imports: ["engine", "cluster/ports", ...SHARED], packages: ["pino", "typebox"] },
   "node/usage": { ...NODE, imports: ["engine", ...SHARED], packages: [] },
+  "node/tls": { ...NODE, imports: [...SHARED], packages: ["pino"] },
   "node/http": {
     ...NODE,
     imports: [
@@ -68,17 +69,27 @@ const LAYERS: Readonly<Record<string, Layer>> = {
       "node/limits",
       "node/controls",
       "node/usage",
+      "node/tls",
     ],
     packages: ["@fastify/swagger", "@fastify/swagger-ui", "fastify", "pino", "typebox"],
   },
   "node/admin": {
     ...NODE,
-    imports: ["cluster/ports", ...SHARED, "node/access", "node/limits", "node/controls", "node/usage", "node/http"],
+    imports: [
+      "cluster/ports",
+      ...SHARED,
+      "node/access",
+      "node/limits",
+      "node/controls",
+      "node/usage",
+      "node/tls",
+      "node/http",
+    ],
     packages: ["fastify", "typebox"],
   },
   "node/peers": {
     ...NODE,
-    imports: ["engine", "cluster/ports", ...SHARED, "node/http/http.ts", "node/http/reasons.ts"],
+    imports: ["engine", "cluster/ports", ...SHARED, "node/tls", "node/http/http.ts", "node/http/reasons.ts"],
     packages: [],
   },
   "node/alone": {
@@ -88,7 +99,7 @@ const LAYERS: Readonly<Record<string, Layer>> = {
   },
   "node/clustered": {
     ...NODE,
-    imports: ["engine", "cluster/ports", "cluster", ...SHARED, "node/peers", "node/redis"],
+    imports: ["engine", "cluster/ports", "cluster", ...SHARED, "node/tls", "node/peers", "node/redis"],
     packages: ["pino"],
   },
   ...Object.fromEntries(
@@ -105,6 +116,7 @@ const LAYERS: Readonly<Record<string, Layer>> = {
           "node/limits",
           "node/controls",
           "node/usage",
+          "node/tls",
           "node/http",
           "node/admin",
           "node/alone",

@@ -146,7 +146,7 @@ function spawnNode(id: string, redisUrl: string): Part {
 
 /** @returns the node's address */
 async function untilReady(node: Part): Promise<string> {
-  const url = await node.until("an address", () => / listens on (http:\S+)/.exec(node.log)?.[1]);
+  const url = await node.until("an address", () => / listens on (https?:\S+)/.exec(node.log)?.[1]);
   return node.until("readiness", async () => ((await isReady(url)) ? url : undefined));
 }
 

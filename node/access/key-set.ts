@@ -3,10 +3,9 @@
  * a key that is not in it. The last good set stands, whatever comes after it.
  */
 import { createPublicKey, type JsonWebKey } from "node:crypto";
-import { statSync } from "node:fs";
 import { calculateJwkThumbprint, type JWK } from "jose";
 import type { Logger } from "pino";
-import { readBeginning } from "../environment.ts";
+import { fileMark, readBeginning } from "../environment.ts";
 import { classOf, PacedLog } from "../paced-log.ts";
 import { reasonOf } from "../reason.ts";
 import { SettingError } from "../setting-error.ts";
@@ -102,7 +101,7 @@ export class KeySet {
     const { source } = this;
     const isDue =
       source.kind === "file"
-        ? this.hasFailed || markOf(source.path) !== this.fileMark
+        ? this.hasFailed || fileMark(source.path) !== this.fileMark
         : this.ports.nowMs() - this.readAtMs >= this.pauseMs;
     if (isDue) void this.read();
   }
@@ -125,7 +124,7 @@ export class KeySet {
     this.readAtMs = this.ports.nowMs();
     if (source.kind === "url") return fetchText(source.url, this.ports.fetch);
     if (source.kind !== "file") return source.text;
-    this.fileMark = markOf(source.path);
+    this.fileMark = fileMark(source.path);
     const bytes = readBeginning(source.path, SET_BYTES_MAX + 1);
     if (bytes.length > SET_BYTES_MAX) throw new RangeError(`the set is longer than ${SET_BYTES_MAX} bytes`);
     return bytes.toString();
@@ -202,16 +201,6 @@ function readKey(key: unknown, algorithms: readonly string[]): JWK | "not for th
     return { ...(read.export({ format: "jwk" }) as JWK), ...named };
   } catch {
     return "broken";
-  }
-}
-
-/** Changes with the file. A mounted secret is replaced by another file. */
-function markOf(path: string): string {
-  try {
-    const { ino, size, mtimeMs, ctimeMs } = statSync(path);
-    return `${ino} ${size} ${mtimeMs} ${ctimeMs}`;
-  } catch (error) {
-    return String((error as NodeJS.ErrnoException).code); // to read it tells more
   }
 }
 

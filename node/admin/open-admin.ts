@@ -3,6 +3,8 @@ import { randomBytes } from "node:crypto";
 import type { Context } from "../http/http.ts";
 import { listenFailure, listenedUrl } from "../place.ts";
 import type { AdminSettings } from "../admin-settings.ts";
+import type { Certificate } from "../tls/certificate.ts";
+import { speakTls } from "../http/speak-tls.ts";
 import { makeAdminApp } from "./admin-app.ts";
 
 export interface Admin {
@@ -16,17 +18,23 @@ const PORTS_TRIED = 20;
 const TOKEN_BYTES = 32;
 
 /**
+ * @param certificate `undefined`: it speaks HTTP
  * @returns `undefined` where there is none
  * @throws {SettingError} (rejects) where nothing can listen there
  */
-export async function openAdmin(context: Context, settings: AdminSettings): Promise<Admin | undefined> {
+export async function openAdmin(
+  context: Context,
+  settings: AdminSettings,
+  certificate: Certificate | undefined,
+): Promise<Admin | undefined> {
   const { host, hosts, port } = settings;
   if (port === 0) return undefined;
   const isMade = settings.token === undefined && context.access === undefined;
   const token = isMade ? randomBytes(TOKEN_BYTES).toString("base64url") : settings.token;
   const { app, connections } = await makeAdminApp(context, { token, access: context.access, host, hosts });
+  if (certificate !== undefined) speakTls(app, certificate, context.metrics, "admin_tls");
   await listen(settings, (tried) => app.listen({ host, port: tried }));
-  const url = listenedUrl(app.server);
+  const url = listenedUrl(app.server, certificate === undefined ? "http" : "https");
   return {
     shownUrl: `${url}/${isMade ? `#token=${token}` : ""}`,
     close: () => {

@@ -28,6 +28,8 @@ export async function askPeers(
 ): Promise<string | undefined> {
   const strangers = new Set<string>();
   const told = new Set<string>();
+  /** What members said last: one that refused and is silent now, since it is busy, has not changed its mind. */
+  const refusals = new Map<string, string>();
   for (let look = 0; ; look++) {
     const answers = await Promise.all(
       (await listed()).map(async (member) => ({ member, answer: await sayHello(member.peerUrl) })),
@@ -39,9 +41,12 @@ export async function askPeers(
     } of answers) {
       if (answer.kind === "stranger" && !strangers.has(peerUrl)) onStranger(peerUrl, answer.status);
       if (answer.kind === "stranger") strangers.add(peerUrl);
-      if (answer.kind !== "refused") continue;
-      refusal ??= `${answer.reason} (says the node at ${peerUrl})`;
-      if (!told.has(peerUrl)) onRefusal(peerUrl, answer.reason);
+      if (answer.kind === "refused") refusals.set(peerUrl, answer.reason);
+      else if (answer.kind !== "silent") refusals.delete(peerUrl);
+      const reason = refusals.get(peerUrl);
+      if (reason === undefined) continue;
+      refusal ??= `${reason} (the node at ${peerUrl})`;
+      if (!told.has(peerUrl)) onRefusal(peerUrl, reason);
       told.add(peerUrl);
     }
     if (refusal === undefined || look >= LOOKS_A_LEASE * LEASES) return refusal;

@@ -67,3 +67,8 @@ function fieldsOf(event: ClusterEvent): object {
   if (kind !== "store fault" || event.partitionsAhead > 0) return fields;
   return { reason: event.reason };
 }
+
+/** Of whom TLS at the peer port keeps out. Anybody may try, as often as they like. */
+export function logStranger(paced: PacedLog, reason: string, address: string | undefined): void {
+  paced.write("warn", classOf(reason), { reason, address }, "a connection to the peer port was refused");
+}

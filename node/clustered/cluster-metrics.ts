@@ -26,15 +26,6 @@ export function registerCluster(metrics: Metrics, member: () => MemberNode | und
     });
 }
 
-export function registerPeerPort(metrics: Metrics, port: { readonly refused: Readonly<Record<string, number>> }): void {
-  metrics.labelledCounter(
-    "peer_connections_refused_total",
-    "Connections to the peer port that did not become a peer's: late, one of too many, or not of this cluster",
-    "reason",
-    () => port.refused,
-  );
-}
-
 const SCRAPE_MS = 50;
 
 type Value = readonly [name: string, help: string, value: (figures: Figures) => number];

@@ -3,7 +3,7 @@
  * the players, and nobody reaches them.
  */
 import { isIPv4 } from "node:net";
-import { urlOf, WILDCARDS } from "../place.ts";
+import { hostOf, type Scheme, urlOf, WILDCARDS } from "../place.ts";
 import type { Ends } from "../redis/connection.ts";
 import { LOOPBACK, SettingError } from "../settings.ts";
 
@@ -14,6 +14,7 @@ export interface PeerAddress {
   /** `HEADCOUNT_PEER_HOST` and `HEADCOUNT_PEER_URL`. */
   readonly host: string;
   readonly url: string | undefined;
+  readonly scheme: Scheme;
   /** Of the connections to Redis. */
   readonly ends: readonly Ends[];
   /** All addresses of this machine. */
@@ -26,8 +27,8 @@ const LINK_LOCAL = /^(?:fe[89ab][\da-f]:|169\.254\.)/i;
  * Where the listener listens on all addresses, the one by which this machine reaches Redis: that the others do too.
  * @throws {SettingError} where it would be loopback, but Redis is on another machine: then other nodes may be as well
  */
-export function peerUrlOf({ address, port, host, url, ends, own }: PeerAddress): string {
-  const told = url ?? urlOf(WILDCARDS.includes(address) ? reachable(address, ends, own) : address, port);
+export function peerUrlOf({ address, port, host, url, scheme, ends, own }: PeerAddress): string {
+  const told = url ?? urlOf(scheme, WILDCARDS.includes(address) ? reachable(address, ends, own) : address, port);
   const elsewhere = ends.map(({ remote }) => plain(remote)).find((remote) => !isHere(remote, own));
   if (elsewhere === undefined || !LOOPBACK.test(hostOf(told))) return told;
   const [name, got, form] =
@@ -51,8 +52,4 @@ function isHere(address: string, own: readonly string[]): boolean {
 /** An IPv4 address that came over IPv6 as itself. */
 function plain(address: string): string {
   return address.replace(/^::ffff:(?=\d+\.)/i, "");
-}
-
-function hostOf(url: string): string {
-  return new URL(url).hostname.replace(/^\[|\]$/g, "");
 }

@@ -13,9 +13,9 @@ import { type Lane, PeerError } from "../../cluster/ports/transport.ts";
 import type { Member } from "../../cluster/ports/view.ts";
 import { MODES_MAX } from "../../engine/modes.ts";
 import { askPeers } from "./ask-peers.ts";
-import { logEvent } from "./cluster-log.ts";
+import { logEvent, logStranger } from "./cluster-log.ts";
 import { peerUrlOf } from "./peer-address.ts";
-import { registerCluster, registerPeerPort } from "./cluster-metrics.ts";
+import { registerCluster } from "./cluster-metrics.ts";
 import { decompressSnapshot, SnapshotEncoder } from "../encoder.ts";
 import { EntryCluster } from "./entry-cluster.ts";
 import type { ControlsStore } from "../controls-store.ts";
@@ -24,14 +24,17 @@ import { MemoryAlarm } from "./memory-alarm.ts";
 import type { Metrics } from "../metrics.ts";
 import { Pace } from "../pace.ts";
 import { classOf, PacedLog } from "../paced-log.ts";
+import type { PeerCredentials } from "../peers/peer-door.ts";
 import { sayHello } from "../peers/peer-hello.ts";
 import { PeerPort } from "../peers/peer-port.ts";
+import { refuseUnnamed } from "../peers/peer-tls.ts";
 import { PeerTransport } from "../peers/peer-transport.ts";
 import { addressOf, listenFailure, nodeName, ownAddresses } from "../place.ts";
 import { UnfitRedisError } from "../redis/redis-errors.ts";
 import { RedisStore } from "../redis/redis-store.ts";
 import { registerRecorder } from "../recorder-metrics.ts";
 import type { MemberShown, Service, Status } from "../service.ts";
+import { Certificate } from "../tls/certificate.ts";
 import { disagreement, SettingError, type Settings } from "../settings.ts";
 
 const TICK_MS = 20;
@@ -50,6 +53,22 @@ interface Addresses {
   readonly peerUrl: string;
 }
 
+function connectStore(settings: Settings, url: string): RedisStore {
+  const { cluster, deadlineMs, leaseMs, redisUsername, redisPassword, redisSentinelPassword } = settings;
+  const login = { username: redisUsername, password: redisPassword, sentinelPassword: redisSentinelPassword };
+  return RedisStore.connect({ url, login, cluster, timeoutMs: Math.min(deadlineMs, leaseMs / 2) });
+}
+
+/** @param ownState of this node, which knows better than its view */
+function membersOf(cluster: ClusterNode, leaseMs: number, ownState: Status["kind"]): MemberShown[] {
+  const silent = new Set(cluster.parts?.peers.unheard(leaseMs));
+  return cluster.view.members.map(({ id, incarnation, url, isLeaving }) => {
+    const ofPeer = isLeaving ? "leaving" : silent.has(incarnation) ? "silent" : "ready";
+    const state = incarnation === cluster.incarnation ? ownState : ofPeer;
+    return { id, incarnation, url, ...cluster.sliceOf(incarnation), state };
+  });
+}
+
 export class ServiceCluster implements Service {
   readonly settings: Settings;
   readonly pace: Pace;
@@ -59,6 +78,7 @@ export class ServiceCluster implements Service {
   private readonly log: Logger;
   private readonly paced: PacedLog;
   private readonly store: RedisStore;
+  private readonly credentials: PeerCredentials;
   private readonly transport: PeerTransport;
   private readonly peerPort: PeerPort;
   private readonly encoder = new SnapshotEncoder();
@@ -71,7 +91,7 @@ export class ServiceCluster implements Service {
   private isDraining = false;
 
   constructor(settings: Settings, redisUrl: string, log: Logger) {
-    const { cluster, peerSecret: secret, sessionMs, deadlineMs, leaseMs } = settings;
+    const { cluster, peerSecret: secret, peerTls, sessionMs } = settings;
     const failing = Promise.withResolvers<Error>();
     this.settings = settings;
     this.log = log;
@@ -80,21 +100,17 @@ export class ServiceCluster implements Service {
     this.fail = failing.resolve;
     this.pace = new Pace(sessionMs);
     this.load = new LoadMeter(this.pace);
-    const login = {
-      username: settings.redisUsername,
-      password: settings.redisPassword,
-      sentinelPassword: settings.redisSentinelPassword,
-    };
-    this.store = RedisStore.connect({ url: redisUrl, login, cluster, timeoutMs: Math.min(deadlineMs, leaseMs / 2) });
+    this.store = connectStore(settings, redisUrl);
     this.memory = new MemoryAlarm(() => this.store.memoryUsedRatio(), log);
-    this.transport = new PeerTransport({ cluster, secret });
+    this.credentials = { cluster, secret, certificate: peerTls && new Certificate(peerTls, { log, nowMs: Date.now }) };
+    this.transport = new PeerTransport(this.credentials);
     this.peerPort = new PeerPort({
-      cluster,
-      secret,
+      ...this.credentials,
       incarnation: () => this.incarnation,
       receive: (lane, message) => this.receive(lane, message),
       onError: (error) =>
         this.paced.write("error", classOf(String(error)), { err: error }, "a peer's message could not be handled"),
+      onStranger: (reason, address) => logStranger(this.paced, reason, address),
     });
   }
 
@@ -124,20 +140,13 @@ export class ServiceCluster implements Service {
   }
 
   members(): MemberShown[] {
-    const { cluster } = this;
-    if (cluster === undefined) return [];
-    const silent = new Set(cluster.parts?.peers.unheard(this.settings.leaseMs));
-    return cluster.view.members.map(({ id, incarnation, url, isLeaving }) => {
-      const ofPeer = isLeaving ? "leaving" : silent.has(incarnation) ? "silent" : "ready";
-      const state = incarnation === cluster.incarnation ? this.status.kind : ofPeer;
-      return { id, incarnation, url, ...cluster.sliceOf(incarnation), state };
-    });
+    return this.cluster === undefined ? [] : membersOf(this.cluster, this.settings.leaseMs, this.status.kind);
   }
 
   registerMetrics(metrics: Metrics): void {
     registerCluster(metrics, () => this.cluster?.parts);
     registerRecorder(metrics, () => this.cluster?.parts?.recorder);
-    registerPeerPort(metrics, this.peerPort);
+    this.peerPort.registerMetrics(metrics);
     metrics.gauge(
       "redis_memory_ratio",
       "Memory used of what Redis may use; 0 without a limit",
@@ -205,8 +214,10 @@ export class ServiceCluster implements Service {
   /** How peers reach the listener. */
   private peerUrl(): string {
     const { peerHost: host, peerUrl: url } = this.settings;
-    const { address, port } = addressOf(this.peerPort.server);
-    return peerUrlOf({ address, port, host, url, ends: this.store.ends, own: ownAddresses() });
+    const [{ server, scheme }, { ends }] = [this.peerPort, this.store];
+    const peerUrl = peerUrlOf({ ...addressOf(server), host, url, scheme, ends, own: ownAddresses() });
+    refuseUnnamed(this.credentials, peerUrl);
+    return peerUrl;
   }
 
   /** Tries again and again where Redis is away: it may come later than its nodes. */
@@ -228,18 +239,20 @@ export class ServiceCluster implements Service {
 
   /** Before it joins: nodes that do not let each other in would only hinder the cluster. */
   private async askPeers(addresses: Addresses): Promise<void> {
-    const { cluster, peerSecret: secret, leaseMs } = this.settings;
-    const { log } = this;
+    const { log, credentials } = this;
     const ports = {
       listed: () => this.listed(addresses),
-      sayHello: (peerUrl: string) => sayHello(peerUrl, { cluster, secret }),
+      sayHello: (peerUrl: string) => sayHello(peerUrl, credentials),
       pause: (ms: number) => pause(ms),
       onStranger: (peerUrl: string, status: number) =>
         log.info({ peerUrl, status }, "something else answers at a listed member's address: it is ignored"),
       onRefusal: (peerUrl: string, reason: string) =>
-        log.warn({ peerUrl, reason }, "a node refuses this one: waiting to see whether that one is still a member"),
+        log.warn(
+          { peerUrl, reason },
+          "a node and this one refuse each other: waiting to see whether that one is still a member",
+        ),
     };
-    const refusal = await askPeers(ports, leaseMs);
+    const refusal = await askPeers(ports, this.settings.leaseMs);
     if (refusal !== undefined) throw new SettingError(refusal);
   }
 

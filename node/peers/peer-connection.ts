@@ -1,11 +1,12 @@
 /** One connection to a peer's lane, opened at the first call: requests out, answers back in whatever order they are done. */
-import { type ClientRequest, request as requestHttp } from "node:http";
-import { request as requestHttps } from "node:https";
+import type { ClientRequest } from "node:http";
 import type { Socket } from "node:net";
 import { type Lane, PeerError } from "../../cluster/ports/transport.ts";
-import { doorHeaders, type PeerCredentials } from "./peer-door.ts";
+import type { Certificate } from "../tls/certificate.ts";
+import type { PeerCredentials } from "./peer-door.ts";
 import { FRAME_KINDS, FrameReader, writeFrame } from "./peer-frame.ts";
 import { FRAMES, LANE_BYTES_MAX } from "./peer-port.ts";
+import { requestPeer, tlsFault } from "./peer-tls.ts";
 
 interface Call {
   readonly sentAtMs: number;
@@ -22,6 +23,7 @@ export class PeerConnection {
   usedAtMs = performance.now();
   private readonly peerUrl: string;
   private readonly lane: Lane;
+  private readonly credentials: PeerCredentials;
   private readonly onEnd: (wasOpen: boolean) => void;
   private readonly calls = new Map<number, Call>();
   private readonly opening: NodeJS.Timeout;
@@ -41,11 +43,11 @@ export class PeerConnection {
   constructor(peerUrl: string, lane: Lane, credentials: PeerCredentials, onEnd: (wasOpen: boolean) => void) {
     this.peerUrl = peerUrl;
     this.lane = lane;
+    this.credentials = credentials;
     this.onEnd = onEnd;
     this.opening = setTimeout(() => this.end("did not open in time"), OPEN_WITHIN_MS);
     const url = new URL(`/peer/${lane}`, peerUrl);
-    const headers = { ...doorHeaders(credentials), connection: "upgrade", upgrade: FRAMES };
-    this.request = (url.protocol === "https:" ? requestHttps : requestHttp)(url, { agent: false, headers });
+    this.request = requestPeer(url, credentials, { headers: { connection: "upgrade", upgrade: FRAMES } });
     this.request.on("upgrade", (_response, socket: Socket, head: Buffer) => this.open(socket, head));
     this.request.on("response", (response) => {
       response.setEncoding("utf8").once("data", (text: string) => {
@@ -54,7 +56,7 @@ export class PeerConnection {
       response.once("close", () => this.end(`answered ${response.statusCode}`));
     });
     this.request.on("error", (error: NodeJS.ErrnoException) =>
-      this.end(error.code ?? error.message, error.code === "ECONNREFUSED"),
+      this.end(whyNot(error, credentials.certificate), error.code === "ECONNREFUSED"),
     );
     this.request.end();
   }
@@ -99,7 +101,7 @@ export class PeerConnection {
       }
     };
     socket.on("data", read);
-    socket.on("error", (error: NodeJS.ErrnoException) => this.end(error.code ?? error.message));
+    socket.on("error", (error: NodeJS.ErrnoException) => this.end(whyNot(error, this.credentials.certificate)));
     socket.on("close", () => this.end("hung up"));
     this.socket = socket;
     const { unsent } = this;
@@ -141,4 +143,9 @@ export class PeerConnection {
     for (const number of this.calls.keys())
       this.take(number)?.reject(new PeerError(`${this.peerUrl} ${reason}`, isRefused));
   }
+}
+
+function whyNot(error: NodeJS.ErrnoException, certificate: Certificate | undefined): string {
+  const fault = tlsFault(error, certificate);
+  return fault === undefined ? (error.code ?? error.message) : `cannot be talked to: ${fault}`;
 }

@@ -5,12 +5,15 @@
 import { createHash, timingSafeEqual } from "node:crypto";
 import type { IncomingHttpHeaders } from "node:http";
 import { PROTOCOL } from "../../cluster/ports/transport.ts";
+import type { Certificate } from "../tls/certificate.ts";
 import { shown } from "../values.ts";
 
 export interface PeerCredentials {
   readonly cluster: string;
   /** `undefined`: none is asked for, which is for loopback only. */
   readonly secret: string | undefined;
+  /** Shown to peers, who show theirs; without it there is no TLS here. */
+  readonly certificate?: Certificate | undefined;
 }
 
 /** Why a caller is not let in. */

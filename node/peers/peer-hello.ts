@@ -1,7 +1,7 @@
 /** Asks a peer whether this node may join, before it joins: whoever may not is told why. */
-import { type IncomingMessage, request as requestHttp } from "node:http";
-import { request as requestHttps } from "node:https";
-import { DOOR_MARK, doorHeaders, type PeerCredentials } from "./peer-door.ts";
+import type { IncomingMessage } from "node:http";
+import { DOOR_MARK, type PeerCredentials } from "./peer-door.ts";
+import { requestPeer, tlsFault } from "./peer-tls.ts";
 
 /**
  * Whoever lets this node in, or refuses it, says in Headcount's own form that it is a node. Anything else that answers is a
@@ -17,15 +17,19 @@ const BODY_BYTES_MAX = 4096;
 const REASON_CHARACTERS_MAX = 256;
 const REFUSALS = [401, 409, 426];
 
-/** A node that does not answer may be dead: that is `silent`, and no reason not to join. */
+/**
+ * A node that does not answer may be dead: that is `silent`, and no reason not to join. One with which there is no TLS
+ * connection would be none to work with: that is a refusal too, whichever side refuses.
+ */
 export async function sayHello(peerUrl: string, credentials: PeerCredentials): Promise<HelloAnswer> {
   try {
     const { status, isMarked, body } = await ask(new URL("/peer/hello", peerUrl), credentials);
     if (isMarked && status === 200) return { kind: "welcome" };
     const reason = isMarked && REFUSALS.includes(status) ? messageOf(body) : undefined;
     return reason === undefined ? { kind: "stranger", status } : { kind: "refused", reason };
-  } catch {
-    return { kind: "silent" };
+  } catch (error) {
+    const reason = tlsFault(error as NodeJS.ErrnoException, credentials.certificate);
+    return reason === undefined ? { kind: "silent" } : { kind: "refused", reason };
   }
 }
 
@@ -38,8 +42,8 @@ interface Heard {
 function ask(url: URL, credentials: PeerCredentials): Promise<Heard> {
   return new Promise((resolve, reject) => {
     const signal = AbortSignal.timeout(ANSWER_WITHIN_MS);
-    const options = { agent: false, headers: doorHeaders(credentials), signal };
-    const request = (url.protocol === "https:" ? requestHttps : requestHttp)(url, options, (response) => {
+    const request = requestPeer(url, credentials, { signal });
+    request.on("response", (response) => {
       const isMarked = Object.keys(DOOR_MARK).every((name) => response.headers[name] !== undefined);
       const status = response.statusCode ?? 0;
       bodyOf(response).then((body) => resolve({ status, isMarked, body }), reject);

@@ -9,8 +9,14 @@ import { type Lane, PeerError, PROTOCOL } from "../../cluster/ports/transport.ts
 import { MalformedMessageError } from "../../engine/codec.ts";
 import { JSON_TYPE } from "../http/http.ts";
 import { refusalBody } from "../http/reasons.ts";
-import { Newcomers } from "./newcomers.ts";
+import type { Metrics } from "../metrics.ts";
+import { Newcomers } from "../newcomers.ts";
+import type { Scheme } from "../place.ts";
+import type { Certificate } from "../tls/certificate.ts";
+import { Handshakes } from "../tls/handshakes.ts";
+import { TLS_SETTINGS } from "../tls-settings.ts";
 import { Door, DOOR_MARK, type PeerCredentials } from "./peer-door.ts";
+import { tlsFault } from "./peer-tls.ts";
 import { FRAME_KINDS, type FrameKind, FrameReader, writeFrame } from "./peer-frame.ts";
 import { shown } from "../values.ts";
 
@@ -20,6 +26,8 @@ export interface PeerPortOptions extends PeerCredentials {
   receive(lane: Lane, message: Uint8Array): Promise<Uint8Array>;
   /** Told of what must not happen. */
   onError(error: unknown): void;
+  /** Told whom TLS keeps out, and why; the address where it is known. */
+  onStranger?(reason: string, address: string | undefined): void;
   readonly limits?: PeerPortLimits;
 }
 
@@ -47,6 +55,10 @@ const HEADERS_WITHIN_MS = 2000;
 /** Peers' connections: some 1,000 peers with a connection a lane. Newcomers have a bound of their own. */
 const PEER_CONNECTIONS_MAX = 4096;
 
+/** A client of Node's that refuses a certificate says nothing. */
+const BROKEN_OFF =
+  "a caller broke off while TLS began: perhaps it does not take this node's certificate, or asks for another TLS";
+
 const KEEP_ALIVE_AFTER_MS = 10_000;
 
 export class PeerPort {
@@ -54,6 +66,8 @@ export class PeerPort {
   private readonly options: PeerPortOptions;
   private readonly door: Door;
   private readonly newcomers: Newcomers;
+  /** `undefined` without TLS. */
+  private readonly handshakes: Handshakes | undefined;
   private readonly upgraded = new Set<Duplex>();
   private notAdmitted = 0;
   private beyondMax = 0;
@@ -69,12 +83,28 @@ export class PeerPort {
     );
     const { newcomersMax, newcomerWithinMs } = options.limits ?? PEER_PORT_LIMITS;
     this.newcomers = new Newcomers({ countMax: newcomersMax, withinMs: newcomerWithinMs });
-    this.server.maxConnections = PEER_CONNECTIONS_MAX + newcomersMax;
+    this.server.maxConnections = PEER_CONNECTIONS_MAX + 2 * newcomersMax; // with those who are not secure yet
     this.server.on("drop", () => this.beyondMax++);
     this.server.on("connection", (socket: Socket) => this.newcomers.add(socket));
     this.server.on("upgrade", (request: IncomingMessage, socket: Socket, head: Buffer) =>
       this.upgrade(request, socket, head),
     );
+    this.handshakes = options.certificate && this.speakTls(options.certificate);
+  }
+
+  get scheme(): Scheme {
+    return this.handshakes === undefined ? "http" : "https";
+  }
+
+  registerMetrics(metrics: Metrics): void {
+    metrics.labelledCounter(
+      "peer_connections_refused_total",
+      "Connections to the peer port that did not become a peer's: late, one of too many, or not of this cluster",
+      "reason",
+      () => this.refused,
+    );
+    this.options.certificate?.registerMetrics(metrics, "peer_tls");
+    this.handshakes?.registerMetrics(metrics, "peer_tls");
   }
 
   /** Connections that did not become a peer's, by why; `no peer`: another secret, protocol or cluster, or no such path. */
@@ -97,8 +127,34 @@ export class PeerPort {
     this.isClosed = true;
     for (const socket of this.upgraded) socket.destroy();
     this.newcomers.close();
+    this.handshakes?.close();
     this.server.closeAllConnections();
     return new Promise((resolve) => this.server.close(() => resolve()));
+  }
+
+  private speakTls(certificate: Certificate): Handshakes {
+    const { limits = PEER_PORT_LIMITS } = this.options;
+    const onStranger = (reason: string, address: string | undefined): void =>
+      this.options.onStranger?.(reason, address);
+    const keepOut = (socket: Socket, status: number, message: string): void => {
+      onStranger(message, socket.remoteAddress);
+      socket.end(answerOf(...refused(status, message)));
+    };
+    const { peerCert, peerCa } = TLS_SETTINGS;
+    return new Handshakes(this.server, {
+      certificate,
+      countMax: limits.newcomersMax,
+      withinMs: limits.newcomerWithinMs,
+      onPlain: (socket) =>
+        keepOut(
+          socket,
+          426,
+          `${peerCert.name} must be set at all nodes of a cluster or at none, and one speaks no TLS`,
+        ),
+      onUntrusted: (socket, got) =>
+        keepOut(socket, 401, `${peerCert.name} must be by the authority in ${peerCa.name} of the others, got ${got}`),
+      onBroken: (error, address) => onStranger((error && tlsFault(error, certificate)) ?? BROKEN_OFF, address),
+    });
   }
 
   private answer(request: IncomingMessage, response: ServerResponse): void {
@@ -136,10 +192,7 @@ export class PeerPort {
 
   /** After the answer the connection is closed from this side: the other may keep its own open for ever. */
   private refuse(socket: Socket, status: number, body: string): void {
-    const headers = { ...DOOR_MARK, "content-type": JSON_TYPE, "content-length": Buffer.byteLength(body) };
-    const always = { Date: new Date().toUTCString(), connection: "close" };
-    const lines = Object.entries({ ...headers, ...always }).map(([name, value]) => `${name}: ${value}\r\n`);
-    socket.end(`HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\n${lines.join("")}\r\n${body}`);
+    socket.end(answerOf(status, body));
     socket.destroySoon();
   }
 
@@ -193,6 +246,14 @@ export class PeerPort {
 function laneOf(url: string | undefined): Lane | undefined {
   const name = /^\/peer\/([a-z]+)$/.exec(url ?? "")?.[1];
   return name !== undefined && Object.hasOwn(LANE_BYTES_MAX, name) ? (name as Lane) : undefined;
+}
+
+/** A whole answer, after which the connection ends. */
+function answerOf(status: number, body: string): string {
+  const headers = { ...DOOR_MARK, "content-type": JSON_TYPE, "content-length": Buffer.byteLength(body) };
+  const always = { Date: new Date().toUTCString(), connection: "close" };
+  const lines = Object.entries({ ...headers, ...always }).map(([name, value]) => `${name}: ${value}\r\n`);
+  return `HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\n${lines.join("")}\r\n${body}`;
 }
 
 /** Peers go by the status; the reasons are for clients. */

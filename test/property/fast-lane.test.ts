@@ -3,7 +3,10 @@
  * what becomes of the players.
  */
 import fc from "fast-check";
+import { pino } from "pino";
 import { expect, test } from "vitest";
+import { Certificate } from "../../node/tls/certificate.ts";
+import { hasOpenssl, makeAuthority } from "../support/certificates.ts";
 import { signedToken, TOKEN_SETTINGS_GIVEN } from "../support/signed-tokens.ts";
 import { answersTo, openWay } from "../support/two-ways.ts";
 
@@ -263,5 +266,31 @@ test.each([
     );
     const { lane, detour, "handed over": handedOver } = laned.connections.ways;
     for (const requests of [lane, detour, handedOver]) expect(requests).toBeGreaterThan(runs / 4);
+  },
+);
+
+test.skipIf(!hasOpenssl)(
+  `the answers over TLS are those without it${hasOpenssl ? "" : " (skipped: there is no openssl here)"}`,
+  { timeout: 60_000 + RUNS * RUN_MS },
+  async () => {
+    await using authority = await makeAuthority();
+    const { cert, key } = authority.issue("IP:127.0.0.1");
+    const files = { cert: { name: "CERT", path: cert }, key: { name: "KEY", path: key }, ca: undefined };
+    const certificate = new Certificate(files, { log: pino({ level: "silent" }), nowMs: Date.now });
+    await using secure = await openWay("on", {}, certificate);
+    await using plain = await openWay("off");
+    const runs = RUNS / 10;
+    await fc.assert(
+      fc.asyncProperty(sequencesWith(fc.constant("")), async (sequence) => {
+        for (const pieces of [piecesOf(sequence), LOOK]) {
+          const answers = [answersTo(secure.port, pieces, authority.text), answersTo(plain.port, pieces)];
+          const [one, other] = await Promise.all(answers);
+          expect(one).toBe(other);
+        }
+      }),
+      { numRuns: runs },
+    );
+    expect(secure.connections.ways.lane).toBeGreaterThan(runs / 4);
+    certificate.close();
   },
 );

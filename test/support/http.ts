@@ -38,10 +38,13 @@ export class HttpClient implements AsyncDisposable {
   readonly #pool: Pool;
   readonly #check: typeof checkDescribed;
 
-  /** @param check what is asked of every answer; else it must be as the service is described */
-  constructor(url: string, connections = 32, check = checkDescribed) {
+  /**
+   * @param check what is asked of every answer; else it must be as the service is described
+   * @param authority by whom a node's certificate is, as PEM
+   */
+  constructor(url: string, connections = 32, check = checkDescribed, authority?: string) {
     this.#check = check;
-    this.#pool = new Pool(url, { connections, pipelining: 1 });
+    this.#pool = new Pool(url, { connections, pipelining: 1, ...(authority && { connect: { ca: authority } }) });
   }
 
   async request(

@@ -14,14 +14,17 @@ import { join } from "node:path";
 import type { Readable } from "node:stream";
 import { fileURLToPath } from "node:url";
 
+import { Agent, request } from "undici";
 import { take } from "../../simulator/item-at.ts";
 import { until } from "./until.ts";
 
 export const PROJECT_DIR = fileURLToPath(new URL("../..", import.meta.url));
 const MAIN = join(PROJECT_DIR, "node/headcount.js");
-const LISTENS = /^Headcount (\S+) listens on (http:\/\/[\d.]+:(\d+))\s*$/m;
+const LISTENS = /^Headcount (\S+) listens on (https?:\/\/[\d.]+:(\d+))\s*$/m;
 const START_LIMIT_MS = 30_000;
 const STOP_LIMIT_MS = 30_000;
+/** Takes any certificate. */
+const anybody = new Agent({ connect: { rejectUnauthorized: false } });
 
 export interface Exit {
   readonly code: number | null;
@@ -233,9 +236,9 @@ function untilListening(run: Run): Promise<RegExpExecArray> {
 
 async function untilReady(node: NodeProcess, run: Run): Promise<void> {
   await untilOrExit(run, "/readyz answers 200", async () => {
-    const answer = await fetch(`${node.url}/readyz`, { headers: { connection: "close" } });
-    await answer.arrayBuffer();
-    return answer.status === 200;
+    const answer = await request(`${node.url}/readyz`, { dispatcher: anybody, headers: { connection: "close" } });
+    await answer.body.dump();
+    return answer.statusCode === 200;
   });
 }
 

@@ -3,6 +3,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { connect, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { connect as connectTls } from "node:tls";
 import { setImmediate as turn } from "node:timers/promises";
 import { pino } from "pino";
 import { openAccess } from "../../node/access/access.ts";
@@ -14,9 +15,11 @@ import { ServiceAlone } from "../../node/alone/service-alone.ts";
 import { makeApp } from "../../node/http/app.ts";
 import type { Connections } from "../../node/http/connections/connections.ts";
 import { listenWidely } from "../../node/http/listening.ts";
+import { speakTls } from "../../node/http/speak-tls.ts";
 import { Metrics } from "../../node/metrics.ts";
 import { portOf } from "../../node/place.ts";
 import { readSettings } from "../../node/settings.ts";
+import type { Certificate } from "../../node/tls/certificate.ts";
 
 const HOST = "127.0.0.1";
 
@@ -28,11 +31,13 @@ export interface Way extends AsyncDisposable {
 
 /**
  * @param more settings: as a rule nothing is kept on disk, and answers come at once
+ * @param certificate with which it speaks TLS
  * @param decided what operators decided
  */
 export async function openWay(
   lane: "on" | "off",
   more: Readonly<Record<string, string>> = {},
+  certificate?: Certificate,
   decided: Partial<Decisions> = {},
 ): Promise<Way> {
   const folder = await mkdtemp(join(tmpdir(), "headcount-way-"));
@@ -65,6 +70,7 @@ export async function openWay(
   context.controls.start();
   await context.controls.known;
   const { app, connections } = await makeApp(context, settings.isLaneOpen);
+  if (certificate !== undefined) speakTls(app, certificate, metrics, "tls");
   await listenWidely(app, { host: HOST, port: 0 });
   const port = portOf(app.server);
   await service.start(port, `http://${HOST}:${port}`);
@@ -86,10 +92,13 @@ export async function openWay(
 
 /**
  * Sends pieces, each in a packet of its own as far as the kernel allows, then ends its side, and reads until the node ends too.
+ * @param authority of the node's certificate, where it speaks TLS
  * @returns all that came, but for what differs by chance
  */
-export async function answersTo(port: number, pieces: readonly Buffer[]): Promise<string> {
-  const socket = connect({ port, host: HOST, noDelay: true });
+export async function answersTo(port: number, pieces: readonly Buffer[], authority?: string): Promise<string> {
+  const place = { port, host: HOST, noDelay: true, allowHalfOpen: true };
+  const socket = authority === undefined ? connect(place) : connectTls({ ...place, ca: authority });
+  socket.once("end", () => socket.end());
   let answers = "";
   socket.on("data", (bytes: Buffer) => (answers += bytes.toString("latin1")));
   const closed = new Promise<void>((resolve) => socket.once("close", () => resolve()));

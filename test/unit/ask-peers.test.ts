@@ -63,13 +63,16 @@ describe("askPeers()", () => {
     isLeaving: false,
   });
 
-  /** @param lapsesAfter after so many looks the list forgets the first member */
-  async function outcome(answers: readonly HelloAnswer[], lapsesAfter = Infinity) {
+  /**
+   * @param lapsesAfter after so many looks the list forgets the first member
+   * @param later what the first member answers when it is asked again
+   */
+  async function outcome(answers: readonly HelloAnswer[], lapsesAfter = Infinity, later = answers[0]) {
     const told: string[] = [];
     let [looks, pausedMs] = [0, 0];
     const ports: AskPeersPorts = {
       listed: async () => answers.map((_, index) => memberAt(`${index}`)).slice(looks++ >= lapsesAfter ? 1 : 0),
-      sayHello: async (peerUrl) => itemAt(answers, Number(peerUrl)),
+      sayHello: async (peerUrl) => (looks > 1 && peerUrl === "0" && later) || itemAt(answers, Number(peerUrl)),
       pause: async (ms) => void (pausedMs += ms),
       onStranger: (peerUrl, status) => told.push(`stranger ${peerUrl} ${status}`),
       onRefusal: (peerUrl, reason) => told.push(`refusal ${peerUrl} ${reason}`),
@@ -85,7 +88,7 @@ describe("askPeers()", () => {
   test("stops it where a member refuses it that is still listed three leases later", async () => {
     const { reason, told, pausedMs } = await outcome([REFUSED, { kind: "welcome" }, { kind: "stranger", status: 503 }]);
     expect({ reason, told }).toEqual({
-      reason: "no (says the node at 0)",
+      reason: "no (the node at 0)",
       told: ["refusal 0 no", "stranger 2 503"],
     });
     expect(pausedMs).toBeCloseTo(9000);
@@ -93,5 +96,13 @@ describe("askPeers()", () => {
 
   test("lets it join where who refuses it lapses: a node of another cluster has a dead member's address", async () => {
     expect((await outcome([REFUSED, { kind: "welcome" }], 4)).reason).toBeUndefined();
+  });
+
+  test("stops it where a member that refused it is too busy to say so again, unless that one lapses or lets it in", async () => {
+    const answers: HelloAnswer[] = [REFUSED, { kind: "welcome" }];
+    expect((await outcome(answers, Infinity, { kind: "silent" })).reason).toBe("no (the node at 0)");
+    expect((await outcome(answers, 4, { kind: "silent" })).reason).toBeUndefined();
+    expect((await outcome(answers, Infinity, { kind: "welcome" })).reason).toBeUndefined();
+    expect((await outcome(answers, Infinity, { kind: "stranger", status: 404 })).reason).toBeUndefined();
   });
 });

@@ -10,7 +10,16 @@ const THERE = { local: "10.0.0.7", remote: "10.0.0.9" };
 
 function told(about: Partial<PeerAddress>): string {
   const host = about.address ?? "127.0.0.1";
-  return peerUrlOf({ address: host, port: 7000, host, url: undefined, ends: [HERE], own: OWN, ...about });
+  return peerUrlOf({
+    address: host,
+    port: 7000,
+    host,
+    url: undefined,
+    scheme: "http",
+    ends: [HERE],
+    own: OWN,
+    ...about,
+  });
 }
 
 describe("peerUrlOf() is", () => {
