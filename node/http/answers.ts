@@ -35,15 +35,19 @@ const REFUSED = {
     examples: ['region must be an ISO 3166-1 alpha-2 code, got "XX"'],
   }),
   reason: Type.Unsafe<Reason>({
+    title: "Reason",
     type: "string",
     enum: Object.keys(REASONS),
     description: "Why, for programs: from a closed list",
   }),
 };
 
-/** One schema for all refusals, so that clients have one type; `x-reasons` tells those that the call may give. */
+/**
+ * One schema for all refusals, so that clients have one type; `x-reasons` tells those that the call may give. It is not called
+ * Error, which is the name of something else in the languages of most generated clients.
+ */
 function refusedFor(description: string, reasons: readonly Reason[], headers?: Record<string, TSchema>) {
-  const told = { title: "Error", description: `${description} (${reasons.join(", ")})`, "x-reasons": reasons };
+  const told = { title: "Refusal", description: `${description} (${reasons.join(", ")})`, "x-reasons": reasons };
   return Type.Object(REFUSED, headers === undefined ? told : { ...told, headers });
 }
 
@@ -143,7 +147,9 @@ export const RegionsAnswer = Type.Object(
     players: whole("Players in all regions"),
     complete: Complete,
     stale: Stale,
-    regions: Type.Array(Type.Object({ region: Type.String(), players: whole("Players in the region") })),
+    regions: Type.Array(
+      Type.Object({ region: Type.String(), players: whole("Players in the region") }, { title: "RegionPlayers" }),
+    ),
   },
   { title: "Regions", description: "Regions with players, most first", headers: CACHED },
 );
@@ -176,7 +182,10 @@ export const NodeAnswer = Type.Object(
   { title: "Node", description: "Which node answered" },
 );
 export const StatusAnswer = Type.Object(
-  { status: Type.String(), reason: Type.Optional(Type.String()) },
+  {
+    status: Type.String({ description: "alive, ready, degraded; of a node that does not answer: why" }),
+    reason: Type.Optional(Type.String({ description: "What is wrong, for people" })),
+  },
   { title: "Status", description: "How the node is" },
 );
 export const NotReadyAnswer = Type.Object(

@@ -55,6 +55,7 @@ interface Response {
 }
 type Responses = Record<string, Response>;
 interface Operation {
+  operationId?: string;
   parameters?: Json[];
   responses: Responses;
 }
@@ -85,7 +86,8 @@ function completeOne(operation: Operation): void {
     response.headers = carried({ ...NO_STORE, ...response.headers });
     moveReasons(response);
   }
-  if ("304" in responses) operation.parameters = [...(operation.parameters ?? []), IF_NONE_MATCH];
+  const headers = operation.operationId === "popularModes" ? [IF_NONE_MATCH, NO_CACHE] : [IF_NONE_MATCH];
+  if ("304" in responses) operation.parameters = [...(operation.parameters ?? []), ...headers];
 }
 
 /** All refusals share a schema, so what tells one call's from another's belongs to the response. */
@@ -95,6 +97,7 @@ function moveReasons(response: Response): void {
     if (reasons === undefined) continue;
     response["x-reasons"] = reasons;
     delete schema["x-reasons"];
+    schema["description"] = "Why a request is refused";
   }
 }
 
@@ -112,6 +115,13 @@ const IF_NONE_MATCH: JsonObject = {
   required: false,
   description: "The tags of what the client knows: where one of them still stands, the answer is 304",
   schema: { type: "string", examples: ['W/"0Xpx68KC8k4tdRH3Qj67oXFzlWg"'] },
+};
+const NO_CACHE: JsonObject = {
+  in: "header",
+  name: "Cache-Control",
+  required: false,
+  description: "no-cache: the region's owner answers, with every report that was acknowledged before",
+  schema: { type: "string", examples: ["no-cache"] },
 };
 
 /** The schema with every one that has a title replaced by a reference to it; those are put into `schemas`. */
