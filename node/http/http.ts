@@ -13,6 +13,8 @@ import { type Refusal, refusalBody, type Reason, tooLong } from "./reasons.ts";
 import { isTagNamed } from "./tags.ts";
 
 export const JSON_TYPE = "application/json; charset=utf-8";
+/** Goes with every body: a message shows what came, so nobody may take it for a page or a script. */
+export const AS_TYPED = ["x-content-type-options", "nosniff"] as const;
 export const RETRY_AFTER_S = 1;
 
 /** What every file of routes is given. */
@@ -118,13 +120,13 @@ export class Answers {
   }
 
   json(reply: Reply, status: number, body: string, startedMs = 0): void {
-    reply.header("content-type", JSON_TYPE);
+    typed(reply, JSON_TYPE);
     this.send(reply, status, this.caching, startedMs, body);
   }
 
   /** @param type the body's content type */
   text(reply: Reply, type: string, body: string, startedMs = 0): void {
-    reply.header("content-type", type);
+    typed(reply, type);
     this.send(reply, 200, this.caching, startedMs, body);
   }
 
@@ -136,7 +138,7 @@ export class Answers {
     const { status } = why;
     if (status === 503) reply.header("retry-after", RETRY_AFTER_S);
     for (const [name, value] of Object.entries(why.headers ?? {})) reply.header(name, value);
-    reply.header("content-type", JSON_TYPE);
+    typed(reply, JSON_TYPE);
     this.send(reply, status, NO_STORE, startedMs, refusalBody(why));
   }
 
@@ -162,6 +164,10 @@ export class Answers {
     this.route.observe(startedMs);
     reply.code(status).header("cache-control", caching).send(body);
   }
+}
+
+function typed(reply: Reply, type: string): void {
+  reply.header("content-type", type).header(...AS_TYPED);
 }
 
 /** What a route is called in metrics: "GET /v1/regions/{region}/gamemode", also where HEAD asked. */
