@@ -10,6 +10,7 @@ import { FastCalls } from "./connections/fast-calls.ts";
 import { registerDescription } from "./description.ts";
 import { registerDocs } from "./docs.ts";
 import { Answers, CodingError, type Context, FAULT, refusalOf, routeLabel, validatorCompiler } from "./http.ts";
+import { packAnswers } from "./packed-answers.ts";
 import { answerTheRest, decodedPathOf, notePaths } from "./other-methods.ts";
 import { registerOperators } from "./routes/operators.ts";
 import { IGNORED_BYTES_MAX, registerProfiles } from "./routes/profiles.ts";
@@ -55,6 +56,7 @@ export async function makeApp(context: Context, isLaneOpen: boolean): Promise<Ap
   context.cors?.register(app);
   limitAddresses(app, context);
   const paths = notePaths(app);
+  packAnswers(app);
   await registerDescription(app, context.version);
   await registerDocs(app, context);
   const profiles = registerProfiles(app, context);

@@ -7,7 +7,7 @@ const ABOUT = `Which game modes people in a country are playing right now.
 
 A game client reports its player's region and mode; any client asks for the top modes of a region. Every GET has HEAD.
 OPTIONS is answered with 204 and \`Allow\`. Every error has a code, its status as text, and a message that says which field,
-what was expected and what came. Its reason says the same to programs, in a word from a closed list. Any call may be refused before it is looked at: 400 where it is no well-formed HTTP, 408
+what was expected and what came. An answer to GET of 1 KiB or more comes packed by zstd or gzip where Accept-Encoding asks for it. Its reason says the same to programs, in a word from a closed list. Any call may be refused before it is looked at: 400 where it is no well-formed HTTP, 408
 where it does not come in time, 413, 414 and 431 where it is too large, 417 where it expects what is not done here.`;
 
 const SECURITY = {

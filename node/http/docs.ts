@@ -20,6 +20,7 @@ const POLICY = [
 /** Only of the page, which a browser shows; who asks the service from a script needs none of them. */
 const PAGE_HEADERS = {
   [AS_TYPED[0]]: AS_TYPED[1],
+  vary: "Accept-Encoding", // with 304 too, of which nobody knows how long the answer would be
   "x-frame-options": "DENY",
   "referrer-policy": "no-referrer",
   "cross-origin-opener-policy": "same-origin",

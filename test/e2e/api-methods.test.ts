@@ -170,9 +170,10 @@ describe("CORS", () => {
     for (const path of ["/v1/players", "/v1/regions", "/v1/regions/CA/gamemode", "/openapi.json"])
       for (const headers of [{ origin: ORIGIN }, {}]) {
         const { headers: carried } = await http.get(path, { headers });
-        expect(carried["vary"], path).toBe("Origin");
+        const vary = path === "/openapi.json" ? "Origin, Accept-Encoding" : "Origin"; // a long answer may come packed
+        expect(carried["vary"], path).toBe(vary);
         const known = await http.get(path, { headers: { ...headers, "if-none-match": String(carried["etag"]) } });
-        expect([known.status, known.headers["vary"]], path).toEqual([304, "Origin"]);
+        expect([known.status, known.headers["vary"]], path).toEqual([304, vary]);
       }
   });
 
