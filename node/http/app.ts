@@ -17,6 +17,7 @@ import { IGNORED_BYTES_MAX, registerProfiles } from "./routes/profiles.ts";
 import { registerRegions } from "./routes/regions.ts";
 import { registerReports } from "./routes/reports.ts";
 import { isTooOften, limitAddresses, refuseTooOften } from "./rate-limits.ts";
+import { refuseStrangePages } from "./strange-pages.ts";
 import type { Metrics } from "../metrics.ts";
 
 export interface App {
@@ -55,6 +56,7 @@ export async function makeApp(context: Context, isLaneOpen: boolean): Promise<Ap
   app.setErrorHandler((error: Error, request, reply) => refuse(context, error, request, reply));
   context.cors?.register(app);
   limitAddresses(app, context);
+  refuseStrangePages(app, context);
   const paths = notePaths(app);
   packAnswers(app);
   await registerDescription(app, context.version);

@@ -55,7 +55,7 @@ export class Cors {
     reply.header("access-control-max-age", PREFLIGHT_MAX_AGE_S);
   }
 
-  private isAllowed(origin: string): boolean {
+  isAllowed(origin: string): boolean {
     return this.origins === "*" || this.origins.has(origin);
   }
 }

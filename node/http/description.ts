@@ -82,8 +82,8 @@ function completeOne(operation: Operation): void {
     headers: { Allow: header("The methods that it has", { type: "string" }) },
     content: { "application/json": { schema: noMethod } },
   };
-  for (const response of Object.values(responses)) {
-    response.headers = carried({ ...NO_STORE, ...response.headers });
+  for (const [status, response] of Object.entries(responses)) {
+    response.headers = carried({ ...NO_STORE, ...response.headers }, OPTIONAL_HEADERS[status]);
     moveReasons(response);
   }
   const headers = operation.operationId === "popularModes" ? [IF_NONE_MATCH, NO_CACHE] : [IF_NONE_MATCH];
@@ -101,10 +101,12 @@ function moveReasons(response: Response): void {
   }
 }
 
-/** Every header is there, but for those that depend on what was wrong. */
-function carried(headers: Record<string, JsonObject>): Record<string, JsonObject> {
+/** By status: a header that depends on what was wrong. All others are always there. */
+const OPTIONAL_HEADERS: Readonly<Record<string, string>> = { 403: "WWW-Authenticate", 415: "Accept-Encoding" };
+
+function carried(headers: Record<string, JsonObject>, optional: string | undefined): Record<string, JsonObject> {
   const entries = Object.entries(headers);
-  return Object.fromEntries(entries.map(([name, each]) => [name, { ...each, required: name !== "Accept-Encoding" }]));
+  return Object.fromEntries(entries.map(([name, each]) => [name, { ...each, required: name !== optional }]));
 }
 
 const header = (description: string, schema: JsonObject): JsonObject => ({ description, schema });
