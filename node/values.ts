@@ -38,6 +38,7 @@ export const GameMode = Type.String({
   examples: ["GM01"],
 });
 const Seq = Type.Integer({
+  format: "int64", // in many languages a client's integer would else be too short
   minimum: 0,
   maximum: 4_294_967_295,
   description: "a whole number from 0 to 4294967295",

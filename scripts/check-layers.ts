@@ -129,6 +129,7 @@ const LAYERS: Readonly<Record<string, Layer>> = {
   ),
   simulator: { imports: ["engine", "cluster/"], builtins: "all", packages: "any", isPure: false },
   crowd: { imports: [], builtins: "all", packages: "any", isPure: false },
+  docs: { imports: [], builtins: {}, packages: [], isPure: false }, // examples, as users would write them
   scripts: { imports: ["engine", "cluster/", "node/", "simulator"], builtins: "all", packages: "any", isPure: false },
   bench: {
     imports: ["engine", "cluster/", "node/", "crowd", "simulator", "scripts", "test"],

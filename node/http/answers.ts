@@ -35,15 +35,19 @@ const REFUSED = {
     examples: ['region must be an ISO 3166-1 alpha-2 code, got "XX"'],
   }),
   reason: Type.Unsafe<Reason>({
+    title: "Reason",
     type: "string",
     enum: Object.keys(REASONS),
     description: "Why, for programs: from a closed list",
   }),
 };
 
-/** One schema for all refusals, so that clients have one type; `x-reasons` tells those that the call may give. */
+/**
+ * One schema for all refusals, so that clients have one type; `x-reasons` tells those that the call may give. It is not called
+ * Error, which is the name of something else in the languages of most generated clients.
+ */
 export function refusedFor(description: string, reasons: readonly Reason[], headers?: Record<string, TSchema>) {
-  const told = { title: "Error", description: `${description} (${reasons.join(", ")})`, "x-reasons": reasons };
+  const told = { title: "Refusal", description: `${description} (${reasons.join(", ")})`, "x-reasons": reasons };
   return Type.Object(REFUSED, headers === undefined ? told : { ...told, headers });
 }
 
@@ -71,7 +75,11 @@ export const NotJsonAnswer = refusedFor("The body is not JSON by its type, or is
 export const TooLargeAnswer = refusedFor("The body is too large", ["too-large"]);
 export const WWW_AUTHENTICATE = { "WWW-Authenticate": Type.String({ description: "What token is needed (RFC 6750)" }) };
 const WhoAnswer = refusedFor("No good token, where tokens are asked for", ["credentials"], WWW_AUTHENTICATE);
-const ForbiddenAnswer = refusedFor("The token is good, but not for this", ["forbidden"], WWW_AUTHENTICATE);
+const ForbiddenAnswer = refusedFor(
+  "The token is good, but not for this; or a strange page asks",
+  ["forbidden"],
+  WWW_AUTHENTICATE,
+);
 const TooOftenAnswer = refusedFor("Too many requests of a player or an address, or rows with a token", ["rate"], {
   ...RETRY_AFTER,
   RateLimit: Type.String({
@@ -149,7 +157,9 @@ export const RegionsAnswer = Type.Object(
     players: whole("Players in all regions"),
     complete: Complete,
     stale: Stale,
-    regions: Type.Array(Type.Object({ region: Type.String(), players: whole("Players in the region") })),
+    regions: Type.Array(
+      Type.Object({ region: Type.String(), players: whole("Players in the region") }, { title: "RegionPlayers" }),
+    ),
   },
   { title: "Regions", description: "Regions with players, most first", headers: CACHED },
 );
@@ -183,8 +193,8 @@ export const NodeAnswer = Type.Object(
 );
 export const StatusAnswer = Type.Object(
   {
-    status: Type.String(),
-    reason: Type.Optional(Type.String()),
+    status: Type.String({ description: "alive, ready, degraded; of a node that does not answer: why" }),
+    reason: Type.Optional(Type.String({ description: "What is wrong, for people" })),
     switchedOff: Type.Optional(Type.Array(Type.String(), { description: "Kinds of calls that are switched off" })),
   },
   { title: "Status", description: "How the node is" },

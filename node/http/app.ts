@@ -9,6 +9,7 @@ import { decodedPathOf } from "./other-methods.ts";
 import { limitAddresses } from "./rate-limits.ts";
 import { BATCH_BYTES_MAX } from "./report-reader.ts";
 import { shedLoad } from "./shed-load.ts";
+import { refuseStrangePages } from "./strange-pages.ts";
 import { registerDetails, registerOperators } from "./routes/operators.ts";
 import { IGNORED_BYTES_MAX, registerProfiles } from "./routes/profiles.ts";
 import { registerRegions } from "./routes/regions.ts";
@@ -36,6 +37,7 @@ async function register(app: FastifyInstance, context: Context): Promise<LaneCal
   shedLoad(app, context);
   shedLoad(app, context);
   limitAddresses(app, context);
+  refuseStrangePages(app, context);
   await registerDescription(app, context.version);
   await registerDocs(app, context);
   const profiles = registerProfiles(app, context);

@@ -38,10 +38,14 @@ export class Cors {
     return origin !== undefined && this.isAllowed(origin) ? headersFor(origin) : [];
   }
 
-  /** For an answer that caches keep: it may be given to pages that did not ask for it themselves. */
-  shareCached(reply: Reply): void {
-    if (this.origins === "*") for (const [name, value] of headersFor("*")) reply.header(name, value);
-    else reply.header("vary", "Origin");
+  /**
+   * For an answer that caches keep: it may be given to pages that did not ask for it themselves.
+   * @returns the request's header that it depends on, for Vary
+   */
+  shareCached(reply: Reply): "Origin" | undefined {
+    if (this.origins !== "*") return "Origin";
+    for (const [name, value] of headersFor("*")) reply.header(name, value);
+    return undefined;
   }
 
   /** Answers a browser that asks whether it may ask. @param methods of the path, comma-separated */
@@ -51,7 +55,7 @@ export class Cors {
     reply.header("access-control-max-age", PREFLIGHT_MAX_AGE_S);
   }
 
-  private isAllowed(origin: string): boolean {
+  isAllowed(origin: string): boolean {
     return this.origins === "*" || this.origins.has(origin);
   }
 }

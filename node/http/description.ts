@@ -7,7 +7,7 @@ const ABOUT = `Which game modes people in a country are playing right now.
 
 A game client reports its player's region and mode; any client asks for the top modes of a region. Every GET has HEAD.
 OPTIONS is answered with 204 and \`Allow\`. Every error has a code, its status as text, and a message that says which field,
-what was expected and what came. Its reason says the same to programs, in a word from a closed list. Any call may be refused before it is looked at: 400 where it is no well-formed HTTP, 408
+what was expected and what came. An answer to GET of 1 KiB or more comes packed by zstd or gzip where Accept-Encoding asks for it. Its reason says the same to programs, in a word from a closed list. Any call may be refused before it is looked at: 400 where it is no well-formed HTTP, 408
 where it does not come in time, 413, 414 and 431 where it is too large, 417 where it expects what is not done here.`;
 
 const SECURITY = {
@@ -63,6 +63,7 @@ interface Response {
 }
 type Responses = Record<string, Response>;
 interface Operation {
+  operationId?: string;
   parameters?: Json[];
   responses: Responses;
 }
@@ -89,11 +90,12 @@ function completeOne(operation: Operation): void {
     headers: { Allow: header("The methods that it has", { type: "string" }) },
     content: { "application/json": { schema: noMethod } },
   };
-  for (const response of Object.values(responses)) {
-    response.headers = carried({ ...NO_STORE, ...response.headers });
+  for (const [status, response] of Object.entries(responses)) {
+    response.headers = carried({ ...NO_STORE, ...response.headers }, OPTIONAL_HEADERS[status]);
     moveReasons(response);
   }
-  if ("304" in responses) operation.parameters = [...(operation.parameters ?? []), IF_NONE_MATCH];
+  const headers = operation.operationId === "popularModes" ? [IF_NONE_MATCH, NO_CACHE] : [IF_NONE_MATCH];
+  if ("304" in responses) operation.parameters = [...(operation.parameters ?? []), ...headers];
 }
 
 /** All refusals share a schema, so what tells one call's from another's belongs to the response. */
@@ -104,13 +106,16 @@ function moveReasons(response: Response): void {
     response["x-reasons"] = reasons;
     response.content = { "application/json": { schema } }; // whatever the call's own answer is
     delete schema["x-reasons"];
+    schema["description"] = "Why a request is refused";
   }
 }
 
-/** Every header is there, but for those that depend on what was wrong. */
-function carried(headers: Record<string, JsonObject>): Record<string, JsonObject> {
+/** By status: a header that depends on what was wrong. All others are always there. */
+const OPTIONAL_HEADERS: Readonly<Record<string, string>> = { 403: "WWW-Authenticate", 415: "Accept-Encoding" };
+
+function carried(headers: Record<string, JsonObject>, optional: string | undefined): Record<string, JsonObject> {
   const entries = Object.entries(headers);
-  return Object.fromEntries(entries.map(([name, each]) => [name, { ...each, required: name !== "Accept-Encoding" }]));
+  return Object.fromEntries(entries.map(([name, each]) => [name, { ...each, required: name !== optional }]));
 }
 
 const header = (description: string, schema: JsonObject): JsonObject => ({ description, schema });
@@ -121,6 +126,13 @@ const IF_NONE_MATCH: JsonObject = {
   required: false,
   description: "The tags of what the client knows: where one of them still stands, the answer is 304",
   schema: { type: "string", examples: ['W/"0Xpx68KC8k4tdRH3Qj67oXFzlWg"'] },
+};
+const NO_CACHE: JsonObject = {
+  in: "header",
+  name: "Cache-Control",
+  required: false,
+  description: "no-cache: the region's owner answers, with every report that was acknowledged before",
+  schema: { type: "string", examples: ["no-cache"] },
 };
 
 /** The schema with every one that has a title replaced by a reference to it; those are put into `schemas`. */

@@ -8,6 +8,7 @@ import { FastCalls } from "./connections/fast-calls.ts";
 import { hasBody } from "./connections/in-turn.ts";
 import { Answers, CodingError, type Context, FAULT, refusalOf, routeLabel, validatorCompiler } from "./http.ts";
 import { answerTheRest, notePaths } from "./other-methods.ts";
+import { packAnswers } from "./packed-answers.ts";
 import { isShed } from "./shed-load.ts";
 import { isTooOften } from "./rate-limits.ts";
 import type { PopularModesCall } from "./routes/regions.ts";
@@ -62,6 +63,7 @@ export async function makeFrame(context: Context, options: FrameOptions): Promis
   app.setSerializerCompiler(() => JSON.stringify);
   app.setErrorHandler((error: Error, request, reply) => refuse(context, error, request, reply));
   const paths = notePaths(app);
+  packAnswers(app);
   const calls = await options.register(app);
   await app.after();
   answerTheRest(app, context, paths);

@@ -11,10 +11,13 @@ import type { Metrics, RouteMetrics } from "../metrics.ts";
 import type { Service, Status } from "../service.ts";
 import { Check, refusal, shown } from "../values.ts";
 import type { Cors } from "./cors.ts";
+import type { Coding } from "./packing.ts";
 import { type Refusal, refusalBody, type Reason, tooLong } from "./reasons.ts";
 import { isTagNamed } from "./tags.ts";
 
 export const JSON_TYPE = "application/json; charset=utf-8";
+/** Goes with every body: a message shows what came, so nobody may take it for a page or a script. */
+export const AS_TYPED = ["x-content-type-options", "nosniff"] as const;
 export const RETRY_AFTER_S = 1;
 
 /** What every file of routes is given. */
@@ -59,8 +62,8 @@ export interface Reply {
   code(status: number): this;
   /** @param name in lower case */
   header(name: string, value: string | number): this;
-  /** @param body text, all ASCII */
-  send(body?: string): unknown;
+  /** @param body text, all ASCII; or what was packed */
+  send(body?: string | Buffer): unknown;
 }
 
 /** What it was stands in the log. */
@@ -71,6 +74,7 @@ export const FAULT: Refusal = {
 };
 /** The label of paths that there are no routes of. */
 export const NOWHERE = "none";
+const VARY_BOTH = "Origin, Accept-Encoding";
 /** For answers that are of one moment, or about one player. */
 const NO_STORE = "no-store";
 
@@ -122,13 +126,20 @@ export class Answers {
   }
 
   json(reply: Reply, status: number, body: string, startedMs = 0): void {
-    reply.header("content-type", JSON_TYPE);
+    typed(reply, JSON_TYPE);
     this.send(reply, status, this.caching, startedMs, body);
+  }
+
+  /** @param body JSON that was packed */
+  packed(reply: Reply, coding: Coding, body: Buffer, startedMs = 0): void {
+    typed(reply, JSON_TYPE);
+    reply.header("content-encoding", coding);
+    this.send(reply, 200, this.caching, startedMs, body);
   }
 
   /** @param type the body's content type */
   text(reply: Reply, type: string, body: string, startedMs = 0): void {
-    reply.header("content-type", type);
+    typed(reply, type);
     this.send(reply, 200, this.caching, startedMs, body);
   }
 
@@ -140,17 +151,20 @@ export class Answers {
     const { status } = why;
     const headers = status === 503 ? { "retry-after": RETRY_AFTER_S, ...why.headers } : (why.headers ?? {});
     for (const [name, value] of Object.entries(headers)) reply.header(name, value);
-    reply.header("content-type", JSON_TYPE);
+    typed(reply, JSON_TYPE);
     this.send(reply, status, NO_STORE, startedMs, refusalBody(why));
   }
 
   /**
    * Names what stands in an answer that caches may keep; true where the client knows it, so it needs no more than 304.
    * @param known the request's If-None-Match
+   * @param isPacked whether it comes packed to who takes that, which 304 says too (RFC 9110, 15.4.5)
    */
-  isKnown(reply: Reply, etag: string, known: string | undefined): boolean {
+  isKnown(reply: Reply, etag: string, known: string | undefined, isPacked: boolean): boolean {
     reply.header("etag", etag);
-    this.cors?.shareCached(reply);
+    const origin = this.cors?.shareCached(reply);
+    if (isPacked) reply.header("vary", origin ? VARY_BOTH : "Accept-Encoding");
+    else if (origin) reply.header("vary", origin);
     return known !== undefined && isTagNamed(known, etag);
   }
 
@@ -161,11 +175,15 @@ export class Answers {
     return false;
   }
 
-  private send(reply: Reply, status: number, caching: string, startedMs: number, body?: string): void {
+  private send(reply: Reply, status: number, caching: string, startedMs: number, body?: string | Buffer): void {
     (this.counts[status] as number)++;
     this.route.observe(startedMs);
     reply.code(status).header("cache-control", caching).send(body);
   }
+}
+
+function typed(reply: Reply, type: string): void {
+  reply.header("content-type", type).header(...AS_TYPED);
 }
 
 /** What a route is called in metrics: "GET /v1/regions/{region}/gamemode", also where HEAD asked. */

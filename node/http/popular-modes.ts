@@ -1,5 +1,6 @@
 /** The answer about a region's popular modes: as text, made once per change of the counts and not once per reader. */
 import type { RegionCounts } from "../entry.ts";
+import { type Coding, pack } from "./packing.ts";
 import { weakTagOf } from "./tags.ts";
 
 /** The answer's text on either side of `asOf`, and a tag that stands for all of it but that. */
@@ -7,7 +8,21 @@ export interface PopularModesAnswer {
   readonly before: string;
   readonly after: string;
   readonly etag: string;
+  readonly packed: Partial<Record<Coding, Packed>>;
 }
+
+/** A whole answer. */
+interface Packed {
+  readonly bytes: Buffer;
+  readonly madeMs: number;
+}
+
+/**
+ * So long all who ask get the same packed copy of an answer that still stands: it says of an instant before that the counts were so,
+ * which is true. A node alone would else pack anew for every millisecond in which somebody asks.
+ */
+const PACKED_FOR_MS = 100;
+const INSTANT_LENGTH = "2026-01-01T00:00:00.000Z".length;
 
 interface Cached {
   term: number;
@@ -61,7 +76,24 @@ function write(region: string, counts: RegionCounts, hidden: ReadonlySet<string>
   const before = `{"region":"${region}","players":${counts.players},"asOf":"`;
   const flaws = `${counts.isComplete ? "" : `"complete":false,`}${counts.isStale ? `"stale":true,` : ""}`;
   const after = `",${flaws}"gamemodes":[${modes.join(",")}]}`;
-  return { before, after, etag: weakTagOf(before + after) };
+  return { before, after, etag: weakTagOf(before + after), packed: {} };
+}
+
+export function textOf({ before, after }: PopularModesAnswer, asOf: string): string {
+  return before + asOf + after;
+}
+
+export function lengthOf({ before, after }: PopularModesAnswer): number {
+  return before.length + INSTANT_LENGTH + after.length;
+}
+
+/** Packed once, for a moment. */
+export function packedOf(answer: PopularModesAnswer, asOf: string, coding: Coding, nowMs = performance.now()): Buffer {
+  const there = answer.packed[coding];
+  if (there !== undefined && nowMs - there.madeMs < PACKED_FOR_MS) return there.bytes;
+  const bytes = pack(textOf(answer, asOf), coding);
+  answer.packed[coding] = { bytes, madeMs: nowMs };
+  return bytes;
 }
 
 /** Instants as RFC 3339, each made once. */

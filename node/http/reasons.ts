@@ -56,8 +56,9 @@ export const REASONS = {
   },
   forbidden: {
     statuses: [403],
-    what: "the token is good, but not for this",
-    advice: "ask only for your own player, or with a token of another scope",
+    what: "the token is good, but not for this; or a page of another machine reports at a node on loopback that asks for no tokens",
+    advice:
+      "ask only for your own player, or with a token of another scope; the page's origin can be named in `HEADCOUNT_CORS_ORIGINS`",
   },
   rate: {
     statuses: [429],

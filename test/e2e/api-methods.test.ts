@@ -155,7 +155,8 @@ describe("CORS", () => {
     }
     for (const [status, request] of unroutedRequests("https://other.example")) {
       const answer = await rawRequest(node.url, request);
-      expect([answer?.status, corsHeadersOf(answer?.headers ?? {})], request).toEqual([status, []]);
+      const isReport = request.startsWith("POST /v1/reports"); // which a strange page may not send, whatever is in it
+      expect([answer?.status, corsHeadersOf(answer?.headers ?? {})], request).toEqual([isReport ? 403 : status, []]);
     }
     for (const origin of ["https://play.example.evil", "http://play.example", "null", "HTTPS://PLAY.EXAMPLE", ""]) {
       const headers = { origin, "access-control-request-method": "POST" };
@@ -170,9 +171,10 @@ describe("CORS", () => {
     for (const path of ["/v1/players", "/v1/regions", "/v1/regions/CA/gamemode", "/openapi.json"])
       for (const headers of [{ origin: ORIGIN }, {}]) {
         const { headers: carried } = await http.get(path, { headers });
-        expect(carried["vary"], path).toBe("Origin");
+        const vary = path === "/openapi.json" ? "Origin, Accept-Encoding" : "Origin"; // a long answer may come packed
+        expect(carried["vary"], path).toBe(vary);
         const known = await http.get(path, { headers: { ...headers, "if-none-match": String(carried["etag"]) } });
-        expect([known.status, known.headers["vary"]], path).toEqual([304, "Origin"]);
+        expect([known.status, known.headers["vary"]], path).toEqual([304, vary]);
       }
   });
 

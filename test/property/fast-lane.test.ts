@@ -128,8 +128,13 @@ const anyOther = mostly(
     "if-none-match: *",
     'If-None-Match: W/"x", "y"',
     "x-empty:",
+    "accept-encoding: gzip, deflate, br, zstd",
+    "Accept-Encoding: gzip",
   ],
   [
+    "accept-encoding: identity;q=0, gzip;q=0.5",
+    "accept-encoding: br\r\nAccept-Encoding: gzip",
+    "accept-encoding:",
     "connection: close",
     "Connection: upgrade",
     "cache-control: no-cache",
@@ -214,10 +219,29 @@ function damaged(bytes: Buffer, at: number, kind: string, bit: number): Buffer<A
   return Buffer.concat([before, Buffer.from([byte ^ (1 << bit)]), after]);
 }
 
+/** So many modes that long answers about them are packed. */
+const CROWD = Buffer.from(
+  requestOf(
+    JSON.stringify({
+      reports: Array.from({ length: 60 }, (_, at) => ({
+        profileId: `6f0e4b1c-94a0-4c2e-8d55-0b9f3a7c${1000 + at}`,
+        region: at % 2 === 0 ? "CA" : "US",
+        gamemode: `MODE${at >> 1}`,
+      })),
+    }),
+  ),
+);
+
+function requestOf(body: string): string {
+  const token = `authorization: Bearer ${signedToken({ scope: "reports:batch" })}`;
+  return `POST /v1/reports HTTP/1.1\r\nhost: a\r\n${token}\r\ncontent-type: application/json\r\ncontent-length: ${body.length}\r\n\r\n${body}`;
+}
+
 /** What is known of the players, and one more answer. */
 const LOOKING = `host: a\r\nauthorization: Bearer ${signedToken({ scope: "profiles:read" })}\r\n`;
 const LOOK = [
   Buffer.from(PLAYERS.map((id) => `GET /v1/profiles/${id}/gamemode HTTP/1.1\r\n${LOOKING}\r\n`).join("")),
+  Buffer.from(`GET /v1/regions/CA/gamemode?top=100 HTTP/1.1\r\n${LOOKING}accept-encoding: gzip\r\n\r\n`),
   Buffer.from(`GET /v1/regions/CA/gamemode HTTP/1.1\r\n${LOOKING}connection: close\r\n\r\n`),
 ];
 
@@ -254,6 +278,7 @@ test.each([
   async (_, token, runs, settings) => {
     await using laned = await openWay("on", settings);
     await using plain = await openWay("off", settings);
+    for (const { port } of [laned, plain]) expect(await answersTo(port, [CROWD])).toContain('"accepted":60');
     await fc.assert(
       fc.asyncProperty(sequencesWith(token), async (sequence) => {
         const pieces = piecesOf(sequence);

@@ -128,7 +128,7 @@ export class FastCalls {
   }
 
   private popular(head: Head, bytes: Buffer, sender: Sender): FastCall | undefined {
-    if ((head.bodyLength ?? 0) > 0 || isThere(head.cacheControl)) return undefined;
+    if ((head.bodyLength ?? 0) > 0 || isThere(head.cacheControl) || head.isEncodingTwice) return undefined;
     const { from, to } = head.target;
     const code = from + REGIONS.length;
     const rest = code + REGION_LENGTH;
@@ -141,7 +141,9 @@ export class FastCalls {
     this.route = POPULAR;
     const tag = head.ifNoneMatch;
     const known = isThere(tag) ? bytes.toString("latin1", tag.from, tag.to) : undefined;
-    return (reply) => this.calls.popularModes.answer(region, top, known, false, reply);
+    const { acceptEncoding: codings } = head;
+    const accepted = isThere(codings) ? bytes.toString("latin1", codings.from, codings.to) : undefined;
+    return (reply) => this.calls.popularModes.answer({ region, top, known, accepted }, false, reply);
   }
 
   /** What is asked of every request, in the order in which the routes ask. */

@@ -3,7 +3,7 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import { isIPv6 } from "node:net";
 import { refusal } from "../../values.ts";
 import type { Cors } from "../cors.ts";
-import { JSON_TYPE } from "../http.ts";
+import { AS_TYPED, JSON_TYPE } from "../http.ts";
 import { type Refusal, refusalBody, tooLong } from "../reasons.ts";
 import { type Handlers, isBodyUnread, isContinueAsked } from "./in-turn.ts";
 
@@ -47,6 +47,7 @@ function refuse(response: ServerResponse, why: Refusal, shared: Readonly<Record<
     ...shared,
     "cache-control": "no-store",
     "content-type": JSON_TYPE,
+    [AS_TYPED[0]]: AS_TYPED[1],
     "content-length": Buffer.byteLength(body),
     connection: "close",
   });

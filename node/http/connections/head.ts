@@ -75,6 +75,9 @@ export class Head {
   readonly forwardedFor = absent();
   /** It stands there more than once: only all of them together say who asks. */
   isForwardedTwice = false;
+  readonly acceptEncoding = absent();
+  /** As above: only all of them together say what the client takes. */
+  isEncodingTwice = false;
 
   /**
    * Reads a head; its fields are as it says where that is whole.
@@ -91,6 +94,8 @@ export class Head {
     this.authorization.from = ABSENT;
     this.forwardedFor.from = ABSENT;
     this.isForwardedTwice = false;
+    this.acceptEncoding.from = ABSENT;
+    this.isEncodingTwice = false;
     const limit = from + HEAD_BYTES_MAX;
     const end = Math.min(bytes.length, limit);
     const reading = this.readLines(bytes, from, end);
@@ -190,6 +195,7 @@ const RULES_BY_NAME: readonly (readonly [string, Rule])[] = [
   ["cache-control", ({ cacheControl }, _bytes, from, to) => noteOnce(cacheControl, from, to)],
   ["if-none-match", ({ ifNoneMatch }, _bytes, from, to) => noteOnce(ifNoneMatch, from, to)],
   ["x-forwarded-for", (head, _bytes, from, to) => noteForwarded(head, from, to)],
+  ["accept-encoding", (head, _bytes, from, to) => noteCodings(head, from, to)],
   ["authorization", ({ authorization }, _bytes, from, to) => noteOnce(authorization, from, to)],
   ["origin", ({ origin }, _bytes, from, to) => noteOnce(origin, from, to)],
 ];
@@ -204,6 +210,11 @@ for (let length = 0; length <= NAME_LENGTH_MAX; length++)
 
 function noteForwarded(head: Head, from: number, to: number): boolean {
   head.isForwardedTwice = !noteOnce(head.forwardedFor, from, to);
+  return true;
+}
+
+function noteCodings(head: Head, from: number, to: number): boolean {
+  head.isEncodingTwice = !noteOnce(head.acceptEncoding, from, to);
   return true;
 }
 

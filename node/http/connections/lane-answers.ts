@@ -98,9 +98,9 @@ export class LaneReply implements Reply {
     return this;
   }
 
-  send(body?: string): void {
+  send(body?: string | Buffer): void {
     if (this.isSettled) return; // a call that failed behind its answer
-    this.body = body;
+    this.body = typeof body === "object" ? body.toString("latin1") : body; // a byte a character, as it is written
     this.isSettled = true;
     this.answers.settled(this.length);
   }

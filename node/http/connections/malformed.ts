@@ -2,7 +2,7 @@
 import { STATUS_CODES } from "node:http";
 import type { Duplex } from "node:stream";
 import type { Cors } from "../cors.ts";
-import { JSON_TYPE } from "../http.ts";
+import { AS_TYPED, JSON_TYPE } from "../http.ts";
 import { type Refusal, refusalBody } from "../reasons.ts";
 import { DateLine } from "./date-line.ts";
 import type { InTurn } from "./in-turn.ts";
@@ -70,6 +70,7 @@ export function lastAnswer(refusal: Refusal, cors?: Cors, origin?: string): stri
   const body = refusalBody(refusal);
   const more = [...(cors?.sharing(origin) ?? []), ...Object.entries(refusal.headers ?? {})];
   const lines = more.map(([name, value]) => `${name}: ${value}\r\n`).join("");
-  const head = `HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\ncache-control: no-store\r\ncontent-type: ${JSON_TYPE}\r\n`;
+  const typed = `content-type: ${JSON_TYPE}\r\n${AS_TYPED.join(": ")}\r\n`;
+  const head = `HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\ncache-control: no-store\r\n${typed}`;
   return `${head}${lines}content-length: ${Buffer.byteLength(body)}\r\n${dateLine.text()}Connection: close\r\n\r\n${body}`;
 }

@@ -13,6 +13,7 @@ import {
 import { type Switch, SWITCHES } from "../../controls/decisions.ts";
 import type { Status } from "../../service.ts";
 import { Answers, type Context, RETRY_AFTER_S, routeLabel } from "../http.ts";
+import { isLong } from "../packing.ts";
 import { weakTagOf } from "../tags.ts";
 
 const TAGS = ["operators"];
@@ -144,7 +145,8 @@ function registerItself(app: FastifyInstance, context: Context): void {
   app.get("/openapi.json", { schema }, ({ headers }, reply) => {
     const startedMs = answers.startTiming();
     const { text, etag } = (made ??= make());
-    if (answers.isKnown(reply, etag, headers["if-none-match"])) answers.empty(reply, 304, startedMs);
+    if (answers.isKnown(reply, etag, headers["if-none-match"], isLong(text.length)))
+      answers.empty(reply, 304, startedMs);
     else answers.json(reply, 200, text, startedMs);
   });
 }

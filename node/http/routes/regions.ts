@@ -17,7 +17,8 @@ import type { RegionCounts, Wholeness } from "../../entry.ts";
 import { Admission } from "../admission.ts";
 import { whileOn } from "../decided.ts";
 import { Answers, type Context, type Reply, routeLabel } from "../http.ts";
-import { Clock, PopularModes } from "../popular-modes.ts";
+import { codingFor, isLong, wantedBy } from "../packing.ts";
+import { Clock, lengthOf, packedOf, PopularModes, textOf } from "../popular-modes.ts";
 import { weakTagOf } from "../tags.ts";
 import { RegionParams, TopQuery } from "../../values.ts";
 
@@ -44,7 +45,13 @@ export function registerRegions(app: FastifyInstance, context: Context): Popular
   const toTop = { schema: TOP_SCHEMA, ...readable(POPULAR_MODES_ROUTE) };
   app.get<Top>(POPULAR_MODES_ROUTE, toTop, ({ headers, params, query }, reply) => {
     const isFromOwner = isOwnerAsked(headers["cache-control"]);
-    popularModes.answer(regionOf(params.region), query.top, headers["if-none-match"], isFromOwner, reply);
+    const asked = {
+      region: regionOf(params.region),
+      top: query.top,
+      known: headers["if-none-match"],
+      accepted: headers["accept-encoding"],
+    };
+    popularModes.answer(asked, isFromOwner, reply);
   });
 
   const toRegions = new Answers(context, "GET /v1/regions", cachingOf(context));
@@ -67,6 +74,18 @@ export function registerRegions(app: FastifyInstance, context: Context): Popular
   return popularModes;
 }
 
+/** Who asks for the popular modes of which region. */
+export interface Asked {
+  /** The region's number. */
+  readonly region: number;
+  /** 1 to 100. */
+  readonly top: number;
+  /** What If-None-Match names. */
+  readonly known: string | undefined;
+  /** Accept-Encoding. */
+  readonly accepted: string | undefined;
+}
+
 /** Answers with the top modes of a region, or that they are still what the client knows. */
 export class PopularModesCall {
   private readonly service: Context["service"];
@@ -81,42 +100,35 @@ export class PopularModesCall {
     this.answers = new Answers(context, routeLabel("GET", POPULAR_MODES_ROUTE), cachingOf(context));
   }
 
-  /**
-   * @param region its number
-   * @param top 1 to 100
-   * @param known what If-None-Match names
-   * @param isFromOwner asks for more than what this node happens to know
-   */
-  answer(region: number, top: number, known: string | undefined, isFromOwner: boolean, reply: Reply): void {
+  /** @param isFromOwner asks for more than what this node happens to know */
+  answer(asked: Asked, isFromOwner: boolean, reply: Reply): void {
     const { answers, service } = this;
     if (!answers.isServing(service, reply)) return;
     const { entry } = service;
+    const { region } = asked;
     const startedMs = answers.startTiming();
-    const send = (counts: RegionCounts): void =>
-      this.send(reply, REGIONS[region] as string, counts, top, known, startedMs);
+    const send = (counts: RegionCounts): void => this.send(reply, asked, counts, startedMs);
     if (!isFromOwner) return send(entry.regionCounts(region));
     entry.askOwner(region, (counts) => send(counts ?? { ...entry.regionCounts(region), isStale: true }));
   }
 
-  private send(
-    reply: Reply,
-    region: string,
-    counts: RegionCounts,
-    top: number,
-    known: string | undefined,
-    startedMs: number,
-  ): void {
+  private send(reply: Reply, { region, top, known, accepted }: Asked, counts: RegionCounts, startedMs: number): void {
     const { answers } = this;
-    const { before, after, etag } = this.popularModes.answer(region, counts, this.controls.quarantined, top);
+    const hidden = this.controls.quarantined;
+    const answer = this.popularModes.answer(REGIONS[region] as string, counts, hidden, top);
     const asOf = this.clock.ago(counts.ageMs);
-    if (answers.isKnown(reply, etag, known)) answers.empty(reply.header("as-of", asOf), 304, startedMs);
-    else answers.json(reply, 200, before + asOf + after, startedMs);
+    const length = lengthOf(answer);
+    const coding = codingFor(wantedBy(accepted), length);
+    if (answers.isKnown(reply, answer.etag, known, isLong(length) || coding !== undefined))
+      return answers.empty(reply.header("as-of", asOf), 304, startedMs);
+    if (coding === undefined) answers.json(reply, 200, textOf(answer, asOf), startedMs);
+    else answers.packed(reply, coding, packedOf(answer, asOf, coding), startedMs);
   }
 }
 
 /** Sends an answer whose tag stands for all of it. */
 function sendShared(answers: Answers, reply: Reply, body: string, known: string | undefined, startedMs: number): void {
-  if (answers.isKnown(reply, weakTagOf(body), known)) answers.empty(reply, 304, startedMs);
+  if (answers.isKnown(reply, weakTagOf(body), known, isLong(body.length))) answers.empty(reply, 304, startedMs);
   else answers.json(reply, 200, body, startedMs);
 }
 
