@@ -1,6 +1,7 @@
 /**
  * From where a mode's players came within the last ten minutes: by prefix of their addresses (a /24, of IPv6 a /48) and by who signed their tokens. A farm that
- * pushes a mode shows as one that has a large share of it. In bounded memory: each minute counts those that came most (engine/space-saving.ts).
+ * pushes a mode shows as one that has a large share of it. In bounded memory: of each mode, those that came most are counted (engine/space-saving.ts), in slices
+ * of two minutes.
  */
 import { SpaceSaving } from "../../engine/space-saving.ts";
 
@@ -22,29 +23,35 @@ export interface ModeArrivals {
   readonly issuers: readonly Source[];
 }
 
-const MINUTE_MS = 60_000;
-const MINUTES = 10;
-/** Of pairs of mode and source, in each minute; 10 times 2 of these take some 6 MB. */
-const PAIRS_MAX = 2048;
+const SLICE_MS = 120_000;
+const SLICES = 5;
+/** In each slice, as many as there can be at once; what comes to more of them is counted as missed. */
 const MODES_MAX = 1024;
+/** Of prefixes, for each mode in each slice: with all modes in use some 16 MB. Whoever has more than a 32nd of a mode has a place. */
+const PREFIXES_MAX = 32;
+const ISSUERS_MAX = 4;
 /** What fewer came to is no sign of anything. */
 const ARRIVALS_MIN = 100;
 const SOURCES_SHOWN = 5;
 const MODES_SHOWN = 20;
-/** Stands in no mode's name. */
-const BETWEEN = " ";
 
-interface Minute {
+/** What came to one mode in a slice. */
+class ModeSlice {
+  readonly prefixes = new SpaceSaving(PREFIXES_MAX);
+  readonly issuers = new SpaceSaving(ISSUERS_MAX);
+}
+
+interface Slice {
   readonly number: number;
-  readonly modes: SpaceSaving;
-  readonly prefixes: SpaceSaving;
-  readonly issuers: SpaceSaving;
+  readonly modes: Map<string, ModeSlice>;
 }
 
 export class Arrivals {
+  /** Players of whom nothing was noted, since they came to one of too many modes. */
+  missed = 0;
   private readonly nowMs: () => number;
   /** The present one is last. */
-  private minutes: Minute[] = [];
+  private slices: Slice[] = [];
 
   constructor(nowMs: () => number) {
     this.nowMs = nowMs;
@@ -52,26 +59,28 @@ export class Arrivals {
 
   /** Players came to a mode, connected or from another one. */
   note(mode: string, prefix: string = UNKNOWN, issuer: string = UNKNOWN, players = 1): void {
-    const { modes, prefixes, issuers } = this.minute();
-    modes.add(mode, players);
-    prefixes.add(mode + BETWEEN + prefix, players);
-    issuers.add(mode + BETWEEN + issuer, players);
+    const { modes } = this.slice();
+    let slice = modes.get(mode);
+    if (slice === undefined) {
+      if (modes.size === MODES_MAX) return void (this.missed += players);
+      modes.set(mode, (slice = new ModeSlice()));
+    }
+    slice.prefixes.add(prefix, players);
+    slice.issuers.add(issuer, players);
   }
 
   /** The modes with the most arrivals. */
   byMode(): ModeArrivals[] {
-    this.minute();
-    const of = (table: "modes" | "prefixes" | "issuers") => summed(this.minutes.map((minute) => minute[table]));
-    const [prefixes, issuers] = [bySource(of("prefixes")), bySource(of("issuers"))];
-    return [...of("modes")]
+    this.slice();
+    return [...this.totals()]
       .toSorted(([, one], [, other]) => other - one)
       .slice(0, MODES_SHOWN)
-      .map(([mode, arrivals]) => ({
-        mode,
-        arrivals,
-        prefixes: largestOf(prefixes.get(mode), arrivals),
-        issuers: largestOf(issuers.get(mode), arrivals),
-      }));
+      .map(([mode, arrivals]) => {
+        const slices = this.slices.flatMap(({ modes }) => modes.get(mode) ?? []);
+        const prefixes = largestOf(summed(slices.map((slice) => slice.prefixes)), arrivals);
+        const issuers = largestOf(summed(slices.map((slice) => slice.issuers)), arrivals);
+        return { mode, arrivals, prefixes, issuers };
+      });
   }
 
   /** The largest share that one prefix has of any mode's arrivals, 0 to 1; modes with few arrivals aside. */
@@ -82,47 +91,34 @@ export class Arrivals {
     return Math.max(0, ...shares);
   }
 
-  private minute(): Minute {
-    const number = Math.floor(this.nowMs() / MINUTE_MS);
-    const newest = this.minutes.at(-1);
+  private totals(): Map<string, number> {
+    const totals = new Map<string, number>();
+    for (const { modes } of this.slices)
+      for (const [mode, { prefixes }] of modes) totals.set(mode, (totals.get(mode) ?? 0) + prefixes.total);
+    return totals;
+  }
+
+  private slice(): Slice {
+    const number = Math.floor(this.nowMs() / SLICE_MS);
+    const newest = this.slices.at(-1);
     if (newest?.number === number) return newest;
-    const minute = {
-      number,
-      modes: new SpaceSaving(MODES_MAX),
-      prefixes: new SpaceSaving(PAIRS_MAX),
-      issuers: new SpaceSaving(PAIRS_MAX),
-    };
-    this.minutes = [...this.minutes.filter((each) => each.number > number - MINUTES), minute];
-    return minute;
+    const slice = { number, modes: new Map<string, ModeSlice>() };
+    this.slices = [...this.slices.filter((each) => each.number > number - SLICES), slice];
+    return slice;
   }
 }
 
-function summed(tables: readonly SpaceSaving[]): Map<string, number> {
+/** No more than came: what may be others' is left out. */
+function summed(tables: readonly SpaceSaving[]): ReadonlyMap<string, number> {
   const sums = new Map<string, number>();
   for (const table of tables)
     for (const { key, count, error } of table.counts()) sums.set(key, (sums.get(key) ?? 0) + count - error);
   return sums;
 }
 
-function bySource(pairs: ReadonlyMap<string, number>): Map<string, [source: string, arrivals: number][]> {
-  const modes = new Map<string, [string, number][]>();
-  for (const [pair, arrivals] of pairs) {
-    const at = pair.indexOf(BETWEEN);
-    const mode = pair.slice(0, at);
-    const sources = modes.get(mode) ?? [];
-    sources.push([pair.slice(at + BETWEEN.length), arrivals]);
-    modes.set(mode, sources);
-  }
-  return modes;
-}
-
-function largestOf(sources: readonly (readonly [string, number])[] = [], all: number): Source[] {
-  return sources
+function largestOf(sources: ReadonlyMap<string, number>, all: number): Source[] {
+  return [...sources]
     .toSorted(([, one], [, other]) => other - one)
     .slice(0, SOURCES_SHOWN)
-    .map(([source, arrivals]) => ({
-      source,
-      arrivals,
-      share: Math.min(1, Math.round((arrivals / all) * 10_000) / 10_000),
-    }));
+    .map(([source, arrivals]) => ({ source, arrivals, share: Math.round((arrivals / all) * 10_000) / 10_000 }));
 }

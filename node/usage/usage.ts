@@ -45,6 +45,11 @@ export class Usage {
       "Of the players who came to a mode in ten minutes, the largest share from one prefix of addresses (a /24, of IPv6 a /48)",
       () => this.arrivals.largestShare(),
     );
+    metrics.counter(
+      "arrivals_missed_total",
+      "Players who came to a mode and of whom no prefix was noted: there were too many modes",
+      () => this.arrivals.missed,
+    );
   }
 
   close(): void {

@@ -22,6 +22,12 @@ test("a farm that pushes a mode from few prefixes has a large share of it, and a
   ]);
   expect(arrivals.largestShare()).toBe(0.5454);
 });
+test("what comes to more modes than there can be is counted as missed", () => {
+  const arrivals = new Arrivals(() => 0);
+  for (let mode = 0; mode < 1030; mode++) arrivals.note(`GM${mode}`, "203.0.113.0/24", undefined, 2);
+  expect(arrivals.missed).toBe(12);
+  expect(arrivals.byMode()).toHaveLength(20);
+});
 test("few arrivals are no sign, nor are those of whom nothing is known", () => {
   const arrivals = new Arrivals(() => 0);
   arrivals.note("GM01", "203.0.113.0/24", undefined, 99);
@@ -37,7 +43,7 @@ test("arrivals are forgotten after ten minutes", () => {
     nowMs = minute * MINUTE;
     arrivals.note("GM01", `10.0.${minute}.0/24`);
   }
-  expect(arrivals.byMode()).toMatchObject([{ mode: "GM01", arrivals: 10 }]);
+  expect(arrivals.byMode(), "the last five slices of two minutes").toMatchObject([{ mode: "GM01", arrivals: 10 }]);
   nowMs = 60 * MINUTE;
   expect(arrivals.byMode()).toEqual([]);
 });
