@@ -87,10 +87,11 @@ const TooOftenAnswer = refusedFor("Too many requests of a player or an address, 
   }),
   "RateLimit-Policy": Type.String({ description: "The limit: so many (q) within so many seconds (w)" }),
 });
-const BlockedAnswer = refusedFor("The token is good, but not for this; or the operator blocked reports from here", [
-  "forbidden",
-  "blocked",
-]);
+const BlockedAnswer = refusedFor(
+  "The token is good, but not for this; or a strange page asks, or the operator blocked reports from here",
+  ["forbidden", "blocked"],
+  WWW_AUTHENTICATE,
+);
 export const TOO_OFTEN = { 429: TooOftenAnswer };
 /** Of calls that need a token. */
 export const REFUSED_ASKERS = { 401: WhoAnswer, 403: ForbiddenAnswer, ...TOO_OFTEN };

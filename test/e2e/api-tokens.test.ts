@@ -10,6 +10,7 @@ import { describe, expect, test } from "vitest";
 
 import { freePort } from "../../scripts/free-port.ts";
 import { hasOpenssl, makeAuthority } from "../support/certificates.ts";
+import { AdminClient, adminSettings } from "../support/admin.ts";
 import { startCluster } from "../support/cluster-processes.ts";
 import { type Answer, gamemodePath, HttpClient } from "../support/http.ts";
 import { PROJECT_DIR, runToExit, startNode, temporaryFolder } from "../support/node-process.ts";
@@ -33,7 +34,7 @@ const ofPlayer: readonly (readonly [call: string, status: number, ask: Ask])[] =
 ];
 
 describe("a node that asks for tokens", () => {
-  const shared = shareNode({ env: TOKEN_SETTINGS_GIVEN });
+  const shared = shareNode({ env: { ...TOKEN_SETTINGS_GIVEN, ...ADMIN } });
   const allOf = async (player: string, headers: Readonly<Record<string, string>>): Promise<number[]> => {
     const statuses: number[] = [];
     for (const [, , ask] of ofPlayer) statuses.push((await ask(shared.http, player, headers)).status);
@@ -129,7 +130,8 @@ describe("a node that asks for tokens", () => {
   });
 
   test("never writes a token or the secret into its log or its metrics", async () => {
-    const told = shared.node.stderr + shared.node.stdout + (await shared.http.get("/metrics")).text;
+    await using admin = new AdminClient(ADMIN);
+    const told = shared.node.stderr + shared.node.stdout + (await admin.get("/metrics")).text;
     expect(told).not.toContain("eyJ");
     expect(told).not.toContain(SECRET);
   });
@@ -183,7 +185,9 @@ test("keys in a file: the set is read again when it is replaced, and tokens of a
   const signer = new Signer();
   for (const algorithm of ["EdDSA", "ES256", "RS256"]) await signer.add(algorithm, algorithm);
   writeFileSync(path, signer.set);
-  await using node = await startNode({ env: { ...SET_SETTINGS, HEADCOUNT_JWT_JWKS: path } });
+  await using node = await startNode({
+    env: { ...SET_SETTINGS, HEADCOUNT_JWT_JWKS: path, HEADCOUNT_RATE_PROFILE: "0" },
+  });
   await using http = new HttpClient(node.url);
   const tokens = await Promise.all(signer.keys.map(({ sign }) => sign({ sub: player })));
   const statuses = async (): Promise<number[]> => Promise.all(tokens.map((token) => statusWith(http, token, player)));
@@ -285,3 +289,5 @@ test("a node beyond loopback without tokens says so, and one with bad settings d
   expect(ended.code).toBe(1);
   expect(ended.stderr).toMatch(/HEADCOUNT_JWT_JWKS must be a file or an https URL with a set of keys: .*no such file/);
 });
+
+const ADMIN = await adminSettings();

@@ -22,7 +22,11 @@ const PLAYERS_OF_CLIENT = 16;
 const ANSWERS_MAX = 3000; // of a round
 const MODES = 40;
 /** Snapshots all the time, so that crashes fall into them too. */
-const ENV = { HEADCOUNT_SNAPSHOT_MS: "100", HEADCOUNT_LOG_LEVEL: "warn" };
+const ENV = {
+  HEADCOUNT_RATE_PROFILE: "0",
+  HEADCOUNT_SNAPSHOT_MS: "100",
+  HEADCOUNT_LOG_LEVEL: "warn",
+};
 
 /** A player as its client knows it. Every report of a player names another place, so that a place names the report. */
 interface Player {

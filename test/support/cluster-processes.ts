@@ -4,6 +4,7 @@
  *     await using cluster = await startCluster({ ids: ["a", "b", "c"] });
  *     await cluster.kill("b");
  */
+import { AdminClient, adminSettings } from "./admin.ts";
 import { HttpClient } from "./http.ts";
 import { type NodeProcess, type StartOptions, startNode } from "./node-process.ts";
 import { type RedisServer, startRedis } from "./redis-server.ts";
@@ -40,6 +41,7 @@ export class ClusterProcesses<SetUp extends RedisSetUp = RedisServer> implements
   private readonly env: Readonly<Record<string, string>>;
   /** The dead too, until one of the same id is started: a client does not know. */
   private readonly nodes = new Map<string, NodeProcess>();
+  private readonly admins = new Map<string, AdminClient>();
   private readonly clients = new Map<string, HttpClient>();
   private readonly starting = new Set<Promise<unknown>>();
 
@@ -51,6 +53,7 @@ export class ClusterProcesses<SetUp extends RedisSetUp = RedisServer> implements
       HEADCOUNT_REQUEST_DEADLINE_MS: `${DEADLINE_MS}`,
       HEADCOUNT_PARTITIONS: `${PARTITIONS}`,
       HEADCOUNT_SNAPSHOT_MS: "500",
+      HEADCOUNT_RATE_PROFILE: "0", // the same players report again and again
       ...env,
     };
   }
@@ -81,10 +84,13 @@ export class ClusterProcesses<SetUp extends RedisSetUp = RedisServer> implements
   }
 
   private async startOne(id: string, { env = {}, ...options }: NodeOptions): Promise<NodeProcess> {
-    const node = await startNode({ ...options, env: { ...this.env, HEADCOUNT_ID: id, ...env } });
+    const all: Record<string, string | undefined> = { ...this.env, HEADCOUNT_ID: id, ...env };
+    const admin = all["HEADCOUNT_AUTH"] === undefined ? undefined : await adminSettings();
+    const node = await startNode({ ...options, env: { ...all, ...admin } });
     await this.forget(id);
     this.nodes.set(id, node);
     this.clients.set(id, new HttpClient(node.url));
+    if (admin !== undefined) this.admins.set(id, new AdminClient(admin));
     return node;
   }
 
@@ -103,6 +109,8 @@ export class ClusterProcesses<SetUp extends RedisSetUp = RedisServer> implements
   /** Takes away a node that is gone, or ends it. */
   async forget(id: string): Promise<void> {
     await this.clients.get(id)?.[Symbol.asyncDispose]();
+    await this.admins.get(id)?.[Symbol.asyncDispose]();
+    this.admins.delete(id);
     await this.nodes.get(id)?.[Symbol.asyncDispose]();
     this.clients.delete(id);
     this.nodes.delete(id);
@@ -114,8 +122,13 @@ export class ClusterProcesses<SetUp extends RedisSetUp = RedisServer> implements
     return client;
   }
 
+  /** Where a node tells of itself and its cluster: with tokens, at the admin listener. */
+  private details(id: string): Pick<HttpClient, "get"> {
+    return this.admins.get(id) ?? this.http(id);
+  }
+
   async view(id: string): Promise<ViewShown> {
-    return (await this.http(id).get("/v1/cluster")).json;
+    return (await this.details(id).get("/v1/cluster")).json;
   }
 
   async incarnationOf(id: string): Promise<string> {
@@ -128,7 +141,7 @@ export class ClusterProcesses<SetUp extends RedisSetUp = RedisServer> implements
 
   /** A metric without labels, as it is now: what a node tells may have been collected before it was asked. */
   async metric(id: string, name: string): Promise<number> {
-    const ask = async (): Promise<string> => (await this.http(id).get("/metrics")).text;
+    const ask = async (): Promise<string> => (await this.details(id).get("/metrics")).text;
     const before = await ask();
     const text = await until("metrics are collected anew", async () => {
       const told = await ask();
