@@ -1,5 +1,5 @@
 // Does the service say what the crowd believes? Both side by side; other users of the service show as a difference.
-import type { Crowd, Interval } from "./crowd.ts";
+import type { Belief, Interval } from "./crowd.ts";
 import { whole } from "./lines.ts";
 import type { Caller } from "./link.ts";
 import type { World } from "./world.ts";
@@ -9,8 +9,21 @@ const TOP = 5;
 
 const OTHERS = " (others are there too, or an earlier run's players have not lapsed yet)";
 
-/** Lines to print. Rejects where the service cannot be asked. */
-export async function compare(link: Caller, crowd: Crowd, world: World, now: () => number): Promise<string[]> {
+interface Believing {
+  belief(nowMs: number): Belief;
+}
+
+/**
+ * Lines to print. Rejects where the service cannot be asked.
+ * @param pushed the mode that bots push: an operator may have taken it off the boards
+ */
+export async function compare(
+  link: Caller,
+  crowd: Believing,
+  world: World,
+  now: () => number,
+  pushed?: string,
+): Promise<string[]> {
   const { players } = await ask<{ players: number }>(link, "/v1/players");
   const everyone = crowd.belief(now()).players;
   const lines = [
@@ -19,16 +32,17 @@ export async function compare(link: Caller, crowd: Crowd, world: World, now: () 
       (players > everyone.sure + everyone.perhaps ? OTHERS : ""),
   ];
   for (const region of largestRegions(crowd, world, now()))
-    lines.push(...(await compareRegion(link, crowd, world, region, now)));
+    lines.push(...(await compareRegion(link, crowd, world, region, now, pushed)));
   return lines;
 }
 
 async function compareRegion(
   link: Caller,
-  crowd: Crowd,
+  crowd: Believing,
   world: World,
   region: number,
   now: () => number,
+  pushed: string | undefined,
 ): Promise<string[]> {
   const answer = await ask<TopAnswer>(link, `/v1/regions/${world.regions[region]}/gamemode?top=${TOP}`);
   const cells = cellsOf(crowd, world, region, now());
@@ -37,9 +51,11 @@ async function compareRegion(
   const listed = new Map(answer.gamemodes.map((row) => [row.mode, row.players]));
   const least = answer.gamemodes.length < TOP ? 0 : Math.min(...listed.values());
   // A mode listed has the crowd's count; one that is not has no more than the last of the list.
-  const areModesRight = believed.every(({ mode, interval }) =>
-    isWithin(listed.get(mode) ?? Math.min(interval.sure, least), interval),
+  const wrong = believed.filter(
+    ({ mode, interval }) => !isWithin(listed.get(mode) ?? Math.min(interval.sure, least), interval),
   );
+  const isPushedHidden = wrong.some(({ mode }) => mode === pushed && !listed.has(mode));
+  const areModesRight = wrong.length === (isPushedHidden ? 1 : 0);
   const isRight = isWithin(answer.players, players) && areModesRight && listed.size <= believed.length;
   const marks = [answer.complete === false ? "incomplete" : "", answer.stale === true ? "stale" : ""]
     .filter(Boolean)
@@ -51,7 +67,8 @@ async function compareRegion(
   return [
     `  ${world.regions[region]} service ${whole(answer.players)}${marks && ` (${marks})`}: ` +
       answer.gamemodes.map((row) => `${row.mode} ${whole(row.players)}`).join(", "),
-    `     crowd   ${range(players)}: ${top.map(({ mode, interval }) => `${mode} ${range(interval)}`).join(", ")}: ${verdict(isRight)}`,
+    `     crowd   ${range(players)}: ${top.map(({ mode, interval }) => `${mode} ${range(interval)}`).join(", ")}: ${verdict(isRight)}` +
+      (isPushedHidden ? ` (the bots' ${pushed} is not on the board: is it in quarantine?)` : ""),
   ];
 }
 
@@ -62,7 +79,7 @@ interface TopAnswer {
   readonly stale?: boolean;
 }
 
-function largestRegions(crowd: Crowd, world: World, nowMs: number): number[] {
+function largestRegions(crowd: Believing, world: World, nowMs: number): number[] {
   const { cells } = crowd.belief(nowMs);
   const counts = world.regions.map((_, region) =>
     sliceOf(cells, world, region).reduce((sum, { sure }) => sum + sure, 0),
@@ -73,7 +90,7 @@ function largestRegions(crowd: Crowd, world: World, nowMs: number): number[] {
     .slice(0, REGIONS_SHOWN);
 }
 
-function cellsOf(crowd: Crowd, world: World, region: number, nowMs: number): Interval[] {
+function cellsOf(crowd: Believing, world: World, region: number, nowMs: number): Interval[] {
   return sliceOf(crowd.belief(nowMs).cells, world, region);
 }
 

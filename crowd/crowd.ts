@@ -5,6 +5,7 @@
 //   away ────────────────► beginning ────────► here ─┬──► here
 //    ▲ ▲                                             ├──► leaving ──► away     DELETE
 //    │ └────────────── session's life passes ─────── └──► silent               says nothing any more
+import type { Origin, OriginOf } from "./addresses.ts";
 import { Agenda } from "./agenda.ts";
 import { profileIdOf } from "./profile-id.ts";
 import { chance } from "./sampling.ts";
@@ -36,6 +37,9 @@ export interface CrowdSetup {
   readonly isHurried?: boolean;
   /** UTC hour at time 0; without it every hour is alike. */
   readonly startHour?: number | undefined;
+  readonly habits?: Readonly<Record<keyof typeof HABITS, number>>;
+  /** Where each player comes from; without it no message says so. */
+  readonly originOf?: OriginOf | undefined;
 }
 
 export type MessageCause = "begin" | "switch" | "border" | "renew" | "leave";
@@ -49,6 +53,7 @@ export interface Message {
   readonly gamemode: string;
   /** When it was meant to be sent; 0 where a hurried crowd brought it forward. */
   readonly dueMs: number;
+  readonly origin?: Origin | undefined;
 }
 
 /** What became of a message. */
@@ -56,7 +61,8 @@ export type Outcome =
   | { readonly kind: "heard"; readonly renewInMs?: number } // without a pace from the service, a third of the session's life
   | { readonly kind: "gone" } // a goodbye, taken
   | { readonly kind: "unknown" } // a heartbeat of someone the service does not have
-  | { readonly kind: "failed"; readonly retryInMs: number }; // it may or may not have taken effect
+  | { readonly kind: "refused"; readonly retryInMs: number } // it has surely taken no effect
+  | { readonly kind: "failed"; readonly retryInMs: number }; // it may or may not have
 
 /** What the service should be saying, as far as the crowd can know. */
 export interface Belief {
@@ -71,6 +77,9 @@ export interface Interval {
   /** And these perhaps: last message unanswered, or silent for about as long as the service waits. */
   perhaps: number;
 }
+
+/** Who says something and is told what became of it. */
+export type Speaking = Pick<Crowd, "nextDueMs" | "take" | "settle">;
 
 const AWAY = 0;
 const BEGINNING = 1;
@@ -100,7 +109,7 @@ const HURRY_TRIES = 1_000; // matches that change nothing are passed over, but n
  * clock, or in a hurried crowd by a time of their own, which goes on with each match taken.
  */
 export class Crowd {
-  readonly #setup: CrowdSetup;
+  readonly #setup: CrowdSetup & Required<Pick<CrowdSetup, "habits">>;
   readonly #errands: Agenda;
   readonly #matches: Agenda;
   readonly #serials: Uint32Array;
@@ -122,7 +131,7 @@ export class Crowd {
 
   constructor(setup: CrowdSetup) {
     const { players } = setup;
-    this.#setup = setup;
+    this.#setup = { habits: HABITS, ...setup };
     this.#errands = new Agenda(players);
     this.#matches = new Agenda(players);
     this.#serials = new Uint32Array(players);
@@ -183,8 +192,8 @@ export class Crowd {
   /** Tells what became of a message; each that was taken must be settled once. */
   settle(message: Message, outcome: Outcome, nowMs: number): void {
     const { seat } = message;
-    this.#isUncertain[seat] = outcome.kind === "failed" ? 1 : 0;
-    if (outcome.kind === "failed") return this.#tryAgain(seat, outcome.retryInMs, nowMs);
+    if (outcome.kind !== "refused") this.#isUncertain[seat] = outcome.kind === "failed" ? 1 : 0;
+    if ("retryInMs" in outcome) return this.#tryAgain(seat, outcome.retryInMs, nowMs);
     this.#failures[seat] = 0;
     if (outcome.kind === "gone") {
       this.#tell(seat, NOWHERE);
@@ -261,13 +270,14 @@ export class Crowd {
 
   #renew(seat: number, dueMs: number): Message {
     const isTold = this.#told[seat] === this.#cellOf(seat);
-    const isHeartbeat = isTold && !this.#setup.isHeartbeatless && this.#drawErrand(seat) < HABITS.heartbeatShare;
+    const isHeartbeat =
+      isTold && !this.#setup.isHeartbeatless && this.#drawErrand(seat) < this.#setup.habits.heartbeatShare;
     return this.#say(seat, isHeartbeat ? "heartbeat" : "report", "renew", dueMs);
   }
 
   #end(seat: number, dueMs: number): Message | undefined {
     this.#matches.remove(seat);
-    if (this.#drawLife(seat) < HABITS.silentShare) {
+    if (this.#drawLife(seat) < this.#setup.habits.silentShare) {
       this.#fallSilent(seat);
       return undefined;
     }
@@ -285,7 +295,7 @@ export class Crowd {
   #endMatch(seat: number, matchMs: number, dueMs: number): Message | undefined {
     const { world } = this.#setup;
     const draw = (): number => this.#drawLife(seat);
-    const isTravelling = draw() < HABITS.borderShare;
+    const isTravelling = draw() < this.#setup.habits.borderShare;
     if (isTravelling) this.#regions[seat] = world.pickNeighbour(this.#regions[seat] as number, draw);
     this.#gamemodes[seat] = world.pickGamemode(this.#regions[seat] as number, draw);
     this.#matchEndMs[seat] = matchMs + world.matchSeconds.at(draw()) * 1_000;
@@ -299,8 +309,8 @@ export class Crowd {
   #tryAgain(seat: number, retryInMs: number, nowMs: number): void {
     const failures = Math.min((this.#failures[seat] as number) + 1, 255);
     this.#failures[seat] = failures;
-    if (this.#phases[seat] === LEAVING && failures >= HABITS.goodbyeTries) return this.#fallSilent(seat);
-    const backoffMs = Math.min(HABITS.retryMs * 2 ** (failures - 1), HABITS.retryMaxMs);
+    if (this.#phases[seat] === LEAVING && failures >= this.#setup.habits.goodbyeTries) return this.#fallSilent(seat);
+    const backoffMs = Math.min(this.#setup.habits.retryMs * 2 ** (failures - 1), this.#setup.habits.retryMaxMs);
     this.#errands.set(seat, nowMs + Math.max(retryInMs, backoffMs) * (1 + this.#drawErrand(seat) / 2));
     if (this.#phases[seat] === HERE) this.#matches.set(seat, this.#matchEndMs[seat] as number);
   }
@@ -309,22 +319,24 @@ export class Crowd {
   #vacate(seat: number, nowMs: number): void {
     this.#phases[seat] = AWAY;
     this.#failures[seat] = 0;
-    if (this.#drawLife(seat) >= HABITS.returnShare) this.#serials[seat] = this.#playerCount++;
+    if (this.#drawLife(seat) >= this.#setup.habits.returnShare) this.#serials[seat] = this.#playerCount++;
     this.#errands.set(seat, nowMs);
   }
 
   #say(seat: number, kind: Message["kind"], cause: MessageCause, dueMs: number): Message {
     this.#errands.remove(seat);
     this.#matches.remove(seat);
-    const { world, seed } = this.#setup;
+    const { world, seed, originOf } = this.#setup;
+    const serial = this.#serials[seat] as number;
     return {
       kind,
       cause,
       seat,
       dueMs,
-      profileId: profileIdOf(seed, this.#serials[seat] as number),
+      profileId: profileIdOf(seed, serial),
       region: world.regions[this.#regions[seat] as number] as string,
       gamemode: world.gamemodes[this.#gamemodes[seat] as number] as string,
+      origin: originOf?.(seat, serial),
     };
   }
 

@@ -3,6 +3,7 @@ import { Command, CommanderError, Option } from "commander";
 
 export interface CrowdOptions {
   readonly players: number;
+  readonly bots?: number;
   readonly rate?: number;
   readonly url: URL;
   readonly seconds?: number;
@@ -21,6 +22,7 @@ export type Parsed =
   | { readonly kind: "wrong"; readonly line: string };
 
 const PLAYERS_MAX = 5_000_000; // 79 bytes each, and a node's own share besides
+const BOTS_MAX = 1_000_000; // a thousand behind each address of the farm
 const SECONDS_MAX = 2_000_000; // 23 days: what a timer can wait
 
 const WRONG_VALUE = "crowd.wrongValue";
@@ -31,6 +33,14 @@ export function parseOptions(args: readonly string[]): Parsed {
   const command = new Command("npm run crowd --")
     .description("Sends a realistic crowd of players at a running node until Ctrl-C, or for --seconds.")
     .addOption(wholeOption("--players <number>", "players connected at any time", 1, PLAYERS_MAX).default(10_000))
+    .addOption(
+      wholeOption(
+        "--bots <number>",
+        "and so many bots from four networks that push one mode; all addresses are sent as X-Forwarded-For",
+        1,
+        BOTS_MAX,
+      ),
+    )
     .addOption(
       wholeOption(
         "--rate <number>",

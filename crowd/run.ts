@@ -1,13 +1,16 @@
 // One run: reach the service, let the crowd loose on it, say each second how it goes, sum up.
 import { setTimeout as pause } from "node:timers/promises";
 import { compare } from "./check.ts";
+import { playersOrigin } from "./addresses.ts";
 import { Crowd } from "./crowd.ts";
-import { progressLine, type Standing, summaryLines, whole } from "./lines.ts";
+import { Everyone } from "./everyone.ts";
+import { type Farm, openFarm } from "./farm.ts";
+import { type BotReading, progressLine, type Standing, summaryLines, whole } from "./lines.ts";
 import { Link, reasonOf } from "./link.ts";
-import { Meter } from "./meter.ts";
+import { Meter, type Reading } from "./meter.ts";
 import type { CrowdOptions } from "./options.ts";
 import { Sender } from "./sender.ts";
-import { loadWorld } from "./world.ts";
+import { loadWorld, type World } from "./world.ts";
 
 /** Where a run shows itself. */
 export interface Screen {
@@ -38,47 +41,76 @@ export async function runCrowd(options: CrowdOptions, screen: Screen, stopSignal
 }
 
 async function sendCrowd(options: CrowdOptions, link: Link, screen: Screen, stopSignal: AbortSignal): Promise<void> {
-  const { players, rate, seed, url } = options;
   const world = loadWorld();
+  const { crowd, farm, everyone } = gather(options, world);
+  for (const line of greetingLines(options, world, farm)) screen.say(line);
+
+  const startMs = performance.now();
+  const now = (): number => performance.now() - startMs;
+  const [meter, botMeter] = [new Meter(0), farm && new Meter(0)];
+  const sender = new Sender({ crowd: everyone, link, meter, botMeter, now, ...options });
+  const standing = (): Standing => {
+    return { connected: crowd.connectedCount, silent: crowd.silentCount, behindMs: sender.behindMs(now()) };
+  };
+  const botReading = (read: (meter: Meter) => Reading): BotReading | undefined =>
+    farm && botMeter && { reading: read(botMeter), connected: farm.bots.connectedCount };
+  const lapOf = (each: Meter): Reading => each.lap(now());
+  const totalOf = (each: Meter): Reading => each.total(now());
+
+  const ticker = setInterval(
+    () => screen.progress(progressLine(now() / 1_000, lapOf(meter), standing(), botReading(lapOf))),
+    1_000,
+  );
+  sender.start();
+  await untilStopped(options.seconds, stopSignal);
+  clearInterval(ticker);
+  await sender.stop();
+  for (const line of summaryLines(totalOf(meter), standing(), botReading(totalOf))) screen.say(line);
+  if (!options.check) return;
+  try {
+    for (const line of await compare(link, everyone, world, now, farm?.gamemode)) screen.say(line);
+  } catch (error) {
+    screen.warn(`check: the service could not be asked: ${reasonOf(error)}`);
+  }
+}
+
+interface Cast {
+  readonly crowd: Crowd;
+  readonly farm: Farm | undefined;
+  readonly everyone: Crowd | Everyone;
+}
+
+function gather(options: CrowdOptions, world: World): Cast {
+  const { players, bots, seed } = options;
   const rampMs = rampSecondsOf(options) * 1_000;
   const sessionTtlMs = options.sessionTtl * 1_000;
-  const isHurried = rate !== undefined;
-  const isHeartbeatless = options.batch > 0;
   const crowd = new Crowd({
     world,
     seed,
     players,
     rampMs,
     sessionTtlMs,
-    isHurried,
-    isHeartbeatless,
+    isHurried: options.rate !== undefined,
+    isHeartbeatless: options.batch > 0,
     startHour: options.hour,
+    originOf: bots === undefined ? undefined : playersOrigin(seed),
   });
-  screen.say(
+  if (bots === undefined) return { crowd, farm: undefined, everyone: crowd };
+  const farm = openFarm({ world, seed, players: bots, rampMs, sessionTtlMs });
+  return { crowd, farm, everyone: new Everyone(crowd, farm.bots) };
+}
+
+function greetingLines(options: CrowdOptions, world: World, farm: Farm | undefined): string[] {
+  const { players, bots, seed, url } = options;
+  const greeting =
     `${whole(players)} players in ${world.regions.length} countries and ${world.gamemodes.length} modes come to ${nameOf(url)} ` +
-      `within ${whole(rampMs / 1_000)} s (seed ${seed}). Ctrl-C ends it.`,
-  );
-
-  const startMs = performance.now();
-  const now = (): number => performance.now() - startMs;
-  const meter = new Meter(0);
-  const sender = new Sender({ crowd, link, meter, now, ...options });
-  const standing = (): Standing => {
-    return { connected: crowd.connectedCount, silent: crowd.silentCount, behindMs: sender.behindMs(now()) };
-  };
-
-  const ticker = setInterval(() => screen.progress(progressLine(now() / 1_000, meter.lap(now()), standing())), 1_000);
-  sender.start();
-  await untilStopped(options.seconds, stopSignal);
-  clearInterval(ticker);
-  await sender.stop();
-  for (const line of summaryLines(meter.total(now()), standing())) screen.say(line);
-  if (!options.check) return;
-  try {
-    for (const line of await compare(link, crowd, world, now)) screen.say(line);
-  } catch (error) {
-    screen.warn(`check: the service could not be asked: ${reasonOf(error)}`);
-  }
+    `within ${whole(rampSecondsOf(options))} s (seed ${seed}). Ctrl-C ends it.`;
+  if (farm === undefined || bots === undefined) return [greeting];
+  return [
+    greeting,
+    `${whole(bots)} bots push ${farm.gamemode} in ${farm.region}, from ${farm.prefixes.join(", ")}.`,
+    "Addresses are sent as X-Forwarded-For: the node must trust this machine's (HEADCOUNT_TRUST_PROXY=127.0.0.1).",
+  ];
 }
 
 /** Any answer will do: a service that is still starting is reached, and its 503 are counted. */
@@ -104,9 +136,10 @@ function nameOf(url: URL): string {
   return url.href.replace(/\/$/, "");
 }
 
-function rampSecondsOf({ players, rate, rampSeconds }: CrowdOptions): number {
-  const wanted = rampSeconds ?? Math.max(RAMP_SECONDS, players / RAMP_PLAYERS_A_SECOND);
-  return rate === undefined ? wanted : Math.max(wanted, players / rate);
+function rampSecondsOf({ players, bots = 0, rate, rampSeconds }: CrowdOptions): number {
+  const all = players + bots;
+  const wanted = rampSeconds ?? Math.max(RAMP_SECONDS, all / RAMP_PLAYERS_A_SECOND);
+  return rate === undefined ? wanted : Math.max(wanted, all / rate);
 }
 
 async function untilStopped(seconds: number | undefined, signal: AbortSignal): Promise<void> {

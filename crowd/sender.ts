@@ -1,6 +1,6 @@
 // Carries the crowd's messages to the service and its answers back. Open loop: each message has its intended time, and
 // latency counts from there, so that a service that stalls is seen to stall, and what piled up behind it too.
-import type { Crowd, Message, Outcome } from "./crowd.ts";
+import type { Message, Outcome, Speaking } from "./crowd.ts";
 import { type Answer, type Caller, reasonOf, TIMEOUT } from "./link.ts";
 import type { Meter } from "./meter.ts";
 import { batchOutcomesOf, batchRequestOf, outcomeOf, type Request, requestOf } from "./wire.ts";
@@ -11,16 +11,18 @@ const LINGER_MS = 50; // how long a game server collects a batch
 const TURN_MS = 5; // after that long in one go the answers get their turn
 
 export interface SenderSetup {
-  readonly crowd: Crowd;
+  readonly crowd: Speaking;
   readonly link: Caller;
   readonly meter: Meter;
+  /** Of what bots send; without it `meter` has that too. */
+  readonly botMeter?: Meter | undefined;
   /** Milliseconds since the crowd's beginning. */
   readonly now: () => number;
   /** So many calls at a time; further messages wait, and their latency counts on. */
   readonly connections: number;
   /** Messages a second; without it as the crowd's clock has it. */
   readonly rate?: number;
-  /** Rows of a batch; 0: each report by itself. */
+  /** Rows of a batch; 0: each report by itself. Bots always come by themselves: they pose as players. */
   readonly batch: number;
 }
 
@@ -71,7 +73,7 @@ export class Sender {
     while (!isDry && this.#callCount < connections && nowMs - startMs < TURN_MS) {
       const next = this.#next(nowMs);
       if (next === undefined) isDry = true;
-      else if (batch > 0 && next.message.kind === "report") {
+      else if (batch > 0 && next.message.kind === "report" && !next.message.origin?.isBot) {
         this.#batch.push(next);
         if (this.#batch.length >= batch) this.#closeBatch(next.intendedMs);
       } else {
@@ -111,7 +113,8 @@ export class Sender {
     intendedMs: number,
     understand: (answer: Answer) => Outcome[],
   ): Promise<void> {
-    const { crowd, link, meter, now } = this.#setup;
+    const { crowd, link, now } = this.#setup;
+    const meter = (messages[0]?.origin?.isBot && this.#setup.botMeter) || this.#setup.meter;
     const sentMs = now();
     const countedMs = sentMs - intendedMs <= TIMER_SLACK_MS ? sentMs : intendedMs;
     let [label, isAnswered] = ["", false];
@@ -132,7 +135,7 @@ export class Sender {
     if (isAnswered || label === TIMEOUT) meter.took(nowMs - countedMs); // a refused connection is no quick answer
     for (const [index, message] of messages.entries()) {
       const outcome = outcomes[index] ?? { kind: "failed", retryInMs: 0 };
-      if (outcome.kind !== "failed") meter.delivered(message.cause);
+      if (!("retryInMs" in outcome)) meter.delivered(message.cause);
       crowd.settle(message, outcome, nowMs);
     }
     this.#goOn();

@@ -1,8 +1,10 @@
 // The contract as the crowd uses it: a message as an HTTP request, an answer as its outcome.
+import type { Origin } from "./addresses.ts";
 import type { Message, Outcome } from "./crowd.ts";
 import type { Answer } from "./link.ts";
 
 const REFUSED_RETRY_MS = 30_000; // whoever is refused outright need not ask again soon
+const FORBIDDEN = 403; // as where an operator has blocked an address: decided before anything is done
 const RENEW_MIN_MS = 50; // no faster, whatever the service says
 
 export interface Request {
@@ -16,7 +18,7 @@ const JSON_BODY = { "content-type": "application/json" };
 const NO_BODY = {};
 
 export function requestOf(message: Message): Request {
-  return REQUESTS[message.kind](message);
+  return sentFrom(message.origin, REQUESTS[message.kind](message));
 }
 
 const REQUESTS = {
@@ -42,9 +44,11 @@ export function outcomeOf({ kind }: Message, { status, headers, body }: Answer):
   return failureOf(status, headers["retry-after"]);
 }
 
+/** A batch comes from where the first of its players is: a game server stands near them. */
 export function batchRequestOf(reports: readonly Message[]): Request {
   const rows = reports.map(({ profileId, region, gamemode }) => ({ profileId, region, gamemode }));
-  return { method: "POST", path: "/v1/reports", headers: JSON_BODY, body: JSON.stringify({ reports: rows }) };
+  const body = JSON.stringify({ reports: rows });
+  return sentFrom(reports[0]?.origin, { method: "POST", path: "/v1/reports", headers: JSON_BODY, body });
 }
 
 /**
@@ -76,7 +80,14 @@ interface BatchAnswer {
   readonly rejected: readonly { readonly index: number; readonly code: string }[];
 }
 
+/** As a load balancer passes a request on. */
+function sentFrom(origin: Origin | undefined, request: Request): Request {
+  if (origin === undefined) return request;
+  return { ...request, headers: { ...request.headers, "x-forwarded-for": origin.address } };
+}
+
 function failureOf(status: number, retryAfter: unknown): Outcome {
+  if (status === FORBIDDEN) return { kind: "refused", retryInMs: REFUSED_RETRY_MS };
   const isPassing = status === 429 || status >= 500;
   return { kind: "failed", retryInMs: isPassing ? (Number(retryAfter) || 0) * 1_000 : REFUSED_RETRY_MS };
 }

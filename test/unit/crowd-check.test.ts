@@ -33,6 +33,21 @@ describe("compare()", () => {
     expect((await compareWith(lie)).join("\n")).toContain("DIFFERS");
   });
 
+  test("the mode that bots push may be in quarantine: said, and no difference; any other that is missing is one", async () => {
+    const mode = "lol:5v5-draft-pick";
+    const lines = await compareWith((truth) => truth, { pushed: mode, hidden: mode });
+    expect(lines[3]).toMatch(/: agrees \(the bots' lol:5v5-draft-pick is not on the board: is it in quarantine\?\)$/);
+    expect(lines.join("\n")).not.toContain("DIFFERS");
+    const other = await compareWith((truth) => truth, { pushed: "lol:swiftplay", hidden: mode });
+    expect(other[3]).toMatch(/: DIFFERS$/);
+    const wrong = await compareWith((truth) => ({ ...truth, players: truth.players + 1 }), {
+      pushed: mode,
+      hidden: mode,
+    });
+    expect(wrong[3]).toContain(": DIFFERS (the bots' ");
+    expect((await compareWith((truth) => truth, { pushed: mode })).join("\n")).not.toMatch(/DIFFERS|quarantine/);
+  });
+
   test("says where the service itself is not sure, and rejects where it is not to be asked", async () => {
     const lines = await compareWith((truth) => ({ ...truth, complete: false, stale: true }));
     expect(lines[2]).toMatch(/^ {2}IN service \d+ \(incomplete, stale\): /);
@@ -52,12 +67,18 @@ describe("compare()", () => {
     readonly gamemodes?: Row[];
   }
 
+  interface Modes {
+    readonly pushed?: string;
+    /** On no board of the service. */
+    readonly hidden?: string;
+  }
+
   function withModes(truth: Truth, change: (rows: readonly [Row, ...Row[]]) => Row[]): Truth {
     return truth.gamemodes ? { ...truth, gamemodes: change(nonEmpty(truth.gamemodes)) } : truth;
   }
 
   /** 500 players all arrived, and a service that says the truth about them, or something else. */
-  function compareWith(tell: (truth: Truth) => object): Promise<string[]> {
+  function compareWith(tell: (truth: Truth) => object, { pushed, hidden }: Modes = {}): Promise<string[]> {
     const crowd = new Crowd(setupOf({ players: 500, rampMs: 0 }));
     const reports = takeAll(crowd, 0);
     const service = {
@@ -66,12 +87,13 @@ describe("compare()", () => {
         const places = reports.filter((report) => region === undefined || report.region === region);
         const gamemodes = [...Map.groupBy(places, ({ gamemode }) => gamemode)]
           .map(([mode, players]) => ({ mode, players: players.length }))
+          .filter(({ mode }) => mode !== hidden)
           .sort((a, b) => b.players - a.players || (a.mode < b.mode ? -1 : 1))
           .slice(0, 5);
         const truth = { players: places.length, ...(region && { gamemodes }) };
         return { status: 200, headers: {}, body: JSON.stringify(tell(truth)) };
       },
     };
-    return compare(service, crowd, world, () => 0);
+    return compare(service, crowd, world, () => 0, pushed);
   }
 });

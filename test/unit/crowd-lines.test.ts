@@ -18,5 +18,24 @@ describe("lines", () => {
     expect(summary).toMatch(/^4\.0 s: 1 messages, 0 a second/);
     expect(summary).toMatch(/1 began, 0 switched/);
     expect(summary).toMatch(/answers {4}200: 1 {2}202: 1\n/);
+    expect(summary).not.toContain("bots");
+  });
+
+  test("bots have figures of their own: what was refused apart from what went wrong", () => {
+    const [meter, botMeter] = [new Meter(0), new Meter(0)];
+    meter.called("200");
+    const standing = { connected: 1, silent: 0, behindMs: 0 };
+    const botReading = () => ({ reading: botMeter.total(1_000), connected: 1_234 });
+    for (const cause of ["begin", "begin", "renew"] as const) botMeter.delivered(cause);
+    botMeter.called("200");
+    expect(progressLine(1, meter.total(1_000), standing, botReading())).toMatch(
+      /errors: none {2}bots: 1,234 connected, 3 messages taken, refused: none$/,
+    );
+    for (const status of ["403", "403", "429", "503"]) botMeter.called(status);
+    const summary = summaryLines(meter.total(1_000), standing, botReading());
+    expect(summary.at(-1)).toBe(
+      "  bots       2 came, 1,234 connected, 3 messages taken, refused: 403: 2  429: 1, errors: 503: 1",
+    );
+    expect(summary).toContain("  errors     none");
   });
 });

@@ -12,8 +12,9 @@ describe("options", () => {
       connections: 64,
       sessionTtl: 90,
     });
-    expect(optionsOf(["--players", "5", "--check", "--rate=20", "--hour", "19.5"])).toMatchObject({
+    expect(optionsOf(["--players", "5", "--bots", "3", "--check", "--rate=20", "--hour", "19.5"])).toMatchObject({
       players: 5,
+      bots: 3,
       check: true,
       rate: 20,
       hour: 19.5,
@@ -23,6 +24,9 @@ describe("options", () => {
   test.each([
     [["--players", "0"], '--players must be a whole number from 1 to 5000000, got "0"'],
     [["--players=many"], '--players must be a whole number from 1 to 5000000, got "many"'],
+    [["--bots", "0"], '--bots must be a whole number from 1 to 1000000, got "0"'],
+    [["--bots", "1e3"], '--bots must be a whole number from 1 to 1000000, got "1e3"'],
+    [["--bots=1000001"], '--bots must be a whole number from 1 to 1000000, got "1000001"'],
     [["--rate", "1.5"], '--rate must be a whole number from 1 to 1000000, got "1.5"'],
     [["--rate", "-5"], '--rate must be a whole number from 1 to 1000000, got "-5"'],
     [["--url", "ftp://x"], '--url must be an http or https address such as http://127.0.0.1:8080, got "ftp://x"'],

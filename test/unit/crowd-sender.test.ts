@@ -1,5 +1,8 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
+import { playersOrigin } from "../../crowd/addresses.ts";
 import { Crowd, type CrowdSetup } from "../../crowd/crowd.ts";
+import { Everyone } from "../../crowd/everyone.ts";
+import { openFarm } from "../../crowd/farm.ts";
 import type { Answer, Caller } from "../../crowd/link.ts";
 import { Meter } from "../../crowd/meter.ts";
 import { Sender } from "../../crowd/sender.ts";
@@ -64,6 +67,27 @@ describe("Sender", () => {
     ending.sender.start();
     await ending.sender.stop();
     expect(ending.link.rowCounts).toEqual([3]);
+  });
+
+  test("bots come one by one even where players come in batches, and are counted apart", async () => {
+    const startMs = performance.now();
+    const players = new Crowd(setupOf({ players: 20, rampMs: 0, isHeartbeatless: true, originOf: playersOrigin(1) }));
+    const { bots } = openFarm({ ...setupOf({}), players: 8, rampMs: 0 });
+    const [meter, botMeter, link] = [new Meter(0), new Meter(0), new FakeLink()];
+    const blocked = { status: 403, headers: {}, body: "{}" };
+    let count = 0;
+    const agree = link.answer;
+    link.answer = (path, body) => (path !== "/v1/reports" && ++count % 2 === 0 ? blocked : agree(path, body));
+    const now = (): number => performance.now() - startMs;
+    const crowd = new Everyone(players, bots);
+    const sender = new Sender({ crowd, meter, botMeter, link, now, connections: 64, batch: 10 });
+    sender.start();
+    await vi.advanceTimersByTimeAsync(20);
+    expect(link.rowCounts).toEqual([10, 10]);
+    expect([...meter.total(20).answers]).toEqual([["200", 2]]);
+    expect(Object.fromEntries(botMeter.total(20).answers)).toEqual({ 200: 4, 403: 4 });
+    expect([meter.total(20).messages, botMeter.total(20).messages]).toEqual([20, 4]);
+    expect(crowd.belief(20).players).toEqual({ sure: 24, perhaps: 0 });
   });
 
   test("rows refused and answers not as agreed are errors of their own", async () => {

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import type { Message } from "../../crowd/crowd.ts";
 import { profileIdOf } from "../../crowd/profile-id.ts";
-import { batchOutcomesOf, outcomeOf } from "../../crowd/wire.ts";
+import { batchOutcomesOf, batchRequestOf, outcomeOf, requestOf } from "../../crowd/wire.ts";
 
 describe("wire", () => {
   const report = messageOf("report");
@@ -20,10 +20,25 @@ describe("wire", () => {
     ["leave", 202, "", {}, { kind: "gone" }],
     ["report", 503, "", { "retry-after": "3" }, { kind: "failed", retryInMs: 3_000 }],
     ["report", 429, "", {}, { kind: "failed", retryInMs: 0 }],
+    ["report", 403, "", {}, { kind: "refused", retryInMs: 30_000 }],
     ["report", 400, "", {}, { kind: "failed", retryInMs: 30_000 }],
     ["report", 404, "", {}, { kind: "failed", retryInMs: 30_000 }],
   ] as const)("outcomeOf(%s, %i %j %j)", (kind, status, body, headers, outcome) => {
     expect(outcomeOf(messageOf(kind), answer(status, body, headers))).toEqual(outcome);
+  });
+
+  test("requests carry the address where there is one, a batch that of its first player, and else no such header", () => {
+    const from = (address: string) => ({ origin: { address, isBot: false } });
+    const json = { "content-type": "application/json" };
+    for (const [kind, headers] of [["report", json] as const, ["heartbeat", {}] as const, ["leave", {}] as const]) {
+      expect(requestOf(messageOf(kind)).headers).toEqual(headers);
+      const sent = requestOf({ ...messageOf(kind), ...from("240.1.2.3") });
+      expect(sent).toEqual({ ...requestOf(messageOf(kind)), headers: { ...headers, "x-forwarded-for": "240.1.2.3" } });
+    }
+    expect(batchRequestOf([report, report]).headers).toEqual(json);
+    const batch = batchRequestOf(["240.1.2.3", "3fff::1"].map((address) => ({ ...report, ...from(address) })));
+    expect(batch.headers).toEqual({ ...json, "x-forwarded-for": "240.1.2.3" });
+    expect(batch.body).toBe(batchRequestOf([report, report]).body);
   });
 
   test("outcomeOf() throws where the pace is missing or no number", () => {

@@ -169,6 +169,18 @@ describe("Crowd", () => {
     expect(itemAt(crowd.belief(0).cells, cell).sure).toBe(1);
     expect(crowd.belief(TTL_MS).players).toEqual({ sure: 0, perhaps: 2 }); // not renewed: perhaps dropped
 
+    // What was refused outright has changed nothing; it takes back no doubt about what was said before.
+    const refused = new Crowd(setupOf({ players: 2, rampMs: 0 }));
+    const [never, doubtful] = [refused.take(0)!, refused.take(0)!];
+    refused.settle(never, { kind: "refused", retryInMs: 0 }, 0);
+    refused.settle(doubtful, { kind: "failed", retryInMs: 0 }, 0);
+    expect(refused.belief(0).players).toEqual({ sure: 0, perhaps: 1 });
+    while (refused.nextDueMs < 2_000) {
+      const again = refused.take(refused.nextDueMs);
+      if (again) refused.settle(again, { kind: "refused", retryInMs: 0 }, again.dueMs);
+    }
+    expect(refused.belief(2_000).players).toEqual({ sure: 0, perhaps: 1 });
+
     // A switch that may or may not have arrived: perhaps still there, perhaps here.
     const moving = new Crowd(setupOf({ players: 1, rampMs: 0 }));
     takeAll(moving, 0);
