@@ -97,7 +97,7 @@ export interface Refusal {
 
 /** All ASCII: the fast lane writes it so, and an operator may have words in it. */
 export function refusalBody({ status, reason, message }: Refusal): string {
-  return JSON.stringify({ code: String(status), message, reason }).replaceAll(/[^\x00-\x7f]/g, escaped);
+  return JSON.stringify({ code: String(status), message, reason }).replaceAll(/[^ -~]/g, escaped);
 }
 
 function escaped(character: string): string {

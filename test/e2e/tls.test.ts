@@ -29,7 +29,7 @@ describe.skipIf(!hasOpenssl)(`A node that speaks TLS${WHY}`, () => {
     [authority, folder] = await Promise.all([makeAuthority(), temporaryFolder()]);
     [cert, key] = [join(folder.path, "tls.crt"), join(folder.path, "tls.key")];
     put(authority.issue(NAMES));
-    node = await startNode({ env: { HEADCOUNT_TLS_CERT: cert, HEADCOUNT_TLS_KEY: key } });
+    node = await startNode({ env: { HEADCOUNT_TLS_CERT: cert, HEADCOUNT_TLS_KEY: key, HEADCOUNT_RATE_PROFILE: "0" } });
     client = clientOf();
   });
   afterAll(async () => {
