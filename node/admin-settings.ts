@@ -31,7 +31,7 @@ export const ADMIN_SETTINGS = {
     `port of the admin listener; 0: none (npm start: ${USUAL_PORT}, or the next that is free)`,
   ),
   token: {
-    ...confidential("HEADCOUNT_ADMIN_TOKEN", "16 to 256 printable characters without spaces", /^[\x21-\x7e]{16,256}$/),
+    ...confidential("HEADCOUNT_ADMIN_TOKEN", "16 to 256 characters of A-Z a-z 0-9 . _ ~ + / -", /^[\w.~+/-]{16,256}$/),
     about: "what operators show; or a token with the scope admin",
   },
   hosts: {

@@ -56,7 +56,7 @@ export async function run(settings: Settings, version: string, outputs: Outputs)
   const context = { service, metrics, log, version, cors, access, limits, controls, usage: new Usage(metrics) };
   const { app, connections } = await makeApp(context, isLaneOpen);
   certificate?.registerMetrics(metrics, "tls");
-  if (certificate !== undefined) speakTls(app, certificate, metrics, "tls");
+  if (certificate !== undefined) speakTls(app, certificate, settings.limits.connections, metrics, "tls");
   await listen(app, settings);
   const scheme = certificate === undefined ? "http" : "https";
   const admin = await openAdmin(context, settings.admin, certificate);
@@ -68,8 +68,8 @@ export async function run(settings: Settings, version: string, outputs: Outputs)
   const isAlone = settings.redisUrl === undefined; // until it serves it has nothing to finish, and may just end
   if (!isAlone) closeOnSignals(closeAll, log);
   await service.start(portOf(app.server), reachableUrl(app.server, scheme));
-  await Promise.race([controls.known, service.failure]);
   if (isAlone) closeOnSignals(closeAll, log);
+  await Promise.race([controls.known, service.failure]);
   flushCompileCache(); // what headcount.js keeps: a node may run for months, and end by SIGKILL
   if (service.status.kind === "ready")
     outputs.out.write(greetingOf(listenedUrl(app.server, scheme), settings, version, { admin, certificate }));

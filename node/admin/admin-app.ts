@@ -3,6 +3,7 @@ import type { FastifyInstance } from "fastify";
 import { type App, type LaneCalls, makeFrame } from "../http/frame.ts";
 import { registerDescription } from "../http/description.ts";
 import type { Context } from "../http/http.ts";
+import { limitAddresses } from "../http/rate-limits.ts";
 import { registerDetails, registerOperators } from "../http/routes/operators.ts";
 import { ProfileCalls, registerLookUp } from "../http/routes/profiles.ts";
 import { registerRegions } from "../http/routes/regions.ts";
@@ -13,7 +14,15 @@ import { registerPage } from "./page.ts";
 import { registerControls } from "./routes.ts";
 
 const BODY_BYTES_MAX = 4096;
-const CONNECTIONS_MAX = 256;
+export const CONNECTIONS_MAX = 256;
+/** One address cannot keep the others out; tokens that nobody knows must not keep the verifier from players. */
+const LIMITS = {
+  ...NO_LIMITS,
+  connections: CONNECTIONS_MAX,
+  connectionsOfAddress: 32,
+  address: { count: 600, windowMs: 10_000 },
+};
+const KEEP_ALIVE_MS = 5000;
 
 const ABOUT = {
   text: `What operators change and see. Every call but /, /livez and /readyz needs the admin token, or a token with the scope admin; a page of another origin may not ask.`,
@@ -26,10 +35,12 @@ export async function makeAdminApp(context: Context, options: AdminAdmissionOpti
     ...context,
     cors: undefined,
     access: undefined,
-    limits: new Limits({ ...NO_LIMITS, connections: CONNECTIONS_MAX }),
+    limits: new Limits(LIMITS),
+    isForOperators: true,
   };
   return makeFrame(open, {
     isLaneOpen: false,
+    keepAliveMs: KEEP_ALIVE_MS,
     isLoadShed: false, // whoever mends what is wrong has to be heard
     bodyBytesMax: BODY_BYTES_MAX,
     bodyBytesMaxOf: () => BODY_BYTES_MAX,
@@ -39,6 +50,7 @@ export async function makeAdminApp(context: Context, options: AdminAdmissionOpti
 
 async function register(app: FastifyInstance, context: Context, options: AdminAdmissionOptions): Promise<LaneCalls> {
   secure(app);
+  limitAddresses(app, context);
   admitOperators(app, context, options);
   describeRefusals(app);
   await registerDescription(app, context.version, ABOUT);

@@ -5,7 +5,7 @@ import { listenFailure, listenedUrl } from "../place.ts";
 import type { AdminSettings } from "../admin-settings.ts";
 import type { Certificate } from "../tls/certificate.ts";
 import { speakTls } from "../http/speak-tls.ts";
-import { makeAdminApp } from "./admin-app.ts";
+import { CONNECTIONS_MAX, makeAdminApp } from "./admin-app.ts";
 
 export interface Admin {
   /** For people: with the token behind it where that was made at the start. */
@@ -32,8 +32,10 @@ export async function openAdmin(
   const isMade = settings.token === undefined && context.access === undefined;
   const token = isMade ? randomBytes(TOKEN_BYTES).toString("base64url") : settings.token;
   const { app, connections } = await makeAdminApp(context, { token, access: context.access, host, hosts });
-  if (certificate !== undefined) speakTls(app, certificate, context.metrics, "admin_tls");
-  await listen(settings, (tried) => app.listen({ host, port: tried }));
+  if (certificate !== undefined) speakTls(app, certificate, CONNECTIONS_MAX, context.metrics, "admin_tls");
+  // Of a name with several addresses fastify would open servers of its own, whose connections nobody bounds, and without TLS.
+  const address = host === "localhost" ? "127.0.0.1" : host;
+  await listen(settings, (tried) => app.listen({ host: address, port: tried }));
   const url = listenedUrl(app.server, certificate === undefined ? "http" : "https");
   return {
     shownUrl: `${url}/${isMade ? `#token=${token}` : ""}`,

@@ -61,7 +61,7 @@ export class ControlsFile extends ControlsInMemory {
   private async readFile(): Promise<Kept> {
     try {
       const [mark = "", ...text] = (await readFile(join(this.folder, NAME), "utf8")).split("\n");
-      return { mark, text: text.join("\n") };
+      return { mark, text: text.length === 0 ? "no second line" : text.join("\n") };
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code === "ENOENT") return NOTHING_KEPT;
       throw new StoreUnavailableError(

@@ -10,7 +10,7 @@ export interface Block {
 export const BLOCK_FORM =
   "a prefix such as 203.0.113.0/24 or 2001:db8:1::/48 (8 to 32 bits, of IPv6 16 to 128) with nothing behind it, an address, or an issuer (1 to 1024 characters, none of them a control character)";
 const PREFIX = /^([\d.]+|[\da-f:.]*:[\da-f:.]*)(?:\/(\d{1,3}))?$/i;
-const ISSUER = /^\P{Cc}{1,1024}$/u;
+const ISSUER = /^(?!\s)\P{Cc}{1,1024}(?<!\s)$/u;
 const BITS = { 4: { least: 8, most: 32 }, 6: { least: 16, most: 128 } } as const;
 
 /** @returns undefined where it is neither */
@@ -23,8 +23,15 @@ export function blockOf(text: string): Block | undefined {
   const length = bits === undefined ? most : Number(bits);
   if (length < least || length > most) return undefined;
   const first = family === 4 ? address : new URL(`http://[${address}]`).hostname.slice(1, -1);
-  if (!isFirstOf(first, length, family)) return undefined;
+  if (!isFirstOf(first, length, family) || (family === 6 && isOfMapped(first, length))) return undefined;
   return { kind: "prefix", name: `${first}/${length}` };
+}
+
+/** Whether it has addresses in it, or is in those, that are IPv4 written as IPv6: they are blocked as IPv4. */
+function isOfMapped(address: string, bits: number): boolean {
+  const list = new BlockList();
+  list.addSubnet(address, bits, "ipv6");
+  return address.startsWith("::ffff:") || list.check("192.0.2.1", "ipv4");
 }
 
 /** Whether nothing stands behind the prefix: no other address below it is in it. */

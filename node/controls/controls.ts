@@ -10,6 +10,7 @@ import { PacedLog } from "../paced-log.ts";
 import { Recent } from "../recent.ts";
 import { Blocks } from "./block.ts";
 import {
+  DamagedDecisionsError,
   type Decisions,
   decisionsIn,
   isOver,
@@ -25,11 +26,17 @@ const WRITES_MAX = 5;
 const ADDRESSES_MAX = 65_536;
 const TICK_MS = 1000;
 
+/** Until the decisions have been read. */
+export const NOT_KNOWN: Off = {
+  reason: "what operators decided has not been read yet",
+  since: new Date().toISOString(),
+};
+
 export type Changed = "done" | "crowded";
 
 export class Controls {
-  /** Whether anything is off. */
-  isAnyOff = false;
+  /** Whether anything is off; until the decisions are known, all is. */
+  isAnyOff = true;
   /** Resolves when the decisions have been read for the first time; rejects where they are damaged. */
   readonly known: Promise<void>;
   decisions: Decisions = NOTHING_DECIDED;
@@ -43,6 +50,8 @@ export class Controls {
   private isBlockedByAddress = new Recent<boolean>(ADDRESSES_MAX);
   private readonly first = Promise.withResolvers<void>();
   private isRead = false;
+  /** Changes of this node come one after the other; the store decides between nodes. */
+  private changing: Promise<unknown> = Promise.resolve();
   private readonly timers: NodeJS.Timeout[] = [];
 
   constructor(store: ControlsStore, log: Pick<Logger, "info" | "warn" | "error">) {
@@ -73,6 +82,7 @@ export class Controls {
 
   /** `undefined` where such calls are answered. */
   offOf(kind: Switch): Off | undefined {
+    if (!this.isRead) return NOT_KNOWN;
     const off = this.decisions.off[kind];
     return off === undefined || isOver(off) ? undefined : off;
   }
@@ -94,16 +104,32 @@ export class Controls {
    * @returns `crowded` where others changed it at the same time again and again
    * @throws {StoreUnavailableError} (rejects) where nobody knows whether it was written
    */
-  async change(change: (standing: Decisions) => Decisions): Promise<Changed> {
+  change(change: (standing: Decisions) => Decisions): Promise<Changed> {
+    const done = this.changing.then(() => this.changeNext(change));
+    this.changing = done.catch(() => {});
+    return done;
+  }
+
+  private async changeNext(change: (standing: Decisions) => Decisions): Promise<Changed> {
     for (let tries = 0; tries < WRITES_MAX; tries++) {
-      await this.readOnce();
+      await this.readForChange();
       const next = { ...change(this.decisions), revision: this.decisions.revision + 1 };
       const kept = keep(next);
       if (!(await this.store.write(this.kept.mark, kept))) continue;
-      this.follow(kept, next);
+      if (this.decisions.revision < next.revision) this.follow(kept, next); // else a newer one has come meanwhile
       return "done";
     }
     return "crowded";
+  }
+
+  /** What is damaged in the store is replaced by what this node knows. */
+  private async readForChange(): Promise<void> {
+    try {
+      await this.readOnce();
+    } catch (error) {
+      if (!(error instanceof DamagedDecisionsError) || !this.isRead) throw error;
+      this.kept = { ...this.kept, mark: error.mark };
+    }
   }
 
   registerMetrics(metrics: Metrics): void {
@@ -118,11 +144,12 @@ export class Controls {
   private async readAgain(): Promise<void> {
     try {
       await this.readOnce();
-      this.isRead = true;
-      this.first.resolve();
+      if (!this.isRead) this.learn();
     } catch (error) {
       this.reads.failed++;
-      if (!(error instanceof StoreUnavailableError)) {
+      if (error instanceof StoreUnavailableError)
+        this.paced.write("warn", "away", { err: error }, "what operators decided cannot be read just now");
+      else {
         this.first.reject(error);
         this.paced.write(
           "error",
@@ -133,6 +160,12 @@ export class Controls {
       }
     }
     this.timers[1] = setTimeout(() => void this.readAgain(), READ_EVERY_MS).unref();
+  }
+
+  private learn(): void {
+    this.isRead = true;
+    this.isAnyOff = Object.keys(this.decisions.off).length > 0;
+    this.first.resolve();
   }
 
   private async readOnce(): Promise<void> {
@@ -149,7 +182,7 @@ export class Controls {
     const { off, quarantine, blocks } = decisions;
     this.kept = kept;
     this.decisions = decisions;
-    this.isAnyOff = Object.keys(off).length > 0;
+    this.isAnyOff = !this.isRead || Object.keys(off).length > 0;
     this.quarantined = new Set(quarantine.map(({ mode }) => mode));
     this.blocks = new Blocks(blocks.map(({ block }) => block));
     this.isBlockedByAddress = new Recent(ADDRESSES_MAX);

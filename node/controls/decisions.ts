@@ -51,23 +51,31 @@ export function keep(decisions: Decisions): Kept {
 /** What lies in the store is nothing that a node wrote. */
 export class DamagedDecisionsError extends Error {
   override readonly name = "DamagedDecisionsError";
+  /** Of what lies there. */
+  readonly mark: string;
+
+  constructor({ mark }: Kept, fault: string) {
+    super(`what operators decided is damaged: ${fault}`);
+    this.mark = mark;
+  }
 }
 
 /** @throws {DamagedDecisionsError} */
-export function decisionsIn({ mark, text }: Kept): Decisions {
-  if (mark === "") return NOTHING_DECIDED;
-  const value = parsed(text);
-  if (!stored.Check(value)) throw new DamagedDecisionsError(`what operators decided is damaged: ${faultOf(value)}`);
+export function decisionsIn(kept: Kept): Decisions {
+  const { mark, text } = kept;
+  if (mark === "" && text === "") return NOTHING_DECIDED;
+  const value = parsed(kept);
+  if (mark === "" || !stored.Check(value)) throw new DamagedDecisionsError(kept, faultOf(value));
   const odd = value.blocks.find(({ block }) => blockOf(block)?.name !== block);
-  if (odd !== undefined) throw new DamagedDecisionsError(`what operators decided is damaged: a block is ${odd.block}`);
+  if (odd !== undefined) throw new DamagedDecisionsError(kept, `a block is ${odd.block}`);
   return value;
 }
 
-function parsed(text: string): unknown {
+function parsed(kept: Kept): unknown {
   try {
-    return JSON.parse(text);
+    return JSON.parse(kept.text);
   } catch (error) {
-    throw new DamagedDecisionsError(`what operators decided is damaged: ${(error as Error).message}`);
+    throw new DamagedDecisionsError(kept, (error as Error).message);
   }
 }
 

@@ -23,6 +23,7 @@ const PROFILES = "/v1/profiles/";
 export async function makeApp(context: Context, isLaneOpen: boolean): Promise<App> {
   const made = await makeFrame(context, {
     isLaneOpen,
+    keepAliveMs: context.service.settings.keepAliveMs,
     isLoadShed: true,
     bodyBytesMax: BODY_BYTES_MAX,
     bodyBytesMaxOf,
@@ -34,7 +35,6 @@ export async function makeApp(context: Context, isLaneOpen: boolean): Promise<Ap
 
 async function register(app: FastifyInstance, context: Context): Promise<LaneCalls> {
   context.cors?.register(app);
-  shedLoad(app, context);
   shedLoad(app, context);
   limitAddresses(app, context);
   refuseStrangePages(app, context);

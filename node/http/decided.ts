@@ -1,5 +1,6 @@
 /** Calls that operators switched off, and reports of whom they blocked (node/controls/): the same for the routes and for the fast lane. */
 import type { FastifyReply, FastifyRequest } from "fastify";
+import { NOT_KNOWN } from "../controls/controls.ts";
 import type { Off, Switch } from "../controls/decisions.ts";
 import type { Client } from "../limits/clients.ts";
 import { Answers, type Context } from "./http.ts";
@@ -14,6 +15,7 @@ const RETRY_OFF_S = 30;
 
 /** To be given as `onRequest`: refuses while calls of that kind are off. */
 export function whileOn(context: Context, kind: Switch, label: string): Hook[] {
+  if (context.isForOperators === true) return []; // they need to see what they switched off
   return refusing(context, label, () => {
     const off = context.controls.offOf(kind);
     return off === undefined ? undefined : refusalOff(kind, off);
@@ -41,7 +43,9 @@ export function refusalOfIssuer({ controls, access }: Context): Refusal | undefi
   return access !== undefined && controls.isBlockedIssuer(access.issuer) ? BLOCKED : undefined;
 }
 
-export function refusalOff(kind: Switch, { reason, until }: Off): Refusal {
+export function refusalOff(kind: Switch, off: Off): Refusal {
+  if (off === NOT_KNOWN) return { status: 503, reason: "starting", message: `${off.reason}: try again soon` };
+  const { reason, until } = off;
   const waitS = until === undefined ? RETRY_OFF_S : Math.max(1, Math.ceil((Date.parse(until) - Date.now()) / MS_IN_S));
   const message = `${kind} are switched off: ${reason}`;
   return { status: 503, reason: "switched-off", message, headers: { "retry-after": waitS } };

@@ -21,6 +21,8 @@ export interface App {
 
 export interface FrameOptions {
   readonly isLaneOpen: boolean;
+  /** How long an idle connection is kept. */
+  readonly keepAliveMs: number;
   /** Calls are refused while there is more to do than the node can. */
   readonly isLoadShed: boolean;
   /** Of requests that have no other limit of their own. */
@@ -45,7 +47,7 @@ export async function makeFrame(context: Context, options: FrameOptions): Promis
     logger: false, // a logger of fastify's makes a child for every request, a tenth of what a report costs
     bodyLimit: options.bodyBytesMax,
     ...limitsOf(REQUEST_WITHIN_MS),
-    keepAliveTimeout: context.service.settings.keepAliveMs,
+    keepAliveTimeout: options.keepAliveMs,
     return503OnClosing: false, // while draining, what comes on an open connection is still answered
     routerOptions: { maxParamLength: PARAM_LENGTH_MAX },
     clientErrorHandler: (error, connection) => connections.refuse(error, connection),

@@ -33,6 +33,8 @@ export interface Context {
   readonly limits: Limits;
   readonly controls: Controls;
   readonly usage: Usage;
+  /** Of the admin listener. */
+  readonly isForOperators?: boolean;
 }
 
 /** A service that can answer. */

@@ -8,6 +8,8 @@ import { Answers, type Context, routeLabel } from "./http.ts";
 import type { Refusal } from "./reasons.ts";
 
 /** What load balancers and schedulers ask, from wherever they are. */
+/** Of requests that are under way: several hooks ask, and whoever is not named is counted once. */
+const clientsFound = new WeakMap<object, { readonly client: Client | undefined }>();
 const MS_IN_S = 1000;
 const LIMITED: Readonly<Record<Limit, string>> = {
   profile: "reports and heartbeats of one player",
@@ -57,7 +59,16 @@ export function refusalOfBatch(
   return refused === undefined ? undefined : refusalOfRate(context, refused);
 }
 
-export function clientOf({ raw }: FastifyRequest, { limits: { clients } }: Context): Client | undefined {
+export function clientOf(request: FastifyRequest, context: Context): Client | undefined {
+  const { raw } = request;
+  const known = clientsFound.get(raw);
+  if (known !== undefined) return known.client;
+  const client = lookUp(request, context);
+  clientsFound.set(raw, { client });
+  return client;
+}
+
+function lookUp({ raw }: FastifyRequest, { limits: { clients } }: Context): Client | undefined {
   const client = clients.ofSocket(raw.socket.remoteAddress);
   return client === PROXIED ? clients.ofForwarded(String(raw.headers["x-forwarded-for"] ?? "")) : client;
 }

@@ -1,7 +1,7 @@
 /** Which calls are refused while the node has more to do than it can, and what is told. Why and when: `node/limits/shedding.ts`. */
 import type { FastifyInstance } from "fastify";
 import type { Kind } from "../limits/shedding.ts";
-import { Answers, type Context, type Reply, routeLabel } from "./http.ts";
+import { Answers, type Context, NOWHERE, type Reply, routeLabel } from "./http.ts";
 import type { Refusal } from "./reasons.ts";
 import { HEARTBEAT_ROUTE, REPORT_ROUTE } from "./routes/profiles.ts";
 import { POPULAR_MODES_ROUTE } from "./routes/regions.ts";
@@ -11,6 +11,8 @@ import { POPULAR_MODES_ROUTE } from "./routes/regions.ts";
  * taken out of the balancer's list would leave its load to the others, which then have too much to do.
  */
 const KIND_OF: ReadonlyMap<string, Kind> = new Map([
+  [NOWHERE, "look-ups"], // what there is not, and what is asked in a way that there is not
+  ["GET /docs/*", "other reads"],
   [routeLabel("GET", REPORT_ROUTE), "look-ups"],
   [routeLabel("GET", POPULAR_MODES_ROUTE), "other reads"],
   ["GET /v1/regions", "other reads"],

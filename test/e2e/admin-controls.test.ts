@@ -61,7 +61,7 @@ describe.each(["on", "off"])("an operator, the fast lane %s", (lane) => {
       expect(["1", "2", "3", "4"]).toContain(refused.headers["retry-after"]);
     }
     expect((await http.report(player, PLAY)).status).toBe(200);
-    expect((await admin.get("/v1/players")).status, "operators too").toBe(503);
+    expect((await admin.get("/v1/players")).status, "operators need to see").toBe(200);
     await until("queries are on again", async () => (await http.get("/v1/players")).status === 200);
     expect(Date.now()).toBeGreaterThanOrEqual(Date.parse(untilInstant));
   });

@@ -152,6 +152,15 @@ describe("the admin listener of a node on loopback", () => {
   }
 });
 
+test("at localhost there is one listener, with all its limits, whatever addresses that has", async () => {
+  const env: Readonly<Record<string, string>> = { ...(await adminSettings()), HEADCOUNT_ADMIN_HOST: "localhost" };
+  await using node = await startNode({ env });
+  expect(node.stdout).toContain(`admin http://127.0.0.1:${env["HEADCOUNT_ADMIN_PORT"]}/\n`);
+  await using admin = new AdminClient(env);
+  expect((await admin.get("/admin/switches")).status).toBe(200);
+  await expect(fetch(`http://[::1]:${env["HEADCOUNT_ADMIN_PORT"]}/livez`)).rejects.toThrow();
+});
+
 test("without a token one is made and printed, and nowhere else", async () => {
   const env = { HEADCOUNT_ADMIN_PORT: String(await freePort()) };
   await using node = await startNode({ env });
@@ -185,7 +194,7 @@ test.each([
   ],
   [
     { HEADCOUNT_ADMIN_TOKEN: "short" },
-    /^headcount: HEADCOUNT_ADMIN_TOKEN must be 16 to 256 printable characters .*, got 5 characters$/m,
+    /^headcount: HEADCOUNT_ADMIN_TOKEN must be 16 to 256 characters of A-Z .*, got 5 characters$/m,
   ],
   [{ HEADCOUNT_ADMIN_PORT: "x" }, /^headcount: HEADCOUNT_ADMIN_PORT must be a whole number from 0 to 65535, got "x"/],
   [

@@ -50,6 +50,8 @@ export async function recordingApp(
     access: undefined,
     limits: new Limits(NO_LIMITS),
   };
+  context.controls.start();
+  await context.controls.known;
   const { app } = await makeApp(context, true);
   return { app, taken };
 }

@@ -18,13 +18,16 @@ export interface SharedNode {
   readonly http: HttpClient;
 }
 
+/** One player goes through hundreds of values. */
+const MANY_VALUES = { HEADCOUNT_RATE_PROFILE: "0" };
+
 /** Call it at the top of a test file; its fields can be read inside tests. */
 export function shareNode(options: StartOptions = {}): SharedNode {
   let node: NodeProcess | undefined;
   let http: HttpClient | undefined;
 
   beforeAll(async () => {
-    node = await startNode(options);
+    node = await startNode({ ...options, env: { ...MANY_VALUES, ...options.env } });
     http = new HttpClient(node.url);
   });
 

@@ -71,7 +71,7 @@ export async function openWay(
   context.controls.start();
   await context.controls.known;
   const { app, connections } = await makeApp(context, settings.isLaneOpen);
-  if (certificate !== undefined) speakTls(app, certificate, metrics, "tls");
+  if (certificate !== undefined) speakTls(app, certificate, settings.limits.connections, metrics, "tls");
   await listenWidely(app, { host: HOST, port: 0 });
   const port = portOf(app.server);
   await service.start(port, `http://${HOST}:${port}`);

@@ -8,7 +8,7 @@ import { ControlsFile, ControlsInMemory } from "../../node/alone/controls-file.t
 import type { Kept } from "../../node/controls-store.ts";
 import { BlockFormCases } from "../support/block-cases.ts";
 import { blockOf, Blocks } from "../../node/controls/block.ts";
-import { Controls } from "../../node/controls/controls.ts";
+import { Controls, NOT_KNOWN } from "../../node/controls/controls.ts";
 import {
   BLOCKS_MAX,
   DamagedDecisionsError,
@@ -89,10 +89,10 @@ test("a node that cannot read the decisions yet does not know them", async () =>
   store.isAway = true;
   using controls = following(store);
   await until("a read fails", () => controls.reads.failed > 0);
-  expect(controls.isKnown).toBe(false);
+  expect([controls.isKnown, controls.isAnyOff, controls.offOf("reports")]).toEqual([false, true, NOT_KNOWN]);
   store.isAway = false;
   await controls.known;
-  expect(controls.isKnown).toBe(true);
+  expect([controls.isKnown, controls.isAnyOff, controls.offOf("reports")]).toEqual([true, false, undefined]);
 });
 
 test("what the store lost is written back by whoever knows it", async () => {
@@ -107,6 +107,29 @@ test("what the store lost is written back by whoever knows it", async () => {
     await until("it is back", () => store.standing.mark !== lost.mark);
     expect(decisionsIn(store.standing)).toMatchObject({ revision: 2, off: { reports: OFF, queries: OFF } });
   }
+});
+
+test("many changes at once at one node are all made", async () => {
+  const store = new Store();
+  using controls = following(store);
+  await controls.known;
+  const made = Array.from({ length: 30 }, (_, at) =>
+    controls.change(blocking({ block: `10.0.${at}.0/24`, since: SINCE })),
+  );
+  expect(new Set(await Promise.all(made))).toEqual(new Set(["done"]));
+  expect(controls.decisions.blocks).toHaveLength(30);
+});
+
+test("what is damaged in the store is replaced by the next change, with what the node knows", async () => {
+  const store = new Store();
+  using controls = following(store);
+  await controls.known;
+  await controls.change(switching("reports", OFF));
+  store.lose({ mark: "99.abc", text: "{broken" });
+  await until("a read fails", () => controls.reads.failed > 0);
+  expect(controls.offOf("reports"), "it goes by what it knows").toEqual(OFF);
+  expect(await controls.change(switching("queries", OFF))).toBe("done");
+  expect(decisionsIn(store.standing).off).toEqual({ reports: OFF, queries: OFF });
 });
 
 test("what is off until an instant is on again then, and the next change forgets it", async () => {
@@ -143,6 +166,7 @@ test.each([
   ["no instant", JSON.stringify({ ...NOTHING_DECIDED, off: { reports: { reason: "x", since: "now" } } })],
 ])("what is stored and is %s is refused", (_what, text) => {
   expect(() => decisionsIn({ mark: "1.x", text })).toThrow(DamagedDecisionsError);
+  expect(() => decisionsIn({ mark: "", text })).toThrow(DamagedDecisionsError);
 });
 
 test("ControlsFile keeps the decisions over a restart, whole or not at all", async () => {
@@ -156,6 +180,9 @@ test("ControlsFile keeps the decisions over a restart, whole or not at all", asy
   expect(await Promise.all([file.write("", kept), file.write("", keep(NOTHING_DECIDED))])).toEqual([true, false]);
   expect(await file.read(kept.mark)).toBeUndefined();
   expect(await new ControlsFile(path).read("")).toEqual({ ...kept, text: `${kept.text}\n` });
+  await writeFile(join(path, "controls.json"), "");
+  const empty = await new ControlsFile(path).read("x");
+  expect(() => decisionsIn(empty as Kept), "a file that is there but empty").toThrow(DamagedDecisionsError);
   await writeFile(join(path, "controls.json"), "1.x\n{");
   const damaged = new Controls(new ControlsFile(path), log);
   damaged.start();

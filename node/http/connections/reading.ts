@@ -34,6 +34,8 @@ const LATE_MS = 20;
 /** The clock is looked at once in so many chunks of bytes. */
 const LOOK_EVERY = 32;
 /** What a turn may take. */
+/** Of it, what urgent ones have while others wait. */
+const URGENT_MS = 4;
 const TURN_MS = 5;
 /** What is read has waited up to twice as long, with its time in the kernel. */
 const WAIT_MAX_MS = 20;
@@ -155,7 +157,9 @@ export class Reading {
     this.turnedMs = startedMs;
     const served = new Set<Readable>();
     const isOver = (): boolean => nowMs() - startedMs > TURN_MS;
-    this.serve(this.urgent, served, isOver);
+    // Anybody may send what looks urgent: it has no more than its part while others wait.
+    const isPartOver = (): boolean => nowMs() - startedMs > (this.others.length > 0 ? URGENT_MS : TURN_MS);
+    this.serve(this.urgent, served, isPartOver);
     this.serve(this.others, served, isOver);
     for (const { connection } of this.fresh) if (!served.has(connection)) connection.stop();
     this.fresh = [];
