@@ -13,7 +13,7 @@ const REFUSED_AT_LEAST = 500;
 const SLOWLY = { limitMs: 60_000, intervalMs: 100 };
 
 test("look-ups are refused, heartbeats and operators are answered, and all is well when the load has gone", async () => {
-  await using node = await startNode();
+  await using node = await startNode({ env: { HEADCOUNT_RATE_PROFILE: "0" } });
   await using client = new HttpClient(node.url);
   const player = freshPlayer();
   expect((await client.report(player, { region: "CA", gamemode: "GM01" })).status).toBe(200);
