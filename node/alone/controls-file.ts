@@ -63,7 +63,8 @@ export class ControlsFile extends ControlsInMemory {
       const [mark = "", ...text] = (await readFile(join(this.folder, NAME), "utf8")).split("\n");
       return { mark, text: text.length === 0 ? "no second line" : text.join("\n") };
     } catch (error) {
-      if ((error as NodeJS.ErrnoException).code === "ENOENT") return NOTHING_KEPT;
+      const { code } = error as NodeJS.ErrnoException;
+      if (code === "ENOENT" || code === "ENOTDIR") return NOTHING_KEPT; // what is wrong with the folder the store says
       throw new StoreUnavailableError(
         `Cannot read ${join(this.folder, NAME)}: ${reasonOf(error)}`,
         "the data folder cannot be read",

@@ -3,7 +3,7 @@ import { expect, test } from "vitest";
 import { KINDS, type Readings, Shedding } from "../../node/limits/shedding.ts";
 
 const CALM: Readings = { waitMs: 0, idle: 1, storeQueue: 0 };
-const LATE: Readings = { waitMs: 30, idle: 0, storeQueue: 0 };
+const LATE: Readings = { waitMs: 60, idle: 0, storeQueue: 0 };
 const anyReadings = fc.record({
   waitMs: fc.double({ min: 0, max: 100, noNaN: true }),
   idle: fc.double({ min: 0, max: 1, noNaN: true }),
@@ -13,8 +13,18 @@ const anyLoad = fc.array(fc.tuple(anyReadings, fc.array(fc.constantFrom(...KINDS
 
 test("Shedding refuses nothing while nobody has to wait", () => {
   const shedding = new Shedding();
-  for (let look = 0; look < 100; look++) shedding.look({ waitMs: 4, idle: 0, storeQueue: 0.4 });
+  for (let look = 0; look < 100; look++) shedding.look({ waitMs: 29, idle: 0, storeQueue: 0.4 });
   expect(shedding.isShedding).toBe(false);
+});
+test("Shedding takes a short spell of waiting, as on a machine that has other things to do, for no load", () => {
+  const shedding = new Shedding();
+  for (let spell = 0; spell < 50; spell++) {
+    for (let look = 0; look < 3; look++) shedding.look(LATE);
+    expect(shedding.isShedding).toBe(false);
+    shedding.look(CALM);
+  }
+  for (let look = 0; look < 4; look++) shedding.look(LATE);
+  expect(shedding.isShedding).toBe(true);
 });
 test("Shedding refuses look-ups before other reads, those before reports, and heartbeats last", () => {
   fc.assert(

@@ -33,10 +33,9 @@ export const READING_TICK_MS = 20;
 const LATE_MS = 20;
 /** The clock is looked at once in so many chunks of bytes. */
 const LOOK_EVERY = 32;
-/** What a turn may take. */
-/** Of it, what urgent ones have while others wait. */
-const URGENT_MS = 4;
+/** What a turn may take, and of it those that are urgent while others wait. */
 const TURN_MS = 5;
+const URGENT_MS = 4;
 /** What is read has waited up to twice as long, with its time in the kernel. */
 const WAIT_MAX_MS = 20;
 /** In so many ticks the wait has to be longer all the time: 100 ms, as in CoDel (RFC 8289). */
