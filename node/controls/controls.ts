@@ -23,6 +23,8 @@ import {
 
 const READ_EVERY_MS = 250;
 const WRITES_MAX = 5;
+/** Reads that failed one after another before that is told: at the start the store is not connected yet. */
+const TOLD_AFTER = 8;
 const ADDRESSES_MAX = 65_536;
 const TICK_MS = 1000;
 
@@ -50,6 +52,7 @@ export class Controls {
   private isBlockedByAddress = new Recent<boolean>(ADDRESSES_MAX);
   private readonly first = Promise.withResolvers<void>();
   private isRead = false;
+  private failedInRow = 0;
   /** Changes of this node come one after the other; the store decides between nodes. */
   private changing: Promise<unknown> = Promise.resolve();
   private readonly timers: NodeJS.Timeout[] = [];
@@ -144,22 +147,23 @@ export class Controls {
   private async readAgain(): Promise<void> {
     try {
       await this.readOnce();
+      this.failedInRow = 0;
       if (!this.isRead) this.learn();
     } catch (error) {
       this.reads.failed++;
-      if (error instanceof StoreUnavailableError)
-        this.paced.write("warn", "away", { err: error }, "what operators decided cannot be read just now");
-      else {
-        this.first.reject(error);
-        this.paced.write(
-          "error",
-          "damaged",
-          { err: error },
-          "what operators decided cannot be read: this node goes by what it knows",
-        );
-      }
+      this.failedInRow++;
+      this.tellFault(error);
     }
     this.timers[1] = setTimeout(() => void this.readAgain(), READ_EVERY_MS).unref();
+  }
+
+  private tellFault(error: unknown): void {
+    if (!(error instanceof StoreUnavailableError)) {
+      this.first.reject(error);
+      const told = "what operators decided cannot be read: this node goes by what it knows";
+      this.paced.write("error", "damaged", { err: error }, told);
+    } else if (this.failedInRow >= TOLD_AFTER)
+      this.paced.write("warn", "away", { err: error }, "what operators decided cannot be read just now");
   }
 
   private learn(): void {
