@@ -1,7 +1,7 @@
 /** The settings of the admin listener. */
 import type { Environment } from "./environment.ts";
 import { SettingError } from "./setting-error.ts";
-import { confidential, read, type Setting, text, whole } from "./setting.ts";
+import { confidential, HOST, LOOPBACK, read, type Setting, text, whole } from "./setting.ts";
 
 export interface AdminSettings {
   readonly host: string;
@@ -17,12 +17,10 @@ export interface AdminSettings {
 
 /** Where `npm start` has it. */
 const USUAL_PORT = 8079;
-const LOOPBACK = /^(?:127(?:\.\d{1,3}){3}|::1|localhost)$/;
-const ANY_HOST = /^[^\s/]{1,255}$/;
 const NAMES = /^[\w.:[\]-]{1,255}(?:,[\w.:[\]-]{1,255}){0,31}$/;
 
 export const ADMIN_SETTINGS = {
-  host: text("HEADCOUNT_ADMIN_HOST", "127.0.0.1", "a host or an address", ANY_HOST, "where operators ask"),
+  host: text("HEADCOUNT_ADMIN_HOST", "127.0.0.1", "an address or host name", HOST, "where operators ask"),
   port: whole(
     "HEADCOUNT_ADMIN_PORT",
     "0",

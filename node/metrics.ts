@@ -150,11 +150,13 @@ export class Metrics {
     this.gauge("epoch", "Epoch of the view", () => service.epoch);
   }
 
+  private about(name: string, help: string) {
+    return { name: `headcount_${name}`, help, registers: [this.registry] };
+  }
+
   gauge(name: string, help: string, value: () => number): void {
     new Gauge({
-      name: `headcount_${name}`,
-      help,
-      registers: [this.registry],
+      ...this.about(name, help),
       collect() {
         this.set(value());
       },
@@ -164,10 +166,8 @@ export class Metrics {
   /** @param values by what the label says, of a bounded set */
   labelledGauge(name: string, help: string, label: string, values: () => Readonly<Record<string, number>>): void {
     new Gauge({
-      name: `headcount_${name}`,
-      help,
+      ...this.about(name, help),
       labelNames: [label],
-      registers: [this.registry],
       collect() {
         this.reset();
         for (const [of, value] of Object.entries(values())) this.set({ [label]: of }, value);
@@ -177,9 +177,7 @@ export class Metrics {
 
   counter(name: string, help: string, value: () => number): void {
     new Counter({
-      name: `headcount_${name}`,
-      help,
-      registers: [this.registry],
+      ...this.about(name, help),
       collect() {
         this.reset();
         this.inc(value());
@@ -190,10 +188,8 @@ export class Metrics {
   /** @param values by what the label says; words with spaces become one of snake case */
   labelledCounter(name: string, help: string, label: string, values: () => Readonly<Record<string, number>>): void {
     new Counter({
-      name: `headcount_${name}`,
-      help,
+      ...this.about(name, help),
       labelNames: [label],
-      registers: [this.registry],
       collect() {
         this.reset();
         for (const [of, value] of Object.entries(values())) this.inc({ [label]: of.replaceAll(" ", "_") }, value);

@@ -20,6 +20,10 @@ export interface Setting<T> {
   readonly isSecret?: boolean;
 }
 
+/** Hosts that only this machine reaches. */
+export const LOOPBACK = /^(?:localhost|127(?:\.\d{1,3}){3}|::1)$/;
+/** What a listener may be told to listen at. */
+export const HOST = /^[\w.:-]+$/;
 const SHOWN_MAX = 64;
 
 export function read<T>(setting: Setting<T>, environment: Environment): T {

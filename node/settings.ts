@@ -9,9 +9,21 @@ import { SettingError } from "./setting-error.ts";
 import { LIMIT_SETTINGS, type LimitSettings, readLimits } from "./limit-settings.ts";
 import { readTokens, TOKEN_SETTINGS, type TokenSettings } from "./token-settings.ts";
 import { PEER_TLS_SETTINGS, readTls, TLS_SETTINGS, type TlsSettings } from "./tls-settings.ts";
-import { choice, confidential, lengthOf, optional, read, type Setting, shown, text, whole } from "./setting.ts";
+import {
+  choice,
+  confidential,
+  HOST,
+  lengthOf,
+  LOOPBACK,
+  optional,
+  read,
+  type Setting,
+  shown,
+  text,
+  whole,
+} from "./setting.ts";
 
-export { SettingError };
+export { LOOPBACK, SettingError };
 
 export interface Settings extends TlsSettings {
   readonly host: string;
@@ -60,8 +72,6 @@ const DURABILITIES = ["log", "snapshot", "none"] as const;
 const DAY_MS = 86_400_000;
 const STANDARD_GRACE = "half the TTL + lease + deadline";
 const SECRET_LENGTH_MIN = 16;
-const HOST = /^[\w.:-]+$/;
-export const LOOPBACK = /^(?:localhost|127(?:\.\d{1,3}){3}|::1)$/;
 const TEXT = /^[^\p{Cc}]{1,1024}$/u;
 const WORD = /^[\x21-\x7e]{1,256}$/;
 /** A place to connect to: a name, an IPv4 address, or an IPv6 address in brackets. */

@@ -7,7 +7,7 @@ import type { Presence } from "../../engine/presence.ts";
 import type { ReportEffect } from "../../engine/partition.ts";
 import { NO_SEQ } from "../../engine/partition.ts";
 import type { ProfileId } from "../../engine/profile-id.ts";
-import type { TooOften } from "../ports/rows.ts";
+import type { PlayerRequest, TooOften } from "../ports/rows.ts";
 import type { PlayerRates } from "./player-rates.ts";
 import type { Fate, Recorder, Remembrance } from "./recorder.ts";
 
@@ -79,9 +79,13 @@ export class Presences {
     return this.recorder?.isFull ?? false;
   }
 
-  /** To be asked before a player's report or heartbeat is applied: that takes one of what the player is allowed. */
-  tooOften(hash: number): TooOften | undefined {
-    const waitS = this.rates === undefined ? 0 : this.rates.take(hash);
+  /**
+   * To be asked before a row is applied: a report or a heartbeat takes one of what its player is allowed, unless it is one of many
+   * that came together.
+   */
+  tooOften({ operation, isBulk }: Pick<PlayerRequest, "operation" | "isBulk">, hash: number): TooOften | undefined {
+    const isCounted = isBulk !== true && (operation === "report" || operation === "renew");
+    const waitS = this.rates === undefined || !isCounted ? 0 : this.rates.take(hash);
     return waitS === 0 ? undefined : { kind: "refused", reason: "too often", waitS };
   }
 

@@ -71,10 +71,8 @@ export class RowApplier implements RowHandler {
     id[1] = row.id1;
     id[2] = row.id2;
     id[3] = row.id3;
-    if (!row.isBulk && (row.operation === "report" || row.operation === "renew")) {
-      const refused = presences.tooOften(hash);
-      if (refused !== undefined) return refused;
-    }
+    const tooOften = presences.tooOften(row, hash);
+    if (tooOften !== undefined) return tooOften;
     switch (row.operation) {
       case "report": {
         const effect = presences.report(hash, id, row.region, row.mode, row.seq);

@@ -38,6 +38,17 @@ export async function makeAdminApp(context: Context, options: AdminAdmissionOpti
     limits: new Limits(LIMITS),
     isForOperators: true,
   };
+  const { places, refused } = open.limits;
+  context.metrics.labelledCounter(
+    "admin_limit_refusals_total",
+    "Connections and requests refused at the admin listener, by limit: all connections, those of an address, requests of an address",
+    "limit",
+    () => ({
+      connections: places.refused.all,
+      "connections of address": places.refused.address,
+      address: refused.address,
+    }),
+  );
   return makeFrame(open, {
     isLaneOpen: false,
     keepAliveMs: KEEP_ALIVE_MS,
@@ -56,11 +67,12 @@ async function register(app: FastifyInstance, context: Context, options: AdminAd
   await registerDescription(app, context.version, ABOUT);
   registerPage(app, context);
   registerControls(app, context);
-  registerLookUp(app, context);
+  const profiles = new ProfileCalls(context);
+  registerLookUp(app, context, profiles);
   const popularModes = registerRegions(app, context);
   registerOperators(app, context);
   registerDetails(app, context);
-  return { profiles: new ProfileCalls(context), popularModes };
+  return { profiles, popularModes };
 }
 
 /** No other page may show it in a frame, run something in it, or read it. */

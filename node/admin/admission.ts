@@ -3,10 +3,11 @@
  * checked, and `Origin` where there is one. All else is asked for the token.
  */
 import { createHash, timingSafeEqual } from "node:crypto";
-import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
+import type { FastifyInstance, FastifyRequest } from "fastify";
 import type { Access } from "../access/access.ts";
+import { plainAddress } from "../addresses.ts";
 import { bearerOf } from "../http/admission.ts";
-import { Answers, type Context, NOWHERE, routeLabel } from "../http/http.ts";
+import { Answers, type Context, routeLabel } from "../http/http.ts";
 import type { Refusal } from "../http/reasons.ts";
 import { refusal } from "../values.ts";
 
@@ -31,19 +32,9 @@ export function admitOperators(app: FastifyInstance, context: Context, options: 
   app.addHook("onRequest", async (request, reply) => {
     const why = refusalOfPage(request, options) ?? (await admission.refusalOf(request));
     if (why === undefined) return undefined;
-    return refuse(context, why, request, reply);
+    new Answers(context, routeLabel(request.method, request.routeOptions.url)).refuse(reply, why);
+    return reply;
   });
-}
-
-function refuse(
-  context: Context,
-  why: Refusal,
-  { method, routeOptions: { url } }: FastifyRequest,
-  reply: FastifyReply,
-) {
-  const label = url === undefined ? NOWHERE : routeLabel(method, url);
-  new Answers(context, label).refuse(reply, why);
-  return reply;
 }
 
 function refusalOfPage(
@@ -52,7 +43,12 @@ function refusalOfPage(
 ): Refusal | undefined {
   const named = (headers.host ?? "").toLowerCase();
   const name = HOST.exec(named)?.[1] ?? "";
-  const own = [host.toLowerCase(), bracketed(host), "localhost", bracketed(plain(socket.localAddress ?? ""))];
+  const own = [
+    host.toLowerCase(),
+    bracketed(host),
+    "localhost",
+    bracketed(plainAddress(socket.localAddress ?? "") ?? ""),
+  ];
   if (name === "" || !(own.includes(name) || hosts.includes(name) || hosts.includes(named)))
     return forbidden(
       refusal("host", "the admin listener's own address, localhost or one of HEADCOUNT_ADMIN_HOSTS", headers.host),
@@ -60,11 +56,6 @@ function refusalOfPage(
   const { origin } = headers;
   if (origin === undefined || origin === `http://${named}` || origin === `https://${named}`) return undefined;
   return forbidden(refusal("origin", "left out, or the admin listener's own", origin));
-}
-
-/** IPv4 as it is written where it came over a socket for both. */
-function plain(address: string): string {
-  return address.replace(/^::ffff:(?=\d+\.)/i, "");
 }
 
 function bracketed(address: string): string {

@@ -8,10 +8,10 @@ const PAGE = `<!doctype html>
 <meta charset="utf-8">
 <title>Headcount: admin</title>
 <h1>Headcount: the admin listener</h1>
-<p>Show the token that the node printed at its start (behind <code>#token=</code>), or HEADCOUNT_ADMIN_TOKEN:</p>
-<pre>curl -H "authorization: Bearer $TOKEN" http://127.0.0.1:8079/admin/switches
+<p>With <code>ADMIN</code> the address of this page (its beginning, up to the port), show the token that the node printed at its start (behind <code>#token=</code>), or HEADCOUNT_ADMIN_TOKEN:</p>
+<pre>curl -H "authorization: Bearer $TOKEN" $ADMIN/admin/switches
 curl -H "authorization: Bearer $TOKEN" -H "content-type: application/json" -X PUT \\
-  -d '{"enabled":false,"reason":"a match server loops"}' http://127.0.0.1:8079/admin/switches/reports</pre>
+  -d '{"enabled":false,"reason":"a match server loops"}' $ADMIN/admin/switches/reports</pre>
 <p>Other calls: <code>/admin/quarantine</code>, <code>/admin/blocks</code>, <code>/admin/usage</code>, <code>/metrics</code>, <code>/v1/cluster</code>,
 and every GET that clients have. <code>/openapi.json</code> describes them all.</p>
 </html>

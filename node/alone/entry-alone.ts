@@ -36,22 +36,20 @@ export class EntryAlone implements Entry {
     this.term = term;
   }
 
-  submit({ operation, id, region, mode, seq }: PlayerRequest, settle: (outcome: Outcome) => void): void {
+  submit(request: PlayerRequest, settle: (outcome: Outcome) => void): void {
+    const { operation, id, region, mode, seq } = request;
     const { presences } = this;
     const hash = presences.engine.hash(id);
+    const tooOften = presences.tooOften(request, hash);
+    if (tooOften !== undefined) return settle(tooOften);
     switch (operation) {
       case "report": {
-        const tooOften = presences.tooOften(hash);
-        if (tooOften !== undefined) return settle(tooOften);
         const outcome = presences.report(hash, id, region, mode, seq);
         if (isRefused(outcome)) return settle(REFUSED[outcome]);
         return this.settleDone(hash, outcome, outcome === "late" ? this.knownPlaceOf(hash, id) : undefined, settle);
       }
-      case "renew": {
-        const tooOften = presences.tooOften(hash);
-        if (tooOften !== undefined) return settle(tooOften);
+      case "renew":
         return this.settleDone(hash, presences.renew(hash, id) ? "renewed" : "nowhere", undefined, settle);
-      }
       case "remove":
         return this.settleDone(hash, presences.remove(hash, id, seq), undefined, settle);
       case "find": {

@@ -1,5 +1,6 @@
 /** Whose reports are refused: a prefix of addresses, or an issuer of tokens. */
 import { BlockList, isIP } from "node:net";
+import { bytesOf, groupsOf, plainAddress, shortest } from "../addresses.ts";
 
 export interface Block {
   readonly kind: "prefix" | "issuer";
@@ -22,7 +23,7 @@ export function blockOf(text: string): Block | undefined {
   const { least, most } = BITS[family];
   const length = bits === undefined ? most : Number(bits);
   if (length < least || length > most) return undefined;
-  const first = family === 4 ? address : new URL(`http://[${address}]`).hostname.slice(1, -1);
+  const first = family === 4 ? address : shortest(address);
   if (!isFirstOf(first, length, family) || (family === 6 && isOfMapped(first, length))) return undefined;
   return { kind: "prefix", name: `${first}/${length}` };
 }
@@ -31,28 +32,16 @@ export function blockOf(text: string): Block | undefined {
 function isOfMapped(address: string, bits: number): boolean {
   const list = new BlockList();
   list.addSubnet(address, bits, "ipv6");
-  return address.startsWith("::ffff:") || list.check("192.0.2.1", "ipv4");
+  return plainAddress(address) !== address || list.check("192.0.2.1", "ipv4");
 }
 
 /** Whether nothing stands behind the prefix: no other address below it is in it. */
 function isFirstOf(address: string, bits: number, family: 4 | 6): boolean {
-  const bytes = bytesOf(address, family);
+  const bytes = family === 4 ? address.split(".").map(Number) : bytesOf(groupsOf(address));
   return bytes.every((byte, at) => {
     const kept = Math.max(0, Math.min(8, bits - 8 * at));
     return (byte & (0xff >> kept)) === 0;
   });
-}
-
-/** @param address IPv6 as a URL has it */
-function bytesOf(address: string, family: 4 | 6): number[] {
-  if (family === 4) return address.split(".").map(Number);
-  const [head = "", tail] = address.split("::");
-  const groups = (part: string): number[] =>
-    part === "" ? [] : part.split(":").map((each) => Number.parseInt(each, 16));
-  const [before, after] = [groups(head), groups(tail ?? "")];
-  const zeros = tail === undefined ? 0 : 8 - before.length - after.length;
-  const all = [...before, ...Array.from({ length: zeros }, () => 0), ...after];
-  return all.flatMap((group) => [group >> 8, group & 0xff]);
 }
 
 /** Addresses and issuers that are blocked. */

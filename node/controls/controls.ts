@@ -55,7 +55,9 @@ export class Controls {
   private failedInRow = 0;
   /** Changes of this node come one after the other; the store decides between nodes. */
   private changing: Promise<unknown> = Promise.resolve();
-  private readonly timers: NodeJS.Timeout[] = [];
+  private isStopped = false;
+  private ticking: NodeJS.Timeout | undefined;
+  private reading: NodeJS.Timeout | undefined;
 
   constructor(store: ControlsStore, log: Pick<Logger, "info" | "warn" | "error">) {
     this.store = store;
@@ -66,12 +68,14 @@ export class Controls {
 
   /** Begins to follow the store. */
   start(): void {
+    this.ticking = setInterval(() => this.paced.tick(), TICK_MS).unref();
     void this.readAgain();
-    this.timers.push(setInterval(() => this.paced.tick(), TICK_MS).unref());
   }
 
   stop(): void {
-    for (const timer of this.timers) clearTimeout(timer);
+    this.isStopped = true; // a read that is under way asks for no other
+    clearInterval(this.ticking);
+    clearTimeout(this.reading);
   }
 
   /** False until the decisions have been read: a node that does not know them must not get requests. */
@@ -154,7 +158,7 @@ export class Controls {
       this.failedInRow++;
       this.tellFault(error);
     }
-    this.timers[1] = setTimeout(() => void this.readAgain(), READ_EVERY_MS).unref();
+    if (!this.isStopped) this.reading = setTimeout(() => void this.readAgain(), READ_EVERY_MS).unref();
   }
 
   private tellFault(error: unknown): void {

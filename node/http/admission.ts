@@ -1,10 +1,11 @@
 /** Who may make a call: what is asked of its token, and what is told where that does not do. Source: RFC 6750. */
-import type { FastifyReply, FastifyRequest } from "fastify";
+import type { FastifyRequest } from "fastify";
 import { emptyProfileId, parseProfileId, type ProfileId } from "../../engine/profile-id.ts";
 import { type Grant, mayLookUp, mayReport, type Scope } from "../access/grant.ts";
 import type { Judgement } from "../access/tokens.ts";
 import { refusal } from "../values.ts";
-import { Answers, type Context } from "./http.ts";
+import { type Hook, refusing } from "./hooks.ts";
+import type { Context } from "./http.ts";
 import type { Refusal } from "./reasons.ts";
 
 /** What is wrong with a token that is good, for this request; `undefined`: nothing. */
@@ -15,8 +16,6 @@ interface Lack {
   readonly scope: Scope;
   readonly message: string;
 }
-
-type Hook = (request: FastifyRequest, reply: FastifyReply) => Promise<unknown>;
 
 const BEARER = /^Bearer +([\w.~+/-]+=*)$/i;
 const NEEDED = "a signed token that is valid now (Bearer ...)";
@@ -57,17 +56,14 @@ export class Admission {
     const { context } = this;
     const { access } = context;
     if (access === undefined) return [];
-    const answers = new Answers(context, label);
-    return [
-      async (request, reply) => {
-        const token = bearerOf(request.headers.authorization);
-        const judgement = token === undefined ? noToken(request) : await access.tokens.judge(token);
-        const lack = judgement.kind === "granted" ? right(judgement.grant, request) : undefined;
-        if (judgement.kind === "granted" && lack === undefined) return undefined;
-        answers.refuse(reply, lack === undefined ? refusalOf(judgement) : refusalFor(lack));
-        return reply;
-      },
-    ];
+    const whyNot = async (request: FastifyRequest): Promise<Refusal | undefined> => {
+      const token = bearerOf(request.headers.authorization);
+      const judgement = token === undefined ? noToken(request) : await access.tokens.judge(token);
+      if (judgement.kind !== "granted") return refusalOf(judgement);
+      const lack = right(judgement.grant, request);
+      return lack === undefined ? undefined : refusalFor(lack);
+    };
+    return [refusing(context, label, whyNot)];
   }
 }
 

@@ -1,13 +1,11 @@
 /** Calls that operators switched off, and reports of whom they blocked (node/controls/): the same for the routes and for the fast lane. */
-import type { FastifyReply, FastifyRequest } from "fastify";
 import { NOT_KNOWN } from "../controls/controls.ts";
 import type { Off, Switch } from "../controls/decisions.ts";
 import type { Client } from "../limits/clients.ts";
-import { Answers, type Context } from "./http.ts";
+import { type Hook, refusing } from "./hooks.ts";
+import type { Context } from "./http.ts";
 import { clientOf } from "./rate-limits.ts";
 import type { Refusal } from "./reasons.ts";
-
-type Hook = (request: FastifyRequest, reply: FastifyReply) => Promise<unknown>;
 
 const MS_IN_S = 1000;
 /** Of what is off until somebody switches it on. */
@@ -16,14 +14,15 @@ const RETRY_OFF_S = 30;
 /** To be given as `onRequest`: refuses while calls of that kind are off. */
 export function whileOn(context: Context, kind: Switch, label: string): Hook[] {
   if (context.isForOperators === true) return []; // they need to see what they switched off
-  return refusing(context, label, () => {
+  const whyNot = (): Refusal | undefined => {
     const off = context.controls.offOf(kind);
     return off === undefined ? undefined : refusalOff(kind, off);
-  });
+  };
+  return [refusing(context, label, whyNot)];
 }
 
 /** The same: refuses those whose addresses are blocked. */
-export function unblocked(context: Context, label: string): Hook[] {
+export function unblocked(context: Context, label: string): Hook {
   return refusing(context, label, (request) =>
     context.controls.hasBlocks ? refusalOfClient(context, clientOf(request, context)) : undefined,
   );
@@ -31,7 +30,7 @@ export function unblocked(context: Context, label: string): Hook[] {
 
 /** To be given as `preHandler`, behind the check of the token: refuses those whose issuer is blocked. */
 export function issuerUnblocked(context: Context, label: string): Hook[] {
-  return context.access === undefined ? [] : refusing(context, label, () => refusalOfIssuer(context));
+  return context.access === undefined ? [] : [refusing(context, label, () => refusalOfIssuer(context))];
 }
 
 export function refusalOfClient({ controls }: Context, client: Client | undefined): Refusal | undefined {
@@ -56,15 +55,3 @@ const BLOCKED: Refusal = {
   reason: "blocked",
   message: "reports from here are blocked by the operator",
 };
-
-function refusing(context: Context, label: string, whyNot: (request: FastifyRequest) => Refusal | undefined): Hook[] {
-  const answers = new Answers(context, label);
-  return [
-    async (request, reply) => {
-      const refusal = whyNot(request);
-      if (refusal === undefined) return undefined;
-      answers.refuse(reply, refusal);
-      return reply;
-    },
-  ];
-}

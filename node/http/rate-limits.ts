@@ -7,7 +7,6 @@ import { bearerOf } from "./admission.ts";
 import { Answers, type Context, routeLabel } from "./http.ts";
 import type { Refusal } from "./reasons.ts";
 
-/** What load balancers and schedulers ask, from wherever they are. */
 /** Of requests that are under way: several hooks ask, and whoever is not named is counted once. */
 const clientsFound = new WeakMap<object, { readonly client: Client | undefined }>();
 const MS_IN_S = 1000;
@@ -16,6 +15,7 @@ const LIMITED: Readonly<Record<Limit, string>> = {
   address: "requests without a good token from one address",
   token: "rows of batches with one token",
 };
+/** What load balancers and schedulers ask, from wherever they are. */
 const UNLIMITED = new Set(["/livez", "/readyz"]);
 
 /** Limits the requests of an address, but for those with a good token. */

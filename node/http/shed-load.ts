@@ -12,7 +12,6 @@ import { POPULAR_MODES_ROUTE } from "./routes/regions.ts";
  */
 const KIND_OF: ReadonlyMap<string, Kind> = new Map([
   [NOWHERE, "look-ups"], // what there is not, and what is asked in a way that there is not
-  ["GET /docs/*", "other reads"],
   [routeLabel("GET", REPORT_ROUTE), "look-ups"],
   [routeLabel("GET", POPULAR_MODES_ROUTE), "other reads"],
   ["GET /v1/regions", "other reads"],
@@ -23,6 +22,8 @@ const KIND_OF: ReadonlyMap<string, Kind> = new Map([
   [routeLabel("DELETE", REPORT_ROUTE), "heartbeats"],
 ]);
 
+/** All that the page is made of. */
+const DOCS = "GET /docs";
 const OVERLOADED: Refusal = {
   status: 503,
   reason: "overloaded",
@@ -38,10 +39,14 @@ export const UNREAD: Refusal = {
 /** @returns whether the request is refused, and told so */
 export function isShed(context: Pick<Context, "limits" | "metrics" | "cors">, label: string, reply: Reply): boolean {
   const { shedding } = context.limits;
-  const kind = shedding.isShedding ? KIND_OF.get(label) : undefined;
+  const kind = shedding.isShedding ? kindOf(label) : undefined;
   if (kind === undefined || !shedding.refuses(kind)) return false;
   new Answers(context, label).refuse(reply, OVERLOADED);
   return true;
+}
+
+function kindOf(label: string): Kind | undefined {
+  return label.startsWith(DOCS) ? "other reads" : KIND_OF.get(label);
 }
 
 /** Refuses before anything is read or looked at, for what comes through fastify. */

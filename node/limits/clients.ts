@@ -2,7 +2,8 @@
  * Who asks, by address: the socket's, or behind proxies that are trusted the one that they name (`X-Forwarded-For`). An IPv6 address
  * counts by its /64, which one household has.
  */
-import { type BlockList, isIP, isIPv6 } from "node:net";
+import { type BlockList, isIPv6 } from "node:net";
+import { groupsOf, plainAddress } from "../addresses.ts";
 import { Recent } from "../recent.ts";
 
 /** Behind a trusted proxy: each request may be another's. */
@@ -18,8 +19,6 @@ export interface Client {
 }
 
 const LOOPBACK = "0:0:0:0:0:0:0:1";
-/** How IPv4 addresses begin that are written as IPv6. */
-const MAPPED = "0:0:0:0:0:ffff";
 /** As proxies write it: an address, or one with a port. */
 const FORWARDED = /^(?:\[([^\]]+)\](?::\d{1,5})?|(\d+\.\d+\.\d+\.\d+)(?::\d{1,5})?|([\da-f:.]+))$/i;
 /** Longer ones have a zone: each is looked at anew. */
@@ -79,18 +78,6 @@ function forwardedAddress(text: string): string | undefined {
   return bracketed ?? withPort ?? bare;
 }
 
-/** Without a zone, and as IPv4 where it is one. */
-function plainAddress(text: string): string | undefined {
-  const [address = ""] = text.split("%", 1);
-  if (isIP(address) !== 6) return isIP(address) === 0 ? undefined : address;
-  const groups = groupsOf(address);
-  if (groups.slice(0, 6).join(":") !== MAPPED) return address;
-  return groups
-    .slice(6)
-    .flatMap((group) => [Number.parseInt(group, 16) >> 8, Number.parseInt(group, 16) & 255])
-    .join(".");
-}
-
 function describe(plain: string): Client {
   const address = copyOf(plain);
   if (!isIPv6(address)) {
@@ -105,14 +92,4 @@ function describe(plain: string): Client {
 /** A piece of a header would keep all of that. */
 function copyOf(text: string): string {
   return Buffer.from(text, "latin1").toString("latin1");
-}
-
-/** The eight groups of an IPv6 address, without leading zeros. Source: RFC 5952. */
-function groupsOf(address: string): string[] {
-  const canonical = new URL(`http://[${address}]`).hostname.slice(1, -1); // hex groups, zeros compressed
-  const [before = "", after] = canonical.split("::");
-  const groups = (part: string): string[] => (part === "" ? [] : part.split(":"));
-  if (after === undefined) return groups(before);
-  const [head, tail] = [groups(before), groups(after)];
-  return [...head, ...Array.from({ length: 8 - head.length - tail.length }, () => "0"), ...tail];
 }

@@ -94,14 +94,14 @@ export function registerProfiles(app: FastifyInstance, context: Context): Profil
   const label = routeLabel("POST", REPORT_ROUTE);
   const toReport = {
     schema: REPORT_SCHEMA,
-    onRequest: [...whileOn(context, "reports", label), ...unblocked(context, label)],
+    onRequest: [...whileOn(context, "reports", label), unblocked(context, label)],
     preHandler: [...mayReport("POST", REPORT_ROUTE), ...issuerUnblocked(context, label)],
   };
   app.post<Reporting>(REPORT_ROUTE, toReport, (request, reply) => {
     const { params, body } = request;
     calls.report(params.profileId, reportOf(body), clientOf(request, context), reply);
   });
-  registerLookUp(app, context);
+  registerLookUp(app, context, calls);
   void app.register((bodiless, _options, done) => {
     registerBodiless(bodiless, calls, mayReport);
     done();
@@ -110,8 +110,7 @@ export function registerProfiles(app: FastifyInstance, context: Context): Profil
 }
 
 /** Where a player is: the one call about a player that changes nothing. */
-export function registerLookUp(app: FastifyInstance, context: Context): void {
-  const calls = new ProfileCalls(context);
+export function registerLookUp(app: FastifyInstance, context: Context, calls: ProfileCalls): void {
   const label = routeLabel("GET", REPORT_ROUTE);
   const onRequest = whileOn(context, "queries", label);
   const toFind = { schema: FIND_SCHEMA, onRequest, preHandler: new Admission(context).toLookUp(label) };

@@ -1,5 +1,5 @@
 /** Batches of reports, from game servers and gateways. */
-import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
+import type { FastifyInstance, FastifyReply } from "fastify";
 import { type Static, Type } from "typebox";
 import { NO_SEQ } from "../../../cluster/records/presences.ts";
 import { regionOf } from "../../../engine/regions.ts";
@@ -17,6 +17,7 @@ import { BATCH_BYTES_MAX, readBatch } from "../report-reader.ts";
 import { bodyParserOf, codingOf, readWhole } from "../body.ts";
 import type { Reports, ReportsOutcome } from "../../entry.ts";
 import { Answers, type Context, NoRoomError, routeLabel, validatorCompiler } from "../http.ts";
+import { refusing } from "../hooks.ts";
 import { issuerUnblocked, unblocked, whileOn } from "../decided.ts";
 import { clientOf, refusalOfBatch } from "../rate-limits.ts";
 import type { Client } from "../../limits/clients.ts";
@@ -42,19 +43,13 @@ const bodyValidator = validatorCompiler({ schema: BatchBody, httpPart: "body", m
 export function registerReports(app: FastifyInstance, context: Context): void {
   const label = routeLabel("POST", REPORTS_ROUTE);
   const answers = new Answers(context, label);
-  // Before a body is read that would be refused for its first row.
-  const mayAnyCome = async (request: FastifyRequest, reply: FastifyReply): Promise<unknown> => {
-    const refused = refusalOfBatch(context, request, undefined);
-    if (refused === undefined) return undefined;
-    answers.refuse(reply, refused);
-    return reply;
-  };
   const onRequest = [
     ...whileOn(context, "reports", label),
-    ...unblocked(context, label),
+    unblocked(context, label),
     ...new Admission(context).toReportMany(label),
     ...issuerUnblocked(context, label),
-    mayAnyCome,
+    // Before a body is read that would be refused for its first row.
+    refusing(context, label, (request) => refusalOfBatch(context, request, undefined)),
   ];
   const options = { bodyLimit: BATCH_BYTES_MAX, schema: SCHEMA, validatorCompiler: () => toBatch, onRequest };
   void app.register((batches, _options, done) => {
