@@ -13,20 +13,12 @@ const [ISSUER, AUDIENCE] = ["headcount-try", "headcount"];
 const HELP = `Usage: npm run token -- [--sub <UUID>] [--scope "<${SCOPES.join("|")}> ..."] [--hours <n>] [--folder <folder>]
 
   --sub     the player for whom the token speaks
-  --scope   what else it allows; several with spaces between them (scores:write and admin mean nothing yet)
+  --scope   what else it allows; several with spaces between them (scores:write means nothing yet)
   --hours   how long it is good, 24 if left out; below 0 (--hours=-1): one that has expired
   --folder  where the key is kept, and made at first: .token-keys if left out
 `;
 
-const { values } = parseArgs({
-  options: {
-    sub: { type: "string" },
-    scope: { type: "string" },
-    hours: { type: "string", default: "24" },
-    folder: { type: "string", default: ".token-keys" },
-    help: { type: "boolean", short: "h", default: false },
-  },
-});
+const values = readOptions();
 if (values.help) console.log(HELP);
 else
   try {
@@ -35,6 +27,22 @@ else
     console.error(error instanceof RangeError ? error.message : error);
     process.exitCode = 1;
   }
+
+function readOptions() {
+  const options = {
+    sub: { type: "string" },
+    scope: { type: "string" },
+    hours: { type: "string", default: "24" },
+    folder: { type: "string", default: ".token-keys" },
+    help: { type: "boolean", short: "h", default: false },
+  } as const;
+  try {
+    return parseArgs({ options }).values;
+  } catch (error) {
+    console.error(`${(error as Error).message.split(". ")[0]} (--help lists the options)`);
+    return process.exit(1);
+  }
+}
 
 async function makeToken(): Promise<string> {
   const hours = Number(values.hours);

@@ -78,10 +78,10 @@ class AdminAdmission {
   async refusalOf({ headers, routeOptions: { url } }: FastifyRequest): Promise<Refusal | undefined> {
     if (url !== undefined && OPEN_PATHS.has(url)) return undefined;
     const shown = bearerOf(headers.authorization);
-    if (shown === undefined) return unknown("nothing");
+    if (shown === undefined) return unknown(headers.authorization === undefined ? "nothing" : "no bearer token");
     if (this.digest !== undefined && timingSafeEqual(this.digest, digestOf(shown))) return undefined;
     const judgement = await this.access?.tokens.judge(shown);
-    if (judgement === undefined) return unknown("another token");
+    if (judgement === undefined) return unknown("another token (one that is made at the start is new at every start)");
     if (judgement.kind === "refused") return unknown(judgement.why);
     if (judgement.kind !== "granted")
       return { status: 503, reason: "overloaded", message: "the token cannot be verified just now: try again soon" };

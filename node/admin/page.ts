@@ -8,7 +8,7 @@ const PAGE = `<!doctype html>
 <meta charset="utf-8">
 <title>Headcount: admin</title>
 <h1>Headcount: the admin listener</h1>
-<p>With <code>ADMIN</code> the address of this page (its beginning, up to the port), show the token that the node printed at its start (behind <code>#token=</code>), or HEADCOUNT_ADMIN_TOKEN:</p>
+<p>With <code>ADMIN</code> the address of this page (its beginning, up to the port), show the token that the node printed at its start (behind <code>#token=</code>), HEADCOUNT_ADMIN_TOKEN, or where players show tokens one with the scope admin:</p>
 <pre>curl -H "authorization: Bearer $TOKEN" $ADMIN/admin/switches
 curl -H "authorization: Bearer $TOKEN" -H "content-type: application/json" -X PUT \\
   -d '{"enabled":false,"reason":"a match server loops"}' $ADMIN/admin/switches/reports</pre>

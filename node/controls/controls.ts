@@ -167,7 +167,7 @@ export class Controls {
       const told = "what operators decided cannot be read: this node goes by what it knows";
       this.paced.write("error", "damaged", { err: error }, told);
     } else if (this.failedInRow >= TOLD_AFTER)
-      this.paced.write("warn", "away", { err: error }, "what operators decided cannot be read just now");
+      this.paced.write("warn", "away", { reason: error.message }, "what operators decided cannot be read just now");
   }
 
   private learn(): void {

@@ -42,7 +42,7 @@ export class Usage {
     this.timer = setInterval(() => this.turn(), HOUR_MS / 60).unref();
     metrics.gauge(
       "arrivals_largest_share",
-      "Of the players who came to a mode in ten minutes, the largest share from one prefix of addresses (a /24, of IPv6 a /48)",
+      "Of the players who came to a mode in ten minutes, the largest share from one prefix of addresses (a /24, of IPv6 a /48); of modes with 100 arrivals at the least",
       () => this.arrivals.largestShare(),
     );
     metrics.counter(
