@@ -25,7 +25,7 @@ export interface TlsSettings {
 }
 
 export const TLS_SETTINGS = {
-  cert: file("HEADCOUNT_TLS_CERT", "certificate of the public listener, which then speaks https only"),
+  cert: file("HEADCOUNT_TLS_CERT", "certificate of the public and the admin listener, which then speak https only"),
   key: file("HEADCOUNT_TLS_KEY", "its private key; both are read again when they change"),
   peerCert: file("HEADCOUNT_PEER_TLS_CERT", "certificate that this node shows the others, as server and as client"),
   peerKey: file("HEADCOUNT_PEER_TLS_KEY", "its private key"),

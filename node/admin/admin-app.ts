@@ -1,4 +1,4 @@
-/** The admin listener: what operators change and see, and every GET of the public one. */
+/** The admin listener: what operators change and see, and every GET of the public one but its documentation page. */
 import type { FastifyInstance } from "fastify";
 import { type App, type LaneCalls, makeFrame } from "../http/frame.ts";
 import { registerDescription } from "../http/description.ts";

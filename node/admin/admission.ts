@@ -6,7 +6,7 @@ import { createHash, timingSafeEqual } from "node:crypto";
 import type { FastifyInstance, FastifyRequest } from "fastify";
 import type { Access } from "../access/access.ts";
 import { plainAddress } from "../addresses.ts";
-import { bearerOf } from "../http/admission.ts";
+import { asking, bearerOf } from "../http/admission.ts";
 import { Answers, type Context, routeLabel } from "../http/http.ts";
 import type { Refusal } from "../http/reasons.ts";
 import { refusal } from "../values.ts";
@@ -97,6 +97,5 @@ function digestOf(token: string): Buffer {
 
 function unknown(what: string): Refusal {
   const message = `authorization must be the admin token, or a token with the scope admin (Bearer ...), got ${what}`;
-  const headers = { "www-authenticate": 'Bearer error="invalid_token"' };
-  return { status: 401, reason: "credentials", message, headers };
+  return { status: 401, reason: "credentials", message, headers: asking('error="invalid_token"', message) };
 }

@@ -28,7 +28,11 @@ export async function openAdmin(
   certificate: Certificate | undefined,
 ): Promise<Admin | undefined> {
   const { host, hosts, port } = settings;
-  if (port === 0) return undefined;
+  if (port === 0) {
+    if (context.access !== undefined)
+      context.log.warn("HEADCOUNT_ADMIN_PORT is 0: with HEADCOUNT_AUTH=jwt /metrics and /v1/cluster answer nowhere");
+    return undefined;
+  }
   const isMade = settings.token === undefined && context.access === undefined;
   const token = isMade ? randomBytes(TOKEN_BYTES).toString("base64url") : settings.token;
   const { app, connections } = await makeAdminApp(context, { token, access: context.access, host, hosts });

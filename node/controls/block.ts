@@ -11,13 +11,16 @@ export interface Block {
 export const BLOCK_FORM =
   "a prefix such as 203.0.113.0/24 or 2001:db8:1::/48 (8 to 32 bits, of IPv6 16 to 128) with nothing behind it, an address, or an issuer (1 to 1024 characters, none of them a control character)";
 const PREFIX = /^([\d.]+|[\da-f:.]*:[\da-f:.]*)(?:\/(\d{1,3}))?$/i;
-const ISSUER = /^(?!\s)\P{Cc}{1,1024}(?<!\s)$/u;
+/** Where a colon is in it, it is a URI (RFC 7519, 2): else an address that is misspelt would be taken for an issuer. */
+const ISSUER = /^(?!\s)(?:[^\p{Cc}:]{1,1024}|[a-z][a-z\d+.-]*:(?!:)\P{Cc}+)(?<!\s)$/iu;
+const LENGTH_MAX = 1024;
 const BITS = { 4: { least: 8, most: 32 }, 6: { least: 16, most: 128 } } as const;
 
 /** @returns undefined where it is neither */
 export function blockOf(text: string): Block | undefined {
   const [, address, bits] = PREFIX.exec(text) ?? [];
-  if (address === undefined) return ISSUER.test(text) ? { kind: "issuer", name: text } : undefined;
+  if (address === undefined)
+    return ISSUER.test(text) && text.length <= LENGTH_MAX ? { kind: "issuer", name: text } : undefined;
   const family = isIP(address);
   if (family !== 4 && family !== 6) return undefined;
   const { least, most } = BITS[family];

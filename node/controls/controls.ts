@@ -174,6 +174,13 @@ export class Controls {
     this.isRead = true;
     this.isAnyOff = Object.keys(this.decisions.off).length > 0;
     this.first.resolve();
+    if (this.isAnyOff)
+      this.paced.write(
+        "warn",
+        "off",
+        { off: Object.keys(this.decisions.off) },
+        "calls are switched off by an operator",
+      );
   }
 
   private async readOnce(): Promise<void> {

@@ -104,7 +104,7 @@ function refusalFor({ scope, message }: Lack): Refusal {
 }
 
 /** The message stands there as text between quotes may be (RFC 6750, 3). */
-function asking(error: string, message: string): NonNullable<Refusal["headers"]> {
+export function asking(error: string, message: string): NonNullable<Refusal["headers"]> {
   const description = message.replaceAll(/["\\]/g, "'").replaceAll(/[^\x20-\x7e]/g, "?");
   return { "www-authenticate": `Bearer ${error}, error_description="${description}"` };
 }

@@ -10,6 +10,8 @@ import type { Refusal } from "./reasons.ts";
 const MS_IN_S = 1000;
 /** Of what is off until somebody switches it on. */
 const RETRY_OFF_S = 30;
+/** Somebody may switch it on before its time. */
+const RETRY_OFF_MAX_S = 300;
 
 /** To be given as `onRequest`: refuses while calls of that kind are off. */
 export function whileOn(context: Context, kind: Switch, label: string): Hook[] {
@@ -45,7 +47,10 @@ export function refusalOfIssuer({ controls, access }: Context): Refusal | undefi
 export function refusalOff(kind: Switch, off: Off): Refusal {
   if (off === NOT_KNOWN) return { status: 503, reason: "starting", message: `${off.reason}: try again soon` };
   const { reason, until } = off;
-  const waitS = until === undefined ? RETRY_OFF_S : Math.max(1, Math.ceil((Date.parse(until) - Date.now()) / MS_IN_S));
+  const waitS =
+    until === undefined
+      ? RETRY_OFF_S
+      : Math.min(RETRY_OFF_MAX_S, Math.max(1, Math.ceil((Date.parse(until) - Date.now()) / MS_IN_S)));
   const message = `${kind} are switched off: ${reason}`;
   return { status: 503, reason: "switched-off", message, headers: { "retry-after": waitS } };
 }

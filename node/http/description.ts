@@ -16,7 +16,7 @@ const SECURITY = {
     scheme: "bearer",
     bearerFormat: "JWT",
     description:
-      "Where the operator asks for tokens (HEADCOUNT_AUTH). Its `sub` is the player for whom it speaks; its `scope` allows more: reports:batch, profiles:read.",
+      "Where the operator asks for tokens (HEADCOUNT_AUTH). Its `sub` is the player for whom it speaks; its `scope` allows more: reports:batch, profiles:read. The admin listener takes the admin token, or the scope admin.",
   },
 };
 

@@ -56,7 +56,7 @@ export const REASONS = {
   },
   forbidden: {
     statuses: [403],
-    what: "the token is good, but not for this; or a page of another machine reports at a node on loopback that asks for no tokens",
+    what: "the token is good, but not for this; or a page of another machine reports at a node on loopback that asks for no tokens; or the admin listener is asked by another name, or from a page of another origin",
     advice:
       "ask only for your own player, or with a token of another scope; the page's origin can be named in `HEADCOUNT_CORS_ORIGINS`",
   },

@@ -44,5 +44,10 @@ export function refusalOfConnection(full: Full, { all, ofAddress }: PlacesOption
     return { status: 503, reason: "overloaded", message, headers: { "retry-after": RETRY_AFTER_S } };
   }
   const message = `connections from one address must be at most ${ofAddress}, and there are so many: close one, or try again in ${ADDRESS_RETRY_S} s`;
-  return { status: 429, reason: "rate", message, headers: { "retry-after": ADDRESS_RETRY_S } };
+  const headers = {
+    "retry-after": ADDRESS_RETRY_S,
+    ratelimit: `"connections";r=0;t=${ADDRESS_RETRY_S}`,
+    "ratelimit-policy": `"connections";q=${ofAddress}`,
+  };
+  return { status: 429, reason: "rate", message, headers };
 }
