@@ -19,6 +19,8 @@ export const MIX: Mix = {
 };
 const [CHUNK_MS, TURN_MS, REOPEN_MS] = [0.012, 0.01, 0.15];
 const CHUNK_MAX = 260;
+/** Requests of a connection that are answered in one go, and those that are taken from its socket before they are read. */
+const [UNDER_WAY_MAX, UNREAD_MAX] = [64, 60];
 
 interface Request {
   readonly kind: Kind;
@@ -47,7 +49,7 @@ export class LoopModel {
   private readonly mix: Mix;
   private readonly random: () => number;
   private readonly connections: ModelConnection[];
-  private soon: (() => void)[] = [];
+  soon: (() => void)[] = [];
   private tickMs = READING_TICK_MS;
   private tickedMs = 0;
   private idledMs = 0;
@@ -148,29 +150,33 @@ export class LoopModel {
 
 class ModelConnection implements Readable {
   readonly isGone = false;
+  behindSince: number | undefined;
   readonly kernel: Request[] = [];
   private readonly loop: LoopModel;
   private unread: Request[] = [];
   private isHeld = false;
   private isStopped = false;
+  private isServedOn = false;
 
   constructor(loop: LoopModel) {
     this.loop = loop;
   }
 
   get isReadable(): boolean {
-    return !this.isStopped && this.kernel.length > 0;
+    return !this.isStopped && this.kernel.length > 0 && this.unread.length < UNREAD_MAX;
   }
 
   get isUrgent(): boolean {
     return this.unread[0]?.kind === "heartbeats";
   }
 
+  get isBehind(): boolean {
+    return this.unread.length > 0;
+  }
+
   read(most: number): void {
     this.unread.push(...this.kernel.splice(0, most));
-    if (this.isHeld) return;
-    if (this.loop.overload.reading.mayRead(this)) this.serveAll();
-    else this.isHeld = true;
+    if (!this.isServedOn) this.readOn();
   }
 
   stop(): void {
@@ -180,7 +186,7 @@ class ModelConnection implements Readable {
   release(): void {
     this.isHeld = false;
     this.isStopped = false;
-    this.serveAll();
+    this.serveSome();
   }
 
   giveUp(): boolean {
@@ -192,7 +198,23 @@ class ModelConnection implements Readable {
     return true;
   }
 
-  private serveAll(): void {
-    for (const request of this.unread.splice(0)) this.loop.serve(request);
+  private readOn(): void {
+    this.isServedOn = false;
+    if (this.isHeld) return;
+    if (this.loop.overload.reading.mayRead(this)) this.serveSome();
+    else this.isHeld = true;
+  }
+
+  /** A look-up is answered by the framework, and what is behind it waits for the next turn. */
+  private serveSome(): void {
+    for (let count = 0; count < UNDER_WAY_MAX && this.unread.length > 0; count++) {
+      const request = this.unread.shift() as Request;
+      this.loop.serve(request);
+      if (request.kind === "look-ups") break;
+    }
+    if (this.unread.length >= UNREAD_MAX) this.loop.overload.reading.notePile();
+    if (this.unread.length === 0) return;
+    this.isServedOn = true;
+    this.loop.soon.push(() => this.readOn());
   }
 }

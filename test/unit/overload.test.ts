@@ -2,7 +2,7 @@
 import { describe, expect, test } from "vitest";
 import { KINDS } from "../../node/limits/shedding.ts";
 import { randomOf } from "../../bench/support/traffic.ts";
-import { LoopModel, type Outcome } from "../support/loop-model.ts";
+import { LoopModel, MIX, type Outcome } from "../support/loop-model.ts";
 
 const CONNECTIONS = 128;
 const model = (seed: number, connections = CONNECTIONS): LoopModel => {
@@ -49,5 +49,30 @@ describe.each([1, 2, 3])("seed %i", (seed) => {
     const { lost } = loop.run(loop.capacity * 1.4, 3);
     expect(lost).toBe(0);
     expect(loop.unread).toBe(0);
+  });
+  test.each([2, 5])(
+    "thousands of connections at %i times the load: letting go of them does not take the time of serving",
+    (times) => {
+      const loop = model(seed, 2000);
+      loop.run(loop.capacity * times, 1.5);
+      const { accepted, refused, p99Ms } = loop.run(loop.capacity * times, 3);
+      expect(sum(accepted) / 3 / loop.capacity).toBeGreaterThan(0.75);
+      expect(refused.heartbeats).toBe(0);
+      expect(p99Ms).toBeLessThan(300);
+      loop.run(loop.capacity * 0.5, 3);
+      expect(loop.unread).toBe(0);
+      const { lost, refused: still } = loop.run(loop.capacity * 0.5, 1);
+      expect([sum(still), lost]).toEqual([0, 0]);
+    },
+  );
+  test("heartbeats alone, twice as many as it can serve", () => {
+    const only = { ...MIX, heartbeats: { ...MIX.heartbeats, share: 100 } };
+    for (const kind of ["reports", "other reads", "look-ups"] as const) only[kind] = { ...MIX[kind], share: 0 };
+    const random = randomOf(seed);
+    const loop = new LoopModel(CONNECTIONS, () => random() / 2 ** 32, only);
+    loop.run(loop.capacity * 2, 1.5);
+    const { accepted, p99Ms } = loop.run(loop.capacity * 2, 3);
+    expect(sum(accepted) / 3 / loop.capacity).toBeGreaterThan(0.9);
+    expect(p99Ms).toBeLessThan(200);
   });
 });

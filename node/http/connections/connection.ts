@@ -12,8 +12,6 @@ import { LaneAnswers } from "./lane-answers.ts";
 import type { StandIn } from "./stand-in.ts";
 import { Unread } from "./unread.ts";
 
-/** While so much is unread the socket is not read. */
-const UNREAD_MAX = 16_384;
 /** What fastify is handed at once of bytes that may hold many requests: some twenty of the smallest. */
 const HANDED_MAX = 512;
 /** The same where many requests wait behind others, on all connections together: one or two. */
@@ -116,10 +114,7 @@ export class Connection implements Sender {
     if (this.state === "detour") this.feedDetour();
     if (this.state === "handed over") this.feedAll();
     if (this.state === "lane" && this.hasEnded && this.unread.length === 0 && this.answers.isEmpty) this.finish();
-    const isFull = this.state !== "ending" && this.unread.length >= UNREAD_MAX;
-    if (isFull === this.socket.isPaused()) return;
-    if (isFull) this.socket.pause();
-    else this.socket.resume();
+    this.unread.pauseWhereFull(this.all.reading, this.state === "ending");
   }
 
   // The fast lane.
@@ -132,7 +127,7 @@ export class Connection implements Sender {
       at = afterLineEnds(bytes, at);
       if (at === bytes.length) break;
       const reading = head.read(bytes, at);
-      if (reading === "partial" && !this.hasEnded) break;
+      if ((this.unread.isPartial = reading === "partial" && !this.hasEnded)) break;
       const length = head.end - at + (head.bodyLength ?? 0);
       const isAtHand = reading === "whole" && bytes.length - at >= length;
       const call = isAtHand ? this.all.calls.match(head, bytes, this) : undefined;
@@ -165,13 +160,17 @@ export class Connection implements Sender {
     this.isDirty = false;
     if (this.state === "ending") return;
     const { answers, all } = this;
-    const kept = all.keptAliveLines();
-    const text = answers.take(kept, all.isClosing ? all.closedLines() : kept);
+    const text = answers.take(all.keptAliveLines(), all.isClosing ? all.closedLines() : all.keptAliveLines());
     if (text === "") return;
     this.socket.write(text, "latin1");
     this.sinceMs = this.all.nowMs;
     if (all.isClosing && answers.isEmpty) this.finish();
-    else if (this.unread.length > 0 || this.hasEnded) this.goOn();
+    else this.readRest();
+  }
+
+  private readRest(): void {
+    if (this.unread.length > 0) this.unread.readOn(this.all.reading);
+    else if (this.hasEnded) this.goOn();
   }
 
   private handOver(): void {
@@ -206,7 +205,7 @@ export class Connection implements Sender {
     this.state = "lane";
     this.sinceMs = this.all.nowMs;
     this.socket.setTimeout(0); // the lane has its own limit
-    if (this.unread.length > 0 || this.hasEnded) this.goOn();
+    this.readRest();
   }
 
   private feedAll(): void {
@@ -227,7 +226,7 @@ export class Connection implements Sender {
     if (this.state === "lane" || this.state === "ending") return;
     this.state = "ending"; // what stands behind it is nobody's request
     this.unread.clear();
-    this.socket.destroy();
+    this.destroy();
   }
 
   /** All requests that fastify got are answered. */
@@ -263,8 +262,7 @@ export class Connection implements Sender {
   closeIfUnused(isServed: (standIn: StandIn) => boolean): void {
     const isBusy = this.feed.isMade && this.hasAsked && isServed(this.feed.open());
     const isUnderWay = !this.answers.isEmpty || this.state === "detour" || this.state === "ending";
-    const isLeft = this.unread.length > 0 || this.socket.writableLength > 0;
-    if (!isLeft && !isUnderWay && !isBusy) this.destroy();
+    if (this.unread.length + this.socket.writableLength === 0 && !isUnderWay && !isBusy) this.destroy();
   }
 
   /** Keeps the time limits. To be called once a second. */
@@ -273,8 +271,8 @@ export class Connection implements Sender {
       this.all.givenUp++;
       return this.destroy();
     }
-    const passedMs = nowMs - this.sinceMs;
     if (this.socket.writableLength > 0) return; // the client takes its answers
+    const passedMs = nowMs - this.sinceMs;
     if (this.state === "ending" && passedMs > LINGER_MS) return this.destroy();
     if (this.state !== "lane" || !this.answers.isEmpty) return;
     const isIdle = this.hasAsked && this.unread.length === 0;

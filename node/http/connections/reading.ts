@@ -10,6 +10,10 @@ export interface Readable {
   readonly isUrgent: boolean;
   /** It has closed, or is closing. */
   readonly isGone: boolean;
+  /** Whether requests wait on it behind those that are under way. */
+  readonly isBehind: boolean;
+  /** Since when it has been behind, on the clock of turns, as `Reading` saw it; `undefined`: it had no turn yet, or was not. */
+  behindSince: number | undefined;
   /** Takes nothing more from the socket. */
   stop(): void;
   /** Reads what waits, and the socket again. */
@@ -38,23 +42,34 @@ const TURN_MS = 5;
 const URGENT_MS = 4;
 /** What is read has waited up to twice as long, with its time in the kernel. */
 const WAIT_MAX_MS = 20;
+/** A wait counts as so long at the most: a few that are far behind say nothing about the others. */
+const WAIT_COUNTS_MAX_MS = 100;
 /** In so many ticks the wait has to be longer all the time: 100 ms, as in CoDel (RFC 8289). */
-const LATE_TICKS = 5;
-/** In each tick from then on this part of those who wait get no turn any more, and more of them where the wait is longer. */
-const [LEFT_SHARE, LEFT_SHARE_MAX] = [0.05, 0.5];
+const [LATE_TICKS, LATE_TICKS_UNREAD] = [5, 3];
+/** Connections on which requests pile up, in so many ticks one after another without idle time: the loop cannot keep up either. */
+const PILED_TICKS = 5;
+/** Then this part of those who wait get no turn any more, and more of them where the wait is longer; what that does is seen before the next step. */
+const [LEFT_SHARE, LEFT_SHARE_MAX] = [0.08, 0.35];
 /** A turn counts as so long at the most, so that one long stop of the loop makes nobody late. */
 const TURN_COUNTS_MAX_MS = 10;
 /** Who is not read is let go after so long. */
 const GIVE_UP_MS = 2000;
-/** Bounds the work of a tick. */
-const GIVEN_UP_AT_ONCE = 256;
+/**
+ * In a tick. To end a connection and to open another in its place takes some 200 µs, ten times a request: a sixth of the time goes there at
+ * the most. A node that let go of all at once would have no time for anything else, and let go of more.
+ */
+const GIVEN_UP_AT_ONCE = 16;
+/** More of them where there is time: in a tick without anything else to do. */
+const GIVEN_UP_IDLE = 64;
 /** While nobody had to wait for so long, and the loop was idle at times, there is time again. */
 const CALM_MS = 200;
-const IDLE = 0.1;
-/** Of those who are not read, so many or this part get their turn in a tick, then. */
-const [RETURNED_LEAST, RETURNED_SHARE] = [8, 0.1];
-/** But not those who wait for longer: what they have sent since may be more than can be served in a second. They are let go. */
+const IDLE = 0.2;
+/** Of those who are not read, so many and this part get their turn, then; each tick that it goes well, so much more than in the one before. */
+const [RETURNED_LEAST, RETURNED_SHARE, RETURNED_GROWTH] = [1, 0.01, 1.25];
+/** But not those who wait for longer: what they have sent since may be more than can be served in a second. They are let go, */
 const RETURNED_WAIT_MAX_MS = 250;
+/** if that can be done in as long. */
+const LET_GO_MAX = (GIVEN_UP_AT_ONCE * RETURNED_WAIT_MAX_MS) / READING_TICK_MS;
 const FREE_AFTER_MS = 1000;
 
 interface Held {
@@ -83,9 +98,17 @@ export class Reading {
   private unread = new Queue();
   /** Since when nobody waited longer than a turn. */
   private calmSinceMs: number;
-  private shortestWait = Infinity;
+  /** Of those that had a turn since the last tick: how many, and how long they had waited, together. */
+  private served = { count: 0, waitedMs: 0 };
+  /** Whether others than urgent ones were held since the last tick, and in the one before. */
+  private areOthersThere = false;
+  private haveOthersWaited = false;
   private lateTicks = 0;
-  /** As of the last tick: the shortest queue of the time before, as how long its oldest had waited; 0 where it was served to its end. */
+  private returnedShare = RETURNED_SHARE;
+  /** Whether requests piled up on a connection since the last tick, and in how many ticks one after another they did. */
+  private isPiled = false;
+  private piledTicks = 0;
+  /** As of the last tick: how long those that had a turn since the one before had waited for it, on average; 0 where none had. */
   waitMs = 0;
 
   constructor(ports: ReadingPorts) {
@@ -111,22 +134,34 @@ export class Reading {
     return false;
   }
 
+  /** Told while so many requests wait on a connection that no more of it is taken from the socket. */
+  notePile(): void {
+    this.isPiled = true;
+  }
+
   /** @param idle part of the last tenth of a second in which the event loop had nothing to do */
   tick(idle: number): void {
     const nowMs = this.ports.nowMs();
-    if (!this.isPressed && nowMs - this.tickedMs >= READING_TICK_MS + LATE_MS) this.press(nowMs);
+    this.piledTicks = this.isPiled && idle < IDLE ? this.piledTicks + 1 : 0;
+    this.isPiled = false;
+    const isLateNow = nowMs - this.tickedMs >= READING_TICK_MS + LATE_MS;
+    if (!this.isPressed && (isLateNow || this.piledTicks >= PILED_TICKS)) this.press(nowMs);
     this.tickedMs = nowMs;
     this.chunks = 0;
     if (!this.isPressed) return;
-    this.waitMs = this.shortestWait === Infinity ? 0 : this.shortestWait;
-    this.shortestWait = Infinity;
+    this.haveOthersWaited = this.areOthersThere;
+    this.areOthersThere = false;
+    this.waitMs = this.served.count === 0 ? 0 : this.served.waitedMs / this.served.count;
+    this.served = { count: 0, waitedMs: 0 };
     this.lateTicks = this.waitMs > WAIT_MAX_MS ? this.lateTicks + 1 : 0;
-    const isLate = this.lateTicks >= (this.unread.length > 0 ? 1 : LATE_TICKS);
-    if (isLate && this.ports.mayReadLess()) this.readLess();
+    if (this.lateTicks >= (this.unread.length > 0 ? LATE_TICKS_UNREAD : LATE_TICKS) && this.ports.mayReadLess())
+      this.readLess();
     const calmMs = nowMs - this.calmSinceMs;
     const isCalm = calmMs > CALM_MS && idle > IDLE;
-    this.letGo(nowMs - (isCalm ? RETURNED_WAIT_MAX_MS : GIVE_UP_MS));
-    if (isCalm) this.readAgain();
+    const most = GIVEN_UP_AT_ONCE + Math.floor(idle * GIVEN_UP_IDLE);
+    this.letGo(nowMs - (isCalm ? RETURNED_WAIT_MAX_MS : GIVE_UP_MS), most);
+    this.returnedShare = isCalm ? this.returnedShare * RETURNED_GROWTH : RETURNED_SHARE;
+    if (isCalm) this.readAgain(nowMs);
     if (calmMs > FREE_AFTER_MS && this.unread.length === 0) this.isPressed = false;
   }
 
@@ -136,7 +171,8 @@ export class Reading {
   }
 
   private hold(connection: Readable): void {
-    const held = { connection, since: this.clock, sinceMs: this.ports.nowMs() };
+    const held = { connection, since: connection.behindSince ?? this.clock, sinceMs: this.ports.nowMs() };
+    if (!connection.isUrgent) this.areOthersThere = true;
     (connection.isUrgent ? this.urgent : this.others).push(held);
     this.fresh.push(held);
     this.turnSoon();
@@ -162,9 +198,7 @@ export class Reading {
     this.serve(this.others, served, isOver);
     for (const { connection } of this.fresh) if (!served.has(connection)) connection.stop();
     this.fresh = [];
-    const oldest = this.others.first ?? this.urgent.first; // urgent ones never wait long
-    this.shortestWait = Math.min(this.shortestWait, oldest === undefined ? 0 : this.clock - oldest.since);
-    if (oldest !== undefined) this.turnSoon();
+    if (this.urgent.length + this.others.length > 0) this.turnSoon();
   }
 
   private serve(queue: Queue, served: Set<Readable>, isOver: () => boolean): void {
@@ -174,35 +208,45 @@ export class Reading {
       const wait = this.clock - held.since;
       if (connection.isGone) continue;
       if (wait > TURN_COUNTS_MAX_MS) this.calmSinceMs = this.turnedMs;
+      if (queue === this.others || !this.haveOthersWaited) this.noteWait(wait); // beside others urgent ones do not wait long
       served.add(connection);
       connection.release();
+      connection.behindSince = connection.isBehind ? held.since : undefined;
     }
   }
 
+  private noteWait(wait: number): void {
+    this.served.count++;
+    this.served.waitedMs += Math.min(wait, WAIT_COUNTS_MAX_MS);
+  }
+
   private readLess(): void {
+    this.lateTicks = 0;
     const queue = this.others.length > 0 ? this.others : this.urgent;
     const share = Math.min(LEFT_SHARE_MAX, LEFT_SHARE * (this.waitMs / WAIT_MAX_MS));
     const count = Math.ceil((this.others.length + this.urgent.length) * share);
-    for (let left = 0; left < count && queue.length > 0; left++) {
-      const held = queue.shift() as Held;
+    for (const held of queue.takeOldest(count)) {
       if (held.connection.isGone) continue;
       held.connection.stop();
       this.unread.push(held);
     }
   }
 
-  private readAgain(): void {
-    const count = Math.max(RETURNED_LEAST, Math.ceil(this.unread.length * RETURNED_SHARE));
+  /** The youngest first: least waits on them. */
+  private readAgain(nowMs: number): void {
+    const count = RETURNED_LEAST + Math.floor(this.unread.length * Math.min(1, this.returnedShare));
     for (let returned = 0; returned < count && this.unread.length > 0; returned++) {
-      const { connection, sinceMs } = this.unread.shift() as Held;
-      if (!connection.isGone) this.others.push({ connection, since: this.clock, sinceMs });
+      const held = this.unread.pop() as Held;
+      const isLetGo = this.unread.length < LET_GO_MAX && nowMs - held.sinceMs > RETURNED_WAIT_MAX_MS;
+      if (isLetGo) return this.unread.push(held);
+      if (!held.connection.isGone) this.others.push({ ...held, since: this.clock });
     }
     if (this.others.length > 0) this.turnSoon();
   }
 
-  /** Those whose bytes came before. */
-  private letGo(untilMs: number): void {
-    for (let count = 0; count < GIVEN_UP_AT_ONCE; count++) {
+  /** Those whose bytes came before, so many at the most. */
+  private letGo(untilMs: number, most: number): void {
+    for (let count = 0; count < most; count++) {
       const oldest = this.unread.first;
       if (oldest === undefined || oldest.sinceMs > untilMs) return;
       this.unread.shift();
@@ -228,6 +272,20 @@ class Queue {
 
   push(held: Held): void {
     this.items.push(held);
+  }
+
+  pop(): Held | undefined {
+    return this.length === 0 ? undefined : this.items.pop();
+  }
+
+  /** Those that have waited longest, wherever they stand; the others keep their order. */
+  takeOldest(count: number): readonly Held[] {
+    const all = this.items.slice(this.from);
+    const taken = all.toSorted((one, other) => one.since - other.since).slice(0, count);
+    const isTaken = new Set(taken);
+    this.items = all.filter((held) => !isTaken.has(held));
+    this.from = 0;
+    return taken;
   }
 
   shift(): Held | undefined {

@@ -3,8 +3,8 @@ import type { Socket } from "node:net";
 import type { Readable, Reading } from "./reading.ts";
 
 const NOTHING = Buffer.alloc(0);
-/** While so much waits for its turn the socket is not read. */
-const HELD_BYTES_MAX = 16_384;
+/** While so much is unread the socket is not read. */
+const UNREAD_MAX = 16_384;
 const [P, U, D, G] = [0x50, 0x55, 0x44, 0x47];
 /** The letters that `/livez`, `/readyz` and `/metrics` begin with, and nothing else; and where they stand behind `GET /`. */
 const OPERATORS = [0x6c, 0x72, 0x6d];
@@ -22,6 +22,9 @@ export class Unread implements Readable {
   bytes: Buffer = NOTHING;
   /** It is told when it has its turn. */
   isHeld = false;
+  /** What is there is no more than the beginning of a request. */
+  isPartial = false;
+  behindSince: number | undefined;
   private readonly socket: Socket;
   private readonly ports: UnreadPorts;
 
@@ -52,15 +55,28 @@ export class Unread implements Readable {
   /** Goes on where there is time for this connection now. */
   readOn(reading: Reading): void {
     if (this.isHeld) {
-      if (this.length >= HELD_BYTES_MAX) this.stop();
+      if (this.length >= UNREAD_MAX) this.stop();
     } else if (this.ports.isUnderWay() || reading.mayRead(this)) this.ports.goOn();
     else this.isHeld = true;
+  }
+
+  /** @param isEnding nothing more is answered: what still comes is thrown away */
+  pauseWhereFull(reading: Reading, isEnding: boolean): void {
+    const isFull = !isEnding && this.length >= UNREAD_MAX;
+    if (isFull) reading.notePile();
+    if (isFull === this.socket.isPaused()) return;
+    if (isFull) this.socket.pause();
+    else this.socket.resume();
   }
 
   get isUrgent(): boolean {
     const [first, second] = this.bytes;
     if (first === G) return OPERATORS.includes(this.bytes[OPERATORS_AT] ?? 0);
     return (first === P && second === U) || first === D; // PUT is a heartbeat, DELETE a disconnection
+  }
+
+  get isBehind(): boolean {
+    return this.length > 0 && !this.isPartial;
   }
 
   get isGone(): boolean {
