@@ -102,9 +102,13 @@ async function start(): Promise<void> {
   console.log(`starting a Redis and ${NODE_COUNT} nodes: some ten seconds, a cluster is founded with care`);
   const { redis, url: redisUrl } = await startRedis();
   if (endingSinceMs !== undefined) return;
-  parts.nodes = Array.from({ length: NODE_COUNT }, (_, index) => spawnNode(`node-${index + 1}`, redisUrl));
+  const adminPort = process.env["HEADCOUNT_ADMIN_PORT"] ?? String(await freePort());
+  parts.nodes = Array.from({ length: NODE_COUNT }, (_, index) =>
+    spawnNode(`node-${index + 1}`, redisUrl, index === 0 ? adminPort : "0"),
+  );
   const urls = await Promise.all(parts.nodes.map(untilReady));
-  console.log(greeting(redisUrl, urls));
+  const admin = / admin (https?:\S+)/.exec((parts.nodes[0] as Part).log)?.[1];
+  console.log(greeting(redisUrl, urls, admin));
   for (const part of [...parts.nodes, redis]) void part.exited.then((how) => tellEnd(part, how));
 }
 
@@ -130,7 +134,8 @@ async function startRedis(): Promise<{ redis: Part; url: string }> {
   return { redis, url: `redis://127.0.0.1:${port}` };
 }
 
-function spawnNode(id: string, redisUrl: string): Part {
+/** @param adminPort one of the nodes has an admin listener: what is changed there all follow */
+function spawnNode(id: string, redisUrl: string, adminPort: string): Part {
   const { HEADCOUNT_PEER_URL: _, ...environment } = process.env;
   return new Part(id, folder, process.execPath, [...NODE_FLAGS, MAIN], {
     ...environment,
@@ -141,6 +146,7 @@ function spawnNode(id: string, redisUrl: string): Part {
     HEADCOUNT_PEER_HOST: "127.0.0.1",
     HEADCOUNT_PEER_PORT: "0",
     HEADCOUNT_REDIS_URL: redisUrl,
+    HEADCOUNT_ADMIN_PORT: adminPort,
   });
 }
 
@@ -160,13 +166,13 @@ async function isReady(url: string): Promise<boolean> {
   }
 }
 
-function greeting(redisUrl: string, urls: readonly string[]): string {
+function greeting(redisUrl: string, urls: readonly string[], admin: string | undefined): string {
   const [first, second] = urls as [string, string];
   const lines = parts.nodes.map(({ name, pid }, index) => `  ${name.padEnd(8)} ${urls[index]}   pid ${pid}`);
   return `
 ${lines.join("\n")}
   redis    ${redisUrl}   pid ${parts.redis!.pid}
-
+${admin === undefined ? "" : `  admin    ${admin}\n`}
   report to one   curl -X POST ${first}/v1/profiles/${PLAYER}/gamemode \\
                     -H 'content-type: application/json' -d '{"region":"CA","gamemode":"GM01"}'
   ask another     curl '${second}/v1/regions/CA/gamemode?top=5'

@@ -62,7 +62,8 @@ const SwitchState = {
 };
 const Noted = { reason: Type.Optional(Type.String()), since: Instant };
 const Quarantined = Type.Object({ mode: Type.String(), ...Noted }, { title: "ModeInQuarantine" });
-const Blocked = Type.Object({ block: Type.String(), ...Noted }, { title: "Block" });
+const Kind = Type.Enum(["prefix", "issuer"], { description: "What the block was read as" });
+const Blocked = Type.Object({ block: Type.String(), kind: Kind, ...Noted }, { title: "Block" });
 const counts = (description: string) => Type.Record(Type.String(), Type.Integer({ minimum: 0 }), { description });
 const Source = Type.Object(
   {

@@ -29,6 +29,8 @@ export async function openAdmin(
 ): Promise<Admin | undefined> {
   const { host, hosts, port } = settings;
   if (port === 0) {
+    if (settings.token !== undefined)
+      context.log.warn("HEADCOUNT_ADMIN_TOKEN is set and HEADCOUNT_ADMIN_PORT is 0: there is no admin listener");
     if (context.access !== undefined)
       context.log.warn("HEADCOUNT_ADMIN_PORT is 0: with HEADCOUNT_AUTH=jwt /metrics and /v1/cluster answer nowhere");
     return undefined;

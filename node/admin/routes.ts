@@ -3,8 +3,8 @@ import type { FastifyInstance, FastifyReply } from "fastify";
 import type { Static } from "typebox";
 import { StoreUnavailableError } from "../../cluster/ports/record-store.ts";
 import type { Changed } from "../controls/controls.ts";
-import { BLOCK_FORM, blockOf } from "../controls/block.ts";
-import { type Off, type Switch, SWITCHES } from "../controls/decisions.ts";
+import { type Block, BLOCK_FORM, blockOf } from "../controls/block.ts";
+import { type Blocked, type Off, type Switch, SWITCHES } from "../controls/decisions.ts";
 import { ErrorAnswer, NotJsonAnswer, Nothing, TooLargeAnswer } from "../http/answers.ts";
 import { Answers, type Context, RefusalError, routeLabel } from "../http/http.ts";
 import { refusal } from "../values.ts";
@@ -179,7 +179,7 @@ function registerBlocks(app: FastifyInstance, context: Context): void {
     context,
     "/admin/blocks",
     { operationId: "listBlocks", summary: "Whose reports are refused", response: { 200: BlocksAnswer } },
-    () => ({ blocks: controls.decisions.blocks }),
+    () => ({ blocks: controls.decisions.blocks.map(withKind) }),
   );
   type Asked = { Params: Record<string, string>; Body: Static<typeof NoteBody> };
   for (const { url, params, name } of [
@@ -197,7 +197,7 @@ function registerBlocks(app: FastifyInstance, context: Context): void {
     };
     app.put<Asked>(url, { schema: put }, async ({ params: asked, body }, reply) => {
       const one = { block: blockIn(asked), ...noteOf(body) };
-      return putting.make(blocking(one), { blocked: one.block }, reply, () => one);
+      return putting.make(blocking(one), { blocked: one.block }, reply, () => withKind(one));
     });
     const lift = {
       tags: TAGS,
@@ -211,6 +211,10 @@ function registerBlocks(app: FastifyInstance, context: Context): void {
       return deleting.make(unblocking(block), { unblocked: block }, reply, () => undefined);
     });
   }
+}
+
+function withKind(blocked: Blocked): Blocked & Pick<Block, "kind"> {
+  return { ...blocked, kind: (blockOf(blocked.block) as Block).kind };
 }
 
 /** @throws {RefusalError} */

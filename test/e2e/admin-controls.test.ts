@@ -78,6 +78,7 @@ describe.each(["on", "off"])("an operator, the fast lane %s", (lane) => {
     for (const address of both) expect((await report(address)).status).toBe(200);
     expect((await admin.put("/admin/blocks/203.0.113.0/24", { reason: "a farm" })).json).toEqual({
       block: "203.0.113.0/24",
+      kind: "prefix",
       reason: "a farm",
       since: expect.any(String),
     });
@@ -105,7 +106,8 @@ describe.each(["on", "off"])("an operator, the fast lane %s", (lane) => {
     const headers = { authorization: `Bearer ${signedToken({ sub: player })}` };
     const report = (): Promise<Answer> => http.request("POST", gamemodePath(player), { headers, json: PLAY });
     expect([(await report()).status, (await report()).status]).toEqual([200, 200]);
-    expect((await admin.put(`/admin/blocks/${encodeURIComponent(ISSUER)}`)).json.block).toBe(ISSUER);
+    const put = await admin.put(`/admin/blocks/${encodeURIComponent(ISSUER)}`);
+    expect(put.json).toMatchObject({ block: ISSUER, kind: "issuer" });
     expectError(await report(), 403, "reports from here are blocked by the operator");
     expect((await http.request("PUT", `/v1/profiles/${player}/heartbeat`, { headers })).status).toBe(204);
     await admin.delete(`/admin/blocks/${encodeURIComponent(ISSUER)}`);

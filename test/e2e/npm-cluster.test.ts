@@ -29,6 +29,9 @@ test.runIf(hasRedis).each([
     const counted = await reader.request("GET", "/v1/regions/CA/gamemode", NO_CACHE);
     expect(counted.json).toMatchObject({ players: 1, gamemodes: [{ mode: "GM01", players: 1 }] });
     expect((await reader.request("GET", "/v1/cluster")).json.members).toHaveLength(3);
+    const [, admin = "", token = ""] = /^ {2}admin +(http:\S+?)\/#token=(\S+)$/m.exec(cluster.output()) ?? [];
+    const switches = await fetch(`${admin}/admin/switches`, { headers: { authorization: `Bearer ${token}` } });
+    expect(switches.status, cluster.output()).toBe(200);
 
     process.kill(third.pid, "SIGKILL");
     await until("the script says so", () => cluster.output().includes("node-3 is gone (SIGKILL)"));
