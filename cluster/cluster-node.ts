@@ -1,4 +1,5 @@
 /** A node of a cluster, as the process sees it: finds or founds the cluster, joins, serves, leaves. */
+import { NO_ENTITLEMENTS } from "../engine/entitlement.ts";
 import type { Rate } from "../engine/rate.ts";
 import { type DisagreementError, disagreementOf, Founding } from "./members/founding.ts";
 import { type ClusterEvent, MemberNode, type MemberPorts } from "./member-node.ts";
@@ -166,7 +167,7 @@ export class ClusterNode {
    */
   submit(request: PlayerRequest, settle: (outcome: Outcome) => void): void {
     const { member } = this;
-    const { operation, id, region, mode, seq, isBulk = false } = request;
+    const { operation, id, region, mode, seq, isBulk = false, isRetold = false } = request;
     if (member === undefined) return settle({ kind: "refused", reason: "no owner" });
     const hash = member.engine.hash(id);
     const partition = member.engine.partitionOf(hash);
@@ -184,6 +185,9 @@ export class ClusterNode {
       seq,
       untilMs,
       isBulk,
+      entitlements: request.entitlements ?? NO_ENTITLEMENTS,
+      isRetold,
+      rulesVersion: this.ports.rules.catalogue.version,
     };
     member.modeGate.submit(row, settle);
   }

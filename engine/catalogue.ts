@@ -33,7 +33,8 @@ export interface CatalogueData {
 }
 
 /** Why a report is refused. */
-export type Verdict = "unknown mode" | "not entitled" | "not offered" | "retired" | "switch forbidden";
+export const VERDICTS = ["unknown mode", "not entitled", "not offered", "retired", "switch forbidden"] as const;
+export type Verdict = (typeof VERDICTS)[number];
 
 /** What a report asks for. */
 export interface Asked {
@@ -54,10 +55,13 @@ export interface Standing {
 export class Catalogue {
   readonly data: CatalogueData;
   private readonly modes: ReadonlyMap<string, CatalogueMode>;
+  /** By name, for the modes that are listed: whether it asks nothing. It is looked up for every report. */
+  private readonly areFree: ReadonlyMap<string, boolean>;
 
   constructor(data: CatalogueData) {
     this.data = data;
     this.modes = new Map(data.modes.map((mode) => [mode.mode, mode]));
+    this.areFree = new Map(data.modes.map((mode) => [mode.mode, asksNothing(mode)]));
   }
 
   get version(): number {
@@ -71,9 +75,12 @@ export class Catalogue {
 
   /** Whether a mode asks nothing of anybody: then there is nothing to judge. */
   isFree(mode: string): boolean {
-    const rules = this.modes.get(mode);
-    if (rules === undefined) return !this.data.refusesUnknown;
-    return (rules.requires ?? rules.regions ?? rules.from ?? rules.retiredMs) === undefined;
+    return this.areFree.get(mode) ?? !this.data.refusesUnknown;
+  }
+
+  /** What the catalogue says of a mode; `undefined` where it does not list it. */
+  rulesOf(mode: string): CatalogueMode | undefined {
+    return this.modes.get(mode);
   }
 
   /**
@@ -94,6 +101,10 @@ export class Catalogue {
     if (isSwitch && from?.includes(standing?.mode ?? NOT_CONNECTED) === false) return "switch forbidden";
     return undefined;
   }
+}
+
+function asksNothing({ requires, regions, from, retiredMs }: CatalogueMode): boolean {
+  return (requires ?? regions ?? from ?? retiredMs) === undefined;
 }
 
 /** Where the studio has none: any mode is anybody's. */

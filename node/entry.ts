@@ -19,6 +19,8 @@ export interface Reports {
   readonly modeOf: Uint16Array;
   /** 0 … 2^32 - 1, or NO_SEQ. */
   readonly seqs: Float64Array;
+  /** What the player of a report has that modes may ask for; left out where nobody has anything. */
+  readonly entitlementsOf?: (index: number) => readonly string[];
 }
 
 export interface ReportsOutcome {

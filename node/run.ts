@@ -2,6 +2,7 @@
 import { flushCompileCache } from "node:module";
 import { resolve } from "node:path";
 import { type Logger, pino } from "pino";
+import { NO_RULES } from "../cluster/ports/rules.ts";
 import type { Access } from "./access/access.ts";
 import { type Admin, openAdmin } from "./admin/open-admin.ts";
 import { makeApp } from "./http/app.ts";
@@ -80,10 +81,10 @@ export async function run(settings: Settings, version: string, outputs: Outputs)
 async function makeService(settings: Settings, log: Logger): Promise<Service> {
   if (settings.redisUrl === undefined) {
     const { ServiceAlone } = await import("./alone/service-alone.ts");
-    return new ServiceAlone(settings, log);
+    return new ServiceAlone(settings, NO_RULES, log);
   }
   const { ServiceCluster } = await import("./clustered/service-cluster.ts");
-  return new ServiceCluster(settings, settings.redisUrl, log);
+  return new ServiceCluster(settings, settings.redisUrl, NO_RULES, log);
 }
 
 /** `undefined` where no tokens are asked for: beyond loopback that is told. */

@@ -1,5 +1,6 @@
 /** A node's life, as routes and metrics see it: alone over the embedded store, or one of a cluster over Redis. */
 import type { ControlsStore } from "./controls-store.ts";
+import type { Rules } from "../cluster/ports/rules.ts";
 import type { Entry } from "./entry.ts";
 import type { Metrics } from "./metrics.ts";
 import type { Pace } from "./pace.ts";
@@ -27,6 +28,8 @@ export interface Service {
   readonly incarnation: string;
   readonly pace: Pace;
   readonly controls: ControlsStore;
+  /** The rules of the studio's modes, as this node knows them. */
+  readonly rules: Rules;
   /** How full the queue to the store is, 0 to 1; 0 while the store is away: then rows are not queued but snapshotted later. */
   readonly storeQueue: number;
   readonly status: Status;

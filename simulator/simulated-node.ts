@@ -3,6 +3,7 @@
  * would reach it meanwhile is dropped or waits.
  */
 import type { ClusterNode, ClusterOptions, ClusterPorts } from "../cluster/cluster-node.ts";
+import { NO_RULES } from "../cluster/ports/rules.ts";
 import { encodeRows } from "../engine/codec.ts";
 import type { TableCopy } from "../engine/engine.ts";
 import { takenRows } from "../engine/presence-table.ts";
@@ -168,6 +169,7 @@ export class SimulatedNode {
       encode: (copy) => this.encode(copy),
       decompress: (snapshot) => this.work(this.decompressingMs, snapshot.slice()),
       atTurnEnd: (task) => world.time.atTurnEnd(() => this.deliver(task)),
+      rules: NO_RULES,
       tell: (event) => world.onEvent(this, event),
       onFatal: (error) => world.fail(`${this.name} ends: ${error.message}`),
     };

@@ -9,6 +9,8 @@ import {
   type Refused,
 } from "../../cluster/ports/rows.ts";
 import type { Ranked } from "../../engine/board.ts";
+import type { Verdict } from "../../engine/catalogue.ts";
+import { NO_ENTITLEMENTS } from "../../engine/entitlement.ts";
 import { emptyProfileId, type ProfileId } from "../../engine/profile-id.ts";
 import { rankRegions } from "../../engine/regions.ts";
 import {
@@ -37,14 +39,14 @@ export class EntryAlone implements Entry {
   }
 
   submit(request: PlayerRequest, settle: (outcome: Outcome) => void): void {
-    const { operation, id, region, mode, seq } = request;
+    const { operation, id, seq } = request;
     const { presences } = this;
     const hash = presences.engine.hash(id);
     const tooOften = presences.tooOften(request, hash);
     if (tooOften !== undefined) return settle(tooOften);
     switch (operation) {
       case "report": {
-        const outcome = presences.report(hash, id, region, mode, seq);
+        const outcome = presences.report(hash, id, request);
         if (isRefused(outcome)) return settle(REFUSED[outcome]);
         return this.settleDone(hash, outcome, outcome === "late" ? this.knownPlaceOf(hash, id) : undefined, settle);
       }
@@ -121,11 +123,16 @@ const COMPLETE: Wholeness = { isComplete: true, isStale: false };
 const INCOMPLETE: Wholeness = { isComplete: false, isStale: false };
 
 type Refusal = Exclude<ReportOutcome, "changed" | "renewed" | "late">;
-const REFUSED = {
+const REFUSED: Readonly<Record<Refusal, Refused>> = {
   overloaded: { kind: "refused", reason: "overloaded" },
   "no room for the mode": { kind: "refused", reason: "no room for the mode" },
   "no room for the player": { kind: "refused", reason: "no room for the player" },
-} as const satisfies Record<Refusal, Refused>;
+  "unknown mode": { kind: "refused", reason: "unknown mode" },
+  "not entitled": { kind: "refused", reason: "not entitled" },
+  "not offered": { kind: "refused", reason: "not offered" },
+  retired: { kind: "refused", reason: "retired" },
+  "switch forbidden": { kind: "refused", reason: "switch forbidden" },
+};
 
 function isRefused(outcome: ReportOutcome): outcome is Refusal {
   return outcome !== "changed" && outcome !== "renewed" && outcome !== "late";
@@ -137,6 +144,8 @@ const warmed = new Int32Array(ROWS_WARMED);
 let hashes = new Int32Array(0);
 /** The number of a mode that was not asked for yet, or for which there was no room: any row may have made some since. */
 const NO_NUMBER = -1;
+/** Whether the rules of a mode are to be asked; 0 where that was not looked up yet. */
+const [FREE, RULED] = [1, 2];
 
 /** Applies reports in their order and counts what became of them. */
 class Batch {
@@ -152,6 +161,8 @@ class Batch {
   private readonly modeNumbers: Int16Array;
   /** As of when they were asked for. */
   private removals: number;
+  /** By mode, FREE or RULED: looked up once, so that a mode which asks nothing costs nothing for each row. */
+  private readonly areRuled: Uint8Array;
 
   constructor(presences: Presences, reports: Reports) {
     this.presences = presences;
@@ -159,6 +170,7 @@ class Batch {
     this.changedBy = new Int32Array(reports.modes.length);
     this.modeNumbers = new Int16Array(reports.modes.length).fill(NO_NUMBER);
     this.removals = presences.engine.modes.removals;
+    this.areRuled = new Uint8Array(reports.modes.length);
     if (hashes.length < reports.count) hashes = new Int32Array(reports.count);
   }
 
@@ -185,9 +197,11 @@ class Batch {
 
   private report(hash: number, index: number): void {
     const { ids, regions, modeOf, seqs } = this.reports;
+    readId(ids, index, id);
+    const verdict = this.isFree(modeOf[index] as number) ? undefined : this.verdict(hash, index);
+    if (verdict !== undefined) return this.refuse(index, REFUSED[verdict]);
     const mode = this.modeNumber(modeOf[index] as number);
     if (mode < 0) return this.refuse(index, REFUSED["no room for the mode"]);
-    readId(ids, index, id);
     const effect = this.presences.engine.report(hash, id, regions[index] as number, mode, seqs[index] as number);
     if (effect === "full") return this.refuse(index, REFUSED["no room for the player"]);
     if (effect === "changed") {
@@ -196,6 +210,23 @@ class Batch {
     } else if (effect === "renewed") this.renewed++;
     else this.late++;
     hashes[this.accepted++] = hash;
+  }
+
+  private isFree(mode: number): boolean {
+    const { areRuled, presences, reports } = this;
+    if (areRuled[mode] === 0) areRuled[mode] = presences.catalogue.isFree(reports.modes[mode] as string) ? FREE : RULED;
+    return areRuled[mode] === FREE;
+  }
+
+  /** Of the row whose id was read last. */
+  private verdict(hash: number, index: number): Verdict | undefined {
+    const { regions, modes, modeOf, seqs, entitlementsOf } = this.reports;
+    return this.presences.verdict(hash, id, {
+      region: regions[index] as number,
+      mode: modes[modeOf[index] as number] as string,
+      seq: seqs[index] as number,
+      entitlements: entitlementsOf?.(index) ?? NO_ENTITLEMENTS,
+    });
   }
 
   private modeNumber(mode: number): number {

@@ -9,6 +9,7 @@ import { PlayerRates } from "../../cluster/records/player-rates.ts";
 import { engineOptionsOf, Presences } from "../../cluster/records/presences.ts";
 import { type Claim, type Founding, StoreUnavailableError, toldOf } from "../../cluster/ports/record-store.ts";
 import { Recorder, type RecorderPorts } from "../../cluster/records/recorder.ts";
+import type { Rules } from "../../cluster/ports/rules.ts";
 import { recoverAll } from "../../cluster/records/recovery.ts";
 import { Engine } from "../../engine/engine.ts";
 import { REGIONS } from "../../engine/regions.ts";
@@ -35,6 +36,7 @@ export class ServiceAlone implements Service {
   readonly settings: Settings;
   readonly pace: Pace;
   readonly controls: ControlsStore;
+  readonly rules: Rules;
   readonly failure = new Promise<Error>(() => {});
   id = "";
   status: Status = { kind: "starting", reason: "opening the store" };
@@ -54,8 +56,9 @@ export class ServiceAlone implements Service {
   private lost: Error | undefined;
   private readonly load: LoadMeter;
 
-  constructor(settings: Settings, log: Logger) {
+  constructor(settings: Settings, rules: Rules, log: Logger) {
     this.settings = settings;
+    this.rules = rules;
     this.log = log;
     this.paced = new PacedLog(log, () => performance.now());
     this.pace = new Pace(settings.sessionMs);
@@ -167,7 +170,7 @@ export class ServiceAlone implements Service {
   private serve(engine: Engine, recorder: Recorder | undefined): void {
     const { profile } = this.settings.limits;
     const rates = profile === undefined ? undefined : new PlayerRates(profile, () => performance.now());
-    this.presences = new Presences(engine, recorder, rates);
+    this.presences = new Presences(engine, recorder, rates, this.rules);
     this.entry = new EntryAlone(this.presences, this.epoch);
   }
 

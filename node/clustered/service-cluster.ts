@@ -8,6 +8,7 @@ import type { Logger } from "pino";
 import { ClusterNode, PLACEMENT_RULE } from "../../cluster/cluster-node.ts";
 import { markOf } from "../../cluster/ports/mark.ts";
 import { StoreUnavailableError } from "../../cluster/ports/record-store.ts";
+import type { Rules } from "../../cluster/ports/rules.ts";
 import type { ClusterKey } from "../../cluster/ports/shared-store.ts";
 import { type Lane, PeerError } from "../../cluster/ports/transport.ts";
 import type { Member } from "../../cluster/ports/view.ts";
@@ -71,6 +72,7 @@ function membersOf(cluster: ClusterNode, leaseMs: number, ownState: Status["kind
 
 export class ServiceCluster implements Service {
   readonly settings: Settings;
+  readonly rules: Rules;
   readonly pace: Pace;
   readonly failure: Promise<Error>;
   id = "";
@@ -90,10 +92,11 @@ export class ServiceCluster implements Service {
   private startingReason = "reaching Redis";
   private isDraining = false;
 
-  constructor(settings: Settings, redisUrl: string, log: Logger) {
+  constructor(settings: Settings, redisUrl: string, rules: Rules, log: Logger) {
     const { cluster, peerSecret: secret, peerTls, sessionMs } = settings;
     const failing = Promise.withResolvers<Error>();
     this.settings = settings;
+    this.rules = rules;
     this.log = log;
     this.paced = new PacedLog(log, () => performance.now());
     this.failure = failing.promise;
@@ -296,6 +299,7 @@ export class ServiceCluster implements Service {
       encode: (copy) => encoder.encode(copy),
       decompress: decompressSnapshot,
       atTurnEnd: setImmediate,
+      rules: this.rules,
       tell: (event) => logEvent(log, paced, event),
       onFatal: (error) => this.fail(disagreement(error)),
     });

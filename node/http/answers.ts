@@ -92,11 +92,24 @@ const BlockedAnswer = refusedFor(
   ["forbidden", "blocked"],
   WWW_AUTHENTICATE,
 );
+/** Of a report, which the rules of modes may refuse. */
+const RuledOutAnswer = refusedFor(
+  "The token is good, but not for this; or a strange page asks, the operator blocked reports from here, or the rules of the game mode refuse this player",
+  ["forbidden", "blocked", "not-entitled", "not-offered", "retired"],
+  WWW_AUTHENTICATE,
+);
+/** Of a report. */
+export const MalformedReportAnswer = refusedFor("What was wrong", ["malformed", "unknown-mode"]);
+export const SwitchForbiddenAnswer = refusedFor("The player may not come into the game mode from where it stands", [
+  "switch-forbidden",
+]);
 export const TOO_OFTEN = { 429: TooOftenAnswer };
 /** Of calls that need a token. */
 export const REFUSED_ASKERS = { 401: WhoAnswer, 403: ForbiddenAnswer, ...TOO_OFTEN };
-/** Of reports. */
-export const REFUSED_REPORTERS = { ...REFUSED_ASKERS, 403: BlockedAnswer };
+/** Of batches of reports: what the rules of modes refuse is told of each row. */
+export const REFUSED_BATCHES = { ...REFUSED_ASKERS, 403: BlockedAnswer };
+/** Of a report. */
+export const REFUSED_REPORTERS = { ...REFUSED_ASKERS, 403: RuledOutAnswer, 409: SwitchForbiddenAnswer };
 export const REFUSED_READERS = { 401: WhoAnswer, ...TOO_OFTEN };
 export const NoMethodAnswer = refusedFor("The path has no such method", ["no-such-method"]);
 export const NotFoundAnswer = refusedFor("The player is not connected", ["not-connected"]);

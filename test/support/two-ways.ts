@@ -7,6 +7,7 @@ import { connect as connectTls } from "node:tls";
 import { setImmediate as turn } from "node:timers/promises";
 import { gunzipSync, zstdDecompressSync } from "node:zlib";
 import { pino } from "pino";
+import { NO_RULES, type Rules } from "../../cluster/ports/rules.ts";
 import { openAccess } from "../../node/access/access.ts";
 import { Controls } from "../../node/controls/controls.ts";
 import { type Decisions, keep, NOTHING_DECIDED } from "../../node/controls/decisions.ts";
@@ -34,12 +35,14 @@ export interface Way extends AsyncDisposable {
  * @param more settings: as a rule nothing is kept on disk, and answers come at once
  * @param certificate with which it speaks TLS
  * @param decided what operators decided
+ * @param rules of the studio's modes
  */
 export async function openWay(
   lane: "on" | "off",
   more: Readonly<Record<string, string>> = {},
   certificate?: Certificate,
   decided: Partial<Decisions> = {},
+  rules: Rules = NO_RULES,
 ): Promise<Way> {
   const folder = await mkdtemp(join(tmpdir(), "headcount-way-"));
   const settings = readSettings({
@@ -51,7 +54,7 @@ export async function openWay(
     ...more,
   });
   const log = pino({ level: "silent" });
-  const service = new ServiceAlone(settings, log);
+  const service = new ServiceAlone(settings, rules, log);
   const { tokens, areReadsGuarded } = settings;
   const metrics = new Metrics(service);
   const access = tokens === undefined ? undefined : await openAccess(tokens, areReadsGuarded, log, metrics);

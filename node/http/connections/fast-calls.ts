@@ -3,6 +3,7 @@
  * a region. What is not in their plain form, or is wrong in any way, is left to fastify, whose routes take any form and
  * word every refusal.
  */
+import { NO_ENTITLEMENTS } from "../../../engine/entitlement.ts";
 import { emptyProfileId, parseProfileId } from "../../../engine/profile-id.ts";
 import { regionOf } from "../../../engine/regions.ts";
 import { Check, ReportBody } from "../../values.ts";
@@ -115,8 +116,9 @@ export class FastCalls {
       readReport(bytes, end, end + bodyLength) ?? parseReport(bytes.toString("latin1", end, end + bodyLength));
     this.route = REPORT;
     if (report === undefined) return undefined;
-    const client = this.clientOf(head, bytes, sender);
-    return (reply) => this.calls.profiles.report(profileId, report, client, reply);
+    const entitlements = this.grant?.entitlements ?? NO_ENTITLEMENTS;
+    const reporter = { client: this.clientOf(head, bytes, sender), entitlements };
+    return (reply) => this.calls.profiles.report(profileId, report, reporter, reply);
   }
 
   private heartbeat(head: Head, bytes: Buffer, sender: Sender): FastCall | undefined {
