@@ -36,6 +36,11 @@ export interface CatalogueData {
 export const VERDICTS = ["unknown mode", "not entitled", "not offered", "retired", "switch forbidden"] as const;
 export type Verdict = (typeof VERDICTS)[number];
 
+/** Whether what is refused for this reason is refused by the rules. */
+export function isVerdict(reason: string): reason is Verdict {
+  return (VERDICTS as readonly string[]).includes(reason);
+}
+
 /** What a report asks for. */
 export interface Asked {
   readonly mode: string;

@@ -19,6 +19,7 @@ export async function settle(world: World, isSilenceAwaited = false): Promise<vo
   await world.until(`all are ready, after all faults ended`, () => world.areReady, SERVING_MS);
   await world.until("every partition has one owner", () => world.areAllServed, SERVING_MS);
   await untilWhole(world, healedMs + SERVING_MS + doubtMs);
+  await world.studio.lift(SERVING_MS);
   await becomeCertain(world);
   await world.run(FRESH_MS);
   await expectExact(world);

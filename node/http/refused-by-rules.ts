@@ -60,10 +60,6 @@ const VERDICTS = {
   },
 } as const satisfies Record<Verdict, { readonly status: number; readonly reason: Reason; readonly message: Wording }>;
 
-export function isVerdict(reason: string): reason is Verdict {
-  return Object.hasOwn(VERDICTS, reason);
-}
-
 /** @param catalogue that this node knows; the player's owner may have judged by another */
 export function refusalByRules(verdict: Verdict, asked: AskedFor, catalogue: Catalogue): Refusal {
   const { status, reason, message } = VERDICTS[verdict];
