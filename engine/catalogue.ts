@@ -41,6 +41,11 @@ export function isVerdict(reason: string): reason is Verdict {
   return (VERDICTS as readonly string[]).includes(reason);
 }
 
+/** Whether what is refused for this reason may be allowed to a player who stands elsewhere. */
+export function dependsOnStanding(reason: string): boolean {
+  return reason === "retired" || reason === "switch forbidden";
+}
+
 /** What a report asks for. */
 export interface Asked {
   readonly mode: string;

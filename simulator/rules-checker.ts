@@ -75,7 +75,8 @@ export class RulesChecker {
   /** A report was refused by the rules: that they do. */
   checkRefused(request: Request, seen: Witness, { reason }: Refused, by: string): void {
     const isStill = this.isOwnerStill(request, seen);
-    const standings = isStill ? this.placesBefore(request, seen) : this.everywhere();
+    // R14: whoever says that a player stands where it may not come from knows where it stands.
+    const standings = this.placesBefore(request, seen);
     const floor =
       isStill && reason !== "unknown mode" ? Math.max(seen.entryVersion, seen.owner.version) : seen.entryVersion;
     if (this.isSo(request, floor, standings, reason as Verdict)) return;

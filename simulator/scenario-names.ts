@@ -104,6 +104,7 @@ export const SCENARIO_NAMES = [
   "an owner that has not heard of the rules that the entry knows",
   "an entry that has not heard of the rules that the owner knows",
   "a report that a dead owner had stored goes again under rules that forbid it",
+  "a thawed owner asked for a switch that only its old table forbids",
   "rules while the store is away",
   "rules when the store comes back older, or empty",
 ] as const;

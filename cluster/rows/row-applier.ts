@@ -1,4 +1,5 @@
 /** R14, R18, R29: the owner's side of a row: applied where the partition is served here, else why not. */
+import { dependsOnStanding } from "../../engine/catalogue.ts";
 import type { Partition } from "../../engine/partition.ts";
 import { emptyProfileId } from "../../engine/profile-id.ts";
 import type { Holdings } from "../moves/holdings.ts";
@@ -50,7 +51,7 @@ export class RowApplier implements RowHandler {
     const { unlogged } = this.ports.presences.engine.partitions[partition] as Partition;
     const rowsBefore = unlogged.count;
     const outcome = this.perform(row);
-    if (outcome.kind === "refused") return settle(outcome);
+    if (outcome.kind === "refused" && !dependsOnStanding(outcome.reason)) return settle(outcome);
     const isWritten = unlogged.count > rowsBefore;
     const onFate = (fate: Fate): void => settle(this.answer(row, outcome, fate));
     // R5: nothing is answered before every row that the partition had applied has landed.
@@ -69,13 +70,16 @@ export class RowApplier implements RowHandler {
     return true;
   }
 
-  private answer(row: Row, outcome: Done, fate: Fate): RowOutcome {
+  private answer(row: Row, outcome: Outcome, fate: Fate): RowOutcome {
     if (fate === "lost") return MOVED;
     // R14: who hears no peers may be alone with a Redis that is the master no more.
     if (fate === "remembered" && !this.ports.membership.isAlone) return outcome;
-    // Not known for certain, so neither "not connected" nor a place can be told while there is no licence (R14).
+    // Not known for certain, so neither "not connected" nor a place can be told while there is no licence (R14), nor that the player
+    // stands where it may not come from.
+    const isLicensed = this.ports.holdings.isLicensed(row.partition);
+    if (outcome.kind === "refused") return isLicensed ? outcome : LOADING;
     const isTold = row.operation === "report" || row.operation === "remove" || outcome.effect === "renewed";
-    return isTold || this.ports.holdings.isLicensed(row.partition) ? { ...outcome, isRemembered: false } : LOADING;
+    return isTold || isLicensed ? { ...outcome, isRemembered: false } : LOADING;
   }
 
   private perform(row: Row): Outcome {

@@ -9,6 +9,7 @@ const OWNER = "an owner that has not heard of the rules that the entry knows";
 const ENTRY = "an entry that has not heard of the rules that the owner knows";
 const RACE = "two reports that race through two nodes for a forbidden switch";
 const AGAIN = "a report that a dead owner had stored goes again under rules that forbid it";
+const THAWED = "a thawed owner asked for a switch that only its old table forbids";
 const DEATHS = "rules that change while nodes die, leave and come";
 
 const JUDGED = "return catalogue.judge(asked, () => this.standing(hash, id));";
@@ -82,6 +83,13 @@ export const RULE_FAULTS: Readonly<Record<string, PlantedFault>> = {
     " || this.isLate(hash, id, seq)) return undefined;",
     ") return undefined;",
     AGAIN,
+  ),
+  "a refusal by where a player stands needs no licence": fault(
+    "R29",
+    APPLIER,
+    'if (outcome.kind === "refused" && !dependsOnStanding(outcome.reason)) return settle(outcome);',
+    'if (outcome.kind === "refused") return settle(outcome);',
+    THAWED,
   ),
   "where a player stands is not asked": fault(
     "R29",

@@ -1,7 +1,7 @@
 /** Scenarios of rules of modes that change (R29), in clusters whose nodes follow them at their own pace. */
 import { modeOfPlace, placeOf, type Player } from "../crowd.ts";
 import { live } from "../life.ts";
-import { aNode, begin, doesServe, everybody, ownerOf, told } from "../scenario-tools.ts";
+import { aNode, begin, doesServe, everybody, ownerOf, playersOf, told } from "../scenario-tools.ts";
 import { settle } from "../settle.ts";
 import type { SimulatedNode } from "../simulated-node.ts";
 import type { World } from "../world.ts";
@@ -9,6 +9,7 @@ import { inWorld, type Scenario } from "./scenario.ts";
 
 const RULED = { hasRules: true };
 const ROUNDS = 30;
+const BEYOND_LEASE_MS = 6000;
 /** Into the second and the third mode players come from the first only, so from neither of them into the other. */
 const FORKED = [{ mode: "GM01" }, { mode: "GM02", from: ["GM01"] }, { mode: "GM03", from: ["GM01"] }];
 /** A version is known everywhere by then: nodes look about every second. */
@@ -97,6 +98,36 @@ export const RULES = {
     world.kill(owner);
     world.network.mendBetween(owner.name, entry.name);
     await Promise.all([tried, world.run(5000)]);
+    await settle(world);
+  }),
+
+  "a thawed owner asked for a switch that only its old table forbids": inWorld(RULED, async (world) => {
+    await beginInFirst(world, 3);
+    world.studio.publish(FORKED);
+    await untilKnown(world);
+    const { crowd } = world;
+    const owner = aNode(world, (node) => playersOf(world, node).length > 0);
+    const players = playersOf(world, owner);
+    const go = (mode: string, node?: SimulatedNode): void => {
+      for (const player of players.filter(({ underWay }) => underWay === 0))
+        crowd.send([crowd.report(player, placeOf(crowd.anyRegion(), mode), node === undefined ? 10 : 0)], node);
+    };
+    go("GM03");
+    await world.run(2000);
+    world.freeze(owner, "process");
+    await world.run(BEYOND_LEASE_MS);
+    go(
+      "GM01",
+      aNode(world, ({ isReady }) => isReady),
+    );
+    await world.run(1000);
+    go("GM02", owner); // waits in its sockets
+    world.thaw(owner);
+    for (let again = 0; again < 10; again++) {
+      await world.run(10);
+      go("GM02", owner);
+    }
+    await world.run(3000);
     await settle(world);
   }),
 

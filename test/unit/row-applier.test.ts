@@ -292,6 +292,29 @@ describe("R29 the rules of modes", () => {
     expect(await subject.answered("remove", 1)).toMatchObject([{ effect: "removed" }]);
   });
 
+  test("R14: that a player stands where it may not come from is told under a licence, or once the claim is proven", async () => {
+    const subject = await Subject.open();
+    await subject.answered("report", 1, "GM01");
+    subject.rules.set([
+      { mode: "GM02", from: [] },
+      { mode: "GM03", requires: ["pass"] },
+    ]);
+    subject.membership.isLicensed = false;
+    expect(subject.ask("report", 1, "GM03"), "what does not depend on that").toEqual(refused("not entitled"));
+    const { append } = subject.bench.store.calls;
+    const outcomes = subject.ask("report", 1, "GM02");
+    expect(outcomes).toEqual([]);
+    await subject.bench.settle();
+    expect(outcomes).toEqual(refused("switch forbidden"));
+    expect(subject.bench.store.calls.append).toBe(append + 1);
+    Object.assign(subject.membership, { isAlone: true });
+    expect(await subject.answered("report", 1, "GM02"), "alone with a store that may be none").toEqual(
+      elsewhere("loading"),
+    );
+    subject.membership.isLicensed = true;
+    expect(await subject.answered("report", 1, "GM02")).toEqual(refused("switch forbidden"));
+  });
+
   test("a report that comes late is answered as late, whatever the rules say of it", async () => {
     const subject = await Subject.open();
     subject.seq = 7;
