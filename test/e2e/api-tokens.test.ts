@@ -279,6 +279,10 @@ test("npm run token: makes a key at first, and tokens that a node with that key 
   expect(await statusWith(http, first.stdout.trim(), player)).toBe(200);
   expect(await statusWith(http, second.stdout.trim(), player)).toBe(401);
   await expect(make("--scope", "everything")).rejects.toThrow("--scope must be of");
+  const { stdout } = await make("--sub", player, "--entitlements", "season-pass  beta");
+  const claims = JSON.parse(Buffer.from(stdout.split(".")[1] ?? "", "base64url").toString()) as object;
+  expect(claims).toMatchObject({ sub: player, entitlements: ["season-pass", "beta"] });
+  await expect(make("--entitlements", "no/form")).rejects.toThrow("--entitlements must be of");
 });
 
 test("a node beyond loopback without tokens says so, and one with bad settings does not start", async () => {
