@@ -50,11 +50,11 @@ const modeNumbers = new Uint16Array(BATCH_ROWS_MAX);
 /** Encodes the rows of a batch with the time that each has left at `nowMs`. BATCH_ROWS_MAX of them at the most. */
 export function encodeBatch(number: number, rows: readonly Row[], nowMs: number): Uint8Array {
   const names = new Names();
-  for (const [index, row] of rows.entries())
-    if (row.operation === "report") modeNumbers[index] = names.numberOf(row.mode);
   const sets = new EntitlementSets(names);
   let rulesVersion = 0;
-  for (const row of rows) {
+  for (let index = 0; index < rows.length; index++) {
+    const row = rows[index] as Row;
+    if (row.operation === "report") modeNumbers[index] = names.numberOf(row.mode);
     if (row.entitlements.length > 0) sets.add(row.entitlements);
     rulesVersion = Math.max(rulesVersion, row.rulesVersion);
   }
@@ -100,7 +100,9 @@ export function decodeBatch(bytes: Uint8Array, partitions: number, sentAtMs: num
   const rulesVersion = ((words[0] as number) >>> 0) + ((words[1] as number) >>> 0) * 2 ** 32;
   require(Number.isSafeInteger(rulesVersion), wordsAt, "a whole number of the version");
   const shared = { frame, areModes: names.map(isModeName), shift: 32 - Math.log2(partitions), sentAtMs, rulesVersion };
-  const entitled = readSets(frame, rowsEnd, entitledRows(words, rowsEnd), words[2] as number)[Symbol.iterator]();
+  const setCount = words[2] as number;
+  const entitledCount = setCount === 0 ? 0 : entitledRows(words, rowsEnd);
+  const entitled = readSets(frame, rowsEnd, entitledCount, setCount)[Symbol.iterator]();
   const rows: Row[] = [];
   for (let base = HEAD_WORDS; base < rowsEnd; base += ROW_WORDS) rows.push(readRow(shared, base, entitled));
   return { number: frame.number, rows };
@@ -124,7 +126,7 @@ interface Shared {
 }
 
 /** @param entitled what each row has that has any entitlements, in their order */
-function readRow(shared: Shared, base: number, entitled: Iterator<readonly string[]>): Row {
+function readRow(shared: Shared, base: number, entitled: Iterator<readonly string[], undefined>): Row {
   const { shift, sentAtMs, rulesVersion } = shared;
   const { words, names, wordsAt } = shared.frame;
   const offset = wordsAt + base * 4;
@@ -155,8 +157,8 @@ function readRow(shared: Shared, base: number, entitled: Iterator<readonly strin
   const untilMs = sentAtMs + (rest >>> 8);
   const [isBulk, isRetold] = [(rest & IS_BULK) !== 0, (rest & IS_RETOLD) !== 0];
   require(isReport || (rest & (IS_RETOLD | WITH_ENTITLEMENTS)) === 0, offset + REST * 4, "what only reports have");
-  const entitlements =
-    (rest & WITH_ENTITLEMENTS) === 0 ? NO_ENTITLEMENTS : (entitled.next().value as readonly string[]);
+  const entitlements = (rest & WITH_ENTITLEMENTS) === 0 ? NO_ENTITLEMENTS : entitled.next().value;
+  require(entitlements !== undefined, offset + REST * 4, "entitlements where some are said");
   return {
     operation,
     hash,

@@ -371,6 +371,10 @@ test.each<[what: string, offset: number, rule: string, change: (bytes: Buffer) =
     `Malformed message at byte ${offset}: must hold: ${rule}`,
   );
 });
+test("decodeBatch() refuses a row that has entitlements in a message without any", () => {
+  const bytes = forged(batch(), (plain) => (plain[ROWS_AT + 28] = 128 | 16));
+  expect(refusalOf(() => decodeBatch(bytes, PARTITIONS, 0))).toContain("entitlements where some are said");
+});
 test("decodeBatch() refuses entitlements of what is no report", () => {
   const bytes = batch([reportOf(3, 2, { operation: "renew", ...NONE, entitlements: PASS })]);
   expect(refusalOf(() => decodeBatch(bytes, PARTITIONS, 0))).toContain("what only reports have");
