@@ -168,6 +168,7 @@ export class ClusterNode {
   submit(request: PlayerRequest, settle: (outcome: Outcome) => void): void {
     const { member } = this;
     const { operation, id, region, mode, seq, isBulk = false, isRetold = false } = request;
+    const entitlements = (operation === "report" ? request.entitlements : undefined) ?? NO_ENTITLEMENTS;
     if (member === undefined) return settle({ kind: "refused", reason: "no owner" });
     const hash = member.engine.hash(id);
     const partition = member.engine.partitionOf(hash);
@@ -185,7 +186,7 @@ export class ClusterNode {
       seq,
       untilMs,
       isBulk,
-      entitlements: request.entitlements ?? NO_ENTITLEMENTS,
+      entitlements,
       isRetold,
       rulesVersion: this.ports.rules.catalogue.version,
     };
