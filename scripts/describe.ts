@@ -3,7 +3,7 @@ import { Limits, NO_LIMITS } from "../node/limits/limits.ts";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { pino } from "pino";
-import { ControlsInMemory } from "../node/alone/controls-file.ts";
+import { TextInMemory } from "../node/alone/text-file.ts";
 import type { FastifyInstance } from "fastify";
 import { makeAdminApp } from "../node/admin/admin-app.ts";
 import { Controls } from "../node/controls/controls.ts";
@@ -26,7 +26,7 @@ export async function describeService(): Promise<{ readonly service: object; rea
     service,
     metrics,
     log,
-    controls: new Controls(new ControlsInMemory(), log),
+    controls: new Controls(new TextInMemory(), log),
     usage: new Usage(metrics),
     version,
     cors: undefined,

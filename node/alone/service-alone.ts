@@ -14,8 +14,7 @@ import { Engine } from "../../engine/engine.ts";
 import { REGIONS } from "../../engine/regions.ts";
 import { decompressSnapshot, SnapshotEncoder } from "../encoder.ts";
 import { EntryAlone } from "./entry-alone.ts";
-import type { ControlsStore } from "../controls-store.ts";
-import { ControlsFile, ControlsInMemory } from "./controls-file.ts";
+import { TextFile, TextInMemory } from "./text-file.ts";
 import { LoadMeter } from "../load-meter.ts";
 import type { Metrics } from "../metrics.ts";
 import { Pace } from "../pace.ts";
@@ -26,6 +25,7 @@ import { nodeName } from "../place.ts";
 import type { MemberShown, Service, Status } from "../service.ts";
 import { SettingError, type Settings } from "../settings.ts";
 import { SqliteStore } from "../store/sqlite-store.ts";
+import type { TextStore } from "../text-store.ts";
 
 const TICK_MS = 20;
 const DRAIN_WITHIN_MS = 12_000; // with the connections' 10 s less than the 30 s that Kubernetes waits
@@ -34,7 +34,8 @@ export class ServiceAlone implements Service {
   readonly incarnation = randomUUID();
   readonly settings: Settings;
   readonly pace: Pace;
-  readonly controls: ControlsStore;
+  readonly controls: TextStore;
+  readonly catalogue: TextStore;
   readonly failure = new Promise<Error>(() => {});
   id = "";
   status: Status = { kind: "starting", reason: "opening the store" };
@@ -59,7 +60,8 @@ export class ServiceAlone implements Service {
     this.log = log;
     this.paced = new PacedLog(log, () => performance.now());
     this.pace = new Pace(settings.sessionMs);
-    this.controls = settings.durability === "none" ? new ControlsInMemory() : new ControlsFile(settings.dataDir);
+    this.controls = textOf(settings, "controls");
+    this.catalogue = textOf(settings, "catalogue");
     this.load = new LoadMeter(this.pace);
   }
 
@@ -252,6 +254,11 @@ async function openStore(
       `HEADCOUNT_DATA_DIR must be a folder that can be written, got "${dataDir}" (${error.message})`,
     );
   }
+}
+
+/** A text that lies beside the store. */
+function textOf({ durability, dataDir }: Settings, name: string): TextStore {
+  return durability === "none" ? new TextInMemory() : new TextFile(dataDir, name);
 }
 
 /** Not left to the collector: until it comes by, megabytes of them lie dead. */

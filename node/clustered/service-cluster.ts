@@ -18,7 +18,6 @@ import { peerUrlOf } from "./peer-address.ts";
 import { registerCluster } from "./cluster-metrics.ts";
 import { decompressSnapshot, SnapshotEncoder } from "../encoder.ts";
 import { EntryCluster } from "./entry-cluster.ts";
-import type { ControlsStore } from "../controls-store.ts";
 import { LoadMeter } from "../load-meter.ts";
 import { MemoryAlarm } from "./memory-alarm.ts";
 import type { Metrics } from "../metrics.ts";
@@ -36,6 +35,7 @@ import { registerRecorder } from "../recorder-metrics.ts";
 import type { MemberShown, Service, Status } from "../service.ts";
 import { Certificate } from "../tls/certificate.ts";
 import { disagreement, SettingError, type Settings } from "../settings.ts";
+import type { TextStore } from "../text-store.ts";
 
 const TICK_MS = 20;
 const LOOK_EVERY_MS = 20;
@@ -131,8 +131,12 @@ export class ServiceCluster implements Service {
     return this.cluster?.degradedReason;
   }
 
-  get controls(): ControlsStore {
+  get controls(): TextStore {
     return this.store.controls;
+  }
+
+  get catalogue(): TextStore {
+    return this.store.catalogue;
   }
 
   get storeQueue(): number {

@@ -32,7 +32,7 @@ import { Fleet } from "./fleet.ts";
 import { memoryRatio, refuseUnfit } from "./fitness.ts";
 import { KeyShelf } from "./key-shelf.ts";
 import { MasterRuns } from "./master-runs.ts";
-import { RedisControls } from "./redis-controls.ts";
+import { RedisText } from "./redis-text.ts";
 import { RedisRecords } from "./redis-records.ts";
 import { type Login, parseRedisUrl, withLogin } from "./redis-url.ts";
 import { encodeRun } from "./run.ts";
@@ -90,7 +90,9 @@ export class RedisStore implements SharedStore {
   readonly #masters: MasterRuns;
   readonly #publishing: Connection;
   /** What operators decided. */
-  readonly controls: RedisControls;
+  readonly controls: RedisText;
+  /** The catalogue of modes that all nodes follow. */
+  readonly catalogue: RedisText;
 
   private constructor({ url, login, cluster, timeoutMs, bulkTimeoutMs = 5 * timeoutMs, clockMs }: RedisStoreOptions) {
     const parsed = login === undefined ? parseRedisUrl(url) : withLogin(parseRedisUrl(url), login);
@@ -116,7 +118,8 @@ export class RedisStore implements SharedStore {
     );
     this.#records = new RedisRecords(this.#shelf, recordsKey, { leases: this.#leases, appends, bulk });
     this.#publishing = connect("publish", timeoutMs);
-    this.controls = new RedisControls(this.#publishing, `${this.#prefix}controls`);
+    this.controls = new RedisText(this.#publishing, `${this.#prefix}controls`);
+    this.catalogue = new RedisText(this.#publishing, `${this.#prefix}catalogue`);
   }
 
   /**

@@ -3,7 +3,7 @@ import { Limits, NO_LIMITS } from "../../node/limits/limits.ts";
 import type { FastifyInstance } from "fastify";
 import { pino } from "pino";
 
-import { ControlsInMemory } from "../../node/alone/controls-file.ts";
+import { TextInMemory } from "../../node/alone/text-file.ts";
 import { Controls } from "../../node/controls/controls.ts";
 import { Usage } from "../../node/usage/usage.ts";
 import type { Entry, Reports } from "../../node/entry.ts";
@@ -43,7 +43,7 @@ export async function recordingApp(
     service,
     metrics,
     log,
-    controls: new Controls(new ControlsInMemory(), log),
+    controls: new Controls(new TextInMemory(), log),
     usage: new Usage(metrics),
     version: "0.0.0",
     cors: undefined,

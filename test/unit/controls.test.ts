@@ -4,19 +4,13 @@ import { pino } from "pino";
 import { expect, test } from "vitest";
 import { StoreUnavailableError } from "../../cluster/ports/record-store.ts";
 import { blocking, lifting, quarantining, switching, unblocking } from "../../node/admin/changes.ts";
-import { ControlsFile, ControlsInMemory } from "../../node/alone/controls-file.ts";
-import type { Kept } from "../../node/controls-store.ts";
+import { TextFile, TextInMemory } from "../../node/alone/text-file.ts";
+import { DamagedTextError } from "../../node/followed-text.ts";
+import type { Kept } from "../../node/text-store.ts";
 import { BlockFormCases } from "../support/block-cases.ts";
 import { blockOf, Blocks } from "../../node/controls/block.ts";
 import { Controls, NOT_KNOWN } from "../../node/controls/controls.ts";
-import {
-  BLOCKS_MAX,
-  DamagedDecisionsError,
-  decisionsIn,
-  keep,
-  NOTHING_DECIDED,
-  QUARANTINE_MAX,
-} from "../../node/controls/decisions.ts";
+import { BLOCKS_MAX, decisionsIn, keep, NOTHING_DECIDED, QUARANTINE_MAX } from "../../node/controls/decisions.ts";
 import { temporaryFolder } from "../support/node-process.ts";
 import { until } from "../support/until.ts";
 
@@ -25,7 +19,7 @@ const SINCE = "2026-11-27T00:00:00.000Z";
 const OFF = { reason: "a match server loops", since: SINCE };
 
 /** A store that is away, or loses what was written, as a test likes. */
-class Store extends ControlsInMemory {
+class Store extends TextInMemory {
   isAway = false;
 
   get standing(): Kept {
@@ -165,28 +159,28 @@ test.each([
   ],
   ["no instant", JSON.stringify({ ...NOTHING_DECIDED, off: { reports: { reason: "x", since: "now" } } })],
 ])("what is stored and is %s is refused", (_what, text) => {
-  expect(() => decisionsIn({ mark: "1.x", text })).toThrow(DamagedDecisionsError);
-  expect(() => decisionsIn({ mark: "", text })).toThrow(DamagedDecisionsError);
+  expect(() => decisionsIn({ mark: "1.x", text })).toThrow(DamagedTextError);
+  expect(() => decisionsIn({ mark: "", text })).toThrow(DamagedTextError);
 });
 
-test("ControlsFile keeps the decisions over a restart, whole or not at all", async () => {
+test("TextFile keeps the decisions over a restart, whole or not at all", async () => {
   await using folder = await temporaryFolder();
   const path = join(folder.path, "data");
-  const file = new ControlsFile(path);
+  const file = new TextFile(path, "controls");
   expect(await file.read("")).toBeUndefined();
   const kept = keep({ ...NOTHING_DECIDED, revision: 1 });
   await expect(file.write("", kept), "the folder is not there").rejects.toThrow(StoreUnavailableError);
   await mkdir(path);
   expect(await Promise.all([file.write("", kept), file.write("", keep(NOTHING_DECIDED))])).toEqual([true, false]);
   expect(await file.read(kept.mark)).toBeUndefined();
-  expect(await new ControlsFile(path).read("")).toEqual({ ...kept, text: `${kept.text}\n` });
+  expect(await new TextFile(path, "controls").read("")).toEqual({ ...kept, text: `${kept.text}\n` });
   await writeFile(join(path, "controls.json"), "");
-  const empty = await new ControlsFile(path).read("x");
-  expect(() => decisionsIn(empty as Kept), "a file that is there but empty").toThrow(DamagedDecisionsError);
+  const empty = await new TextFile(path, "controls").read("x");
+  expect(() => decisionsIn(empty as Kept), "a file that is there but empty").toThrow(DamagedTextError);
   await writeFile(join(path, "controls.json"), "1.x\n{");
-  const damaged = new Controls(new ControlsFile(path), log);
+  const damaged = new Controls(new TextFile(path, "controls"), log);
   damaged.start();
-  await expect(damaged.known).rejects.toThrow(DamagedDecisionsError);
+  await expect(damaged.known).rejects.toThrow(DamagedTextError);
   damaged.stop();
   expect(await readFile(join(path, "controls.json"), "utf8")).toBe("1.x\n{");
 });
