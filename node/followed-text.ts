@@ -47,6 +47,8 @@ export interface TextPorts<Value> {
 }
 
 const READ_EVERY_MS = 250;
+/** Where somebody asked while a read was under way, which may have come too early. */
+const READ_AGAIN_MS = 10;
 const WRITES_MAX = 5;
 /** Reads that failed one after another before that is told: at the start the store is not connected yet. */
 const TOLD_AFTER = 8;
@@ -91,6 +93,7 @@ export class FollowedText<Value> {
   /** Changes of this node come one after the other; the store decides between nodes. */
   private changing: Promise<unknown> = Promise.resolve();
   private looking: Promise<void> | undefined;
+  private isWanted = false;
   private isStopped = false;
   private ticking: NodeJS.Timeout | undefined;
   private pausing: NodeJS.Timeout | undefined;
@@ -108,7 +111,7 @@ export class FollowedText<Value> {
   /** Begins to follow the store. */
   start(): void {
     this.ticking = setInterval(() => this.paced.tick(), TICK_MS).unref();
-    void this.look();
+    this.look();
   }
 
   stop(): void {
@@ -117,14 +120,18 @@ export class FollowedText<Value> {
     clearTimeout(this.pausing);
   }
 
-  /** Asks the store now, and from then on as often as ever. Calls while one is under way are one. Never rejects. */
-  look(): Promise<void> {
-    if (this.isStopped) return Promise.resolve();
-    return (this.looking ??= this.lookOnce().finally(() => {
-      this.looking = undefined;
-      clearTimeout(this.pausing);
-      if (!this.isStopped) this.pausing = setTimeout(() => void this.look(), READ_EVERY_MS).unref();
-    }));
+  /** Asks the store now; while it is being asked already, soon again, once for all calls. */
+  look(): void {
+    if (this.looking !== undefined) this.isWanted = true;
+    else if (!this.isStopped) this.looking = this.lookOnce().finally(() => this.pause());
+  }
+
+  private pause(): void {
+    this.looking = undefined;
+    clearTimeout(this.pausing);
+    const pauseMs = this.isWanted ? READ_AGAIN_MS : READ_EVERY_MS;
+    this.isWanted = false;
+    if (!this.isStopped) this.pausing = setTimeout(() => this.look(), pauseMs).unref();
   }
 
   /**
@@ -165,8 +172,9 @@ export class FollowedText<Value> {
 
   private async lookOnce(): Promise<void> {
     try {
-      await this.readOnce();
-      await this.ports.afterRead?.();
+      const damage = await this.readOnce().catch((error: unknown) => this.damageIn(error));
+      await this.ports.afterRead?.(); // it may replace what is damaged
+      if (damage !== undefined) throw damage;
       this.failedInRow = 0;
       this.damage = undefined;
       if (this.isKnown) return;
@@ -177,6 +185,12 @@ export class FollowedText<Value> {
       this.failedInRow++;
       this.tellFault(error);
     }
+  }
+
+  /** Whoever knows a value goes on by it. */
+  private damageIn(error: unknown): DamagedTextError {
+    if (error instanceof DamagedTextError && this.isKnown) return error;
+    throw error;
   }
 
   private tellFault(error: unknown): void {
@@ -191,7 +205,7 @@ export class FollowedText<Value> {
         `${form.subject} cannot be read: this node goes by what it knows`,
       );
     } else if (this.failedInRow >= TOLD_AFTER)
-      paced.write("warn", "away", { reason: error.message }, `${form.subject} cannot be read just now`);
+      paced.write("warn", "away", { reason: error.message }, `${form.subject} cannot be read or stored just now`);
   }
 
   private async readOnce(): Promise<void> {

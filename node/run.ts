@@ -9,6 +9,7 @@ import type { Connections } from "./http/connections/connections.ts";
 import { Controls } from "./controls/controls.ts";
 import { Cors } from "./http/cors.ts";
 import { listenWidely } from "./http/listening.ts";
+import { FollowedRules } from "./rules/followed-rules.ts";
 import { Limits } from "./limits/limits.ts";
 import { speakTls } from "./http/speak-tls.ts";
 import type { LineWriter } from "./line-writer.ts";
@@ -53,7 +54,10 @@ export async function run(settings: Settings, version: string, outputs: Outputs)
   const controls = new Controls(service.controls, log);
   controls.registerMetrics(metrics);
   controls.start();
-  const context = { service, metrics, log, version, cors, access, limits, controls, usage: new Usage(metrics) };
+  const rules = new FollowedRules(settings.catalogue, log);
+  rules.registerMetrics(metrics);
+  rules.follow(service.catalogue, () => service.id);
+  const context = { service, metrics, log, version, cors, access, limits, controls, rules, usage: new Usage(metrics) };
   const { app, connections } = await makeApp(context, isLaneOpen);
   certificate?.registerMetrics(metrics, "tls");
   if (certificate !== undefined) speakTls(app, certificate, settings.limits.connections, metrics, "tls");
@@ -67,13 +71,20 @@ export async function run(settings: Settings, version: string, outputs: Outputs)
   };
   const isAlone = settings.redisUrl === undefined; // until it serves it has nothing to finish, and may just end
   if (!isAlone) closeOnSignals(closeAll, log);
-  await service.start(portOf(app.server), reachableUrl(app.server, scheme));
+  await rules.fileRead; // what is wrong with it is to be told before a cluster is joined
+  const known = Promise.all([controls.known, rules.known]);
+  await Promise.race([service.start(portOf(app.server), reachableUrl(app.server, scheme)), rejectionOf(known)]);
   if (isAlone) closeOnSignals(closeAll, log);
-  await Promise.race([controls.known, service.failure]);
+  await Promise.race([known, service.failure]);
   flushCompileCache(); // what headcount.js keeps: a node may run for months, and end by SIGKILL
   if (service.status.kind === "ready")
-    outputs.out.write(greetingOf(listenedUrl(app.server, scheme), settings, version, { admin, certificate }));
+    outputs.out.write(greetingOf(listenedUrl(app.server, scheme), settings, version, { admin, certificate, rules }));
   throw await service.failure;
+}
+
+/** Never resolves. */
+function rejectionOf(promise: Promise<unknown>): Promise<never> {
+  return promise.then(() => new Promise<never>(() => {}));
 }
 
 /** Only what is needed is loaded. */
@@ -102,6 +113,11 @@ async function makeAccess(settings: Settings, log: Logger, metrics: Metrics): Pr
 function openness({ tokens, host }: Settings): string {
   if (tokens !== undefined || LOOPBACK.test(host)) return "";
   return "  open  to anybody who reaches it: HEADCOUNT_AUTH is off\n";
+}
+
+/** Of the catalogue, where there is one. */
+function modesIn({ catalogue: { version, data } }: FollowedRules): string {
+  return version === 0 ? "" : `  modes ${data.modes.length}, by version ${version} of the catalogue\n`;
 }
 
 /** Of the certificate what is wrong most often: for whom it is, and until when. */
@@ -163,9 +179,11 @@ async function listen(app: App, { host, port }: Settings): Promise<void> {
 interface Opened {
   readonly admin: Admin | undefined;
   readonly certificate: Certificate | undefined;
+  readonly rules: FollowedRules;
 }
 
-function greetingOf(url: string, settings: Settings, version: string, { admin, certificate }: Opened): string {
+function greetingOf(url: string, settings: Settings, version: string, opened: Opened): string {
+  const { admin, certificate, rules } = opened;
   const { dataDir, durability, redisUrl, cluster, tokens } = settings;
   const place = redisUrl === undefined ? resolve(dataDir) : `in Redis, all keys begin with headcount:${cluster}:`;
   const curl = certificate === undefined || certificate.isFor(hostOf(url)) ? "curl" : "curl -k";
@@ -181,6 +199,6 @@ function greetingOf(url: string, settings: Settings, version: string, { admin, c
         ${curl} '${url}/v1/regions/CA/gamemode?top=5'
   read  ${url}/docs
   data  ${data}
-${admin === undefined ? "" : `  admin ${admin.shownUrl}\n`}${secrecy(certificate)}${openness(settings)}
+${admin === undefined ? "" : `  admin ${admin.shownUrl}\n`}${modesIn(rules)}${secrecy(certificate)}${openness(settings)}
 `;
 }

@@ -33,6 +33,8 @@ export interface Settings extends TlsSettings {
   readonly cluster: string;
   readonly partitions: number;
   readonly dataDir: string;
+  /** A file with the studio's modes; `undefined`: only what the cluster has is followed. */
+  readonly catalogue: string | undefined;
   readonly sessionMs: number;
   readonly graceMs: number;
   readonly durability: "log" | "snapshot" | "none";
@@ -96,6 +98,10 @@ const SETTINGS = {
     parse: (value) => powerOfTwo(whole("", "", 16, 4096, "").parse(value)),
   },
   dataDir: text("HEADCOUNT_DATA_DIR", "./data", "a folder", /^[^\0]+$/, "where the embedded store lives"),
+  catalogue: {
+    ...optional("HEADCOUNT_CATALOGUE", "a file, JSON or YAML", /^[^\0]+$/),
+    about: "the studio's modes and what each asks of a report (docs/catalogue.md); read again when it changes",
+  },
   sessionMs: whole("HEADCOUNT_SESSION_TTL_MS", "90000", 1000, DAY_MS, "silence after which a player is disconnected"),
   graceMs: {
     ...whole(
@@ -234,6 +240,7 @@ export function readSettings(everything: Environment, isAdminUsual = false): Set
     cluster: read(SETTINGS.cluster, environment),
     partitions: read(SETTINGS.partitions, environment),
     dataDir: read(SETTINGS.dataDir, environment),
+    catalogue: read(SETTINGS.catalogue, environment),
     sessionMs,
     graceMs: readGrace(Math.ceil(sessionMs / 2) + leaseMs + deadlineMs, environment),
     durability: read(SETTINGS.durability, environment),

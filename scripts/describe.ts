@@ -10,6 +10,7 @@ import { Controls } from "../node/controls/controls.ts";
 import { makeApp } from "../node/http/app.ts";
 import { Metrics } from "../node/metrics.ts";
 import type { Service } from "../node/service.ts";
+import { FollowedRules } from "../node/rules/followed-rules.ts";
 import { Usage } from "../node/usage/usage.ts";
 import { readSettings } from "../node/settings.ts";
 
@@ -27,6 +28,7 @@ export async function describeService(): Promise<{ readonly service: object; rea
     metrics,
     log,
     controls: new Controls(new TextInMemory(), log),
+    rules: new FollowedRules(undefined, log),
     usage: new Usage(metrics),
     version,
     cors: undefined,

@@ -10,6 +10,7 @@ import { pino } from "pino";
 import { openAccess } from "../../node/access/access.ts";
 import { Controls } from "../../node/controls/controls.ts";
 import { type Decisions, keep, NOTHING_DECIDED } from "../../node/controls/decisions.ts";
+import { FollowedRules } from "../../node/rules/followed-rules.ts";
 import { Usage } from "../../node/usage/usage.ts";
 import { Limits } from "../../node/limits/limits.ts";
 import { ServiceAlone } from "../../node/alone/service-alone.ts";
@@ -65,11 +66,13 @@ export async function openWay(
     access,
     limits,
     controls: new Controls(service.controls, log),
+    rules: new FollowedRules(settings.catalogue, log),
     usage: new Usage(metrics),
   };
   await service.controls.write("", keep({ ...NOTHING_DECIDED, ...decided }));
   context.controls.start();
-  await context.controls.known;
+  context.rules.follow(service.catalogue, () => service.id);
+  await Promise.all([context.controls.known, context.rules.known]);
   const { app, connections } = await makeApp(context, settings.isLaneOpen);
   if (certificate !== undefined) speakTls(app, certificate, settings.limits.connections, metrics, "tls");
   await listenWidely(app, { host: HOST, port: 0 });
@@ -84,6 +87,7 @@ export async function openWay(
       await app.close();
       await service.stop();
       context.controls.stop();
+      context.rules.stop();
       context.usage.close();
       await access?.close();
       await rm(folder, { recursive: true });
