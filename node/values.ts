@@ -54,6 +54,7 @@ const Top = Type.Integer({
 export const ProfileParams = Type.Object({ profileId: ProfileId });
 export const RegionParams = Type.Object({ region: Region });
 export const TopQuery = Type.Object({ top: Type.Optional(Top) });
+export const ModesQuery = Type.Object({ region: Type.Optional(Region) });
 export const RemovalQuery = Type.Object({ seq: Type.Optional(Seq) });
 export const ReportBody = Type.Object(
   { region: Region, gamemode: GameMode, seq: Type.Optional(Seq) },

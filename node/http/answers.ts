@@ -164,6 +164,32 @@ export const RegionsAnswer = Type.Object(
   },
   { title: "Regions", description: "Regions with players, most first", headers: CACHED },
 );
+export const ModesAnswer = Type.Object(
+  {
+    version: whole("Of the catalogue; 0 where there is none, and any mode may be reported"),
+    modes: Type.Array(
+      Type.Object(
+        {
+          mode: Type.String(),
+          name: Type.Optional(Type.String({ description: "For people; any text" })),
+          requires: Type.Optional(Type.Array(Type.String(), { description: "Entitlements, all of which it takes" })),
+          from: Type.Optional(
+            Type.Array(Type.String(), {
+              description: "From which modes one comes into it; none: who is not connected",
+            }),
+          ),
+          lobby: Type.Optional(Type.Integer({ minimum: 1, description: "Players of one match" })),
+        },
+        { title: "OfferedMode" },
+      ),
+    ),
+  },
+  {
+    title: "Modes",
+    description: "Those that are offered there and not retired, in the studio's order",
+    headers: CACHED,
+  },
+);
 export const PlayersAnswer = Type.Object(
   { players: whole("Players connected"), complete: Complete, stale: Stale },
   { title: "Players", description: "Connected in the whole cluster", headers: CACHED },

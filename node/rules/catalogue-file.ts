@@ -1,5 +1,15 @@
 /** Reads a catalogue as a studio writes it, in YAML; JSON is YAML too. What is wrong is told with line and column. */
-import { isAlias, isMap, isScalar, isSeq, LineCounter, type Node, parseDocument, type YAMLError } from "yaml";
+import {
+  type Alias,
+  isAlias,
+  isMap,
+  isScalar,
+  isSeq,
+  LineCounter,
+  type Node,
+  parseDocument,
+  type YAMLError,
+} from "yaml";
 import { type CatalogueText, checkCatalogue } from "./catalogue-form.ts";
 import type { Fault, Path } from "./faults.ts";
 
@@ -76,7 +86,7 @@ export function plain(message: string): string {
   return shown.length > LINE_LENGTH_MAX ? `${shown.slice(0, LINE_LENGTH_MAX)}...` : shown;
 }
 
-type Resolving = Parameters<import("yaml").Alias["resolve"]>[0];
+type Resolving = Parameters<Alias["resolve"]>[0];
 
 /** Where the fault is: of what is missing, where that is from which it is missing. */
 function offsetOf(contents: unknown, { path, isOfName }: Fault, document: Resolving): number {

@@ -15,7 +15,8 @@ import { CatalogueSource } from "./catalogue-source.ts";
 import { areAlike, NOTHING_STANDS, type Standing, standingOf, STORED_CATALOGUE } from "./stored-catalogue.ts";
 
 /** The file beside what is in force. */
-export type Relation = "not read yet" | "refused" | "older" | "in force" | "other contents" | "newer";
+export const RELATIONS = ["not read yet", "refused", "older", "in force", "other contents", "newer"] as const;
+export type Relation = (typeof RELATIONS)[number];
 /** Why a node is degraded. */
 const FAULTS = ["file refused", "other contents", "not stored", "store damaged"] as const;
 type FaultKind = (typeof FAULTS)[number];

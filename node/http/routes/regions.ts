@@ -15,6 +15,7 @@ import {
 } from "../answers.ts";
 import type { RegionCounts, Wholeness } from "../../entry.ts";
 import { Admission } from "../admission.ts";
+import { cachingOf } from "../caching.ts";
 import { whileOn } from "../decided.ts";
 import { Answers, type Context, type Reply, routeLabel } from "../http.ts";
 import { codingFor, isLong, wantedBy } from "../packing.ts";
@@ -23,14 +24,6 @@ import { weakTagOf } from "../tags.ts";
 import { RegionParams, TopQuery } from "../../values.ts";
 
 export const POPULAR_MODES_ROUTE = "/v1/regions/:region/gamemode";
-/** What everybody may know is the same for everybody, for a second. */
-const SHARED = "public, max-age=1";
-/** The same where not everybody may ask. */
-const PRIVATE = "private, max-age=1";
-
-function cachingOf({ access }: Context): string {
-  return access?.areReadsGuarded === true ? PRIVATE : SHARED;
-}
 
 export function registerRegions(app: FastifyInstance, context: Context): PopularModesCall {
   const { service } = context;
