@@ -9,6 +9,7 @@ import type { Connections } from "./http/connections/connections.ts";
 import { Controls } from "./controls/controls.ts";
 import { Cors } from "./http/cors.ts";
 import { listenWidely } from "./http/listening.ts";
+import { CatalogueSource } from "./rules/catalogue-source.ts";
 import { FollowedRules } from "./rules/followed-rules.ts";
 import { Limits } from "./limits/limits.ts";
 import { speakTls } from "./http/speak-tls.ts";
@@ -54,7 +55,8 @@ export async function run(settings: Settings, version: string, outputs: Outputs)
   const controls = new Controls(service.controls, log);
   controls.registerMetrics(metrics);
   controls.start();
-  const rules = new FollowedRules(settings.catalogue, log);
+  const { catalogue } = settings;
+  const rules = new FollowedRules(catalogue === undefined ? undefined : new CatalogueSource(catalogue, log), log);
   rules.registerMetrics(metrics);
   rules.follow(service.catalogue, () => service.id);
   const context = { service, metrics, log, version, cors, access, limits, controls, rules, usage: new Usage(metrics) };

@@ -2,8 +2,7 @@
 import type { FastifyInstance } from "fastify";
 import { Answers, type Context } from "../http/http.ts";
 import { plainJson } from "../http/offered-modes.ts";
-import type { CatalogueSource } from "../rules/catalogue-source.ts";
-import type { Relation } from "../rules/followed-rules.ts";
+import type { FollowedRules } from "../rules/followed-rules.ts";
 import { CatalogueAnswer } from "./answers.ts";
 
 const PATH = "/admin/catalogue";
@@ -18,7 +17,7 @@ export function registerCatalogue(app: FastifyInstance, context: Context): void 
     response: { 200: CatalogueAnswer },
   };
   app.get(PATH, { schema }, (_request, reply) => {
-    const { standing, source, relation, degradedReason } = rules;
+    const { standing, degradedReason } = rules;
     const { text, origin, catalogue } = standing;
     const body = {
       node: service.id,
@@ -27,14 +26,15 @@ export function registerCatalogue(app: FastifyInstance, context: Context): void 
       storedBy: origin?.node,
       storedAt: origin?.at,
       catalogue: text,
-      file: source === undefined || relation === undefined ? undefined : fileOf(source, relation),
+      file: fileOf(rules),
       reason: degradedReason,
     };
     answers.json(reply, 200, plainJson(body));
   });
 }
 
-function fileOf({ path, read, catalogue }: CatalogueSource, state: Relation): object {
-  const faults = read?.kind === "faulty" ? read.faults.map(({ message }) => message) : undefined;
-  return { path, state, version: catalogue?.version, faults };
+function fileOf({ source, relation, written }: FollowedRules): object | undefined {
+  if (source === undefined) return undefined;
+  const faults = source.read?.kind === "faulty" ? source.read.faults.map(({ message }) => message) : undefined;
+  return { path: source.path, state: relation, version: written?.version, faults };
 }

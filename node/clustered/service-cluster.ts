@@ -72,6 +72,8 @@ function membersOf(cluster: ClusterNode, leaseMs: number, ownState: Status["kind
 export class ServiceCluster implements Service {
   readonly settings: Settings;
   readonly pace: Pace;
+  readonly controls: TextStore;
+  readonly catalogue: TextStore;
   readonly failure: Promise<Error>;
   id = "";
   entry: EntryCluster | undefined;
@@ -101,6 +103,8 @@ export class ServiceCluster implements Service {
     this.pace = new Pace(sessionMs);
     this.load = new LoadMeter(this.pace);
     this.store = connectStore(settings, redisUrl);
+    this.controls = this.store.controls;
+    this.catalogue = this.store.catalogue;
     this.memory = new MemoryAlarm(() => this.store.memoryUsedRatio(), log);
     this.credentials = { cluster, secret, certificate: peerTls && new Certificate(peerTls, { log, nowMs: Date.now }) };
     this.transport = new PeerTransport(this.credentials);
@@ -129,14 +133,6 @@ export class ServiceCluster implements Service {
 
   get degradedReason(): string | undefined {
     return this.cluster?.degradedReason;
-  }
-
-  get controls(): TextStore {
-    return this.store.controls;
-  }
-
-  get catalogue(): TextStore {
-    return this.store.catalogue;
   }
 
   get storeQueue(): number {

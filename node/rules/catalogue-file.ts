@@ -47,7 +47,7 @@ export function parseCatalogue(text: string, name: string): FileRead {
   const fault = (offset: number, message: string, told: string): FileFault & { readonly offset: number } => {
     const { line, col } = offset >= 0 ? lines.linePos(offset) : { line: 1, col: 1 };
     const place = `${name}:${Math.max(1, line)}:${Math.max(1, col)}: `;
-    return { offset, message: place + plain(message), told: place + plain(told) };
+    return { offset, message: place + asPlainText(message), told: place + asPlainText(told) };
   };
   const faulty = (faults: readonly ReturnType<typeof fault>[]): FileRead => {
     const once = new Map(faults.map((each) => [each.message, each]));
@@ -81,7 +81,7 @@ function reasonOf({ message, code }: Error & Partial<Pick<YAMLError, "code">>): 
 }
 
 /** On one line that shows itself as it is. */
-export function plain(message: string): string {
+export function asPlainText(message: string): string {
   const shown = message.replace(UNSHOWN, (each) => `\\u{${(each.codePointAt(0) as number).toString(16)}}`);
   return shown.length > LINE_LENGTH_MAX ? `${shown.slice(0, LINE_LENGTH_MAX)}...` : shown;
 }

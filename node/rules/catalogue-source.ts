@@ -2,38 +2,37 @@
 import type { Logger } from "pino";
 import { WatchedFiles } from "../watched-files.ts";
 import type { FileRead } from "./catalogue-file.ts";
-import type { CatalogueText } from "./catalogue-form.ts";
 import { readCatalogue } from "./read-catalogue.ts";
 
-export interface SourcePorts {
-  readonly log: Pick<Logger, "info">;
-  /** Called each time when it has been read. */
-  readonly onRead: () => void;
-}
-
-export class CatalogueSource {
+export interface Source {
   readonly path: string;
   /** What it holds, as it was read last; `undefined` until it has been read. */
+  readonly read: FileRead | undefined;
+  readonly reads: { readonly taken: number; readonly refused: number };
+  /** @param onRead called each time when it has been read */
+  start(onRead: () => void): void;
+  close(): void;
+}
+
+export class CatalogueSource implements Source {
+  readonly path: string;
   read: FileRead | undefined;
   readonly reads = { taken: 0, refused: 0 };
   private readonly watch: WatchedFiles;
-  private readonly ports: SourcePorts;
+  private readonly log: Pick<Logger, "info">;
+  private onRead = (): void => {};
   private isReading = false;
   private isToRead = false;
 
-  constructor(path: string, ports: SourcePorts) {
+  constructor(path: string, log: Pick<Logger, "info">) {
     this.path = path;
-    this.ports = ports;
+    this.log = log;
     // A file that is cut off may be a catalogue too, of fewer modes: so whoever writes it must have come to the end.
     this.watch = new WatchedFiles([path], { onLook: (haveChanged) => this.look(haveChanged), isSettled: true });
   }
 
-  /** `undefined` where it holds none, or none that can be followed. */
-  get catalogue(): CatalogueText | undefined {
-    return this.read?.kind === "sound" ? this.read.catalogue : undefined;
-  }
-
-  start(): void {
+  start(onRead: () => void): void {
+    this.onRead = onRead;
     this.watch.start();
     void this.readAgain();
   }
@@ -56,17 +55,16 @@ export class CatalogueSource {
     if (this.read !== undefined && !this.watch.areAsSeen) return;
     this.read = read;
     this.tell(read);
-    this.ports.onRead();
+    this.onRead();
   }
 
   private tell(read: FileRead): void {
-    const { path, ports } = this;
-    if (read.kind === "sound") {
-      this.reads.taken++;
-      const { version, modes } = read.catalogue;
-      ports.log.info({ path, version, modes: modes.length }, "read the catalogue's file");
+    if (read.kind === "faulty") {
+      this.reads.refused++; // whoever follows it says so: a start may end by it
       return;
     }
-    this.reads.refused++; // whoever follows it says so: a start may end by it
+    this.reads.taken++;
+    const { version, modes } = read.catalogue;
+    this.log.info({ path: this.path, version, modes: modes.length }, "read the catalogue's file");
   }
 }

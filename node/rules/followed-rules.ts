@@ -6,12 +6,13 @@ import { hostname } from "node:os";
 import type { Logger } from "pino";
 import type { Rules } from "../../cluster/ports/rules.ts";
 import { toldOf } from "../../cluster/ports/record-store.ts";
-import type { Catalogue } from "../../engine/catalogue.ts";
+import { type Catalogue, NO_CATALOGUE } from "../../engine/catalogue.ts";
 import { FollowedText } from "../followed-text.ts";
 import type { Metrics } from "../metrics.ts";
 import { SettingError } from "../setting-error.ts";
 import type { TextStore } from "../text-store.ts";
-import { CatalogueSource } from "./catalogue-source.ts";
+import type { CatalogueText } from "./catalogue-form.ts";
+import type { Source } from "./catalogue-source.ts";
 import { areAlike, NOTHING_STANDS, type Standing, standingOf, STORED_CATALOGUE } from "./stored-catalogue.ts";
 
 /** The file beside what is in force. */
@@ -28,13 +29,14 @@ interface Trouble {
 }
 
 export class FollowedRules implements Rules {
+  catalogue = NO_CATALOGUE;
   /** False until what lies in the store has been read: reports are refused until then. */
   isKnown = false;
   /** Resolves then; rejects where the file is refused and nothing lies in the store, or what lies there is damaged. */
   readonly known: Promise<void>;
   /** Resolves when the file has been read for the first time, if there is one. */
   readonly fileRead: Promise<void>;
-  readonly source: CatalogueSource | undefined;
+  readonly source: Source | undefined;
   private readonly log: Pick<Logger, "info" | "warn" | "error">;
   private readonly first = Promise.withResolvers<void>();
   private readonly sourceRead = Promise.withResolvers<void>();
@@ -44,14 +46,14 @@ export class FollowedRules implements Rules {
   /** What was told last of the file beside what is in force. */
   private told: { readonly read: unknown; readonly relation: Relation } | undefined;
 
-  /** @param path of the file; `undefined`: this node only follows what lies in the store */
-  constructor(path: string | undefined, log: Pick<Logger, "info" | "warn" | "error">) {
+  /** @param source `undefined`: this node only follows what lies in the store */
+  constructor(source: Source | undefined, log: Pick<Logger, "info" | "warn" | "error">) {
     this.log = log;
+    this.source = source;
     this.known = this.first.promise;
     this.fileRead = this.sourceRead.promise;
     this.known.catch(() => {}); // whoever starts the node waits for it
-    if (path !== undefined) this.source = new CatalogueSource(path, { log, onRead: () => this.onSourceRead() });
-    else this.sourceRead.resolve();
+    if (source === undefined) this.sourceRead.resolve();
   }
 
   /**
@@ -64,7 +66,7 @@ export class FollowedRules implements Rules {
     const onFollow = (standing: Standing): void => this.onFollow(standing);
     this.text = new FollowedText(store, STORED_CATALOGUE, { log, onFollow, afterRead: () => this.settle() });
     this.text.known.catch((error: unknown) => this.first.reject(error));
-    this.source?.start();
+    this.source?.start(() => this.onSourceRead());
     this.text.start();
   }
 
@@ -77,10 +79,6 @@ export class FollowedRules implements Rules {
     return this.text?.value ?? NOTHING_STANDS;
   }
 
-  get catalogue(): Catalogue {
-    return this.standing.catalogue;
-  }
-
   nowMs(): number {
     return Date.now();
   }
@@ -89,15 +87,21 @@ export class FollowedRules implements Rules {
     this.text?.look();
   }
 
+  /** What the file says; `undefined` where there is none, or none that can be followed. */
+  get written(): CatalogueText | undefined {
+    const read = this.source?.read;
+    return read?.kind === "sound" ? read.catalogue : undefined;
+  }
+
   /** `undefined` where this node has no file. */
   get relation(): Relation | undefined {
-    const { source, standing } = this;
+    const { source, written, standing } = this;
     if (source === undefined) return undefined;
     if (source.read === undefined) return "not read yet";
-    if (source.catalogue === undefined) return "refused";
-    const higher = source.catalogue.version - standing.catalogue.version;
+    if (written === undefined) return "refused";
+    const higher = written.version - this.catalogue.version;
     if (higher !== 0) return higher > 0 ? "newer" : "older";
-    return areAlike(source.catalogue, standing.text) ? "in force" : "other contents";
+    return areAlike(written, standing.text) ? "in force" : "other contents";
   }
 
   /** Why this node is degraded, for people; `undefined` where it is not. */
@@ -122,7 +126,7 @@ export class FollowedRules implements Rules {
     if (relation === "newer" && whyNotStored !== undefined)
       return {
         kind: "not stored",
-        reason: `version ${source?.catalogue?.version} of the catalogue cannot be stored (${whyNotStored}): ${inForce(catalogue)}`,
+        reason: `version ${this.written?.version} of the catalogue cannot be stored (${whyNotStored}): ${inForce(catalogue)}`,
       };
     return undefined;
   }
@@ -134,7 +138,7 @@ export class FollowedRules implements Rules {
     metrics.gauge(
       "catalogue_file_version",
       "Version in this node's file; 0: it has none, or it is refused",
-      () => source?.catalogue?.version ?? 0,
+      () => this.written?.version ?? 0,
     );
     metrics.labelledGauge("catalogue_fault", "1 while the node is degraded for it", "fault", () =>
       Object.fromEntries(FAULTS.map((kind) => [kind.replaceAll(" ", "_"), this.trouble?.kind === kind ? 1 : 0])),
@@ -169,8 +173,7 @@ export class FollowedRules implements Rules {
   }
 
   private async store(): Promise<void> {
-    const { source, text, node } = this;
-    const catalogue = source?.catalogue;
+    const { text, node, written: catalogue } = this;
     if (catalogue === undefined || text === undefined) return;
     const origin = { node: node() || hostname(), at: new Date(this.nowMs()).toISOString() };
     const next = standingOf(catalogue, origin);
@@ -188,7 +191,7 @@ export class FollowedRules implements Rules {
     if (source === undefined || relation === undefined || !this.isKnown) return;
     if (this.told?.read === source.read && this.told?.relation === relation) return;
     this.told = { read: source.read, relation };
-    const about = { path: source.path, version: source.catalogue?.version, inForce: catalogue.version };
+    const about = { path: source.path, version: this.written?.version, inForce: catalogue.version };
     if (source.read?.kind === "faulty") {
       const faults = source.read.faults.map(({ message }) => message);
       log.warn({ path: source.path, faults }, "the catalogue's file is refused: what is in force stays");
@@ -218,6 +221,7 @@ export class FollowedRules implements Rules {
   }
 
   private onFollow({ catalogue, origin }: Standing): void {
+    this.catalogue = catalogue;
     const { version, data } = catalogue;
     this.log.info({ version, modes: data.modes.length, storedBy: origin?.node }, "a catalogue of modes is in force");
   }

@@ -66,7 +66,7 @@ export async function openWay(
     access,
     limits,
     controls: new Controls(service.controls, log),
-    rules: new FollowedRules(settings.catalogue, log),
+    rules: new FollowedRules(undefined, log),
     usage: new Usage(metrics),
   };
   await service.controls.write("", keep({ ...NOTHING_DECIDED, ...decided }));
