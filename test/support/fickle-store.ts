@@ -8,6 +8,9 @@ export class FickleStore extends TextInMemory {
   /** What is written next stands, but whoever wrote it does not learn that. */
   isMute = false;
 
+  /** Called with what stood, and what stands now. */
+  onWritten: (before: Kept, now: Kept) => void = () => {};
+
   get standing(): Kept {
     return this.kept;
   }
@@ -23,7 +26,9 @@ export class FickleStore extends TextInMemory {
 
   override async write(known: string, kept: Kept): Promise<boolean> {
     if (this.isAway) throw new StoreUnavailableError("away");
+    const before = this.kept;
     const isWritten = await super.write(known, kept);
+    if (isWritten) this.onWritten(before, kept);
     if (this.isMute) throw new StoreUnavailableError("no answer");
     return isWritten;
   }
