@@ -83,6 +83,8 @@ export class FollowedText<Value> {
   readonly reads = { done: 0, failed: 0 };
   /** What is wrong with what lies in the store. */
   damage: string | undefined;
+  /** Why the last read, or what followed it, could not be done; for people. */
+  absence: string | undefined;
   readonly paced: PacedLog;
   private readonly store: TextStore;
   private readonly form: TextForm<Value>;
@@ -176,7 +178,7 @@ export class FollowedText<Value> {
       await this.ports.afterRead?.(); // it may replace what is damaged
       if (damage !== undefined) throw damage;
       this.failedInRow = 0;
-      this.damage = undefined;
+      this.damage = this.absence = undefined;
       if (this.isKnown) return;
       this.isKnown = true;
       this.first.resolve();
@@ -204,7 +206,10 @@ export class FollowedText<Value> {
         { err: error },
         `${form.subject} cannot be read: this node goes by what it knows`,
       );
-    } else if (this.failedInRow >= TOLD_AFTER)
+      return;
+    }
+    this.absence = error.told;
+    if (this.failedInRow >= TOLD_AFTER)
       paced.write("warn", "away", { reason: error.message }, `${form.subject} cannot be read or stored just now`);
   }
 

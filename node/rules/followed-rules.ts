@@ -5,7 +5,6 @@
 import { hostname } from "node:os";
 import type { Logger } from "pino";
 import type { Rules } from "../../cluster/ports/rules.ts";
-import { toldOf } from "../../cluster/ports/record-store.ts";
 import { type Catalogue, NO_CATALOGUE } from "../../engine/catalogue.ts";
 import { FollowedText } from "../followed-text.ts";
 import type { Metrics } from "../metrics.ts";
@@ -42,7 +41,6 @@ export class FollowedRules implements Rules {
   private readonly sourceRead = Promise.withResolvers<void>();
   private text: FollowedText<Standing> | undefined;
   private node = (): string => "";
-  private whyNotStored: string | undefined;
   /** What was told last of the file beside what is in force. */
   private told: { readonly read: unknown; readonly relation: Relation } | undefined;
 
@@ -110,7 +108,7 @@ export class FollowedRules implements Rules {
   }
 
   private get trouble(): Trouble | undefined {
-    const { relation, source, catalogue, text, whyNotStored } = this;
+    const { relation, source, catalogue, text } = this;
     if (text?.damage !== undefined)
       return { kind: "store damaged", reason: `the catalogue in the store is damaged: ${inForce(catalogue)}` };
     if (relation === "refused" && source?.read?.kind === "faulty")
@@ -123,10 +121,10 @@ export class FollowedRules implements Rules {
         kind: "other contents",
         reason: `the catalogue's file has other contents under version ${catalogue.version}, which is in force: give it a higher version`,
       };
-    if (relation === "newer" && whyNotStored !== undefined)
+    if (relation === "newer" && text?.absence !== undefined)
       return {
         kind: "not stored",
-        reason: `version ${this.written?.version} of the catalogue cannot be stored (${whyNotStored}): ${inForce(catalogue)}`,
+        reason: `version ${this.written?.version} of the catalogue cannot be stored (${text.absence}): ${inForce(catalogue)}`,
       };
     return undefined;
   }
@@ -158,7 +156,6 @@ export class FollowedRules implements Rules {
   }
 
   private onSourceRead(): void {
-    this.whyNotStored = undefined;
     this.sourceRead.resolve();
     this.tellRelation();
     this.refresh();
@@ -177,13 +174,7 @@ export class FollowedRules implements Rules {
     if (catalogue === undefined || text === undefined) return;
     const origin = { node: node() || hostname(), at: new Date(this.nowMs()).toISOString() };
     const next = standingOf(catalogue, origin);
-    try {
-      await text.change((standing) => (standing.catalogue.version < catalogue.version ? next : undefined));
-      this.whyNotStored = undefined;
-    } catch (error) {
-      this.whyNotStored = toldOf(error);
-      throw error;
-    }
+    await text.change((standing) => (standing.catalogue.version < catalogue.version ? next : undefined));
   }
 
   private tellRelation(): void {

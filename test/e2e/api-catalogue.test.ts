@@ -82,13 +82,13 @@ test("a file that changes is followed, a bad one is refused with line and reason
 
     await writeFile(path, "version: 3\nmodes:\n  - { mode: GM01, lobby: Secret }\n");
     const reason =
-      "the catalogue's file is refused (c.yaml:3:24: modes[0].lobby must be a whole number from 1 to 10000: players of one match): version 2 stays in force";
+      "the catalogue's file is refused (c.yaml:3:26: modes[0].lobby must be a whole number from 1 to 10000: players of one match): version 2 stays in force";
     await until("it is refused", async () => (await http.get("/readyz")).json.status === "degraded");
     expect((await http.get("/readyz")).json).toEqual({ status: "degraded", reason });
     const { file, version } = (await admin.get("/admin/catalogue")).json;
     expect([version, file]).toEqual([
       2,
-      { path, state: "refused", faults: [expect.stringMatching(/^c\.yaml:3:24: .* got "Secret"$/)] },
+      { path, state: "refused", faults: [expect.stringMatching(/^c\.yaml:3:26: .* got "Secret"$/)] },
     ]);
     const metrics = (await http.get("/metrics")).text;
     for (const line of [
@@ -98,7 +98,7 @@ test("a file that changes is followed, a bad one is refused with line and reason
       'file_reads_total{outcome="refused"} 1',
     ])
       expect(metrics).toContain(`headcount_catalogue_${line}\n`);
-    expect(node.stderr).toMatch(/c\.yaml:3:24/);
+    expect(node.stderr).toMatch(/c\.yaml:3:26/);
 
     await writeFile(path, "version: 1\nmodes: []\n");
     await until("it is told", () => node.stderr.includes("has a lower version"));

@@ -70,7 +70,7 @@ test("a long list is told in its beginning, and a change behind that is seen", (
       modes: Array.from({ length: 3 }, (_, at) => ({ mode: `GM${at}`, from: names.slice(0, count) })),
     });
   expect(compare(of(1, 40), of(2, 20), "here").lines).toContain(
-    "  changed  GM0: from no longer e20 e21 e22 e23 e24 e25 e26 e27 e28 e29 e3 e30 and 8 more",
+    "  changed  GM0: from no longer e20 e21 e22 e23 e24 e25 e26 e27 e28 e29 e30 e31 and 8 more",
   );
 });
 
