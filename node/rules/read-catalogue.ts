@@ -5,7 +5,7 @@ import { Worker } from "node:worker_threads";
 import { reasonOf } from "../reason.ts";
 import type { FileRead } from "./catalogue-file.ts";
 
-const WITHIN_MS = 20_000;
+const WITHIN_MS = 10_000;
 const LIMITS = { maxOldGenerationSizeMb: 256 };
 
 /** Never rejects: what went wrong is a fault. */

@@ -1,9 +1,10 @@
 /** The catalogue of a node that is alone: what clients and operators see of it, and what becomes of its file. */
-import { mkdir, readFile, rename, rm, symlink, writeFile } from "node:fs/promises";
+import { mkdir, readFile, rename, rm, rmdir, symlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { gunzipSync } from "node:zlib";
 import { request } from "undici";
 import { expect, test } from "vitest";
+import { freePort } from "../../scripts/free-port.ts";
 import { AdminClient, adminSettings } from "../support/admin.ts";
 import { HttpClient } from "../support/http.ts";
 import { runToExit, startNode, temporaryFolder } from "../support/node-process.ts";
@@ -174,6 +175,38 @@ test("a node with a bad file and nothing stored stops with one line; so does one
     `headcount: the catalogue is damaged (${join(data, "catalogue.json")}): a field must be version, unknownModes, modes or leaderboards, got "more"\n`,
   );
 });
+
+test.each(["on", "off"])(
+  "until the stored catalogue has been read nobody is counted by it, and the node says why, the fast lane %s",
+  async (lane) => {
+    await using folder = await temporaryFolder();
+    const inTheWay = join(folder.path, "catalogue.json");
+    await mkdir(inTheWay);
+    const port = await freePort();
+    const env = { HEADCOUNT_PORT: `${port}`, HEADCOUNT_FAST_LANE: lane };
+    const starting = startNode({ env, dataDir: folder.path });
+    await using http = new HttpClient(`http://127.0.0.1:${port}`);
+    const readiness = await until("it waits for the catalogue", async () => {
+      const answer = await http.get("/readyz").catch(() => undefined);
+      return answer?.json.reason === "reading the catalogue of modes" && answer;
+    });
+    expect(readiness.status).toBe(503);
+    const [player, play] = [freshPlayer(), { region: "CA", gamemode: "GM01" }];
+    for (const refused of [
+      await http.report(player, play),
+      await http.reports([{ profileId: player, ...play }]),
+      await http.get("/v1/modes"),
+    ]) {
+      expectError(refused, 503, "the catalogue of modes has not been read yet: try again soon");
+      expect([refused.json.reason, refused.headers["retry-after"]]).toEqual(["starting", "1"]);
+    }
+    expect((await http.top("CA")).json.players).toBe(0);
+    expect((await http.heartbeat(player)).status).toBe(404);
+    await rmdir(inTheWay);
+    await using _node = await starting;
+    expect((await http.report(player, play)).status).toBe(200);
+  },
+);
 
 test("hostile names are text, on the page and in JSON", async () => {
   await using folder = await temporaryFolder();

@@ -101,6 +101,7 @@ describe("a node that asks for tokens", () => {
       "/v1/regions/CA/gamemode",
       "/v1/regions",
       "/v1/players",
+      "/v1/modes",
       "/livez",
       "/readyz",
       "/openapi.json",
@@ -140,7 +141,13 @@ describe("a node that asks for tokens", () => {
 test("HEADCOUNT_AUTH_READS=jwt: whoever reads shows any good token, and caches between keep nothing", async () => {
   await using node = await startNode({ env: { ...TOKEN_SETTINGS_GIVEN, HEADCOUNT_AUTH_READS: "jwt" } });
   await using http = new HttpClient(node.url);
-  for (const path of ["/v1/regions/CA/gamemode", "/v1/regions/CA/gamemode?top=3", "/v1/regions", "/v1/players"]) {
+  for (const path of [
+    "/v1/regions/CA/gamemode",
+    "/v1/regions/CA/gamemode?top=3",
+    "/v1/regions",
+    "/v1/players",
+    "/v1/modes",
+  ]) {
     expectError(await http.get(path), 401, /^authorization must be/);
     for (let count = 0; count < 2; count++) {
       const answer = await http.get(path, { headers: bearer(signedToken({})) });
