@@ -203,7 +203,8 @@ test.each(["on", "off"])(
     expect((await http.top("CA")).json.players).toBe(0);
     expect((await http.heartbeat(player)).status).toBe(404);
     await rmdir(inTheWay);
-    await using _node = await starting;
+    await using node = await starting;
+    expect(node.port).toBe(port);
     expect((await http.report(player, play)).status).toBe(200);
   },
 );

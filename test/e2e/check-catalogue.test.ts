@@ -43,7 +43,8 @@ test("says what would change at a running node, and whether it would be followed
   await writeFile(standing, "version: 2\nmodes: [{ mode: GM01 }]\n");
   await writeFile(next, "version: 3\nmodes: [{ mode: GM01, lobby: 4 }]\n");
   const settings = await adminSettings();
-  await using _node = await startNode({ env: { ...settings, HEADCOUNT_CATALOGUE: standing } });
+  await using node = await startNode({ env: { ...settings, HEADCOUNT_CATALOGUE: standing } });
+  expect(node.stdout).toContain("by version 2");
   const admin = `http://127.0.0.1:${settings["HEADCOUNT_ADMIN_PORT"]}`;
   const asked = ["--admin", admin, "--token", ADMIN_TOKEN];
   const found = await check(next, ...asked);

@@ -12,7 +12,7 @@ const standing = soundCatalogue({
     { mode: "GM03" },
   ],
 });
-const with_ = (version: number, more: object = {}) => soundCatalogue({ ...standing, version, ...more });
+const written = (version: number, more: object = {}) => soundCatalogue({ ...standing, version, ...more });
 
 test("a higher version is followed, and what it changes is told field by field", () => {
   const modes = [
@@ -20,7 +20,7 @@ test("a higher version is followed, and what it changes is told field by field",
     { mode: "GM01", name: "War\u202e", lobby: 9 },
     { mode: "GM04", retired: "2026-12-01T00:00:00Z" },
   ];
-  expect(compare(standing, with_(8, { modes, unknownModes: "accept" }), WHERE)).toEqual({
+  expect(compare(standing, written(8, { modes, unknownModes: "accept" }), WHERE)).toEqual({
     isFollowed: true,
     lines: [
       `Version 8 would take the place of version 7 at ${WHERE}.`,
@@ -40,19 +40,19 @@ test("a higher version is followed, and what it changes is told field by field",
 
 test("what would not be followed is said, with the version that would", () => {
   const raise = "Give it version 8 or higher.";
-  expect(compare(standing, with_(6), WHERE)).toEqual({
+  expect(compare(standing, written(6), WHERE)).toEqual({
     isFollowed: false,
     lines: [
       `It would NOT be followed: version 7 at ${WHERE} is higher. ${raise}`,
       "But for the version both say the same.",
     ],
   });
-  const other = compare(standing, with_(7, { modes: [] }), WHERE);
+  const other = compare(standing, written(7, { modes: [] }), WHERE);
   expect([other.isFollowed, other.lines[0]]).toEqual([
     false,
     `It would NOT be followed: ${WHERE} has version 7 with other contents, and a node with this file would be degraded. ${raise}`,
   ]);
-  expect(compare(standing, with_(7), WHERE)).toEqual({
+  expect(compare(standing, written(7), WHERE)).toEqual({
     isFollowed: true,
     lines: [`Version 7 is what there is at ${WHERE}.`],
   });
