@@ -29,16 +29,16 @@ export class WatchedFiles {
   constructor(paths: readonly string[], options: WatchOptions) {
     this.paths = paths;
     this.options = options;
-    this.told = this.seen = this.marks();
+    this.told = this.seen = this.mark;
   }
 
   start(): void {
     this.timer = setInterval(() => this.look(), LOOK_EVERY_MS).unref();
   }
 
-  /** Whether they are still as they were at the last look. */
-  get areAsSeen(): boolean {
-    return this.marks() === this.seen;
+  /** Another one whenever they are not as they were. */
+  get mark(): string {
+    return this.paths.map(fileMark).join(", ");
   }
 
   close(): void {
@@ -46,15 +46,11 @@ export class WatchedFiles {
   }
 
   private look(): void {
-    const marks = this.marks();
-    const areStill = marks === this.seen || this.options.isSettled !== true;
-    const haveChanged = marks !== this.told && areStill;
-    this.seen = marks;
-    if (haveChanged) this.told = marks;
+    const { mark } = this;
+    const areStill = mark === this.seen || this.options.isSettled !== true;
+    const haveChanged = mark !== this.told && areStill;
+    this.seen = mark;
+    if (haveChanged) this.told = mark;
     this.options.onLook(haveChanged);
-  }
-
-  private marks(): string {
-    return this.paths.map(fileMark).join(", ");
   }
 }

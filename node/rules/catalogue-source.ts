@@ -23,6 +23,8 @@ export class CatalogueSource implements Source {
   private onRead = (): void => {};
   private isReading = false;
   private isToRead = false;
+  /** How the file was when what had been read of it was thrown away: it changed meanwhile, so that was perhaps half of it. */
+  private discarded: string | undefined;
 
   constructor(path: string, log: Pick<Logger, "info">) {
     this.path = path;
@@ -42,17 +44,23 @@ export class CatalogueSource implements Source {
   }
 
   private look(hasChanged: boolean): void {
-    this.isToRead ||= hasChanged;
+    const hasSettled = this.discarded !== undefined && this.discarded === this.watch.mark;
+    this.isToRead ||= hasChanged || hasSettled;
     if (this.isToRead && !this.isReading) void this.readAgain();
+    else if (this.discarded !== undefined) this.discarded = this.watch.mark;
   }
 
   private async readAgain(): Promise<void> {
     this.isReading = true;
     this.isToRead = false;
+    this.discarded = undefined;
+    const { mark } = this.watch;
     const read = await readCatalogue(this.path);
     this.isReading = false;
-    // What was read while it changed may be half of it. It is read again once it has settled.
-    if (this.read !== undefined && !this.watch.areAsSeen) return;
+    if (this.watch.mark !== mark) {
+      this.discarded = this.watch.mark;
+      return;
+    }
     this.read = read;
     this.tell(read);
     this.onRead();
