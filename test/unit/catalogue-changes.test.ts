@@ -81,6 +81,6 @@ test.each([
   ],
   [{ version: 9, modes: [] }, "Version 9: no modes, and every mode is refused: nobody could report anything."],
   [{ version: 9, modes: [{ mode: "a" }] }, "Version 9: one mode, and any other mode is refused."],
-])("%j in a line", (written, line) => {
-  expect(summaryOf(soundCatalogue(written))).toEqual([line]);
+])("%j in a line", (value, line) => {
+  expect(summaryOf(soundCatalogue(value))).toEqual([line]);
 });
