@@ -2,6 +2,7 @@
 import type { Rate } from "../engine/rate.ts";
 import { type DisagreementError, disagreementOf, Founding } from "./members/founding.ts";
 import { type ClusterEvent, MemberNode, type MemberPorts } from "./member-node.ts";
+import type { PublishedView } from "./counts/published.ts";
 import { type RegionView, unknownRegion } from "./counts/read-views.ts";
 import { whyUnlicensed } from "./members/membership.ts";
 import { toldOf } from "./ports/record-store.ts";
@@ -13,7 +14,7 @@ import { wakefulClock } from "./members/wakeful-clock.ts";
 import { NO_VIEW, type View } from "./ports/view.ts";
 
 export { PLACEMENT_RULE } from "./members/placement.ts";
-export type { ClusterEvent, DisagreementError, RegionView };
+export type { ClusterEvent, DisagreementError, PublishedView, RegionView };
 
 export interface ClusterOptions {
   /** The node's name. */
@@ -28,6 +29,8 @@ export interface ClusterOptions {
   readonly isRepair?: boolean;
   /** How often each player may report or send a heartbeat; `undefined`: as often as they like. */
   readonly playerRate?: Rate | undefined;
+  /** The privacy floor: what is published tells of no fewer players; 0, as without it: everything is shown. */
+  readonly floor?: number;
 }
 
 /** `nowMs` is the bare monotonic clock. */
@@ -198,6 +201,12 @@ export class ClusterNode {
     return this.member?.counts.regionView(region) ?? unknownRegion(region, this.ports.nowMs());
   }
 
+  /** What is published of a region, where there is a privacy floor. */
+  publishedView(region: number): PublishedView {
+    const nothing = { table: undefined, isStale: true, asOfMs: this.ports.nowMs() };
+    return this.member?.counts.publishedView(region) ?? nothing;
+  }
+
   /** R24: the same from the region's owner; undefined where nobody answered in time. */
   askOwner(region: number, settle: (view: RegionView | undefined) => void): void {
     const { member } = this;
@@ -220,8 +229,9 @@ export class ClusterNode {
 
   private join(key: ClusterKey, view: View): void {
     if (this.isDraining && this.rekeyings.length === 0) return;
-    const { id, url, peerUrl, weight, snapshotMs, isRepair = false, playerRate } = this.options;
-    this.member = new MemberNode(key, { id, url, peerUrl, weight }, { snapshotMs, isRepair, playerRate }, this.ports);
+    const { id, url, peerUrl, weight, snapshotMs, isRepair = false, playerRate, floor = 0 } = this.options;
+    const options = { snapshotMs, isRepair, playerRate, floor };
+    this.member = new MemberNode(key, { id, url, peerUrl, weight }, options, this.ports);
     this.member.membership.join(view);
   }
 

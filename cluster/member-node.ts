@@ -70,6 +70,8 @@ export interface MemberOptions {
   readonly snapshotMs: number;
   /** Whether to go on without what is damaged in a record. */
   readonly isRepair: boolean;
+  /** The privacy floor: what is published tells of no fewer players; 0: everything is shown. */
+  readonly floor: number;
 }
 
 export class MemberNode {
@@ -127,7 +129,7 @@ export class MemberNode {
     this.forwarder = make.makeForwarder(this);
     this.modeNames = make.makeModeNames(this);
     this.modeGate = make.makeModeGate(this);
-    this.counts = make.makeCounts(this);
+    this.counts = make.makeCounts(this, options.floor);
   }
 
   /** It is off the list. */

@@ -289,7 +289,7 @@ export function makeModeGate({ modeNames, forwarder, ports }: MemberNode): ModeG
 
 // counts/
 
-export function makeCounts(node: MemberNode): Counts {
+export function makeCounts(node: MemberNode, floor: number): Counts {
   const { engine, membership, recorder, takeOver, ports, key } = node;
   const voice = new Voice(node);
   const countsPorts = {
@@ -300,8 +300,9 @@ export function makeCounts(node: MemberNode): Counts {
     unreadable: () => takeOver.unreadable.keys(),
     confirm: (partitions) => voice.confirm(partitions),
     mayPublish: () => recorder.aheadCount === 0,
+    wallMs: ports.wallMs,
     publish: (region, board) => ports.store.publish(REGIONS[region] as string, board),
   } satisfies ConstructorParameters<typeof Counts>[1];
   // Who hears nothing for a lease takes this node for dead (R10).
-  return new Counts(engine, countsPorts, key.leaseMs / QUIET_SHARE);
+  return new Counts(engine, countsPorts, { quietMs: key.leaseMs / QUIET_SHARE, floor });
 }

@@ -7,6 +7,7 @@ import { type Environment, fileVariable, settingsIn, withSecretsRead } from "./e
 import { parseRedisUrl, redactRedisUrl, RedisUrlError } from "./redis/redis-url.ts";
 import { SettingError } from "./setting-error.ts";
 import { LIMIT_SETTINGS, type LimitSettings, readLimits } from "./limit-settings.ts";
+import { FLOOR_SETTING, readFloor } from "./floor-setting.ts";
 import { readTokens, TOKEN_SETTINGS, type TokenSettings } from "./token-settings.ts";
 import { PEER_TLS_SETTINGS, readTls, TLS_SETTINGS, type TlsSettings } from "./tls-settings.ts";
 import {
@@ -65,6 +66,8 @@ export interface Settings extends TlsSettings {
   readonly areReadsGuarded: boolean;
   readonly limits: LimitSettings;
   readonly admin: AdminSettings;
+  /** The privacy floor: what is published tells of no fewer players; 0: everything is shown. */
+  readonly floor: number;
 }
 
 const LOG_LEVELS = ["trace", "debug", "info", "warn", "error", "fatal", "silent"] as const;
@@ -191,7 +194,7 @@ const SETTINGS = {
   weight: whole("HEADCOUNT_WEIGHT", "1", 1, 100, "the node's share of the work compared to the others'"),
 } satisfies {
   readonly [
-    Key in keyof Omit<Settings, "tokens" | "areReadsGuarded" | "limits" | "admin" | keyof TlsSettings>
+    Key in keyof Omit<Settings, "tokens" | "areReadsGuarded" | "limits" | "admin" | "floor" | keyof TlsSettings>
   ]: Setting<Settings[Key]>;
 };
 
@@ -209,6 +212,7 @@ const ALL: readonly Setting<unknown>[] = [
   ...Object.values(SETTINGS),
   ...Object.values(TOKEN_SETTINGS),
   ...Object.values(LIMIT_SETTINGS),
+  FLOOR_SETTING,
   ...Object.values(ADMIN_SETTINGS),
   ...Object.values(TLS_SETTINGS),
 ];
@@ -255,6 +259,7 @@ export function readSettings(everything: Environment, isAdminUsual = false): Set
     tokens: readTokens(environment, given[fileVariable(TOKEN_SETTINGS.key.name)] !== undefined),
     areReadsGuarded: read(TOKEN_SETTINGS.reads, environment) === "jwt",
     admin: readAdmin(environment, environment[TOKEN_SETTINGS.auth.name] === "jwt", isAdminUsual),
+    floor: readFloor(environment, environment[TOKEN_SETTINGS.auth.name] === "jwt"),
     ...readTls(environment, peerUrl),
     limits: readLimits(environment, environment[TOKEN_SETTINGS.auth.name] === "jwt"),
   });

@@ -10,7 +10,8 @@ import {
 } from "../../cluster/ports/rows.ts";
 import type { Ranked } from "../../engine/board.ts";
 import { emptyProfileId, type ProfileId } from "../../engine/profile-id.ts";
-import { rankRegions } from "../../engine/regions.ts";
+import { PublishedTables, type WholeCounts } from "../../engine/published-tables.ts";
+import { rankRegions, REGIONS } from "../../engine/regions.ts";
 import {
   type Entry,
   type Overview,
@@ -20,6 +21,7 @@ import {
   type ReportsOutcome,
   type Wholeness,
 } from "../entry.ts";
+import { PublishedEntry } from "../published-entry.ts";
 
 /** Rows whose cache misses overlap: see Engine.warm. */
 const ROWS_WARMED = 64;
@@ -30,10 +32,26 @@ export class EntryAlone implements Entry {
   private readonly presences: Presences;
   /** The term under which the partitions were taken. */
   private readonly term: number;
+  readonly published: PublishedEntry | undefined;
+  private readonly tables: PublishedTables | undefined;
 
-  constructor(presences: Presences, term: number) {
+  /** @param floor the privacy floor; 0: none */
+  constructor(presences: Presences, term: number, floor: number) {
     this.presences = presences;
     this.term = term;
+    if (floor === 0) return;
+    const tables = new PublishedTables(floor, (region) => this.wholeCounts(region));
+    for (const region of REGIONS.keys()) tables.take(region);
+    this.tables = tables;
+    this.published = new PublishedEntry((region) => {
+      tables.follow(region);
+      return { table: tables.of(region), isStale: false, ageMs: 0 };
+    });
+  }
+
+  /** To be called some 50 times a second. @param wallMs for whole minutes, at which published tables are decided */
+  tick(wallMs: number): void {
+    this.tables?.decide(wallMs);
   }
 
   submit(request: PlayerRequest, settle: (outcome: Outcome) => void): void {
@@ -90,6 +108,12 @@ export class EntryAlone implements Entry {
 
   players(): Wholeness & { readonly players: number } {
     return { players: this.presences.engine.boards.players, ...this.wholeness() };
+  }
+
+  private wholeCounts(region: number): WholeCounts {
+    const { boards, modes } = this.presences.engine;
+    const { isComplete } = this.wholeness();
+    return { board: boards.of(region), isComplete, find: (mode) => modes.peek(mode) };
   }
 
   private wholeness(): Wholeness {

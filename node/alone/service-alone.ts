@@ -168,7 +168,7 @@ export class ServiceAlone implements Service {
     const { profile } = this.settings.limits;
     const rates = profile === undefined ? undefined : new PlayerRates(profile, () => performance.now());
     this.presences = new Presences(engine, recorder, rates);
-    this.entry = new EntryAlone(this.presences, this.epoch);
+    this.entry = new EntryAlone(this.presences, this.epoch, this.settings.floor);
   }
 
   private makeEngine({ partitions, hashKey }: Founding): Engine {
@@ -226,6 +226,7 @@ export class ServiceAlone implements Service {
   private tick(): void {
     const nowMs = performance.now();
     this.presences?.tick(nowMs);
+    this.entry?.tick(Date.now());
     this.load.tick(nowMs);
     this.paced.tick();
   }

@@ -12,14 +12,25 @@ import {
   type ReportsOutcome,
   type Wholeness,
 } from "../entry.ts";
+import { PublishedEntry } from "../published-entry.ts";
+
+/** What is asked of the cluster. */
+export type ClusterAsked = Pick<ClusterNode, "askOwner" | "nowMs" | "publishedView" | "regionView" | "submit">;
 
 const id = emptyProfileId();
 
 export class EntryCluster implements Entry {
-  private readonly cluster: ClusterNode;
+  readonly published: PublishedEntry | undefined;
+  private readonly cluster: ClusterAsked;
 
-  constructor(cluster: ClusterNode) {
+  /** @param floor the privacy floor; 0: none */
+  constructor(cluster: ClusterAsked, floor: number) {
     this.cluster = cluster;
+    if (floor === 0) return;
+    this.published = new PublishedEntry((region) => {
+      const { table, isStale, asOfMs } = cluster.publishedView(region);
+      return { table, isStale, ageMs: cluster.nowMs() - asOfMs };
+    });
   }
 
   submit(request: PlayerRequest, settle: (outcome: Outcome) => void): void {

@@ -286,6 +286,7 @@ export class ServiceCluster implements Service {
       snapshotMs: settings.snapshotMs,
       isRepair: settings.isRepair,
       playerRate: settings.limits.profile,
+      floor: settings.floor,
     };
     const cluster = new ClusterNode(options, {
       store,
@@ -309,7 +310,8 @@ export class ServiceCluster implements Service {
     this.paced.tick();
     this.load.tick(performance.now());
     this.memory.tick(performance.now());
-    if (this.entry === undefined && cluster.status.kind === "ready") this.entry = new EntryCluster(cluster);
+    if (this.entry === undefined && cluster.status.kind === "ready")
+      this.entry = new EntryCluster(cluster, this.settings.floor);
   }
 
   private async until(isSo: () => boolean): Promise<void> {

@@ -150,6 +150,12 @@ export const TopAnswer = Type.Object(
         { title: "PopularMode" },
       ),
     ),
+    others: Type.Optional(
+      Type.Object(
+        { players: whole("Players in none of the modes that are shown anywhere") },
+        { title: "OtherModes", description: "Only with a privacy floor, and only where they are enough to be shown" },
+      ),
+    ),
   },
   { title: "PopularModes", description: "Most players first, equal counts by name", headers: CACHED_TOP },
 );

@@ -38,7 +38,7 @@ const anyBatch = fc.array(anyReport, { maxLength: 150 });
  */
 function entryWith(modesUsed: number, areKnown: boolean): [EntryAlone, Engine] {
   const engine = new Engine(OPTIONS, START_MS);
-  const entry = new EntryAlone(new Presences(engine, undefined), 1);
+  const entry = new EntryAlone(new Presences(engine, undefined), 1, 0);
   const report = (player: number, mode: string): void => {
     const request = { operation: "report", id: playerId(player), region: CA, mode, seq: NO_SEQ } as const;
     entry.submit(request, () => undefined);
@@ -142,7 +142,7 @@ test("EntryAlone.submitAll() lets players be in 1024 modes at the most, also whe
 });
 test("EntryAlone.submitAll() refuses all rows while too much waits for the store, and changes nothing", () => {
   const engine = new Engine(OPTIONS, START_MS);
-  const entry = new EntryAlone(new Presences(engine, { isFull: true } as Recorder), 1);
+  const entry = new EntryAlone(new Presences(engine, { isFull: true } as Recorder), 1, 0);
   const batch = [0, 1, 2].map((player) => ({ player, region: CA, mode: 0, seq: NO_SEQ }));
   const outcomes: ReportsOutcome[] = [];
   entry.submitAll(columnsOf(batch, false), (outcome) => void outcomes.push(outcome));
@@ -154,7 +154,7 @@ test("EntryAlone.submitAll() refuses all rows while too much waits for the store
 test("EntryAlone refuses who reports too often and changes nothing by it; rows of batches are not counted", () => {
   const engine = new Engine(OPTIONS, START_MS);
   const rates = new PlayerRates({ count: 2, windowMs: 4000 }, () => START_MS);
-  const entry = new EntryAlone(new Presences(engine, undefined, rates), 1);
+  const entry = new EntryAlone(new Presences(engine, undefined, rates), 1, 0);
   const batch = [0, 0, 0, 1].map((player, mode) => ({ player, region: CA, mode, seq: NO_SEQ }));
   const outcomes: ReportsOutcome[] = [];
   entry.submitAll(columnsOf(batch, false), (outcome) => void outcomes.push(outcome));

@@ -77,12 +77,13 @@ export class CountsNode {
         partitions.filter((partition) => this.isLicensed && cluster.holders.get(partition) === this),
       unreadable: () => this.unreadable,
       mayPublish: () => this.mayPublish,
+      wallMs: () => cluster.wallMs,
       publish: async (region, { term, version }) => {
         this.published.push({ region, term, version });
         return "published";
       },
     };
-    this.counts = new Counts(this.engine, ports, QUIET_MS);
+    this.counts = new Counts(this.engine, ports, { quietMs: QUIET_MS, floor: cluster.floor });
   }
 
   adopt(view: View): void {
@@ -97,8 +98,13 @@ export class CountsNode {
   }
 }
 
+/** Of the wall clock when virtual time begins: some seconds into a minute. */
+export const WALL_MS = 1_800_000_015_000;
+
 export class CountsCluster {
   nowMs = 0;
+  /** The privacy floor of nodes that are still to come. */
+  floor = 0;
   readonly network: Network = { lossRatio: 0, repeatRatio: 0, delayMinMs: 0, delayMaxMs: 2 };
   readonly nodes = new Map<string, CountsNode>();
   /** Who really holds each partition. */
@@ -114,6 +120,10 @@ export class CountsCluster {
 
   constructor(seed: number) {
     this.random = new SeededRandom(seed);
+  }
+
+  get wallMs(): number {
+    return WALL_MS + this.nowMs;
   }
 
   get epoch(): number {
