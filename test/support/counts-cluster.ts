@@ -4,6 +4,7 @@
  */
 import { Counts, type CountsPorts } from "../../cluster/counts/counts.ts";
 import { placementOf } from "../../cluster/members/placement.ts";
+import type { PublishedBoard } from "../../cluster/ports/shared-store.ts";
 import { PeerError } from "../../cluster/ports/transport.ts";
 import type { Member, View } from "../../cluster/ports/view.ts";
 import { Engine } from "../../engine/engine.ts";
@@ -52,6 +53,8 @@ export class CountsNode {
   mayPublish = true;
   isLicensed = true;
   readonly published: Published[] = [];
+  /** R16: what was written to the sorted sets. */
+  readonly sets: { readonly atMs: number; readonly region: number; readonly board: PublishedBoard }[] = [];
 
   constructor(cluster: CountsCluster, incarnation: string) {
     this.incarnation = incarnation;
@@ -78,8 +81,10 @@ export class CountsNode {
       unreadable: () => this.unreadable,
       mayPublish: () => this.mayPublish,
       wallMs: () => cluster.wallMs,
-      publish: async (region, { term, version }) => {
+      publish: async (region, board) => {
+        const { term, version } = board;
         this.published.push({ region, term, version });
+        this.sets.push({ atMs: cluster.nowMs, region, board });
         return "published";
       },
     };
@@ -105,6 +110,8 @@ export class CountsCluster {
   nowMs = 0;
   /** The privacy floor of nodes that are still to come. */
   floor = 0;
+  /** By which the wall clock was set forward since virtual time began. */
+  wallAheadMs = 0;
   readonly network: Network = { lossRatio: 0, repeatRatio: 0, delayMinMs: 0, delayMaxMs: 2 };
   readonly nodes = new Map<string, CountsNode>();
   /** Who really holds each partition. */
@@ -123,7 +130,7 @@ export class CountsCluster {
   }
 
   get wallMs(): number {
-    return WALL_MS + this.nowMs;
+    return WALL_MS + this.wallAheadMs + this.nowMs;
   }
 
   get epoch(): number {
@@ -196,6 +203,14 @@ export class CountsCluster {
   report(player: number, place: Place): void {
     this.players.set(player, place);
     this.holders.get(this.partitionOf(player))?.report(player, place);
+  }
+
+  /** A player is connected no longer. */
+  leave(player: number): void {
+    this.players.delete(player);
+    const engine = this.holders.get(this.partitionOf(player))?.engine;
+    const id = playerId(player);
+    engine?.remove(engine.hash(id), id, NO_SEQ);
   }
 
   playersIn(region: number): number {

@@ -1,0 +1,34 @@
+/** Attacks on the privacy floor, each on a thread of its own: they make clocks virtual, and take parts of the product out. */
+import { once } from "node:events";
+import { Worker } from "node:worker_threads";
+import type { Patch } from "../../simulator/patching.ts";
+
+export type Where = "alone" | "cluster";
+export type Attack =
+  | { readonly kind: "paths" }
+  | { readonly kind: "linked" | "over time"; readonly where: Where }
+  | {
+      readonly kind: "twins";
+      readonly where: Where;
+      readonly seed: number;
+      readonly minutes: number;
+      readonly steps: number;
+      readonly hasCrash: boolean;
+    };
+
+export interface FloorJob {
+  readonly patches: readonly Patch[];
+  readonly attack: Attack;
+}
+
+/** @returns what the attacker found out */
+export async function runFloorJob(attack: Attack, patches: readonly Patch[] = []): Promise<readonly string[]> {
+  const job: FloorJob = { attack, patches };
+  const worker = new Worker(new URL("./floor-worker.ts", import.meta.url), { workerData: job });
+  try {
+    const [found] = (await once(worker, "message")) as [readonly string[]];
+    return found;
+  } finally {
+    await worker.terminate();
+  }
+}

@@ -1,0 +1,21 @@
+/** Runs one attack on the privacy floor, perhaps with a part of it taken out, on a thread whose clocks are virtual. */
+import { parentPort, workerData } from "node:worker_threads";
+import { plant } from "../../simulator/patching.ts";
+import type { FloorJob } from "./floor-jobs.ts";
+
+const { patches, attack } = workerData as FloorJob;
+if (patches.length > 0) plant(patches);
+const world = await import("./floor-world.ts");
+const { attackLinked, attackOverTime, attackTwins } = await import("./floor-attacks.ts");
+world.makeClocksVirtual();
+
+async function run(): Promise<readonly string[]> {
+  if (attack.kind === "paths") return world.publicPaths();
+  const open = attack.where === "alone" ? world.WorldAlone.open : world.WorldOfCluster.open;
+  if (attack.kind === "twins") return attackTwins(open, attack.seed, attack);
+  return attack.kind === "linked" ? attackLinked(open) : attackOverTime(open);
+}
+
+const found = await run();
+await world.closeShared();
+parentPort!.postMessage(found);
