@@ -214,10 +214,13 @@ export class Counts {
     return sender.isOwed(member) || boardSender.hasBoards || this.links.isQuiet(link, nowMs);
   }
 
-  /** Whether there is something that cannot wait for the next beat. */
+  /**
+   * Whether there is something that cannot wait for the next beat. With a privacy floor everything can: else a count that is
+   * not published would hold up one that is, where messages take long.
+   */
   private isDue(member: string, link: Link, nowMs: number): boolean {
     const { sender, boardSender } = this.life;
-    return this.links.isFree(link) && (sender.isDirty(member) || boardSender.isDue(member, nowMs));
+    return this.floor === 0 && this.links.isFree(link) && (sender.isDirty(member) || boardSender.isDue(member, nowMs));
   }
 
   private tellMyself(isBeat: boolean, nowMs: number): void {
@@ -228,12 +231,7 @@ export class Counts {
     if (!isBeat && !boardSender.isDue(me, nowMs)) return;
     const boards = boardSender.build(me, { isBeat, isStale: this.life.boards.isStale(nowMs), nowMs });
     boardSender.acknowledge(me, boards, views.apply(me, boards, nowMs));
-    if (!isBeat) return;
-    const { published } = this.life;
-    published.onBeat();
-    const tables = published.build(me);
-    published.apply(me, tables, boards.isStale, nowMs);
-    published.acknowledge(me, tables);
+    if (isBeat) this.life.published.onBeat(me, boards.isStale, nowMs);
   }
 
   private takeParcel(parcel: Parcel | undefined, nowMs: number): void {

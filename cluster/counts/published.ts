@@ -89,10 +89,13 @@ export class Published implements BoardSource {
     if (this.floor > 0) this.tables.decide(wallMs);
   }
 
-  /** To be called before a beat is built. */
-  onBeat(): void {
+  /** To be called before a beat is built for anybody else. @param me to whom it is told here and now */
+  onBeat(me: string, isStale: boolean, nowMs: number): void {
     this.beat++;
     if (this.floor > 0) for (const region of this.mine) this.look(region);
+    const tables = this.build(me);
+    this.apply(me, tables, isStale, nowMs);
+    this.acknowledge(me, tables);
   }
 
   /** Regions whose table changed since this was last asked for, those that were lost too. */

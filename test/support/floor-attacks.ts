@@ -7,7 +7,7 @@ import { SeededRandom } from "../../simulator/seeded-random.ts";
 import { COVERED, EVERYTHING, get } from "./floor-requests.ts";
 import { FLOOR, type Players, type World } from "./floor-world.ts";
 
-export type OpenWorld = (quarantined?: readonly string[]) => Promise<World>;
+export type OpenWorld = (quarantined?: readonly string[], delayMs?: number) => Promise<World>;
 
 const EXACT_FROM = 100 * FLOOR;
 /** After so long every node shows a minute's table, and what followed. */
@@ -176,12 +176,18 @@ interface Plan {
 const ROUNDED = ["m1", "m2", "m3", "m4"];
 const HIDDEN = Array.from({ length: 12 }, (_, number) => `h${number}`);
 const STEP_MS = 130;
+/** There and back takes longer than a tick, there alone does not. */
+const SLOW_MS = 15;
+/** So many modes make an answer that is packed. */
+const WIDE = 24;
 
 export interface TwinOptions {
   readonly minutes: number;
   readonly steps: number;
   /** In the midst of the second minute the owner of CA dies. */
   readonly hasCrash: boolean;
+  /** Of every message between nodes, each way. */
+  readonly delayMs?: number;
 }
 
 /** Whether two worlds with the same published tables and other hidden counts are answered alike, byte for byte. */
@@ -199,11 +205,12 @@ async function transcript(
   open: OpenWorld,
   seed: number,
   twin: number,
-  { minutes, steps, hasCrash }: TwinOptions,
+  { minutes, steps, hasCrash, delayMs }: TwinOptions,
 ): Promise<[what: string, bytes: string][]> {
   const [shared, own] = [new SeededRandom(seed), new SeededRandom(seed * 31 + twin)];
   const told: [string, string][] = [];
-  await using world = await open(shared.fraction() < 0.3 ? ["m1"] : []);
+  await using world = await open(shared.fraction() < 0.3 ? ["m1"] : [], delayMs);
+  for (let mode = 0; mode < WIDE; mode++) world.put("CA", `wide${mode}`, FLOOR);
   const exact = EXACT_FROM + 20 + shared.below(40);
   world.put("US", "big", exact);
   let down = -1;
@@ -225,6 +232,30 @@ async function transcript(
     }
   }
   told.push(["sorted sets", JSON.stringify(world.sets())]);
+  return told;
+}
+
+/** Whether a change that is hidden holds up one that is shown: it goes right before, over messages that take longer than a tick. */
+export async function attackHoldUp(open: OpenWorld): Promise<string[]> {
+  const [one, other] = [await heldUp(open, true), await heldUp(open, false)];
+  return one.filter((bytes, at) => bytes !== other[at]).slice(0, 1);
+}
+
+async function heldUp(open: OpenWorld, isHidden: boolean): Promise<string[]> {
+  await using world = await open([], SLOW_MS);
+  world.put("US", "big", EXACT_FROM + 50);
+  await nextMinute(world);
+  const told: string[] = [];
+  for (let round = 0; round < 10; round++) {
+    await world.pass(20);
+    for (const mode of HIDDEN) if (isHidden) world.put("US", mode, 1 + (round % 2));
+    await world.pass(20);
+    world.put("US", "big", EXACT_FROM + 10 + 4 * round);
+    for (let step = 0; step < 12; step++) {
+      await world.pass(20);
+      for (let node = 0; node < world.nodes; node++) told.push(await world.ask(node, get("/v1/regions/US/gamemode")));
+    }
+  }
   return told;
 }
 

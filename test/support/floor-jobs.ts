@@ -1,20 +1,18 @@
 /** Attacks on the privacy floor, each on a thread of its own: they make clocks virtual, and take parts of the product out. */
 import { once } from "node:events";
 import { Worker } from "node:worker_threads";
+import type { TwinOptions } from "./floor-attacks.ts";
 import type { Patch } from "../../simulator/patching.ts";
 
 export type Where = "alone" | "cluster";
 export type Attack =
   | { readonly kind: "paths" }
-  | { readonly kind: "linked" | "over time"; readonly where: Where }
-  | {
+  | { readonly kind: "linked" | "over time" | "hold up"; readonly where: Where }
+  | ({
       readonly kind: "twins";
       readonly where: Where;
       readonly seed: number;
-      readonly minutes: number;
-      readonly steps: number;
-      readonly hasCrash: boolean;
-    };
+    } & TwinOptions);
 
 export interface FloorJob {
   readonly patches: readonly Patch[];

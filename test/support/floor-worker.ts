@@ -6,14 +6,14 @@ import type { FloorJob } from "./floor-jobs.ts";
 const { patches, attack } = workerData as FloorJob;
 if (patches.length > 0) plant(patches);
 const world = await import("./floor-world.ts");
-const { attackLinked, attackOverTime, attackTwins } = await import("./floor-attacks.ts");
+const { attackHoldUp, attackLinked, attackOverTime, attackTwins } = await import("./floor-attacks.ts");
 world.makeClocksVirtual();
 
 async function run(): Promise<readonly string[]> {
   if (attack.kind === "paths") return world.publicPaths();
   const open = attack.where === "alone" ? world.WorldAlone.open : world.WorldOfCluster.open;
   if (attack.kind === "twins") return attackTwins(open, attack.seed, attack);
-  return attack.kind === "linked" ? attackLinked(open) : attackOverTime(open);
+  return { linked: attackLinked, "over time": attackOverTime, "hold up": attackHoldUp }[attack.kind](open);
 }
 
 const found = await run();

@@ -8,6 +8,7 @@ import { once } from "node:events";
 import { connect } from "node:net";
 import { pino } from "pino";
 import { Presences } from "../../cluster/records/presences.ts";
+import { checksum } from "../../engine/checksum.ts";
 import { Engine } from "../../engine/engine.ts";
 import { NO_SEQ } from "../../engine/partition.ts";
 import { regionOf } from "../../engine/regions.ts";
@@ -79,7 +80,7 @@ export function makeClocksVirtual(): void {
 /** Who is where, by numbers of players; the last that came to a mode leaves it first. */
 abstract class Crowd implements Players {
   private readonly there = new Map<string, number[]>();
-  private next = 0;
+  private readonly joined = new Map<string, number>();
   protected abstract report(player: number, region: number, mode: string): void;
   protected abstract leave(player: number): void;
 
@@ -87,8 +88,9 @@ abstract class Crowd implements Players {
     const there = this.in(region, mode);
     while (there.length > players) this.leave(there.pop() as number);
     while (there.length < players) {
-      there.push(++this.next);
-      this.report(this.next, regionOf(region), mode);
+      const player = this.newcomer(`${region} ${mode}`);
+      there.push(player);
+      this.report(player, regionOf(region), mode);
     }
   }
 
@@ -97,6 +99,13 @@ abstract class Crowd implements Players {
     if (player === undefined) throw new Error(`nobody is in ${mode} in ${region}`);
     this.in(...to).push(player);
     this.report(player, regionOf(to[0]), to[1]);
+  }
+
+  /** The first who joins a mode is the same in every world, whatever happens in other modes; so is the second. */
+  private newcomer(key: string): number {
+    const joined = (this.joined.get(key) ?? 0) + 1;
+    this.joined.set(key, joined);
+    return (checksum(Buffer.from(`${key}....`)) % 100_000) * 10_000 + joined;
   }
 
   private in(region: string, mode: string): number[] {
@@ -167,12 +176,13 @@ export class WorldOfCluster extends Crowd implements World {
   private readonly started: CountsNode[] = [];
   private readonly up = new Set<string>(NAMES);
 
-  static async open(quarantined: readonly string[] = []): Promise<World> {
+  /** @param delayMs of every message, each way: chance must not differ between worlds */
+  static async open(quarantined: readonly string[] = [], delayMs = 2): Promise<World> {
     resetClocks();
     const world = new WorldOfCluster();
     const { cluster } = world;
     cluster.floor = FLOOR;
-    cluster.network.delayMinMs = cluster.network.delayMaxMs = 2; // chance must not differ between worlds
+    cluster.network.delayMinMs = cluster.network.delayMaxMs = delayMs;
     cluster.list(NAMES);
     for (let partition = 0; partition < PARTITIONS; partition++)
       cluster.take(NAMES[partition % NAMES.length] as string, partition);
