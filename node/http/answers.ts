@@ -152,7 +152,7 @@ export const TopAnswer = Type.Object(
     ),
     others: Type.Optional(
       Type.Object(
-        { players: whole("Players in none of the modes that are shown anywhere") },
+        { players: whole("Players of all modes that are too small to be shown, together and rounded") },
         { title: "OtherModes", description: "Only with a privacy floor, and only where they are enough to be shown" },
       ),
     ),

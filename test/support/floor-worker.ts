@@ -1,6 +1,7 @@
 /** Runs one attack on the privacy floor, perhaps with a part of it taken out, on a thread whose clocks are virtual. */
 import { parentPort, workerData } from "node:worker_threads";
 import { plant } from "../../simulator/patching.ts";
+import type { OpenWorld } from "./floor-attacks.ts";
 import type { FloorJob } from "./floor-jobs.ts";
 
 const { patches, attack } = workerData as FloorJob;
@@ -11,7 +12,9 @@ world.makeClocksVirtual();
 
 async function run(): Promise<readonly string[]> {
   if (attack.kind === "paths") return world.publicPaths();
-  const open = attack.where === "alone" ? world.WorldAlone.open : world.WorldOfCluster.open;
+  const { WorldAlone, WorldOfCluster } = world;
+  const open: OpenWorld = (...options) =>
+    attack.where === "alone" ? WorldAlone.open(...options) : WorldOfCluster.open(...options);
   if (attack.kind === "twins") return attackTwins(open, attack.seed, attack);
   return { linked: attackLinked, "over time": attackOverTime, "hold up": attackHoldUp }[attack.kind](open);
 }

@@ -122,7 +122,7 @@ export class WorldAlone extends Crowd implements World {
   private readonly entry = new EntryAlone(new Presences(this.engine, undefined), 1, FLOOR);
   private listeners: Listener[] = [];
 
-  static async open(quarantined: readonly string[] = []): Promise<World> {
+  static async open(quarantined: readonly string[] = [], _delayMs = 0): Promise<World> {
     resetClocks();
     const world = new WorldAlone();
     world.listeners = [await listen(world.entry, 0, quarantined)];
