@@ -38,7 +38,7 @@ export class PublishedTables {
   private decidedMinute = NEVER;
 
   /**
-   * @param floor at least 2
+   * @param floor at least 2; 0: there are no tables
    * @param countsOf `undefined` where they are not whole
    */
   constructor(floor: number, countsOf: (region: number) => WholeCounts | undefined) {
@@ -52,8 +52,17 @@ export class PublishedTables {
    */
   take(region: number, former?: PublishedTable): void {
     this.decidedMinute = NEVER;
-    const table = former !== undefined && former.floor >= this.floor ? former : undefined;
+    const table = former !== undefined && this.mayGoOn(former) ? former : undefined;
     this.kept[region] = { table, hasExact: hasExact(table), minute: table?.minute ?? NEVER, boardVersion: NEVER };
+  }
+
+  /** What was published of a region before it was taken here; it counts where nothing else is known. */
+  learn(region: number, former: PublishedTable): void {
+    const kept = this.kept[region];
+    if (kept === undefined || kept.table !== undefined || !this.mayGoOn(former)) return;
+    kept.table = former;
+    kept.hasExact = hasExact(former);
+    kept.minute = Math.max(kept.minute, former.minute); // nothing is decided in the midst of a minute
   }
 
   drop(region: number): void {
@@ -99,6 +108,10 @@ export class PublishedTables {
       const number = counts.find(mode);
       return number < 0 ? 0 : board.count(number);
     });
+  }
+
+  private mayGoOn({ floor }: PublishedTable): boolean {
+    return this.floor > 0 && floor >= this.floor;
   }
 
   /** Where the counts are not whole, what stands goes on for one more minute. */

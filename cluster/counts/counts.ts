@@ -299,8 +299,7 @@ export class Counts {
     const { partitions, needsList } = life.boards.apply(from, tallies, asOfMs, () => undefined);
     const isTheirs = ({ region }: { readonly region: number }): boolean => placement?.regionOwner(region) === from;
     const read = life.views.apply(from, { ...boards, items: boards.items.filter(isTheirs) }, asOfMs);
-    const published = { ...tables, items: tables.items.filter(isTheirs) };
-    if (tables.number > 0) life.published.apply(from, published, boards.isStale, asOfMs);
+    if (tables.number > 0) life.published.apply(from, tables, boards.isStale, asOfMs);
     const needs = { needsTallyList: needsList, needsBoardList: read.needsList };
     return { kind: "told", isOtherEpoch: false, ...needs, partitions, regions: read.regions };
   }

@@ -29,6 +29,8 @@ interface Known {
   asOfMs: number;
   /** As the owner said. */
   isStale: boolean;
+  /** It is of an owner before, and the present one says nothing yet. */
+  readonly isLeft: boolean;
 }
 
 export interface OwnedCounts {
@@ -52,6 +54,9 @@ export class Published implements BoardSource {
   private readonly mine = new Set<number>();
   private readonly seen = new Map<number, Seen>();
   private touched = new Set<number>();
+  /** Tables of regions that were owned here last: their new owner may not know them, as one that has just joined. */
+  private readonly handedOver = new Map<number, PublishedTable>();
+  private ownerOf: (region: number) => string | undefined = () => undefined;
   private readonly known: (Known | undefined)[] = REGIONS.map(() => undefined);
   /** By sender, its last beat that was taken in. */
   private readonly heard = new Map<string, number>();
@@ -68,6 +73,7 @@ export class Published implements BoardSource {
 
   /** To be called after the boards have followed the view. @param isTaken whether any region begins anew */
   onView(members: readonly string[], ownerOf: (region: number) => string | undefined, isTaken: boolean): void {
+    this.ownerOf = ownerOf;
     this.told = new Map(members.map((member) => [member, this.told.get(member) ?? new Map()]));
     for (const sender of this.heard.keys()) if (!members.includes(sender)) this.heard.delete(sender);
     for (const [region, known] of this.known.entries())
@@ -79,6 +85,7 @@ export class Published implements BoardSource {
       const isOlder = former === undefined || former.minute <= (this.tables.of(region)?.minute ?? -1);
       if (this.mine.has(region) && isOlder) continue;
       this.mine.add(region);
+      this.handedOver.delete(region);
       // What stands goes on: a new owner shows neither more nor less before the next whole minute.
       this.tables.take(region, former);
     }
@@ -129,12 +136,15 @@ export class Published implements BoardSource {
       if (told.has(region) && told.get(region) === table) continue;
       if (this.boards.wholeCounts(region) !== undefined) items.push({ region, table });
     }
+    for (const [region, table] of this.handedOver) if (this.ownerOf(region) === member) items.push({ region, table });
     return { number: this.beat, items };
   }
 
   /** A member has taken that in. */
   acknowledge(member: string, { items }: StatedTables): void {
-    for (const { region, table } of items) this.told.get(member)?.set(region, table);
+    for (const { region, table } of items)
+      if (!this.mine.has(region)) this.handedOver.delete(region);
+      else this.told.get(member)?.set(region, table);
   }
 
   /**
@@ -145,7 +155,11 @@ export class Published implements BoardSource {
   apply(owner: string, { number, items }: StatedTables, isStale: boolean, asOfMs: number): void {
     if (number <= (this.heard.get(owner) ?? 0)) return; // a later one has come, with all that this one says
     this.heard.set(owner, number);
-    for (const { region, table } of items) this.known[region] = { table, owner, asOfMs, isStale };
+    for (const { region, table } of items) {
+      const isOwner = this.ownerOf(region) === owner;
+      if (!isOwner && table !== undefined) this.tables.learn(region, table);
+      if (isOwner) this.known[region] = { ...this.standing(region, table), owner, asOfMs, isStale };
+    }
     for (const known of this.known) {
       if (known?.owner !== owner) continue;
       known.asOfMs = Math.max(known.asOfMs, asOfMs);
@@ -167,9 +181,16 @@ export class Published implements BoardSource {
   of(region: number, nowMs: number): PublishedView {
     const known = this.known[region];
     if (known === undefined) return { table: undefined, asOfMs: nowMs, isStale: true };
-    const { table, asOfMs } = known;
+    const { table, asOfMs, isLeft } = known;
     const isShown = table !== undefined && table.floor >= this.floor;
-    return { table: isShown ? table : undefined, asOfMs, isStale: known.isStale || nowMs - asOfMs > STALE_MS };
+    const isStale = known.isStale || isLeft || nowMs - asOfMs > STALE_MS;
+    return { table: isShown ? table : undefined, asOfMs, isStale };
+  }
+
+  /** An owner that knows of nothing yet takes nothing back: what stands is shown until it says more, and marked. */
+  private standing(region: number, table: PublishedTable | undefined): Pick<Known, "table" | "isLeft"> {
+    const left = this.known[region]?.table;
+    return table === undefined && left !== undefined ? { table: left, isLeft: true } : { table, isLeft: false };
   }
 
   private look(region: number): void {
@@ -181,6 +202,8 @@ export class Published implements BoardSource {
   }
 
   private drop(region: number): void {
+    const table = this.tables.of(region);
+    if (table !== undefined) this.handedOver.set(region, table);
     this.mine.delete(region);
     this.tables.drop(region);
     this.seen.delete(region);

@@ -253,7 +253,7 @@ export const FLOOR_FAULTS: readonly FloorFault[] = [
     patches: [
       {
         file: TABLES,
-        find: "const table = former !== undefined && former.floor >= this.floor ? former : undefined;",
+        find: "const table = former !== undefined && this.mayGoOn(former) ? former : undefined;",
         replace: "const table = undefined as PublishedTable | undefined;",
       },
       { file: TABLES, find: "return kept === NEVER || minute < kept - 1;", replace: "return minute < kept - 1;" },

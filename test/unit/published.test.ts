@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 
-import { regionOf } from "../../engine/regions.ts";
+import { REGIONS, regionOf } from "../../engine/regions.ts";
 import { CountsCluster, PARTITIONS, type CountsNode } from "../support/counts-cluster.ts";
 
 const [CA, US] = [regionOf("CA"), regionOf("US")];
@@ -90,6 +90,29 @@ test("Published: a node that joins shows what stands as soon as it is ready", as
   });
   expect(joiner.counts.knowsAllRegions).toBe(true);
 });
+test("Published: a node that joins and owns regions at once goes on with what was published of them", async () => {
+  const cluster = await settledCluster(["one", "two"]);
+  for (const region of REGIONS.keys())
+    for (let player = 0; player < 10; player++) cluster.report(10_000 + region * 10 + player, { region, mode: "all" });
+  await nextMinute(cluster);
+  for (const region of REGIONS.keys()) cluster.report(50_000 + region, { region, mode: "GM09" });
+  const shown = (): Set<string> => {
+    const ready = [...cluster.nodes.values()].filter(({ counts }) => counts.knowsAllRegions);
+    const all = ready.flatMap(({ counts }) => [...REGIONS.keys()].map((region) => counts.publishedView(region).table));
+    return new Set(
+      all.map((table) => table?.modes.map(({ mode, players }) => `${mode} ${players}`).join(" ") ?? "nothing"),
+    );
+  };
+  const before = shown();
+  expect([...before].toSorted()).toEqual(["GM01 20 all 10", "all 10"]);
+  cluster.list(["one", "two", "three"]);
+  await cluster.pass(1500, () => expect(shown()).toEqual(before));
+  const joiner = cluster.node("three");
+  expect(joiner.counts.knowsAllRegions).toBe(true);
+  expect(REGIONS.filter((_code, region) => cluster.ownerOf(region) === "three").length).toBeGreaterThan(30);
+  cluster.list(["one", "two"]); // and leaves again
+  await cluster.pass(1500, () => expect(shown()).toEqual(before));
+});
 test("Published: an expelled node forgets what was published, and learns it again", async () => {
   const cluster = await settledCluster();
   await nextMinute(cluster);
@@ -145,6 +168,15 @@ test("Published: a node without a floor is ready beside nodes that have one, and
   for (let partition = 0; partition < PARTITIONS; partition++) cluster.take("two", partition);
   await cluster.pass(1000);
   for (const { counts } of cluster.nodes.values()) expect(counts.knowsAllRegions).toBe(true);
+});
+test("Published: what a region showed is marked once its owner has no floor and publishes nothing", async () => {
+  const cluster = await settledCluster();
+  await nextMinute(cluster);
+  cluster.floor = 0;
+  for (let name = 4; NAMES.includes(cluster.ownerOf(CA)) && name < 60; name++) cluster.list([...NAMES, `n${name}`]);
+  await cluster.pass(1500);
+  const shown = NAMES.map((name) => shownAt(cluster.node(name)));
+  expect(new Set(shown)).toEqual(new Set(["GM01 20, others 10, stale"]));
 });
 test("Published: the sorted sets hold what is published, and nothing before", async () => {
   const cluster = await settledCluster();
