@@ -14,6 +14,7 @@ import { measureLatency } from "./latency.ts";
 import { measureMemory } from "./memory.ts";
 import { measureOverload } from "./overload.ts";
 import { measureReads } from "./reads.ts";
+import { measureRules } from "./rules.ts";
 import { writeReport } from "./report/write.ts";
 import { type PartName, type Results, RESULTS_FORM } from "./results.ts";
 import { FULL, QUICK, type Settings } from "./settings.ts";
@@ -33,6 +34,7 @@ const PARTS = {
   snapshots: measureSnapshots,
   soak: measureSoak,
   tokens: measureTokens,
+  rules: measureRules,
   overload: measureOverload,
   idle: measureIdle,
 } as const satisfies Record<PartName, (settings: Settings) => Promise<unknown>>;

@@ -16,6 +16,7 @@ export interface Results {
   readonly snapshots?: SnapshotsResult;
   readonly soak?: SoakResult;
   readonly tokens?: TokensResult;
+  readonly rules?: RulesResult;
   readonly overload?: OverloadResult;
   readonly idle?: IdleResult;
 }
@@ -188,6 +189,16 @@ export interface TokensResult extends Measured {
     readonly strangersP99Ms: readonly number[];
     readonly refused: number;
   };
+}
+
+/** What a catalogue of modes costs a report whose mode asks nothing. */
+export interface RulesResult extends Measured {
+  readonly players: number;
+  /** Reports a batch. */
+  readonly batch: number;
+  readonly connections: number;
+  readonly singles: readonly LoadSeries[];
+  readonly batches: readonly LoadSeries[];
 }
 
 /** Requests of all kinds, more and more of them, at random instants. */

@@ -11,6 +11,7 @@ export interface Settings {
   readonly snapshots: PacedSettings & SnapshotSettings;
   readonly soak: PacedSettings & SoakSettings;
   readonly tokens: LoadSettings & TokenSettings;
+  readonly rules: LoadSettings;
   readonly overload: LoadSettings;
   readonly idle: LoadSettings & IdleSettings;
 }
@@ -111,6 +112,7 @@ export const FULL: Settings = {
     seconds: 5,
     arrivals: { strangers: 100_000, seconds: 30, othersPerSecond: 1_000 },
   },
+  rules: { players: 100_000, connections: 64, warmSeconds: 1, seconds: 5 },
   overload: { players: 20_000, connections: 128, warmSeconds: 1, seconds: 3 },
   idle: {
     players: 20_000,
@@ -176,6 +178,7 @@ export const QUICK: Settings = {
     seconds: 1,
     arrivals: { strangers: 200, seconds: 1, othersPerSecond: 100 },
   },
+  rules: { players: 1_000, connections: 8, warmSeconds: 1, seconds: 1 },
   overload: { players: 300, connections: 8, warmSeconds: 1, seconds: 1 },
   idle: {
     players: 300,

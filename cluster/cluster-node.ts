@@ -1,7 +1,9 @@
 /** A node of a cluster, as the process sees it: finds or founds the cluster, joins, serves, leaves. */
+import { NO_ENTITLEMENTS } from "../engine/entitlement.ts";
 import type { Rate } from "../engine/rate.ts";
 import { type DisagreementError, disagreementOf, Founding } from "./members/founding.ts";
 import { type ClusterEvent, MemberNode, type MemberPorts } from "./member-node.ts";
+import type { PublishedView } from "./counts/published.ts";
 import { type RegionView, unknownRegion } from "./counts/read-views.ts";
 import { whyUnlicensed } from "./members/membership.ts";
 import { toldOf } from "./ports/record-store.ts";
@@ -13,7 +15,7 @@ import { wakefulClock } from "./members/wakeful-clock.ts";
 import { NO_VIEW, type View } from "./ports/view.ts";
 
 export { PLACEMENT_RULE } from "./members/placement.ts";
-export type { ClusterEvent, DisagreementError, RegionView };
+export type { ClusterEvent, DisagreementError, PublishedView, RegionView };
 
 export interface ClusterOptions {
   /** The node's name. */
@@ -28,6 +30,8 @@ export interface ClusterOptions {
   readonly isRepair?: boolean;
   /** How often each player may report or send a heartbeat; `undefined`: as often as they like. */
   readonly playerRate?: Rate | undefined;
+  /** The privacy floor: what is published tells of no fewer players; 0, as without it: everything is shown. */
+  readonly floor?: number;
 }
 
 /** `nowMs` is the bare monotonic clock. */
@@ -166,7 +170,8 @@ export class ClusterNode {
    */
   submit(request: PlayerRequest, settle: (outcome: Outcome) => void): void {
     const { member } = this;
-    const { operation, id, region, mode, seq, isBulk = false } = request;
+    const { operation, id, region, mode, seq, isBulk = false, isRetold = false } = request;
+    const entitlements = (operation === "report" ? request.entitlements : undefined) ?? NO_ENTITLEMENTS;
     if (member === undefined) return settle({ kind: "refused", reason: "no owner" });
     const hash = member.engine.hash(id);
     const partition = member.engine.partitionOf(hash);
@@ -184,6 +189,9 @@ export class ClusterNode {
       seq,
       untilMs,
       isBulk,
+      entitlements,
+      isRetold,
+      rulesVersion: this.ports.rules.catalogue.version,
     };
     member.modeGate.submit(row, settle);
   }
@@ -196,6 +204,12 @@ export class ClusterNode {
   /** What this node knows of a region. */
   regionView(region: number): RegionView {
     return this.member?.counts.regionView(region) ?? unknownRegion(region, this.ports.nowMs());
+  }
+
+  /** What is published of a region, where there is a privacy floor. */
+  publishedView(region: number): PublishedView {
+    const nothing = { table: undefined, isStale: true, asOfMs: this.ports.nowMs() };
+    return this.member?.counts.publishedView(region) ?? nothing;
   }
 
   /** R24: the same from the region's owner; undefined where nobody answered in time. */
@@ -220,8 +234,9 @@ export class ClusterNode {
 
   private join(key: ClusterKey, view: View): void {
     if (this.isDraining && this.rekeyings.length === 0) return;
-    const { id, url, peerUrl, weight, snapshotMs, isRepair = false, playerRate } = this.options;
-    this.member = new MemberNode(key, { id, url, peerUrl, weight }, { snapshotMs, isRepair, playerRate }, this.ports);
+    const { id, url, peerUrl, weight, snapshotMs, isRepair = false, playerRate, floor = 0 } = this.options;
+    const options = { snapshotMs, isRepair, playerRate, floor };
+    this.member = new MemberNode(key, { id, url, peerUrl, weight }, options, this.ports);
     this.member.membership.join(view);
   }
 

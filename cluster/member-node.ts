@@ -21,9 +21,10 @@ import type { TakeOver } from "./moves/take-over.ts";
 import { Turns } from "./moves/turns.ts";
 import type { Peers } from "./peers/peers.ts";
 import type { PartitionIndex } from "./ports/record-store.ts";
+import type { Rules } from "./ports/rules.ts";
 import type { ClusterKey, Run, SharedStore } from "./ports/shared-store.ts";
 import type { Transport } from "./ports/transport.ts";
-import { Presences } from "./records/presences.ts";
+import type { Presences } from "./records/presences.ts";
 import type { Recorder } from "./records/recorder.ts";
 import { RunGuard } from "./records/run-guard.ts";
 import type { StoreHealth, StoreHealthEvent } from "./records/store-health.ts";
@@ -59,6 +60,7 @@ export interface MemberPorts {
   readonly encode: (copy: TableCopy) => Promise<Uint8Array>;
   readonly decompress: (snapshot: Uint8Array) => Promise<Uint8Array>;
   readonly atTurnEnd: (task: () => void) => void;
+  readonly rules: Rules;
   readonly tell: (event: ClusterEvent) => void;
   /** R12: this member's key is given up for the one that stands; it does nothing more. */
   readonly onKeyLost: (standing: ClusterKey) => void;
@@ -70,6 +72,8 @@ export interface MemberOptions {
   readonly snapshotMs: number;
   /** Whether to go on without what is damaged in a record. */
   readonly isRepair: boolean;
+  /** The privacy floor: what is published tells of no fewer players; 0: everything is shown. */
+  readonly floor: number;
 }
 
 export class MemberNode {
@@ -112,7 +116,7 @@ export class MemberNode {
     this.keeper = make.makeKeeper(this);
     this.holdings = make.makeHoldings(this);
     this.recorder = make.makeRecorder(this, options.snapshotMs);
-    this.presences = new Presences(this.engine, this.recorder, make.makePlayerRates(this, options.playerRate));
+    this.presences = make.makePresences(this, options.playerRate);
     this.health = make.makeHealth(this);
     this.notices = make.makeNotices(this);
     this.turns = new Turns(ports);
@@ -127,7 +131,7 @@ export class MemberNode {
     this.forwarder = make.makeForwarder(this);
     this.modeNames = make.makeModeNames(this);
     this.modeGate = make.makeModeGate(this);
-    this.counts = make.makeCounts(this);
+    this.counts = make.makeCounts(this, options.floor);
   }
 
   /** It is off the list. */

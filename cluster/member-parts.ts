@@ -24,7 +24,7 @@ import { Peers } from "./peers/peers.ts";
 import { markWordsOf } from "./ports/mark.ts";
 import type { ClusterKey } from "./ports/shared-store.ts";
 import { isListed } from "./ports/view.ts";
-import { engineOptionsOf } from "./records/presences.ts";
+import { engineOptionsOf, Presences } from "./records/presences.ts";
 import { PlayerRates } from "./records/player-rates.ts";
 import type { Rate } from "../engine/rate.ts";
 import { Recorder } from "./records/recorder.ts";
@@ -139,8 +139,9 @@ export function makeModeNames(node: MemberNode): ModeNames {
 
 // records/
 
-export function makePlayerRates({ ports }: MemberNode, rate: Rate | undefined): PlayerRates | undefined {
-  return rate === undefined ? undefined : new PlayerRates(rate, () => ports.nowMs());
+export function makePresences({ engine, recorder, ports }: MemberNode, rate: Rate | undefined): Presences {
+  const rates = rate === undefined ? undefined : new PlayerRates(rate, () => ports.nowMs());
+  return new Presences(engine, recorder, rates, ports.rules);
 }
 
 export function makeRecorder(node: MemberNode, snapshotMs: number): Recorder {
@@ -262,12 +263,12 @@ export function makeLeaving(node: MemberNode): Leaving {
 
 export function makeForwarder(node: MemberNode): Forwarder {
   const { presences, recorder, holdings, membership, key } = node;
-  const { nowMs, atTurnEnd } = node.ports;
+  const { nowMs, atTurnEnd, rules } = node.ports;
   const ports = {
     nowMs,
     atTurnEnd,
     call: callOn(node, "rows"),
-    handler: new RowApplier({ presences, recorder, holdings, membership, nowMs }),
+    handler: new RowApplier({ presences, recorder, holdings, membership, rules, nowMs }),
     me: () => membership.me.incarnation,
     epoch: () => membership.view.epoch,
     ownerOf: (partition: number) => node.placement.partitionOwner(partition),
@@ -278,9 +279,10 @@ export function makeForwarder(node: MemberNode): Forwarder {
 }
 
 export function makeModeGate({ modeNames, forwarder, ports }: MemberNode): ModeGate {
-  const { nowMs, atTurnEnd } = ports;
+  const { nowMs, atTurnEnd, rules } = ports;
   return new ModeGate({
     names: modeNames,
+    rules,
     forward: (row, settle) => forwarder.submit(row, settle),
     nowMs,
     atTurnEnd,
@@ -289,7 +291,7 @@ export function makeModeGate({ modeNames, forwarder, ports }: MemberNode): ModeG
 
 // counts/
 
-export function makeCounts(node: MemberNode): Counts {
+export function makeCounts(node: MemberNode, floor: number): Counts {
   const { engine, membership, recorder, takeOver, ports, key } = node;
   const voice = new Voice(node);
   const countsPorts = {
@@ -300,8 +302,9 @@ export function makeCounts(node: MemberNode): Counts {
     unreadable: () => takeOver.unreadable.keys(),
     confirm: (partitions) => voice.confirm(partitions),
     mayPublish: () => recorder.aheadCount === 0,
+    wallMs: ports.wallMs,
     publish: (region, board) => ports.store.publish(REGIONS[region] as string, board),
   } satisfies ConstructorParameters<typeof Counts>[1];
   // Who hears nothing for a lease takes this node for dead (R10).
-  return new Counts(engine, countsPorts, key.leaseMs / QUIET_SHARE);
+  return new Counts(engine, countsPorts, { quietMs: key.leaseMs / QUIET_SHARE, floor });
 }

@@ -86,7 +86,7 @@ export class Partition {
     if (base < 0) return this.connect(table.insert(hash, id0, id1, id2, id3), cell, seq, now);
     const { rows } = table;
     const known = (rows[base + SEQ] as number) >>> 0;
-    if (seq > 0 && seq <= known) return "late";
+    if (isBefore(seq, known)) return "late";
     const from = rows[base + CELL] as number;
     this.isTouched = true;
     rows[base + SEEN] = now;
@@ -102,6 +102,12 @@ export class Partition {
     this.enter(cell);
     this.log(base);
     return "changed";
+  }
+
+  /** Whether a report with this `seq` would be `late`. */
+  isLate(hash: number, id0: number, id1: number, id2: number, id3: number, seq: number, now: number): boolean {
+    const base = seq > 0 ? this.findLive(hash, id0, id1, id2, id3, now) : -1;
+    return base >= 0 && isBefore(seq, (this.table.rows[base + SEQ] as number) >>> 0);
   }
 
   /** Renews the player's session; false where not connected. */
@@ -275,6 +281,11 @@ export class Partition {
     this.beforeForgotten(base);
     this.table.remove(base);
   }
+}
+
+/** Whether a report with this `seq` comes after one that was not older; 0 and NO_SEQ begin anew. */
+function isBefore(seq: number, known: number): boolean {
+  return seq > 0 && seq <= known;
 }
 
 /** Whether a tally has a player in this cell. False for NOWHERE too, whose bits are all set. */

@@ -4,6 +4,7 @@
  */
 import type { Outcome, PlayerRequest, Refused } from "../cluster/ports/rows.ts";
 import type { Ranked } from "../engine/board.ts";
+import type { PublishedTable } from "../engine/published-table.ts";
 import type { ProfileId } from "../engine/profile-id.ts";
 import type { RegionPlayers } from "../engine/regions.ts";
 
@@ -19,6 +20,8 @@ export interface Reports {
   readonly modeOf: Uint16Array;
   /** 0 … 2^32 - 1, or NO_SEQ. */
   readonly seqs: Float64Array;
+  /** What the player of a report has that modes may ask for; left out where nobody has anything. */
+  readonly entitlementsOf?: (index: number) => readonly string[];
 }
 
 export interface ReportsOutcome {
@@ -41,8 +44,12 @@ export interface Wholeness {
   readonly isStale: boolean;
 }
 
-/** What is known of a region. The same (term, version) says the same everywhere. */
+/** What is known of a region. The same (term, version) of the same table, if any, says the same everywhere. */
 export interface RegionCounts extends Wholeness {
+  /** Of which all of it was read, where there is a privacy floor. */
+  readonly table?: PublishedTable | undefined;
+  /** Players in modes that are not shown, together; 0 where that is not shown either. Only with a privacy floor. */
+  readonly others?: number;
   readonly players: number;
   readonly term: number;
   readonly version: number;
@@ -58,7 +65,18 @@ export interface Overview extends Wholeness {
   readonly regions: readonly RegionPlayers[];
 }
 
-export interface Entry {
+/** Counts as they are shown to whoever asks. */
+export interface CountsShown {
+  /** What this node knows of a region. */
+  regionCounts(region: number): RegionCounts;
+  overview(): Overview;
+  /** Players in all regions. */
+  players(): Wholeness & { readonly players: number };
+}
+
+export interface Entry extends CountsShown {
+  /** What everybody may know, where there is a privacy floor; the rest is for operators. */
+  readonly published: CountsShown | undefined;
   /**
    * Asks something about one player; `region` and `mode` only of a report.
    * @param settle called once, perhaps at once
@@ -66,13 +84,8 @@ export interface Entry {
   submit(request: PlayerRequest, settle: (outcome: Outcome) => void): void;
   /** Reports of many players at once; `settle` is called once. */
   submitAll(reports: Reports, settle: (outcome: ReportsOutcome) => void): void;
-  /** What this node knows of a region. */
-  regionCounts(region: number): RegionCounts;
-  /** The same from the region's owner, after everything acknowledged before (R24); `undefined` where nobody answered. */
+  /** The counts of a region from its owner, after everything acknowledged before (R24); `undefined` where nobody answered. */
   askOwner(region: number, settle: (counts: RegionCounts | undefined) => void): void;
-  overview(): Overview;
-  /** Players in all regions. */
-  players(): Wholeness & { readonly players: number };
 }
 
 /** Reads the profile id of one of many reports into `id`. */

@@ -2,7 +2,7 @@
 import packageJson from "../package.json" with { type: "json" };
 import { StoreUnavailableError } from "../cluster/ports/record-store.ts";
 import { UnreadableRecordError } from "../cluster/records/recovery.ts";
-import { DamagedDecisionsError } from "./controls/decisions.ts";
+import { DamagedTextError } from "./followed-text.ts";
 import { openStandard } from "./line-writer.ts";
 import { helpText, readArguments, readSettings, SettingError } from "./settings.ts";
 import { DamagedStoreError, FolderInUseError } from "./store/damage.ts";
@@ -11,7 +11,7 @@ const { version } = packageJson;
 /** Errors an operator can mend: told in plain words, without a stack. */
 const PLAIN_ERRORS = [
   SettingError,
-  DamagedDecisionsError,
+  DamagedTextError,
   FolderInUseError,
   DamagedStoreError,
   StoreUnavailableError,

@@ -1,5 +1,6 @@
 /** What the node tells Prometheus. The hot path only adds to plain numbers; they are read when somebody scrapes. */
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from "prom-client";
+import { noRefusals } from "../cluster/ports/rows.ts";
 import type { Service } from "./service.ts";
 
 /** One request in so many is timed: an observation costs as much as finding a player. */
@@ -47,6 +48,8 @@ export class RouteMetrics {
 export class Metrics {
   readonly registry = new Registry();
   readonly totals = new Totals();
+  /** Reports that did not take effect, by why; to be added to. */
+  readonly refused = noRefusals();
   private readonly routes = new Map<string, RouteMetrics>();
   private readonly durations: Histogram<"route">;
   private collecting: Promise<string> | undefined;
@@ -139,6 +142,8 @@ export class Metrics {
     };
     for (const total of Object.keys(counters) as (keyof Totals)[])
       this.counter(...counters[total], () => totals[total]);
+    const help = "Reports that a player's owner, or this node for it, refused, by why";
+    this.labelledCounter("reports_refused_total", help, "reason", () => this.refused);
   }
 
   private registerState(service: Service): void {

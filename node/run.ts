@@ -2,6 +2,7 @@
 import { flushCompileCache } from "node:module";
 import { resolve } from "node:path";
 import { type Logger, pino } from "pino";
+import type { Rules } from "../cluster/ports/rules.ts";
 import type { Access } from "./access/access.ts";
 import { type Admin, openAdmin } from "./admin/open-admin.ts";
 import { makeApp } from "./http/app.ts";
@@ -9,6 +10,8 @@ import type { Connections } from "./http/connections/connections.ts";
 import { Controls } from "./controls/controls.ts";
 import { Cors } from "./http/cors.ts";
 import { listenWidely } from "./http/listening.ts";
+import { CatalogueSource } from "./rules/catalogue-source.ts";
+import { FollowedRules } from "./rules/followed-rules.ts";
 import { Limits } from "./limits/limits.ts";
 import { speakTls } from "./http/speak-tls.ts";
 import type { LineWriter } from "./line-writer.ts";
@@ -38,7 +41,9 @@ export interface Outputs {
 export async function run(settings: Settings, version: string, outputs: Outputs): Promise<never> {
   const log = pino({ level: settings.logLevel }, outputs.log);
   const certificate = settings.tls && new Certificate(settings.tls, { log, nowMs: Date.now });
-  const service = await makeService(settings, log);
+  const { catalogue } = settings;
+  const rules = new FollowedRules(catalogue === undefined ? undefined : new CatalogueSource(catalogue, log), log);
+  const service = await makeService(settings, rules, log);
   const metrics = new Metrics(service);
   metrics.counter(
     "log_lines_dropped_total",
@@ -50,10 +55,12 @@ export async function run(settings: Settings, version: string, outputs: Outputs)
   const access = await makeAccess(settings, log, metrics);
   const limits = new Limits(settings.limits, log);
   limits.registerMetrics(metrics);
-  const controls = new Controls(service.controls, log);
+  const controls = new Controls(service.texts.controls, log);
   controls.registerMetrics(metrics);
   controls.start();
-  const context = { service, metrics, log, version, cors, access, limits, controls, usage: new Usage(metrics) };
+  rules.registerMetrics(metrics);
+  rules.follow(service.texts.catalogue, () => service.id);
+  const context = { service, metrics, log, version, cors, access, limits, controls, rules, usage: new Usage(metrics) };
   const { app, connections } = await makeApp(context, isLaneOpen);
   certificate?.registerMetrics(metrics, "tls");
   if (certificate !== undefined) speakTls(app, certificate, settings.limits.connections, metrics, "tls");
@@ -67,23 +74,30 @@ export async function run(settings: Settings, version: string, outputs: Outputs)
   };
   const isAlone = settings.redisUrl === undefined; // until it serves it has nothing to finish, and may just end
   if (!isAlone) closeOnSignals(closeAll, log);
-  await service.start(portOf(app.server), reachableUrl(app.server, scheme));
+  await rules.fileRead; // what is wrong with it is to be told before a cluster is joined
+  const known = Promise.all([controls.known, rules.known]);
+  await Promise.race([service.start(portOf(app.server), reachableUrl(app.server, scheme)), rejectionOf(known)]);
   if (isAlone) closeOnSignals(closeAll, log);
-  await Promise.race([controls.known, service.failure]);
+  await Promise.race([known, service.failure]);
   flushCompileCache(); // what headcount.js keeps: a node may run for months, and end by SIGKILL
   if (service.status.kind === "ready")
-    outputs.out.write(greetingOf(listenedUrl(app.server, scheme), settings, version, { admin, certificate }));
+    outputs.out.write(greetingOf(listenedUrl(app.server, scheme), settings, version, { admin, certificate, rules }));
   throw await service.failure;
 }
 
+/** Never resolves. */
+function rejectionOf(promise: Promise<unknown>): Promise<never> {
+  return promise.then(() => new Promise<never>(() => {}));
+}
+
 /** Only what is needed is loaded. */
-async function makeService(settings: Settings, log: Logger): Promise<Service> {
+async function makeService(settings: Settings, rules: Rules, log: Logger): Promise<Service> {
   if (settings.redisUrl === undefined) {
     const { ServiceAlone } = await import("./alone/service-alone.ts");
-    return new ServiceAlone(settings, log);
+    return new ServiceAlone(settings, rules, log);
   }
   const { ServiceCluster } = await import("./clustered/service-cluster.ts");
-  return new ServiceCluster(settings, settings.redisUrl, log);
+  return new ServiceCluster(settings, settings.redisUrl, rules, log);
 }
 
 /** `undefined` where no tokens are asked for: beyond loopback that is told. */
@@ -102,6 +116,11 @@ async function makeAccess(settings: Settings, log: Logger, metrics: Metrics): Pr
 function openness({ tokens, host }: Settings): string {
   if (tokens !== undefined || LOOPBACK.test(host)) return "";
   return "  open  to anybody who reaches it: HEADCOUNT_AUTH is off\n";
+}
+
+/** Of the catalogue, where there is one. */
+function modesIn({ catalogue: { version, data } }: FollowedRules): string {
+  return version === 0 ? "" : `  modes ${data.modes.length}, by version ${version} of the catalogue\n`;
 }
 
 /** Of the certificate what is wrong most often: for whom it is, and until when. */
@@ -163,9 +182,11 @@ async function listen(app: App, { host, port }: Settings): Promise<void> {
 interface Opened {
   readonly admin: Admin | undefined;
   readonly certificate: Certificate | undefined;
+  readonly rules: FollowedRules;
 }
 
-function greetingOf(url: string, settings: Settings, version: string, { admin, certificate }: Opened): string {
+function greetingOf(url: string, settings: Settings, version: string, opened: Opened): string {
+  const { admin, certificate, rules } = opened;
   const { dataDir, durability, redisUrl, cluster, tokens } = settings;
   const place = redisUrl === undefined ? resolve(dataDir) : `in Redis, all keys begin with headcount:${cluster}:`;
   const curl = certificate === undefined || certificate.isFor(hostOf(url)) ? "curl" : "curl -k";
@@ -181,6 +202,6 @@ function greetingOf(url: string, settings: Settings, version: string, { admin, c
         ${curl} '${url}/v1/regions/CA/gamemode?top=5'
   read  ${url}/docs
   data  ${data}
-${admin === undefined ? "" : `  admin ${admin.shownUrl}\n`}${secrecy(certificate)}${openness(settings)}
+${admin === undefined ? "" : `  admin ${admin.shownUrl}\n`}${modesIn(rules)}${secrecy(certificate)}${openness(settings)}
 `;
 }

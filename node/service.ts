@@ -1,9 +1,10 @@
 /** A node's life, as routes and metrics see it: alone over the embedded store, or one of a cluster over Redis. */
-import type { ControlsStore } from "./controls-store.ts";
+import type { Rules } from "../cluster/ports/rules.ts";
 import type { Entry } from "./entry.ts";
 import type { Metrics } from "./metrics.ts";
 import type { Pace } from "./pace.ts";
 import type { Settings } from "./settings.ts";
+import type { Texts } from "./text-store.ts";
 
 export type Status =
   | { readonly kind: "ready" }
@@ -26,7 +27,9 @@ export interface Service {
   /** A fresh one each time the process starts or joins anew. */
   readonly incarnation: string;
   readonly pace: Pace;
-  readonly controls: ControlsStore;
+  readonly texts: Texts;
+  /** The rules of modes, as this node knows them. */
+  readonly rules: Rules;
   /** How full the queue to the store is, 0 to 1; 0 while the store is away: then rows are not queued but snapshotted later. */
   readonly storeQueue: number;
   readonly status: Status;

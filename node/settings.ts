@@ -7,6 +7,7 @@ import { type Environment, fileVariable, settingsIn, withSecretsRead } from "./e
 import { parseRedisUrl, redactRedisUrl, RedisUrlError } from "./redis/redis-url.ts";
 import { SettingError } from "./setting-error.ts";
 import { LIMIT_SETTINGS, type LimitSettings, readLimits } from "./limit-settings.ts";
+import { FLOOR_SETTING, readFloor } from "./floor-setting.ts";
 import { readTokens, TOKEN_SETTINGS, type TokenSettings } from "./token-settings.ts";
 import { PEER_TLS_SETTINGS, readTls, TLS_SETTINGS, type TlsSettings } from "./tls-settings.ts";
 import {
@@ -33,6 +34,8 @@ export interface Settings extends TlsSettings {
   readonly cluster: string;
   readonly partitions: number;
   readonly dataDir: string;
+  /** A file with the studio's modes; `undefined`: only what the cluster has is followed. */
+  readonly catalogue: string | undefined;
   readonly sessionMs: number;
   readonly graceMs: number;
   readonly durability: "log" | "snapshot" | "none";
@@ -65,6 +68,8 @@ export interface Settings extends TlsSettings {
   readonly areReadsGuarded: boolean;
   readonly limits: LimitSettings;
   readonly admin: AdminSettings;
+  /** The privacy floor: what is published tells of no fewer players; 0: everything is shown. */
+  readonly floor: number;
 }
 
 const LOG_LEVELS = ["trace", "debug", "info", "warn", "error", "fatal", "silent"] as const;
@@ -96,6 +101,10 @@ const SETTINGS = {
     parse: (value) => powerOfTwo(whole("", "", 16, 4096, "").parse(value)),
   },
   dataDir: text("HEADCOUNT_DATA_DIR", "./data", "a folder", /^[^\0]+$/, "where the embedded store lives"),
+  catalogue: {
+    ...optional("HEADCOUNT_CATALOGUE", "a file, JSON or YAML", /^[^\0]+$/),
+    about: "the studio's modes and what each asks of a report (docs/catalogue.md); read again when it changes",
+  },
   sessionMs: whole("HEADCOUNT_SESSION_TTL_MS", "90000", 1000, DAY_MS, "silence after which a player is disconnected"),
   graceMs: {
     ...whole(
@@ -191,7 +200,7 @@ const SETTINGS = {
   weight: whole("HEADCOUNT_WEIGHT", "1", 1, 100, "the node's share of the work compared to the others'"),
 } satisfies {
   readonly [
-    Key in keyof Omit<Settings, "tokens" | "areReadsGuarded" | "limits" | "admin" | keyof TlsSettings>
+    Key in keyof Omit<Settings, "tokens" | "areReadsGuarded" | "limits" | "admin" | "floor" | keyof TlsSettings>
   ]: Setting<Settings[Key]>;
 };
 
@@ -209,6 +218,7 @@ const ALL: readonly Setting<unknown>[] = [
   ...Object.values(SETTINGS),
   ...Object.values(TOKEN_SETTINGS),
   ...Object.values(LIMIT_SETTINGS),
+  FLOOR_SETTING,
   ...Object.values(ADMIN_SETTINGS),
   ...Object.values(TLS_SETTINGS),
 ];
@@ -234,6 +244,7 @@ export function readSettings(everything: Environment, isAdminUsual = false): Set
     cluster: read(SETTINGS.cluster, environment),
     partitions: read(SETTINGS.partitions, environment),
     dataDir: read(SETTINGS.dataDir, environment),
+    catalogue: read(SETTINGS.catalogue, environment),
     sessionMs,
     graceMs: readGrace(Math.ceil(sessionMs / 2) + leaseMs + deadlineMs, environment),
     durability: read(SETTINGS.durability, environment),
@@ -255,6 +266,7 @@ export function readSettings(everything: Environment, isAdminUsual = false): Set
     tokens: readTokens(environment, given[fileVariable(TOKEN_SETTINGS.key.name)] !== undefined),
     areReadsGuarded: read(TOKEN_SETTINGS.reads, environment) === "jwt",
     admin: readAdmin(environment, environment[TOKEN_SETTINGS.auth.name] === "jwt", isAdminUsual),
+    floor: readFloor(environment, environment[TOKEN_SETTINGS.auth.name] === "jwt"),
     ...readTls(environment, peerUrl),
     limits: readLimits(environment, environment[TOKEN_SETTINGS.auth.name] === "jwt"),
   });

@@ -5,6 +5,7 @@
 import { type Static, type TSchema, Type } from "typebox";
 import { Compile, type Validator } from "typebox/compile";
 import Format from "typebox/format";
+import { ENTITLEMENT, ENTITLEMENTS_MAX } from "../engine/entitlement.ts";
 import { MODE_NAME } from "../engine/modes.ts";
 import { emptyProfileId, parseProfileId } from "../engine/profile-id.ts";
 import { regionOf } from "../engine/regions.ts";
@@ -43,6 +44,11 @@ const Seq = Type.Integer({
   maximum: 4_294_967_295,
   description: "a whole number from 0 to 4294967295",
 });
+const Entitlements = Type.Array(Type.String({ pattern: ENTITLEMENT.source }), {
+  maxItems: ENTITLEMENTS_MAX,
+  description: `an array of up to ${ENTITLEMENTS_MAX} entitlements, each 1 to 64 of A-Z a-z 0-9 . _ : -`,
+  examples: [["season-pass"]],
+});
 const Top = Type.Integer({
   minimum: 1,
   maximum: 100,
@@ -54,6 +60,7 @@ const Top = Type.Integer({
 export const ProfileParams = Type.Object({ profileId: ProfileId });
 export const RegionParams = Type.Object({ region: Region });
 export const TopQuery = Type.Object({ top: Type.Optional(Top) });
+export const ModesQuery = Type.Object({ region: Type.Optional(Region) });
 export const RemovalQuery = Type.Object({ seq: Type.Optional(Seq) });
 export const ReportBody = Type.Object(
   { region: Region, gamemode: GameMode, seq: Type.Optional(Seq) },
@@ -61,7 +68,13 @@ export const ReportBody = Type.Object(
 );
 export type ReportBody = Static<typeof ReportBody>;
 export const ReportRow = Type.Object(
-  { profileId: ProfileId, region: Region, gamemode: GameMode, seq: Type.Optional(Seq) },
+  {
+    profileId: ProfileId,
+    region: Region,
+    gamemode: GameMode,
+    seq: Type.Optional(Seq),
+    entitlements: Type.Optional(Entitlements),
+  },
   { title: "ReportRow", description: "a JSON object" },
 );
 export type ReportRow = Static<typeof ReportRow>;

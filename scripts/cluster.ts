@@ -31,11 +31,12 @@ class Part {
   private readonly child: ChildProcess;
   private isGone = false;
 
+  /** @param folder where its log lies */
   constructor(name: string, folder: string, command: string, args: readonly string[], environment: NodeJS.ProcessEnv) {
     this.name = name;
     this.logPath = join(folder, `${name}.log`);
     const log = openSync(this.logPath, "a");
-    this.child = spawn(command, args, { cwd: folder, env: environment, stdio: ["ignore", log, log], detached: true });
+    this.child = spawn(command, args, { env: environment, stdio: ["ignore", log, log], detached: true });
     closeSync(log);
     this.exited = new Promise((resolve) => {
       const onGone = (how: string): void => {

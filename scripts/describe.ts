@@ -3,13 +3,14 @@ import { Limits, NO_LIMITS } from "../node/limits/limits.ts";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { pino } from "pino";
-import { ControlsInMemory } from "../node/alone/controls-file.ts";
+import { TextInMemory } from "../node/alone/text-file.ts";
 import type { FastifyInstance } from "fastify";
 import { makeAdminApp } from "../node/admin/admin-app.ts";
 import { Controls } from "../node/controls/controls.ts";
 import { makeApp } from "../node/http/app.ts";
 import { Metrics } from "../node/metrics.ts";
 import type { Service } from "../node/service.ts";
+import { FollowedRules } from "../node/rules/followed-rules.ts";
 import { Usage } from "../node/usage/usage.ts";
 import { readSettings } from "../node/settings.ts";
 
@@ -26,7 +27,8 @@ export async function describeService(): Promise<{ readonly service: object; rea
     service,
     metrics,
     log,
-    controls: new Controls(new ControlsInMemory(), log),
+    controls: new Controls(new TextInMemory(), log),
+    rules: new FollowedRules(undefined, log),
     usage: new Usage(metrics),
     version,
     cors: undefined,

@@ -6,14 +6,17 @@ import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join, relative } from "node:path";
 import { parseArgs } from "node:util";
 import { calculateJwkThumbprint, exportJWK, generateKeyPair, importJWK, type JWK, SignJWT } from "jose";
+import { ENTITLEMENTS_MAX, isEntitlement } from "../engine/entitlement.ts";
 import { playerOf, SCOPES } from "../node/access/grant.ts";
 
 const ALGORITHM = "EdDSA";
 const [ISSUER, AUDIENCE] = ["headcount-try", "headcount"];
-const HELP = `Usage: npm run token -- [--sub <UUID>] [--scope "<${SCOPES.join("|")}> ..."] [--hours <n>] [--folder <folder>]
+const HELP = `Usage: npm run token -- [--sub <UUID>] [--scope "<${SCOPES.join("|")}> ..."]
+                         [--entitlements "<name> ..."] [--hours <n>] [--folder <folder>]
 
   --sub     the player for whom the token speaks
   --scope   what else it allows; several with spaces between them (scores:write means nothing yet)
+  --entitlements  what the player has that modes may ask for: several with spaces between them
   --hours   how long it is good, 24 if left out; below 0 (--hours=-1): one that has expired
   --folder  where the key is kept, and made at first: .token-keys if left out
 `;
@@ -32,6 +35,7 @@ function readOptions() {
   const options = {
     sub: { type: "string" },
     scope: { type: "string" },
+    entitlements: { type: "string" },
     hours: { type: "string", default: "24" },
     folder: { type: "string", default: ".token-keys" },
     help: { type: "boolean", short: "h", default: false },
@@ -54,9 +58,16 @@ async function makeToken(): Promise<string> {
     throw new RangeError(`--scope must be of ${SCOPES.join(", ")}, got ${JSON.stringify(unknown)}`);
   if (values.sub !== undefined && playerOf(values.sub) === undefined)
     throw new RangeError(`--sub must be a player's id (a UUID), got ${JSON.stringify(values.sub)}`);
+  const entitlements = values.entitlements?.split(" ").filter((each) => each !== "");
+  const wrong = entitlements?.find((each) => !isEntitlement(each));
+  if (wrong !== undefined)
+    throw new RangeError(`--entitlements must be of A-Z a-z 0-9 . _ : -, each 1 to 64, got ${JSON.stringify(wrong)}`);
+  if ((entitlements?.length ?? 0) > ENTITLEMENTS_MAX)
+    throw new RangeError(`--entitlements must be ${ENTITLEMENTS_MAX} at the most, got ${entitlements?.length}`);
   const privateKey = await keyIn(values.folder);
   const nowS = Math.floor(Date.now() / 1000);
-  const token = new SignJWT(values.scope === undefined ? {} : { scope: values.scope })
+  const rights = { ...(values.scope !== undefined && { scope: values.scope }), ...(entitlements && { entitlements }) };
+  const token = new SignJWT(rights)
     .setProtectedHeader({ alg: ALGORITHM, kid: privateKey.kid as string })
     .setIssuer(ISSUER)
     .setAudience(AUDIENCE)

@@ -5,10 +5,12 @@
 import type { RegionView } from "../cluster/cluster-node.ts";
 import type { ClusterKey } from "../cluster/ports/shared-store.ts";
 import type { Done, Outcome, Place } from "../cluster/ports/rows.ts";
+import { isVerdict } from "../engine/catalogue.ts";
 import type { Ranked } from "../engine/board.ts";
 import { describe, type End, nameOfPlace, placeOf, type Player, regionOfPlace, type Request } from "./crowd.ts";
 import { type Change, NOWHERE } from "./ledger.ts";
 import { partitionOf, Records } from "./records.ts";
+import { RulesChecker } from "./rules-checker.ts";
 import type { SimulatedNode } from "./simulated-node.ts";
 import type { World } from "./world.ts";
 
@@ -25,6 +27,7 @@ interface Bounds {
 }
 
 export class Checker {
+  readonly rules: RulesChecker;
   private readonly world: World;
   private readonly records = new Records();
   private byPartition: Player[][] = [];
@@ -43,6 +46,7 @@ export class Checker {
 
   constructor(world: World) {
     this.world = world;
+    this.rules = new RulesChecker(world);
   }
 
   /** Which players are in which partition follows from the key that the cluster was founded with. */
@@ -79,9 +83,11 @@ export class Checker {
     const { ledger } = request.player;
     if (outcome.kind === "refused") {
       world.tally.refusals++;
+      const isForbidden = isVerdict(outcome.reason);
+      if (isForbidden) world.tally.ruledOut++;
       if (change !== undefined && outcome.reason === "no owner") ledger.giveUp(change, latestMs, world.nowMs);
       else if (change !== undefined) ledger.cancel(change, world.nowMs);
-      return "again";
+      return isForbidden ? "forbidden" : "again";
     }
     this.judge(request, sentMs, outcome, by);
     if (!outcome.isRemembered) {

@@ -3,11 +3,15 @@
  * they happen on, alone and in batches, and try elsewhere when they are refused or hear nothing.
  */
 import type { Operation, Outcome } from "../cluster/ports/rows.ts";
+import { isVerdict } from "../engine/catalogue.ts";
+import { NO_ENTITLEMENTS } from "../engine/entitlement.ts";
 import { regionOf, REGIONS } from "../engine/regions.ts";
 import { NO_SEQ } from "../engine/partition.ts";
 import { playerId } from "./players.ts";
 import type { ProfileId } from "../engine/profile-id.ts";
 import { type Change, Ledger, NOWHERE } from "./ledger.ts";
+import { PASS } from "./rules.ts";
+import type { Witness } from "./rules-checker.ts";
 import type { SimulatedNode } from "./simulated-node.ts";
 import type { Planned } from "./virtual-time.ts";
 import type { World } from "./world.ts";
@@ -48,6 +52,7 @@ export function nameOfPlace(place: number): string {
 
 export interface Player {
   readonly id: ProfileId;
+  readonly entitlements: readonly string[];
   readonly ledger: Ledger;
   /** The newest sequence number sent; `undefined` for a player who sends none. */
   seq: number | undefined;
@@ -72,9 +77,10 @@ export interface Request {
   readonly onEnd?: ((isAcknowledged: boolean) => void) | undefined;
 }
 
-/** `again`: refused, unheard of, or only counted. */
-export type End = "acknowledged" | "again";
+/** `again`: refused, unheard of, or only counted. `forbidden`: refused by the rules of modes. */
+export type End = "acknowledged" | "again" | "forbidden";
 
+const NO_PLACES: ReadonlySet<number> = new Set();
 /** A client waits so much longer than the node should take. */
 const PATIENCE_MS = 600;
 /** A row that is on its way may be applied so much later than its deadline: clocks are known from messages only. */
@@ -99,6 +105,7 @@ export class Crowd {
     const number = this.players.length + 1;
     const player: Player = {
       id: playerId(number),
+      entitlements: number % 2 === 0 ? PASS : NO_ENTITLEMENTS,
       ledger: new Ledger(
         `player ${number}`,
         () => this.world.frozenSinceMs,
@@ -215,6 +222,9 @@ class Pending {
   private readonly sentMs: number;
   private readonly onEnd: (end: End) => void;
   private readonly change: Change | undefined;
+  /** Where the player may have stood before. */
+  private readonly before: ReadonlySet<number>;
+  private seen: Witness | undefined;
   private readonly patience: Planned;
   private watched: Planned | undefined;
   private submittedMs: number | undefined;
@@ -231,6 +241,7 @@ class Pending {
     const { ledger } = request.player;
     const isChange = request.operation === "report" || request.operation === "remove";
     const seq = Math.max(0, request.seq);
+    this.before = world.settings.hasRules ? ledger.possible(sentMs, sentMs) : NO_PLACES;
     this.change = isChange ? ledger.send(request.place, seq, node.name, sentMs, world.lifeMs) : undefined;
     if (request.operation === "renew") ledger.heard(sentMs + world.settings.clusterKey.deadlineMs + LATE_MS);
     this.patience = world.time.after(world.settings.clusterKey.deadlineMs + PATIENCE_MS, () => this.giveUp());
@@ -246,7 +257,10 @@ class Pending {
     this.submittedMs = world.nowMs;
     if (this.isOver && this.change !== undefined) this.change.untilMs = this.latestEffectMs();
     const [region, mode] = place === NOWHERE ? [0, ""] : [regionOfPlace(place), modeOfPlace(place)];
-    node.node.submit({ operation, id: player.id, region, mode, seq }, (outcome) => this.settle(outcome));
+    if (world.settings.hasRules && operation === "report")
+      this.seen = world.checker.rules.witness(request, node, this.sentMs, this.before);
+    const { id, entitlements } = player;
+    node.node.submit({ operation, id, region, mode, seq, entitlements }, (outcome) => this.settle(outcome));
     this.watch();
   }
 
@@ -310,7 +324,15 @@ class Pending {
       return;
     }
     this.end();
+    if (this.seen !== undefined) this.checkRules(this.seen, outcome);
     this.onEnd(world.checker.onOutcome(request, change, this.sentMs, this.latestEffectMs(), outcome, this.node.name));
+  }
+
+  private checkRules(seen: Witness, outcome: Outcome): void {
+    const { world, request, node } = this;
+    const { rules } = world.checker;
+    if (outcome.kind === "done") rules.checkAccepted(request, seen, outcome, node.name);
+    else if (isVerdict(outcome.reason)) rules.checkRefused(request, seen, outcome, node.name);
   }
 
   private trace(what: string): void {

@@ -144,6 +144,16 @@ export class Ledger {
     this.note(nowMs);
   }
 
+  /** How many changes were sent so far. */
+  get sentCount(): number {
+    return this.count;
+  }
+
+  /** Whether the store lost a part since then, so that what was known before may not hold. */
+  hasLostSince(sinceMs: number): boolean {
+    return this.lostMs >= sinceMs;
+  }
+
   /** Whether the player may have been there at some moment from `fromMs` until `untilMs`. */
   allows(place: number, fromMs: number, untilMs: number, lifeMs: number): boolean {
     if (place === NOWHERE && untilMs > this.renewedMs + lifeMs) return true;

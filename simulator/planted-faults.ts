@@ -5,6 +5,7 @@ import { MODE_FAULTS } from "./planted-faults/modes.ts";
 import { MOVING_FAULTS } from "./planted-faults/moving.ts";
 import type { PlantedFault } from "./planted-faults/planted-fault.ts";
 import { RECORD_FAULTS } from "./planted-faults/records.ts";
+import { RULE_FAULTS } from "./planted-faults/rules.ts";
 
 export const PLANTED_FAULTS: Readonly<Record<string, PlantedFault>> = {
   ...RECORD_FAULTS,
@@ -12,6 +13,7 @@ export const PLANTED_FAULTS: Readonly<Record<string, PlantedFault>> = {
   ...MOVING_FAULTS,
   ...COUNT_FAULTS,
   ...MODE_FAULTS,
+  ...RULE_FAULTS,
 };
 
 /** @throws {RangeError} where no fault has this name */

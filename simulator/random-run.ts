@@ -9,10 +9,14 @@ const DISTURBED_MS = 14_000;
 /** One run in so many waits at its end until the silent must be gone. */
 const SILENCE_EVERY = 8;
 
+/** In one run in so many there are rules of modes, which change. */
+const RULES_EVERY = 5;
+const RULES_PAUSE_MS = 1500;
+
 export function makeRandomWorld(seed: number, nodeClass: NodeClass, isTraced: boolean): World {
   const tagsCount = seed % 3 === 0 ? 4 : 1;
   const tickMs = 60 + (seed % 4) * 20;
-  return new World(seed, nodeClass, isTraced, { ...USUAL, tagsCount, tickMs });
+  return new World(seed, nodeClass, isTraced, { ...USUAL, tagsCount, tickMs, hasRules: seed % RULES_EVERY === 2 });
 }
 
 export async function runRandom(world: World, seed: number): Promise<void> {
@@ -31,6 +35,7 @@ export async function runRandom(world: World, seed: number): Promise<void> {
   await world.until("the first nodes are ready", () => world.areReady, 20_000);
   live(world, 600 + random.below(1200));
   if (random.fraction() < 0.3) await world.run(5000); // else faults fall into the first steps
+  if (world.settings.hasRules) world.studio.publishEvery(RULES_PAUSE_MS);
   planFaults(world, faults, DISTURBED_MS);
   await world.run(DISTURBED_MS * (0.4 + 0.6 * random.fraction()));
   await settle(world, seed % SILENCE_EVERY === 0);

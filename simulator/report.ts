@@ -8,6 +8,7 @@ const FIGURES: readonly (readonly [name: string, figure: Exclude<keyof Totals, "
   ["acknowledged", "acknowledgements"],
   ["only counted", "counted"],
   ["refused", "refusals"],
+  ["by rules", "ruledOut"],
   ["record checks", "recordsChecked"],
   ["reads checked", "reads"],
 ];

@@ -99,6 +99,14 @@ export const SCENARIO_NAMES = [
   "moving with a slow store and a slow worker",
   "players who fall silent while their partition is copied",
   "a holder that dies, freezes or is cut off while it is copied",
+  "rules that change while nodes die, leave and come",
+  "two reports that race through two nodes for a forbidden switch",
+  "an owner that has not heard of the rules that the entry knows",
+  "an entry that has not heard of the rules that the owner knows",
+  "a report that a dead owner had stored goes again under rules that forbid it",
+  "a thawed owner asked for a switch that only its old table forbids",
+  "rules while the store is away",
+  "rules when the store comes back older, or empty",
 ] as const;
 
 export type ScenarioName = (typeof SCENARIO_NAMES)[number];

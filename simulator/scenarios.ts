@@ -10,6 +10,7 @@ import { MODES } from "./scenarios/modes.ts";
 import { MOVING } from "./scenarios/moving.ts";
 import { PULLING } from "./scenarios/pulling.ts";
 import { RETURNS } from "./scenarios/returns.ts";
+import { RULES } from "./scenarios/rules.ts";
 import { ROWS } from "./scenarios/rows.ts";
 import { LARGE_RUNS } from "./scenarios/large.ts";
 import { RECORDS } from "./scenarios/records.ts";
@@ -35,4 +36,5 @@ export const SCENARIOS: Readonly<Record<ScenarioName, Scenario>> = {
   ...CRASHES,
   ...MODES,
   ...PULLING,
+  ...RULES,
 };

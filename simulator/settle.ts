@@ -1,4 +1,5 @@
 /** The end of every run: the faults are over, so the cluster must settle, and what it says must be exact. */
+import type { Player } from "./crowd.ts";
 import type { SimulatedNode } from "./simulated-node.ts";
 import type { World } from "./world.ts";
 
@@ -19,6 +20,7 @@ export async function settle(world: World, isSilenceAwaited = false): Promise<vo
   await world.until(`all are ready, after all faults ended`, () => world.areReady, SERVING_MS);
   await world.until("every partition has one owner", () => world.areAllServed, SERVING_MS);
   await untilWhole(world, healedMs + SERVING_MS + doubtMs);
+  await world.studio.lift(SERVING_MS);
   await becomeCertain(world);
   await world.run(FRESH_MS);
   await expectExact(world);
@@ -54,21 +56,21 @@ async function whyNotWhole(world: World): Promise<string | undefined> {
   return reasons[0];
 }
 
-/** Every player who is active reports once more until that is acknowledged, so that every answer must be exact. */
+/** Every player who is active reports once more until that is acknowledged, and sends a heartbeat, so that every answer must be exact. */
 async function becomeCertain(world: World): Promise<void> {
   const { crowd } = world;
   world.areClientsActive = false;
   await world.until("what is under way ends", () => crowd.players.every(({ underWay }) => underWay === 0), CERTAIN_MS);
   const active = crowd.players.filter(({ isActive }) => isActive);
-  let waiting = active.length;
-  for (const player of active)
-    crowd.send([
-      crowd.report(player, crowd.anyPlace(), 60, (isAcknowledged) => {
-        if (!isAcknowledged) world.fail(`${player.ledger.name} cannot report, although all faults are over`);
-        waiting--;
-      }),
-    ]);
-  await world.until("everybody has reported", () => waiting === 0, CERTAIN_MS);
+  let waiting = 2 * active.length;
+  const ended = (player: Player, what: string) => (isAcknowledged: boolean) => {
+    if (!isAcknowledged) world.fail(`${player.ledger.name} cannot ${what}, although all faults are over`);
+    waiting--;
+  };
+  for (const player of active) crowd.send([crowd.report(player, crowd.anyPlace(), 60, ended(player, "report"))]);
+  await world.until("everybody has reported", () => waiting === active.length, CERTAIN_MS);
+  for (const player of active) crowd.send([crowd.asking(player, "renew", 60, ended(player, "renew"))]);
+  await world.until("everybody has renewed", () => waiting === 0, CERTAIN_MS);
 }
 
 /** Every node's views, and every region's owner through every node, say what the clients were told. */

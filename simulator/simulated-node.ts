@@ -3,9 +3,11 @@
  * would reach it meanwhile is dropped or waits.
  */
 import type { ClusterNode, ClusterOptions, ClusterPorts } from "../cluster/cluster-node.ts";
+import { NO_RULES, type Rules } from "../cluster/ports/rules.ts";
 import { encodeRows } from "../engine/codec.ts";
 import type { TableCopy } from "../engine/engine.ts";
 import { takenRows } from "../engine/presence-table.ts";
+import { FollowedRules } from "./rules.ts";
 import type { World } from "./world.ts";
 
 export type NodeClass = new (options: ClusterOptions, ports: ClusterPorts) => ClusterNode;
@@ -24,6 +26,7 @@ export class SimulatedNode {
   readonly name: string;
   readonly peerUrl: string;
   readonly node: ClusterNode;
+  readonly rules: Rules;
   state: "up" | "frozen" | "gone" = "up";
   startedMs: number;
   /** Since when it has been ready without a break; `undefined` where it is not. */
@@ -63,8 +66,12 @@ export class SimulatedNode {
     const hashKey = Uint8Array.from({ length: 8 }, () => world.random.below(256));
     const key = { ...clusterKey, hashKey };
     const options = { id: name, url: `http://${name}`, peerUrl, weight, key, snapshotMs };
+    const followed = world.settings.hasRules ? new FollowedRules(world, this) : undefined;
+    this.rules = followed ?? NO_RULES;
     this.node = new nodeClass(options, this.ports());
-    this.node.start();
+    // Who has not read the rules yet would let anybody in.
+    if (followed === undefined) this.node.start();
+    else followed.begin(() => this.node.start());
     this.planTick(world.random.fraction() * world.settings.tickMs);
   }
 
@@ -168,6 +175,7 @@ export class SimulatedNode {
       encode: (copy) => this.encode(copy),
       decompress: (snapshot) => this.work(this.decompressingMs, snapshot.slice()),
       atTurnEnd: (task) => world.time.atTurnEnd(() => this.deliver(task)),
+      rules: this.rules,
       tell: (event) => world.onEvent(this, event),
       onFatal: (error) => world.fail(`${this.name} ends: ${error.message}`),
     };

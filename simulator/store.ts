@@ -7,10 +7,14 @@ import { StoreFullError, StoreUnavailableError } from "../cluster/ports/record-s
 import type { SharedStore } from "../cluster/ports/shared-store.ts";
 import type { RecordModel } from "./redis/record-model.ts";
 import { SharedStoreModel, type Step } from "./redis/shared-store-model.ts";
+import { SavedCopies } from "./saved-copies.ts";
 import type { SimulatedNode } from "./simulated-node.ts";
 import type { World } from "./world.ts";
 
-export type StoreCall = keyof SharedStore;
+export type StoreCall = keyof SharedStore | "catalogue";
+
+/** A step of the shared store, or of what nodes keep beside it. */
+type AnyStep<T> = Omit<Step<T>, "call"> & { readonly call: StoreCall };
 
 /** What happens to each step, until told otherwise. */
 export interface StoreWeather {
@@ -45,7 +49,6 @@ const REFUSED_AFTER_MS = 20;
 const GIVEN_UP_MS = 1500;
 const BULK_GIVEN_UP_MS = 7500;
 const BULK: readonly StoreCall[] = ["claim", "read", "snapshot", "standing", "found"];
-const COPIES_MAX = 40;
 
 /** What of a saved copy can be given back by tag. */
 interface Saved {
@@ -61,6 +64,8 @@ interface FormerMaster {
 
 export class Store {
   readonly model: SharedStoreModel;
+  /** The rules of modes that it has; 0: none. */
+  catalogueVersion = 0;
   weather: StoreWeather = { ...FAIR_STORE };
   /** Beside it, the weather of some calls only. */
   readonly callWeather = new Map<StoreCall, Partial<StoreWeather>>();
@@ -87,7 +92,7 @@ export class Store {
   /** Ends the calls that hang. */
   private readonly hanging = new Set<() => void>();
   private readonly world: World;
-  private readonly saved: { atMs: number; copy: unknown }[] = [];
+  private readonly saved = new SavedCopies();
   private runs = 1;
   private former: FormerMaster | undefined;
 
@@ -101,28 +106,35 @@ export class Store {
     return this.model.connect((step) => this.through(node, step));
   }
 
+  /** The version of the rules that is stored; one that a node knows and the store does not, or not any more, is stored first. */
+  exchangeCatalogue(node: SimulatedNode, known: number): Promise<number> {
+    const apply = (): number => (this.catalogueVersion = Math.max(this.catalogueVersion, known));
+    return this.through(node, { call: "catalogue", tag: undefined, apply });
+  }
+
   /** Keeps a copy that it may come back with. */
   save(): void {
-    this.saved.push({ atMs: this.world.nowMs, copy: this.model.save() });
-    if (this.saved.length > COPIES_MAX) this.saved.shift();
+    const { catalogueVersion, model } = this;
+    this.saved.add({ atMs: this.world.nowMs, copy: model.save(), catalogueVersion });
   }
 
   /** It comes back under a new run, with a part of what it held. `olderMs`: how old a copy it comes back with. */
   restart(how: Return, olderMs = 0, isSameRun = false): void {
-    const copy = this.copyOf(olderMs);
+    const saved = this.saved.asOf(this.world.nowMs - olderMs);
     if (how === "empty") this.model.forgetAll();
-    else if (how !== "intact" && copy !== undefined) this.model.load(copy);
+    else if (how !== "intact" && saved !== undefined) this.model.load(saved.copy);
+    if (how !== "intact") this.catalogueVersion = how === "empty" ? 0 : (saved?.catalogueVersion ?? 0);
     if (!isSameRun) this.beginRun();
-    if (how !== "intact") this.saved.length = 0;
+    if (how !== "intact") this.saved.clear();
   }
 
   /** One tag's master comes back as another: the records of its partitions, and nothing else, are what it then has. */
   restartTag(tag: number, how: Return, olderMs = 0, isSameRun = false): void {
     const { model } = this;
-    const copy = how === "empty" ? undefined : (this.copyOf(olderMs) as Saved | undefined);
+    const copy = how === "empty" ? undefined : (this.saved.asOf(this.world.nowMs - olderMs)?.copy as Saved | undefined);
     if (how !== "intact" && (how === "empty" || copy !== undefined)) {
       loadTag(model, tag, copy);
-      this.saved.length = 0;
+      this.saved.clear();
     }
     if (!isSameRun) this.beginRun(tag);
   }
@@ -194,13 +206,7 @@ export class Store {
     }
   }
 
-  /** The newest copy that is so old, or the oldest there is. */
-  private copyOf(olderMs: number): unknown {
-    const kept = this.saved.findLast(({ atMs }) => atMs <= this.world.nowMs - olderMs) ?? this.saved[0];
-    return kept?.copy;
-  }
-
-  private through<T>(node: SimulatedNode, step: Step<T>): Promise<T> {
+  private through<T>(node: SimulatedNode, step: AnyStep<T>): Promise<T> {
     const { world } = this;
     const weather = this.weatherOf(step);
     world.tally.storeSteps++;
@@ -248,7 +254,7 @@ export class Store {
   }
 
   /** All that applies to a step: what takes time adds up, and of each ratio the worst counts. */
-  private weatherOf({ call, tag }: Pick<Step<unknown>, "call" | "tag">): StoreWeather {
+  private weatherOf({ call, tag }: Pick<AnyStep<unknown>, "call" | "tag">): StoreWeather {
     const { weather, callWeather, tagWeather } = this;
     if (callWeather.size + tagWeather.size === 0) return weather;
     const parts = [callWeather.get(call), tag === undefined ? undefined : tagWeather.get(tag)];
@@ -259,7 +265,7 @@ export class Store {
     return this.isAway || this.cutOff.has(name) || (tag !== undefined && this.awayTags.has(tag));
   }
 
-  private atFormer<T>(former: FormerMaster, step: Step<T>): T {
+  private atFormer<T>(former: FormerMaster, step: AnyStep<T>): T {
     const { model } = this;
     const [master, state] = [model.master, model.save()];
     model.master = former.name;
@@ -275,7 +281,7 @@ export class Store {
 
   private apply<T>(
     node: SimulatedNode,
-    step: Step<T>,
+    step: AnyStep<T>,
     weather: StoreWeather,
     resolve: (answer: T) => void,
     reject: (error: Error) => void,
@@ -334,6 +340,6 @@ function isFairWeather({ takesMs, delayMs, failureRatio, answerLossRatio, hangin
 }
 
 /** Boards for dashboards are of no interest here: their copies would cost more than all else. */
-function pass<T>({ call, apply }: Step<T>): T {
+function pass<T>({ call, apply }: AnyStep<T>): T {
   return call === "publish" ? (undefined as T) : apply();
 }

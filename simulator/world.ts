@@ -9,6 +9,7 @@ import { Checker } from "./checker.ts";
 import { Crowd } from "./crowd.ts";
 import { Network } from "./network.ts";
 import { type FreezeKind, type NodeClass, SimulatedNode } from "./simulated-node.ts";
+import { Studio } from "./rules.ts";
 import { type Return, Store } from "./store.ts";
 import { VirtualTime } from "./virtual-time.ts";
 
@@ -24,6 +25,8 @@ export interface WorldSettings {
   /** Where players may be: in so many regions, 99 modes in each at the most. */
   readonly regionsCount: number;
   readonly modesCount: number;
+  /** Whether there are rules of modes, which every node follows. */
+  readonly hasRules: boolean;
 }
 
 export const USUAL: WorldSettings = {
@@ -42,6 +45,7 @@ export const USUAL: WorldSettings = {
   tagsCount: 1,
   regionsCount: 4,
   modesCount: 3,
+  hasRules: false,
 };
 
 /** As often as a process calls it: for runs that are about time. */
@@ -54,6 +58,8 @@ export interface Tally {
   acknowledgements: number;
   counted: number;
   refusals: number;
+  /** By the rules of modes. */
+  ruledOut: number;
   recordsChecked: number;
   reads: number;
   readonly faults: Map<string, number>;
@@ -77,6 +83,7 @@ export class World {
   readonly store: Store;
   readonly crowd: Crowd;
   readonly checker: Checker;
+  readonly studio: Studio;
   /** All processes that run or are frozen. */
   nodes: SimulatedNode[] = [];
   areClientsActive = true;
@@ -87,6 +94,7 @@ export class World {
     acknowledgements: 0,
     counted: 0,
     refusals: 0,
+    ruledOut: 0,
     recordsChecked: 0,
     reads: 0,
     faults: new Map(),
@@ -114,6 +122,7 @@ export class World {
     this.store = new Store(this, settings.tagsCount);
     this.crowd = new Crowd(this);
     this.checker = new Checker(this);
+    this.studio = new Studio(this, seed);
     this.store.onStep = (tag) => this.checker.onStoreStep(tag);
     this.watch();
   }

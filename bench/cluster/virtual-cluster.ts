@@ -3,6 +3,7 @@
  * and every way takes equally long, so what is counted here (messages, bytes, moves) is what the protocols cost.
  */
 import { ClusterNode } from "../../cluster/cluster-node.ts";
+import { NO_RULES } from "../../cluster/ports/rules.ts";
 import { NO_SEQ } from "../../cluster/records/presences.ts";
 import { PLACEMENT_RULE } from "../../cluster/members/placement.ts";
 import type { ClusterKey } from "../../cluster/ports/shared-store.ts";
@@ -152,6 +153,7 @@ export class VirtualCluster {
         encode: (copy) => this.afterwards(ENCODING_MS, () => encode(copy), 0),
         decompress: (snapshot) => Promise.resolve(snapshot.slice()),
         atTurnEnd: (task) => time.atTurnEnd(task),
+        rules: NO_RULES,
         tell: () => undefined,
         onFatal: (error) => time.stop(error),
       }),

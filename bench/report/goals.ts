@@ -8,6 +8,7 @@ import type {
   MemoryResult,
   ReadsResult,
   Results,
+  RulesResult,
   TokensResult,
 } from "../results.ts";
 import { ratiosOf } from "../support/spread.ts";
@@ -25,7 +26,7 @@ const BYTES_MAX: Readonly<Record<string, number>> = {
 
 /** Every goal of the parts that were measured. */
 export function goalsOf(results: Results): Goal[] {
-  const { engine, http, batches, reads, latency, memory, snapshots, soak, tokens, overload, idle } = results;
+  const { engine, http, batches, reads, latency, memory, snapshots, soak, tokens, rules, overload, idle } = results;
   return [
     ...(engine ? engineGoals(engine) : []),
     ...(http?.runs.flatMap((run) => (run.pipelined === 1 ? singleGoals(run) : pipelinedGoals(run))) ?? []),
@@ -36,6 +37,7 @@ export function goalsOf(results: Results): Goal[] {
     ...(snapshots ? snapshotGoals(snapshots) : []),
     ...(soak ? soakGoals(soak) : []),
     ...(tokens ? tokenGoals(tokens) : []),
+    ...(rules ? rulesGoals(rules) : []),
     ...(overload ? overloadGoals(overload) : []),
     ...(idle ? idleGoals(idle) : []),
   ];
@@ -63,6 +65,17 @@ function tokenGoals({ contestants, arrivals }: TokensResult): Goal[] {
       0,
     ),
   ];
+}
+
+function rulesGoals({ singles, batches }: RulesResult): Goal[] {
+  return [["one by one", singles] as const, ["in batches", batches] as const].flatMap(([how, series]) =>
+    atMost(
+      "rules",
+      `CPU of a report ${how}, with a catalogue of 200 modes, times without`,
+      1.03,
+      ratiosOf(named(series, "200 modes").cpuUs, named(series, "no catalogue").cpuUs),
+    ),
+  );
 }
 
 function engineGoals({ sizes, memory, stops, commits = [] }: EngineResult): Goal[] {

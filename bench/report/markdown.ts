@@ -8,7 +8,8 @@ import { loadTable } from "./load.ts";
 import { goalsText, heading, machineText, number, spreadText, table } from "./text.ts";
 
 export function resultsMarkdown(results: Results): string {
-  const { machine, engine, http, batches, reads, latency, memory, snapshots, soak, tokens, overload, idle } = results;
+  const { machine, engine, http, batches, reads, latency, memory, snapshots, soak, tokens, rules, overload, idle } =
+    results;
   const parts = [
     "# Benchmark results",
     "Made by `npm run bench`; do not edit. [README.md](README.md) says how to run it and what is fair about it.",
@@ -24,6 +25,7 @@ export function resultsMarkdown(results: Results): string {
     ...(memory ? memoryText(memory) : []),
     ...(snapshots ? snapshotsText(snapshots) : []),
     ...(tokens ? tokensText(tokens) : []),
+    ...(rules ? rulesText(rules) : []),
     ...(overload ? overloadText(overload) : []),
     ...(idle ? idleText(idle) : []),
     ...(soak ? soakText(soak) : []),
@@ -116,6 +118,16 @@ function tokensText(tokens: NonNullable<Results["tokens"]>): string[] {
         row("those who arrive", arrivals.strangersP99Ms),
       ],
     ),
+  ];
+}
+
+function rulesText(rules: NonNullable<Results["rules"]>): string[] {
+  return [
+    heading("Rules of modes", rules),
+    `Reports whose modes ask nothing, without log, ${rules.connections} connections, ${number(rules.players)} players, at a node with a catalogue of 200 modes and at one without.`,
+    loadTable("report", rules.singles, "no catalogue"),
+    `In batches of ${number(rules.batch)}:`,
+    loadTable("report", rules.batches, "no catalogue"),
   ];
 }
 

@@ -6,7 +6,13 @@
  */
 import { StoreUnavailableError } from "../ports/record-store.ts";
 import type { PublishAnswer, PublishedBoard } from "../ports/shared-store.ts";
-import type { RegionBoards } from "./region-boards.ts";
+
+/** What is published: the boards, or with a privacy floor what may be shown of them. */
+export interface BoardSource {
+  owns(region: number): boolean;
+  state(region: number): { readonly term: number; readonly version: number; readonly isWhole: boolean } | undefined;
+  playersByMode(region: number): Iterable<readonly [mode: string, players: number]>;
+}
 
 export interface PublisherPorts {
   /** A clock that never goes back. */
@@ -36,7 +42,7 @@ interface Published {
 export class BoardPublisher {
   /** Calls of which nobody knows what became. */
   failures = 0;
-  private readonly boards: RegionBoards;
+  private readonly boards: BoardSource;
   private readonly ports: PublisherPorts;
   /** Regions whose board may have changed since it was published, the one that waits longest first. */
   private readonly due = new Set<number>();
@@ -45,7 +51,7 @@ export class BoardPublisher {
   private isCalling = false;
   private pausedUntilMs = -Infinity;
 
-  constructor(boards: RegionBoards, ports: PublisherPorts) {
+  constructor(boards: BoardSource, ports: PublisherPorts) {
     this.boards = boards;
     this.ports = ports;
   }

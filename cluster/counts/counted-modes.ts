@@ -9,6 +9,11 @@ export class CountedModes {
   /** How many cells there are of each. */
   private readonly cells: number[] = [];
 
+  /** The number of a mode, or -1 where nobody is in it. */
+  find(name: string): number {
+    return this.numbers.get(name) ?? -1;
+  }
+
   /** The number of a mode: its own until `sweep` finds it unused. */
   intern(name: string): number {
     const known = this.numbers.get(name);

@@ -1,7 +1,7 @@
 /**
  * What nodes tell each other about counts (R20 to R24), as bytes (`bytes.ts`):
  *
- *   0  u8  version, 2
+ *   0  u8  version, 3
  *   1  u8  kind: 1 tell, 2 told, 3 flush, 4 flushed, 5 ask, 6 asked
  *   2      the parts of its kind, see below
  *   end - 4  the checksum
@@ -10,12 +10,14 @@
  *             (1 all cells, 2 in doubt, 4 unsure, 8 unreadable), cells, then each: region, index into the modes, players
  *   boards    statement, flags (1 a list, 2 stale);  how many, then each: region, term, version, flags (1 complete,
  *             2 held back, 4 with its counts: players, modes, then each: name, players)
+ *   tables    see `tables-codec.ts`
  *
  * Everything is checked before anything is handed out: a malformed message changes nothing.
  */
 import type { Ranked } from "../../engine/board.ts";
 import { REGIONS } from "../../engine/regions.ts";
 import { ByteReader, ByteWriter } from "./bytes.ts";
+import { readTables, type StatedTables, writeTables } from "./tables-codec.ts";
 
 /** One partition's counts for one region owner, or only how far they are. */
 export interface StatedTally {
@@ -74,11 +76,12 @@ export interface Boards extends Stated<StatedBoard> {
   readonly isStale: boolean;
 }
 
-/** Tallies for the regions of the receiver, and boards for its read view. */
+/** Tallies for the regions of the receiver, boards for its read view, and what is published of them. */
 export interface Tell {
   readonly kind: "tell";
   readonly tallies: Tallies;
   readonly boards: Boards;
+  readonly tables: StatedTables;
 }
 /** Of what was not asked for again, all has been taken in. */
 export interface Told {
@@ -128,7 +131,7 @@ export const TOP_MAX = 132;
 /** What can be in one partition, and a count's width. */
 const PLAYERS_MAX = 2 ** 31 - 1;
 const TELL_MODES_MAX = 4096;
-const VERSION = 2;
+const VERSION = 3;
 const KINDS = ["tell", "told", "flush", "flushed", "ask", "asked"] as const;
 const [LIST, STALE] = [1, 2];
 const [ALL_CELLS, DOUBTFUL, UNSURE, UNREADABLE] = [1, 2, 4, 8];
@@ -146,6 +149,7 @@ export function encodeCounts(message: CountsMessage): Uint8Array {
     case "tell":
       writeTallies(writer, message.tallies);
       writeBoards(writer, message.boards);
+      writeTables(writer, message.tables);
       break;
     case "told": {
       const { isOtherEpoch, needsTallyList, needsBoardList } = message;
@@ -189,7 +193,7 @@ export function decodeCounts(bytes: Uint8Array, partitions: number): CountsMessa
 function readMessage(reader: ByteReader, kind: CountsMessage["kind"]): CountsMessage {
   switch (kind) {
     case "tell":
-      return { kind, tallies: readTallies(reader), boards: readBoards(reader) };
+      return { kind, tallies: readTallies(reader), boards: readBoards(reader), tables: readTables(reader) };
     case "told": {
       const flags = reader.flags(OTHER_EPOCH | NEEDS_TALLY_LIST | NEEDS_BOARD_LIST);
       return {

@@ -10,12 +10,14 @@ import { REGIONS } from "../../engine/regions.ts";
 import { type AskedLife, Asking } from "./asking.ts";
 import { BoardPublisher } from "./board-publisher.ts";
 import { BoardSender } from "./board-sender.ts";
+import { Published, type PublishedView } from "./published.ts";
 import { type CountsMessage, decodeCounts, encodeCounts, type Tell } from "./counts-codec.ts";
 import { CountsLinks, type Link, type LinkPorts } from "./counts-links.ts";
 import type { Placement } from "../members/placement.ts";
 import { ReadViews, type RegionView } from "./read-views.ts";
 import { RegionBoards } from "./region-boards.ts";
 import type { PublishAnswer, PublishedBoard } from "../ports/shared-store.ts";
+import { NO_TABLES } from "./tables-codec.ts";
 import { type Parcel, type TallyPorts, TallySender } from "./tally-sender.ts";
 import { isListed, NO_VIEW, type View } from "../ports/view.ts";
 
@@ -25,6 +27,8 @@ export interface CountsPorts extends TallyPorts, LinkPorts {
   confirm(partitions: readonly number[]): Promise<readonly number[]>;
   /** R16: false while some partition is ahead of its record. */
   mayPublish(): boolean;
+  /** For whole minutes, at which published tables are decided. */
+  wallMs(): number;
   /** R23: a board for the sorted set in the store. */
   publish(region: number, board: PublishedBoard): Promise<PublishAnswer>;
 }
@@ -43,6 +47,10 @@ export interface CountsFigures {
   readonly publishFailures: number;
   /** Regions whose read view is stale just now. */
   readonly staleRegions: number;
+  /** Regions of which nothing is published at present, since there is a privacy floor. */
+  readonly unpublishedRegions: number;
+  /** Regions whose owner has another privacy floor than this node. */
+  readonly regionsOfOtherFloor: number;
 }
 
 /** R20, R23: looked at every 20 ms, so it comes every 100. */
@@ -52,12 +60,21 @@ const CALL_TIMEOUT_MS = 400;
 /** What one incarnation of this node has said and heard. */
 interface Life extends AskedLife {
   readonly boardSender: BoardSender;
+  readonly published: Published;
   readonly publisher: BoardPublisher;
+}
+
+export interface CountsOptions {
+  /** A node to which nothing else is to be said is sent a word so often: it must hear of this one (R10). */
+  readonly quietMs: number;
+  /** The privacy floor; 0: none. */
+  readonly floor: number;
 }
 
 export class Counts {
   private readonly engine: Engine;
   private readonly ports: CountsPorts;
+  private readonly floor: number;
   private readonly links: CountsLinks;
   private readonly asking: Asking;
   private life: Life;
@@ -67,10 +84,10 @@ export class Counts {
   private wholesAsked = 0;
   private publishFailures = 0;
 
-  /** @param quietMs a node to which nothing else is to be said is sent a word so often: it must hear of this one (R10) */
-  constructor(engine: Engine, ports: CountsPorts, quietMs: number) {
+  constructor(engine: Engine, ports: CountsPorts, { quietMs, floor }: CountsOptions) {
     this.engine = engine;
     this.ports = ports;
+    this.floor = floor;
     const partitions = engine.partitions.length;
     this.life = this.newLife();
     engine.modesHeld = () => this.life.sender.modes();
@@ -87,19 +104,24 @@ export class Counts {
 
   /** R23: something is known of every region. */
   get knowsAllRegions(): boolean {
-    return this.life.views.knowsAllRegions;
+    const { views, published } = this.life;
+    return views.knowsAllRegions && (this.floor === 0 || published.knowsAllRegions);
   }
 
   get figures(): CountsFigures {
     const { links, wholesAsked, asking, life } = this;
     const nowMs = this.ports.nowMs();
-    const staleRegions = [...REGIONS.keys()].filter((region) => life.views.of(region, nowMs).isStale).length;
+    const { published, views } = life;
+    const regionsWhere = (isSo: (region: number) => boolean): number => [...REGIONS.keys()].filter(isSo).length;
     return {
       ...links.figures,
       wholesAsked,
       ...asking.figures,
       publishFailures: this.publishFailures + life.publisher.failures,
-      staleRegions,
+      staleRegions: regionsWhere((region) => views.of(region, nowMs).isStale),
+      unpublishedRegions:
+        this.floor === 0 ? 0 : regionsWhere((region) => published.of(region, nowMs).table === undefined),
+      regionsOfOtherFloor: published.regionsOfOtherFloor,
     };
   }
 
@@ -115,7 +137,9 @@ export class Counts {
     life.views.onView(members);
     life.boardSender.onView(members);
     const isMine = (region: number): boolean => isMember && placement.regionOwner(region) === me;
-    if (life.boards.onView(view.epoch, members, isMine)) this.asking.restart();
+    const isTaken = life.boards.onView(view.epoch, members, isMine);
+    life.published.onView(members, (region) => placement.regionOwner(region), isTaken);
+    if (isTaken) this.asking.restart();
   }
 
   /** R8: what was known and said under another incarnation counts for nothing. */
@@ -144,6 +168,7 @@ export class Counts {
     if (isBeat) this.beatAtMs = nowMs;
     if (isBeat || this.links.hasLostBeats) life.sender.restate();
     life.sender.look();
+    life.published.tick(this.ports.wallMs());
     this.tellMyself(isBeat, nowMs);
     for (const [member, link] of links.all) {
       if (member === this.ports.me()) continue;
@@ -169,6 +194,11 @@ export class Counts {
     return this.life.views.of(region, this.ports.nowMs());
   }
 
+  /** What is published of a region, where there is a privacy floor. */
+  publishedView(region: number): PublishedView {
+    return this.life.published.of(region, this.ports.nowMs());
+  }
+
   /**
    * R24: a region's counts, with every report acknowledged before this was called, from its owner.
    * @returns `undefined` where no owner answered until then
@@ -184,10 +214,13 @@ export class Counts {
     return sender.isOwed(member) || boardSender.hasBoards || this.links.isQuiet(link, nowMs);
   }
 
-  /** Whether there is something that cannot wait for the next beat. */
+  /**
+   * Whether there is something that cannot wait for the next beat. With a privacy floor everything can: else a count that is
+   * not published would hold up one that is, where messages take long.
+   */
   private isDue(member: string, link: Link, nowMs: number): boolean {
     const { sender, boardSender } = this.life;
-    return this.links.isFree(link) && (sender.isDirty(member) || boardSender.isDue(member, nowMs));
+    return this.floor === 0 && this.links.isFree(link) && (sender.isDirty(member) || boardSender.isDue(member, nowMs));
   }
 
   private tellMyself(isBeat: boolean, nowMs: number): void {
@@ -198,6 +231,7 @@ export class Counts {
     if (!isBeat && !boardSender.isDue(me, nowMs)) return;
     const boards = boardSender.build(me, { isBeat, isStale: this.life.boards.isStale(nowMs), nowMs });
     boardSender.acknowledge(me, boards, views.apply(me, boards, nowMs));
+    if (isBeat) this.life.published.onBeat(me, boards.isStale, nowMs);
   }
 
   private takeParcel(parcel: Parcel | undefined, nowMs: number): void {
@@ -211,10 +245,10 @@ export class Counts {
 
   /** Tells those who send boards which may have changed. To be called right before boards are built, in the same turn. */
   private noteBoards(): void {
-    const { boards, boardSender, publisher } = this.life;
+    const { boards, boardSender, publisher, published } = this.life;
     const touched = boards.takeTouched();
     boardSender.note(touched);
-    publisher.note(touched);
+    publisher.note(this.floor === 0 ? touched : published.takeTouched());
   }
 
   private async tell(member: string, link: Link, isBeat: boolean): Promise<void> {
@@ -224,7 +258,8 @@ export class Counts {
     const parcel = life.sender.build(member, isBeat);
     if (parcel === undefined) return;
     const boards = life.boardSender.build(member, { isBeat, isStale: life.boards.isStale(nowMs), nowMs });
-    const message: Tell = { kind: "tell", tallies: parcel.tallies, boards };
+    const tables = isBeat ? life.published.build(member) : NO_TABLES;
+    const message: Tell = { kind: "tell", tallies: parcel.tallies, boards, tables };
     link.isBeatLost = false;
     const told = await this.links.tell(member, link, message, CALL_TIMEOUT_MS);
     if (isBeat && told?.isOtherEpoch === true) link.isBeatLost = true;
@@ -232,7 +267,9 @@ export class Counts {
     this.wholesAsked += told.partitions.length;
     life.sender.acknowledge(parcel, { partitions: told.partitions, needsList: told.needsTallyList });
     const needs = { regions: told.regions, needsList: told.needsBoardList };
-    if (this.view.epoch === epoch) life.boardSender.acknowledge(member, boards, needs);
+    if (this.view.epoch !== epoch) return;
+    life.boardSender.acknowledge(member, boards, needs);
+    life.published.acknowledge(member, tables);
   }
 
   private async answer(from: string, epoch: number, delayMs: number, message: CountsMessage): Promise<CountsMessage> {
@@ -257,10 +294,12 @@ export class Counts {
     }
   }
 
-  private takeIn(from: string, { tallies, boards }: Tell, asOfMs: number): CountsMessage {
-    const { partitions, needsList } = this.life.boards.apply(from, tallies, asOfMs, () => undefined);
-    const theirs = boards.items.filter(({ region }) => this.placement?.regionOwner(region) === from);
-    const read = this.life.views.apply(from, { ...boards, items: theirs }, asOfMs);
+  private takeIn(from: string, { tallies, boards, tables }: Tell, asOfMs: number): CountsMessage {
+    const { life, placement } = this;
+    const { partitions, needsList } = life.boards.apply(from, tallies, asOfMs, () => undefined);
+    const isTheirs = ({ region }: { readonly region: number }): boolean => placement?.regionOwner(region) === from;
+    const read = life.views.apply(from, { ...boards, items: boards.items.filter(isTheirs) }, asOfMs);
+    if (tables.number > 0) life.published.apply(from, tables, boards.isStale, asOfMs);
     const needs = { needsTallyList: needsList, needsBoardList: read.needsList };
     return { kind: "told", isOtherEpoch: false, ...needs, partitions, regions: read.regions };
   }
@@ -268,13 +307,15 @@ export class Counts {
   private newLife(): Life {
     const { engine, ports } = this;
     const boards = new RegionBoards(engine.partitions.length, engine.hash(SALT_ID));
-    const publisher = new BoardPublisher(boards, {
+    const published = new Published(this.floor, boards);
+    const publisher = new BoardPublisher(this.floor === 0 ? boards : published, {
       nowMs: () => ports.nowMs(),
       mayPublish: () => ports.mayPublish() && !boards.isStale(ports.nowMs()) && boards === this.life.boards,
       publish: (region, board) => ports.publish(region, board),
     });
     const sender = new TallySender(engine, ports);
-    return { sender, boards, boardSender: new BoardSender(boards, BEAT_MS), publisher, views: new ReadViews() };
+    const boardSender = new BoardSender(boards, BEAT_MS);
+    return { sender, boards, boardSender, published, publisher, views: new ReadViews() };
   }
 }
 

@@ -6,6 +6,7 @@
  * successor's first message replaces everything it had said, at once. So a failover shows neither a dip nor a double.
  */
 import { Board } from "../../engine/board.ts";
+import type { WholeCounts } from "../../engine/published-tables.ts";
 import { REGIONS } from "../../engine/regions.ts";
 import { CountedModes } from "./counted-modes.ts";
 import { type BoardCounts, type StatedTally, type Tallies, TOP_MAX } from "./counts-codec.ts";
@@ -181,6 +182,13 @@ export class RegionBoards {
     owned.boardVersion = board.version;
     owned.state = { term, version: ++(this.versions[region] as number), isWhole, isComplete, counts: countsOf(board) };
     return owned.state;
+  }
+
+  /** All counts of a region; `undefined` where another node owns it, or it is not whole. */
+  wholeCounts(region: number): WholeCounts | undefined {
+    const owned = this.regions.get(region);
+    if (owned === undefined || this.oldestAnsweredEpoch() < owned.term) return undefined;
+    return { board: owned.board, isComplete: this.incomplete === 0, find: (mode) => this.modes.find(mode) };
   }
 
   /** The players of each mode of a region that anybody is in, in no order. */

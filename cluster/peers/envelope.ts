@@ -1,7 +1,7 @@
 /**
  * R17: what is around every message between nodes: who sent it to whom, under which epoch, and when. Little-endian:
  *
- *   0  u8   protocol version, 2          8  f64  epoch of the sender's view
+ *   0  u8   protocol version           8  f64  epoch of the sender's view
  *   1  u8   1 request, 2 answer         16  f64  the stamp: sent at, the sender's clock, ms
  *   2  u8   verdict of an answer        24  2 u32  the mark of the cluster
  *   3  u8   0                           32  36 letters  the sender's incarnation

@@ -1,4 +1,5 @@
 /** What is asked about one player, and what became of it: the rows that nodes forward to each other. */
+import type { Verdict } from "../../engine/catalogue.ts";
 import { NO_SEQ } from "../../engine/partition.ts";
 import type { ProfileId } from "../../engine/profile-id.ts";
 import type { PartitionIndex } from "./record-store.ts";
@@ -18,6 +19,10 @@ export interface PlayerRequest {
   readonly seq: number;
   /** One of many that came together: refused earlier where there is little room, and not among what a player may ask. */
   readonly isBulk?: boolean;
+  /** Of a report: what the player has that a mode may ask for. Nothing where it is left out. */
+  readonly entitlements?: readonly string[];
+  /** R12: a player who was counted already, told again by a node whose key was given up: the rules were asked then. */
+  readonly isRetold?: boolean;
 }
 
 /** The same on its way, with where it goes and until when it counts. */
@@ -32,6 +37,10 @@ export interface Row extends Omit<PlayerRequest, "id"> {
   /** By this node's clock: nobody waits for an answer after this, perhaps sooner where the row came from a peer. */
   readonly untilMs: number;
   readonly isBulk: boolean;
+  readonly entitlements: readonly string[];
+  readonly isRetold: boolean;
+  /** R29: of the catalogue that the entry knew. A report is judged by this version or a newer one. */
+  readonly rulesVersion: number;
 }
 
 /** Where a player is. */
@@ -69,7 +78,14 @@ export interface Done {
 export type Refused =
   | {
       readonly kind: "refused";
-      readonly reason: "overloaded" | "no room for the mode" | "no room for the player" | "no owner" | "mode not known";
+      readonly reason:
+        | "overloaded"
+        | "no room for the mode"
+        | "no room for the player"
+        | "no owner"
+        | "mode not known"
+        /** By the rules of the studio's modes. */
+        | Verdict;
     }
   | TooOften;
 
@@ -96,6 +112,23 @@ export interface Elsewhere {
   readonly kind: "elsewhere";
   readonly reason: "moved" | "held by" | "loading";
   readonly holder: string | undefined;
+}
+
+/** Of refusals, none of each reason yet. */
+export function noRefusals(): Record<Refused["reason"], number> {
+  return {
+    overloaded: 0,
+    "no room for the mode": 0,
+    "no room for the player": 0,
+    "no owner": 0,
+    "mode not known": 0,
+    "too often": 0,
+    "unknown mode": 0,
+    "not entitled": 0,
+    "not offered": 0,
+    retired: 0,
+    "switch forbidden": 0,
+  };
 }
 
 export type RowOutcome = Done | Refused | Elsewhere;

@@ -2,12 +2,15 @@
  * The presences of the players whose partitions are held here: what a request changes or finds, and when that may be
  * answered. One call applies at once; `whenRemembered` then tells when, and as what, it may be answered (R5).
  */
+import type { Catalogue, Standing, Verdict } from "../../engine/catalogue.ts";
 import type { Engine, EngineOptions } from "../../engine/engine.ts";
 import type { Presence } from "../../engine/presence.ts";
-import type { ReportEffect } from "../../engine/partition.ts";
+import type { Partition, ReportEffect } from "../../engine/partition.ts";
 import { NO_SEQ } from "../../engine/partition.ts";
 import type { ProfileId } from "../../engine/profile-id.ts";
+import { NO_ENTITLEMENTS } from "../../engine/entitlement.ts";
 import type { PlayerRequest, TooOften } from "../ports/rows.ts";
+import { NO_RULES, type Rules } from "../ports/rules.ts";
 import type { PlayerRates } from "./player-rates.ts";
 import type { Fate, Recorder, Remembrance } from "./recorder.ts";
 
@@ -30,9 +33,13 @@ export function engineOptionsOf(settings: {
   return { partitions, hashKey, sessionMs: sessionMs + SEEN_EARLY_MS, graceMs, removalMs: 2 * deadlineMs, isLogged };
 }
 
+/** What a report says. */
+export type Reported = Pick<PlayerRequest, "region" | "mode" | "seq" | "entitlements" | "isRetold">;
+
 /** `overloaded`: too much waits for the store. `no room`: 1024 modes are in use, or the partition is full. */
 export type ReportOutcome =
   | Exclude<ReportEffect, "full">
+  | Verdict
   | "overloaded"
   | "no room for the mode"
   | "no room for the player";
@@ -47,6 +54,7 @@ const ROW_BYTES = 28;
 
 export class Presences {
   readonly engine: Engine;
+  private readonly rules: Rules;
   private readonly recorder: Recorder | undefined;
   private readonly rates: PlayerRates | undefined;
   /** Rows of the batch at hand, by partition; zeros between two batches. */
@@ -57,8 +65,9 @@ export class Presences {
    * @param recorder `undefined` where nothing is stored (durability `none`)
    * @param rates `undefined` where players may report as often as they like
    */
-  constructor(engine: Engine, recorder: Recorder | undefined, rates?: PlayerRates) {
+  constructor(engine: Engine, recorder: Recorder | undefined, rates?: PlayerRates, rules: Rules = NO_RULES) {
     this.engine = engine;
+    this.rules = rules;
     this.recorder = recorder;
     this.rates = rates;
     this.rowsApplied = new Int32Array(engine.partitions.length);
@@ -89,13 +98,32 @@ export class Presences {
     return waitS === 0 ? undefined : { kind: "refused", reason: "too often", waitS };
   }
 
-  /** Applies a report. `seq` 0 … 2^32 - 1, or NO_SEQ. Where the outcome is a refusal nothing changed. */
-  report(hash: number, id: ProfileId, region: number, modeName: string, seq: number): ReportOutcome {
+  /** Applies a report where the rules allow it, in one step. Where the outcome is a refusal nothing changed. */
+  report(hash: number, id: ProfileId, reported: Reported): ReportOutcome {
     if (this.isFull) return "overloaded";
-    const mode = this.engine.admitMode(modeName);
+    const verdict = this.verdict(hash, id, reported);
+    if (verdict !== undefined) return verdict;
+    const mode = this.engine.admitMode(reported.mode);
     if (mode < 0) return "no room for the mode";
-    const effect = this.engine.report(hash, id, region, mode, seq);
+    const effect = this.engine.report(hash, id, reported.region, mode, reported.seq);
     return effect === "full" ? "no room for the player" : effect;
+  }
+
+  /** The catalogue that reports are judged by now. */
+  get catalogue(): Catalogue {
+    return this.rules.catalogue;
+  }
+
+  /**
+   * R29: why the rules refuse a report that is about to be applied; `undefined`: they do not. What comes late changes nothing, so
+   * it is answered as late: it may be the repetition of one that took effect under other rules.
+   */
+  verdict(hash: number, id: ProfileId, reported: Reported): Verdict | undefined {
+    const { catalogue } = this.rules;
+    const { region, mode, seq, entitlements = NO_ENTITLEMENTS, isRetold } = reported;
+    if (catalogue.isFree(mode) || isRetold === true || this.isLate(hash, id, seq)) return undefined;
+    const asked = { mode, region, entitlements, nowMs: this.rules.nowMs() };
+    return catalogue.judge(asked, () => this.standing(hash, id));
   }
 
   /** Renews a session; false where the player is not connected. */
@@ -112,6 +140,18 @@ export class Presences {
 
   find(hash: number, id: ProfileId): Presence | undefined {
     return this.engine.find(hash, id);
+  }
+
+  private isLate(hash: number, id: ProfileId, seq: number): boolean {
+    const { engine } = this;
+    const partition = engine.partitions[engine.partitionOf(hash)] as Partition;
+    return partition.isLate(hash, id[0], id[1], id[2], id[3], seq, engine.time.tenths);
+  }
+
+  /** `undefined` where the player is not connected. Whose mode was lost (R28) stands in one that no rule names. */
+  private standing(hash: number, id: ProfileId): Standing | undefined {
+    const presence = this.engine.find(hash, id);
+    return presence === undefined || presence.region < 0 ? undefined : presence;
   }
 
   /** Calls `settle` when all that was applied to the player's partition may be answered, perhaps at once. */

@@ -14,6 +14,7 @@
  *
  * The names are modes and holders. Everything is checked before an answer is handed out.
  */
+import type { Verdict } from "../../engine/catalogue.ts";
 import { require } from "../../engine/codec.ts";
 import { isModeName } from "../../engine/modes.ts";
 import { REGION_BY_LETTERS, REGION_LETTERS } from "../../engine/regions.ts";
@@ -79,9 +80,19 @@ const REFUSED = {
   "mode not known": 20,
 } as const;
 const TOO_OFTEN = 21;
+/** What the rules of modes say (R29). */
+const VERDICT = {
+  "unknown mode": 22,
+  "not entitled": 23,
+  "not offered": 24,
+  retired: 25,
+  "switch forbidden": 26,
+} as const satisfies Record<Verdict, number>;
 const WAIT_S_MAX = 2 ** 24 - 1;
 const ELSEWHERE = { moved: 32, "held by": 33, loading: 34 } as const;
 const OTHERS = { expired: 48, "out of turn": 49, "out of date": 50, "taken in": 51, lost: 52 } as const;
+
+const REFUSAL = { ...REFUSED, ...VERDICT };
 
 /** Answers by code, without place and holder; most rows share one of them. */
 const ANSWERS: Answer[] = [];
@@ -90,7 +101,7 @@ for (const [effect, code] of entriesOf(DONE)) {
   ANSWERS[code] = { kind: "done", effect, isRemembered: false, place: undefined };
   REMEMBERED[code] = { kind: "done", effect, isRemembered: true, place: undefined };
 }
-for (const [reason, code] of entriesOf(REFUSED)) ANSWERS[code] = { kind: "refused", reason };
+for (const [reason, code] of entriesOf(REFUSAL)) ANSWERS[code] = { kind: "refused", reason };
 for (const [reason, code] of entriesOf(ELSEWHERE)) ANSWERS[code] = { kind: "elsewhere", reason, holder: undefined };
 for (const other of [EXPIRED, OUT_OF_TURN, OUT_OF_DATE, TAKEN_IN, LOST]) ANSWERS[OTHERS[other.kind]] = other;
 
@@ -155,7 +166,7 @@ function headOf(answer: Answer, names: Names, places: number[]): number {
     case "refused":
       return answer.reason === "too often"
         ? TOO_OFTEN | (Math.min(answer.waitS, WAIT_S_MAX) << 8)
-        : REFUSED[answer.reason];
+        : REFUSAL[answer.reason];
     case "elsewhere":
       return ELSEWHERE[answer.reason] | (answer.holder === undefined ? 0 : (names.numberOf(answer.holder) + 1) << 16);
     default:

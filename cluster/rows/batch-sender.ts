@@ -11,6 +11,7 @@ import { MalformedMessageError } from "../../engine/codec.ts";
 import type { Row } from "../ports/rows.ts";
 import { PeerError } from "../ports/transport.ts";
 import { type Answer, decodeAnswers, decodeFates, LOST } from "./answer-codec.ts";
+import { BatchRoom } from "./batch-room.ts";
 import type { CarriedRow, PartitionQueue } from "./partition-queue.ts";
 import { encodeBatch } from "./row-codec.ts";
 import { BATCH_ROWS_MAX } from "./row-frame.ts";
@@ -203,10 +204,15 @@ export class BatchSender {
   /** Takes rows for a batch, a partition's together and in their order. */
   private takeReady(peer: Peer): CarriedRow[] {
     const carried: CarriedRow[] = [];
-    while (peer.ready.length > 0 && carried.length < this.rowsMax) {
-      const queue = peer.ready.shift() as PartitionQueue;
-      if (queue.state !== "ready" || queue.target !== peer.incarnation) continue; // it went elsewhere, or nobody waits
-      for (const each of queue.depart(this.rowsMax - carried.length)) carried.push(each);
+    const room = new BatchRoom(this.rowsMax);
+    const fits = (row: Row): boolean => room.take(row);
+    while (peer.ready.length > 0 && !room.isFull) {
+      const queue = peer.ready[0] as PartitionQueue;
+      const isHere = queue.state === "ready" && queue.target === peer.incarnation; // else it went elsewhere, or nobody waits
+      const departing = isHere ? queue.depart(fits) : [];
+      if (isHere && departing.length === 0) break; // it is the first of the next batch
+      peer.ready.shift();
+      for (const each of departing) carried.push(each);
     }
     return carried;
   }

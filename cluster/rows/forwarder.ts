@@ -17,7 +17,15 @@ import {
 import { type CarriedRow, PartitionQueue, type Return } from "./partition-queue.ts";
 import { BATCH_ROWS_MAX, isFrameOf } from "./row-frame.ts";
 import { RowReceiver, type RowReceiverFigures } from "./row-receiver.ts";
-import { type Elsewhere, mayRepeat, type Outcome, type Refused, type Row, type RowHandler } from "../ports/rows.ts";
+import {
+  type Elsewhere,
+  mayRepeat,
+  noRefusals,
+  type Outcome,
+  type Refused,
+  type Row,
+  type RowHandler,
+} from "../ports/rows.ts";
 
 export interface ForwarderPorts extends BatchSenderPorts {
   /** This node's own side as an owner. */
@@ -89,14 +97,7 @@ export class Forwarder {
     this.figures = {
       rowsQueued: 0,
       rowsRetried: { moved: 0, "held by": 0, loading: 0, lost: 0, "out of date": 0, unheard: 0 },
-      rowsRefused: {
-        overloaded: 0,
-        "no room for the mode": 0,
-        "no room for the player": 0,
-        "no owner": 0,
-        "mode not known": 0,
-        "too often": 0,
-      },
+      rowsRefused: noRefusals(),
       rowsExpired: 0,
       rowsLost: 0,
       sent: this.sender.figures,

@@ -1,10 +1,12 @@
 /**
  * R28: in front of forwarding. A row whose mode is not known as agreed waits here for the store's answer, before it takes
  * its place in its partition's queue. Whatever comes for the same partition meanwhile waits behind it, so that nothing is
- * overtaken (R19). One call asks for all names that wait; nothing is asked for names that are known.
+ * overtaken (R19). One call asks for all names that wait; nothing is asked for names that are known. A new name that the rules
+ * know nothing of is refused here (R29), so that junk takes no room; all other rules are the owner's to judge by.
  */
 import { BULK_SHARE } from "./forwarder.ts";
 import type { Outcome, Refused, Row } from "../ports/rows.ts";
+import type { Rules } from "../ports/rules.ts";
 import { NamesBrought } from "./names-brought.ts";
 
 export interface ModeGatePorts {
@@ -15,6 +17,7 @@ export interface ModeGatePorts {
     /** Those for which there is no room; rejects where nobody knows. */
     admit(names: readonly string[]): Promise<ReadonlySet<string>>;
   };
+  readonly rules: Pick<Rules, "catalogue">;
   /** The forwarder's `submit`. */
   readonly forward: (row: Row, settle: (outcome: Outcome) => void) => void;
   readonly nowMs: () => number;
@@ -28,7 +31,10 @@ export interface ModeGateFigures {
   /** Times the store was asked. */
   asked: number;
   /** Rows refused here, by reason. */
-  readonly rowsRefused: Record<Exclude<Refused["reason"], "no room for the player" | "too often">, number>;
+  readonly rowsRefused: Record<
+    Extract<Refused["reason"], "overloaded" | "no room for the mode" | "no owner" | "mode not known" | "unknown mode">,
+    number
+  >;
 }
 
 interface Waiting {
@@ -49,7 +55,7 @@ export class ModeGate {
   readonly figures: ModeGateFigures = {
     rowsWaiting: 0,
     asked: 0,
-    rowsRefused: { overloaded: 0, "no room for the mode": 0, "no owner": 0, "mode not known": 0 },
+    rowsRefused: { overloaded: 0, "no room for the mode": 0, "no owner": 0, "mode not known": 0, "unknown mode": 0 },
   };
   private readonly ports: ModeGatePorts;
   /** By partition; none is empty. The first row of each waits for an answer. */
@@ -64,7 +70,10 @@ export class ModeGate {
   /** As the forwarder's `submit`, with the wait for a mode's name before. */
   submit(row: Row, settle: (outcome: Outcome) => void): void {
     const queue = this.queues.size === 0 ? undefined : this.queues.get(row.partition);
-    if (queue === undefined && !this.mustAsk(row)) return this.ports.forward(row, settle);
+    const mustAsk = this.mustAsk(row);
+    if (queue === undefined && !mustAsk) return this.ports.forward(row, settle);
+    if (mustAsk && !row.isRetold && this.ports.rules.catalogue.isUnknown(row.mode))
+      return this.refuse("unknown mode", settle);
     if (this.figures.rowsWaiting >= (row.isBulk ? ROWS_MAX * BULK_SHARE : ROWS_MAX))
       return this.refuse("overloaded", settle);
     this.figures.rowsWaiting++;

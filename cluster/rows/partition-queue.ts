@@ -118,10 +118,16 @@ export class PartitionQueue {
     this.current = this.inFlight > 0 ? "under way" : "idle";
   }
 
-  /** Takes rows for a batch to `target`. */
-  depart(countMax: number): CarriedRow[] {
+  /**
+   * Takes rows for a batch to `target`; none where none fits.
+   * @param fits whether the batch has room for a row, which is then taken
+   */
+  depart(fits: (row: Row) => boolean): CarriedRow[] {
     invariant(this.current === "ready", "rows depart that are ready");
-    const departing = this.waiting.splice(0, countMax);
+    let count = 0;
+    while (count < this.waiting.length && fits((this.waiting[count] as CarriedRow).row)) count++;
+    if (count === 0) return [];
+    const departing = this.waiting.splice(0, count);
     for (const carried of departing) carried.state = "sent";
     this.sent += departing.length;
     this.leave(departing.length);

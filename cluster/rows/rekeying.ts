@@ -101,7 +101,7 @@ export class Rekeying {
 function changeOf({ id, region, mode, seq }: KnownPlayer): PlayerRequest {
   return region < 0
     ? { operation: "remove", id, region: 0, mode: "", seq: NO_SEQ, isBulk: true }
-    : { operation: "report", id, region, mode, seq, isBulk: true };
+    : { operation: "report", id, region, mode, seq, isBulk: true, isRetold: true };
 }
 
 function* playersOf(engine: Engine, partitions: readonly PartitionIndex[]): Generator<KnownPlayer, undefined> {

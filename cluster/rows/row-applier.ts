@@ -1,4 +1,5 @@
-/** R14, R18: the owner's side of a row: applied where the partition is served here, else why not. */
+/** R14, R18, R29: the owner's side of a row: applied where the partition is served here, else why not. */
+import { dependsOnStanding } from "../../engine/catalogue.ts";
 import type { Partition } from "../../engine/partition.ts";
 import { emptyProfileId } from "../../engine/profile-id.ts";
 import type { Holdings } from "../moves/holdings.ts";
@@ -16,12 +17,14 @@ import {
   type RowHandler,
   type RowOutcome,
 } from "../ports/rows.ts";
+import type { Rules } from "../ports/rules.ts";
 
 export interface RowApplierPorts {
   readonly presences: Presences;
   readonly recorder: Recorder;
   readonly holdings: Holdings;
   readonly membership: Membership;
+  readonly rules: Rules;
   readonly nowMs: () => number;
 }
 
@@ -44,10 +47,11 @@ export class RowApplier implements RowHandler {
     if (serving === undefined) return settle(this.refusal(partition, epoch));
     // A row sent under a view from before this claim may be a late repetition of one that has been answered elsewhere.
     if (epoch < serving.record.claim.term) return settle(MOVED);
+    if (this.isBehind(row)) return settle(LOADING);
     const { unlogged } = this.ports.presences.engine.partitions[partition] as Partition;
     const rowsBefore = unlogged.count;
     const outcome = this.perform(row);
-    if (outcome.kind === "refused") return settle(outcome);
+    if (outcome.kind === "refused" && !dependsOnStanding(outcome.reason)) return settle(outcome);
     const isWritten = unlogged.count > rowsBefore;
     const onFate = (fate: Fate): void => settle(this.answer(row, outcome, fate));
     // R5: nothing is answered before every row that the partition had applied has landed.
@@ -55,13 +59,27 @@ export class RowApplier implements RowHandler {
     else recorder.whenProven(partition, onFate, row.untilMs);
   }
 
-  private answer(row: Row, outcome: Done, fate: Fate): RowOutcome {
+  /**
+   * R29: whether the entry knows newer rules than this node, which then asks for them. The row goes again once they are known, with
+   * what is behind it, or until its time is over: it is never judged by the older ones.
+   */
+  private isBehind({ operation, isRetold, rulesVersion }: Row): boolean {
+    const { rules } = this.ports;
+    if (operation !== "report" || isRetold || rulesVersion <= rules.catalogue.version) return false;
+    rules.refresh();
+    return true;
+  }
+
+  private answer(row: Row, outcome: Outcome, fate: Fate): RowOutcome {
     if (fate === "lost") return MOVED;
     // R14: who hears no peers may be alone with a Redis that is the master no more.
     if (fate === "remembered" && !this.ports.membership.isAlone) return outcome;
-    // Not known for certain, so neither "not connected" nor a place can be told while there is no licence (R14).
+    // Not known for certain, so neither "not connected" nor a place can be told while there is no licence (R14), nor that the player
+    // stands where it may not come from.
+    const isLicensed = this.ports.holdings.isLicensed(row.partition);
+    if (outcome.kind === "refused") return isLicensed ? outcome : LOADING;
     const isTold = row.operation === "report" || row.operation === "remove" || outcome.effect === "renewed";
-    return isTold || this.ports.holdings.isLicensed(row.partition) ? { ...outcome, isRemembered: false } : LOADING;
+    return isTold || isLicensed ? { ...outcome, isRemembered: false } : LOADING;
   }
 
   private perform(row: Row): Outcome {
@@ -75,7 +93,7 @@ export class RowApplier implements RowHandler {
     if (tooOften !== undefined) return tooOften;
     switch (row.operation) {
       case "report": {
-        const effect = presences.report(hash, id, row.region, row.mode, row.seq);
+        const effect = presences.report(hash, id, row);
         if (effect === "changed" || effect === "renewed") return DONE[effect];
         return effect === "late" ? done("late", this.knownPlace(hash)) : { kind: "refused", reason: effect };
       }

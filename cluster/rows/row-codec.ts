@@ -1,19 +1,27 @@
 /**
- * A batch of rows as bytes: the words of a frame (row-frame.ts), 8 a row.
+ * A batch of rows as bytes: the words of a frame (row-frame.ts), 3 of all rows, 8 a row, and what rows are entitled to.
+ *
+ *   2 u32 version of the rules that the entry knew (R29), the lower half first
+ *   u32   sets of entitlements
  *
  *   id, 4 words
  *   hash
  *   u16 region's letters, u16 name of the mode (0xffffffff: neither)
  *   u32 seq
- *   u8  operation | 64 one of many that came together | 128 with a seq, u24 time left, ms (0: nobody waits for it any more)
+ *   u8  operation | 16 with entitlements | 32 told again (R12) | 64 one of many that came together | 128 with a seq,
+ *   u24 time left, ms (0: nobody waits for it any more)
  *
- * The names are the modes. Everything is checked before a row is handed out. A region is its code's letters here: its
+ *   entitlements, see entitlement-sets.ts
+ *
+ * The names are the modes and the entitlements. Everything is checked before a row is handed out. A region is its code's letters here: its
  * number never leaves the process.
  */
 import { require } from "../../engine/codec.ts";
+import { isEntitlement, NO_ENTITLEMENTS } from "../../engine/entitlement.ts";
 import { isModeName } from "../../engine/modes.ts";
 import { NO_SEQ } from "../../engine/partition.ts";
 import { REGION_BY_LETTERS, REGION_LETTERS } from "../../engine/regions.ts";
+import { EntitlementSets, readSets } from "./entitlement-sets.ts";
 import { BATCH_ROWS_MAX, closeFrame, type Frame, openFrame, readFrame } from "./row-frame.ts";
 import { Names } from "../ports/names.ts";
 import type { Operation, Row } from "../ports/rows.ts";
@@ -25,8 +33,12 @@ export interface Batch {
 
 const OPERATIONS: readonly Operation[] = ["report", "renew", "remove", "find"];
 const OPERATION_NUMBERS = { report: 0, renew: 1, remove: 2, find: 3 } as const satisfies Record<Operation, number>;
+const OPERATION_MASK = 15;
+const WITH_ENTITLEMENTS = 16;
+const IS_RETOLD = 32;
 const IS_BULK = 64;
 const WITH_SEQ = 128;
+const HEAD_WORDS = 3;
 const ROW_WORDS = 8;
 const [HASH, PLACE, SEQ, REST] = [4, 5, 6, 7];
 const NOWHERE = -1;
@@ -38,11 +50,21 @@ const modeNumbers = new Uint16Array(BATCH_ROWS_MAX);
 /** Encodes the rows of a batch with the time that each has left at `nowMs`. BATCH_ROWS_MAX of them at the most. */
 export function encodeBatch(number: number, rows: readonly Row[], nowMs: number): Uint8Array {
   const names = new Names();
-  for (const [index, row] of rows.entries())
+  const sets = new EntitlementSets(names);
+  let rulesVersion = 0;
+  for (let index = 0; index < rows.length; index++) {
+    const row = rows[index] as Row;
     if (row.operation === "report") modeNumbers[index] = names.numberOf(row.mode);
-  const frame = openFrame("batch", number, names, rows.length, rows.length * ROW_WORDS);
+    if (row.entitlements.length > 0) sets.add(row.entitlements);
+    rulesVersion = Math.max(rulesVersion, row.rulesVersion);
+  }
+  const entitled = sets.count === 0 ? [] : sets.words();
+  const rowsEnd = HEAD_WORDS + rows.length * ROW_WORDS;
+  const frame = openFrame("batch", number, names, rows.length, rowsEnd + entitled.length);
+  frame.words.set([rulesVersion | 0, Math.floor(rulesVersion / 2 ** 32), sets.count]);
   for (let index = 0; index < rows.length; index++)
-    writeRow(frame.words, index * ROW_WORDS, rows[index] as Row, modeNumbers[index] as number, nowMs);
+    writeRow(frame.words, HEAD_WORDS + index * ROW_WORDS, rows[index] as Row, modeNumbers[index] as number, nowMs);
+  frame.words.set(entitled, rowsEnd);
   return closeFrame(frame);
 }
 
@@ -56,8 +78,12 @@ function writeRow(words: Int32Array, base: number, row: Row, mode: number, nowMs
   const hasSeq = row.seq !== NO_SEQ;
   words[base + SEQ] = hasSeq ? row.seq : 0;
   const leftMs = Math.max(0, Math.min(LEFT_MS_MAX, Math.floor(row.untilMs - nowMs)));
-  words[base + REST] =
-    OPERATION_NUMBERS[row.operation] | (row.isBulk ? IS_BULK : 0) | (hasSeq ? WITH_SEQ : 0) | (leftMs << 8);
+  const flags =
+    (row.entitlements.length > 0 ? WITH_ENTITLEMENTS : 0) |
+    (row.isRetold ? IS_RETOLD : 0) |
+    (row.isBulk ? IS_BULK : 0) |
+    (hasSeq ? WITH_SEQ : 0);
+  words[base + REST] = OPERATION_NUMBERS[row.operation] | flags | (leftMs << 8);
 }
 
 /**
@@ -67,15 +93,42 @@ function writeRow(words: Int32Array, base: number, row: Row, mode: number, nowMs
  */
 export function decodeBatch(bytes: Uint8Array, partitions: number, sentAtMs: number): Batch {
   const frame = readFrame("batch", bytes);
-  require(frame.words.length === frame.rows * ROW_WORDS, 8, `${ROW_WORDS} words a row`);
-  require(frame.names.every(isModeName), 24, "names are names of modes");
-  const shift = 32 - Math.log2(partitions);
+  const { words, names, wordsAt } = frame;
+  const rowsEnd = HEAD_WORDS + frame.rows * ROW_WORDS;
+  require(words.length >= rowsEnd, 8, `${ROW_WORDS} words a row, behind ${HEAD_WORDS}`);
+  require(names.every(isEntitlement), 24, "names are those of modes and entitlements");
+  const rulesVersion = ((words[0] as number) >>> 0) + ((words[1] as number) >>> 0) * 2 ** 32;
+  require(Number.isSafeInteger(rulesVersion), wordsAt, "a whole number of the version");
+  const shared = { frame, areModes: names.map(isModeName), shift: 32 - Math.log2(partitions), sentAtMs, rulesVersion };
+  const setCount = words[2] as number;
+  const entitledCount = setCount === 0 ? 0 : entitledRows(words, rowsEnd);
+  const entitled = readSets(frame, rowsEnd, entitledCount, setCount)[Symbol.iterator]();
   const rows: Row[] = [];
-  for (let base = 0; base < frame.words.length; base += ROW_WORDS) rows.push(readRow(frame, base, shift, sentAtMs));
+  for (let base = HEAD_WORDS; base < rowsEnd; base += ROW_WORDS) rows.push(readRow(shared, base, entitled));
   return { number: frame.number, rows };
 }
 
-function readRow({ words, names, wordsAt }: Frame, base: number, shift: number, sentAtMs: number): Row {
+function entitledRows(words: Int32Array, rowsEnd: number): number {
+  let count = 0;
+  for (let base = HEAD_WORDS; base < rowsEnd; base += ROW_WORDS)
+    if (((words[base + REST] as number) & WITH_ENTITLEMENTS) !== 0) count++;
+  return count;
+}
+
+/** What all rows of a message have in common. */
+interface Shared {
+  readonly frame: Frame;
+  /** By the number of the name. */
+  readonly areModes: readonly boolean[];
+  readonly shift: number;
+  readonly sentAtMs: number;
+  readonly rulesVersion: number;
+}
+
+/** @param entitled what each row has that has any entitlements, in their order */
+function readRow(shared: Shared, base: number, entitled: Iterator<readonly string[], undefined>): Row {
+  const { shift, sentAtMs, rulesVersion } = shared;
+  const { words, names, wordsAt } = shared.frame;
   const offset = wordsAt + base * 4;
   const [id0, id1, id2, id3] = [
     words[base] as number,
@@ -89,18 +142,38 @@ function readRow({ words, names, wordsAt }: Frame, base: number, shift: number, 
     words[base + PLACE] as number,
     words[base + REST] as number,
   ];
-  const operation = OPERATIONS[rest & 63];
+  const operation = OPERATIONS[rest & OPERATION_MASK];
   require(operation !== undefined, offset + REST * 4, "a known operation");
   const isReport = operation === "report";
   const region = isReport ? (REGION_BY_LETTERS[place & 0xffff] as number) : 0;
   require(isReport ? region >= 0 : place === NOWHERE, offset +
     PLACE * 4, "a region's letters in reports, and only there");
   const mode = isReport ? names[place >>> 16] : "";
-  require(mode !== undefined, offset + PLACE * 4, "a mode that the message names");
+  const isMode = !isReport || shared.areModes[place >>> 16] === true;
+  require(mode !== undefined && isMode, offset + PLACE * 4, "a mode that the message names");
   const hasSeq = (rest & WITH_SEQ) !== 0;
   require(hasSeq || words[base + SEQ] === 0, offset + SEQ * 4, "no seq where none is said");
   const seq = hasSeq ? (words[base + SEQ] as number) >>> 0 : NO_SEQ;
   const untilMs = sentAtMs + (rest >>> 8);
-  const isBulk = (rest & IS_BULK) !== 0;
-  return { operation, hash, partition: hash >>> shift, id0, id1, id2, id3, region, mode, seq, untilMs, isBulk };
+  const [isBulk, isRetold] = [(rest & IS_BULK) !== 0, (rest & IS_RETOLD) !== 0];
+  require(isReport || (rest & (IS_RETOLD | WITH_ENTITLEMENTS)) === 0, offset + REST * 4, "what only reports have");
+  const entitlements = (rest & WITH_ENTITLEMENTS) === 0 ? NO_ENTITLEMENTS : entitled.next().value;
+  require(entitlements !== undefined, offset + REST * 4, "entitlements where some are said");
+  return {
+    operation,
+    hash,
+    partition: hash >>> shift,
+    id0,
+    id1,
+    id2,
+    id3,
+    region,
+    mode,
+    seq,
+    untilMs,
+    isBulk,
+    entitlements,
+    isRetold,
+    rulesVersion,
+  };
 }

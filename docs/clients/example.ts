@@ -24,7 +24,9 @@ const PLAYER = "6f0e4b1c-94a0-4c2e-8d55-0b9f3a7c1e21";
 const NOW = { top: 3, cacheControl: "no-cache" };
 
 /** What to do about a refusal. A reason that is new in the description does not compile without advice. */
-function adviceFor({ reason }: Refusal): "mend the request" | "report again" | "get a token" | "give up" | "wait" {
+function adviceFor({
+  reason,
+}: Refusal): "mend the request" | "report again" | "get a token" | "play another mode" | "give up" | "wait" {
   switch (reason) {
     case "malformed":
     case "no-such-path":
@@ -37,6 +39,12 @@ function adviceFor({ reason }: Refusal): "mend the request" | "report again" | "
     case "credentials":
     case "forbidden":
       return "get a token";
+    case "unknown-mode":
+    case "not-entitled":
+    case "not-offered":
+    case "retired":
+    case "switch-forbidden":
+      return "play another mode";
     case "blocked":
       return "give up";
     case "rate":

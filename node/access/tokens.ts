@@ -8,7 +8,7 @@ import type { Logger } from "pino";
 import { PacedLog } from "../paced-log.ts";
 import { Recent } from "../recent.ts";
 import { reasonOf } from "../reason.ts";
-import { type Grant, playerOf, scopesOf } from "./grant.ts";
+import { entitlementsIn, type Grant, playerOf, scopesOf } from "./grant.ts";
 import type { KeySet } from "./key-set.ts";
 import type { Rules, Verdict, VerifyTask } from "./verify-worker.ts";
 
@@ -228,10 +228,11 @@ export class Tokens {
   private conclude(waiting: Waiting, verdict: Verdict, version: number): void {
     if (verdict.kind === "unknown key") return void this.onUnknownKey(waiting, version);
     if (verdict.kind === "invalid") return this.refuse(waiting, verdict.why, version);
-    const { sub, scope, expiresS, keyId } = verdict;
+    const { sub, scope, entitlements, expiresS, keyId } = verdict;
     const key = this.keys.key(keyId);
     if (key === undefined) return this.refuse(waiting, "one whose key was removed", version);
-    const grant = { player: playerOf(sub), scopes: scopesOf(scope), expiresS, key };
+    const rights = { scopes: scopesOf(scope), entitlements: entitlementsIn(entitlements) };
+    const grant = { player: playerOf(sub), ...rights, expiresS, key };
     this.judged.verified++;
     this.remembered.set(waiting.digest, grant);
     waiting.settle({ kind: "granted", grant });

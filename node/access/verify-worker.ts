@@ -33,6 +33,8 @@ export type Verdict =
       readonly kind: "valid";
       readonly sub: string | undefined;
       readonly scope: string;
+      /** As the token has them: any values. */
+      readonly entitlements: readonly unknown[];
       readonly expiresS: number;
       /** Tells the keys of a set apart; "" of the one key. */
       readonly keyId: string;
@@ -63,12 +65,13 @@ async function verdictOf(run: Verify, token: string, rules: Rules): Promise<Verd
   if (!isCompact(token)) return { kind: "invalid", why: NO_JWT };
   try {
     const { payload, keyId } = await run(token, rules);
-    const { sub, exp, scope } = payload;
+    const { sub, exp, scope, entitlements } = payload;
     const scopes = typeof scope === "string" ? scope : "";
     return {
       kind: "valid",
       sub: typeof sub === "string" ? sub : undefined,
       scope: scopes,
+      entitlements: Array.isArray(entitlements) ? entitlements : [],
       expiresS: exp as number,
       keyId,
     };

@@ -6,10 +6,12 @@ import type { Context } from "../http/http.ts";
 import { limitAddresses } from "../http/rate-limits.ts";
 import { registerDetails, registerOperators } from "../http/routes/operators.ts";
 import { ProfileCalls, registerLookUp } from "../http/routes/profiles.ts";
+import { registerModes } from "../http/routes/modes.ts";
 import { registerRegions } from "../http/routes/regions.ts";
 import { Limits, NO_LIMITS } from "../limits/limits.ts";
 import { type AdminAdmissionOptions, admitOperators, OPEN_PATHS } from "./admission.ts";
 import { REFUSED_OPERATORS } from "./answers.ts";
+import { registerCatalogue } from "./catalogue.ts";
 import { registerPage } from "./page.ts";
 import { registerControls } from "./routes.ts";
 
@@ -26,7 +28,7 @@ const KEEP_ALIVE_MS = 5000;
 
 const ABOUT = {
   text: `What operators change and see. Every call but /, /livez and /readyz needs the admin token, or a token with the scope admin; a page of another origin may not ask.`,
-  tags: [{ name: "control", description: "Switches, quarantine, blocks, usage." }],
+  tags: [{ name: "control", description: "Switches, quarantine, blocks, the catalogue, usage." }],
 };
 
 export async function makeAdminApp(context: Context, options: AdminAdmissionOptions): Promise<App> {
@@ -67,9 +69,11 @@ async function register(app: FastifyInstance, context: Context, options: AdminAd
   await registerDescription(app, context.version, ABOUT);
   registerPage(app, context);
   registerControls(app, context);
+  registerCatalogue(app, context);
   const profiles = new ProfileCalls(context);
   registerLookUp(app, context, profiles);
   const popularModes = registerRegions(app, context);
+  registerModes(app, context);
   registerOperators(app, context);
   registerDetails(app, context);
   return { profiles, popularModes };

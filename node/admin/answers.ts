@@ -3,6 +3,8 @@ import { Type } from "typebox";
 import { BLOCK_FORM } from "../controls/block.ts";
 import { SWITCHES } from "../controls/decisions.ts";
 import { refusedFor, RETRY_AFTER, WWW_AUTHENTICATE } from "../http/answers.ts";
+import { CatalogueSchema } from "../rules/catalogue-form.ts";
+import { RELATIONS } from "../rules/followed-rules.ts";
 import { HOURS_MAX } from "../usage/usage.ts";
 import { GameMode } from "../values.ts";
 
@@ -98,6 +100,31 @@ export const BlockedAnswer = Type.Object(Blocked.properties, {
   title: "Block",
   description: "Its reports are refused now",
 });
+export const CatalogueAnswer = Type.Object(
+  {
+    node: Type.String({ description: "Which node answered: another one has a file of its own" }),
+    version: Type.Integer({ minimum: 0, description: "Of the catalogue in force; 0 where there is none" }),
+    store: Type.String({ description: "Where it lies, for all nodes" }),
+    storedBy: Type.Optional(Type.String({ description: "The node whose file it was" })),
+    storedAt: Type.Optional(Instant),
+    catalogue: Type.Optional(CatalogueSchema),
+    file: Type.Optional(
+      Type.Object(
+        {
+          path: Type.String(),
+          state: Type.Enum(RELATIONS, { description: "Beside what is in force" }),
+          version: Type.Optional(
+            Type.Integer({ minimum: 1, description: "What it says; not there where it is refused" }),
+          ),
+          faults: Type.Optional(Type.Array(Type.String(), { description: "With line and column" })),
+        },
+        { title: "CatalogueFile", description: "This node's file, where HEADCOUNT_CATALOGUE names one" },
+      ),
+    ),
+    reason: Type.Optional(Type.String({ description: "Why the node is degraded" })),
+  },
+  { title: "CatalogueInForce", description: "The catalogue in force, and this node's file" },
+);
 export const UsageAnswer = Type.Object(
   {
     node: Type.String({ description: "Of which node: another one has figures of its own" }),

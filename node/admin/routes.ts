@@ -2,7 +2,7 @@
 import type { FastifyInstance, FastifyReply } from "fastify";
 import type { Static } from "typebox";
 import { StoreUnavailableError } from "../../cluster/ports/record-store.ts";
-import type { Changed } from "../controls/controls.ts";
+import type { Changed } from "../followed-text.ts";
 import { type Block, BLOCK_FORM, blockOf } from "../controls/block.ts";
 import { type Blocked, type Off, type Switch, SWITCHES } from "../controls/decisions.ts";
 import { ErrorAnswer, NotJsonAnswer, Nothing, TooLargeAnswer } from "../http/answers.ts";

@@ -9,8 +9,11 @@ import {
   type Refused,
 } from "../../cluster/ports/rows.ts";
 import type { Ranked } from "../../engine/board.ts";
+import type { Verdict } from "../../engine/catalogue.ts";
+import { NO_ENTITLEMENTS } from "../../engine/entitlement.ts";
 import { emptyProfileId, type ProfileId } from "../../engine/profile-id.ts";
-import { rankRegions } from "../../engine/regions.ts";
+import { PublishedTables, type WholeCounts } from "../../engine/published-tables.ts";
+import { rankRegions, REGIONS } from "../../engine/regions.ts";
 import {
   type Entry,
   type Overview,
@@ -20,6 +23,7 @@ import {
   type ReportsOutcome,
   type Wholeness,
 } from "../entry.ts";
+import { PublishedEntry } from "../published-entry.ts";
 
 /** Rows whose cache misses overlap: see Engine.warm. */
 const ROWS_WARMED = 64;
@@ -30,21 +34,37 @@ export class EntryAlone implements Entry {
   private readonly presences: Presences;
   /** The term under which the partitions were taken. */
   private readonly term: number;
+  readonly published: PublishedEntry | undefined;
+  private readonly tables: PublishedTables | undefined;
 
-  constructor(presences: Presences, term: number) {
+  /** @param floor the privacy floor; 0: none */
+  constructor(presences: Presences, term: number, floor: number) {
     this.presences = presences;
     this.term = term;
+    if (floor === 0) return;
+    const tables = new PublishedTables(floor, (region) => this.wholeCounts(region));
+    for (const region of REGIONS.keys()) tables.take(region);
+    this.tables = tables;
+    this.published = new PublishedEntry((region) => {
+      tables.follow(region);
+      return { table: tables.of(region), isStale: false, ageMs: 0 };
+    });
+  }
+
+  /** To be called some 50 times a second. @param wallMs for whole minutes, at which published tables are decided */
+  tick(wallMs: number): void {
+    this.tables?.decide(wallMs);
   }
 
   submit(request: PlayerRequest, settle: (outcome: Outcome) => void): void {
-    const { operation, id, region, mode, seq } = request;
+    const { operation, id, seq } = request;
     const { presences } = this;
     const hash = presences.engine.hash(id);
     const tooOften = presences.tooOften(request, hash);
     if (tooOften !== undefined) return settle(tooOften);
     switch (operation) {
       case "report": {
-        const outcome = presences.report(hash, id, region, mode, seq);
+        const outcome = presences.report(hash, id, request);
         if (isRefused(outcome)) return settle(REFUSED[outcome]);
         return this.settleDone(hash, outcome, outcome === "late" ? this.knownPlaceOf(hash, id) : undefined, settle);
       }
@@ -92,6 +112,12 @@ export class EntryAlone implements Entry {
     return { players: this.presences.engine.boards.players, ...this.wholeness() };
   }
 
+  private wholeCounts(region: number): WholeCounts {
+    const { boards, modes } = this.presences.engine;
+    const { isComplete } = this.wholeness();
+    return { board: boards.of(region), isComplete, find: (mode) => modes.peek(mode) };
+  }
+
   private wholeness(): Wholeness {
     return this.presences.isComplete(performance.now()) ? COMPLETE : INCOMPLETE;
   }
@@ -121,11 +147,16 @@ const COMPLETE: Wholeness = { isComplete: true, isStale: false };
 const INCOMPLETE: Wholeness = { isComplete: false, isStale: false };
 
 type Refusal = Exclude<ReportOutcome, "changed" | "renewed" | "late">;
-const REFUSED = {
+const REFUSED: Readonly<Record<Refusal, Refused>> = {
   overloaded: { kind: "refused", reason: "overloaded" },
   "no room for the mode": { kind: "refused", reason: "no room for the mode" },
   "no room for the player": { kind: "refused", reason: "no room for the player" },
-} as const satisfies Record<Refusal, Refused>;
+  "unknown mode": { kind: "refused", reason: "unknown mode" },
+  "not entitled": { kind: "refused", reason: "not entitled" },
+  "not offered": { kind: "refused", reason: "not offered" },
+  retired: { kind: "refused", reason: "retired" },
+  "switch forbidden": { kind: "refused", reason: "switch forbidden" },
+};
 
 function isRefused(outcome: ReportOutcome): outcome is Refusal {
   return outcome !== "changed" && outcome !== "renewed" && outcome !== "late";
@@ -137,6 +168,8 @@ const warmed = new Int32Array(ROWS_WARMED);
 let hashes = new Int32Array(0);
 /** The number of a mode that was not asked for yet, or for which there was no room: any row may have made some since. */
 const NO_NUMBER = -1;
+/** Whether the rules of a mode are to be asked; 0 where that was not looked up yet. */
+const [FREE, RULED] = [1, 2];
 
 /** Applies reports in their order and counts what became of them. */
 class Batch {
@@ -152,6 +185,8 @@ class Batch {
   private readonly modeNumbers: Int16Array;
   /** As of when they were asked for. */
   private removals: number;
+  /** By mode, FREE or RULED: looked up once, so that a mode which asks nothing costs nothing for each row. */
+  private readonly areRuled: Uint8Array;
 
   constructor(presences: Presences, reports: Reports) {
     this.presences = presences;
@@ -159,6 +194,7 @@ class Batch {
     this.changedBy = new Int32Array(reports.modes.length);
     this.modeNumbers = new Int16Array(reports.modes.length).fill(NO_NUMBER);
     this.removals = presences.engine.modes.removals;
+    this.areRuled = new Uint8Array(reports.modes.length);
     if (hashes.length < reports.count) hashes = new Int32Array(reports.count);
   }
 
@@ -185,9 +221,11 @@ class Batch {
 
   private report(hash: number, index: number): void {
     const { ids, regions, modeOf, seqs } = this.reports;
+    readId(ids, index, id);
+    const verdict = this.isFree(modeOf[index] as number) ? undefined : this.verdict(hash, index);
+    if (verdict !== undefined) return this.refuse(index, REFUSED[verdict]);
     const mode = this.modeNumber(modeOf[index] as number);
     if (mode < 0) return this.refuse(index, REFUSED["no room for the mode"]);
-    readId(ids, index, id);
     const effect = this.presences.engine.report(hash, id, regions[index] as number, mode, seqs[index] as number);
     if (effect === "full") return this.refuse(index, REFUSED["no room for the player"]);
     if (effect === "changed") {
@@ -196,6 +234,23 @@ class Batch {
     } else if (effect === "renewed") this.renewed++;
     else this.late++;
     hashes[this.accepted++] = hash;
+  }
+
+  private isFree(mode: number): boolean {
+    const { areRuled, presences, reports } = this;
+    if (areRuled[mode] === 0) areRuled[mode] = presences.catalogue.isFree(reports.modes[mode] as string) ? FREE : RULED;
+    return areRuled[mode] === FREE;
+  }
+
+  /** Of the row whose id was read last. */
+  private verdict(hash: number, index: number): Verdict | undefined {
+    const { regions, modes, modeOf, seqs, entitlementsOf } = this.reports;
+    return this.presences.verdict(hash, id, {
+      region: regions[index] as number,
+      mode: modes[modeOf[index] as number] as string,
+      seq: seqs[index] as number,
+      entitlements: entitlementsOf?.(index) ?? NO_ENTITLEMENTS,
+    });
   }
 
   private modeNumber(mode: number): number {

@@ -9,13 +9,13 @@ import { PlayerRates } from "../../cluster/records/player-rates.ts";
 import { engineOptionsOf, Presences } from "../../cluster/records/presences.ts";
 import { type Claim, type Founding, StoreUnavailableError, toldOf } from "../../cluster/ports/record-store.ts";
 import { Recorder, type RecorderPorts } from "../../cluster/records/recorder.ts";
+import type { Rules } from "../../cluster/ports/rules.ts";
 import { recoverAll } from "../../cluster/records/recovery.ts";
 import { Engine } from "../../engine/engine.ts";
 import { REGIONS } from "../../engine/regions.ts";
 import { decompressSnapshot, SnapshotEncoder } from "../encoder.ts";
 import { EntryAlone } from "./entry-alone.ts";
-import type { ControlsStore } from "../controls-store.ts";
-import { ControlsFile, ControlsInMemory } from "./controls-file.ts";
+import { TextFile, TextInMemory } from "./text-file.ts";
 import { LoadMeter } from "../load-meter.ts";
 import type { Metrics } from "../metrics.ts";
 import { Pace } from "../pace.ts";
@@ -26,6 +26,7 @@ import { nodeName } from "../place.ts";
 import type { MemberShown, Service, Status } from "../service.ts";
 import { SettingError, type Settings } from "../settings.ts";
 import { SqliteStore } from "../store/sqlite-store.ts";
+import type { Texts, TextStore } from "../text-store.ts";
 
 const TICK_MS = 20;
 const DRAIN_WITHIN_MS = 12_000; // with the connections' 10 s less than the 30 s that Kubernetes waits
@@ -34,7 +35,8 @@ export class ServiceAlone implements Service {
   readonly incarnation = randomUUID();
   readonly settings: Settings;
   readonly pace: Pace;
-  readonly controls: ControlsStore;
+  readonly texts: Texts;
+  readonly rules: Rules;
   readonly failure = new Promise<Error>(() => {});
   id = "";
   status: Status = { kind: "starting", reason: "opening the store" };
@@ -54,12 +56,13 @@ export class ServiceAlone implements Service {
   private lost: Error | undefined;
   private readonly load: LoadMeter;
 
-  constructor(settings: Settings, log: Logger) {
+  constructor(settings: Settings, rules: Rules, log: Logger) {
     this.settings = settings;
+    this.rules = rules;
     this.log = log;
     this.paced = new PacedLog(log, () => performance.now());
     this.pace = new Pace(settings.sessionMs);
-    this.controls = settings.durability === "none" ? new ControlsInMemory() : new ControlsFile(settings.dataDir);
+    this.texts = { controls: textOf(settings, "controls"), catalogue: textOf(settings, "catalogue") };
     this.load = new LoadMeter(this.pace);
   }
 
@@ -167,8 +170,8 @@ export class ServiceAlone implements Service {
   private serve(engine: Engine, recorder: Recorder | undefined): void {
     const { profile } = this.settings.limits;
     const rates = profile === undefined ? undefined : new PlayerRates(profile, () => performance.now());
-    this.presences = new Presences(engine, recorder, rates);
-    this.entry = new EntryAlone(this.presences, this.epoch);
+    this.presences = new Presences(engine, recorder, rates, this.rules);
+    this.entry = new EntryAlone(this.presences, this.epoch, this.settings.floor);
   }
 
   private makeEngine({ partitions, hashKey }: Founding): Engine {
@@ -226,6 +229,7 @@ export class ServiceAlone implements Service {
   private tick(): void {
     const nowMs = performance.now();
     this.presences?.tick(nowMs);
+    this.entry?.tick(Date.now());
     this.load.tick(nowMs);
     this.paced.tick();
   }
@@ -252,6 +256,11 @@ async function openStore(
       `HEADCOUNT_DATA_DIR must be a folder that can be written, got "${dataDir}" (${error.message})`,
     );
   }
+}
+
+/** A text that lies beside the store. */
+function textOf({ durability, dataDir }: Settings, name: string): TextStore {
+  return durability === "none" ? new TextInMemory() : new TextFile(dataDir, name);
 }
 
 /** Not left to the collector: until it comes by, megabytes of them lie dead. */

@@ -63,6 +63,16 @@ const GAUGES: readonly Value[] = [
   ],
   ["table_bytes", "Bytes of the presence tables", ({ tableBytes }) => tableBytes],
   ["regions_stale", "Regions whose counts are older than they should be", ({ counts }) => counts.staleRegions],
+  [
+    "regions_unpublished",
+    "Regions of which nothing is published at present, where there is a privacy floor",
+    ({ counts }) => counts.unpublishedRegions,
+  ],
+  [
+    "regions_of_other_floor",
+    "Regions whose owner has another privacy floor than this node: HEADCOUNT_MIN_PLAYERS differs between nodes",
+    ({ counts }) => counts.regionsOfOtherFloor,
+  ],
   ["peer_rows_queued", "Rows queued or under way to other nodes", ({ forwarding }) => forwarding.rowsQueued],
   [
     "peer_batches_in_flight",

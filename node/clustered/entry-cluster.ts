@@ -1,6 +1,7 @@
 /** The entry of a node that is one of a cluster: whoever owns the player or the region is asked. */
 import type { ClusterNode, RegionView } from "../../cluster/cluster-node.ts";
 import type { Outcome, PlayerRequest, Refused } from "../../cluster/ports/rows.ts";
+import { NO_ENTITLEMENTS } from "../../engine/entitlement.ts";
 import { emptyProfileId } from "../../engine/profile-id.ts";
 import { rankRegions, REGIONS } from "../../engine/regions.ts";
 import {
@@ -12,14 +13,25 @@ import {
   type ReportsOutcome,
   type Wholeness,
 } from "../entry.ts";
+import { PublishedEntry } from "../published-entry.ts";
+
+/** What is asked of the cluster. */
+export type ClusterAsked = Pick<ClusterNode, "askOwner" | "nowMs" | "publishedView" | "regionView" | "submit">;
 
 const id = emptyProfileId();
 
 export class EntryCluster implements Entry {
-  private readonly cluster: ClusterNode;
+  readonly published: PublishedEntry | undefined;
+  private readonly cluster: ClusterAsked;
 
-  constructor(cluster: ClusterNode) {
+  /** @param floor the privacy floor; 0: none */
+  constructor(cluster: ClusterAsked, floor: number) {
     this.cluster = cluster;
+    if (floor === 0) return;
+    this.published = new PublishedEntry((region) => {
+      const { table, isStale, asOfMs } = cluster.publishedView(region);
+      return { table, isStale, ageMs: cluster.nowMs() - asOfMs };
+    });
   }
 
   submit(request: PlayerRequest, settle: (outcome: Outcome) => void): void {
@@ -28,13 +40,14 @@ export class EntryCluster implements Entry {
 
   submitAll(reports: Reports, settle: (outcome: ReportsOutcome) => void): void {
     const batch = new Batch(reports, settle);
-    const { ids, regions, modes, modeOf, seqs } = reports;
+    const { ids, regions, modes, modeOf, seqs, entitlementsOf } = reports;
     for (let index = 0; index < reports.count; index++) {
       readId(ids, index, id);
       const note = (outcome: Outcome): void => batch.note(index, outcome);
       const [region, seq] = [regions[index] as number, seqs[index] as number];
       const mode = modes[modeOf[index] as number] as string;
-      this.cluster.submit({ operation: "report", id, region, mode, seq, isBulk: true }, note);
+      const entitlements = entitlementsOf?.(index) ?? NO_ENTITLEMENTS;
+      this.cluster.submit({ operation: "report", id, region, mode, seq, entitlements, isBulk: true }, note);
     }
   }
 

@@ -8,6 +8,7 @@ import type { Logger } from "pino";
 import { ClusterNode, PLACEMENT_RULE } from "../../cluster/cluster-node.ts";
 import { markOf } from "../../cluster/ports/mark.ts";
 import { StoreUnavailableError } from "../../cluster/ports/record-store.ts";
+import type { Rules } from "../../cluster/ports/rules.ts";
 import type { ClusterKey } from "../../cluster/ports/shared-store.ts";
 import { type Lane, PeerError } from "../../cluster/ports/transport.ts";
 import type { Member } from "../../cluster/ports/view.ts";
@@ -18,7 +19,6 @@ import { peerUrlOf } from "./peer-address.ts";
 import { registerCluster } from "./cluster-metrics.ts";
 import { decompressSnapshot, SnapshotEncoder } from "../encoder.ts";
 import { EntryCluster } from "./entry-cluster.ts";
-import type { ControlsStore } from "../controls-store.ts";
 import { LoadMeter } from "../load-meter.ts";
 import { MemoryAlarm } from "./memory-alarm.ts";
 import type { Metrics } from "../metrics.ts";
@@ -36,6 +36,7 @@ import { registerRecorder } from "../recorder-metrics.ts";
 import type { MemberShown, Service, Status } from "../service.ts";
 import { Certificate } from "../tls/certificate.ts";
 import { disagreement, SettingError, type Settings } from "../settings.ts";
+import type { Texts } from "../text-store.ts";
 
 const TICK_MS = 20;
 const LOOK_EVERY_MS = 20;
@@ -71,7 +72,9 @@ function membersOf(cluster: ClusterNode, leaseMs: number, ownState: Status["kind
 
 export class ServiceCluster implements Service {
   readonly settings: Settings;
+  readonly rules: Rules;
   readonly pace: Pace;
+  readonly texts: Texts;
   readonly failure: Promise<Error>;
   id = "";
   entry: EntryCluster | undefined;
@@ -90,10 +93,11 @@ export class ServiceCluster implements Service {
   private startingReason = "reaching Redis";
   private isDraining = false;
 
-  constructor(settings: Settings, redisUrl: string, log: Logger) {
+  constructor(settings: Settings, redisUrl: string, rules: Rules, log: Logger) {
     const { cluster, peerSecret: secret, peerTls, sessionMs } = settings;
     const failing = Promise.withResolvers<Error>();
     this.settings = settings;
+    this.rules = rules;
     this.log = log;
     this.paced = new PacedLog(log, () => performance.now());
     this.failure = failing.promise;
@@ -101,6 +105,7 @@ export class ServiceCluster implements Service {
     this.pace = new Pace(sessionMs);
     this.load = new LoadMeter(this.pace);
     this.store = connectStore(settings, redisUrl);
+    this.texts = this.store.texts;
     this.memory = new MemoryAlarm(() => this.store.memoryUsedRatio(), log);
     this.credentials = { cluster, secret, certificate: peerTls && new Certificate(peerTls, { log, nowMs: Date.now }) };
     this.transport = new PeerTransport(this.credentials);
@@ -129,10 +134,6 @@ export class ServiceCluster implements Service {
 
   get degradedReason(): string | undefined {
     return this.cluster?.degradedReason;
-  }
-
-  get controls(): ControlsStore {
-    return this.store.controls;
   }
 
   get storeQueue(): number {
@@ -286,6 +287,7 @@ export class ServiceCluster implements Service {
       snapshotMs: settings.snapshotMs,
       isRepair: settings.isRepair,
       playerRate: settings.limits.profile,
+      floor: settings.floor,
     };
     const cluster = new ClusterNode(options, {
       store,
@@ -296,6 +298,7 @@ export class ServiceCluster implements Service {
       encode: (copy) => encoder.encode(copy),
       decompress: decompressSnapshot,
       atTurnEnd: setImmediate,
+      rules: this.rules,
       tell: (event) => logEvent(log, paced, event),
       onFatal: (error) => this.fail(disagreement(error)),
     });
@@ -309,7 +312,8 @@ export class ServiceCluster implements Service {
     this.paced.tick();
     this.load.tick(performance.now());
     this.memory.tick(performance.now());
-    if (this.entry === undefined && cluster.status.kind === "ready") this.entry = new EntryCluster(cluster);
+    if (this.entry === undefined && cluster.status.kind === "ready")
+      this.entry = new EntryCluster(cluster, this.settings.floor);
   }
 
   private async until(isSo: () => boolean): Promise<void> {

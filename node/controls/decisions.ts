@@ -2,11 +2,11 @@
  * What operators have decided: which calls are off, which modes are in quarantine, who is blocked. A value that is replaced
  * whole; as text it lies in the store, where all nodes read it.
  */
-import { randomBytes } from "node:crypto";
 import { type Static, Type } from "typebox";
 import { Compile } from "typebox/compile";
 import { MODE_NAME } from "../../engine/modes.ts";
-import type { Kept } from "../controls-store.ts";
+import { keptAs, type TextForm, valueIn } from "../followed-text.ts";
+import type { Kept } from "../text-store.ts";
 import { blockOf } from "./block.ts";
 
 /** Kinds of calls that can be switched off. */
@@ -43,40 +43,29 @@ export type Blocked = Decisions["blocks"][number];
 
 export const NOTHING_DECIDED: Decisions = { revision: 0, off: {}, quarantine: [], blocks: [] };
 
-/** As it is to lie in the store. Two that were made of the same one have different marks. */
+/** How they lie in the store. */
+export const DECISIONS: TextForm<Decisions> = {
+  subject: "what operators decided",
+  nothing: NOTHING_DECIDED,
+  revisionOf: ({ revision }) => revision,
+  print: (decisions) => JSON.stringify(decisions),
+  parse: (text) => {
+    const value: unknown = JSON.parse(text);
+    if (!stored.Check(value)) throw new TypeError(faultOf(value));
+    const odd = value.blocks.find(({ block }) => blockOf(block)?.name !== block);
+    if (odd !== undefined) throw new TypeError(`a block is ${odd.block}`);
+    return value;
+  },
+};
+
+/** As they are to lie in the store. */
 export function keep(decisions: Decisions): Kept {
-  return { mark: `${decisions.revision}.${randomBytes(6).toString("hex")}`, text: JSON.stringify(decisions) };
+  return keptAs(DECISIONS, decisions);
 }
 
-/** What lies in the store is nothing that a node wrote. */
-export class DamagedDecisionsError extends Error {
-  override readonly name = "DamagedDecisionsError";
-  /** Of what lies there. */
-  readonly mark: string;
-
-  constructor({ mark }: Kept, fault: string) {
-    super(`what operators decided is damaged: ${fault}`);
-    this.mark = mark;
-  }
-}
-
-/** @throws {DamagedDecisionsError} */
+/** @throws {DamagedTextError} */
 export function decisionsIn(kept: Kept): Decisions {
-  const { mark, text } = kept;
-  if (mark === "" && text === "") return NOTHING_DECIDED;
-  const value = parsed(kept);
-  if (mark === "" || !stored.Check(value)) throw new DamagedDecisionsError(kept, faultOf(value));
-  const odd = value.blocks.find(({ block }) => blockOf(block)?.name !== block);
-  if (odd !== undefined) throw new DamagedDecisionsError(kept, `a block is ${odd.block}`);
-  return value;
-}
-
-function parsed(kept: Kept): unknown {
-  try {
-    return JSON.parse(kept.text);
-  } catch (error) {
-    throw new DamagedDecisionsError(kept, (error as Error).message);
-  }
+  return valueIn(DECISIONS, kept);
 }
 
 function faultOf(value: unknown): string {

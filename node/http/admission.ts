@@ -1,5 +1,6 @@
 /** Who may make a call: what is asked of its token, and what is told where that does not do. Source: RFC 6750. */
 import type { FastifyRequest } from "fastify";
+import { NO_ENTITLEMENTS } from "../../engine/entitlement.ts";
 import { emptyProfileId, parseProfileId, type ProfileId } from "../../engine/profile-id.ts";
 import { type Grant, mayLookUp, mayReport, type Scope } from "../access/grant.ts";
 import type { Judgement } from "../access/tokens.ts";
@@ -20,6 +21,8 @@ interface Lack {
 const BEARER = /^Bearer +([\w.~+/-]+=*)$/i;
 const NEEDED = "a signed token that is valid now (Bearer ...)";
 const id = emptyProfileId();
+/** Of requests whose tokens were good. */
+const grants = new WeakMap<FastifyRequest, Grant>();
 
 /** The hooks of the routes; none where tokens are not asked for. To be given as `preHandler`, or as `onRequest`. */
 export class Admission {
@@ -60,11 +63,17 @@ export class Admission {
       const token = bearerOf(request.headers.authorization);
       const judgement = token === undefined ? noToken(request) : await access.tokens.judge(token);
       if (judgement.kind !== "granted") return refusalOf(judgement);
+      grants.set(request, judgement.grant);
       const lack = right(judgement.grant, request);
       return lack === undefined ? undefined : refusalFor(lack);
     };
     return [refusing(context, label, whyNot)];
   }
+}
+
+/** What the token of a request that was admitted gives its player. */
+export function entitlementsOf(request: FastifyRequest): readonly string[] {
+  return grants.get(request)?.entitlements ?? NO_ENTITLEMENTS;
 }
 
 /** The token that the header shows; undefined where it shows none. */

@@ -92,11 +92,24 @@ const BlockedAnswer = refusedFor(
   ["forbidden", "blocked"],
   WWW_AUTHENTICATE,
 );
+/** Of a report, which the rules of modes may refuse. */
+const RuledOutAnswer = refusedFor(
+  "The token is good, but not for this; or a strange page asks, the operator blocked reports from here, or the rules of the game mode refuse this player",
+  ["forbidden", "blocked", "not-entitled", "not-offered", "retired"],
+  WWW_AUTHENTICATE,
+);
+/** Of a report. */
+export const MalformedReportAnswer = refusedFor("What was wrong", ["malformed", "unknown-mode"]);
+export const SwitchForbiddenAnswer = refusedFor("The player may not come into the game mode from where it stands", [
+  "switch-forbidden",
+]);
 export const TOO_OFTEN = { 429: TooOftenAnswer };
 /** Of calls that need a token. */
 export const REFUSED_ASKERS = { 401: WhoAnswer, 403: ForbiddenAnswer, ...TOO_OFTEN };
-/** Of reports. */
-export const REFUSED_REPORTERS = { ...REFUSED_ASKERS, 403: BlockedAnswer };
+/** Of batches of reports: what the rules of modes refuse is told of each row. */
+export const REFUSED_BATCHES = { ...REFUSED_ASKERS, 403: BlockedAnswer };
+/** Of a report. */
+export const REFUSED_REPORTERS = { ...REFUSED_ASKERS, 403: RuledOutAnswer, 409: SwitchForbiddenAnswer };
 export const REFUSED_READERS = { 401: WhoAnswer, ...TOO_OFTEN };
 export const NoMethodAnswer = refusedFor("The path has no such method", ["no-such-method"]);
 export const NotFoundAnswer = refusedFor("The player is not connected", ["not-connected"]);
@@ -150,6 +163,12 @@ export const TopAnswer = Type.Object(
         { title: "PopularMode" },
       ),
     ),
+    others: Type.Optional(
+      Type.Object(
+        { players: whole("Players of all modes that are too small to be shown, together and rounded") },
+        { title: "OtherModes", description: "Only with a privacy floor, and only where they are enough to be shown" },
+      ),
+    ),
   },
   { title: "PopularModes", description: "Most players first, equal counts by name", headers: CACHED_TOP },
 );
@@ -163,6 +182,32 @@ export const RegionsAnswer = Type.Object(
     ),
   },
   { title: "Regions", description: "Regions with players, most first", headers: CACHED },
+);
+export const ModesAnswer = Type.Object(
+  {
+    version: whole("Of the catalogue; 0 where there is none, and any mode may be reported"),
+    modes: Type.Array(
+      Type.Object(
+        {
+          mode: Type.String(),
+          name: Type.Optional(Type.String({ description: "For people; any text" })),
+          requires: Type.Optional(Type.Array(Type.String(), { description: "Entitlements, all of which it takes" })),
+          from: Type.Optional(
+            Type.Array(Type.String(), {
+              description: "From which modes one comes into it; none: who is not connected",
+            }),
+          ),
+          lobby: Type.Optional(Type.Integer({ minimum: 1, description: "Players of one match" })),
+        },
+        { title: "OfferedMode" },
+      ),
+    ),
+  },
+  {
+    title: "Modes",
+    description: "Those that are offered there and not retired, in the studio's order",
+    headers: CACHED,
+  },
 );
 export const PlayersAnswer = Type.Object(
   { players: whole("Players connected"), complete: Complete, stale: Stale },

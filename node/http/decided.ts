@@ -16,11 +16,14 @@ const RETRY_OFF_MAX_S = 300;
 /** To be given as `onRequest`: refuses while calls of that kind are off. */
 export function whileOn(context: Context, kind: Switch, label: string): Hook[] {
   if (context.isForOperators === true) return []; // they need to see what they switched off
-  const whyNot = (): Refusal | undefined => {
-    const off = context.controls.offOf(kind);
-    return off === undefined ? undefined : refusalOff(kind, off);
-  };
-  return [refusing(context, label, whyNot)];
+  return [refusing(context, label, () => refusalOfKind(context, kind))];
+}
+
+/** Why calls of a kind are refused, whoever asks. */
+export function refusalOfKind({ controls, rules }: Context, kind: Switch): Refusal | undefined {
+  const off = controls.offOf(kind);
+  if (off !== undefined) return refusalOff(kind, off);
+  return kind === "reports" && !rules.isKnown ? WITHOUT_RULES : undefined;
 }
 
 /** The same: refuses those whose addresses are blocked. */
@@ -44,7 +47,7 @@ export function refusalOfIssuer({ controls, access }: Context): Refusal | undefi
   return access !== undefined && controls.isBlockedIssuer(access.issuer) ? BLOCKED : undefined;
 }
 
-export function refusalOff(kind: Switch, off: Off): Refusal {
+function refusalOff(kind: Switch, off: Off): Refusal {
   if (off === NOT_KNOWN) return { status: 503, reason: "starting", message: `${off.reason}: try again soon` };
   const { reason, until } = off;
   const waitS =
@@ -55,6 +58,12 @@ export function refusalOff(kind: Switch, off: Off): Refusal {
   return { status: 503, reason: "switched-off", message, headers: { "retry-after": waitS } };
 }
 
+/** Nobody is judged before it is known by what. */
+export const WITHOUT_RULES: Refusal = {
+  status: 503,
+  reason: "starting",
+  message: "the catalogue of modes has not been read yet: try again soon",
+};
 const BLOCKED: Refusal = {
   status: 403,
   reason: "blocked",

@@ -8,6 +8,7 @@ import type { Entry } from "../entry.ts";
 import type { Usage } from "../usage/usage.ts";
 import type { Limits } from "../limits/limits.ts";
 import type { Metrics, RouteMetrics } from "../metrics.ts";
+import type { FollowedRules } from "../rules/followed-rules.ts";
 import type { Service, Status } from "../service.ts";
 import { Check, refusal, shown } from "../values.ts";
 import type { Cors } from "./cors.ts";
@@ -32,6 +33,7 @@ export interface Context {
   readonly access: Access | undefined;
   readonly limits: Limits;
   readonly controls: Controls;
+  readonly rules: FollowedRules;
   readonly usage: Usage;
   /** Of the admin listener. */
   readonly isForOperators?: boolean;

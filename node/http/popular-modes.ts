@@ -25,6 +25,7 @@ const PACKED_FOR_MS = 100;
 const INSTANT_LENGTH = "2026-01-01T00:00:00.000Z".length;
 
 interface Cached {
+  table: RegionCounts["table"];
   term: number;
   version: number;
   isComplete: boolean;
@@ -51,13 +52,15 @@ export class PopularModes {
   }
 
   private cachedOf(region: string, counts: RegionCounts, hidden: ReadonlySet<string>): Cached {
-    const { term, version, isComplete, isStale } = counts;
+    const { table, term, version, isComplete, isStale } = counts;
     let cached = this.cached.get(region);
     if (cached === undefined)
-      this.cached.set(region, (cached = { term, version, isComplete, isStale, hidden, answers: new Map() }));
-    const isSameVersion = cached.term === term && cached.version === version && cached.hidden === hidden;
-    const isSame = isSameVersion && cached.isComplete === isComplete && cached.isStale === isStale;
+      this.cached.set(region, (cached = { table, term, version, isComplete, isStale, hidden, answers: new Map() }));
+    const isSameVersion = cached.table === table && cached.term === term && cached.version === version;
+    const isSame =
+      isSameVersion && cached.hidden === hidden && cached.isComplete === isComplete && cached.isStale === isStale;
     if (!isSame || cached.answers.size > TOPS_MAX) cached.answers.clear();
+    cached.table = table;
     cached.term = term;
     cached.version = version;
     cached.isComplete = isComplete;
@@ -75,7 +78,8 @@ function write(region: string, counts: RegionCounts, hidden: ReadonlySet<string>
   });
   const before = `{"region":"${region}","players":${counts.players},"asOf":"`;
   const flaws = `${counts.isComplete ? "" : `"complete":false,`}${counts.isStale ? `"stale":true,` : ""}`;
-  const after = `",${flaws}"gamemodes":[${modes.join(",")}]}`;
+  const others = (counts.others ?? 0) > 0 ? `,"others":{"players":${counts.others}}` : "";
+  const after = `",${flaws}"gamemodes":[${modes.join(",")}]${others}}`;
   return { before, after, etag: weakTagOf(before + after), packed: {} };
 }
 

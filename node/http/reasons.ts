@@ -17,6 +17,31 @@ export const REASONS = {
     what: "a value is missing, or not of its form; the request is no HTTP, or was not whole in time",
     advice: "mend the request: the message names the field",
   },
+  "unknown-mode": {
+    statuses: [400],
+    what: "the studio's catalogue does not have the game mode",
+    advice: "report a mode of the catalogue: the client may be older, or newer, than it",
+  },
+  "not-entitled": {
+    statuses: [403],
+    what: "the game mode needs an entitlement that neither the player's token nor the batch's row has; the message names it",
+    advice: "get a token with it, or do not offer the mode to this player",
+  },
+  "not-offered": {
+    statuses: [403],
+    what: "the game mode is not offered in the country that was reported",
+    advice: "do not offer the mode there",
+  },
+  retired: {
+    statuses: [403],
+    what: "the game mode is retired: nobody comes into it any more, and who is in it stays until it reports another",
+    advice: "do not offer the mode any more",
+  },
+  "switch-forbidden": {
+    statuses: [409],
+    what: "the player may not come into the game mode from where it stands, or without being connected; the message names the modes from which it may",
+    advice: "report one of those first, or stay; a repetition is refused as well until the player has moved",
+  },
   "not-connected": {
     statuses: [404],
     what: "the player never reported, was disconnected, or was silent for too long",

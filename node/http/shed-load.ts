@@ -4,6 +4,7 @@ import type { Kind } from "../limits/shedding.ts";
 import { Answers, type Context, NOWHERE, type Reply, routeLabel } from "./http.ts";
 import type { Refusal } from "./reasons.ts";
 import { HEARTBEAT_ROUTE, REPORT_ROUTE } from "./routes/profiles.ts";
+import { MODES_ROUTE } from "./routes/modes.ts";
 import { POPULAR_MODES_ROUTE } from "./routes/regions.ts";
 
 /**
@@ -15,6 +16,7 @@ const KIND_OF: ReadonlyMap<string, Kind> = new Map([
   [routeLabel("GET", REPORT_ROUTE), "look-ups"],
   [routeLabel("GET", POPULAR_MODES_ROUTE), "other reads"],
   ["GET /v1/regions", "other reads"],
+  [routeLabel("GET", MODES_ROUTE), "other reads"],
   ["GET /v1/players", "other reads"],
   [routeLabel("POST", REPORT_ROUTE), "reports"],
   ["POST /v1/reports", "reports"],

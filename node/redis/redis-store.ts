@@ -32,7 +32,7 @@ import { Fleet } from "./fleet.ts";
 import { memoryRatio, refuseUnfit } from "./fitness.ts";
 import { KeyShelf } from "./key-shelf.ts";
 import { MasterRuns } from "./master-runs.ts";
-import { RedisControls } from "./redis-controls.ts";
+import { RedisText } from "./redis-text.ts";
 import { RedisRecords } from "./redis-records.ts";
 import { type Login, parseRedisUrl, withLogin } from "./redis-url.ts";
 import { encodeRun } from "./run.ts";
@@ -89,8 +89,8 @@ export class RedisStore implements SharedStore {
   readonly #shelf: KeyShelf;
   readonly #masters: MasterRuns;
   readonly #publishing: Connection;
-  /** What operators decided. */
-  readonly controls: RedisControls;
+  /** What all nodes follow. */
+  readonly texts: { readonly controls: RedisText; readonly catalogue: RedisText };
 
   private constructor({ url, login, cluster, timeoutMs, bulkTimeoutMs = 5 * timeoutMs, clockMs }: RedisStoreOptions) {
     const parsed = login === undefined ? parseRedisUrl(url) : withLogin(parseRedisUrl(url), login);
@@ -116,7 +116,8 @@ export class RedisStore implements SharedStore {
     );
     this.#records = new RedisRecords(this.#shelf, recordsKey, { leases: this.#leases, appends, bulk });
     this.#publishing = connect("publish", timeoutMs);
-    this.controls = new RedisControls(this.#publishing, `${this.#prefix}controls`);
+    const textOf = (name: string): RedisText => new RedisText(this.#publishing, `${this.#prefix}${name}`);
+    this.texts = { controls: textOf("controls"), catalogue: textOf("catalogue") };
   }
 
   /**

@@ -6,12 +6,13 @@ import { createPrivateKey, type KeyObject, X509Certificate } from "node:crypto";
 import { isIP } from "node:net";
 import { createSecureContext, type SecureContext, type SecureContextOptions } from "node:tls";
 import type { Logger } from "pino";
-import { fileMark, readBeginning } from "../environment.ts";
+import { readBeginning } from "../environment.ts";
 import type { Metrics } from "../metrics.ts";
 import { classOf, PacedLog } from "../paced-log.ts";
 import { reasonOf } from "../reason.ts";
 import { SettingError } from "../setting-error.ts";
 import type { TlsFile, TlsFiles } from "../tls-settings.ts";
+import { WatchedFiles } from "../watched-files.ts";
 
 export interface CertificatePorts {
   readonly log: Pick<Logger, "info" | "warn" | "error">;
@@ -26,7 +27,6 @@ interface Loaded {
 }
 
 const FILE_BYTES_MAX = 262_144;
-const LOOK_EVERY_MS = 1000;
 const PEM = /-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g;
 /** In the head of a key that takes a password: PKCS #8, and the older form. */
 const LOCKED = /BEGIN ENCRYPTED|Proc-Type: 4,ENCRYPTED/;
@@ -42,9 +42,8 @@ export class Certificate {
   private readonly ports: CertificatePorts;
   private readonly paced: PacedLog;
   private readonly listeners = new Set<() => void>();
-  private readonly timer: NodeJS.Timeout;
+  private readonly watch: WatchedFiles;
   private loaded: Loaded;
-  private marks: string;
   private hasFailed = false;
 
   /** @throws {SettingError} where the files hold nothing that can be used */
@@ -52,9 +51,9 @@ export class Certificate {
     this.files = files;
     this.ports = ports;
     this.paced = new PacedLog(ports.log, () => performance.now());
-    this.marks = marksOf(files);
+    this.watch = new WatchedFiles(pathsOf(files), { onLook: (haveChanged) => this.look(haveChanged) });
     this.loaded = load(files, ports.nowMs());
-    this.timer = setInterval(() => this.look(), LOOK_EVERY_MS).unref();
+    this.watch.start();
   }
 
   /** What a server is made with; a change is told. */
@@ -107,22 +106,20 @@ export class Certificate {
   }
 
   close(): void {
-    clearInterval(this.timer);
+    this.watch.close();
     this.listeners.clear();
   }
 
-  private look(): void {
+  private look(haveChanged: boolean): void {
     const { ports, paced } = this;
     paced.tick();
-    const marks = marksOf(this.files);
-    if (marks !== this.marks || this.hasFailed) this.readAgain(marks);
+    if (haveChanged || this.hasFailed) this.readAgain();
     if (this.expiresAtMs <= ports.nowMs())
       paced.write("error", "expired", this.about, "the TLS certificate has expired: who verifies it breaks off");
   }
 
   /** Whoever replaces a certificate and its key writes one first: until the other fits, what is in use stands. */
-  private readAgain(marks: string): void {
-    this.marks = marks;
+  private readAgain(): void {
     try {
       this.loaded = load(this.files, this.ports.nowMs());
     } catch (error) {
@@ -153,8 +150,8 @@ export function namesOf({ subjectAltName }: Pick<X509Certificate, "subjectAltNam
   return Array.from((subjectAltName ?? "").matchAll(/DNS:([^,\s]+)/g), ([, name]) => name as string);
 }
 
-function marksOf({ cert, key, ca }: TlsFiles): string {
-  return [cert, key, ca].map((file) => (file === undefined ? "" : fileMark(file.path))).join(", ");
+function pathsOf({ cert, key, ca }: TlsFiles): string[] {
+  return [cert, key, ca].flatMap((file) => (file === undefined ? [] : [file.path]));
 }
 
 function load(files: TlsFiles, nowMs: number): Loaded {

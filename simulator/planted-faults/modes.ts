@@ -22,8 +22,8 @@ export const MODE_FAULTS: Readonly<Record<string, PlantedFault>> = {
   "a row overtakes one that waits for its mode": fault(
     "R28",
     GATE,
-    "if (queue === undefined && !this.mustAsk(row)) return",
-    "if (!this.mustAsk(row)) return",
+    "if (queue === undefined && !mustAsk) return",
+    "if (!mustAsk) return",
     NEW,
   ),
   "a marked name goes at once": fault(

@@ -292,10 +292,10 @@ export const MOVING_FAULTS: Readonly<Record<string, PlantedFault>> = {
     patches: [
       {
         file: "cluster/member-parts.ts",
-        find: "handler: new RowApplier({ presences, recorder, holdings, membership, nowMs }),",
+        find: "handler: new RowApplier({ presences, recorder, holdings, membership, rules, nowMs }),",
         replace: `handler: {
         apply: (row, epoch, settle) =>
-          new RowApplier({ presences, recorder, holdings, membership, nowMs }).apply(row, epoch, (outcome) =>
+          new RowApplier({ presences, recorder, holdings, membership, rules, nowMs }).apply(row, epoch, (outcome) =>
             outcome.reason === "moved" ? node.forwarder.submit(row, settle) : settle(outcome),
           ),
       },`,

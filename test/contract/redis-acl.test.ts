@@ -79,10 +79,10 @@ async function useAll(store: RedisStore): Promise<void> {
   await store.publish("CA", board);
   const since = { term: 1, version: 1 };
   await store.publish("CA", { ...board, version: 2, since, players: [{ mode: "b", players: 1 }], gone: ["a"] });
-  expect(await store.controls.write("", { mark: "1.a", text: "{}" })).toBe(true);
-  expect(await store.controls.write("", { mark: "1.b", text: "[]" })).toBe(false);
-  expect(await store.controls.read("")).toEqual({ mark: "1.a", text: "{}" });
-  expect(await store.controls.read("1.a")).toBeUndefined();
+  expect(await store.texts.controls.write("", { mark: "1.a", text: "{}" })).toBe(true);
+  expect(await store.texts.controls.write("", { mark: "1.b", text: "[]" })).toBe(false);
+  expect(await store.texts.controls.read("")).toEqual({ mark: "1.a", text: "{}" });
+  expect(await store.texts.controls.read("1.a")).toBeUndefined();
   await store.look();
   await store.adoptTags(run);
   const key = { ...KEY, hashKey: new Uint8Array(8).fill(9) };

@@ -20,7 +20,7 @@ const RENEWAL_CHECK = [
 ];
 const MASTER_CHECK = ["if isOtherMaster(ARGV[1]) then return OTHER_RUN end"];
 /** What another run lost of these is written again by whoever knows it. */
-const WITHOUT_RUN = new Set(["publish-2.lua", "read-controls-1.lua", "write-controls-1.lua"]);
+const WITHOUT_RUN = new Set(["publish-2.lua", "read-text-1.lua", "write-text-1.lua"]);
 const files = readdirSync(FOLDER);
 const scriptFiles = files.filter((file) => !SHARED.includes(file));
 
@@ -40,7 +40,7 @@ describe("node/redis/lua", () => {
     for (const part of ["KEYS[1]", "ARGV[1]", "Clock:", "Returns"]) expect(text.split("]]\n")[0]).toContain(part);
     expect(source.split("\n")[0]).toBe(text.split("\n")[0]);
   });
-  test("R12, R15 every script checks the run first, but those of published boards and of controls", () => {
+  test("R12, R15 every script checks the run first, but those of published boards and of texts that all follow", () => {
     // Who does not know the key yet, or writes it, names the masters only.
     const checks = new Map([
       ["look-1.lua", MASTER_CHECK],

@@ -151,6 +151,7 @@ test("Redis is away at the start: the log has its address, and nobody outside is
     readiness,
     await http.get("/v1/players"),
     await http.get("/v1/regions"),
+    await http.get("/v1/modes"),
     await http.get("/v1/regions/CA/gamemode"),
     await http.profile(freshPlayer()),
     await http.report(freshPlayer(), { region: "CA", gamemode: "GM01" }),

@@ -60,9 +60,15 @@ describe.each(["on", "off"])("a node with a limit for addresses, the fast lane %
       ["DELETE", gamemodePath(player)],
       ["PUT", `/v1/profiles/${player}/heartbeat`],
       ["POST", "/v1/reports"],
-      ...["/v1/regions/CA/gamemode", "/v1/regions", "/v1/players", "/v1/node", "/v1/cluster", "/openapi.json"].map(
-        (path) => ["GET", path] as const,
-      ),
+      ...[
+        "/v1/regions/CA/gamemode",
+        "/v1/regions",
+        "/v1/players",
+        "/v1/modes",
+        "/v1/node",
+        "/v1/cluster",
+        "/openapi.json",
+      ].map((path) => ["GET", path] as const),
       ["GET", "/v1/nothing"],
       ["GET", "/%ff"],
     ];

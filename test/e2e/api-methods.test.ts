@@ -17,6 +17,7 @@ const PATHS: readonly (readonly [path: string, allow: string])[] = [
   ["/v1/regions/CA/gamemode", READ],
   ["/v1/regions", READ],
   ["/v1/players", READ],
+  ["/v1/modes", READ],
   ["/v1/players?top=5", READ],
   ["/v1/%70layers", READ],
   ["http://headcount.example/v1/players?top=5", READ],

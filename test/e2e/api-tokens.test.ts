@@ -101,6 +101,7 @@ describe("a node that asks for tokens", () => {
       "/v1/regions/CA/gamemode",
       "/v1/regions",
       "/v1/players",
+      "/v1/modes",
       "/livez",
       "/readyz",
       "/openapi.json",
@@ -140,7 +141,13 @@ describe("a node that asks for tokens", () => {
 test("HEADCOUNT_AUTH_READS=jwt: whoever reads shows any good token, and caches between keep nothing", async () => {
   await using node = await startNode({ env: { ...TOKEN_SETTINGS_GIVEN, HEADCOUNT_AUTH_READS: "jwt" } });
   await using http = new HttpClient(node.url);
-  for (const path of ["/v1/regions/CA/gamemode", "/v1/regions/CA/gamemode?top=3", "/v1/regions", "/v1/players"]) {
+  for (const path of [
+    "/v1/regions/CA/gamemode",
+    "/v1/regions/CA/gamemode?top=3",
+    "/v1/regions",
+    "/v1/players",
+    "/v1/modes",
+  ]) {
     expectError(await http.get(path), 401, /^authorization must be/);
     for (let count = 0; count < 2; count++) {
       const answer = await http.get(path, { headers: bearer(signedToken({})) });
@@ -279,6 +286,10 @@ test("npm run token: makes a key at first, and tokens that a node with that key 
   expect(await statusWith(http, first.stdout.trim(), player)).toBe(200);
   expect(await statusWith(http, second.stdout.trim(), player)).toBe(401);
   await expect(make("--scope", "everything")).rejects.toThrow("--scope must be of");
+  const { stdout } = await make("--sub", player, "--entitlements", "season-pass  beta");
+  const claims = JSON.parse(Buffer.from(stdout.split(".")[1] ?? "", "base64url").toString()) as object;
+  expect(claims).toMatchObject({ sub: player, entitlements: ["season-pass", "beta"] });
+  await expect(make("--entitlements", "no/form")).rejects.toThrow("--entitlements must be of");
 });
 
 test("a node beyond loopback without tokens says so, and one with bad settings does not start", async () => {

@@ -4,6 +4,7 @@ import { expect, test } from "vitest";
 import { type CountsMessage, decodeCounts, encodeCounts } from "../../cluster/counts/counts-codec.ts";
 import { checksum } from "../../engine/checksum.ts";
 import { MalformedMessageError } from "../../engine/codec.ts";
+import { decideTable, FLOOR_MAX, FLOOR_MIN } from "../../engine/published-table.ts";
 import { REGIONS } from "../../engine/regions.ts";
 
 const PARTITIONS = 64;
@@ -49,6 +50,17 @@ const anyBoard = fc.record({
     { nil: undefined },
   ),
 });
+const anyTable = fc
+  .record({
+    counts: fc.uniqueArray(fc.tuple(anyMode, fc.integer({ min: 1, max: 2 ** 31 - 1 })), {
+      selector: ([mode]) => mode,
+      maxLength: 8,
+    }),
+    floor: fc.integer({ min: FLOOR_MIN, max: FLOOR_MAX }),
+    minute: anyNumber,
+    isComplete: fc.boolean(),
+  })
+  .map(({ counts, ...about }) => decideTable(counts, about));
 const kind = <const K extends string>(name: K): fc.Arbitrary<K> => fc.constant(name);
 const anyMessage: fc.Arbitrary<CountsMessage> = fc.oneof(
   fc.record({
@@ -59,6 +71,12 @@ const anyMessage: fc.Arbitrary<CountsMessage> = fc.oneof(
       isList: fc.boolean(),
       isStale: fc.boolean(),
       items: fc.array(anyBoard, { maxLength: 5 }),
+    }),
+    tables: fc.record({
+      number: anyNumber,
+      items: fc.array(fc.record({ region: anyRegion, table: fc.option(anyTable, { nil: undefined }) }), {
+        maxLength: 3,
+      }),
     }),
   }),
   fc.record({

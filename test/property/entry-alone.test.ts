@@ -5,6 +5,7 @@ import type { Outcome, Refused } from "../../cluster/ports/rows.ts";
 import { PlayerRates } from "../../cluster/records/player-rates.ts";
 import { NO_SEQ, Presences } from "../../cluster/records/presences.ts";
 import type { Recorder } from "../../cluster/records/recorder.ts";
+import type { CatalogueMode } from "../../engine/catalogue.ts";
 import { Engine } from "../../engine/engine.ts";
 import { MODES_MAX } from "../../engine/modes.ts";
 import { emptyProfileId } from "../../engine/profile-id.ts";
@@ -12,6 +13,7 @@ import { EntryAlone } from "../../node/alone/entry-alone.ts";
 import { readId, type Reports, type ReportsOutcome } from "../../node/entry.ts";
 import { playerId } from "../../simulator/players.ts";
 import { CA, OPTIONS, START_MS } from "../support/numbered-engine.ts";
+import { StubRules } from "../support/stub-rules.ts";
 
 const PLAYERS = 40;
 const MODES = ["GM01", "GM02", "GM03", "GM04"];
@@ -38,7 +40,7 @@ const anyBatch = fc.array(anyReport, { maxLength: 150 });
  */
 function entryWith(modesUsed: number, areKnown: boolean): [EntryAlone, Engine] {
   const engine = new Engine(OPTIONS, START_MS);
-  const entry = new EntryAlone(new Presences(engine, undefined), 1);
+  const entry = new EntryAlone(new Presences(engine, undefined), 1, 0);
   const report = (player: number, mode: string): void => {
     const request = { operation: "report", id: playerId(player), region: CA, mode, seq: NO_SEQ } as const;
     entry.submit(request, () => undefined);
@@ -142,7 +144,7 @@ test("EntryAlone.submitAll() lets players be in 1024 modes at the most, also whe
 });
 test("EntryAlone.submitAll() refuses all rows while too much waits for the store, and changes nothing", () => {
   const engine = new Engine(OPTIONS, START_MS);
-  const entry = new EntryAlone(new Presences(engine, { isFull: true } as Recorder), 1);
+  const entry = new EntryAlone(new Presences(engine, { isFull: true } as Recorder), 1, 0);
   const batch = [0, 1, 2].map((player) => ({ player, region: CA, mode: 0, seq: NO_SEQ }));
   const outcomes: ReportsOutcome[] = [];
   entry.submitAll(columnsOf(batch, false), (outcome) => void outcomes.push(outcome));
@@ -154,7 +156,7 @@ test("EntryAlone.submitAll() refuses all rows while too much waits for the store
 test("EntryAlone refuses who reports too often and changes nothing by it; rows of batches are not counted", () => {
   const engine = new Engine(OPTIONS, START_MS);
   const rates = new PlayerRates({ count: 2, windowMs: 4000 }, () => START_MS);
-  const entry = new EntryAlone(new Presences(engine, undefined, rates), 1);
+  const entry = new EntryAlone(new Presences(engine, undefined, rates), 1, 0);
   const batch = [0, 0, 0, 1].map((player, mode) => ({ player, region: CA, mode, seq: NO_SEQ }));
   const outcomes: ReportsOutcome[] = [];
   entry.submitAll(columnsOf(batch, false), (outcome) => void outcomes.push(outcome));
@@ -174,3 +176,60 @@ test("EntryAlone refuses who reports too often and changes nothing by it; rows o
     why,
   ]);
 });
+
+test("EntryAlone.submitAll() judges each row where it takes effect, as submit() does one by one", () => {
+  const modes: readonly CatalogueMode[] = [
+    { mode: "GM01" },
+    { mode: "GM02", from: ["GM01"] },
+    { mode: "GM03", requires: ["season-pass"], regions: [0, 1] },
+  ];
+  const anyEntitled = fc.array(fc.constantFrom<readonly string[]>([], ["season-pass"]), { minLength: 150 });
+  fc.assert(
+    fc.property(anyBatch, anyEntitled, fc.boolean(), fc.boolean(), (batch, entitled, isEachNamed, refusesUnknown) => {
+      const rules = new StubRules().set(modes, { refusesUnknown });
+      const [together, alone] = [0, 1].map(() => {
+        const engine = new Engine(OPTIONS, START_MS);
+        return { engine, entry: new EntryAlone(new Presences(engine, undefined, undefined, rules), 1, 0) };
+      }) as [Alone, Alone];
+      const entitlementsOf = (row: number): readonly string[] => entitled[row] as readonly string[];
+      const told: string[] = [];
+      for (const [row, { player, region, mode, seq }] of batch.entries())
+        alone.entry.submit(
+          {
+            operation: "report",
+            id: playerId(player),
+            region,
+            mode: MODES[mode] as string,
+            seq,
+            entitlements: entitlementsOf(row),
+          },
+          (outcome) => (told[row] = outcome.kind === "refused" ? outcome.reason : outcome.effect),
+        );
+      const outcomes: ReportsOutcome[] = [];
+      const reports = { ...columnsOf(batch, isEachNamed), entitlementsOf };
+      together.entry.submitAll(reports, (outcome) => void outcomes.push(outcome));
+      const countOf = (effect: string): number => told.filter((one) => one === effect).length;
+      const refused = [...told.entries()].filter(([, reason]) => !["changed", "renewed", "late"].includes(reason));
+      expect(outcomes).toMatchObject([
+        {
+          changed: countOf("changed"),
+          late: countOf("late"),
+          refused: refused.map(([index, reason]) => ({ index, why: { kind: "refused", reason } })),
+        },
+      ]);
+      for (let player = 0; player < PLAYERS; player++) {
+        const id = playerId(player);
+        const [one, other] = [together, alone].map(({ engine }) => engine.find(engine.hash(id), id));
+        expect(one).toEqual(other);
+      }
+      expect(together.engine.modes.peek("GM04"), "a name that is refused takes no room").toBe(
+        refusesUnknown ? -1 : alone.engine.modes.peek("GM04"),
+      );
+    }),
+  );
+});
+
+interface Alone {
+  readonly engine: Engine;
+  readonly entry: EntryAlone;
+}

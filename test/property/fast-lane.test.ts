@@ -5,9 +5,12 @@
 import fc from "fast-check";
 import { pino } from "pino";
 import { expect, test } from "vitest";
+import { NO_RULES } from "../../cluster/ports/rules.ts";
+import { regionOf } from "../../engine/regions.ts";
 import { Certificate } from "../../node/tls/certificate.ts";
 import { hasOpenssl, makeAuthority } from "../support/certificates.ts";
 import { signedToken, TOKEN_SETTINGS_GIVEN } from "../support/signed-tokens.ts";
+import { StubRules } from "../support/stub-rules.ts";
 import { answersTo, openWay } from "../support/two-ways.ts";
 
 const RUNS = Number(process.env["HEADCOUNT_TEST_LANE_RUNS"] ?? 10_000);
@@ -247,12 +250,13 @@ const LOOK = [
 
 const TOKENS = [
   ...PLAYERS.map((sub) => signedToken({ sub })),
+  signedToken({ sub: PLAYERS[0], entitlements: ["season-pass"] }),
   signedToken({ scope: "reports:batch profiles:read" }),
   signedToken({ sub: PLAYERS[0], exp: 1 }),
   signedToken({ sub: PLAYERS[0] }, {}, "another secret, as long as the good one is"),
 ];
 const anyToken = mostly(
-  [...TOKENS.slice(0, 3), ...TOKENS].map((token) => `authorization: Bearer ${token}`),
+  [...TOKENS.slice(0, 4), ...TOKENS].map((token) => `authorization: Bearer ${token}`),
   [
     "",
     "Authorization:",
@@ -267,17 +271,27 @@ const anyToken = mostly(
   ],
 );
 
+const RULES = new StubRules().set([
+  { mode: "GM01", regions: [regionOf("US"), regionOf("CA")], from: ["none", "GM02"] },
+  { mode: "GM02", requires: ["season-pass"] },
+]);
+const RULES_OF_STRANGERS = new StubRules().set([
+  { mode: "GM01", regions: [regionOf("CA")] },
+  { mode: "GM02", from: ["GM01"], retiredMs: 1 },
+]);
+
 /** `log`: answers come later, and not all at once. */
 test.each([
-  ["", fc.constant(""), RUNS, {}],
-  [", with a log", fc.constant(""), RUNS / 10, { HEADCOUNT_DURABILITY: "log" }],
-  [", with tokens", anyToken, RUNS / 10, { ...TOKEN_SETTINGS_GIVEN, HEADCOUNT_AUTH_READS: "jwt" }],
+  ["", fc.constant(""), RUNS, {}, NO_RULES],
+  [", with a log", fc.constant(""), RUNS / 10, { HEADCOUNT_DURABILITY: "log" }, NO_RULES],
+  [", with rules of modes", fc.constant(""), RUNS / 10, {}, RULES_OF_STRANGERS],
+  [", with tokens and rules", anyToken, RUNS / 10, { ...TOKEN_SETTINGS_GIVEN, HEADCOUNT_AUTH_READS: "jwt" }, RULES],
 ] as const)(
   "the answers with the fast lane are the answers without it%s",
   { timeout: 60_000 + RUNS * RUN_MS },
-  async (_, token, runs, settings) => {
-    await using laned = await openWay("on", settings);
-    await using plain = await openWay("off", settings);
+  async (_, token, runs, settings, rules) => {
+    await using laned = await openWay("on", settings, undefined, {}, rules);
+    await using plain = await openWay("off", settings, undefined, {}, rules);
     for (const { port } of [laned, plain]) expect(await answersTo(port, [CROWD])).toContain('"accepted":60');
     await fc.assert(
       fc.asyncProperty(sequencesWith(token), async (sequence) => {

@@ -7,6 +7,8 @@ import { type Answer, decodeAnswers, encodeAnswers, EXPIRED, OUT_OF_TURN } from 
 import { decodeBatch, encodeBatch } from "../../cluster/rows/row-codec.ts";
 import type { Place, Row } from "../../cluster/ports/rows.ts";
 import { MalformedMessageError } from "../../engine/codec.ts";
+import { VERDICTS } from "../../engine/catalogue.ts";
+import { ENTITLEMENTS_MAX, isEntitlement } from "../../engine/entitlement.ts";
 import { isModeName } from "../../engine/modes.ts";
 import { NO_SEQ } from "../../engine/partition.ts";
 import { REGIONS } from "../../engine/regions.ts";
@@ -20,9 +22,14 @@ const anyWhere = fc.oneof(
   fc.record({ operation: fc.constant("report" as const), region: anyRegion, mode: anyMode }),
   fc.record({ operation: fc.constantFrom("renew", "remove", "find"), region: fc.constant(0), mode: fc.constant("") }),
 );
-const anyRow: fc.Arbitrary<Row> = fc
-  .tuple(anyProfileId, fc.integer(), anyWhere, anySeq, fc.nat(2 ** 24 - 1), fc.boolean())
-  .map(([id, hash, where, seq, untilMs, isBulk]) => ({
+/** Some of the same few, as of players of one studio, and some of anybody's. */
+const anyEntitlements = fc.oneof(
+  { weight: 3, arbitrary: fc.constantFrom<readonly string[]>([], ["season-pass"], ["season-pass", "GM01"]) },
+  fc.array(fc.stringMatching(/^[A-Za-z0-9._:-]{1,64}$/), { maxLength: ENTITLEMENTS_MAX }),
+);
+const anyRow: fc.Arbitrary<Omit<Row, "rulesVersion">> = fc
+  .tuple(anyProfileId, fc.integer(), anyWhere, anySeq, fc.nat(2 ** 24 - 1), fc.boolean(), anyEntitlements, fc.boolean())
+  .map(([id, hash, where, seq, untilMs, isBulk, entitlements, isRetold]) => ({
     ...where,
     hash,
     partition: hash >>> 24,
@@ -33,8 +40,14 @@ const anyRow: fc.Arbitrary<Row> = fc
     seq,
     untilMs,
     isBulk,
+    entitlements: where.operation === "report" ? entitlements : [],
+    isRetold: where.operation === "report" && isRetold,
   }));
-const anyRows = fc.array(anyRow, { minLength: 1, maxLength: 20 });
+const anyVersion = fc.oneof(fc.nat(9), fc.maxSafeNat());
+/** All of a batch are told of the same version. */
+const anyRows: fc.Arbitrary<Row[]> = fc
+  .tuple(fc.array(anyRow, { minLength: 1, maxLength: 20 }), anyVersion)
+  .map(([rows, rulesVersion]) => rows.map((row) => ({ ...row, rulesVersion })));
 
 const anyPlace: fc.Arbitrary<Place> = fc.oneof(
   fc.record({ region: anyRegion, mode: anyMode, ageMs: fc.nat() }),
@@ -55,6 +68,7 @@ const anyAnswer: fc.Arbitrary<Answer> = fc.oneof(
       "no room for the player",
       "no owner",
       "mode not known",
+      ...VERDICTS,
     ),
   }),
   fc.record({
@@ -159,7 +173,12 @@ test("decodeBatch() and decodeAnswers() refuse or take forged bytes under a chec
   );
 });
 
-function expectSoundRow({ operation, id0, id1, id2, id3, hash, partition, region, mode, seq, untilMs }: Row): void {
+function expectSoundRow(row: Row): void {
+  const { operation, id0, id1, id2, id3, hash, partition, region, mode, seq, untilMs } = row;
+  const { entitlements, isRetold, rulesVersion } = row;
+  expect(entitlements.length <= ENTITLEMENTS_MAX && entitlements.every(isEntitlement)).toBe(true);
+  expect(Number.isSafeInteger(rulesVersion) && rulesVersion >= 0).toBe(true);
+  if (operation !== "report") expect([entitlements.length, isRetold]).toEqual([0, false]);
   expect([id0, id1, id2, id3]).not.toEqual([0, 0, 0, 0]);
   expect(partition).toBe(hash >>> 24);
   if (operation === "report") expect(REGIONS[region] !== undefined && isModeName(mode)).toBe(true);

@@ -3,8 +3,9 @@ import { Limits, NO_LIMITS } from "../../node/limits/limits.ts";
 import type { FastifyInstance } from "fastify";
 import { pino } from "pino";
 
-import { ControlsInMemory } from "../../node/alone/controls-file.ts";
+import { TextInMemory } from "../../node/alone/text-file.ts";
 import { Controls } from "../../node/controls/controls.ts";
+import { FollowedRules } from "../../node/rules/followed-rules.ts";
 import { Usage } from "../../node/usage/usage.ts";
 import type { Entry, Reports } from "../../node/entry.ts";
 import { makeApp } from "../../node/http/app.ts";
@@ -43,7 +44,8 @@ export async function recordingApp(
     service,
     metrics,
     log,
-    controls: new Controls(new ControlsInMemory(), log),
+    controls: new Controls(new TextInMemory(), log),
+    rules: new FollowedRules(undefined, log),
     usage: new Usage(metrics),
     version: "0.0.0",
     cors: undefined,
@@ -51,7 +53,8 @@ export async function recordingApp(
     limits: new Limits(NO_LIMITS),
   };
   context.controls.start();
-  await context.controls.known;
+  context.rules.follow(new TextInMemory(), () => "");
+  await Promise.all([context.controls.known, context.rules.known]);
   const { app } = await makeApp(context, true);
   return { app, taken };
 }

@@ -87,6 +87,14 @@ export function sampleResults(): Results {
         refused: 3,
       },
     },
+    rules: {
+      ...MEASURED,
+      players: 100,
+      batch: 1_000,
+      connections: 64,
+      singles: ["no catalogue", "200 modes"].map(series),
+      batches: ["no catalogue", "200 modes"].map(series),
+    },
     overload: {
       ...MEASURED,
       players: 100,

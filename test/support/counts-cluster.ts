@@ -4,6 +4,7 @@
  */
 import { Counts, type CountsPorts } from "../../cluster/counts/counts.ts";
 import { placementOf } from "../../cluster/members/placement.ts";
+import type { PublishedBoard } from "../../cluster/ports/shared-store.ts";
 import { PeerError } from "../../cluster/ports/transport.ts";
 import type { Member, View } from "../../cluster/ports/view.ts";
 import { Engine } from "../../engine/engine.ts";
@@ -52,6 +53,8 @@ export class CountsNode {
   mayPublish = true;
   isLicensed = true;
   readonly published: Published[] = [];
+  /** R16: what was written to the sorted sets. */
+  readonly sets: { readonly atMs: number; readonly region: number; readonly board: PublishedBoard }[] = [];
 
   constructor(cluster: CountsCluster, incarnation: string) {
     this.incarnation = incarnation;
@@ -77,12 +80,15 @@ export class CountsNode {
         partitions.filter((partition) => this.isLicensed && cluster.holders.get(partition) === this),
       unreadable: () => this.unreadable,
       mayPublish: () => this.mayPublish,
-      publish: async (region, { term, version }) => {
+      wallMs: () => cluster.wallMs,
+      publish: async (region, board) => {
+        const { term, version } = board;
         this.published.push({ region, term, version });
+        this.sets.push({ atMs: cluster.nowMs, region, board });
         return "published";
       },
     };
-    this.counts = new Counts(this.engine, ports, QUIET_MS);
+    this.counts = new Counts(this.engine, ports, { quietMs: QUIET_MS, floor: cluster.floor });
   }
 
   adopt(view: View): void {
@@ -97,8 +103,15 @@ export class CountsNode {
   }
 }
 
+/** Of the wall clock when virtual time begins: some seconds into a minute. */
+export const WALL_MS = 1_800_000_015_000;
+
 export class CountsCluster {
   nowMs = 0;
+  /** The privacy floor of nodes that are still to come. */
+  floor = 0;
+  /** By which the wall clock was set forward since virtual time began. */
+  wallAheadMs = 0;
   readonly network: Network = { lossRatio: 0, repeatRatio: 0, delayMinMs: 0, delayMaxMs: 2 };
   readonly nodes = new Map<string, CountsNode>();
   /** Who really holds each partition. */
@@ -114,6 +127,10 @@ export class CountsCluster {
 
   constructor(seed: number) {
     this.random = new SeededRandom(seed);
+  }
+
+  get wallMs(): number {
+    return WALL_MS + this.wallAheadMs + this.nowMs;
   }
 
   get epoch(): number {
@@ -186,6 +203,14 @@ export class CountsCluster {
   report(player: number, place: Place): void {
     this.players.set(player, place);
     this.holders.get(this.partitionOf(player))?.report(player, place);
+  }
+
+  /** A player is connected no longer. */
+  leave(player: number): void {
+    this.players.delete(player);
+    const engine = this.holders.get(this.partitionOf(player))?.engine;
+    const id = playerId(player);
+    engine?.remove(engine.hash(id), id, NO_SEQ);
   }
 
   playersIn(region: number): number {

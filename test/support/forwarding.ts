@@ -4,6 +4,7 @@ import { Forwarder, type ForwarderOptions, type ForwarderPorts } from "../../clu
 import { type Answer, encodeAnswers, encodeFates, type Fate } from "../../cluster/rows/answer-codec.ts";
 import { decodeBatch } from "../../cluster/rows/row-codec.ts";
 import type { Done, Elsewhere, Outcome, Row, RowOutcome } from "../../cluster/ports/rows.ts";
+import { NO_ENTITLEMENTS } from "../../engine/entitlement.ts";
 import { PeerError } from "../../cluster/ports/transport.ts";
 import { itemAt, take } from "../../simulator/item-at.ts";
 
@@ -23,12 +24,15 @@ export function incarnationOf(number: number): string {
   return `00000000-0000-4000-8000-00000000000${number.toString(16)}`;
 }
 
+/** What most rows are. */
+export const PLAIN = { isBulk: false, entitlements: NO_ENTITLEMENTS, isRetold: false, rulesVersion: 0 };
+
 /** The report of player `player`, 1 … 2^24 - 1, who is in this partition. */
 export function reportOf(partition: number, player: number, more: Partial<Row> = {}): Row {
   const hash = (partition << 24) | player;
   const [region, mode, seq, untilMs] = [player % 249, `GM${player % 10}`, player, 2000];
   const ids = { id0: player, id1: partition, id2: -1, id3: 4 };
-  return { operation: "report", hash, partition, ...ids, region, mode, seq, untilMs, isBulk: false, ...more };
+  return { operation: "report", hash, partition, ...ids, region, mode, seq, untilMs, ...PLAIN, ...more };
 }
 
 /** A batch on its way to a peer, for the test to answer. */

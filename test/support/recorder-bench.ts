@@ -6,6 +6,7 @@ import type { FoundedClaim, RecordStore } from "../../cluster/ports/record-store
 import { recoverAll } from "../../cluster/records/recovery.ts";
 import { encodeRows } from "../../engine/codec.ts";
 import { Engine, type TableCopy } from "../../engine/engine.ts";
+import type { Presence } from "../../engine/presence.ts";
 import { NO_SEQ } from "../../engine/partition.ts";
 import { takenRows } from "../../engine/presence-table.ts";
 import type { ProfileId } from "../../engine/profile-id.ts";
@@ -125,8 +126,12 @@ export class RecorderBench {
     return this.engine.partitionOf(this.engine.hash(idOf(number)));
   }
 
+  presenceOf(number: number): Presence | undefined {
+    return this.engine.find(this.engine.hash(idOf(number)), idOf(number));
+  }
+
   modeOf(number: number): string | undefined {
-    return this.engine.find(this.engine.hash(idOf(number)), idOf(number))?.mode;
+    return this.presenceOf(number)?.mode;
   }
 
   /** Ends the turn of the event loop: planned tasks run. The store has not answered yet. */

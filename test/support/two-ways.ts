@@ -7,9 +7,11 @@ import { connect as connectTls } from "node:tls";
 import { setImmediate as turn } from "node:timers/promises";
 import { gunzipSync, zstdDecompressSync } from "node:zlib";
 import { pino } from "pino";
+import { NO_RULES, type Rules } from "../../cluster/ports/rules.ts";
 import { openAccess } from "../../node/access/access.ts";
 import { Controls } from "../../node/controls/controls.ts";
 import { type Decisions, keep, NOTHING_DECIDED } from "../../node/controls/decisions.ts";
+import { FollowedRules } from "../../node/rules/followed-rules.ts";
 import { Usage } from "../../node/usage/usage.ts";
 import { Limits } from "../../node/limits/limits.ts";
 import { ServiceAlone } from "../../node/alone/service-alone.ts";
@@ -34,12 +36,14 @@ export interface Way extends AsyncDisposable {
  * @param more settings: as a rule nothing is kept on disk, and answers come at once
  * @param certificate with which it speaks TLS
  * @param decided what operators decided
+ * @param rules of the studio's modes
  */
 export async function openWay(
   lane: "on" | "off",
   more: Readonly<Record<string, string>> = {},
   certificate?: Certificate,
   decided: Partial<Decisions> = {},
+  rules: Rules = NO_RULES,
 ): Promise<Way> {
   const folder = await mkdtemp(join(tmpdir(), "headcount-way-"));
   const settings = readSettings({
@@ -51,7 +55,7 @@ export async function openWay(
     ...more,
   });
   const log = pino({ level: "silent" });
-  const service = new ServiceAlone(settings, log);
+  const service = new ServiceAlone(settings, rules, log);
   const { tokens, areReadsGuarded } = settings;
   const metrics = new Metrics(service);
   const access = tokens === undefined ? undefined : await openAccess(tokens, areReadsGuarded, log, metrics);
@@ -64,12 +68,14 @@ export async function openWay(
     cors: undefined,
     access,
     limits,
-    controls: new Controls(service.controls, log),
+    controls: new Controls(service.texts.controls, log),
+    rules: new FollowedRules(undefined, log),
     usage: new Usage(metrics),
   };
-  await service.controls.write("", keep({ ...NOTHING_DECIDED, ...decided }));
+  await service.texts.controls.write("", keep({ ...NOTHING_DECIDED, ...decided }));
   context.controls.start();
-  await context.controls.known;
+  context.rules.follow(service.texts.catalogue, () => service.id);
+  await Promise.all([context.controls.known, context.rules.known]);
   const { app, connections } = await makeApp(context, settings.isLaneOpen);
   if (certificate !== undefined) speakTls(app, certificate, settings.limits.connections, metrics, "tls");
   await listenWidely(app, { host: HOST, port: 0 });
@@ -84,6 +90,7 @@ export async function openWay(
       await app.close();
       await service.stop();
       context.controls.stop();
+      context.rules.stop();
       context.usage.close();
       await access?.close();
       await rm(folder, { recursive: true });

@@ -4,19 +4,14 @@ import { pino } from "pino";
 import { expect, test } from "vitest";
 import { StoreUnavailableError } from "../../cluster/ports/record-store.ts";
 import { blocking, lifting, quarantining, switching, unblocking } from "../../node/admin/changes.ts";
-import { ControlsFile, ControlsInMemory } from "../../node/alone/controls-file.ts";
-import type { Kept } from "../../node/controls-store.ts";
+import { TextFile } from "../../node/alone/text-file.ts";
+import { DamagedTextError } from "../../node/followed-text.ts";
+import type { Kept } from "../../node/text-store.ts";
 import { BlockFormCases } from "../support/block-cases.ts";
 import { blockOf, Blocks } from "../../node/controls/block.ts";
 import { Controls, NOT_KNOWN } from "../../node/controls/controls.ts";
-import {
-  BLOCKS_MAX,
-  DamagedDecisionsError,
-  decisionsIn,
-  keep,
-  NOTHING_DECIDED,
-  QUARANTINE_MAX,
-} from "../../node/controls/decisions.ts";
+import { BLOCKS_MAX, decisionsIn, keep, NOTHING_DECIDED, QUARANTINE_MAX } from "../../node/controls/decisions.ts";
+import { FickleStore } from "../support/fickle-store.ts";
 import { temporaryFolder } from "../support/node-process.ts";
 import { until } from "../support/until.ts";
 
@@ -24,32 +19,14 @@ const log = pino({ level: "silent" });
 const SINCE = "2026-11-27T00:00:00.000Z";
 const OFF = { reason: "a match server loops", since: SINCE };
 
-/** A store that is away, or loses what was written, as a test likes. */
-class Store extends ControlsInMemory {
-  isAway = false;
-
-  get standing(): Kept {
-    return this.kept;
-  }
-
-  lose(to: Kept): void {
-    this.kept = to;
-  }
-
-  override async read(known: string): Promise<Kept | undefined> {
-    if (this.isAway) throw new StoreUnavailableError("away");
-    return super.read(known);
-  }
-}
-
-function following(store: Store): Controls & Disposable {
+function following(store: FickleStore): Controls & Disposable {
   const controls = new Controls(store, log);
   controls.start();
   return Object.assign(controls, { [Symbol.dispose]: () => controls.stop() });
 }
 
 test("what one node decides the others follow, and the newest of two changes undoes nothing of the other", async () => {
-  const store = new Store();
+  const store = new FickleStore();
   using one = following(store);
   using other = following(store);
   await Promise.all([one.known, other.known]);
@@ -74,7 +51,7 @@ test("what one node decides the others follow, and the newest of two changes und
 });
 
 test("while the store is away a node goes by what it knows, and nothing can be changed", async () => {
-  const store = new Store();
+  const store = new FickleStore();
   using controls = following(store);
   await controls.known;
   await controls.change(switching("queries", OFF));
@@ -85,7 +62,7 @@ test("while the store is away a node goes by what it knows, and nothing can be c
 });
 
 test("a node that cannot read the decisions yet does not know them", async () => {
-  const store = new Store();
+  const store = new FickleStore();
   store.isAway = true;
   using controls = following(store);
   await until("a read fails", () => controls.reads.failed > 0);
@@ -96,7 +73,7 @@ test("a node that cannot read the decisions yet does not know them", async () =>
 });
 
 test("what the store lost is written back by whoever knows it", async () => {
-  const store = new Store();
+  const store = new FickleStore();
   using controls = following(store);
   await controls.known;
   await controls.change(switching("reports", OFF));
@@ -110,7 +87,7 @@ test("what the store lost is written back by whoever knows it", async () => {
 });
 
 test("many changes at once at one node are all made", async () => {
-  const store = new Store();
+  const store = new FickleStore();
   using controls = following(store);
   await controls.known;
   const made = Array.from({ length: 30 }, (_, at) =>
@@ -121,7 +98,7 @@ test("many changes at once at one node are all made", async () => {
 });
 
 test("what is damaged in the store is replaced by the next change, with what the node knows", async () => {
-  const store = new Store();
+  const store = new FickleStore();
   using controls = following(store);
   await controls.known;
   await controls.change(switching("reports", OFF));
@@ -133,7 +110,7 @@ test("what is damaged in the store is replaced by the next change, with what the
 });
 
 test("what is off until an instant is on again then, and the next change forgets it", async () => {
-  const store = new Store();
+  const store = new FickleStore();
   using controls = following(store);
   await controls.known;
   await controls.change(switching("reports", { ...OFF, until: new Date(Date.now() + 300).toISOString() }));
@@ -165,28 +142,28 @@ test.each([
   ],
   ["no instant", JSON.stringify({ ...NOTHING_DECIDED, off: { reports: { reason: "x", since: "now" } } })],
 ])("what is stored and is %s is refused", (_what, text) => {
-  expect(() => decisionsIn({ mark: "1.x", text })).toThrow(DamagedDecisionsError);
-  expect(() => decisionsIn({ mark: "", text })).toThrow(DamagedDecisionsError);
+  expect(() => decisionsIn({ mark: "1.x", text })).toThrow(DamagedTextError);
+  expect(() => decisionsIn({ mark: "", text })).toThrow(DamagedTextError);
 });
 
-test("ControlsFile keeps the decisions over a restart, whole or not at all", async () => {
+test("TextFile keeps the decisions over a restart, whole or not at all", async () => {
   await using folder = await temporaryFolder();
   const path = join(folder.path, "data");
-  const file = new ControlsFile(path);
+  const file = new TextFile(path, "controls");
   expect(await file.read("")).toBeUndefined();
   const kept = keep({ ...NOTHING_DECIDED, revision: 1 });
   await expect(file.write("", kept), "the folder is not there").rejects.toThrow(StoreUnavailableError);
   await mkdir(path);
   expect(await Promise.all([file.write("", kept), file.write("", keep(NOTHING_DECIDED))])).toEqual([true, false]);
   expect(await file.read(kept.mark)).toBeUndefined();
-  expect(await new ControlsFile(path).read("")).toEqual({ ...kept, text: `${kept.text}\n` });
+  expect(await new TextFile(path, "controls").read("")).toEqual({ ...kept, text: `${kept.text}\n` });
   await writeFile(join(path, "controls.json"), "");
-  const empty = await new ControlsFile(path).read("x");
-  expect(() => decisionsIn(empty as Kept), "a file that is there but empty").toThrow(DamagedDecisionsError);
+  const empty = await new TextFile(path, "controls").read("x");
+  expect(() => decisionsIn(empty as Kept), "a file that is there but empty").toThrow(DamagedTextError);
   await writeFile(join(path, "controls.json"), "1.x\n{");
-  const damaged = new Controls(new ControlsFile(path), log);
+  const damaged = new Controls(new TextFile(path, "controls"), log);
   damaged.start();
-  await expect(damaged.known).rejects.toThrow(DamagedDecisionsError);
+  await expect(damaged.known).rejects.toThrow(DamagedTextError);
   damaged.stop();
   expect(await readFile(join(path, "controls.json"), "utf8")).toBe("1.x\n{");
 });

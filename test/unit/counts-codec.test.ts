@@ -7,6 +7,8 @@ import {
   NO_BOARDS,
   NO_TALLIES,
 } from "../../cluster/counts/counts-codec.ts";
+import { NO_TABLES } from "../../cluster/counts/tables-codec.ts";
+import { decideTable, type PublishedTable } from "../../engine/published-table.ts";
 import { checksum } from "../../engine/checksum.ts";
 import { MalformedMessageError } from "../../engine/codec.ts";
 import { regionOf } from "../../engine/regions.ts";
@@ -15,6 +17,9 @@ const PARTITIONS = 16;
 const [CA, US] = [regionOf("CA"), regionOf("US")];
 const ALL = { partition: 15, term: 7, version: 300, isAllCells: true, isDoubtful: false, isUnsure: true };
 const WHOLE = { ...ALL, isUnreadable: false };
+function tableOfCounts(counts: Readonly<Record<string, number>>): PublishedTable {
+  return decideTable(Object.entries(counts), { floor: 5, minute: 30_000_000, isComplete: true });
+}
 const TELL: CountsMessage = {
   kind: "tell",
   tallies: {
@@ -50,6 +55,13 @@ const TELL: CountsMessage = {
         isHeldBack: false,
         counts: { players: 200, top: [{ mode: "GM01", players: 150 }] },
       },
+    ],
+  },
+  tables: {
+    number: 7,
+    items: [
+      { region: CA, table: undefined },
+      { region: US, table: tableOfCounts({ GM01: 1234, GM02: 17, GM03: 4, GM04: 2 }) },
     ],
   },
 };
@@ -112,6 +124,7 @@ test("encodeCounts() needs some 4 bytes a cell and a dozen a partition in a list
     kind: "tell",
     tallies: { ...NO_TALLIES, modes, items: [{ ...WHOLE, cells: each }] },
     boards: NO_BOARDS,
+    tables: NO_TABLES,
   });
   expect(encodeCounts(items(cells)).length - encodeCounts(items([])).length).toBeLessThan(4100);
   const line = { ...WHOLE, term: 1e6, version: 1e9, isAllCells: false, cells: [] };
@@ -124,24 +137,45 @@ test("encodeCounts() needs some 4 bytes a cell and a dozen a partition in a list
 });
 test("encodeCounts() says in some 20 bytes that nothing changed (R20)", () => {
   const tallies = { ...NO_TALLIES, statement: 1e9 };
-  expect(encodeCounts({ kind: "tell", tallies, boards: { ...NO_BOARDS, statement: 1e6 } }).length).toBeLessThan(24);
+  const boards = { ...NO_BOARDS, statement: 1e6 };
+  const tables = { number: 1e6, items: [] };
+  expect(encodeCounts({ kind: "tell", tallies, boards, tables }).length).toBeLessThan(24);
+});
+test("decodeCounts() refuses a published table that tells of fewer players than its floor, or names a mode twice", () => {
+  const beat = [0, 0, 0, 0, 0, 0, 0, 1, 1, ...letters("CA")]; // nothing but one table
+  const [exact, rounded] = [
+    [1, 2, ...letters("G1"), 0xf4, 3],
+    [1, 2, ...letters("G1"), 1],
+  ];
+  expect(decodeCounts(sealed(3, 1, [...beat, 3, 5, 1, 0, ...exact, 0]), PARTITIONS)).toMatchObject({
+    tables: { items: [{ region: CA, table: { players: 500, modes: [{ mode: "G1", players: 500, isExact: true }] } }] },
+  });
+  const refused = (body: readonly number[], rule: RegExp): void =>
+    expect(() => decodeCounts(sealed(3, 1, [...beat, ...body]), PARTITIONS)).toThrow(rule);
+  refused([4], /known flags/);
+  refused([1, 1, 1, 0, 0, 0], /a floor of at least 2/);
+  refused([1, 0xe9, 7, 1, 0, 0, 0], /a number up to 1000/);
+  refused([1, 5, 1, 0, 1, 2, ...letters("G1"), 0xf3, 3, 0], /at least 500 in a mode that is shown so/);
+  refused([1, 5, 1, 0, 0, 1, 2, ...letters("G1"), 0], /at least 1 in a mode that is shown so/);
+  refused([1, 5, 1, 0, ...exact, ...rounded], /each mode once/);
+  refused([1, 5, 1, 0, 0xff, 1], /at most 132 items/);
 });
 test("decodeCounts() refuses what is too short, of another version, of no kind, or changed on its way", () => {
   expectRefused(new Uint8Array(5), 0, /at least 6 bytes/);
-  expectRefused(sealed(1, 1, [0, 0]), 0, /version 2, not 1/);
-  expectRefused(sealed(2, 0, []), 0, /a known kind, not 0/);
-  expectRefused(sealed(2, 7, []), 0, /a known kind, not 7/);
+  expectRefused(sealed(1, 1, [0, 0]), 0, /version 3, not 1/);
+  expectRefused(sealed(3, 0, []), 0, /a known kind, not 0/);
+  expectRefused(sealed(3, 7, []), 0, /a known kind, not 7/);
   const changed = encodeCounts(TELL);
   (changed[6] as number) ^= 1;
   expectRefused(changed, 0, /checksum/);
 });
 /** A message that tells one cell. */
 const tellOf = (mode: number, players: readonly number[], flags = 1): Uint8Array =>
-  sealed(2, 1, [0, 0, 1, 1, ...letters("a"), 1, 0, 1, 1, flags, 1, ...letters("CA"), mode, ...players, 0, 0, 0]);
+  sealed(3, 1, [0, 0, 1, 1, ...letters("a"), 1, 0, 1, 1, flags, 1, ...letters("CA"), mode, ...players, 0, 0, 0, 0, 0]);
 test("decodeCounts() refuses numbers beyond their limits", () => {
-  expectRefused(sealed(2, 3, [0, 1, PARTITIONS]), 5, /up to 15/);
-  expectRefused(sealed(2, 3, [0, 1, ...Array(12).fill(255)]), 5, /up to 15/);
-  expectRefused(sealed(2, 3, Array(400).fill(128)), 150, /a number/);
+  expectRefused(sealed(3, 3, [0, 1, PARTITIONS]), 5, /up to 15/);
+  expectRefused(sealed(3, 3, [0, 1, ...Array(12).fill(255)]), 5, /up to 15/);
+  expectRefused(sealed(3, 3, Array(400).fill(128)), 150, /a number/);
   expect(decodeCounts(tellOf(0, [255, 255, 255, 255, 7]), PARTITIONS)).toMatchObject({ kind: "tell" });
   expectRefused(tellOf(1, [1]), 16, /up to 0/);
   expectRefused(tellOf(0, [128, 128, 128, 128, 8]), 21, /up to 2147483647/);
@@ -150,19 +184,19 @@ test("decodeCounts() refuses counts of a record that cannot be read", () => {
   expectRefused(tellOf(0, [1], 8), 13, /at most 0 items/);
 });
 test("decodeCounts() refuses unknown flags, regions, modes and a list longer than the message", () => {
-  expectRefused(sealed(2, 2, [8, 0, 0]), 3, /known flags/);
-  expectRefused(sealed(2, 1, [0, 2, 0, 0, 0, 0, 0]), 4, /known flags/);
+  expectRefused(sealed(3, 2, [8, 0, 0]), 3, /known flags/);
+  expectRefused(sealed(3, 1, [0, 2, 0, 0, 0, 0, 0]), 4, /known flags/);
   expectRefused(tellOf(0, [1], 16), 12, /known flags/);
-  expectRefused(sealed(2, 1, [0, 0, 0, 0, 0, 4, 0]), 8, /known flags/);
-  expectRefused(sealed(2, 1, [0, 0, 0, 0, 0, 0, 1, ...letters("CA"), 1, 1, 8]), 14, /known flags/);
-  expectRefused(sealed(2, 5, letters("XX")), 4, /a region's code/);
-  expectRefused(sealed(2, 5, letters("ca")), 4, /a region's code/);
-  expectRefused(sealed(2, 1, [0, 0, 1, 1, ...letters("!"), 0, 0]), 7, /a mode's name/);
-  expectRefused(sealed(2, 1, [0, 0, 1, 9, ...letters("a"), 0, 0]), 6, /a name that ends before the checksum/);
-  expectRefused(sealed(2, 3, [0, 2, 0]), 4, /at most 16 items, all of them there/);
-  expectRefused(sealed(2, 3, [0, 17, ...Array(17).fill(0)]), 4, /at most 16 items/);
+  expectRefused(sealed(3, 1, [0, 0, 0, 0, 0, 4, 0]), 8, /known flags/);
+  expectRefused(sealed(3, 1, [0, 0, 0, 0, 0, 0, 1, ...letters("CA"), 1, 1, 8]), 14, /known flags/);
+  expectRefused(sealed(3, 5, letters("XX")), 4, /a region's code/);
+  expectRefused(sealed(3, 5, letters("ca")), 4, /a region's code/);
+  expectRefused(sealed(3, 1, [0, 0, 1, 1, ...letters("!"), 0, 0]), 7, /a mode's name/);
+  expectRefused(sealed(3, 1, [0, 0, 1, 9, ...letters("a"), 0, 0]), 6, /a name that ends before the checksum/);
+  expectRefused(sealed(3, 3, [0, 2, 0]), 4, /at most 16 items, all of them there/);
+  expectRefused(sealed(3, 3, [0, 17, ...Array(17).fill(0)]), 4, /at most 16 items/);
 });
 test("decodeCounts() refuses a message that ends early or goes on", () => {
-  expectRefused(sealed(2, 5, letters("C")), 3, /ends with its checksum/);
-  expectRefused(sealed(2, 5, [...letters("CA"), 0]), 4, /nothing before the checksum but the message/);
+  expectRefused(sealed(3, 5, letters("C")), 3, /ends with its checksum/);
+  expectRefused(sealed(3, 5, [...letters("CA"), 0]), 4, /nothing before the checksum but the message/);
 });

@@ -1,6 +1,7 @@
 import { expect, test } from "vitest";
 
 import { decodeCounts, encodeCounts, NO_BOARDS, NO_TALLIES } from "../../cluster/counts/counts-codec.ts";
+import { NO_TABLES } from "../../cluster/counts/tables-codec.ts";
 import { MalformedMessageError } from "../../engine/codec.ts";
 import { REGIONS, regionOf } from "../../engine/regions.ts";
 import { itemAt, take } from "../../simulator/item-at.ts";
@@ -150,7 +151,7 @@ test("Counts.receive() takes in nothing that was sent under another epoch, and s
   const tallies = { ...NO_TALLIES, modes: ["x"], items: [tally] };
   const send = async (node: CountsNode, epoch: number, message: Parameters<typeof encodeCounts>[0]) =>
     decodeCounts(await node.counts.receive(incarnationOf("9"), epoch, 0, encodeCounts(message)), PARTITIONS);
-  const told = await send(owner, cluster.epoch + 1, { kind: "tell", tallies, boards: NO_BOARDS });
+  const told = await send(owner, cluster.epoch + 1, { kind: "tell", tallies, boards: NO_BOARDS, tables: NO_TABLES });
   expect(told).toMatchObject({ kind: "told", isOtherEpoch: true, partitions: [], regions: [] });
   const flush = { kind: "flush", statement: 0, partitions: [] } as const;
   expect(await send(owner, cluster.epoch - 1, flush)).toMatchObject({ isOtherEpoch: true });
@@ -162,7 +163,8 @@ test("Counts.receive() takes a region's board from its owner alone (R23)", async
   const [owner, reader] = [cluster.ownerOf(CA), cluster.node(otherThan(cluster.ownerOf(CA)))];
   const counts = { players: 7, top: [{ mode: "x", players: 7 }] };
   const board = { region: CA, term: 99, version: 1, isComplete: true, isHeldBack: false, counts };
-  const message = encodeCounts({ kind: "tell", tallies: NO_TALLIES, boards: { ...NO_BOARDS, items: [board] } });
+  const boards = { ...NO_BOARDS, items: [board] };
+  const message = encodeCounts({ kind: "tell", tallies: NO_TALLIES, boards, tables: NO_TABLES });
   await reader.counts.receive(incarnationOf(otherThan(owner)), cluster.epoch, 0, message);
   expect(reader.counts.regionView(CA).players).toBe(20);
   await reader.counts.receive(incarnationOf(owner), cluster.epoch, 0, message);

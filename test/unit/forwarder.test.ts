@@ -241,3 +241,29 @@ test("a report costs one call where its owner settles it at once, whatever came 
   }
   expect([entry.calls.length, entry.outcomes.length]).toEqual([50, 50]);
 });
+
+test("R29 Forwarder sends what players are entitled to, and the newest version of the rules that a row's entry knew", async () => {
+  const entry = new TestEntry();
+  entry.submitRow(reportOf(3, 1, { entitlements: ["season-pass"], rulesVersion: 6 }));
+  entry.submitRow(reportOf(3, 2, { rulesVersion: 7 }));
+  await entry.endTurn();
+  const told = itemAt(entry.calls, 0).rows.map(({ entitlements, rulesVersion }) => [entitlements, rulesVersion]);
+  expect(told).toEqual([
+    [["season-pass"], 7],
+    [[], 7],
+  ]);
+});
+test("R19, R29 Forwarder leaves to the next batch what players are entitled to past the most of one, in order", async () => {
+  const entry = new TestEntry();
+  const entitledTo = (player: number): readonly string[] => Array.from({ length: 64 }, (_, at) => `${player}.${at}`);
+  for (let player = 1; player <= 66; player++)
+    entry.submitRow(reportOf(player % 2, player, { entitlements: player === 66 ? [] : entitledTo(player) }));
+  await entry.endTurn();
+  expect(itemAt(entry.sent, 0).length, "64 sets of 64").toBe(64);
+  await itemAt(entry.calls, 0).answer(...Array.from({ length: 64 }, () => DONE));
+  await entry.endTurn();
+  expect([...itemAt(entry.sent, 0), ...itemAt(entry.sent, 1)].filter((player) => player % 2 === 1)).toEqual(
+    Array.from({ length: 33 }, (_, at) => 2 * at + 1),
+  );
+  expect(entry.sent.flat().length).toBe(66);
+});

@@ -3,11 +3,13 @@ import type { Outcome, Row } from "../../cluster/ports/rows.ts";
 import { StoreUnavailableError } from "../../cluster/ports/record-store.ts";
 import { ModeGate } from "../../cluster/rows/mode-gate.ts";
 import { itemAt } from "../../simulator/item-at.ts";
+import { StubRules } from "../support/stub-rules.ts";
 import { reportOf } from "../support/forwarding.ts";
 
 /** A gate whose store is the test. */
 class Subject {
   now = 0;
+  readonly rules = new StubRules();
   readonly known = new Set<string>();
   readonly marked = new Set<string>();
   readonly calls: {
@@ -40,6 +42,7 @@ class Subject {
           this.failing.push(() => settle(() => reject(new StoreUnavailableError("away"))));
         }),
     },
+    rules: this.rules,
     forward: (row, settle) => {
       this.forwarded.push(row.id0);
       settle({ kind: "done", effect: "changed", isRemembered: true, place: undefined });
@@ -264,4 +267,20 @@ test("R28 where a player's names were refused, others may come in their place un
   await subject.turn();
   expect(subject.calls).toHaveLength(3);
   expect(subject.refusals).toHaveLength(8);
+});
+
+test("R29 a new name that the rules refuse is refused at once and asked for by nobody; one that is agreed goes on", async () => {
+  const subject = new Subject();
+  subject.rules.set([{ mode: "listed" }], { refusesUnknown: true });
+  subject.known.add("agreed");
+  subject.submit(1, 1, "listed");
+  subject.submit(1, 2, "junk");
+  subject.submit(2, 3, "junk");
+  subject.submit(2, 4, "agreed");
+  subject.submit(2, 5, "old", { isRetold: true });
+  expect(subject.refusals).toEqual(["2 unknown mode", "3 unknown mode"]);
+  expect(subject.forwarded, "the owner judges").toEqual([4]);
+  await subject.turn();
+  expect(subject.calls.map(({ names }) => names)).toEqual([["listed", "old"]]);
+  expect(subject.gate.figures.rowsRefused["unknown mode"]).toBe(2);
 });

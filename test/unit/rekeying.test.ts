@@ -43,7 +43,8 @@ class Subject {
     const all = [...this.engine.partitions.keys()];
     this.rekeying = new Rekeying(this.engine, all, {
       nowMs: () => this.nowMs,
-      submit: ({ operation, id, region, mode, seq }, settle) => {
+      submit: ({ operation, id, region, mode, seq, isRetold }, settle) => {
+        expect(isRetold === true, "the rules were asked before").toBe(operation === "report");
         if (operation !== "find") this.told.push(`${operation} ${id[0]} ${region}/${mode} ${seq}`);
         settle(this.answer(operation, id[0]));
       },

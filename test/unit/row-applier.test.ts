@@ -1,4 +1,4 @@
-import { expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { Holdings, type Serving } from "../../cluster/moves/holdings.ts";
 import type { Membership } from "../../cluster/members/membership.ts";
 import { HeldRecord } from "../../cluster/records/held-record.ts";
@@ -7,8 +7,10 @@ import { PlayerRates } from "../../cluster/records/player-rates.ts";
 import { placementOf } from "../../cluster/members/placement.ts";
 import { RowApplier } from "../../cluster/rows/row-applier.ts";
 import type { Operation, RowOutcome } from "../../cluster/ports/rows.ts";
+import type { Partition } from "../../engine/partition.ts";
 import { regionOf } from "../../engine/regions.ts";
 import { idOf, RecorderBench } from "../support/recorder-bench.ts";
+import { StubRules } from "../support/stub-rules.ts";
 import { incarnationOf, memberNumber, viewOfMembers } from "../support/members.ts";
 
 const CLAIM = { term: 1, incarnation: incarnationOf(1), founding: "f" };
@@ -26,6 +28,11 @@ class Subject {
   untilMs = 1e9;
   seq = NO_SEQ;
   isBulk = false;
+  entitlements: readonly string[] = [];
+  isRetold = false;
+  rulesVersion = 0;
+  /** What this node knows of the rules, and how often it was told to ask. */
+  rules = new StubRules();
   readonly membership = { me: memberNumber(1), view: viewOfMembers(1, [1]), isLicensed: true };
   private readonly applier: RowApplier;
 
@@ -42,10 +49,11 @@ class Subject {
       this.holdings.serve(partition, servingUnder(1));
     });
     this.applier = new RowApplier({
-      presences: new Presences(bench.engine, recorder, rates),
+      presences: new Presences(bench.engine, recorder, rates, this.rules),
       recorder,
       holdings: this.holdings,
       membership,
+      rules: this.rules,
       nowMs,
     });
   }
@@ -79,6 +87,9 @@ class Subject {
       seq: this.seq,
       untilMs: this.untilMs,
       isBulk: this.isBulk,
+      entitlements: this.entitlements,
+      isRetold: this.isRetold,
+      rulesVersion: this.rulesVersion,
     };
     this.applier.apply(row, epoch, (outcome) => outcomes.push(outcome));
     return outcomes;
@@ -263,4 +274,103 @@ test("a player who reports or sends heartbeats too often is told when to come ag
   expect(await subject.answered("remove", 1)).toMatchObject([{ effect: "removed" }]);
   expect(subject.ask("report", 1, "GM02")).toEqual(tooOften);
   expect(await subject.answered("report", 2, "GM01")).toMatchObject([{ effect: "changed" }]);
+});
+
+describe("R29 the rules of modes", () => {
+  const refused = (reason: string): unknown[] => [{ kind: "refused", reason }];
+
+  test("a report is judged by where the player stands; what is refused changes nothing and renews nothing", async () => {
+    const subject = await Subject.open();
+    expect(await subject.answered("report", 1, "GM01")).toMatchObject([{ effect: "changed" }]);
+    subject.rules.set([{ mode: "GM02", from: ["GM03"] }], { refusesUnknown: true });
+    const { unlogged } = subject.bench.engine.partitions[subject.bench.partitionOf(1)] as Partition;
+    const [rows, before] = [unlogged.count, subject.bench.presenceOf(1)];
+    expect(subject.ask("report", 1, "GM02")).toEqual(refused("switch forbidden"));
+    expect(subject.ask("report", 1, "GM04")).toEqual(refused("unknown mode"));
+    expect([unlogged.count, subject.bench.presenceOf(1)]).toEqual([rows, before]);
+    expect(await subject.answered("renew", 1)).toMatchObject([{ effect: "renewed" }]);
+    expect(await subject.answered("remove", 1)).toMatchObject([{ effect: "removed" }]);
+  });
+
+  test("R14: that a player stands where it may not come from is told under a licence, or once the claim is proven", async () => {
+    const subject = await Subject.open();
+    await subject.answered("report", 1, "GM01");
+    subject.rules.set([
+      { mode: "GM02", from: [] },
+      { mode: "GM03", requires: ["pass"] },
+    ]);
+    subject.membership.isLicensed = false;
+    expect(subject.ask("report", 1, "GM03"), "what does not depend on that").toEqual(refused("not entitled"));
+    const { append } = subject.bench.store.calls;
+    const outcomes = subject.ask("report", 1, "GM02");
+    expect(outcomes).toEqual([]);
+    await subject.bench.settle();
+    expect(outcomes).toEqual(refused("switch forbidden"));
+    expect(subject.bench.store.calls.append).toBe(append + 1);
+    Object.assign(subject.membership, { isAlone: true });
+    expect(await subject.answered("report", 1, "GM02"), "alone with a store that may be none").toEqual(
+      elsewhere("loading"),
+    );
+    subject.membership.isLicensed = true;
+    expect(await subject.answered("report", 1, "GM02")).toEqual(refused("switch forbidden"));
+  });
+
+  test("a report that comes late is answered as late, whatever the rules say of it", async () => {
+    const subject = await Subject.open();
+    subject.seq = 7;
+    await subject.answered("report", 1, "GM01");
+    subject.rules.set([], { refusesUnknown: true });
+    expect(await subject.answered("report", 1, "GM01")).toMatchObject([{ effect: "late", place: { mode: "GM01" } }]);
+    subject.seq = 8;
+    expect(subject.ask("report", 1, "GM01")).toEqual(refused("unknown mode"));
+  });
+
+  test("what a player has comes with the row", async () => {
+    const subject = await Subject.open();
+    subject.rules.set([{ mode: "GM10", requires: ["season-pass"] }]);
+    expect(subject.ask("report", 1, "GM10")).toEqual(refused("not entitled"));
+    subject.entitlements = ["season-pass"];
+    expect(await subject.answered("report", 1, "GM10")).toMatchObject([{ effect: "changed" }]);
+  });
+
+  test("the player's rate comes first: who reports too often is told that", async () => {
+    const bench = await RecorderBench.open();
+    const subject = new Subject(bench, new PlayerRates({ count: 1, windowMs: 10_000 }, () => bench.nowMs));
+    subject.rules.set([], { refusesUnknown: true });
+    expect(subject.ask("report", 1, "GM01")).toEqual(refused("unknown mode"));
+    expect(subject.ask("report", 1, "GM01")).toMatchObject([{ reason: "too often" }]);
+  });
+
+  test("an owner that knows older rules than the entry asks for the newest, and applies nothing until it knows them", async () => {
+    const bench = await RecorderBench.open();
+    const subject = new Subject(bench, new PlayerRates({ count: 1, windowMs: 10_000 }, () => bench.nowMs));
+    subject.rulesVersion = 1;
+    expect(subject.ask("report", 1, "GM01")).toEqual(elsewhere("loading"));
+    expect(subject.ask("report", 1, "GM01")).toEqual(elsewhere("loading"));
+    expect([subject.rules.refreshes, bench.presenceOf(1)]).toEqual([2, undefined]);
+    expect(await subject.answered("renew", 2), "what is no report waits for no rules").toMatchObject([
+      { effect: "nowhere" },
+    ]);
+    subject.rules.set([{ mode: "GM01", retiredMs: 0 }]);
+    expect(subject.ask("report", 1, "GM01"), "neither the rules nor the rate were asked before").toEqual(
+      refused("retired"),
+    );
+    expect(subject.rules.refreshes).toBe(2);
+  });
+
+  test("an owner that knows newer rules than the entry judges by its own", async () => {
+    const subject = await Subject.open();
+    subject.rules.set([]).set([{ mode: "GM01", retiredMs: 0 }]);
+    subject.rulesVersion = 1;
+    expect(subject.ask("report", 1, "GM01")).toEqual(refused("retired"));
+    expect(subject.rules.refreshes).toBe(0);
+  });
+
+  test("R12 a player who was counted already is taken as told, under whatever rules", async () => {
+    const subject = await Subject.open();
+    subject.rules.set([], { refusesUnknown: true });
+    Object.assign(subject, { isRetold: true, rulesVersion: 9 });
+    expect(await subject.answered("report", 1, "GM01")).toMatchObject([{ effect: "changed" }]);
+    expect(subject.rules.refreshes).toBe(0);
+  });
 });

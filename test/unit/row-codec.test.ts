@@ -15,9 +15,11 @@ import {
   OUT_OF_TURN,
   TAKEN_IN,
 } from "../../cluster/rows/answer-codec.ts";
+import { BatchRoom } from "../../cluster/rows/batch-room.ts";
 import { decodeBatch, encodeBatch } from "../../cluster/rows/row-codec.ts";
 import type { Row } from "../../cluster/ports/rows.ts";
 import { MalformedMessageError } from "../../engine/codec.ts";
+import { VERDICTS } from "../../engine/catalogue.ts";
 import { NO_SEQ } from "../../engine/partition.ts";
 import { REGIONS, regionOf } from "../../engine/regions.ts";
 import { itemAt } from "../../simulator/item-at.ts";
@@ -43,7 +45,7 @@ const ANSWERS: readonly Answer[] = [
   EXPIRED,
 ];
 /** Where the parts of `batch()` and `answers()` begin. */
-const [NAMES_AT, ROWS_AT, ANSWERS_AT, PLACES_AT] = [24, 36, 68, 92];
+const [NAMES_AT, HEAD_AT, ROWS_AT, ANSWERS_AT, PLACES_AT] = [24, 36, 48, 68, 92];
 
 function batch(rows = ROWS): Uint8Array {
   return encodeBatch(77, rows, 1000);
@@ -69,13 +71,13 @@ function refusalOf(decode: () => unknown): string {
 
 test("encodeBatch() lays a batch out as drawn at the top of row-frame.ts and row-codec.ts", () => {
   const bytes = Buffer.from(batch());
-  expect([bytes[0], bytes[1], bytes.readUInt16LE(2)], "version, kind, names").toEqual([2, 1, 2]);
+  expect([bytes[0], bytes[1], bytes.readUInt16LE(2)], "version, kind, names").toEqual([3, 1, 2]);
   expect(
     [4, 8, 12].map((at) => bytes.readUInt32LE(at)),
     "rows, words, bytes",
-  ).toEqual([6, 48, bytes.length]);
+  ).toEqual([6, 3 + 48, bytes.length]);
   expect(bytes.readDoubleLE(16)).toBe(77);
-  expect(bytes.toString("latin1", NAMES_AT, ROWS_AT)).toBe("\x03duo\x04GM01\0\0\0");
+  expect(bytes.toString("latin1", NAMES_AT, HEAD_AT)).toBe("\x03duo\x04GM01\0\0\0");
   expect(bytes.length).toBe(ROWS_AT + 6 * 32 + 4);
   const words = Array.from({ length: 8 }, (_, word) => bytes.readInt32LE(ROWS_AT + 4 * word));
   expect(words.slice(0, 5)).toEqual([1, 3, -1, 4, (3 << 24) | 1]);
@@ -112,6 +114,42 @@ test("encodeBatch() keeps the largest batch below 1 MiB", () => {
   expect(bytes.length).toBeLessThan(2 ** 20);
   expect(decodeBatch(bytes, PARTITIONS, 1000)).toEqual({ number: 77, rows });
 });
+const PASS: readonly string[] = ["season-pass", "-beta"];
+test("encodeBatch() writes the newest version of the rules that a row names, and each set of entitlements once", () => {
+  const rows = [
+    reportOf(3, 1, { mode: "duo", entitlements: PASS, rulesVersion: 2 ** 40 + 5, isRetold: true }),
+    reportOf(3, 2, { mode: "duo" }),
+    reportOf(3, 3, { mode: "duo", entitlements: [...PASS] }),
+    reportOf(3, 4, { mode: "duo", entitlements: ["duo"] }),
+  ];
+  const bytes = Buffer.from(batch(rows));
+  expect(bytes.toString("latin1", NAMES_AT, NAMES_AT + 24)).toBe("\x03duo\x0bseason-pass\x05-beta\0\0");
+  const wordAt = (word: number): number => bytes.readInt32LE(NAMES_AT + 24 + 4 * word);
+  expect([0, 1, 2].map(wordAt), "version and sets").toEqual([5, 256, 2]);
+  expect(wordAt(3 + 7) & 0xff, "with a seq, told again, with entitlements").toBe(128 | 32 | 16);
+  const behind = Array.from({ length: 8 }, (_, word) => wordAt(3 + 4 * 8 + word));
+  expect(behind, "which sets rows have, and the sets").toEqual([0, 0, 1, 2, 1, 2, 1, 0]);
+  const read = decodeBatch(bytes, PARTITIONS, 1000).rows;
+  expect(read).toEqual(rows.map((row) => ({ ...row, rulesVersion: 2 ** 40 + 5 })));
+  expect(itemAt(read, 2).entitlements, "shared").toBe(itemAt(read, 0).entitlements);
+});
+test("a batch takes in no more entitlements than its message has room for, and the first row always", () => {
+  const rowOf = (player: number): Row => {
+    const entitlements = Array.from({ length: 64 }, (_, index) => `${player}.${index}`.padStart(64, "e"));
+    return reportOf(1, player, { mode: `${player}`.padStart(64, "m"), entitlements });
+  };
+  const room = new BatchRoom(8192);
+  const taken = Array.from({ length: 65 }, (_, index) => rowOf(index + 1)).filter((row) => room.take(row));
+  expect(taken.length).toBe(64);
+  expect(room.take(itemAt(taken, 3)), "a set that is in it already").toBe(true);
+  for (let player = 100; player < 100 + 8192 - 65; player++) expect(room.take(reportOf(1, player))).toBe(true);
+  expect([room.isFull, room.take(reportOf(1, 9))]).toEqual([true, false]);
+  const modes = (index: number): string => `${index}`.padStart(64, "m");
+  const rows = Array.from({ length: 8192 }, (_, index) => ({ ...rowOf((index % 64) + 1), mode: modes(index) }));
+  const bytes = batch(rows);
+  expect(bytes.length).toBeLessThan(1.125 * 2 ** 20);
+  expect(decodeBatch(bytes, PARTITIONS, 1000)).toEqual({ number: 77, rows });
+});
 test("decodeAnswers() reads what was encoded, every kind of answer", () => {
   expect(decodeAnswers(answers(), 77, ANSWERS.length)).toEqual([
     ANSWERS[0],
@@ -128,6 +166,7 @@ test("decodeAnswers() reads what was encoded, every kind of answer", () => {
     ...(["overloaded", "no room for the mode", "no room for the player", "no owner", "mode not known"] as const).map(
       (reason) => ({ kind: "refused", reason }) as const,
     ),
+    ...VERDICTS.map((reason) => ({ kind: "refused", reason }) as const),
     ...[1, 2, 2 ** 24 - 1].map((waitS) => ({ kind: "refused", reason: "too often", waitS }) as const),
     elsewhere("moved"),
     elsewhere("loading"),
@@ -146,13 +185,14 @@ test("encodeAnswers() takes a word a row where nothing is to be shown", () => {
 test.each<[what: string, offset: number, rule: string, bytes: Uint8Array]>([
   ["no bytes", 0, "at least 28 bytes", Buffer.alloc(0)],
   ["27 bytes", 27, "at least 28 bytes", Buffer.alloc(27)],
-  ["another version", 0, "version 2, not 1", forged(batch(), (bytes) => (bytes[0] = 1))],
+  ["another version", 0, "version 3, not 1", forged(batch(), (bytes) => (bytes[0] = 1))],
   ["answers", 1, "kind 1 (batch), not 2", answers()],
-  ["bytes missing", 12, "232 bytes, not 231", batch().subarray(0, -1)],
-  ["a wrong checksum", 228, "the checksum fits", Buffer.from(batch()).fill(0, 228)],
+  ["bytes missing", 12, "244 bytes, not 243", batch().subarray(0, -1)],
+  ["a wrong checksum", 240, "the checksum fits", Buffer.from(batch()).fill(0, 240)],
   ["no rows", 4, "1 to 8192 rows", forged(batch(), (bytes) => bytes.writeUInt32LE(0, 4))],
   ["too many rows", 4, "1 to 8192 rows", forged(batch(), (bytes) => bytes.writeUInt32LE(8193, 4))],
-  ["other rows than words", 8, "8 words a row", forged(batch(), (bytes) => bytes.writeUInt32LE(5, 4))],
+  ["fewer rows than words", 8, "as many words as are said", forged(batch(), (bytes) => bytes.writeUInt32LE(5, 4))],
+  ["more rows than words", 8, "8 words a row, behind 3", forged(batch(), (bytes) => bytes.writeUInt32LE(7, 4))],
   [
     "more words than there are",
     8,
@@ -168,28 +208,38 @@ test.each<[what: string, offset: number, rule: string, bytes: Uint8Array]>([
         forged(batch(), (bytes) => bytes.writeDoubleLE(number, 16)),
       ] as [string, number, string, Uint8Array],
   ),
-  ["a mode without letters", 24, "names are names of modes", forged(batch(), (bytes) => bytes.writeUInt16LE(3, 2))],
-  ["a mode with a space", 24, "names are names of modes", forged(batch(), (bytes) => bytes.write(" ", NAMES_AT + 2))],
+  [
+    "a mode without letters",
+    24,
+    "names are those of modes and entitlements",
+    forged(batch(), (bytes) => bytes.writeUInt16LE(3, 2)),
+  ],
+  [
+    "a mode with a space",
+    24,
+    "names are those of modes and entitlements",
+    forged(batch(), (bytes) => bytes.write(" ", NAMES_AT + 2)),
+  ],
   [
     "a name that runs into the checksum",
     NAMES_AT,
     "a name ends before the checksum",
-    forged(batch(), (bytes) => (bytes[NAMES_AT] = 204)),
+    forged(batch(), (bytes) => (bytes[NAMES_AT] = 216)),
   ],
   [
     "names that go on behind the message",
-    224,
+    234,
     "a name ends before the checksum",
     forged(batch(), (bytes) => {
       bytes.writeUInt16LE(200, 2);
-      bytes.fill("\x09abcdefghi", NAMES_AT, 228);
+      bytes.fill("\x09abcdefghi", NAMES_AT, 240);
     }),
   ],
   [
     "padding that is not zero",
-    ROWS_AT - 3,
+    HEAD_AT - 3,
     "names are padded with zeros",
-    forged(batch(), (bytes) => (bytes[ROWS_AT - 1] = 1)),
+    forged(batch(), (bytes) => (bytes[HEAD_AT - 1] = 1)),
   ],
   [
     "a nil id",
@@ -296,4 +346,36 @@ test.each<[what: string, offset: number, rule: string, bytes: Uint8Array]>([
 test("regions travel as their codes", () => {
   for (const region of REGIONS.keys())
     expect(itemAt(decodeBatch(batch([reportOf(1, 1, { region })]), PARTITIONS, 0).rows, 0).region).toBe(region);
+});
+
+/** A batch of two rows, the first with entitlements: names 24, head 48, rows 60, then which set, size, names. */
+const entitledBatch = (): Uint8Array =>
+  batch([reportOf(3, 1, { mode: "duo", entitlements: PASS }), reportOf(3, 2, { operation: "renew", ...NONE })]);
+const [SETS_AT, WHICH_AT, SIZE_AT] = [56, 124, 128];
+test.each<[what: string, offset: number, rule: string, change: (bytes: Buffer) => void]>([
+  ["a version past all whole numbers", 48, "a whole number of the version", (bytes) => bytes.writeInt32LE(-1, 52)],
+  ["more sets than rows that have any", WHICH_AT, "as many sets as there may be", (bytes) => (bytes[SETS_AT] = 2)],
+  ["fewer sets than there are", 8, "as many words as are said", (bytes) => (bytes[SETS_AT] = 0)],
+  ["a set below 0", WHICH_AT, "a set that the message has", (bytes) => bytes.writeInt32LE(-1, WHICH_AT)],
+  ["a set that is not there", WHICH_AT, "a set that the message has", (bytes) => (bytes[WHICH_AT] = 1)],
+  ["an empty set", SIZE_AT, "a set of entitlements that fits", (bytes) => (bytes[SIZE_AT] = 0)],
+  ["a set past the most", SIZE_AT, "a set of entitlements that fits", (bytes) => (bytes[SIZE_AT] = 65)],
+  ["a set that runs on", SIZE_AT, "a set ends before the checksum", (bytes) => (bytes[SIZE_AT] = 3)],
+  ["a set that ends early", 8, "as many words as are said", (bytes) => (bytes[SIZE_AT] = 1)],
+  ["a name that is none", SIZE_AT, "an entitlement that the message names", (bytes) => (bytes[SIZE_AT + 4] = 9)],
+  ["a mode that is only an entitlement", 80, "a mode that the message names", (bytes) => (bytes[82] = 2)],
+  ["a heartbeat that is told again", 120, "what only reports have", (bytes) => (bytes[120] = 1 | 32)],
+])("decodeBatch() refuses %s (byte %i)", (_, offset, rule, change) => {
+  const bytes = forged(entitledBatch(), change);
+  expect(refusalOf(() => decodeBatch(bytes, PARTITIONS, 0))).toBe(
+    `Malformed message at byte ${offset}: must hold: ${rule}`,
+  );
+});
+test("decodeBatch() refuses a row that has entitlements in a message without any", () => {
+  const bytes = forged(batch(), (plain) => (plain[ROWS_AT + 28] = 128 | 16));
+  expect(refusalOf(() => decodeBatch(bytes, PARTITIONS, 0))).toContain("entitlements where some are said");
+});
+test("decodeBatch() refuses entitlements of what is no report", () => {
+  const bytes = batch([reportOf(3, 2, { operation: "renew", ...NONE, entitlements: PASS })]);
+  expect(refusalOf(() => decodeBatch(bytes, PARTITIONS, 0))).toContain("what only reports have");
 });

@@ -23,11 +23,11 @@ const VALID = {
   sub: "01234567-89ab-4def-8123-456789abcdef",
   expiresS: NOW_S + 60,
   keyId: ID_ONE,
+  entitlements: ["season-pass", "no form!", "beta"],
 } as const;
 const WHY = "one whose signature is wrong";
 const REFUSED: Judgement = { kind: "refused", why: WHY };
 const NOT_KNOWN: Judgement = { kind: "refused", why: "one whose key is not known" };
-
 const textOf = (...keys: JWK[]): string => JSON.stringify({ keys });
 const newHolder = (): TokenHolder => ({ lastToken: undefined });
 const valid = (): Verdict => ({ ...VALID, scope: "admin" });

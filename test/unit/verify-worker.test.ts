@@ -18,7 +18,7 @@ const RULES: Rules = {
 };
 const SHARED_RULES: Rules = { ...RULES, algorithms: ["HS256"] };
 const CLAIMS = { iss: RULES.issuer, aud: RULES.audience, exp: NOW_S + 60, sub: "a player", scope: "reports:batch" };
-const VALID = { kind: "valid", sub: CLAIMS.sub, scope: CLAIMS.scope, expiresS: CLAIMS.exp };
+const VALID = { kind: "valid", sub: CLAIMS.sub, scope: CLAIMS.scope, entitlements: [], expiresS: CLAIMS.exp };
 const FORM = "one that is no signed JWT, or has a crit that is not known here";
 const SIGNATURE = "one whose signature is wrong";
 const ALGORITHM = "one whose alg is none of RS256, ES256, EdDSA";

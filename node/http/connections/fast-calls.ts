@@ -3,12 +3,13 @@
  * a region. What is not in their plain form, or is wrong in any way, is left to fastify, whose routes take any form and
  * word every refusal.
  */
+import { NO_ENTITLEMENTS } from "../../../engine/entitlement.ts";
 import { emptyProfileId, parseProfileId } from "../../../engine/profile-id.ts";
 import { regionOf } from "../../../engine/regions.ts";
 import { Check, ReportBody } from "../../values.ts";
 import { readReport, type Report, REPORT_BYTES_MAX } from "../report-reader.ts";
 import type { Switch } from "../../controls/decisions.ts";
-import { refusalOfClient, refusalOfIssuer, refusalOff } from "../decided.ts";
+import { refusalOfClient, refusalOfIssuer, refusalOfKind } from "../decided.ts";
 import { Answers, type Context, NOWHERE, type Reply, routeLabel } from "../http.ts";
 import { refusalOfRate } from "../rate-limits.ts";
 import type { Refusal } from "../reasons.ts";
@@ -115,8 +116,9 @@ export class FastCalls {
       readReport(bytes, end, end + bodyLength) ?? parseReport(bytes.toString("latin1", end, end + bodyLength));
     this.route = REPORT;
     if (report === undefined) return undefined;
-    const client = this.clientOf(head, bytes, sender);
-    return (reply) => this.calls.profiles.report(profileId, report, client, reply);
+    const entitlements = this.grant?.entitlements ?? NO_ENTITLEMENTS;
+    const reporter = { client: this.clientOf(head, bytes, sender), entitlements };
+    return (reply) => this.calls.profiles.report(profileId, report, reporter, reply);
   }
 
   private heartbeat(head: Head, bytes: Buffer, sender: Sender): FastCall | undefined {
@@ -148,7 +150,7 @@ export class FastCalls {
 
   /** What is asked of every request, in the order in which the routes ask. */
   private admitted(call: FastCall, head: Head, bytes: Buffer, sender: Sender): FastCall | undefined {
-    const { limits, controls, access } = this.context;
+    const { limits, controls, rules, access } = this.context;
     if (limits.areAddressesLimited && this.grant === undefined && sender.client !== undefined) {
       // A token that is not known here is left to fastify, which has it verified before anybody is refused.
       const hasToken = access !== undefined && isThere(head.authorization);
@@ -157,7 +159,7 @@ export class FastCalls {
       const refused = client === undefined ? undefined : limits.ofAddress(client);
       if (refused !== undefined) return this.refusing(refusalOfRate(this.context, refused));
     }
-    if (!controls.isAnyOff && !controls.hasBlocks) return call;
+    if (!controls.isAnyOff && !controls.hasBlocks && rules.isKnown) return call;
     const refusal = this.decidedAgainst(head, bytes, sender);
     return refusal === undefined ? call : this.refusing(refusal);
   }
@@ -165,8 +167,8 @@ export class FastCalls {
   /** Heartbeats are never off, and nobody is blocked from them. */
   private decidedAgainst(head: Head, bytes: Buffer, sender: Sender): Refusal | undefined {
     const kind = KINDS.get(this.route);
-    const off = kind === undefined ? undefined : this.context.controls.offOf(kind);
-    if (kind !== undefined && off !== undefined) return refusalOff(kind, off);
+    const refused = kind === undefined ? undefined : refusalOfKind(this.context, kind);
+    if (refused !== undefined) return refused;
     if (kind !== "reports" || !this.context.controls.hasBlocks) return undefined;
     return refusalOfClient(this.context, this.clientOf(head, bytes, sender)) ?? refusalOfIssuer(this.context);
   }

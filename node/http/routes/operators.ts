@@ -21,6 +21,8 @@ const TAGS = ["operators"];
 const WITHOUT_KEYS = { kind: "starting", reason: "the keys of tokens are not known yet" } as const;
 /** Nor must it answer what is switched off. */
 const WITHOUT_CONTROLS = { kind: "starting", reason: "reading what operators switched off" } as const;
+/** Nor must it take what the catalogue forbids. */
+const WITHOUT_RULES = { kind: "starting", reason: "reading the catalogue of modes" } as const;
 /** The description changes only with the release. */
 const DESCRIPTION_CACHING = "public, max-age=60";
 
@@ -77,7 +79,6 @@ function getting(app: FastifyInstance, context: Context) {
 }
 
 function registerReady(app: FastifyInstance, context: Context): void {
-  const { service } = context;
   const answers = new Answers(context, routeLabel("GET", "/readyz"));
   const schema = {
     tags: TAGS,
@@ -87,7 +88,7 @@ function registerReady(app: FastifyInstance, context: Context): void {
   };
   app.get("/readyz", { schema }, (_request, reply) => {
     const startedMs = answers.startTiming();
-    const { degradedReason } = service;
+    const degradedReason = degradedReasonOf(context);
     const off = switchedOff(context);
     const status = statusOf(context);
     if (status.kind !== "ready") {
@@ -106,9 +107,16 @@ function switchedOff({ controls }: Context): { readonly switchedOff?: readonly S
   return off.length === 0 ? {} : { switchedOff: off };
 }
 
-function statusOf({ access, controls, service }: Context): Status {
+function statusOf({ access, controls, rules, service }: Context): Status {
   if (access?.hasKeys() === false) return WITHOUT_KEYS;
-  return service.status.kind === "ready" && !controls.isKnown ? WITHOUT_CONTROLS : service.status;
+  if (service.status.kind !== "ready") return service.status;
+  if (!controls.isKnown) return WITHOUT_CONTROLS;
+  return rules.isKnown ? service.status : WITHOUT_RULES;
+}
+
+function degradedReasonOf({ rules, service }: Context): string | undefined {
+  const reasons = [service.degradedReason, rules.degradedReason].filter((each) => each !== undefined);
+  return reasons.length === 0 ? undefined : reasons.join("; ");
 }
 
 function registerMetrics(app: FastifyInstance, context: Context): void {

@@ -4,12 +4,15 @@ import { Type } from "typebox";
 import type { Static } from "typebox";
 import { NO_SEQ } from "../../../cluster/records/presences.ts";
 import type { Done, Place, Refused, TooOften } from "../../../cluster/ports/rows.ts";
+import { isVerdict, type Verdict } from "../../../engine/catalogue.ts";
+import { NO_ENTITLEMENTS } from "../../../engine/entitlement.ts";
 import { MODES_MAX } from "../../../engine/modes.ts";
 import { emptyProfileId, parseProfileId } from "../../../engine/profile-id.ts";
 import { REGIONS, regionOf } from "../../../engine/regions.ts";
 import {
   Counted,
   ErrorAnswer,
+  MalformedReportAnswer,
   Nothing,
   NoRoomAnswer,
   NotFoundAnswer,
@@ -23,12 +26,13 @@ import {
   TOKEN,
   TooLargeAnswer,
 } from "../answers.ts";
-import { Admission } from "../admission.ts";
+import { Admission, entitlementsOf } from "../admission.ts";
 import { ignoreBodies } from "../body.ts";
 import { Answers, type Context, type Reply, routeLabel } from "../http.ts";
 import { issuerUnblocked, unblocked, whileOn } from "../decided.ts";
 import { clientOf, refusalOfProfile } from "../rate-limits.ts";
 import type { Client } from "../../limits/clients.ts";
+import { type AskedFor, refusalByRules } from "../refused-by-rules.ts";
 import type { Refusal } from "../reasons.ts";
 import type { Report } from "../report-reader.ts";
 import type { Service } from "../../service.ts";
@@ -63,15 +67,19 @@ export const REFUSALS = {
     message: () => "there is no room for another player: try again later",
   },
 } as const satisfies Record<
-  Exclude<Refused, TooOften>["reason"],
+  Exclude<Refused["reason"], TooOften["reason"] | Verdict>,
   Omit<Refusal, "message"> & { message: (mode: string) => string }
 >;
 
-/** @param mode that was reported, if one was */
-export function refusalFor(context: Context, why: Refused, mode = ""): Refusal {
+/** Of what is no report. */
+const NOTHING_ASKED: AskedFor = { mode: "", region: 0, entitlements: NO_ENTITLEMENTS };
+
+/** @param asked what was reported, if anything was */
+export function refusalFor(context: Context, why: Refused, asked: AskedFor = NOTHING_ASKED): Refusal {
   if (why.reason === "too often") return refusalOfProfile(context, why.waitS);
+  if (isVerdict(why.reason)) return refusalByRules(why.reason, asked, context.service.rules.catalogue);
   const refused = REFUSALS[why.reason];
-  return { ...refused, message: refused.message(mode) };
+  return { ...refused, message: refused.message(asked.mode) };
 }
 
 export const REPORT_ROUTE = "/v1/profiles/:profileId/gamemode";
@@ -99,7 +107,8 @@ export function registerProfiles(app: FastifyInstance, context: Context): Profil
   };
   app.post<Reporting>(REPORT_ROUTE, toReport, (request, reply) => {
     const { params, body } = request;
-    calls.report(params.profileId, reportOf(body), clientOf(request, context), reply);
+    const reporter = { client: clientOf(request, context), entitlements: entitlementsOf(request) };
+    calls.report(params.profileId, reportOf(body), reporter, reply);
   });
   registerLookUp(app, context, calls);
   void app.register((bodiless, _options, done) => {
@@ -142,6 +151,14 @@ export function reportOf({ region, gamemode, seq = NO_SEQ }: ReportBody): Report
   return { region: regionOf(region), mode: gamemode, seq };
 }
 
+/** Who sends a report. */
+export interface Reporter {
+  /** As far as is known. */
+  readonly client: Client | undefined;
+  /** Of its token. */
+  readonly entitlements: readonly string[];
+}
+
 /** The calls, once their values are checked: of the routes, and of the fast lane. */
 export class ProfileCalls {
   private readonly context: Context;
@@ -159,17 +176,19 @@ export class ProfileCalls {
     this.toRemove = answersOf("DELETE", REPORT_ROUTE);
   }
 
-  /** @param client who asks, as far as is known */
-  report(profileId: string, { region, mode, seq }: Report, client: Client | undefined, reply: Reply): void {
+  report(profileId: string, { region, mode, seq }: Report, reporter: Reporter, reply: Reply): void {
     const { service, metrics, usage, access } = this.context;
     const answers = this.toReport;
     if (!answers.isServing(service, reply)) return;
     const startedMs = answers.startTiming();
+    const { client, entitlements } = reporter;
     parseProfileId(profileId, id);
-    service.entry.submit({ operation: "report", id, region, mode, seq }, (outcome) => {
+    service.entry.submit({ operation: "report", id, region, mode, seq, entitlements }, (outcome) => {
       if (outcome.kind === "refused") {
         metrics.totals.rejected++;
-        return answers.refuse(reply, refusalFor(this.context, outcome, mode), startedMs);
+        metrics.refused[outcome.reason]++;
+        const refused = refusalFor(this.context, outcome, { mode, region, entitlements });
+        return answers.refuse(reply, refused, startedMs);
       }
       const { isRemembered } = outcome;
       const effect = outcome.effect as ReportEffect;
@@ -263,6 +282,7 @@ const REPORT_SCHEMA = {
     415: NotJsonAnswer,
     ...NOT_NOW,
     ...REFUSED_REPORTERS,
+    400: MalformedReportAnswer,
     503: NoRoomAnswer,
   },
 };

@@ -13,24 +13,17 @@ import {
   TOKEN,
   Unchanged,
 } from "../answers.ts";
-import type { RegionCounts, Wholeness } from "../../entry.ts";
+import type { CountsShown, RegionCounts, Wholeness } from "../../entry.ts";
 import { Admission } from "../admission.ts";
+import { cachingOf } from "../caching.ts";
 import { whileOn } from "../decided.ts";
-import { Answers, type Context, type Reply, routeLabel } from "../http.ts";
+import { Answers, type Context, type Reply, routeLabel, type ServingService } from "../http.ts";
 import { codingFor, isLong, wantedBy } from "../packing.ts";
 import { Clock, lengthOf, packedOf, PopularModes, textOf } from "../popular-modes.ts";
 import { weakTagOf } from "../tags.ts";
 import { RegionParams, TopQuery } from "../../values.ts";
 
 export const POPULAR_MODES_ROUTE = "/v1/regions/:region/gamemode";
-/** What everybody may know is the same for everybody, for a second. */
-const SHARED = "public, max-age=1";
-/** The same where not everybody may ask. */
-const PRIVATE = "private, max-age=1";
-
-function cachingOf({ access }: Context): string {
-  return access?.areReadsGuarded === true ? PRIVATE : SHARED;
-}
 
 export function registerRegions(app: FastifyInstance, context: Context): PopularModesCall {
   const { service } = context;
@@ -58,7 +51,7 @@ export function registerRegions(app: FastifyInstance, context: Context): Popular
   app.get("/v1/regions", { schema: REGIONS_SCHEMA, ...readable("/v1/regions") }, ({ headers }, reply) => {
     if (!toRegions.isServing(service, reply)) return;
     const startedMs = toRegions.startTiming();
-    const { players, regions, ...wholeness } = service.entry.overview();
+    const { players, regions, ...wholeness } = shownTo(context, service).overview();
     const body = JSON.stringify({ players, ...flawsOf(wholeness), regions });
     sendShared(toRegions, reply, body, headers["if-none-match"], startedMs);
   });
@@ -67,11 +60,16 @@ export function registerRegions(app: FastifyInstance, context: Context): Popular
   app.get("/v1/players", { schema: PLAYERS_SCHEMA, ...readable("/v1/players") }, ({ headers }, reply) => {
     if (!toPlayers.isServing(service, reply)) return;
     const startedMs = toPlayers.startTiming();
-    const { players, ...wholeness } = service.entry.players();
+    const { players, ...wholeness } = shownTo(context, service).players();
     const body = JSON.stringify({ players, ...flawsOf(wholeness) });
     sendShared(toPlayers, reply, body, headers["if-none-match"], startedMs);
   });
   return popularModes;
+}
+
+/** With a privacy floor nobody but operators is shown more than what is published. */
+function shownTo({ isForOperators }: Context, { entry }: ServingService): CountsShown {
+  return isForOperators === true ? entry : (entry.published ?? entry);
 }
 
 /** Who asks for the popular modes of which region. */
@@ -88,33 +86,33 @@ export interface Asked {
 
 /** Answers with the top modes of a region, or that they are still what the client knows. */
 export class PopularModesCall {
-  private readonly service: Context["service"];
-  private readonly controls: Context["controls"];
+  private readonly context: Context;
   private readonly answers: Answers;
   private readonly popularModes = new PopularModes();
   private readonly clock = new Clock();
 
   constructor(context: Context) {
-    this.service = context.service;
-    this.controls = context.controls;
+    this.context = context;
     this.answers = new Answers(context, routeLabel("GET", POPULAR_MODES_ROUTE), cachingOf(context));
   }
 
-  /** @param isFromOwner asks for more than what this node happens to know */
+  /** @param isFromOwner asks for more than what this node happens to know; what is published is the same at every node */
   answer(asked: Asked, isFromOwner: boolean, reply: Reply): void {
-    const { answers, service } = this;
+    const { answers } = this;
+    const { service } = this.context;
     if (!answers.isServing(service, reply)) return;
     const { entry } = service;
     const { region } = asked;
+    const shown = shownTo(this.context, service);
     const startedMs = answers.startTiming();
     const send = (counts: RegionCounts): void => this.send(reply, asked, counts, startedMs);
-    if (!isFromOwner) return send(entry.regionCounts(region));
+    if (!isFromOwner || shown !== entry) return send(shown.regionCounts(region));
     entry.askOwner(region, (counts) => send(counts ?? { ...entry.regionCounts(region), isStale: true }));
   }
 
   private send(reply: Reply, { region, top, known, accepted }: Asked, counts: RegionCounts, startedMs: number): void {
     const { answers } = this;
-    const hidden = this.controls.quarantined;
+    const hidden = this.context.controls.quarantined;
     const answer = this.popularModes.answer(REGIONS[region] as string, counts, hidden, top);
     const asOf = this.clock.ago(counts.ageMs);
     const length = lengthOf(answer);

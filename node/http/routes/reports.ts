@@ -2,17 +2,18 @@
 import type { FastifyInstance, FastifyReply } from "fastify";
 import { type Static, Type } from "typebox";
 import { NO_SEQ } from "../../../cluster/records/presences.ts";
+import { NO_ENTITLEMENTS } from "../../../engine/entitlement.ts";
 import { regionOf } from "../../../engine/regions.ts";
 import {
   BatchAnswer,
   BatchNotNowAnswer,
   ErrorAnswer,
   NotJsonAnswer,
-  REFUSED_REPORTERS,
+  REFUSED_BATCHES,
   TOKEN,
   TooLargeAnswer,
 } from "../answers.ts";
-import { Admission } from "../admission.ts";
+import { Admission, entitlementsOf } from "../admission.ts";
 import { BATCH_BYTES_MAX, readBatch } from "../report-reader.ts";
 import { bodyParserOf, codingOf, readWhole } from "../body.ts";
 import type { Reports, ReportsOutcome } from "../../entry.ts";
@@ -20,11 +21,10 @@ import { Answers, type Context, NoRoomError, routeLabel, validatorCompiler } fro
 import { refusing } from "../hooks.ts";
 import { issuerUnblocked, unblocked, whileOn } from "../decided.ts";
 import { clientOf, refusalOfBatch } from "../rate-limits.ts";
-import type { Client } from "../../limits/clients.ts";
 import { Slices } from "../slices.ts";
 import { BatchBody, BatchBodyShown, Check, checkedId, ReportRow } from "../../values.ts";
 import type { Refusal } from "../reasons.ts";
-import { refusalFor } from "./profiles.ts";
+import { refusalFor, type Reporter } from "./profiles.ts";
 
 const REPORTS_ROUTE = "/v1/reports";
 /** Of bodies that are whole and take long to read. */
@@ -60,7 +60,8 @@ export function registerReports(app: FastifyInstance, context: Context): void {
     batches.post<{ Body: Batch }>(REPORTS_ROUTE, options, (request, reply) => {
       if (!answers.isServing(context.service, reply)) return;
       const refused = refusalOfBatch(context, request, request.body.rows);
-      if (refused === undefined) reportAll(context, answers, request.body, clientOf(request, context), reply);
+      const reporter = { client: clientOf(request, context), entitlements: entitlementsOf(request) };
+      if (refused === undefined) reportAll(context, answers, request.body, reporter, reply);
       else answers.refuse(reply, refused);
     });
     done();
@@ -99,15 +100,17 @@ function reportAll(
   context: Context,
   answers: Answers,
   batch: Batch,
-  client: Client | undefined,
+  { client, entitlements }: Reporter,
   reply: FastifyReply,
 ): void {
   const { service, metrics, usage, access } = context;
   if (!answers.isServing(service, reply)) return;
   const startedMs = answers.startTiming();
-  service.entry.submitAll(batch.reports, ({ changed, changedBy, renewed, late, remembered, refused }) => {
+  const reports = batch.reportsOf(entitlements);
+  service.entry.submitAll(reports, ({ changed, changedBy, renewed, late, remembered, refused }) => {
     const accepted = changed + renewed + late;
-    const rejected = batch.rejectedWith(refused, context);
+    for (const { why } of refused) metrics.refused[why.reason]++;
+    const rejected = batch.rejectedWith(refused, reports, context);
     metrics.totals.changed += changed;
     for (const [at, mode] of batch.reports.modes.entries())
       if (changedBy[at] !== 0) usage.arrivals.note(mode, client?.prefix, access?.issuer, changedBy[at]);
@@ -125,11 +128,14 @@ class Batch {
   private readonly rejected: Rejection[];
   /** Where each good row stood in the batch; `undefined` where all rows are good. */
   private readonly indexes: Int32Array | undefined;
+  /** What the rows themselves say that their players have; `undefined` where none says anything. */
+  private readonly entitled: readonly (readonly string[] | undefined)[] | undefined;
 
-  constructor(reports: Reports, rejected: Rejection[] = [], indexes?: Int32Array) {
+  constructor(reports: Reports, rejected: Rejection[] = [], indexes?: Int32Array, entitled?: Batch["entitled"]) {
     this.reports = reports;
     this.rejected = rejected;
     this.indexes = indexes;
+    this.entitled = entitled;
   }
 
   /** Good ones and bad ones. */
@@ -137,12 +143,23 @@ class Batch {
     return this.reports.count + this.rejected.length;
   }
 
-  /** What was set aside and what was refused since, in the order of the batch. */
-  rejectedWith(refused: ReportsOutcome["refused"], context: Context): readonly Rejection[] {
-    const { modes, modeOf } = this.reports;
+  /** @param ofToken what its token says that players have: it holds for rows that say nothing themselves */
+  reportsOf(ofToken: readonly string[]): Reports {
+    const { reports, entitled } = this;
+    if (entitled === undefined && ofToken.length === 0) return reports;
+    return { ...reports, entitlementsOf: (index) => entitled?.[index] ?? ofToken };
+  }
+
+  /**
+   * What was set aside and what was refused since, in the order of the batch.
+   * @param reports as they were submitted
+   */
+  rejectedWith(refused: ReportsOutcome["refused"], reports: Reports, context: Context): readonly Rejection[] {
+    const { modes, modeOf, regions, entitlementsOf: entitlementsIn } = reports;
     for (const { index, why } of refused) {
-      const mode = modes[modeOf[index] as number] as string;
-      this.rejected.push(rejection(this.indexes?.[index] ?? index, refusalFor(context, why, mode)));
+      const [mode, region] = [modes[modeOf[index] as number] as string, regions[index] as number];
+      const asked = { mode, region, entitlements: entitlementsIn?.(index) ?? NO_ENTITLEMENTS };
+      this.rejected.push(rejection(this.indexes?.[index] ?? index, refusalFor(context, why, asked)));
     }
     return this.rejected.sort((one, other) => one.index - other.index);
   }
@@ -154,6 +171,7 @@ function checkedBatch(rows: readonly unknown[]): Batch {
   const [regions, modeOf, indexes] = [new Uint8Array(length), new Uint16Array(length), new Int32Array(length)];
   const modes: string[] = [];
   const rejected: Rejection[] = [];
+  let entitled: (readonly string[] | undefined)[] | undefined;
   let count = 0;
   for (const [index, row] of rows.entries()) {
     if (!rowCheck.accepts(row)) {
@@ -164,10 +182,11 @@ function checkedBatch(rows: readonly unknown[]): Batch {
     regions[count] = regionOf(row.region);
     modeOf[count] = modes.push(row.gamemode) - 1;
     seqs[count] = row.seq ?? NO_SEQ;
+    if (row.entitlements !== undefined) (entitled ??= Array(length))[count] = row.entitlements;
     indexes[count] = index;
     count++;
   }
-  return new Batch({ count, ids, regions, modes, modeOf, seqs }, rejected, indexes);
+  return new Batch({ count, ids, regions, modes, modeOf, seqs }, rejected, indexes, entitled);
 }
 
 function rejection(index: number, { status, message, reason }: Refusal): Rejection {
@@ -180,12 +199,12 @@ const SCHEMA = {
   operationId: "reportMany",
   summary: "Report many players at once",
   description:
-    "For game servers and gateways. Bad rows are refused one by one and the good ones stand; in order for one player.",
+    "For game servers and gateways. Bad rows are refused one by one and the good ones stand; in order for one player. A row's `entitlements` hold for it alone; where it has none, those of the token do.",
   body: BatchBodyShown,
   response: {
     200: BatchAnswer,
     202: Type.Unsafe({ ...BatchAnswer, description: "As 200, but not every accepted row is remembered yet" }),
-    ...REFUSED_REPORTERS,
+    ...REFUSED_BATCHES,
     400: ErrorAnswer,
     413: TooLargeAnswer,
     415: NotJsonAnswer,

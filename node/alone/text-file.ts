@@ -1,13 +1,12 @@
-/** What operators decided, beside the embedded store: a file that is replaced whole; and the same for nodes that store nothing. */
+/** A text that is followed, beside the embedded store: a file that is replaced whole; and the same for nodes that store nothing. */
 import { open, readFile, rename } from "node:fs/promises";
 import { join } from "node:path";
-import { type ControlsStore, type Kept, NOTHING_KEPT } from "../controls-store.ts";
 import { StoreUnavailableError } from "../../cluster/ports/record-store.ts";
 import { reasonOf } from "../reason.ts";
+import { type Kept, NOTHING_KEPT, type TextStore } from "../text-store.ts";
 
-const NAME = "controls.json";
-
-export class ControlsInMemory implements ControlsStore {
+export class TextInMemory implements TextStore {
+  readonly place: string = "memory";
   protected kept = NOTHING_KEPT;
 
   async read(known: string): Promise<Kept | undefined> {
@@ -22,14 +21,19 @@ export class ControlsInMemory implements ControlsStore {
 }
 
 /** Read once: nobody else writes to the folder. */
-export class ControlsFile extends ControlsInMemory {
+export class TextFile extends TextInMemory {
+  override readonly place: string;
   private readonly folder: string;
+  private readonly file: string;
   private isRead = false;
   private writing: Promise<unknown> = Promise.resolve();
 
-  constructor(folder: string) {
+  /** @param name of the text */
+  constructor(folder: string, name: string) {
     super();
     this.folder = folder;
+    this.file = `${name}.json`;
+    this.place = join(folder, this.file);
   }
 
   override async read(known: string): Promise<Kept | undefined> {
@@ -48,10 +52,10 @@ export class ControlsFile extends ControlsInMemory {
   private async replace(known: string, kept: Kept): Promise<boolean> {
     if (this.kept.mark !== known) return false;
     try {
-      await replaceFile(this.folder, NAME, `${kept.mark}\n${kept.text}\n`);
+      await replaceFile(this.folder, this.file, `${kept.mark}\n${kept.text}\n`);
     } catch (error) {
       throw new StoreUnavailableError(
-        `Cannot write ${join(this.folder, NAME)}: ${reasonOf(error)}`,
+        `Cannot write ${this.place}: ${reasonOf(error)}`,
         "the data folder cannot be written",
       );
     }
@@ -60,13 +64,13 @@ export class ControlsFile extends ControlsInMemory {
 
   private async readFile(): Promise<Kept> {
     try {
-      const [mark = "", ...text] = (await readFile(join(this.folder, NAME), "utf8")).split("\n");
+      const [mark = "", ...text] = (await readFile(this.place, "utf8")).split("\n");
       return { mark, text: text.length === 0 ? "no second line" : text.join("\n") };
     } catch (error) {
       const { code } = error as NodeJS.ErrnoException;
       if (code === "ENOENT" || code === "ENOTDIR") return NOTHING_KEPT; // what is wrong with the folder the store says
       throw new StoreUnavailableError(
-        `Cannot read ${join(this.folder, NAME)}: ${reasonOf(error)}`,
+        `Cannot read ${this.place}: ${reasonOf(error)}`,
         "the data folder cannot be read",
       );
     }

@@ -1,0 +1,263 @@
+/** Parts of the privacy floor, each taken out: what the attacker has to find out then, and by which of its ways. */
+import type { Patch } from "../../simulator/patching.ts";
+import type { TwinOptions } from "./floor-attacks.ts";
+import type { Attack, Where } from "./floor-jobs.ts";
+
+export interface FloorFault {
+  readonly name: string;
+  readonly patches: readonly Patch[];
+  readonly attack: Attack;
+}
+
+const [TABLE, TABLES] = ["engine/published-table.ts", "engine/published-tables.ts"];
+const [COUNTS, PUBLISHED] = ["cluster/counts/counts.ts", "cluster/counts/published.ts"];
+const [ALONE, CLUSTERED, SHOWN] = [
+  "node/alone/entry-alone.ts",
+  "node/clustered/entry-cluster.ts",
+  "node/published-entry.ts",
+];
+const [POPULAR, ROUTES] = ["node/http/popular-modes.ts", "node/http/routes/regions.ts"];
+
+/** Else the product stops before it answers. */
+const UNCHECKED: Patch = {
+  file: TABLE,
+  find: "isExact ? players >= exactFrom(floor) : isMultiple(players, floor)",
+  replace: "true",
+};
+const OTHERS_UNCHECKED: Patch = { file: TABLE, find: "others === 0 || isMultiple(others, floor)", replace: "true" };
+const OTHERS = "rest < floor ? 0 : roundedTo(floor, rest)";
+/** With a floor, too, nodes tell each other at once what changed. */
+const EAGER: Patch = {
+  file: COUNTS,
+  find: "this.floor === 0 && this.links.isFree(link)",
+  replace: "this.links.isFree(link)",
+};
+/** The board's version goes with what is published. */
+const VERSIONED: readonly Patch[] = [
+  {
+    file: ALONE,
+    find: "isStale: false, ageMs: 0 };",
+    replace: "isStale: false, ageMs: 0, version: this.presences.engine.boards.of(region).version };",
+  },
+  {
+    file: SHOWN,
+    find: "const { table, isStale, ageMs } = this.publishedOf(region);",
+    replace: "const { table, isStale, ageMs, version } = this.publishedOf(region) as any;",
+  },
+  { file: SHOWN, find: "term: 0, version: 0, top", replace: "term: 0, version, top" },
+];
+
+const linked = (where: Where): Attack => ({ kind: "linked", where });
+const overTime = (where: Where): Attack => ({ kind: "over time", where });
+const twins = (where: Where, seed = 1, hasCrash = false): Attack & TwinOptions => ({
+  kind: "twins",
+  where,
+  seed,
+  minutes: 3,
+  steps: 8,
+  hasCrash,
+});
+
+export const FLOOR_FAULTS: readonly FloorFault[] = [
+  {
+    name: "modes are not rounded",
+    patches: [
+      UNCHECKED,
+      { file: TABLE, find: "isExact ? players : roundedTo(floor, players), isExact }", replace: "players, isExact }" },
+    ],
+    attack: linked("alone"),
+  },
+  {
+    name: "a mode is shown whatever it has",
+    patches: [UNCHECKED, { file: TABLE, find: "if (players < floor) rest", replace: "if (players < 1) rest" }],
+    attack: twins("alone"),
+  },
+  {
+    name: "the others are not rounded",
+    patches: [OTHERS_UNCHECKED, { file: TABLE, find: OTHERS, replace: "rest < floor ? 0 : rest" }],
+    attack: linked("alone"),
+  },
+  {
+    name: "the others are shown whatever they are",
+    patches: [{ file: TABLE, find: OTHERS, replace: "roundedTo(floor, rest)" }],
+    attack: twins("alone"),
+  },
+  {
+    name: "tables are decided ten times a second",
+    patches: [{ file: TABLES, find: "const MINUTE_MS = 60_000;", replace: "const MINUTE_MS = 100;" }],
+    attack: overTime("alone"),
+  },
+  {
+    name: "tables are decided ten times a second, in a cluster",
+    patches: [{ file: TABLES, find: "const MINUTE_MS = 60_000;", replace: "const MINUTE_MS = 100;" }],
+    attack: overTime("cluster"),
+  },
+  {
+    name: "one floor is enough to be exact",
+    patches: [{ file: TABLE, find: "const EXACT_FLOORS = 100;", replace: "const EXACT_FLOORS = 1;" }],
+    attack: linked("alone"),
+  },
+  {
+    name: "an exact number goes on below 100 floors",
+    patches: [
+      UNCHECKED,
+      {
+        file: TABLE,
+        find: "Math.max(exactFrom(table.floor), countOf(shown.mode))",
+        replace: "countOf(shown.mode)",
+      },
+    ],
+    attack: linked("alone"),
+  },
+  {
+    name: "a mode becomes exact in the midst of a minute",
+    patches: [
+      {
+        file: TABLE,
+        find: "if (!shown.isExact) return shown;",
+        replace: "if (countOf(shown.mode) < 500) return shown;",
+      },
+      { file: TABLE, find: "return { ...shown, players };", replace: "return { ...shown, players, isExact: true };" },
+    ],
+    attack: overTime("alone"),
+  },
+  {
+    name: "a place has the players that it has",
+    patches: [
+      {
+        file: TABLE,
+        find: `return tableOf(about, shown, ${OTHERS});`,
+        replace: `return { ...tableOf(about, shown, ${OTHERS}), players: [...exactly.values()].reduce((sum, one) => sum + one, rest) };`,
+      },
+    ],
+    attack: linked("alone"),
+  },
+  {
+    name: "shares are of the players that a place has",
+    patches: [
+      {
+        file: TABLE,
+        find: `return tableOf(about, shown, ${OTHERS});`,
+        replace: `return { ...tableOf(about, shown, ${OTHERS}), all: [...exactly.values()].reduce((sum, one) => sum + one, rest) } as any;`,
+      },
+      {
+        file: POPULAR,
+        find: "players / counts.players",
+        replace: "players / ((counts.table as any).all ?? counts.players)",
+      },
+    ],
+    attack: linked("alone"),
+  },
+  {
+    name: "modes are ranked by what they have",
+    patches: [
+      {
+        file: TABLE,
+        find: "shown.sort(byPlayers);",
+        replace: "shown.sort((a, b) => exactly.get(b.mode)! - exactly.get(a.mode)!);",
+      },
+      { file: TABLE, find: "modes: modes.toSorted(byPlayers)", replace: "modes" },
+    ],
+    attack: linked("alone"),
+  },
+  {
+    name: "a tag stands for the board's version",
+    patches: [
+      ...VERSIONED,
+      { file: POPULAR, find: "weakTagOf(before + after)", replace: "weakTagOf(before + after + counts.version)" },
+    ],
+    attack: twins("alone"),
+  },
+  {
+    name: "an answer is packed anew with each version of the board",
+    patches: VERSIONED,
+    attack: twins("alone", 3),
+  },
+  {
+    name: "no-cache is answered with the counts",
+    patches: [{ file: ROUTES, find: "if (!isFromOwner || shown !== entry)", replace: "if (!isFromOwner)" }],
+    attack: linked("alone"),
+  },
+  {
+    name: "the list of regions is that of the boards",
+    patches: [{ file: ROUTES, find: "shownTo(context, service).overview()", replace: "service.entry.overview()" }],
+    attack: linked("alone"),
+  },
+  {
+    name: "the players of all regions are those of the boards",
+    patches: [{ file: ROUTES, find: "shownTo(context, service).players()", replace: "service.entry.players()" }],
+    attack: linked("cluster"),
+  },
+  {
+    name: "metrics are for everybody",
+    patches: [
+      {
+        file: "node/http/app.ts",
+        find: "if (context.access === undefined) registerDetails",
+        replace: "registerDetails",
+      },
+    ],
+    attack: twins("alone"),
+  },
+  {
+    name: "the sorted sets hold the boards",
+    patches: [{ file: COUNTS, find: "this.floor === 0 ? boards : published, {", replace: "boards, {" }],
+    attack: linked("cluster"),
+  },
+  {
+    name: "the sorted sets are written whenever a board changed",
+    patches: [
+      {
+        file: COUNTS,
+        find: "publisher.note(this.floor === 0 ? touched : published.takeTouched());",
+        replace: "publisher.note(touched);",
+      },
+    ],
+    attack: twins("cluster"),
+  },
+  {
+    name: "an answer is as of the board's last word",
+    patches: [
+      {
+        file: CLUSTERED,
+        find: "return { table, isStale, ageMs: cluster.nowMs() - asOfMs };",
+        replace: "return { table, isStale, ageMs: cluster.nowMs() - cluster.regionView(region).asOfMs };",
+      },
+    ],
+    attack: twins("cluster"),
+  },
+  {
+    name: "tables travel with whatever else is told",
+    patches: [
+      EAGER,
+      {
+        file: COUNTS,
+        find: "isBeat ? life.published.build(member) : NO_TABLES",
+        replace: "life.published.build(member)",
+      },
+      {
+        file: PUBLISHED,
+        find: "return { number: this.beat, items };",
+        replace: "return { number: ++this.beat, items };",
+      },
+    ],
+    attack: twins("cluster"),
+  },
+  {
+    name: "changes travel before the next beat, where there is a floor too",
+    patches: [EAGER],
+    attack: { kind: "hold up", where: "cluster" },
+  },
+  {
+    name: "a new owner decides at once",
+    patches: [
+      {
+        file: TABLES,
+        find: "const table = former !== undefined && this.mayGoOn(former) ? former : undefined;",
+        replace: "const table = undefined as PublishedTable | undefined;",
+      },
+      { file: TABLES, find: "return kept === NEVER || minute < kept - 1;", replace: "return minute < kept - 1;" },
+    ],
+    attack: twins("cluster", 2, true),
+  },
+];

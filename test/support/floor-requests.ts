@@ -1,0 +1,60 @@
+/** What the attacker of the privacy floor asks: every public GET, in every way that could be answered differently. */
+import { signedToken } from "./signed-tokens.ts";
+
+const [OWN_ID, OTHER_ID] = ["6f0e4b1c-94a0-4c2e-8d55-0b9f3a7c1e21", "6f0e4b1c-94a0-4c2e-8d55-0b9f3a7c1e22"];
+const FAR_S = 4_000_000_000;
+const TOKEN = signedToken({ sub: OWN_ID, exp: FAR_S });
+const BEARER = `authorization: Bearer ${TOKEN}`;
+const PLACES = ["CA", "US", "FR"];
+/** How one thing is asked: header lines. `known` stands for the tag of the answer before. */
+const WAYS: readonly (readonly string[])[] = [
+  [],
+  ["if-none-match: known"],
+  ["cache-control: no-cache"],
+  ["cache-control: no-cache", "accept-encoding: zstd"],
+  ["accept-encoding: gzip"],
+  ["accept-encoding: zstd", "if-none-match: known"],
+];
+
+/** By path as the description has it: what is asked of it. Whoever adds a GET adds a line here. */
+export const COVERED: Readonly<Record<string, readonly string[]>> = {
+  "/v1/regions/{region}/gamemode": PLACES.flatMap((place) => everyWay(`/v1/regions/${place}/gamemode?top=100`)).concat(
+    get("/v1/regions/CA/gamemode"),
+    get("/v1/regions/CA/gamemode?top=1"),
+    get("/v1/regions/ca/gamemode?top=2", [BEARER]),
+    headOf("/v1/regions/CA/gamemode?top=100"),
+    headOf("/v1/regions/CA/gamemode?top=100", ["accept-encoding: gzip"]),
+  ),
+  "/v1/regions": [...everyWay("/v1/regions"), headOf("/v1/regions")],
+  "/v1/players": [...everyWay("/v1/players"), headOf("/v1/players")],
+  "/v1/profiles/{profileId}/gamemode": [OWN_ID, OTHER_ID].flatMap((id) => [
+    get(`/v1/profiles/${id}/gamemode`),
+    get(`/v1/profiles/${id}/gamemode`, [BEARER]),
+  ]),
+  "/v1/modes": [...everyWay("/v1/modes?region=CA"), get("/v1/modes"), headOf("/v1/modes")],
+  "/v1/node": [get("/v1/node")],
+  "/livez": [get("/livez")],
+  "/readyz": [get("/readyz")],
+  "/openapi.json": [headOf("/openapi.json")],
+};
+
+/** What answers at the admin listener alone. */
+export const ELSEWHERE = ["/metrics", "/v1/cluster", "/admin/usage", "/admin/audit?place=CA"].map((path) => get(path));
+
+export const EVERYTHING = [...Object.values(COVERED).flat(), ...ELSEWHERE];
+
+function everyWay(path: string): string[] {
+  return WAYS.map((headers) => get(path, headers));
+}
+
+export function get(path: string, headers: readonly string[] = []): string {
+  return request("GET", path, headers);
+}
+
+function headOf(path: string, headers: readonly string[] = []): string {
+  return request("HEAD", path, headers);
+}
+
+function request(method: string, path: string, headers: readonly string[]): string {
+  return [`${method} ${path} HTTP/1.1`, "host: headcount.example", ...headers, "", ""].join("\r\n");
+}
