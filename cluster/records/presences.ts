@@ -116,12 +116,13 @@ export class Presences {
 
   /**
    * R29: why the rules refuse a report that is about to be applied; `undefined`: they do not. What comes late changes nothing, so
-   * it is answered as late: it may be the repetition of one that took effect under other rules.
+   * it is answered as late, and its mode takes no room: it may be the repetition of one that took effect under other rules.
    */
-  verdict(hash: number, id: ProfileId, reported: Reported): Verdict | undefined {
+  verdict(hash: number, id: ProfileId, reported: Reported): Verdict | "late" | undefined {
     const { catalogue } = this.rules;
     const { region, mode, seq, entitlements = NO_ENTITLEMENTS, isRetold } = reported;
-    if (catalogue.isFree(mode) || isRetold === true || this.isLate(hash, id, seq)) return undefined;
+    if (catalogue.isFree(mode) || isRetold === true) return undefined;
+    if (this.isLate(hash, id, seq)) return "late";
     const asked = { mode, region, entitlements, nowMs: this.rules.nowMs() };
     return catalogue.judge(asked, () => this.standing(hash, id));
   }

@@ -223,16 +223,18 @@ class Batch {
     const { ids, regions, modeOf, seqs } = this.reports;
     readId(ids, index, id);
     const verdict = this.isFree(modeOf[index] as number) ? undefined : this.verdict(hash, index);
+    if (verdict === "late") return this.accept(hash, "late", index);
     if (verdict !== undefined) return this.refuse(index, REFUSED[verdict]);
     const mode = this.modeNumber(modeOf[index] as number);
     if (mode < 0) return this.refuse(index, REFUSED["no room for the mode"]);
     const effect = this.presences.engine.report(hash, id, regions[index] as number, mode, seqs[index] as number);
     if (effect === "full") return this.refuse(index, REFUSED["no room for the player"]);
-    if (effect === "changed") {
-      this.changed++;
-      (this.changedBy[modeOf[index] as number] as number)++;
-    } else if (effect === "renewed") this.renewed++;
-    else this.late++;
+    return this.accept(hash, effect, index);
+  }
+
+  private accept(hash: number, effect: Exclude<ReportEffect, "full">, index: number): void {
+    this[effect]++;
+    if (effect === "changed") (this.changedBy[this.reports.modeOf[index] as number] as number)++;
     hashes[this.accepted++] = hash;
   }
 
@@ -243,7 +245,7 @@ class Batch {
   }
 
   /** Of the row whose id was read last. */
-  private verdict(hash: number, index: number): Verdict | undefined {
+  private verdict(hash: number, index: number): Verdict | "late" | undefined {
     const { regions, modes, modeOf, seqs, entitlementsOf } = this.reports;
     return this.presences.verdict(hash, id, {
       region: regions[index] as number,

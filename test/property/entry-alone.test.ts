@@ -177,6 +177,8 @@ test("EntryAlone refuses who reports too often and changes nothing by it; rows o
   ]);
 });
 
+const LATE_IN_AN_UNKNOWN_MODE = [0, 3].map((mode) => ({ player: 2, region: 0, mode, seq: 1 }));
+
 test("EntryAlone.submitAll() judges each row where it takes effect, as submit() does one by one", () => {
   const modes: readonly CatalogueMode[] = [
     { mode: "GM01" },
@@ -191,7 +193,7 @@ test("EntryAlone.submitAll() judges each row where it takes effect, as submit() 
         const engine = new Engine(OPTIONS, START_MS);
         return { engine, entry: new EntryAlone(new Presences(engine, undefined, undefined, rules), 1, 0) };
       }) as [Alone, Alone];
-      const entitlementsOf = (row: number): readonly string[] => entitled[row] as readonly string[];
+      const entitlementsOf = (row: number): readonly string[] => entitled[row] ?? [];
       const told: string[] = [];
       for (const [row, { player, region, mode, seq }] of batch.entries())
         alone.entry.submit(
@@ -226,6 +228,7 @@ test("EntryAlone.submitAll() judges each row where it takes effect, as submit() 
         refusesUnknown ? -1 : alone.engine.modes.peek("GM04"),
       );
     }),
+    { examples: [[LATE_IN_AN_UNKNOWN_MODE, [], false, true]] },
   );
 });
 
