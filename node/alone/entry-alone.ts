@@ -9,6 +9,7 @@ import {
   type Refused,
 } from "../../cluster/ports/rows.ts";
 import type { Ranked } from "../../engine/board.ts";
+import type { ReportEffect } from "../../engine/partition.ts";
 import type { Verdict } from "../../engine/catalogue.ts";
 import { NO_ENTITLEMENTS } from "../../engine/entitlement.ts";
 import { emptyProfileId, type ProfileId } from "../../engine/profile-id.ts";

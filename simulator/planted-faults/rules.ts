@@ -80,8 +80,8 @@ export const RULE_FAULTS: Readonly<Record<string, PlantedFault>> = {
   "a report that comes late is judged": fault(
     "R29",
     PRESENCES,
-    " || this.isLate(hash, id, seq)) return undefined;",
-    ") return undefined;",
+    'if (this.isLate(hash, id, seq)) return "late";',
+    "",
     AGAIN,
   ),
   "a refusal by where a player stands needs no licence": fault(
