@@ -214,13 +214,20 @@ export class FollowedText<Value> {
   }
 
   private async readOnce(): Promise<void> {
-    const found = await this.store.read(this.kept.mark);
-    this.reads.done++;
-    if (found === undefined) return;
-    const value = valueIn(this.form, found, this.store.place);
-    if (this.revisionOf(value) >= this.revisionOf(this.value)) return this.follow(found, value);
-    // The store lost the newest, as after a failover: whoever knows it writes it back.
-    if (!(await this.store.write(found.mark, this.kept))) return this.readOnce();
+    let mark = "";
+    for (let tries = 0; tries < WRITES_MAX; tries++) {
+      const found = await this.store.read(this.kept.mark);
+      this.reads.done++;
+      if (found === undefined) return;
+      const value = valueIn(this.form, found, this.store.place);
+      if (this.revisionOf(value) >= this.revisionOf(this.value)) return this.follow(found, value);
+      // The store lost the newest, as after a failover: whoever knows it writes it back.
+      if (await this.store.write(found.mark, this.kept)) return;
+      ({ mark } = found);
+    }
+    // No node wrote that mark: one that is no text, say, is read as another than it is.
+    const where = `${this.form.subject} is damaged (${this.store.place})`;
+    throw new DamagedTextError(`${where}: an older one lies there, and cannot be replaced`, mark);
   }
 
   private follow(kept: Kept, value: Value): void {
