@@ -151,24 +151,28 @@ export class FollowedText<Value> {
 
   private async changeNext(change: (standing: Value) => Value | undefined): Promise<Changed> {
     for (let tries = 0; tries < WRITES_MAX; tries++) {
-      await this.readForChange();
+      const mark = await this.readForChange();
       const next = change(this.value);
       if (next === undefined) return "unneeded";
       const kept = keptAs(this.form, next);
-      if (!(await this.store.write(this.kept.mark, kept))) continue;
+      if (!(await this.store.write(mark, kept))) continue;
       if (this.revisionOf(this.value) < this.revisionOf(next)) this.follow(kept, next); // else a newer one has come meanwhile
       return "done";
     }
     return "crowded";
   }
 
-  /** What is damaged in the store is replaced by what this node knows. */
-  private async readForChange(): Promise<void> {
+  /**
+   * What is damaged in the store is replaced by what this node knows.
+   * @returns the mark of what lies there
+   */
+  private async readForChange(): Promise<string> {
     try {
       await this.readOnce();
+      return this.kept.mark;
     } catch (error) {
       if (!(error instanceof DamagedTextError) || !this.isKnown) throw error;
-      this.kept = { ...this.kept, mark: error.mark };
+      return error.mark;
     }
   }
 

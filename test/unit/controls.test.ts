@@ -109,6 +109,22 @@ test("what is damaged in the store is replaced by the next change, with what the
   expect(decisionsIn(store.standing).off).toEqual({ reports: OFF, queries: OFF });
 });
 
+test("what is damaged stays told after a change that was refused", async () => {
+  const store = new FickleStore();
+  using controls = following(store);
+  await controls.known;
+  await controls.change(switching("reports", OFF));
+  store.lose({ mark: "99.abc", text: "{broken" });
+  const refused = controls.change(() => {
+    throw new RangeError("full");
+  });
+  await expect(refused).rejects.toThrow("full");
+  const { failed } = controls.reads;
+  await until("reads fail", () => controls.reads.failed > failed + 1);
+  expect(await controls.change(switching("queries", OFF))).toBe("done");
+  expect(decisionsIn(store.standing).off).toEqual({ reports: OFF, queries: OFF });
+});
+
 test("what is older and cannot be replaced is damage that is told, and the store is not asked without end", async () => {
   class Stuck extends FickleStore {
     readsDone = 0;
