@@ -151,24 +151,28 @@ export class FollowedText<Value> {
 
   private async changeNext(change: (standing: Value) => Value | undefined): Promise<Changed> {
     for (let tries = 0; tries < WRITES_MAX; tries++) {
-      await this.readForChange();
+      const mark = await this.readForChange();
       const next = change(this.value);
       if (next === undefined) return "unneeded";
       const kept = keptAs(this.form, next);
-      if (!(await this.store.write(this.kept.mark, kept))) continue;
+      if (!(await this.store.write(mark, kept))) continue;
       if (this.revisionOf(this.value) < this.revisionOf(next)) this.follow(kept, next); // else a newer one has come meanwhile
       return "done";
     }
     return "crowded";
   }
 
-  /** What is damaged in the store is replaced by what this node knows. */
-  private async readForChange(): Promise<void> {
+  /**
+   * What is damaged in the store is replaced by what this node knows.
+   * @returns the mark of what lies there
+   */
+  private async readForChange(): Promise<string> {
     try {
       await this.readOnce();
+      return this.kept.mark;
     } catch (error) {
       if (!(error instanceof DamagedTextError) || !this.isKnown) throw error;
-      this.kept = { ...this.kept, mark: error.mark };
+      return error.mark;
     }
   }
 
@@ -214,13 +218,20 @@ export class FollowedText<Value> {
   }
 
   private async readOnce(): Promise<void> {
-    const found = await this.store.read(this.kept.mark);
-    this.reads.done++;
-    if (found === undefined) return;
-    const value = valueIn(this.form, found, this.store.place);
-    if (this.revisionOf(value) >= this.revisionOf(this.value)) return this.follow(found, value);
-    // The store lost the newest, as after a failover: whoever knows it writes it back.
-    if (!(await this.store.write(found.mark, this.kept))) return this.readOnce();
+    let mark = "";
+    for (let tries = 0; tries < WRITES_MAX; tries++) {
+      const found = await this.store.read(this.kept.mark);
+      this.reads.done++;
+      if (found === undefined) return;
+      const value = valueIn(this.form, found, this.store.place);
+      if (this.revisionOf(value) >= this.revisionOf(this.value)) return this.follow(found, value);
+      // The store lost the newest, as after a failover: whoever knows it writes it back.
+      if (await this.store.write(found.mark, this.kept)) return;
+      ({ mark } = found);
+    }
+    // No node wrote that mark: one that is no text, say, is read as another than it is.
+    const where = `${this.form.subject} is damaged (${this.store.place})`;
+    throw new DamagedTextError(`${where}: an older one lies there, and cannot be replaced`, mark);
   }
 
   private follow(kept: Kept, value: Value): void {

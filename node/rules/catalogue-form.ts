@@ -14,8 +14,12 @@ const WORD = "1 to 64 of A-Z a-z 0-9 . _ : -";
 
 Format.Set("listed-mode", (text) => isModeName(text) && text !== NOT_CONNECTED);
 Format.Set("shown-name", (text) => text.isWellFormed() && Buffer.byteLength(text) <= NAME_BYTES_MAX);
-// Date.parse knows no leap seconds, nor what newer standards allow behind an instant.
-Format.Set("known-instant", (text) => IsDateTime(text) && Number.isFinite(Date.parse(text)));
+// Date.parse knows no leap seconds, nor what newer standards allow behind an instant. In UTC its year may be none of four digits
+// (9999-12-31T23:59:59-01:00), and what is stored so no node could read.
+Format.Set("known-instant", (text) => {
+  const isKnown = IsDateTime(text) && Number.isFinite(Date.parse(text));
+  return isKnown && IsDateTime(instantOf(text));
+});
 
 const some = (most: number, what: string): { minItems: number; maxItems: number; description: string } => ({
   minItems: 1,

@@ -1,5 +1,6 @@
 /** A file of a catalogue, read while the loop goes on. */
 import { once } from "node:events";
+import { statSync } from "node:fs";
 import { basename } from "node:path";
 import { Worker } from "node:worker_threads";
 import { reasonOf } from "../reason.ts";
@@ -20,9 +21,29 @@ export async function readCatalogue(path: string): Promise<FileRead> {
     return read;
   } catch (error) {
     const why = isLate.aborted ? `takes longer than ${WITHIN_MS / 1000} s` : `fails (${reasonOf(error)})`;
-    const message = `${basename(path)}:1:1: to read it ${why}`;
-    return { kind: "faulty", faults: [{ message, told: message }] };
+    return unread(path, `to read it ${why}`);
   } finally {
     await worker.terminate();
   }
+}
+
+/**
+ * The same for a file that is followed. A pipe is refused: to open it waits for whoever writes, and nothing ends a thread that
+ * waits so.
+ */
+export async function readFollowed(path: string): Promise<FileRead> {
+  return isPipe(path) ? unread(path, "it must be a file, and it is a pipe") : readCatalogue(path);
+}
+
+function isPipe(path: string): boolean {
+  try {
+    return statSync(path).isFIFO();
+  } catch {
+    return false; // to read it tells what is wrong
+  }
+}
+
+function unread(path: string, what: string): FileRead {
+  const message = `${basename(path)}:1:1: ${what}`;
+  return { kind: "faulty", faults: [{ message, told: message }] };
 }

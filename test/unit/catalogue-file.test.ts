@@ -49,6 +49,15 @@ test("two that mean the same have one spelling; the order of modes means somethi
   );
 });
 
+test("an instant whose year in UTC has more or less than four digits is refused: no node could read it in the store", () => {
+  for (const instant of ["9999-12-31T23:59:59-01:00", "0000-01-01T00:00:00+01:00"])
+    expect(faultsOf(withMode(`retired: ${instant}`))).toEqual([expect.stringContaining("modes[0].retired must be")]);
+  for (const instant of ["9999-12-31T23:59:59Z", "0000-01-01T00:00:00Z"]) {
+    const catalogue = read(withMode(`retired: ${instant}`));
+    expect(read(JSON.stringify(catalogue))).toEqual(catalogue);
+  }
+});
+
 test("what the engine takes has numbers of regions and instants", () => {
   const { refusesUnknown, modes } = dataOf(read(withMode("regions: [AD]\n    retired: 1970-01-01T00:00:01Z")));
   expect({ refusesUnknown, modes }).toEqual({

@@ -1,5 +1,6 @@
 /** A file of a catalogue while it is written, and one that takes too much to read. */
-import { appendFileSync, writeFileSync } from "node:fs";
+import { execFileSync } from "node:child_process";
+import { appendFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { pino } from "pino";
 import { expect, onTestFinished, test } from "vitest";
@@ -43,3 +44,19 @@ test("what is made to be slow, or to take all memory, is a fault after a while",
   });
   expect(turns.count, "the loop goes on meanwhile").toBeGreaterThan(10);
 }, 60_000);
+
+test("a pipe is a fault, since to open it waits for whoever writes; a file in its place is read", async () => {
+  await using folder = await temporaryFolder();
+  const [path, next] = [join(folder.path, "c.yaml"), join(folder.path, "next.yaml")];
+  execFileSync("mkfifo", [path]);
+  onTestFinished(() => rmSync(path, { force: true }));
+  const source = new CatalogueSource(path, pino({ level: "silent" }));
+  onTestFinished(() => source.close());
+  const seen: unknown[] = [];
+  source.start(() => seen.push(source.read?.kind === "faulty" ? source.read.faults[0]?.message : source.read?.kind));
+  await until("it is refused", () => seen.length === 1);
+  writeFileSync(next, "version: 1\nmodes: []\n");
+  renameSync(next, path);
+  await until("the file is read", () => seen.length === 2);
+  expect(seen).toEqual(["c.yaml:1:1: it must be a file, and it is a pipe", "sound"]);
+});

@@ -109,6 +109,43 @@ test("what is damaged in the store is replaced by the next change, with what the
   expect(decisionsIn(store.standing).off).toEqual({ reports: OFF, queries: OFF });
 });
 
+test("what is damaged stays told after a change that was refused", async () => {
+  const store = new FickleStore();
+  using controls = following(store);
+  await controls.known;
+  await controls.change(switching("reports", OFF));
+  store.lose({ mark: "99.abc", text: "{broken" });
+  const refused = controls.change(() => {
+    throw new RangeError("full");
+  });
+  await expect(refused).rejects.toThrow("full");
+  const { failed } = controls.reads;
+  await until("reads fail", () => controls.reads.failed > failed + 1);
+  expect(await controls.change(switching("queries", OFF))).toBe("done");
+  expect(decisionsIn(store.standing).off).toEqual({ reports: OFF, queries: OFF });
+});
+
+test("what is older and cannot be replaced is damage that is told, and the store is not asked without end", async () => {
+  class Stuck extends FickleStore {
+    readsDone = 0;
+    override async read(known: string): Promise<Kept | undefined> {
+      if (++this.readsDone > 1000) this.isAway = true;
+      return super.read(known);
+    }
+    override async write(known: string, kept: Kept): Promise<boolean> {
+      return known.includes("\ufffd") ? false : super.write(known, kept);
+    }
+  }
+  const store = new Stuck();
+  using controls = following(store);
+  await controls.known;
+  await controls.change(switching("queries", OFF));
+  store.lose({ mark: "0.\ufffd", text: keep(NOTHING_DECIDED).text });
+  await until("a read fails", () => controls.reads.failed > 0);
+  expect(store.isAway).toBe(false);
+  expect(controls.offOf("queries")).toEqual(OFF);
+});
+
 test("what is off until an instant is on again then, and the next change forgets it", async () => {
   const store = new FickleStore();
   using controls = following(store);
