@@ -106,7 +106,7 @@ export const CatalogueSchema = Type.Object(
       }),
     ),
   },
-  { title: "Catalogue", description: "an object with version, unknownModes, modes, leaderboards" },
+  { title: "Catalogue", description: "an object with version and modes, perhaps unknownModes and leaderboards" },
 );
 
 /** As a studio writes it. */

@@ -1,4 +1,5 @@
 /** Reads a file of a catalogue in a thread of its own: YAML of a mebibyte takes seconds, and what is made to take longer may take hours. */
+import { statSync } from "node:fs";
 import { basename } from "node:path";
 import { parentPort, workerData } from "node:worker_threads";
 import { readBeginning } from "../environment.ts";
@@ -12,6 +13,8 @@ function read(path: string): FileRead {
   };
   let bytes: Buffer;
   try {
+    // A pipe that nobody writes into would hold this thread, and the process at its end.
+    if (!statSync(path).isFile()) return faulty("it must be a file, and is a folder, a pipe or a device");
     bytes = readBeginning(path, FILE_BYTES_MAX + 1);
   } catch (error) {
     return faulty(`it cannot be read (${(error as NodeJS.ErrnoException).code ?? String(error)})`);

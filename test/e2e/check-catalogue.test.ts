@@ -1,5 +1,5 @@
 /** `npm run check-catalogue`, as whoever rolls a catalogue out runs it. */
-import { execFile } from "node:child_process";
+import { execFile, execFileSync } from "node:child_process";
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { expect, test } from "vitest";
@@ -12,7 +12,8 @@ function check(...args: readonly string[]): Promise<{ code: number; stdout: stri
   const script = join(PROJECT_DIR, "scripts/check-catalogue.ts");
   const { HEADCOUNT_ADMIN_TOKEN: _, ...env } = process.env;
   return new Promise((resolve) => {
-    execFile(process.execPath, [script, ...args], { cwd: PROJECT_DIR, env }, (error, stdout, stderr) =>
+    const options = { cwd: PROJECT_DIR, env, timeout: 30_000, killSignal: "SIGKILL" } as const;
+    execFile(process.execPath, [script, ...args], options, (error, stdout, stderr) =>
       resolve({ code: Number(error?.code ?? 0), stdout, stderr }),
     );
   });
@@ -35,6 +36,16 @@ bad.yaml:4:13: modes[1].mode must be named once, and modes[0] has that name, got
   });
   const none = await check(join(folder.path, "none.yaml"));
   expect([none.code, none.stderr]).toEqual([1, expect.stringContaining("it cannot be read (ENOENT)")]);
+});
+
+test("refuses what is no file, and does not wait for what nobody writes into", async () => {
+  await using folder = await temporaryFolder();
+  const pipe = join(folder.path, "pipe.yaml");
+  execFileSync("mkfifo", [pipe]);
+  for (const path of [pipe, folder.path]) {
+    const { code, stderr } = await check(path);
+    expect([code, stderr]).toEqual([1, expect.stringContaining(":1:1: it must be a file")]);
+  }
 });
 
 test("says what would change at a running node, and whether it would be followed at all", async () => {

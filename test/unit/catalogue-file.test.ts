@@ -133,8 +133,11 @@ test.each([
   ["version: 1\nversion: 2\nmodes: []", "2:1: Map keys must be unique"],
   ["version: 1\nmodes: []\n---\nversion: 2", "3:1: it must be one document, and a second one begins here"],
   ["version: 1\nmodes: !!js/function x", "2:8: Unresolved tag: tag:yaml.org,2002:js/function"],
-  ["", "1:1: the catalogue must be an object with version, unknownModes, modes, leaderboards, got null"],
-  ["[]", "1:1: the catalogue must be an object with version, unknownModes, modes, leaderboards, got an array of 0"],
+  ["", "1:1: the catalogue must be an object with version and modes, perhaps unknownModes and leaderboards, got null"],
+  [
+    "[]",
+    "1:1: the catalogue must be an object with version and modes, perhaps unknownModes and leaderboards, got an array of 0",
+  ],
   [
     '{"__proto__": {}, "version": 1, "modes": []}',
     '1:2: a field must be version, unknownModes, modes or leaderboards, got "__proto__"',
