@@ -2,7 +2,7 @@
 import type { Logger } from "pino";
 import { WatchedFiles } from "../watched-files.ts";
 import type { FileRead } from "./catalogue-file.ts";
-import { readFollowed } from "./read-catalogue.ts";
+import { readCatalogue } from "./read-catalogue.ts";
 
 export interface Source {
   readonly path: string;
@@ -55,7 +55,7 @@ export class CatalogueSource implements Source {
     this.isToRead = false;
     this.discarded = undefined;
     const { mark } = this.watch;
-    const read = await readFollowed(this.path);
+    const read = await readCatalogue(this.path);
     this.isReading = false;
     if (this.watch.mark !== mark) {
       this.discarded = this.watch.mark;

@@ -1,12 +1,12 @@
 /** A file of a catalogue, read while the loop goes on. */
 import { once } from "node:events";
-import { statSync } from "node:fs";
 import { basename } from "node:path";
 import { Worker } from "node:worker_threads";
 import { reasonOf } from "../reason.ts";
 import type { FileRead } from "./catalogue-file.ts";
 
-const WITHIN_MS = 10_000;
+/** On a busy core a large catalogue takes ten. */
+const WITHIN_MS = 30_000;
 const LIMITS = { maxOldGenerationSizeMb: 256 };
 
 /** Never rejects: what went wrong is a fault. */
@@ -24,22 +24,6 @@ export async function readCatalogue(path: string): Promise<FileRead> {
     return unread(path, `to read it ${why}`);
   } finally {
     await worker.terminate();
-  }
-}
-
-/**
- * The same for a file that is followed. A pipe is refused: to open it waits for whoever writes, and nothing ends a thread that
- * waits so.
- */
-export async function readFollowed(path: string): Promise<FileRead> {
-  return isPipe(path) ? unread(path, "it must be a file, and it is a pipe") : readCatalogue(path);
-}
-
-function isPipe(path: string): boolean {
-  try {
-    return statSync(path).isFIFO();
-  } catch {
-    return false; // to read it tells what is wrong
   }
 }
 

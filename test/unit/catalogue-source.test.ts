@@ -58,5 +58,5 @@ test("a pipe is a fault, since to open it waits for whoever writes; a file in it
   writeFileSync(next, "version: 1\nmodes: []\n");
   renameSync(next, path);
   await until("the file is read", () => seen.length === 2);
-  expect(seen).toEqual(["c.yaml:1:1: it must be a file, and it is a pipe", "sound"]);
+  expect(seen).toEqual(["c.yaml:1:1: it must be a file, and is a folder, a pipe or a device", "sound"]);
 });
