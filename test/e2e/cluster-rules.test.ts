@@ -51,7 +51,10 @@ test.runIf(hasRedis)(
         play(cluster, "a", player, "LEFT"),
         play(cluster, "b", player, "RIGHT"),
       ]);
-      expect([left.status, right.status].toSorted(), `${left.text} ${right.text}`).toEqual([200, 409]);
+      expect(
+        [left.status, right.status].toSorted((one, other) => one - other),
+        `${left.text} ${right.text}`,
+      ).toEqual([200, 409]);
       const winner = left.status === 200 ? "LEFT" : "RIGHT";
       won[winner]++;
       expect((left.status === 200 ? right : left).json.reason).toBe("switch-forbidden");
@@ -93,9 +96,9 @@ test.runIf(hasRedis)(`while versions change under load no request is judged by t
   const path = await write("catalogue.json", 1, gated);
   await using cluster = await startCluster({ ids: ["a", "b", "c"], env: { HEADCOUNT_CATALOGUE: path } });
   const seen = { "not-entitled": 0, "not-offered": 0 };
-  let isOver = false;
+  const over = new AbortController();
   const ask = async (id: string): Promise<void> => {
-    while (!isOver) {
+    while (!over.signal.aborted) {
       const player = freshPlayer();
       const answer = await play(cluster, id, player, "CUP");
       expect(answer.status, answer.text).toBe(403);
@@ -109,7 +112,7 @@ test.runIf(hasRedis)(`while versions change under load no request is judged by t
     for (const id of cluster.ids)
       await until(`${id} follows version ${version}`, async () => (await versionAt(cluster, id)) === version);
   }
-  isOver = true;
+  over.abort();
   await load;
   expect(Object.keys(seen)).toEqual(["not-entitled", "not-offered"]);
   expect(Math.min(...Object.values(seen))).toBeGreaterThan(VERSIONS);
