@@ -35,6 +35,8 @@ export interface ReadingPorts {
 export const READING_TICK_MS = 20;
 /** A tick so much too late: the loop cannot keep up. */
 const LATE_MS = 20;
+/** Requests pile up on connections, in so many ticks one after another without idle time: the loop cannot keep up either. */
+const PILED_TICKS = 5;
 /** The clock is looked at once in so many chunks of bytes. */
 const LOOK_EVERY = 32;
 /** What a turn may take, and of it those that are urgent while others wait. */
@@ -44,11 +46,12 @@ const URGENT_MS = 4;
 const WAIT_MAX_MS = 20;
 /** A wait counts as so long at the most: a few that are far behind say nothing about the others. */
 const WAIT_COUNTS_MAX_MS = 100;
-/** In so many ticks the wait has to be longer all the time: 100 ms, as in CoDel (RFC 8289). */
+/** In so many ticks the wait has to be longer all the time: 100 ms, as in CoDel (RFC 8289); fewer where some are left unread already. */
 const [LATE_TICKS, LATE_TICKS_UNREAD] = [5, 3];
-/** Connections on which requests pile up, in so many ticks one after another without idle time: the loop cannot keep up either. */
-const PILED_TICKS = 5;
-/** Then this part of those who wait get no turn any more, and more of them where the wait is longer; what that does is seen before the next step. */
+/**
+ * Then this part of those who wait is left unread, and more of them where the wait is longer. The ticks begin anew, so that the effect is
+ * seen before the next step.
+ */
 const [LEFT_SHARE, LEFT_SHARE_MAX] = [0.08, 0.35];
 /** A turn counts as so long at the most, so that one long stop of the loop makes nobody late. */
 const TURN_COUNTS_MAX_MS = 10;
@@ -64,11 +67,13 @@ const GIVEN_UP_IDLE = 64;
 /** While nobody had to wait for so long, and the loop was idle at times, there is time again. */
 const CALM_MS = 200;
 const IDLE = 0.2;
-/** Of those who are not read, so many and this part get their turn, then; each tick that it goes well, so much more than in the one before. */
+/** Then unread ones get a turn again, the youngest first: in a tick so many, and this part of them, which grows from tick to tick. */
 const [RETURNED_LEAST, RETURNED_SHARE, RETURNED_GROWTH] = [1, 0.01, 1.25];
-/** But not those who wait for longer: what they have sent since may be more than can be served in a second. They are let go, */
+/**
+ * Those who wait for longer are let go then: what they have sent since may be more than can be served in a second. Where they are too
+ * many to be let go in as long, they get a turn too.
+ */
 const RETURNED_WAIT_MAX_MS = 250;
-/** if that can be done in as long. */
 const LET_GO_MAX = (GIVEN_UP_AT_ONCE * RETURNED_WAIT_MAX_MS) / READING_TICK_MS;
 const FREE_AFTER_MS = 1000;
 
