@@ -40,6 +40,12 @@ async function versionAt(cluster: ClusterProcesses, id: string): Promise<number>
   return (await cluster.http(id).get("/v1/modes")).json.version;
 }
 
+/** A node that has not read a version yet judges its own players by the one before. */
+async function allFollow(cluster: ClusterProcesses, version: number): Promise<void> {
+  for (const id of cluster.ids)
+    await until(`${id} follows version ${version}`, async () => (await versionAt(cluster, id)) === version);
+}
+
 test.runIf(hasRedis)(
   `of two reports that race through two nodes for a forbidden switch never both take effect, ten thousand times${WHY}`,
   async () => {
@@ -109,8 +115,7 @@ test.runIf(hasRedis)(`while versions change under load no request is judged by t
   const load = Promise.all(cluster.ids.flatMap((id) => Array.from({ length: 8 }, () => ask(id))));
   for (let version = 2; version <= VERSIONS; version++) {
     await write("catalogue.json", version, version % 2 === 0 ? local : gated);
-    for (const id of cluster.ids)
-      await until(`${id} follows version ${version}`, async () => (await versionAt(cluster, id)) === version);
+    await allFollow(cluster, version);
   }
   over.abort();
   await load;
@@ -129,7 +134,7 @@ test.runIf(hasRedis)(
       expect((await play(cluster, "a", player, "LEFT")).status).toBe(200);
     }
     await write("catalogue.json", 2, [...FORKED, { mode: "END", from: ["LEFT"] }]);
-    await until("all follow", async () => (await versionAt(cluster, "b")) === 2);
+    await allFollow(cluster, 2);
     await cluster.kill("b");
     for (const player of players) {
       const refused = await until("the player's new owner answers", async () => {
