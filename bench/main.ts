@@ -8,6 +8,7 @@ import { Command, InvalidArgumentError, Option } from "commander";
 import { COMPARED_PARTS, compareWith } from "./against.ts";
 import { measureBatches } from "./batches.ts";
 import { measureEngine } from "./engine.ts";
+import { measureFloor } from "./floor.ts";
 import { measureHttp } from "./http.ts";
 import { measureIdle } from "./idle.ts";
 import { measureLatency } from "./latency.ts";
@@ -35,6 +36,7 @@ const PARTS = {
   soak: measureSoak,
   tokens: measureTokens,
   rules: measureRules,
+  floor: measureFloor,
   overload: measureOverload,
   idle: measureIdle,
 } as const satisfies Record<PartName, (settings: Settings) => Promise<unknown>>;

@@ -1,5 +1,4 @@
 /** Part 4: heartbeats, and reads of a region's top modes while reports arrive, against a Fastify route that sends a constant. */
-import { REGIONS } from "../engine/regions.ts";
 import type { ReadsResult } from "./results.ts";
 import type { Settings } from "./settings.ts";
 import { fillByBatches } from "./support/fill.ts";
@@ -18,10 +17,10 @@ import {
   startAll,
   stopAll,
 } from "./support/turns.ts";
-import { placeOf, randomOf, uuidOf } from "./support/traffic.ts";
-import { httpGet, httpPut, writeRequests } from "./support/wrk.ts";
+import { topRequests } from "./support/reads.ts";
+import { uuidOf } from "./support/traffic.ts";
+import { httpPut, writeRequests } from "./support/wrk.ts";
 
-const REQUESTS = 10_000;
 const BUSY = ", reports arriving";
 const QUIET = ", nothing else";
 
@@ -95,11 +94,4 @@ async function readWhileReporting(
 
 function* heartbeats(players: number): Generator<string> {
   for (let player = 0; player < players; player++) yield httpPut(`/v1/profiles/${uuidOf(player)}/heartbeat`);
-}
-
-/** Regions are asked for as often as they have players. */
-function* topRequests(): Generator<string> {
-  const random = randomOf(4);
-  for (const region of REGIONS) yield httpGet(`/v1/regions/${region}/gamemode?top=5`);
-  for (let at = 0; at < REQUESTS; at++) yield httpGet(`/v1/regions/${placeOf(random()).region}/gamemode?top=5`);
 }

@@ -17,6 +17,7 @@ export interface Results {
   readonly soak?: SoakResult;
   readonly tokens?: TokensResult;
   readonly rules?: RulesResult;
+  readonly floor?: FloorResult;
   readonly overload?: OverloadResult;
   readonly idle?: IdleResult;
 }
@@ -199,6 +200,17 @@ export interface RulesResult extends Measured {
   readonly connections: number;
   readonly singles: readonly LoadSeries[];
   readonly batches: readonly LoadSeries[];
+}
+
+/** What the privacy floor costs a read of top modes. */
+export interface FloorResult extends Measured {
+  readonly players: number;
+  readonly connections: number;
+  readonly reportsPerSecond: number;
+  readonly minPlayers: number;
+  /** While nothing else happens, and while reports arrive. */
+  readonly quiet: readonly LoadSeries[];
+  readonly busy: readonly LoadSeries[];
 }
 
 /** Requests of all kinds, more and more of them, at random instants. */

@@ -8,7 +8,7 @@ import { fillByBatches } from "./support/fill.ts";
 import { LONG_SESSION, startHeadcount } from "./support/headcount.ts";
 import { batchReports, singleReports } from "./support/reports.ts";
 import { MODES } from "./support/traffic.ts";
-import { measureSeries, startAll, stopAll } from "./support/turns.ts";
+import { measureSeries, pooled, startAll, stopAll, twice } from "./support/turns.ts";
 import { writeRequests } from "./support/wrk.ts";
 
 const BATCH = 1_000;
@@ -18,21 +18,23 @@ export async function measureRules({ rounds, rules }: Settings): Promise<Omit<Ru
   const { players } = rules;
   const catalogue = { HEADCOUNT_CATALOGUE: writeCatalogue() };
   const running = await startAll(
-    [
-      { name: "no catalogue", env: {} },
-      { name: "200 modes", env: catalogue },
-    ].map(({ name, env }) => ({
-      name,
-      start: () => startHeadcount({ durability: "none", env: { ...LONG_SESSION, ...env } }),
-      fill: (server) => fillByBatches(server, players),
-    })),
+    twice(
+      [
+        { name: "no catalogue", env: {} },
+        { name: "200 modes", env: catalogue },
+      ].map(({ name, env }) => ({
+        name,
+        start: () => startHeadcount({ durability: "none", env: { ...LONG_SESSION, ...env } }),
+        fill: (server) => fillByBatches(server, players),
+      })),
+    ),
   );
   const singlesPath = await writeRequests(singleReports(players));
   const singles = await measureSeries(running, rounds, { ...rules, requestsPath: singlesPath, isForLane: true });
   const batchesPath = await writeRequests(batchReports(players, BATCH));
   const batches = await measureSeries(running, rounds, { ...rules, units: BATCH, requestsPath: batchesPath });
   await stopAll(running);
-  return { players, batch: BATCH, connections: rules.connections, singles, batches };
+  return { players, batch: BATCH, connections: rules.connections, singles: pooled(singles), batches: pooled(batches) };
 }
 
 /** The modes that players report ask nothing; the others have rules of every kind. */

@@ -12,6 +12,7 @@ export interface Settings {
   readonly soak: PacedSettings & SoakSettings;
   readonly tokens: LoadSettings & TokenSettings;
   readonly rules: LoadSettings;
+  readonly floor: LoadSettings & PacedSettings;
   readonly overload: LoadSettings;
   readonly idle: LoadSettings & IdleSettings;
 }
@@ -113,6 +114,7 @@ export const FULL: Settings = {
     arrivals: { strangers: 100_000, seconds: 30, othersPerSecond: 1_000 },
   },
   rules: { players: 100_000, connections: 64, warmSeconds: 1, seconds: 5 },
+  floor: { players: 100_000, connections: 64, warmSeconds: 1, seconds: 4, reportsPerSecond: 10_000, batch: 100 },
   overload: { players: 20_000, connections: 128, warmSeconds: 1, seconds: 3 },
   idle: {
     players: 20_000,
@@ -179,6 +181,7 @@ export const QUICK: Settings = {
     arrivals: { strangers: 200, seconds: 1, othersPerSecond: 100 },
   },
   rules: { players: 1_000, connections: 8, warmSeconds: 1, seconds: 1 },
+  floor: { players: 1_000, connections: 8, warmSeconds: 1, seconds: 1, reportsPerSecond: 1_000, batch: 50 },
   overload: { players: 300, connections: 8, warmSeconds: 1, seconds: 1 },
   idle: {
     players: 300,

@@ -2,23 +2,21 @@
  * Part 9: what tokens cost. A token that the connection sent before, and one that is known by its hash, against a node that asks
  * for none; and how others fare while players arrive whose tokens are unknown here, as after the death of another node.
  */
-import { generateKeyPairSync, type KeyObject, sign } from "node:crypto";
-import { writeFileSync } from "node:fs";
-import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { TokensResult } from "./results.ts";
 import type { Settings } from "./settings.ts";
-import { temporaryFolder } from "./support/children.ts";
 import { fillByBatches } from "./support/fill.ts";
 import { LONG_SESSION, startHeadcount } from "./support/headcount.ts";
 import { singleReport, singleReports } from "./support/reports.ts";
 import type { Server } from "./support/servers.ts";
+import { bearer, Signer } from "./support/signer.ts";
 import { startLoad } from "./support/steady-load.ts";
 import { randomOf, uuidOf } from "./support/traffic.ts";
 import { inTurns, type LoadFigures, type Running, runSpell, seriesOf, startAll, stopAll } from "./support/turns.ts";
 import { writeRequests } from "./support/wrk.ts";
 
-const [ISSUER, AUDIENCE] = ["https://login.example", "headcount"];
+/** The same players come again and again, more often than the limit lets anybody. */
+const OFTEN = { HEADCOUNT_RATE_PROFILE: "100000/10s" };
 const WARMED_AT_ONCE = 64;
 const FIRST_STRANGER = 1e7;
 
@@ -41,7 +39,7 @@ export async function measureTokens({ rounds, tokens }: Settings): Promise<Omit<
     { name: "known by the hash", isAsking: true, tokenOf: (player) => own[player] },
   ];
   const start = (isAsking: boolean): Promise<Server> =>
-    startHeadcount({ durability: "none", env: { ...LONG_SESSION, ...(isAsking ? signer.settings : {}) } });
+    startHeadcount({ durability: "none", env: { ...LONG_SESSION, ...OFTEN, ...(isAsking ? signer.settings : {}) } });
   const running = await startAll(
     ways.map(({ name, isAsking, tokenOf }) => ({
       name,
@@ -99,39 +97,6 @@ async function measureArrivals(
 }
 
 /** Signs tokens, and tells a node how to take them. */
-class Signer {
-  readonly settings: Readonly<Record<string, string>>;
-  private readonly key: KeyObject;
-  private readonly head = part({ alg: "EdDSA", kid: "bench" });
-  private readonly expiresS = Math.floor(Date.now() / 1000) + 86_400;
-
-  constructor() {
-    const { publicKey, privateKey } = generateKeyPairSync("ed25519");
-    this.key = privateKey;
-    const path = join(temporaryFolder(), "keys.json");
-    writeFileSync(path, JSON.stringify({ keys: [{ ...publicKey.export({ format: "jwk" }), kid: "bench" }] }));
-    this.settings = {
-      HEADCOUNT_AUTH: "jwt",
-      HEADCOUNT_JWT_JWKS: path,
-      HEADCOUNT_JWT_ISSUER: ISSUER,
-      HEADCOUNT_JWT_AUDIENCE: AUDIENCE,
-    };
-  }
-
-  token(claims: object): string {
-    const signed = `${this.head}.${part({ iss: ISSUER, aud: AUDIENCE, exp: this.expiresS, ...claims })}`;
-    return `${signed}.${sign(null, Buffer.from(signed), this.key).toString("base64url")}`;
-  }
-}
-
-function part(value: object): string {
-  return Buffer.from(JSON.stringify(value)).toString("base64url");
-}
-
-function bearer(token: string): Readonly<Record<string, string>> {
-  return { authorization: `Bearer ${token}` };
-}
-
 function withToken(request: string, token: string | undefined): string {
   return token === undefined ? request : request.replace("\r\n", `\r\nAuthorization: Bearer ${token}\r\n`);
 }

@@ -8,6 +8,7 @@ import type {
   MemoryResult,
   ReadsResult,
   Results,
+  FloorResult,
   RulesResult,
   TokensResult,
 } from "../results.ts";
@@ -26,7 +27,8 @@ const BYTES_MAX: Readonly<Record<string, number>> = {
 
 /** Every goal of the parts that were measured. */
 export function goalsOf(results: Results): Goal[] {
-  const { engine, http, batches, reads, latency, memory, snapshots, soak, tokens, rules, overload, idle } = results;
+  const { engine, http, batches, reads, latency, memory, snapshots, soak, tokens, rules, floor, overload, idle } =
+    results;
   return [
     ...(engine ? engineGoals(engine) : []),
     ...(http?.runs.flatMap((run) => (run.pipelined === 1 ? singleGoals(run) : pipelinedGoals(run))) ?? []),
@@ -38,6 +40,7 @@ export function goalsOf(results: Results): Goal[] {
     ...(soak ? soakGoals(soak) : []),
     ...(tokens ? tokenGoals(tokens) : []),
     ...(rules ? rulesGoals(rules) : []),
+    ...(floor ? floorGoals(floor) : []),
     ...(overload ? overloadGoals(overload) : []),
     ...(idle ? idleGoals(idle) : []),
   ];
@@ -74,6 +77,17 @@ function rulesGoals({ singles, batches }: RulesResult): Goal[] {
       `CPU of a report ${how}, with a catalogue of 200 modes, times without`,
       1.03,
       ratiosOf(named(series, "200 modes").cpuUs, named(series, "no catalogue").cpuUs),
+    ),
+  );
+}
+
+function floorGoals({ quiet, busy }: FloorResult): Goal[] {
+  return [["with nothing else", quiet] as const, ["while reports arrive", busy] as const].flatMap(([when, series]) =>
+    atMost(
+      "floor",
+      `CPU of a read ${when}, with a privacy floor, times without`,
+      1.03,
+      ratiosOf(named(series, "floor").cpuUs, named(series, "no floor").cpuUs),
     ),
   );
 }

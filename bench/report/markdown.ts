@@ -8,8 +8,22 @@ import { loadTable } from "./load.ts";
 import { goalsText, heading, machineText, number, spreadText, table } from "./text.ts";
 
 export function resultsMarkdown(results: Results): string {
-  const { machine, engine, http, batches, reads, latency, memory, snapshots, soak, tokens, rules, overload, idle } =
-    results;
+  const {
+    machine,
+    engine,
+    http,
+    batches,
+    reads,
+    latency,
+    memory,
+    snapshots,
+    soak,
+    tokens,
+    rules,
+    floor,
+    overload,
+    idle,
+  } = results;
   const parts = [
     "# Benchmark results",
     "Made by `npm run bench`; do not edit. [README.md](README.md) says how to run it and what is fair about it.",
@@ -26,6 +40,7 @@ export function resultsMarkdown(results: Results): string {
     ...(snapshots ? snapshotsText(snapshots) : []),
     ...(tokens ? tokensText(tokens) : []),
     ...(rules ? rulesText(rules) : []),
+    ...(floor ? floorText(floor) : []),
     ...(overload ? overloadText(overload) : []),
     ...(idle ? idleText(idle) : []),
     ...(soak ? soakText(soak) : []),
@@ -128,6 +143,16 @@ function rulesText(rules: NonNullable<Results["rules"]>): string[] {
     loadTable("report", rules.singles, "no catalogue"),
     `In batches of ${number(rules.batch)}:`,
     loadTable("report", rules.batches, "no catalogue"),
+  ];
+}
+
+function floorText(floor: NonNullable<Results["floor"]>): string[] {
+  return [
+    heading("Privacy floor", floor),
+    `Reads of top modes, ${floor.connections} connections, ${number(floor.players)} players, at a node with a floor of ${floor.minPlayers} players and at one without; both ask for tokens. With nothing else to do:`,
+    loadTable("read", floor.quiet, "no floor"),
+    `While ${number(floor.reportsPerSecond)} reports a second arrive in batches, their cost in the CPU time of a read:`,
+    loadTable("read", floor.busy, "no floor"),
   ];
 }
 

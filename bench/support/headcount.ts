@@ -1,9 +1,9 @@
 /** Headcount as a contestant: a process that is started as `npm start` starts it, of today's tree or of another revision. */
-import type { StdioOptions } from "node:child_process";
+import type { ChildProcess, StdioOptions } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { delimiter, join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { SERVER_CORE, spawnOn, temporaryFolder } from "./children.ts";
+import { lineOf, SERVER_CORE, spawnOn, temporaryFolder } from "./children.ts";
 import { type Server, serverOf, urlOf } from "./servers.ts";
 
 /** A tree of files whose node takes part. */
@@ -28,6 +28,9 @@ export const TODAY: Revision = { name: "headcount", root: fileURLToPath(new URL(
 /** Nobody falls silent while others have their turns, or while millions are connected. */
 export const LONG_SESSION = { HEADCOUNT_SESSION_TTL_MS: "3600000" };
 
+/** What operators show here: where tokens are asked for, only their listener tells metrics. */
+const ADMIN_TOKEN = "known-to-this-benchmark-alone";
+
 const LOOP_DELAY = new URL("loop-delay.ts", import.meta.url).href;
 
 /** A node as it is, with an embedded store in `folder` or a fresh one. */
@@ -40,12 +43,14 @@ export async function startHeadcount(options: HeadcountOptions): Promise<Server>
     HEADCOUNT_DATA_DIR: options.folder ?? temporaryFolder(),
     HEADCOUNT_DURABILITY: options.durability,
     HEADCOUNT_LOG_LEVEL: "warn",
+    HEADCOUNT_ADMIN_TOKEN: ADMIN_TOKEN,
     ...(options.isWatched ? { NODE_OPTIONS: `--import ${LOOP_DELAY}` } : {}),
     ...options.env,
   };
   const stdio: StdioOptions = ["ignore", "pipe", "inherit", ...(options.isWatched ? ["ipc" as const] : [])];
   const child = spawnOn(SERVER_CORE, ["sh", "-c", startScriptOf(revision)], { env, stdio, cwd: revision.root });
-  const server = serverOf(child, await urlOf(child));
+  const { url, metricsUrl } = await urlsOf(child, revision);
+  const server = { ...serverOf(child, url), metricsUrl };
   return {
     ...server,
     answersUnstored: async () =>
@@ -59,8 +64,21 @@ export async function startHeadcount(options: HeadcountOptions): Promise<Server>
   };
 }
 
-export async function metricsOf({ url }: Server): Promise<string> {
-  return (await fetch(`${url}/metrics`)).text();
+/** Another revision may have no listener for operators. */
+async function urlsOf(child: ChildProcess, revision: Revision): Promise<{ url: string; metricsUrl: string }> {
+  if (revision !== TODAY) {
+    const url = await urlOf(child);
+    return { url, metricsUrl: `${url}/metrics` };
+  }
+  const [, url = "", admin] = await lineOf(child, / listens on (http:\S+)[^]* {2}admin (http:\S+)\n/);
+  return { url, metricsUrl: `${admin}metrics` };
+}
+
+export async function metricsOf({ metricsUrl }: Server): Promise<string> {
+  if (metricsUrl === undefined) throw new Error("Cannot read metrics: this contestant has none");
+  const answer = await fetch(metricsUrl, { headers: { authorization: `Bearer ${ADMIN_TOKEN}` } });
+  if (!answer.ok) throw new Error(`Cannot read metrics: ${metricsUrl} answered ${answer.status}`);
+  return answer.text();
 }
 
 /** What `npm start` runs. It must become the node, not start it, for its process is what is measured. */

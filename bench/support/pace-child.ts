@@ -14,6 +14,8 @@ export interface PaceOptions {
   readonly batch: number;
   readonly players: number;
   readonly churnPerSecond: number;
+  /** More of them, such as a token. */
+  readonly headers?: Readonly<Record<string, string>>;
 }
 
 export interface PaceFigures {
@@ -44,7 +46,7 @@ async function sendBatch(dueMs: number): Promise<void> {
   const { statusCode, body } = await pool.request({
     method: "POST",
     path: `${options.path}/v1/reports`,
-    headers: { "content-type": "application/json" },
+    headers: { "content-type": "application/json", ...options.headers },
     body: nextBody(),
   });
   const answer = (await body.json()) as { accepted?: number };

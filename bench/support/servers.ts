@@ -14,6 +14,8 @@ export interface Server {
   /** Where its Redis listens, if it has one. */
   readonly redisSocketPath?: string;
   /** Stands still while others are measured, so that what it does beside its answers disturbs nobody. */
+  /** Where its metrics are, of a node. */
+  readonly metricsUrl?: string;
   pause(): void;
   resume(): void;
   stop(signal?: NodeJS.Signals): Promise<void>;

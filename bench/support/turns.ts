@@ -63,6 +63,35 @@ export async function startAll(contestants: readonly Contestant[]): Promise<Runn
   return running;
 }
 
+/**
+ * Two of each, in the order a, b, b, a. Of two alike nodes the one that started later was up to a fifth dearer in one run
+ * and cheaper in the next; where a difference of some percent matters neither may have the better place.
+ */
+export function twice(contestants: readonly Contestant[]): Contestant[] {
+  return [...contestants, ...contestants.toReversed()];
+}
+
+/** What was measured of {@link twice}, as of one contestant each: the mean of both in every round. */
+export function pooled(series: readonly LoadSeries[]): LoadSeries[] {
+  const half = series.slice(0, series.length / 2);
+  return half.map((one, at) => poolTwo(one, series[series.length - 1 - at] as LoadSeries));
+}
+
+function poolTwo(one: LoadSeries, other: LoadSeries): LoadSeries {
+  const mean = (of: (series: LoadSeries) => readonly number[]): number[] =>
+    of(one).map((value, round) => (value + (of(other)[round] as number)) / 2);
+  return {
+    name: one.name,
+    perSecond: mean(({ perSecond }) => perSecond),
+    cpuUs: mean(({ cpuUs }) => cpuUs),
+    loadCpuUs: mean(({ loadCpuUs }) => loadCpuUs),
+    p99Ms: mean(({ p99Ms }) => p99Ms),
+    refused: one.refused + other.refused,
+    serverBusy: mean(({ serverBusy }) => serverBusy),
+    loadBusy: mean(({ loadBusy }) => loadBusy),
+  };
+}
+
 export async function stopAll(running: readonly Running[]): Promise<void> {
   for (const { server } of running) await server.stop();
 }

@@ -95,6 +95,15 @@ export function sampleResults(): Results {
       singles: ["no catalogue", "200 modes"].map(series),
       batches: ["no catalogue", "200 modes"].map(series),
     },
+    floor: {
+      ...MEASURED,
+      players: 100,
+      connections: 64,
+      reportsPerSecond: 100,
+      minPlayers: 10,
+      quiet: ["no floor", "floor"].map(series),
+      busy: ["no floor", "floor"].map(series),
+    },
     overload: {
       ...MEASURED,
       players: 100,
