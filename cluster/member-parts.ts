@@ -3,7 +3,7 @@
  * them: none may do so before all are made.
  */
 import { Engine } from "../engine/engine.ts";
-import { REGIONS } from "../engine/regions.ts";
+import { REGIONS } from "../engine/places.ts";
 import { Counts } from "./counts/counts.ts";
 import type { MemberNode } from "./member-node.ts";
 import { KeyKeeper } from "./members/key-keeper.ts";

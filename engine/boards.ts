@@ -1,49 +1,62 @@
 /**
- * The boards of all regions, fed with single changes and brought up to date when somebody looks.
- * A report only counts up and down here; the heaps are told once per cell, however often it changed in between.
+ * The boards of all places, fed with single changes and brought up to date when somebody looks. Where a player is reported
+ * is one place; the country and the areas around it count the player too.
+ *
+ * A report only notes its change here; the heaps are told once per cell, however often it changed in between. Changes lie
+ * in blocks, of one mode and 256 regions each, which are made when they are needed: all countries are in the first.
  */
 import { Board } from "./board.ts";
-import { MODE_BITS } from "./modes.ts";
-import { REGIONS } from "./regions.ts";
+import { MODE_BITS, MODE_MASK } from "./modes.ts";
+import { type Place, PLACES, REGION_COUNT, WORLD } from "./places.ts";
 
-const CELLS = REGIONS.length << MODE_BITS;
-const MODE_MASK = (1 << MODE_BITS) - 1;
+const BLOCK_BITS = 8;
+const BLOCK_MASK = (1 << BLOCK_BITS) - 1;
+const BLOCKS_A_MODE = (REGION_COUNT >> BLOCK_BITS) + 1;
+
+/** What has not been told to the boards yet, by region. */
+class Block {
+  readonly changes = new Int32Array(1 << BLOCK_BITS);
+  readonly isNoted = new Uint8Array(1 << BLOCK_BITS);
+}
 
 export class Boards {
   /** R28: players in the reserved mode, who are on no board. */
   unnamed = 0;
-  /** Players by cell; 4 MiB reserved, of which only what is used is ever touched. */
-  private readonly counts = new Int32Array(CELLS);
-  private readonly isChanged = new Uint8Array(CELLS);
-  private readonly changed: number[] = [];
-  private readonly boards: readonly Board[];
-  /** Players by mode in all regions together, and in how many modes there are any. */
-  private readonly byMode = new Int32Array(1 << MODE_BITS);
+  private readonly blocks: (Block | undefined)[] = Array.from({ length: BLOCKS_A_MODE << MODE_BITS });
+  /** Cells with something untold. */
+  private readonly noted: number[] = [];
+  private readonly modeNames: readonly string[];
+  /** By place; none where nobody was yet. */
+  private readonly boards: (Board | undefined)[] = PLACES.map(() => undefined);
+  private readonly nobody: Board;
+  /** In how many modes anybody is. */
   private inUse = 0;
 
   /** @param modeNames name of each mode number; may grow */
   constructor(modeNames: readonly string[]) {
-    this.boards = REGIONS.map(() => new Board(modeNames));
+    this.modeNames = modeNames;
+    this.nobody = new Board(modeNames);
   }
 
   /** Adds `change` to the players of a cell. */
   add(cell: number, change: number): void {
-    (this.counts[cell] as number) += change;
-    if (this.isChanged[cell] !== 0) return;
-    this.isChanged[cell] = 1;
-    this.changed.push(cell);
+    const { changes, isNoted } = (this.blocks[blockOf(cell)] ??= new Block());
+    const at = (cell >>> MODE_BITS) & BLOCK_MASK;
+    (changes[at] as number) += change;
+    if (isNoted[at] !== 0) return;
+    isNoted[at] = 1;
+    this.noted.push(cell);
   }
 
-  /** A region's board, up to date. */
-  of(region: number): Board {
+  /** A place's board, up to date; not to be kept. */
+  of(place: number): Board {
     this.catchUp();
-    return this.boards[region] as Board;
+    return this.boards[place] ?? this.nobody;
   }
 
-  /** Players in all regions together. */
+  /** Players in the whole world. */
   get players(): number {
-    this.catchUp();
-    return this.boards.reduce((players, board) => players + board.players, 0);
+    return this.of(WORLD).players;
   }
 
   /**
@@ -51,8 +64,7 @@ export class Boards {
    * they would show that under their present version.
    */
   isModeEmpty(mode: number): boolean {
-    this.catchUp();
-    return this.byMode[mode] === 0;
+    return this.of(WORLD).count(mode) === 0;
   }
 
   /** In how many modes somebody is. */
@@ -63,18 +75,30 @@ export class Boards {
 
   /** Tells the heaps what changed, of `cellsMax` cells at the most. */
   catchUp(cellsMax = Infinity): void {
-    const { changed } = this;
-    for (let told = 0; told < cellsMax && changed.length > 0; told++) {
-      const cell = changed.pop() as number;
-      this.isChanged[cell] = 0;
-      this.tell(this.boards[cell >>> MODE_BITS] as Board, cell & MODE_MASK, this.counts[cell] as number);
+    const { noted } = this;
+    for (let told = 0; told < cellsMax && noted.length > 0; told++) {
+      const cell = noted.pop() as number;
+      const { changes, isNoted } = this.blocks[blockOf(cell)] as Block;
+      const at = (cell >>> MODE_BITS) & BLOCK_MASK;
+      this.tell(cell >>> MODE_BITS, cell & MODE_MASK, changes[at] as number);
+      changes[at] = isNoted[at] = 0;
     }
   }
 
-  private tell(board: Board, mode: number, players: number): void {
-    const before = this.byMode[mode] as number;
-    const after = (this.byMode[mode] = before + players - board.count(mode));
-    this.inUse += Number(after > 0) - Number(before > 0);
-    board.set(mode, players);
+  private tell(region: number, mode: number, change: number): void {
+    if (change === 0) return;
+    const before = this.boards[WORLD]?.count(mode) ?? 0;
+    this.inUse += Number(before + change > 0) - Number(before > 0);
+    this.change(region, mode, change);
+    for (const place of (PLACES[region] as Place).within) this.change(place, mode, change);
   }
+
+  private change(place: number, mode: number, change: number): void {
+    const board = (this.boards[place] ??= new Board(this.modeNames));
+    board.set(mode, board.count(mode) + change);
+  }
+}
+
+function blockOf(cell: number): number {
+  return (cell & MODE_MASK) * BLOCKS_A_MODE + (cell >>> (MODE_BITS + BLOCK_BITS));
 }

@@ -2,7 +2,7 @@
  * Rows of presence as bytes: one form for the log, snapshots and peers. Little-endian, a multiple of 4 bytes long.
  *
  *   0  u8   version, 1                        16  f64  written at, wall clock, ms since 1970
- *   1  u8   kind, see KIND                    24  regions, 2 letters each
+ *   1  u8   kind, see KIND                    24  regions: a country its 2 letters, a subdivision u8 128 + length and code
  *   2  u16  regions named                         modes, u8 length and letters each (length 0: the reserved mode, R28)
  *   4  u16  modes named                           zeros up to a multiple of 4
  *   6  u16  0                                     rows, 28 bytes each:
@@ -17,12 +17,13 @@ import { crc32 } from "node:zlib";
 import { invariant } from "./invariant.ts";
 import { isModeName, MODE_BITS, MODE_MASK, RESERVED_MODE, RESERVED_NAME } from "./modes.ts";
 import { CELL, NOWHERE, ROW_WORDS, SEEN, SEQ } from "./presence-table.ts";
-import { REGIONS, regionOf } from "./regions.ts";
+import { REGION_COUNT, REGIONS, regionOf } from "./places.ts";
 
 const VERSION = 1;
 const HEAD_BYTES = 24;
 export const ROW_BYTES = ROW_WORDS * 4;
-const NAMES_MAX = 4096;
+const NAMES_MAX = Math.max(REGION_COUNT, 1 << MODE_BITS);
+const LONG_CODE = 0x80;
 const NOWHERE_PLACE = -1; // both halves 0xffff
 /** R13: the cell of a row that its table no longer has. Only rounds of a copy tell it. */
 export const GONE = -2;
@@ -125,7 +126,8 @@ export function forgetNames(): void {
 
 /** Bytes of a message of so many rows with the names that were met. */
 export function messageLength({ count, modeNames }: Pick<Rows, "count" | "modeNames">): number {
-  let namesBytes = 2 * regionDictionary.met.length;
+  let namesBytes = 0;
+  for (const region of regionDictionary.met) namesBytes += codeBytes(REGIONS[region] as string);
   for (const mode of modeDictionary.met) namesBytes += 1 + nameOf(mode, modeNames).length;
   return HEAD_BYTES + ((namesBytes + 3) & ~3) + count * ROW_BYTES + 4;
 }
@@ -183,7 +185,11 @@ export function readRows(
 
 /** @returns the byte behind the names and the zeros that fill their last word */
 function writeNames(bytes: Uint8Array, at: number, modeNames: readonly string[]): number {
-  for (const region of regionDictionary.met) at = writeAscii(bytes, at, REGIONS[region] as string);
+  for (const region of regionDictionary.met) {
+    const code = REGIONS[region] as string;
+    if (code.length !== 2) bytes[at++] = LONG_CODE | code.length;
+    at = writeAscii(bytes, at, code);
+  }
   for (const mode of modeDictionary.met) {
     const name = nameOf(mode, modeNames);
     bytes[at] = name.length;
@@ -191,6 +197,10 @@ function writeNames(bytes: Uint8Array, at: number, modeNames: readonly string[])
   }
   while ((at & 3) !== 0) bytes[at++] = 0;
   return at;
+}
+
+function codeBytes({ length }: string): number {
+  return length === 2 ? 2 : 1 + length;
 }
 
 function nameOf(mode: number, modeNames: readonly string[]): string {
@@ -258,12 +268,14 @@ function readHead(kind: Kind, bytes: Uint8Array): Head {
   require(crc32(bytes.subarray(0, -4)) === checksum, bytes.length - 4, "the checksum fits");
   require(view.getUint16(6, true) === 0, 6, "two bytes of zero");
   const [regionCount, modeCount] = [view.getUint16(2, true), view.getUint16(4, true)];
-  require(regionCount <= REGIONS.length, 2, `at most ${REGIONS.length} regions`);
+  require(regionCount <= REGION_COUNT, 2, `at most ${REGION_COUNT} regions`);
   require(modeCount <= NAMES_MAX, 4, `at most ${NAMES_MAX} modes`);
   const writtenAtMs = view.getFloat64(16, true);
   require(Number.isFinite(writtenAtMs), 16, "a finite time of writing");
   return { regionCount, modeCount, count: view.getUint32(8, true), writtenAtMs };
 }
+
+const SUBDIVISION = /^[A-Z]{2}-[A-Z0-9]{1,3}$/;
 
 class NameReader {
   at = HEAD_BYTES;
@@ -275,10 +287,20 @@ class NameReader {
 
   region(): number {
     const start = this.at;
-    const code = this.ascii(2);
+    const first = this.bytes[start] as number;
+    if (first < LONG_CODE) return this.country(start, this.ascii(2));
+    this.at++;
+    const code = this.ascii(first - LONG_CODE);
+    require(SUBDIVISION.test(code), start, "a region's code");
     const region = regionOf(code);
-    require(region >= 0 && REGIONS[region] === code, start, "a region's code");
-    return region;
+    // Of a subdivision that another table has and this one does not, its country is known.
+    return region < 0 ? this.country(start, code.slice(0, 2)) : region;
+  }
+
+  private country(start: number, code: string): number {
+    const country = regionOf(code);
+    require(country >= 0 && REGIONS[country] === code, start, "a region's code");
+    return country;
   }
 
   mode(): string {

@@ -122,3 +122,16 @@ function subdivisionsOf(line: string, country: Entry): Entry[] {
 function slotOf(first: number, second: number): number {
   return (first - 97) * 26 + second - 97;
 }
+
+export interface RegionPlayers {
+  readonly region: string;
+  readonly players: number;
+}
+
+/** Countries with players, most players first, equal ones by code. */
+export function rankRegions(playersOf: (country: number) => number): RegionPlayers[] {
+  const countries = REGIONS.slice(0, COUNTRIES).map((region, country) => ({ region, players: playersOf(country) }));
+  return countries
+    .filter(({ players }) => players > 0)
+    .sort((one, other) => other.players - one.players || (one.region < other.region ? -1 : 1));
+}

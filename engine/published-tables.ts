@@ -4,7 +4,7 @@
  */
 import type { Board } from "./board.ts";
 import { decideTable, followed, type PublishedTable } from "./published-table.ts";
-import { REGIONS } from "./regions.ts";
+import { COUNTRIES } from "./places.ts";
 
 /** A region's counts, all of them. */
 export interface WholeCounts {
@@ -33,7 +33,7 @@ const NEVER = -1;
 export class PublishedTables {
   private readonly floor: number;
   private readonly countsOf: (region: number) => WholeCounts | undefined;
-  private readonly kept: (Kept | undefined)[] = REGIONS.map(() => undefined);
+  private readonly kept: (Kept | undefined)[] = Array.from({ length: COUNTRIES }, () => undefined);
   /** For which nothing is left to decide. */
   private decidedMinute = NEVER;
 

@@ -9,7 +9,7 @@
 import { crc32 } from "node:zlib";
 import { MODE_BITS, MODE_MASK, RESERVED_NAME } from "./modes.ts";
 import { CELL, NOWHERE, type PresenceTable, ROW_WORDS, SEEN, SEQ } from "./presence-table.ts";
-import { REGIONS } from "./regions.ts";
+import { REGIONS } from "./places.ts";
 
 export interface TableSum {
   readonly rows: number;

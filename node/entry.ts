@@ -6,7 +6,7 @@ import type { Outcome, PlayerRequest, Refused } from "../cluster/ports/rows.ts";
 import type { Ranked } from "../engine/board.ts";
 import type { PublishedTable } from "../engine/published-table.ts";
 import type { ProfileId } from "../engine/profile-id.ts";
-import type { RegionPlayers } from "../engine/regions.ts";
+import type { RegionPlayers } from "../engine/places.ts";
 
 /** Reports about many players, in the order in which they are to take effect. */
 export interface Reports {
@@ -14,7 +14,7 @@ export interface Reports {
   /** Four words a report. */
   readonly ids: Int32Array;
   /** Region numbers. */
-  readonly regions: Uint8Array;
+  readonly regions: Uint16Array;
   /** Names of modes, some perhaps more than once, and which of them each report names. */
   readonly modes: readonly string[];
   readonly modeOf: Uint16Array;
@@ -67,8 +67,8 @@ export interface Overview extends Wholeness {
 
 /** Counts as they are shown to whoever asks. */
 export interface CountsShown {
-  /** What this node knows of a region. */
-  regionCounts(region: number): RegionCounts;
+  /** What this node knows of a place. Of a subdivision: what it heard last, and it asks again as long as somebody wants to know. */
+  regionCounts(place: number): RegionCounts;
   overview(): Overview;
   /** Players in all regions. */
   players(): Wholeness & { readonly players: number };
@@ -84,6 +84,8 @@ export interface Entry extends CountsShown {
   submit(request: PlayerRequest, settle: (outcome: Outcome) => void): void;
   /** Reports of many players at once; `settle` is called once. */
   submitAll(reports: Reports, settle: (outcome: ReportsOutcome) => void): void;
+  /** The counts of a subdivision, at most a second old: at once where this node has them. `undefined` where nobody answered. */
+  askSubdivision(place: number, settle: (counts: RegionCounts | undefined) => void): void;
   /** The counts of a region from its owner, after everything acknowledged before (R24); `undefined` where nobody answered. */
   askOwner(region: number, settle: (counts: RegionCounts | undefined) => void): void;
 }

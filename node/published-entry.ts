@@ -1,7 +1,7 @@
 /** What everybody may know of the counts where there is a privacy floor: all of it comes from the published tables. */
 import type { Ranked } from "../engine/board.ts";
 import type { PublishedTable } from "../engine/published-table.ts";
-import { REGIONS, rankRegions } from "../engine/regions.ts";
+import { COUNTRIES, rankRegions } from "../engine/places.ts";
 import type { CountsShown, Overview, RegionCounts, Wholeness } from "./entry.ts";
 
 /** What is published of a region. */
@@ -40,7 +40,7 @@ export class PublishedEntry implements CountsShown {
 
   players(): Wholeness & { readonly players: number } {
     let [players, isComplete, isStale] = [0, true, false];
-    for (const region of REGIONS.keys()) {
+    for (let region = 0; region < COUNTRIES; region++) {
       const { table, isStale: isOneStale } = this.publishedOf(region);
       players += table?.players ?? 0;
       isComplete &&= table?.isComplete === true;

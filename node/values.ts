@@ -8,7 +8,7 @@ import Format from "typebox/format";
 import { ENTITLEMENT, ENTITLEMENTS_MAX } from "../engine/entitlement.ts";
 import { MODE_NAME } from "../engine/modes.ts";
 import { emptyProfileId, parseProfileId } from "../engine/profile-id.ts";
-import { regionOf } from "../engine/regions.ts";
+import { regionOf } from "../engine/places.ts";
 
 /** The profile id that was checked last: checking reads it, so who asks at once need not read it again. */
 export const checkedId = emptyProfileId();

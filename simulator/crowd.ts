@@ -5,7 +5,7 @@
 import type { Operation, Outcome } from "../cluster/ports/rows.ts";
 import { isVerdict } from "../engine/catalogue.ts";
 import { NO_ENTITLEMENTS } from "../engine/entitlement.ts";
-import { regionOf, REGIONS } from "../engine/regions.ts";
+import { regionOf, REGIONS } from "../engine/places.ts";
 import { NO_SEQ } from "../engine/partition.ts";
 import { playerId } from "./players.ts";
 import type { ProfileId } from "../engine/profile-id.ts";

@@ -1,6 +1,6 @@
 /** Goal 3: from the `200` of a report at one node until another node's answer shows it, while others report. */
 import { setTimeout as pause } from "node:timers/promises";
-import { REGIONS } from "../../engine/regions.ts";
+import { REGIONS } from "../../engine/places.ts";
 import { fillByBatches } from "../support/fill.ts";
 import { singleReports } from "../support/reports.ts";
 import { randomOf, uuidOf } from "../support/traffic.ts";

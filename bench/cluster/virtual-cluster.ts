@@ -14,7 +14,7 @@ import type { TableCopy } from "../../engine/engine.ts";
 import { MODES_MAX } from "../../engine/modes.ts";
 import { takenRows } from "../../engine/presence-table.ts";
 import { emptyProfileId } from "../../engine/profile-id.ts";
-import { regionOf } from "../../engine/regions.ts";
+import { regionOf } from "../../engine/places.ts";
 import { VirtualTime } from "../../simulator/virtual-time.ts";
 import { SharedStoreModel } from "../../simulator/redis/shared-store-model.ts";
 import { placeOf, randomOf, writeId } from "../support/traffic.ts";

@@ -4,7 +4,7 @@
  *   table   Int32Array, 5 words a slot     id0 id1 id2 id3 | cell + 1, 0: free
  * At most 0.7 full.
  */
-import { REGIONS } from "../../engine/regions.ts";
+import { REGIONS } from "../../engine/places.ts";
 import { MODES, type ReportStream } from "../support/traffic.ts";
 import type { EngineContestant } from "./engine-contestant.ts";
 

@@ -7,7 +7,7 @@ import { Engine } from "../../engine/engine.ts";
 import { LogEncoder } from "../../engine/log-codec.ts";
 import { NO_SEQ } from "../../engine/partition.ts";
 import { emptyProfileId } from "../../engine/profile-id.ts";
-import { REGIONS } from "../../engine/regions.ts";
+import { REGIONS } from "../../engine/places.ts";
 import { MODES, type ReportStream } from "../support/traffic.ts";
 import type { EngineContestant } from "./engine-contestant.ts";
 

@@ -2,7 +2,7 @@
  * What one would write first: a Map of objects keyed by the UUID's text, and a Map of counts per region.
  * It is given the very strings that it holds as keys, so it never hashes or compares a text: kinder than life.
  */
-import { REGIONS } from "../../engine/regions.ts";
+import { REGIONS } from "../../engine/places.ts";
 import { MODES, uuidOf, type ReportStream } from "../support/traffic.ts";
 import type { EngineContestant } from "./engine-contestant.ts";
 

@@ -1,7 +1,7 @@
 /** The Lua design's script as a command of ioredis, shared by the engine and the HTTP contestants. */
 import { readFileSync } from "node:fs";
 import { Redis, type ChainableCommander } from "ioredis";
-import { REGIONS } from "../../engine/regions.ts";
+import { REGIONS } from "../../engine/places.ts";
 
 export interface LuaRedis extends Redis {
   report(key: string, region: string, gamemode: string): Promise<number>;

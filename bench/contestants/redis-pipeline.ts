@@ -2,7 +2,7 @@
  * The design on Redis at its best: one Lua script a report, sent in pipelines of 1,000 over a Unix socket, two under
  * way at a time, so that client and server work side by side. It keeps no session times: kinder than life.
  */
-import { REGIONS } from "../../engine/regions.ts";
+import { REGIONS } from "../../engine/places.ts";
 import { MODES, uuidOf, type ReportStream } from "../support/traffic.ts";
 import type { EngineContestant } from "./engine-contestant.ts";
 import { boardsOf, connectLua, type LuaPipeline, type LuaRedis } from "./redis-lua.ts";

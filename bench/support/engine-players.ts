@@ -2,7 +2,7 @@
 import type { Engine } from "../../engine/engine.ts";
 import { NO_SEQ } from "../../engine/partition.ts";
 import { emptyProfileId, type ProfileId } from "../../engine/profile-id.ts";
-import { REGIONS } from "../../engine/regions.ts";
+import { REGIONS } from "../../engine/places.ts";
 import { placeOf, randomOf, writeId } from "./traffic.ts";
 
 const id = emptyProfileId();

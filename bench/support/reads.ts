@@ -1,5 +1,5 @@
 /** Requests for top modes. */
-import { REGIONS } from "../../engine/regions.ts";
+import { REGIONS } from "../../engine/places.ts";
 import { placeOf, randomOf } from "./traffic.ts";
 import { httpGet } from "./wrk.ts";
 

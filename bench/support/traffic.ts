@@ -5,7 +5,7 @@
  * 1 / k^1.2 (the first holds a quarter of the players), the mode with rank k one of 1 / k. A new report draws both anew, so nearly all are moves.
  */
 import { emptyProfileId, formatProfileId } from "../../engine/profile-id.ts";
-import { REGIONS } from "../../engine/regions.ts";
+import { REGIONS } from "../../engine/places.ts";
 
 export const MODES: readonly string[] = Array.from(
   { length: 20 },

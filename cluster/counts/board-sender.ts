@@ -4,7 +4,7 @@
  * A board is pushed when it changes, but to each node at most every 100 ms. A beat says in one number that all other
  * boards of the last list are as they were (R20).
  */
-import { REGIONS } from "../../engine/regions.ts";
+import { COUNTRIES } from "../../engine/places.ts";
 import { type Boards, NO_BOARDS, type StatedBoard } from "./counts-codec.ts";
 import { type BoardNeeds, isVersionAbove } from "./read-views.ts";
 import type { BoardState, RegionBoards } from "./region-boards.ts";
@@ -117,8 +117,8 @@ export class BoardSender {
 
   private newReader(): Reader {
     return {
-      acknowledged: new Float64Array(REGIONS.length * 2),
-      pushedAtMs: new Float64Array(REGIONS.length).fill(-Infinity),
+      acknowledged: new Float64Array(COUNTRIES * 2),
+      pushedAtMs: new Float64Array(COUNTRIES).fill(-Infinity),
       dirty: new Set(this.boards.owned),
       statement: 0,
     };

@@ -1,12 +1,12 @@
 /**
  * Bytes of messages about counts, written and read one field after the other. Numbers take 7 bits a byte, the lowest
- * first, the last byte below 128; regions their two letters; names their length and their letters. A message ends with
+ * first, the last byte below 128; regions by their numbers, which peers have in common; names their length and their letters. A message ends with
  * the CRC-32 of all before, little-endian.
  */
 import { checksum } from "../../engine/checksum.ts";
 import { MalformedMessageError } from "../../engine/codec.ts";
 import { isModeName } from "../../engine/modes.ts";
-import { REGION_BY_LETTERS, REGION_LETTERS } from "../../engine/regions.ts";
+import { REGION_COUNT } from "../../engine/places.ts";
 
 const BYTES_FIRST = 64; // a beat where nothing changed
 const BYTES_SECOND = 4096; // a few boards
@@ -28,8 +28,7 @@ export class ByteWriter {
   }
 
   region(region: number): void {
-    this.byte((REGION_LETTERS[region] as number) & 0xff);
-    this.byte((REGION_LETTERS[region] as number) >>> 8);
+    this.number(region);
   }
 
   name(name: string): void {
@@ -116,10 +115,7 @@ export class ByteReader {
   }
 
   region(): number {
-    const letters = this.byte() | (this.byte() << 8);
-    const region = REGION_BY_LETTERS[letters] as number;
-    this.require(region >= 0, "a region's code");
-    return region;
+    return this.number(REGION_COUNT - 1);
   }
 
   mode(): string {

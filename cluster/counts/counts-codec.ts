@@ -15,7 +15,7 @@
  * Everything is checked before anything is handed out: a malformed message changes nothing.
  */
 import type { Ranked } from "../../engine/board.ts";
-import { REGIONS } from "../../engine/regions.ts";
+import { COUNTRIES } from "../../engine/places.ts";
 import { ByteReader, ByteWriter } from "./bytes.ts";
 import { readTables, type StatedTables, writeTables } from "./tables-codec.ts";
 
@@ -202,7 +202,7 @@ function readMessage(reader: ByteReader, kind: CountsMessage["kind"]): CountsMes
         needsTallyList: (flags & NEEDS_TALLY_LIST) !== 0,
         needsBoardList: (flags & NEEDS_BOARD_LIST) !== 0,
         partitions: reader.list(reader.partitions, readPartition),
-        regions: reader.list(REGIONS.length, readRegion),
+        regions: reader.list(COUNTRIES, readRegion),
       };
     }
     case "flush":
@@ -272,7 +272,7 @@ function writeBoards(writer: ByteWriter, { statement, isList, isStale, items }: 
 
 function readBoards(reader: ByteReader): Boards {
   const [statement, flags] = [reader.number(), reader.flags(LIST | STALE)];
-  const items = reader.list(REGIONS.length, readBoard);
+  const items = reader.list(COUNTRIES, readBoard);
   return { statement, isList: (flags & LIST) !== 0, isStale: (flags & STALE) !== 0, items };
 }
 

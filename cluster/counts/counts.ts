@@ -6,7 +6,7 @@
 import { MalformedMessageError } from "../../engine/codec.ts";
 import type { Engine } from "../../engine/engine.ts";
 import type { ProfileId } from "../../engine/profile-id.ts";
-import { REGIONS } from "../../engine/regions.ts";
+import { COUNTRIES } from "../../engine/places.ts";
 import { type AskedLife, Asking } from "./asking.ts";
 import { BoardPublisher } from "./board-publisher.ts";
 import { BoardSender } from "./board-sender.ts";
@@ -112,7 +112,8 @@ export class Counts {
     const { links, wholesAsked, asking, life } = this;
     const nowMs = this.ports.nowMs();
     const { published, views } = life;
-    const regionsWhere = (isSo: (region: number) => boolean): number => [...REGIONS.keys()].filter(isSo).length;
+    const regionsWhere = (isSo: (region: number) => boolean): number =>
+      Array.from({ length: COUNTRIES }, (_, region) => region).filter(isSo).length;
     return {
       ...links.figures,
       wholesAsked,
@@ -133,7 +134,7 @@ export class Counts {
     const isMember = isListed(view, me);
     const members = isMember ? view.members.map(({ incarnation }) => incarnation) : [];
     this.links.onView(members);
-    life.sender.onView(members, (region) => placement.regionOwner(region), REGIONS.length);
+    life.sender.onView(members, (region) => placement.regionOwner(region), COUNTRIES);
     life.views.onView(members);
     life.boardSender.onView(members);
     const isMine = (region: number): boolean => isMember && placement.regionOwner(region) === me;

@@ -1,11 +1,11 @@
 /** What one partition's claimant said of its players in the regions of this node, under (claim's term, version). */
 import { CellCounts } from "../../engine/cell-counts.ts";
 import { invariant } from "../../engine/invariant.ts";
-import { REGIONS } from "../../engine/regions.ts";
+import { countryOf, REGION_COUNT } from "../../engine/places.ts";
 import type { StatedTally } from "./counts-codec.ts";
 
-const REGION_BITS = 8; // a cell is mode << REGION_BITS | region
-invariant(REGIONS.length <= 1 << REGION_BITS, "every region has a number");
+const REGION_BITS = 13; // a cell is mode << REGION_BITS | region
+invariant(REGION_COUNT <= 1 << REGION_BITS, "every region has a number");
 
 /** Told of each count that changed. Modes by the numbers of `CountedModes`. */
 export type OnCount = (region: number, mode: number, before: number, after: number) => void;
@@ -66,11 +66,11 @@ export class PartitionTally {
     if (isAllCells) for (const [cell, known] of before.entries()) onCount(regionOf(cell), modeOf(cell), known, 0);
   }
 
-  /** Forgets what was said of these regions; tells the mode of each cell. */
-  forget(regions: ReadonlySet<number>, onForgotten: (mode: number) => void): void {
+  /** Forgets what was said of these countries and what is in them; tells the mode of each cell. */
+  forget(countries: ReadonlySet<number>, onForgotten: (mode: number) => void): void {
     const kept = new CellCounts(this.salt);
     for (const [cell, players] of this.counts.entries()) {
-      if (regions.has(regionOf(cell))) onForgotten(modeOf(cell));
+      if (countries.has(countryOf(regionOf(cell)))) onForgotten(modeOf(cell));
       else kept.set(cell, players);
     }
     this.counts = kept;

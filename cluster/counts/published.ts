@@ -7,7 +7,7 @@
  */
 import type { PublishedTable } from "../../engine/published-table.ts";
 import { PublishedTables, type WholeCounts } from "../../engine/published-tables.ts";
-import { REGIONS } from "../../engine/regions.ts";
+import { COUNTRIES } from "../../engine/places.ts";
 import type { BoardSource } from "./board-publisher.ts";
 import { type BoardState, STALE_MS } from "./region-boards.ts";
 import { NO_TABLES, type StatedTable, type StatedTables } from "./tables-codec.ts";
@@ -57,7 +57,7 @@ export class Published implements BoardSource {
   /** Tables of regions that were owned here last: their new owner may not know them, as one that has just joined. */
   private readonly handedOver = new Map<number, PublishedTable>();
   private ownerOf: (region: number) => string | undefined = () => undefined;
-  private readonly known: (Known | undefined)[] = REGIONS.map(() => undefined);
+  private readonly known: (Known | undefined)[] = Array.from({ length: COUNTRIES }, () => undefined);
   /** By sender, its last beat that was taken in. */
   private readonly heard = new Map<string, number>();
   /** By reader, what it was told of each region. */

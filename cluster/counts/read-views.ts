@@ -3,7 +3,7 @@
  * changes its owner stands here as it was until the new owner's board is whole (R22), marked stale.
  */
 import type { Ranked } from "../../engine/board.ts";
-import { REGIONS } from "../../engine/regions.ts";
+import { COUNTRIES } from "../../engine/places.ts";
 import type { BoardCounts, Boards, StatedBoard } from "./counts-codec.ts";
 import { HeardStatements } from "./heard-statements.ts";
 import { STALE_MS } from "./region-boards.ts";
@@ -56,9 +56,9 @@ export function unknownRegion(region: number, nowMs: number): RegionView {
 }
 
 export class ReadViews {
-  private readonly regions: (Known | undefined)[] = REGIONS.map(() => undefined);
+  private readonly regions: (Known | undefined)[] = Array.from({ length: COUNTRIES }, () => undefined);
   private readonly statements = new HeardStatements<Listed>();
-  private unknown = REGIONS.length;
+  private unknown = COUNTRIES;
 
   /** R23: something is known of every region. */
   get knowsAllRegions(): boolean {

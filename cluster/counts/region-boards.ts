@@ -7,7 +7,7 @@
  */
 import { Board } from "../../engine/board.ts";
 import type { WholeCounts } from "../../engine/published-tables.ts";
-import { REGIONS } from "../../engine/regions.ts";
+import { COUNTRIES, countryOf } from "../../engine/places.ts";
 import { CountedModes } from "./counted-modes.ts";
 import { type BoardCounts, type StatedTally, type Tallies, TOP_MAX } from "./counts-codec.ts";
 import { HeardStatements } from "./heard-statements.ts";
@@ -62,7 +62,7 @@ export class RegionBoards {
   private readonly statements = new HeardStatements<SpokenFor>();
   private readonly regions = new Map<number, OwnedRegion>();
   /** Of the last state of each region: it never goes back, whoever owned it in between. */
-  private readonly versions = new Float64Array(REGIONS.length);
+  private readonly versions = new Float64Array(COUNTRIES);
   private readonly modes = new CountedModes();
   /** The newest region term: who told all cells before it has not spoken for every region. */
   private newestTerm = 0;
@@ -90,7 +90,7 @@ export class RegionBoards {
     const isSkipped = epoch !== this.epoch && epoch !== this.epoch + 1;
     const emptied = new Set<number>();
     let isTaken = false;
-    for (const region of REGIONS.keys()) {
+    for (let region = 0; region < COUNTRIES; region++) {
       const isOwned = this.regions.has(region);
       const isTaking = isMine(region) && (!isOwned || isSkipped);
       if (isOwned && (isTaking || !isMine(region))) emptied.add(region);
@@ -236,7 +236,7 @@ export class RegionBoards {
       return; // what stands goes on
     }
     if (isAllCells && !isUnsure) tally.spokenEpoch = this.epoch;
-    const owns = (region: number): boolean => this.regions.has(region);
+    const owns = (region: number): boolean => this.regions.has(countryOf(region));
     tally.set(stated, modes, owns, (...count) => this.count(...count));
     this.mark(tally, { isDoubtful });
     tally.term = term;
@@ -246,9 +246,10 @@ export class RegionBoards {
   private count(region: number, mode: number, before: number, after: number): void {
     if (before === 0) this.modes.retain(mode);
     if (after === 0) this.modes.release(mode);
-    const { board } = this.regions.get(region) as OwnedRegion;
+    const country = countryOf(region);
+    const { board } = this.regions.get(country) as OwnedRegion;
     board.set(mode, board.count(mode) + after - before);
-    this.touched.add(region);
+    this.touched.add(country);
   }
 
   private mark(tally: PartitionTally, marks: Partial<Pick<PartitionTally, "isDoubtful" | "isUnreadable">>): void {

@@ -16,7 +16,7 @@ import {
   type PublishedTable,
   tableOf,
 } from "../../engine/published-table.ts";
-import { REGIONS } from "../../engine/regions.ts";
+import { COUNTRIES } from "../../engine/places.ts";
 import type { ByteReader, ByteWriter } from "./bytes.ts";
 
 /** What a region's owner publishes of it. */
@@ -46,7 +46,7 @@ export function writeTables(writer: ByteWriter, { number, items }: StatedTables)
 
 /** @throws {MalformedMessageError} */
 export function readTables(reader: ByteReader): StatedTables {
-  return { number: reader.number(), items: reader.list(REGIONS.length, readTable) };
+  return { number: reader.number(), items: reader.list(COUNTRIES, readTable) };
 }
 
 function writeTable(writer: ByteWriter, { region, table }: StatedTable): void {

@@ -11,6 +11,7 @@
 import type { Engine } from "../../engine/engine.ts";
 import { MODE_BITS } from "../../engine/modes.ts";
 import type { Partition } from "../../engine/partition.ts";
+import { countryOf } from "../../engine/places.ts";
 import { Names } from "../ports/names.ts";
 import { NO_TALLIES, type StatedTally, type Tallies } from "./counts-codec.ts";
 import type { TallyNeeds } from "./region-boards.ts";
@@ -73,7 +74,7 @@ export class TallySender {
   private readonly held = new Map<number, Speech | undefined>();
   private unreadable: readonly number[] = [];
   private destinations = new Map<string, Destination>();
-  /** By region. */
+  /** By country. */
   private owners: (Destination | undefined)[] = [];
   private messages = 0;
   /** The number of what `held` and `unreadable` say. */
@@ -256,7 +257,7 @@ export class TallySender {
     const cells: number[] = [];
     const add = (cell: number, players: number): void => {
       const region = cell >>> MODE_BITS;
-      if (this.owners[region] === destination)
+      if (this.owners[countryOf(region)] === destination)
         cells.push(region, modes.numberOf(this.engine.modes.names[cell & MODE_MASK] as string), players);
     };
     if (outbox.allDueAt === NOT_DUE) for (const cell of outbox.cells.keys()) add(cell, tally.players(cell));
@@ -265,7 +266,7 @@ export class TallySender {
   }
 
   private note(partition: number, cell: number): void {
-    const destination = this.owners[cell >>> MODE_BITS];
+    const destination = this.owners[countryOf(cell >>> MODE_BITS)];
     const outbox = destination?.outboxes.get(partition);
     if (destination === undefined || outbox === undefined) return;
     outbox.cells.set(cell, this.messages);

@@ -13,7 +13,7 @@
  * incarnations and the number belongs to the name.
  */
 import HashRing from "hashring";
-import { REGIONS } from "../../engine/regions.ts";
+import { COUNTRIES, countryOf, REGIONS } from "../../engine/places.ts";
 import type { Member, View } from "../ports/view.ts";
 
 /** To be raised with every change of the answers: nodes of one cluster must place alike (R12, what must agree). */
@@ -69,9 +69,9 @@ export class Placement {
     return this.places[this.slices.partitions[partition] as number]?.incarnation;
   }
 
-  /** @param region its number (`REGIONS`) */
+  /** A country's owner has its subdivisions too. @param region its number (`REGIONS`) */
   regionOwner(region: number): string | undefined {
-    return this.places[this.slices.regions[region] as number]?.incarnation;
+    return this.places[this.slices.regions[countryOf(region)] as number]?.incarnation;
   }
 
   /** Ascending. */
@@ -79,7 +79,7 @@ export class Placement {
     return this.keysOf(this.slices.partitions, incarnation);
   }
 
-  /** Ascending numbers. */
+  /** Ascending numbers of countries. */
   regionsOf(incarnation: string): number[] {
     return this.keysOf(this.slices.regions, incarnation);
   }
@@ -133,7 +133,7 @@ function slicesOf(places: readonly Place[], partitions: number): Slices {
 }
 
 function regionSlices(ring: HashRing, places: readonly Place[]): Int32Array {
-  const keys = REGIONS.map((region) => `region ${region}`);
+  const keys = REGIONS.slice(0, COUNTRIES).map((region) => `region ${region}`);
   if (places.length <= REGION_OWNERS_MAX) return distribute(ring, places, keys);
   const names = new Set(ring.range("owners of regions", REGION_OWNERS_MAX));
   const owners = places.filter(({ name }) => names.has(name));

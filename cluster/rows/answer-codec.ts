@@ -9,7 +9,7 @@
  *     u24 in how many seconds a report is taken
  *
  *   place
- *     u16 region's letters, u16 name of the mode (0xffffffff: nowhere)
+ *     u16 region, u16 name of the mode (0xffffffff: nowhere)
  *     u32 age, ms
  *
  * The names are modes and holders. Everything is checked before an answer is handed out.
@@ -17,7 +17,7 @@
 import type { Verdict } from "../../engine/catalogue.ts";
 import { require } from "../../engine/codec.ts";
 import { isModeName } from "../../engine/modes.ts";
-import { REGION_BY_LETTERS, REGION_LETTERS } from "../../engine/regions.ts";
+import { REGION_COUNT } from "../../engine/places.ts";
 import { BATCH_ROWS_MAX, closeFrame, type Frame, openFrame, readFrame } from "./row-frame.ts";
 import { Names } from "../ports/names.ts";
 import type { Outcome, Place, RowOutcome } from "../ports/rows.ts";
@@ -175,7 +175,7 @@ function headOf(answer: Answer, names: Names, places: number[]): number {
 }
 
 function writePlace({ region, mode, ageMs }: Place, names: Names, places: number[]): void {
-  places.push(region < 0 ? NOWHERE : (REGION_LETTERS[region] as number) | (names.numberOf(mode) << 16));
+  places.push(region < 0 ? NOWHERE : region | (names.numberOf(mode) << 16));
   places.push(Math.max(0, Math.min(AGE_MS_MAX, Math.ceil(ageMs))) | 0);
 }
 
@@ -236,8 +236,8 @@ function readPlace({ words, names, wordsAt }: Frame, at: number): Place {
   require(at + 2 <= words.length, offset, "a place where one is said");
   const [place, ageMs] = [words[at] as number, (words[at + 1] as number) >>> 0];
   if (place === NOWHERE) return { region: -1, mode: "", ageMs };
-  const region = REGION_BY_LETTERS[place & 0xffff] as number;
-  require(region >= 0, offset, "a region's letters");
+  const region = place & 0xffff;
+  require(region < REGION_COUNT, offset, "a region");
   const mode = names[place >>> 16];
   require(mode !== undefined && isModeName(mode), offset + 2, "a mode that the message names");
   return { region, mode, ageMs };

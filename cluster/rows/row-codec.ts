@@ -6,21 +6,21 @@
  *
  *   id, 4 words
  *   hash
- *   u16 region's letters, u16 name of the mode (0xffffffff: neither)
+ *   u16 region, u16 name of the mode (0xffffffff: neither)
  *   u32 seq
  *   u8  operation | 16 with entitlements | 32 told again (R12) | 64 one of many that came together | 128 with a seq,
  *   u24 time left, ms (0: nobody waits for it any more)
  *
  *   entitlements, see entitlement-sets.ts
  *
- * The names are the modes and the entitlements. Everything is checked before a row is handed out. A region is its code's letters here: its
- * number never leaves the process.
+ * The names are the modes and the entitlements. Everything is checked before a row is handed out. A region is its
+ * number, which peers have in common (PLACES_VERSION).
  */
 import { require } from "../../engine/codec.ts";
 import { isEntitlement, NO_ENTITLEMENTS } from "../../engine/entitlement.ts";
 import { isModeName } from "../../engine/modes.ts";
 import { NO_SEQ } from "../../engine/partition.ts";
-import { REGION_BY_LETTERS, REGION_LETTERS } from "../../engine/regions.ts";
+import { REGION_COUNT } from "../../engine/places.ts";
 import { EntitlementSets, readSets } from "./entitlement-sets.ts";
 import { BATCH_ROWS_MAX, closeFrame, type Frame, openFrame, readFrame } from "./row-frame.ts";
 import { Names } from "../ports/names.ts";
@@ -74,7 +74,7 @@ function writeRow(words: Int32Array, base: number, row: Row, mode: number, nowMs
   words[base + 2] = row.id2;
   words[base + 3] = row.id3;
   words[base + HASH] = row.hash;
-  words[base + PLACE] = row.operation === "report" ? (REGION_LETTERS[row.region] as number) | (mode << 16) : NOWHERE;
+  words[base + PLACE] = row.operation === "report" ? row.region | (mode << 16) : NOWHERE;
   const hasSeq = row.seq !== NO_SEQ;
   words[base + SEQ] = hasSeq ? row.seq : 0;
   const leftMs = Math.max(0, Math.min(LEFT_MS_MAX, Math.floor(row.untilMs - nowMs)));
@@ -145,9 +145,9 @@ function readRow(shared: Shared, base: number, entitled: Iterator<readonly strin
   const operation = OPERATIONS[rest & OPERATION_MASK];
   require(operation !== undefined, offset + REST * 4, "a known operation");
   const isReport = operation === "report";
-  const region = isReport ? (REGION_BY_LETTERS[place & 0xffff] as number) : 0;
-  require(isReport ? region >= 0 : place === NOWHERE, offset +
-    PLACE * 4, "a region's letters in reports, and only there");
+  const region = isReport ? place & 0xffff : 0;
+  require(isReport ? region < REGION_COUNT : place === NOWHERE, offset +
+    PLACE * 4, "a region in reports, and only there");
   const mode = isReport ? names[place >>> 16] : "";
   const isMode = !isReport || shared.areModes[place >>> 16] === true;
   require(mode !== undefined && isMode, offset + PLACE * 4, "a mode that the message names");

@@ -14,7 +14,7 @@ import type { Verdict } from "../../engine/catalogue.ts";
 import { NO_ENTITLEMENTS } from "../../engine/entitlement.ts";
 import { emptyProfileId, type ProfileId } from "../../engine/profile-id.ts";
 import { PublishedTables, type WholeCounts } from "../../engine/published-tables.ts";
-import { rankRegions, REGIONS } from "../../engine/regions.ts";
+import { COUNTRIES, rankRegions } from "../../engine/places.ts";
 import {
   type Entry,
   type Overview,
@@ -44,7 +44,7 @@ export class EntryAlone implements Entry {
     this.term = term;
     if (floor === 0) return;
     const tables = new PublishedTables(floor, (region) => this.wholeCounts(region));
-    for (const region of REGIONS.keys()) tables.take(region);
+    for (let region = 0; region < COUNTRIES; region++) tables.take(region);
     this.tables = tables;
     this.published = new PublishedEntry((region) => {
       tables.follow(region);
@@ -102,6 +102,10 @@ export class EntryAlone implements Entry {
   /** What is known here is the whole. */
   askOwner(region: number, settle: (counts: RegionCounts) => void): void {
     settle(this.regionCounts(region));
+  }
+
+  askSubdivision(place: number, settle: (counts: RegionCounts) => void): void {
+    settle(this.regionCounts(place));
   }
 
   overview(): Overview {

@@ -12,7 +12,7 @@ import { Recorder, type RecorderPorts } from "../../cluster/records/recorder.ts"
 import type { Rules } from "../../cluster/ports/rules.ts";
 import { recoverAll } from "../../cluster/records/recovery.ts";
 import { Engine } from "../../engine/engine.ts";
-import { REGIONS } from "../../engine/regions.ts";
+import { COUNTRIES } from "../../engine/places.ts";
 import { decompressSnapshot, SnapshotEncoder } from "../encoder.ts";
 import { EntryAlone } from "./entry-alone.ts";
 import { TextFile, TextInMemory } from "./text-file.ts";
@@ -77,7 +77,7 @@ export class ServiceAlone implements Service {
   members(): MemberShown[] {
     const { id, incarnation, url, presences, status } = this;
     const partitions = presences?.engine.partitions.length ?? 0;
-    const regions = presences === undefined ? 0 : REGIONS.length;
+    const regions = presences === undefined ? 0 : COUNTRIES;
     return [{ id, incarnation, url, partitions, regions, state: status.kind }];
   }
 

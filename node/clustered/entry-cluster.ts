@@ -3,7 +3,7 @@ import type { ClusterNode, RegionView } from "../../cluster/cluster-node.ts";
 import type { Outcome, PlayerRequest, Refused } from "../../cluster/ports/rows.ts";
 import { NO_ENTITLEMENTS } from "../../engine/entitlement.ts";
 import { emptyProfileId } from "../../engine/profile-id.ts";
-import { rankRegions, REGIONS } from "../../engine/regions.ts";
+import { COUNTRIES, rankRegions } from "../../engine/places.ts";
 import {
   type Entry,
   type Overview,
@@ -59,13 +59,17 @@ export class EntryCluster implements Entry {
     this.cluster.askOwner(region, (view) => settle(view === undefined ? undefined : this.countsOf(view)));
   }
 
+  askSubdivision(place: number, settle: (counts: RegionCounts | undefined) => void): void {
+    this.askOwner(place, settle);
+  }
+
   overview(): Overview {
     return { ...this.players(), regions: rankRegions((region) => this.cluster.regionView(region).players) };
   }
 
   players(): Wholeness & { readonly players: number } {
     let [players, isComplete, isStale] = [0, true, false];
-    for (const region of REGIONS.keys()) {
+    for (let region = 0; region < COUNTRIES; region++) {
       const view = this.cluster.regionView(region);
       players += view.players;
       isComplete &&= view.isComplete;

@@ -1,6 +1,6 @@
 /** What a client is told whose report the rules of the studio's modes refuse: the same in single reports and in rows of batches. */
 import type { Asked, Catalogue, CatalogueMode, Verdict } from "../../engine/catalogue.ts";
-import { REGIONS } from "../../engine/regions.ts";
+import { REGIONS } from "../../engine/places.ts";
 import { refusal } from "../values.ts";
 import type { Reason, Refusal } from "./reasons.ts";
 

@@ -15,7 +15,7 @@
 import { NO_SEQ } from "../../cluster/records/presences.ts";
 import { invariant } from "../../engine/invariant.ts";
 import { isModeName, MODES_MAX } from "../../engine/modes.ts";
-import { regionOf } from "../../engine/regions.ts";
+import { regionOf } from "../../engine/places.ts";
 import type { Reports } from "../entry.ts";
 import { BATCH_ROWS_MAX } from "../values.ts";
 
@@ -45,7 +45,7 @@ const body = Buffer.alloc(BATCH_BYTES_MAX + 2 * PAD_BYTES);
 const view = new DataView(body.buffer, body.byteOffset, body.length);
 
 const ids = new Int32Array(4 * BATCH_ROWS_MAX);
-const regions = new Uint8Array(BATCH_ROWS_MAX);
+const regions = new Uint16Array(BATCH_ROWS_MAX);
 const modeOf = new Uint16Array(BATCH_ROWS_MAX);
 const seqs = new Float64Array(BATCH_ROWS_MAX);
 

@@ -3,7 +3,7 @@ import { type Static, Type } from "typebox";
 import Format, { IsDateTime } from "typebox/format";
 import { type CatalogueData, type CatalogueMode, NOT_CONNECTED } from "../../engine/catalogue.ts";
 import { isModeName, MODES_MAX } from "../../engine/modes.ts";
-import { regionOf, REGIONS } from "../../engine/regions.ts";
+import { COUNTRIES, regionOf } from "../../engine/places.ts";
 import { type Fault, Faults, type Path } from "./faults.ts";
 
 const NAME_BYTES_MAX = 64;
@@ -58,7 +58,7 @@ const Mode = Type.Object(
     regions: Type.Optional(
       Type.Array(
         Type.String({ format: "iso-3166-1-alpha-2", description: "an ISO 3166-1 alpha-2 code" }),
-        some(REGIONS.length, "countries"),
+        some(COUNTRIES, "countries"),
       ),
     ),
     from: Type.Optional(

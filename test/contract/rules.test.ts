@@ -1,6 +1,6 @@
 /** What clients are told whose reports the rules of modes refuse, over HTTP alone, with the fast lane and without. */
 import { afterEach, describe, expect, test } from "vitest";
-import { regionOf } from "../../engine/regions.ts";
+import { regionOf } from "../../engine/places.ts";
 import { StubRules } from "../support/stub-rules.ts";
 import { signedToken, TOKEN_SETTINGS_GIVEN } from "../support/signed-tokens.ts";
 import { openWay, type Way } from "../support/two-ways.ts";

@@ -10,7 +10,7 @@ import { recoverAll } from "../../cluster/records/recovery.ts";
 import { Engine } from "../../engine/engine.ts";
 import { LogEncoder } from "../../engine/log-codec.ts";
 import { NO_SEQ } from "../../engine/partition.ts";
-import { REGIONS, regionOf } from "../../engine/regions.ts";
+import { REGIONS, regionOf } from "../../engine/places.ts";
 import { decompressSnapshot } from "../../node/encoder.ts";
 import { DamagedStoreError } from "../../node/store/damage.ts";
 import { playerId } from "../../simulator/players.ts";

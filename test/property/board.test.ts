@@ -4,7 +4,7 @@ import { expect, test } from "vitest";
 import { Board, type Ranked } from "../../engine/board.ts";
 import { Boards } from "../../engine/boards.ts";
 import { MODE_BITS } from "../../engine/modes.ts";
-import { REGIONS } from "../../engine/regions.ts";
+import { REGIONS } from "../../engine/places.ts";
 import { itemAt } from "../../simulator/item-at.ts";
 
 /** Mode numbers do not come in the order of the names. */

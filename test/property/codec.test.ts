@@ -6,7 +6,7 @@ import { expect, test } from "vitest";
 import { decodeRows, encodeRows, type Kind, MalformedMessageError, type Rows } from "../../engine/codec.ts";
 import { MODE_BITS } from "../../engine/modes.ts";
 import { NOWHERE } from "../../engine/presence-table.ts";
-import { REGIONS } from "../../engine/regions.ts";
+import { REGIONS } from "../../engine/places.ts";
 import { anyProfileId } from "../../simulator/players.ts";
 import { plainMessage, plainRows } from "../support/rows.ts";
 

@@ -8,7 +8,7 @@ import { OutgoingCopy } from "../../engine/outgoing-copy.ts";
 import { NO_SEQ } from "../../engine/partition.ts";
 import { takenRows } from "../../engine/presence-table.ts";
 import { formatProfileId } from "../../engine/profile-id.ts";
-import { regionOf } from "../../engine/regions.ts";
+import { regionOf } from "../../engine/places.ts";
 import { isSameSum } from "../../engine/table-sum.ts";
 import { itemAt, take } from "../../simulator/item-at.ts";
 import { hashOf, KEY_BYTES, playerId } from "../../simulator/players.ts";

@@ -5,7 +5,7 @@ import { type CountsMessage, decodeCounts, encodeCounts } from "../../cluster/co
 import { checksum } from "../../engine/checksum.ts";
 import { MalformedMessageError } from "../../engine/codec.ts";
 import { decideTable, FLOOR_MAX, FLOOR_MIN } from "../../engine/published-table.ts";
-import { REGIONS } from "../../engine/regions.ts";
+import { REGIONS } from "../../engine/places.ts";
 
 const PARTITIONS = 64;
 const anyNumber = fc.oneof(fc.nat(300), fc.maxSafeNat());

@@ -2,7 +2,7 @@ import fc from "fast-check";
 import { expect, test } from "vitest";
 
 import type { RegionView } from "../../cluster/counts/read-views.ts";
-import { regionOf } from "../../engine/regions.ts";
+import { regionOf } from "../../engine/places.ts";
 import { itemAt } from "../../simulator/item-at.ts";
 import { CountsCluster, PARTITIONS } from "../support/counts-cluster.ts";
 

@@ -6,7 +6,7 @@ import { Engine, type EngineOptions } from "../../engine/engine.ts";
 import { NO_SEQ } from "../../engine/partition.ts";
 import { takenRows } from "../../engine/presence-table.ts";
 import { formatProfileId } from "../../engine/profile-id.ts";
-import { regionOf } from "../../engine/regions.ts";
+import { regionOf } from "../../engine/places.ts";
 import { itemAt } from "../../simulator/item-at.ts";
 import { drained } from "../support/drained.ts";
 import { EngineModel } from "../support/engine-model.ts";

@@ -6,7 +6,7 @@ import fc from "fast-check";
 import { pino } from "pino";
 import { expect, test } from "vitest";
 import { NO_RULES } from "../../cluster/ports/rules.ts";
-import { regionOf } from "../../engine/regions.ts";
+import { regionOf } from "../../engine/places.ts";
 import { Certificate } from "../../node/tls/certificate.ts";
 import { hasOpenssl, makeAuthority } from "../support/certificates.ts";
 import { signedToken, TOKEN_SETTINGS_GIVEN } from "../support/signed-tokens.ts";

@@ -4,7 +4,7 @@ import { decodeRows, encodeRows, MalformedMessageError } from "../../engine/code
 import { decodeLog, LogEncoder, type LogRows } from "../../engine/log-codec.ts";
 import { MODE_BITS, RESERVED_MODE } from "../../engine/modes.ts";
 import { NOWHERE } from "../../engine/presence-table.ts";
-import { REGIONS } from "../../engine/regions.ts";
+import { REGIONS } from "../../engine/places.ts";
 import { anyProfileId } from "../../simulator/players.ts";
 import { partsOf } from "../support/drained.ts";
 

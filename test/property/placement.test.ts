@@ -3,7 +3,7 @@ import { expect, test } from "vitest";
 
 import { type Placement, PLACEMENT_RULE, placementOf, REGION_OWNERS_MAX } from "../../cluster/members/placement.ts";
 import { type Member, NO_VIEW, type View } from "../../cluster/ports/view.ts";
-import { REGIONS } from "../../engine/regions.ts";
+import { REGIONS } from "../../engine/places.ts";
 import { itemAt, take } from "../../simulator/item-at.ts";
 
 /** Names as people give them, and ones that ring or parser could stumble over. */

@@ -8,7 +8,7 @@ import { expect, onTestFinished, test } from "vitest";
 import { NO_SEQ } from "../../cluster/records/presences.ts";
 import { MODES_MAX } from "../../engine/modes.ts";
 import { emptyProfileId, formatProfileId, parseProfileId } from "../../engine/profile-id.ts";
-import { regionOf } from "../../engine/regions.ts";
+import { regionOf } from "../../engine/places.ts";
 import type { Reports } from "../../node/entry.ts";
 import {
   BATCH_BYTES_MAX,

@@ -11,7 +11,7 @@ import { VERDICTS } from "../../engine/catalogue.ts";
 import { ENTITLEMENTS_MAX, isEntitlement } from "../../engine/entitlement.ts";
 import { isModeName } from "../../engine/modes.ts";
 import { NO_SEQ } from "../../engine/partition.ts";
-import { REGIONS } from "../../engine/regions.ts";
+import { REGIONS } from "../../engine/places.ts";
 import { incarnationOf, PARTITIONS } from "../support/forwarding.ts";
 import { anyProfileId } from "../../simulator/players.ts";
 

@@ -1,6 +1,6 @@
 /** Catalogues as studios write them, sound ones and any. */
 import fc from "fast-check";
-import { REGIONS } from "../../engine/regions.ts";
+import { REGIONS } from "../../engine/places.ts";
 import { type CatalogueText, checkCatalogue } from "../../node/rules/catalogue-form.ts";
 import type { FileRead } from "../../node/rules/catalogue-file.ts";
 import type { Source } from "../../node/rules/catalogue-source.ts";

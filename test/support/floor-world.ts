@@ -12,7 +12,7 @@ import { Presences } from "../../cluster/records/presences.ts";
 import { checksum } from "../../engine/checksum.ts";
 import { Engine } from "../../engine/engine.ts";
 import { NO_SEQ } from "../../engine/partition.ts";
-import { regionOf } from "../../engine/regions.ts";
+import { regionOf } from "../../engine/places.ts";
 import { type Access, openAccess } from "../../node/access/access.ts";
 import { TextInMemory } from "../../node/alone/text-file.ts";
 import { EntryAlone } from "../../node/alone/entry-alone.ts";

@@ -3,7 +3,7 @@ import { type DecodedRows, decodeRows, encodeRows } from "../../engine/codec.ts"
 import { Engine, type EngineOptions } from "../../engine/engine.ts";
 import { NO_SEQ } from "../../engine/partition.ts";
 import { takenRows } from "../../engine/presence-table.ts";
-import { regionOf } from "../../engine/regions.ts";
+import { regionOf } from "../../engine/places.ts";
 import { KEY_BYTES, playerId } from "../../simulator/players.ts";
 import { drained } from "./drained.ts";
 

@@ -10,7 +10,7 @@ import type { Presence } from "../../engine/presence.ts";
 import { NO_SEQ } from "../../engine/partition.ts";
 import { takenRows } from "../../engine/presence-table.ts";
 import type { ProfileId } from "../../engine/profile-id.ts";
-import { regionOf } from "../../engine/regions.ts";
+import { regionOf } from "../../engine/places.ts";
 import { MemoryStore } from "./memory-store.ts";
 import { HASH_KEY } from "./renewals.ts";
 

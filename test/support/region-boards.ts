@@ -1,7 +1,7 @@
 /** What the tests of a region's boards share: the boards of two partitions, and what these say. */
 import { NO_TALLIES, type StatedTally, type Tallies } from "../../cluster/counts/counts-codec.ts";
 import { RegionBoards } from "../../cluster/counts/region-boards.ts";
-import { regionOf } from "../../engine/regions.ts";
+import { regionOf } from "../../engine/places.ts";
 
 export const [CA, US] = [regionOf("CA"), regionOf("US")];
 export const MODES = ["GM01", "GM02"];

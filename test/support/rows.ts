@@ -4,7 +4,7 @@ import type { DecodedRows, Rows } from "../../engine/codec.ts";
 import { MODE_BITS } from "../../engine/modes.ts";
 import { CELL, NOWHERE, ROW_WORDS, SEEN, SEQ } from "../../engine/presence-table.ts";
 import { formatProfileId, type ProfileId } from "../../engine/profile-id.ts";
-import { REGIONS } from "../../engine/regions.ts";
+import { REGIONS } from "../../engine/places.ts";
 import { itemAt } from "../../simulator/item-at.ts";
 
 export interface PlainRow {

@@ -26,7 +26,7 @@ import { assertInLane, measureSeries, startAll, stopAll } from "../../bench/supp
 import { endedChildrenCpuMs, residentBytesOf } from "../../bench/support/usage.ts";
 import { hasWrk, pipelined, writeRequests } from "../../bench/support/wrk.ts";
 import { emptyStream, fillConnects, fillReports, MODES, type ReportStream } from "../../bench/support/traffic.ts";
-import { REGIONS } from "../../engine/regions.ts";
+import { REGIONS } from "../../engine/places.ts";
 import { itemAt, take } from "../../simulator/item-at.ts";
 import { sampleResults } from "../support/bench-results.ts";
 

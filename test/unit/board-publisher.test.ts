@@ -5,7 +5,7 @@ import { NO_TALLIES } from "../../cluster/counts/counts-codec.ts";
 import { RegionBoards } from "../../cluster/counts/region-boards.ts";
 import { StoreUnavailableError } from "../../cluster/ports/record-store.ts";
 import type { PublishAnswer, PublishedBoard } from "../../cluster/ports/shared-store.ts";
-import { REGIONS, regionOf } from "../../engine/regions.ts";
+import { REGIONS, regionOf } from "../../engine/places.ts";
 import { itemAt, take } from "../../simulator/item-at.ts";
 import { SharedStoreModel } from "../../simulator/redis/shared-store-model.ts";
 

@@ -4,7 +4,7 @@ import { BoardSender } from "../../cluster/counts/board-sender.ts";
 import { type Boards, NO_TALLIES } from "../../cluster/counts/counts-codec.ts";
 import type { BoardNeeds } from "../../cluster/counts/read-views.ts";
 import { RegionBoards } from "../../cluster/counts/region-boards.ts";
-import { regionOf } from "../../engine/regions.ts";
+import { regionOf } from "../../engine/places.ts";
 
 const [CA, US] = [regionOf("CA"), regionOf("US")];
 const PUSH_EVERY_MS = 100;

@@ -2,7 +2,7 @@ import { expect, test } from "vitest";
 
 import { Boards } from "../../engine/boards.ts";
 import { MODE_BITS } from "../../engine/modes.ts";
-import { REGIONS, regionOf } from "../../engine/regions.ts";
+import { REGIONS, regionOf } from "../../engine/places.ts";
 
 const CA = regionOf("CA");
 const cellOf = (region: number, mode: number): number => (region << MODE_BITS) | mode;

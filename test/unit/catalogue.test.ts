@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { type Asked, Catalogue, type CatalogueMode, NO_CATALOGUE, type Standing } from "../../engine/catalogue.ts";
-import { regionOf } from "../../engine/regions.ts";
+import { regionOf } from "../../engine/places.ts";
 
 const [CA, US, GB] = [regionOf("CA"), regionOf("US"), regionOf("GB")];
 const RETIRED_MS = Date.UTC(2026, 11, 1);

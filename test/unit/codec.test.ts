@@ -4,7 +4,7 @@ import { expect, test } from "vitest";
 
 import { decodeRows, encodeRows, type Kind, MalformedMessageError, type Rows } from "../../engine/codec.ts";
 import { NOWHERE } from "../../engine/presence-table.ts";
-import { REGIONS, regionOf } from "../../engine/regions.ts";
+import { REGIONS, regionOf } from "../../engine/places.ts";
 import { plainMessage, plainRows } from "../support/rows.ts";
 
 const cellOf = (region: string, mode: number): number => (regionOf(region) << 12) | mode;

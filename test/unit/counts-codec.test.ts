@@ -11,7 +11,7 @@ import { NO_TABLES } from "../../cluster/counts/tables-codec.ts";
 import { decideTable, type PublishedTable } from "../../engine/published-table.ts";
 import { checksum } from "../../engine/checksum.ts";
 import { MalformedMessageError } from "../../engine/codec.ts";
-import { regionOf } from "../../engine/regions.ts";
+import { regionOf } from "../../engine/places.ts";
 
 const PARTITIONS = 16;
 const [CA, US] = [regionOf("CA"), regionOf("US")];

@@ -3,7 +3,7 @@ import { expect, test } from "vitest";
 import { decodeCounts, encodeCounts, NO_BOARDS, NO_TALLIES } from "../../cluster/counts/counts-codec.ts";
 import { NO_TABLES } from "../../cluster/counts/tables-codec.ts";
 import { MalformedMessageError } from "../../engine/codec.ts";
-import { REGIONS, regionOf } from "../../engine/regions.ts";
+import { REGIONS, regionOf } from "../../engine/places.ts";
 import { itemAt, take } from "../../simulator/item-at.ts";
 import { CountsCluster, type CountsNode, incarnationOf, PARTITIONS } from "../support/counts-cluster.ts";
 

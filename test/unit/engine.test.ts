@@ -3,7 +3,7 @@ import { Engine } from "../../engine/engine.ts";
 import { MODES_MAX } from "../../engine/modes.ts";
 import { ROW_WORDS, takenRows } from "../../engine/presence-table.ts";
 import { formatProfileId } from "../../engine/profile-id.ts";
-import { REGIONS } from "../../engine/regions.ts";
+import { REGIONS } from "../../engine/places.ts";
 import { itemAt, take } from "../../simulator/item-at.ts";
 import { hashOf, playerId } from "../../simulator/players.ts";
 import { plainMessage, plainRows } from "../support/rows.ts";

@@ -3,7 +3,7 @@ import { decodeRows, encodeRows, MalformedMessageError } from "../../engine/code
 import { decodeLog, type EncodedLog, LogEncoder, type LogRows } from "../../engine/log-codec.ts";
 import { MODE_BITS } from "../../engine/modes.ts";
 import { NOWHERE, ROW_WORDS } from "../../engine/presence-table.ts";
-import { regionOf } from "../../engine/regions.ts";
+import { regionOf } from "../../engine/places.ts";
 import { partsOf } from "../support/drained.ts";
 
 const CONTEXT = { modeNames: ["GM01", "GM02", "ranked:duo"], now: 100, writtenAtMs: 1_700_000_000_000.5 };

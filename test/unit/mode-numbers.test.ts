@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { MODES_MAX } from "../../engine/modes.ts";
-import { REGIONS } from "../../engine/regions.ts";
+import { REGIONS } from "../../engine/places.ts";
 import { plainMessage } from "../support/rows.ts";
 import { CA, NumberedEngine, OPTIONS } from "../support/numbered-engine.ts";
 

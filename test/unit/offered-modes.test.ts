@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { Catalogue, NO_CATALOGUE } from "../../engine/catalogue.ts";
-import { regionOf } from "../../engine/regions.ts";
+import { regionOf } from "../../engine/places.ts";
 import { asHtml } from "../../node/admin/as-html.ts";
 import { ANYWHERE, OfferedModes, plainJson } from "../../node/http/offered-modes.ts";
 

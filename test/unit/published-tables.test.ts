@@ -3,7 +3,7 @@ import { expect, test } from "vitest";
 import { Board } from "../../engine/board.ts";
 import { decideTable } from "../../engine/published-table.ts";
 import { PublishedTables } from "../../engine/published-tables.ts";
-import { REGIONS, regionOf } from "../../engine/regions.ts";
+import { REGIONS, regionOf } from "../../engine/places.ts";
 
 const CA = regionOf("CA");
 const MINUTE = 60_000;

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 
-import { REGIONS, regionOf } from "../../engine/regions.ts";
+import { REGIONS, regionOf } from "../../engine/places.ts";
 import { CountsCluster, PARTITIONS, type CountsNode } from "../support/counts-cluster.ts";
 
 const [CA, US] = [regionOf("CA"), regionOf("US")];

@@ -2,7 +2,7 @@ import { expect, test } from "vitest";
 
 import { NO_BOARDS, type StatedBoard } from "../../cluster/counts/counts-codec.ts";
 import { ReadViews } from "../../cluster/counts/read-views.ts";
-import { REGIONS, regionOf } from "../../engine/regions.ts";
+import { REGIONS, regionOf } from "../../engine/places.ts";
 
 const CA = regionOf("CA");
 

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { Catalogue, type CatalogueMode, NO_CATALOGUE, VERDICTS } from "../../engine/catalogue.ts";
-import { REGIONS, regionOf } from "../../engine/regions.ts";
+import { REGIONS, regionOf } from "../../engine/places.ts";
 import { REASONS } from "../../node/http/reasons.ts";
 import { refusalByRules } from "../../node/http/refused-by-rules.ts";
 

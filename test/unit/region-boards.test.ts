@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { regionOf } from "../../engine/regions.ts";
+import { regionOf } from "../../engine/places.ts";
 import { itemAt } from "../../simulator/item-at.ts";
 import { CA, GM01, GM02, type Said, TwoPartitionBoards, US } from "../support/region-boards.ts";
 

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 
-import { REGIONS, regionOf } from "../../engine/regions.ts";
+import { REGIONS, regionOf } from "../../engine/places.ts";
 import { itemAt } from "../../simulator/item-at.ts";
 import { REGIONS as COUNTRIES } from "../support/corpora.ts";
 

@@ -8,7 +8,7 @@ import { placementOf } from "../../cluster/members/placement.ts";
 import { RowApplier } from "../../cluster/rows/row-applier.ts";
 import type { Operation, RowOutcome } from "../../cluster/ports/rows.ts";
 import type { Partition } from "../../engine/partition.ts";
-import { regionOf } from "../../engine/regions.ts";
+import { regionOf } from "../../engine/places.ts";
 import { idOf, RecorderBench } from "../support/recorder-bench.ts";
 import { StubRules } from "../support/stub-rules.ts";
 import { incarnationOf, memberNumber, viewOfMembers } from "../support/members.ts";

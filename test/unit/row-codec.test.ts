@@ -21,7 +21,7 @@ import type { Row } from "../../cluster/ports/rows.ts";
 import { MalformedMessageError } from "../../engine/codec.ts";
 import { VERDICTS } from "../../engine/catalogue.ts";
 import { NO_SEQ } from "../../engine/partition.ts";
-import { REGIONS, regionOf } from "../../engine/regions.ts";
+import { REGIONS, regionOf } from "../../engine/places.ts";
 import { itemAt } from "../../simulator/item-at.ts";
 import { DONE, elsewhere, incarnationOf, PARTITIONS, reportOf } from "../support/forwarding.ts";
 

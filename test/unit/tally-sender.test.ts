@@ -4,7 +4,7 @@ import type { TallyNeeds } from "../../cluster/counts/region-boards.ts";
 import { type Parcel, type Speech, TallySender } from "../../cluster/counts/tally-sender.ts";
 import { Engine } from "../../engine/engine.ts";
 import { NO_SEQ } from "../../engine/partition.ts";
-import { REGIONS, regionOf } from "../../engine/regions.ts";
+import { REGIONS, regionOf } from "../../engine/places.ts";
 import { itemAt, take } from "../../simulator/item-at.ts";
 import { KEY_BYTES, playerId } from "../../simulator/players.ts";
 

@@ -4,7 +4,7 @@ import { ClusterNode } from "../../cluster/cluster-node.ts";
 import { NO_HEAD } from "../../cluster/ports/record-store.ts";
 import { readRecord } from "../../cluster/records/recovery.ts";
 import { encodeRows } from "../../engine/codec.ts";
-import { REGIONS } from "../../engine/regions.ts";
+import { REGIONS } from "../../engine/places.ts";
 import { take } from "../../simulator/item-at.ts";
 import { USUAL, World } from "../../simulator/world.ts";
 

@@ -5,7 +5,7 @@
  */
 import { NO_ENTITLEMENTS } from "../../../engine/entitlement.ts";
 import { emptyProfileId, parseProfileId } from "../../../engine/profile-id.ts";
-import { regionOf } from "../../../engine/regions.ts";
+import { regionOf } from "../../../engine/places.ts";
 import { Check, ReportBody } from "../../values.ts";
 import { readReport, type Report, REPORT_BYTES_MAX } from "../report-reader.ts";
 import type { Switch } from "../../controls/decisions.ts";

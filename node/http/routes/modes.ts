@@ -1,7 +1,7 @@
 /** What modes there are, by the studio's catalogue. */
 import type { FastifyInstance } from "fastify";
 import type { Static } from "typebox";
-import { regionOf } from "../../../engine/regions.ts";
+import { regionOf } from "../../../engine/places.ts";
 import { ModesQuery } from "../../values.ts";
 import { Admission } from "../admission.ts";
 import { ErrorAnswer, ModesAnswer, NotNowAnswer, REFUSED_READERS, StillSo, TOKEN } from "../answers.ts";

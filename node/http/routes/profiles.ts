@@ -8,7 +8,7 @@ import { isVerdict, type Verdict } from "../../../engine/catalogue.ts";
 import { NO_ENTITLEMENTS } from "../../../engine/entitlement.ts";
 import { MODES_MAX } from "../../../engine/modes.ts";
 import { emptyProfileId, parseProfileId } from "../../../engine/profile-id.ts";
-import { REGIONS, regionOf } from "../../../engine/regions.ts";
+import { REGIONS, regionOf } from "../../../engine/places.ts";
 import {
   Counted,
   ErrorAnswer,

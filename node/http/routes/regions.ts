@@ -1,7 +1,7 @@
 /** What anybody may ask: popular modes of a region, regions, players. */
 import type { FastifyInstance } from "fastify";
 import type { Static } from "typebox";
-import { REGIONS, regionOf } from "../../../engine/regions.ts";
+import { REGIONS, regionOf } from "../../../engine/places.ts";
 import {
   ErrorAnswer,
   PlayersAnswer,

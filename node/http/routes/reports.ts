@@ -3,7 +3,7 @@ import type { FastifyInstance, FastifyReply } from "fastify";
 import { type Static, Type } from "typebox";
 import { NO_SEQ } from "../../../cluster/records/presences.ts";
 import { NO_ENTITLEMENTS } from "../../../engine/entitlement.ts";
-import { regionOf } from "../../../engine/regions.ts";
+import { regionOf } from "../../../engine/places.ts";
 import {
   BatchAnswer,
   BatchNotNowAnswer,
@@ -168,7 +168,7 @@ class Batch {
 function checkedBatch(rows: readonly unknown[]): Batch {
   const { length } = rows;
   const [ids, seqs] = [new Int32Array(4 * length), new Float64Array(length)];
-  const [regions, modeOf, indexes] = [new Uint8Array(length), new Uint16Array(length), new Int32Array(length)];
+  const [regions, modeOf, indexes] = [new Uint16Array(length), new Uint16Array(length), new Int32Array(length)];
   const modes: string[] = [];
   const rejected: Rejection[] = [];
   let entitled: (readonly string[] | undefined)[] | undefined;
