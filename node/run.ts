@@ -24,6 +24,7 @@ import { Certificate } from "./tls/certificate.ts";
 
 type App = Awaited<ReturnType<typeof makeApp>>["app"];
 
+const USUAL_MODE = "GM01";
 const CLOSE_WITHIN_MS = 25_000;
 /** Ctrl-C arrives twice (from the terminal and from npm): a second signal so soon is ignored. */
 const REPEAT_WITHIN_MS = 1000;
@@ -123,6 +124,13 @@ function modesIn({ catalogue: { version, data } }: FollowedRules): string {
   return version === 0 ? "" : `  modes ${data.modes.length}, by version ${version} of the catalogue\n`;
 }
 
+/** One that anybody may report, if there is any. */
+function modeToTry({ catalogue }: FollowedRules): string {
+  return catalogue.isFree(USUAL_MODE)
+    ? USUAL_MODE
+    : (catalogue.data.modes.find(({ mode }) => catalogue.isFree(mode))?.mode ?? USUAL_MODE);
+}
+
 /** Of the certificate what is wrong most often: for whom it is, and until when. */
 function secrecy(certificate: Certificate | undefined): string {
   if (certificate === undefined) return "";
@@ -198,7 +206,7 @@ function greetingOf(url: string, settings: Settings, version: string, opened: Op
   return `Headcount ${version} listens on ${url}
 
   try   ${curl} -X POST ${url}/v1/profiles/6f0e4b1c-94a0-4c2e-8d55-0b9f3a7c1e21/gamemode \\
-          -H 'content-type: application/json' -d '{"region":"CA","gamemode":"GM01"}'${shown}
+          -H 'content-type: application/json' -d '{"region":"CA","gamemode":"${modeToTry(rules)}"}'${shown}
         ${curl} '${url}/v1/regions/CA/gamemode?top=5'
   read  ${url}/docs
   data  ${data}

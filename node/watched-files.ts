@@ -41,6 +41,11 @@ export class WatchedFiles {
     return this.paths.map(fileMark).join(", ");
   }
 
+  /** Whether they are not as they were told of: they changed so lately that they may change again. */
+  get isUnsettled(): boolean {
+    return this.seen !== this.told;
+  }
+
   close(): void {
     clearInterval(this.timer);
   }

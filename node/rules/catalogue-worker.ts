@@ -8,7 +8,7 @@ import { FILE_BYTES_MAX, type FileRead, parseCatalogue } from "./catalogue-file.
 function read(path: string): FileRead {
   const name = basename(path);
   const faulty = (what: string): FileRead => {
-    const message = `${name}:1:1: ${what}`;
+    const message = `${name}: ${what}`;
     return { kind: "faulty", faults: [{ message, told: message }] };
   };
   let bytes: Buffer;

@@ -145,7 +145,7 @@ export class FollowedRules implements Rules {
       "catalogue_file_reads_total",
       "Reads of this node's file, by what came of them",
       "outcome",
-      () => source?.reads ?? { taken: 0, refused: 0 },
+      () => source?.reads ?? { taken: 0, refused: 0, "put off": 0 },
     );
     metrics.labelledCounter(
       "catalogue_reads_total",

@@ -28,6 +28,6 @@ export async function readCatalogue(path: string): Promise<FileRead> {
 }
 
 function unread(path: string, what: string): FileRead {
-  const message = `${basename(path)}:1:1: ${what}`;
+  const message = `${basename(path)}: ${what}`;
   return { kind: "faulty", faults: [{ message, told: message }] };
 }

@@ -54,6 +54,15 @@ test("clients learn the modes that are offered in a country and are not retired"
   expect((await http.request("POST", "/v1/modes")).status).toBe(405);
 });
 
+test("what is printed to try with is a mode that anybody may report", async () => {
+  await using folder = await temporaryFolder();
+  const path = join(folder.path, "c.yaml");
+  await writeFile(path, "version: 1\nmodes: [{ mode: CUP, requires: [pass] }, { mode: DUEL }]\n");
+  await using node = await startNode({ env: { HEADCOUNT_CATALOGUE: path } });
+  await until("all is printed", () => node.stdout.includes("version 1 of the catalogue"));
+  expect(node.stdout).toContain(`-d '{"region":"CA","gamemode":"DUEL"}'`);
+});
+
 test("without a catalogue there are no modes to tell, and any may be reported", async () => {
   const env = await adminSettings();
   await using node = await startNode({ env });

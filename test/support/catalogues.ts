@@ -59,7 +59,7 @@ export const anyCatalogue: fc.Arbitrary<CatalogueText> = fc
 /** A file that a test writes. */
 export class FakeFile implements Source {
   readonly path = "catalogue.yaml";
-  readonly reads = { taken: 0, refused: 0 };
+  readonly reads = { taken: 0, refused: 0, "put off": 0 };
   read: FileRead | undefined;
   private onRead = (): void => {};
 
@@ -87,7 +87,7 @@ export class FakeFile implements Source {
     return {
       kind: "faulty",
       faults: checked.faults.map(({ message, told }) => ({
-        message: `catalogue.yaml:1:1: ${message}`,
+        message: `catalogue.yaml: ${message}`,
         told: `1:1: ${told}`,
       })),
     };
