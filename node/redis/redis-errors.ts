@@ -39,6 +39,7 @@ const REASONS: readonly (readonly [RegExp, string])[] = [
     /SSL routines|wrong version number|TLS connection was established/,
     "Redis does not speak TLS there (rediss:// is with TLS, redis:// without)",
   ],
+  [/WRONGTYPE/, "something that no node wrote lies under one of its keys"],
   [/^CLUSTERDOWN\b/, NO_MASTER],
   [/cluster support disabled/, "it is no Redis Cluster: name one address alone"],
   [/Command timed out|Socket timeout/, "Redis has not answered in time"],
