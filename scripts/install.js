@@ -36,6 +36,7 @@ const TOOLS = [
     without: "a second look at docker-compose.yml",
   },
   { command: "ip", apt: "iproute2", without: "tests that cut a network" },
+  { command: "chromium-headless-shell", apt: "chromium-headless-shell", without: "tests in a browser" },
 ].filter(({ brew }) => brew !== undefined || process.platform === "linux");
 
 /** npm's own waits (10 s, 60 s) would keep someone who is offline waiting for more than a minute. */

@@ -21,7 +21,7 @@ const ALL = { ...PRODUCTION, "node_modules/b": { version: "2.0.0", integrity: "s
 const OTHER_PLATFORM = { "node_modules/c": { version: "3.0.0", optional: true } };
 const BUNDLED_NODE = `node_modules/node-${process.platform}-${process.arch}`;
 const IS_LINUX = process.platform === "linux";
-const TOOLS = ["redis-server", "wrk", "haproxy", "docker-compose", "ip"];
+const TOOLS = ["redis-server", "wrk", "haproxy", "docker-compose", "ip", "chromium-headless-shell"];
 
 test("install: nothing to do where node_modules holds what is locked", () => {
   const project = new Project({ installed: ALL, programs: TOOLS });

@@ -36,6 +36,10 @@ test.each([
     "Cannot append: Redis has too few replicas (min-replicas-to-write)",
   ],
   ["OOM command not allowed when used memory > 'maxmemory'.", "Cannot append: Redis is full (maxmemory)"],
+  [
+    "WRONGTYPE Operation against a key holding the wrong kind of value script: 1234, on @user_script:5.",
+    "Cannot append: something that no node wrote lies under one of its keys",
+  ],
   ["WRONGPASS invalid username-password pair", "Cannot append: Redis does not accept the user or the password"],
   ["ERR at 10.0.0.1:6379: something new", "Cannot append: Redis refuses it, and the log says why"],
 ])("unavailable() tells nobody addresses and what Redis said: %s", (said, told) => {
