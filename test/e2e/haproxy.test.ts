@@ -1,22 +1,19 @@
 /** The load balancer with the very configuration that docker-compose.yml gives it, as a process on this machine. */
-import { spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
-import { join } from "node:path";
 
 import { expect, onTestFinished, test } from "vitest";
 
 import { nonEmpty } from "../../simulator/item-at.ts";
+import { Balancer, hasHaproxy } from "../support/haproxy.ts";
 import { startCluster, untilAgreed } from "../support/cluster.ts";
-import { freePort } from "../../scripts/free-port.ts";
 import { gamemodePath, HttpClient, rawRequest } from "../support/http.ts";
-import { type NodeProcess, PROJECT_DIR, startNode } from "../support/node-process.ts";
+import { type NodeProcess, startNode } from "../support/node-process.ts";
 import { hasRedis } from "../support/redis-server.ts";
 import { expectError } from "../support/shared-node.ts";
 import { until } from "../support/until.ts";
 
-const hasHaproxy = spawnSync("haproxy", ["-v"]).status === 0;
 const WHY = hasHaproxy ? "" : " (skipped: there is no haproxy here)";
 const CLIENTS = 8;
 /** Requests that must be answered while nothing comes to the server in question, for it to count as left alone. */
@@ -135,48 +132,6 @@ test.runIf(hasHaproxy && hasRedis)(`haproxy.cfg: a rolling restart of a cluster 
   expect(traffic.answered).toBeGreaterThan(QUIET_REQUESTS);
   expect(traffic.failures).toEqual([]);
 });
-
-/** haproxy as a process, gone when the scope ends. */
-class Balancer implements AsyncDisposable {
-  readonly url: string;
-  log = "";
-  private readonly child;
-
-  private constructor(port: number, nodes: readonly string[]) {
-    this.url = `http://127.0.0.1:${port}`;
-    const addresses = Object.fromEntries(nodes.map((address, index) => [`NODE_${index + 1}`, address]));
-    // Without an address a name is looked for that does not exist here; a closed port is the same to the balancer.
-    const environment = { NODE_1: "127.0.0.1:9", NODE_2: "127.0.0.1:9", NODE_3: "127.0.0.1:9", ...addresses };
-    this.child = spawn("haproxy", ["-db", "-f", join(PROJECT_DIR, "deploy/haproxy.cfg")], {
-      env: {
-        PATH: process.env["PATH"],
-        BALANCER_BIND: `127.0.0.1:${port}`,
-
-        ...environment,
-      },
-      stdio: ["ignore", "pipe", "ignore"],
-    });
-    this.child.stdout.setEncoding("utf8").on("data", (text: string) => (this.log += text));
-    process.once("exit", () => this.child.kill("SIGKILL"));
-  }
-
-  static async start(nodes: readonly string[]): Promise<Balancer> {
-    const balancer = new Balancer(await freePort(), nodes);
-    await until("the balancer finds a node", async () => {
-      if (balancer.child.exitCode !== null) throw new Error(`haproxy exited with ${balancer.child.exitCode}`);
-      const answer = await fetch(`${balancer.url}/balancer`, { headers: { connection: "close" } });
-      await answer.arrayBuffer();
-      return answer.status === 200;
-    });
-    return balancer;
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    if (this.child.exitCode !== null) return;
-    this.child.kill("SIGKILL");
-    await once(this.child, "close");
-  }
-}
 
 /** Answers everything, and on /readyz what it is told to. */
 class StubNode {
