@@ -2,7 +2,8 @@
  * The tree of places: countries, the subdivisions in them, and the areas that hold them. A player is in a country or in one of
  * its subdivisions, the *region* that was reported; one may ask for any *place*.
  *
- * A place's number never leaves the process: codes do. Countries come first, then subdivisions, then areas, each by code.
+ * Peers of one cluster have the numbers in common (PLACES_VERSION); what is stored, and what clients see, are codes. Countries
+ * come first, then subdivisions, then areas, each by code.
  */
 import { AREA_LINES, COUNTRIES_TOO, COUNTRY_LINES } from "./place-table.ts";
 
@@ -26,10 +27,12 @@ interface Entry {
 const COUNTRY_ENTRIES = COUNTRY_LINES.map((line) => entryOf(line.slice(0, endOf(line))));
 const ENTRIES = [
   ...COUNTRY_ENTRIES,
-  ...COUNTRY_LINES.flatMap((line, country) => subdivisionsOf(line, COUNTRY_ENTRIES[country] as Entry)),
+  ...COUNTRY_LINES.flatMap((line, country) => subdivisionsIn(line, COUNTRY_ENTRIES[country] as Entry)),
   ...AREA_LINES.map(entryOf),
 ];
 const NUMBER_OF = new Map(ENTRIES.map(({ code }, number) => [code, number]));
+/** The number of each place by its code in upper case, and of each subdivision that is read as a country. */
+export const PLACE_NUMBERS: ReadonlyMap<string, number> = NUMBER_OF;
 
 /** All places by number. */
 export const PLACES: readonly Place[] = ENTRIES.map(({ code, name, within }) => ({
@@ -44,6 +47,8 @@ export const COUNTRIES = COUNTRY_LINES.length;
 export const REGION_COUNT = PLACES.length - AREA_LINES.length;
 /** The codes of the regions, by number. */
 export const REGIONS: readonly string[] = PLACES.slice(0, REGION_COUNT).map(({ code }) => code);
+/** Those of the countries. */
+export const COUNTRY_CODES: readonly string[] = REGIONS.slice(0, COUNTRIES);
 /** The number of the area that holds every place. */
 export const WORLD = NUMBER_OF.get("001") as number;
 /** The numbers of all areas. */
@@ -55,6 +60,9 @@ const COUNTRY_OF = Uint8Array.from(PLACES.slice(0, REGION_COUNT), ({ within }, r
 );
 /** By country, the areas that hold it. */
 const AREAS_OF = PLACES.slice(0, COUNTRIES).map(({ within }) => within);
+/** By area, its countries; by country, its subdivisions. */
+const COUNTRIES_IN = groupedBy(AREAS_OF);
+const SUBDIVISIONS_IN = groupedBy(Array.from(COUNTRY_OF, (country, region) => (region < COUNTRIES ? [] : [country])));
 
 for (const line of COUNTRIES_TOO) {
   const [code = "", country = ""] = line.split(" ");
@@ -89,6 +97,16 @@ export function areasOf(country: number): readonly number[] {
   return AREAS_OF[country] as readonly number[];
 }
 
+/** The numbers of the countries that an area holds. */
+export function countriesOf(area: number): readonly number[] {
+  return COUNTRIES_IN.get(area) ?? [];
+}
+
+/** The numbers of a country's subdivisions. */
+export function subdivisionsOf(country: number): readonly number[] {
+  return SUBDIVISIONS_IN.get(country) ?? [];
+}
+
 export function isArea(place: number): boolean {
   return place >= REGION_COUNT;
 }
@@ -108,7 +126,7 @@ function entryOf(text: string): Entry {
   return { code: text.slice(0, at), name: text.slice(space + 1), within: within === "" ? [] : within.split(",") };
 }
 
-function subdivisionsOf(line: string, country: Entry): Entry[] {
+function subdivisionsIn(line: string, country: Entry): Entry[] {
   return line
     .split("|")
     .slice(1)
@@ -123,15 +141,30 @@ function slotOf(first: number, second: number): number {
   return (first - 97) * 26 + second - 97;
 }
 
+/** @param groupsOf by member, the groups that it is in */
+function groupedBy(groupsOf: readonly (readonly number[])[]): ReadonlyMap<number, readonly number[]> {
+  const members = new Map<number, number[]>();
+  for (const [member, groups] of groupsOf.entries())
+    for (const group of groups) {
+      const known = members.get(group);
+      if (known === undefined) members.set(group, [member]);
+      else known.push(member);
+    }
+  return members;
+}
+
 export interface RegionPlayers {
   readonly region: string;
   readonly players: number;
 }
 
-/** Countries with players, most players first, equal ones by code. */
-export function rankRegions(playersOf: (country: number) => number): RegionPlayers[] {
-  const countries = REGIONS.slice(0, COUNTRIES).map((region, country) => ({ region, players: playersOf(country) }));
-  return countries
+/** Those of some regions that have players, most players first, equal ones by code. */
+export function rankRegions(
+  playersOf: (region: number) => number,
+  regions: readonly number[] = countriesOf(WORLD),
+): RegionPlayers[] {
+  return regions
+    .map((region) => ({ region: REGIONS[region] as string, players: playersOf(region) }))
     .filter(({ players }) => players > 0)
     .sort((one, other) => other.players - one.players || (one.region < other.region ? -1 : 1));
 }

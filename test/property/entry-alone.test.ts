@@ -55,7 +55,7 @@ function columnsOf(batch: readonly Report[], isEachNamed: boolean): Reports {
   return {
     count: batch.length,
     ids: Int32Array.from(batch.flatMap(({ player }) => [...playerId(player)])),
-    regions: Uint8Array.from(batch, ({ region }) => region),
+    regions: Uint16Array.from(batch, ({ region }) => region),
     modes: isEachNamed ? batch.map(({ mode }) => MODES[mode] as string) : MODES,
     modeOf: Uint16Array.from(batch, ({ mode }, row) => (isEachNamed ? row : mode)),
     seqs: Float64Array.from(batch, ({ seq }) => seq),

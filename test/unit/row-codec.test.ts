@@ -21,7 +21,7 @@ import type { Row } from "../../cluster/ports/rows.ts";
 import { MalformedMessageError } from "../../engine/codec.ts";
 import { VERDICTS } from "../../engine/catalogue.ts";
 import { NO_SEQ } from "../../engine/partition.ts";
-import { REGIONS, regionOf } from "../../engine/places.ts";
+import { REGION_COUNT, REGIONS, regionOf } from "../../engine/places.ts";
 import { itemAt } from "../../simulator/item-at.ts";
 import { DONE, elsewhere, incarnationOf, PARTITIONS, reportOf } from "../support/forwarding.ts";
 
@@ -81,7 +81,7 @@ test("encodeBatch() lays a batch out as drawn at the top of row-frame.ts and row
   expect(bytes.length).toBe(ROWS_AT + 6 * 32 + 4);
   const words = Array.from({ length: 8 }, (_, word) => bytes.readInt32LE(ROWS_AT + 4 * word));
   expect(words.slice(0, 5)).toEqual([1, 3, -1, 4, (3 << 24) | 1]);
-  expect(bytes.toString("latin1", ROWS_AT + 20, ROWS_AT + 22)).toBe("CA");
+  expect(bytes.readUInt16LE(ROWS_AT + 20), "region").toBe(CA);
   expect(words.slice(6), "seq, operation and time left").toEqual([-1, 128 | (500 << 8)]);
   expect(bytes.readInt32LE(ROWS_AT + 32 + 20), "no place").toBe(-1);
   expect(bytes.readUInt32LE(bytes.length - 4)).toBe(crc32(bytes.subarray(0, -4)));
@@ -256,13 +256,13 @@ test.each<[what: string, offset: number, rule: string, bytes: Uint8Array]>([
   [
     "a region that is none",
     ROWS_AT + 20,
-    "a region's letters in reports, and only there",
-    forged(batch(), (bytes) => bytes.write("XX", ROWS_AT + 20)),
+    "a region in reports, and only there",
+    forged(batch(), (bytes) => bytes.writeUInt16LE(REGION_COUNT, ROWS_AT + 20)),
   ],
   [
     "a region of a heartbeat",
     ROWS_AT + 32 + 20,
-    "a region's letters in reports, and only there",
+    "a region in reports, and only there",
     forged(batch(), (bytes) => bytes.writeInt32LE(0, ROWS_AT + 32 + 20)),
   ],
   [
@@ -310,7 +310,7 @@ test.each<[what: string, offset: number, rule: string, change: (bytes: Buffer) =
   ["a mode as a holder", ANSWERS_AT + 10, "a holder that the message names", (bytes) => (bytes[ANSWERS_AT + 10] = 1)],
   ["a holder as a mode", PLACES_AT + 2, "a mode that the message names", (bytes) => (bytes[PLACES_AT + 2] = 2)],
   ["a mode that is not named", PLACES_AT + 2, "a mode that the message names", (bytes) => (bytes[PLACES_AT + 2] = 7)],
-  ["a region that is none", PLACES_AT, "a region's letters", (bytes) => bytes.write("XX", PLACES_AT)],
+  ["a region that is none", PLACES_AT, "a region", (bytes) => bytes.writeUInt16LE(REGION_COUNT, PLACES_AT)],
   ["places that nobody has", 8, "as many places as are said", (bytes) => (bytes[ANSWERS_AT + 5] = 1)],
   ["a place that is not there", PLACES_AT + 16, "a place where one is said", (bytes) => (bytes[ANSWERS_AT + 1] = 3)],
 ])("decodeAnswers() refuses %s and says where (byte %i)", (_, offset, rule, change) => {
@@ -343,7 +343,7 @@ test.each<[what: string, offset: number, rule: string, bytes: Uint8Array]>([
 ])("decodeFates() refuses %s and says where (byte %i)", (_, offset, rule, bytes) => {
   expect(refusalOf(() => decodeFates(bytes))).toBe(`Malformed message at byte ${offset}: must hold: ${rule}`);
 });
-test("regions travel as their codes", () => {
+test("regions travel as their numbers, subdivisions too", () => {
   for (const region of REGIONS.keys())
     expect(itemAt(decodeBatch(batch([reportOf(1, 1, { region })]), PARTITIONS, 0).rows, 0).region).toBe(region);
 });
