@@ -8,12 +8,15 @@ import Format from "typebox/format";
 import { ENTITLEMENT, ENTITLEMENTS_MAX } from "../engine/entitlement.ts";
 import { MODE_NAME } from "../engine/modes.ts";
 import { emptyProfileId, parseProfileId } from "../engine/profile-id.ts";
-import { regionOf } from "../engine/places.ts";
+import { isSubdivision, placeOf, regionOf } from "../engine/places.ts";
 
 /** The profile id that was checked last: checking reads it, so who asks at once need not read it again. */
 export const checkedId = emptyProfileId();
 Format.Set("profile-id", (text) => parseProfileId(text, checkedId));
-Format.Set("iso-3166-1-alpha-2", (text) => regionOf(text) >= 0);
+Format.Set("iso-3166-1-alpha-2", (text) => text.length === 2 && regionOf(text) >= 0);
+Format.Set("region", (text) => regionOf(text) >= 0);
+Format.Set("place", (text) => placeOf(text) >= 0);
+Format.Set("country-or-area", (text) => placeOf(text) >= 0 && !isSubdivision(placeOf(text)));
 
 const PROFILE_SHOWN = "6f0e4b1c-94a0-4c2e-8d55-0b9f3a7c1e21";
 /** Without `seq`: the same report with the same `seq` does nothing, and who tries an example may try it again. */
@@ -27,11 +30,23 @@ const ProfileId = Type.String({
   examples: [PROFILE_SHOWN],
 });
 const Region = Type.String({
-  format: "iso-3166-1-alpha-2",
-  minLength: 2,
-  maxLength: 2,
-  description: "an ISO 3166-1 alpha-2 code",
+  format: "region",
+  pattern: "^[A-Za-z]{2}(-[A-Za-z0-9]{1,3})?$",
+  description: "an ISO 3166-1 alpha-2 code, or an ISO 3166-2 code such as US-CA",
   examples: ["CA"],
+});
+const PLACE = "^([A-Za-z]{2}(-[A-Za-z0-9]{1,3})?|[0-9]{3})$";
+const Place = Type.String({
+  format: "place",
+  pattern: PLACE,
+  description: "an ISO 3166-1 alpha-2 code, an ISO 3166-2 code such as US-CA, or a UN M49 area such as 150",
+  examples: ["CA"],
+});
+const CountryOrArea = Type.String({
+  format: "country-or-area",
+  pattern: PLACE,
+  description: "an ISO 3166-1 alpha-2 code, or a UN M49 area such as 150",
+  examples: ["150"],
 });
 export const GameMode = Type.String({
   pattern: MODE_NAME.source,
@@ -58,7 +73,8 @@ const Top = Type.Integer({
 });
 
 export const ProfileParams = Type.Object({ profileId: ProfileId });
-export const RegionParams = Type.Object({ region: Region });
+export const PlaceParams = Type.Object({ region: Place });
+export const RegionsQuery = Type.Object({ of: Type.Optional(CountryOrArea) });
 export const TopQuery = Type.Object({ top: Type.Optional(Top) });
 export const ModesQuery = Type.Object({ region: Type.Optional(Region) });
 export const RemovalQuery = Type.Object({ seq: Type.Optional(Seq) });
@@ -148,7 +164,7 @@ export class Check<Schema extends TSchema> {
   }
 
   /**
-   * "region must be an ISO 3166-1 alpha-2 code, got "XX"", of a value that is not accepted.
+   * "region must be an ISO 3166-1 alpha-2 code, or an ISO 3166-2 code such as US-CA, got "XX"", of a value that is not accepted.
    * @param came the value as it came, where it was converted since
    */
   explain(value: unknown, came: unknown = value): string {

@@ -7,6 +7,7 @@ import { limitAddresses } from "../http/rate-limits.ts";
 import { registerDetails, registerOperators } from "../http/routes/operators.ts";
 import { ProfileCalls, registerLookUp } from "../http/routes/profiles.ts";
 import { registerModes } from "../http/routes/modes.ts";
+import { registerPlaces } from "../http/routes/places.ts";
 import { registerRegions } from "../http/routes/regions.ts";
 import { Limits, NO_LIMITS } from "../limits/limits.ts";
 import { type AdminAdmissionOptions, admitOperators, OPEN_PATHS } from "./admission.ts";
@@ -74,6 +75,7 @@ async function register(app: FastifyInstance, context: Context, options: AdminAd
   registerLookUp(app, context, profiles);
   const popularModes = registerRegions(app, context);
   registerModes(app, context);
+  registerPlaces(app, context);
   registerOperators(app, context);
   registerDetails(app, context);
   return { profiles, popularModes };

@@ -14,7 +14,7 @@ import type { Verdict } from "../../engine/catalogue.ts";
 import { NO_ENTITLEMENTS } from "../../engine/entitlement.ts";
 import { emptyProfileId, type ProfileId } from "../../engine/profile-id.ts";
 import { PublishedTables, type WholeCounts } from "../../engine/published-tables.ts";
-import { COUNTRIES, rankRegions } from "../../engine/places.ts";
+import { COUNTRIES, countriesOf, rankRegions, subdivisionsOf, WORLD } from "../../engine/places.ts";
 import {
   type Entry,
   type Overview,
@@ -92,29 +92,38 @@ export class EntryAlone implements Entry {
     );
   }
 
-  regionCounts(region: number): RegionCounts {
-    const board = this.presences.engine.boards.of(region);
+  regionCounts(place: number): RegionCounts {
+    const board = this.presences.engine.boards.of(place);
     const { players, version } = board;
     const top = (limit: number): Ranked[] => board.top(limit);
     return { players, term: this.term, version, ageMs: 0, top, ...this.wholeness() };
   }
 
   /** What is known here is the whole. */
-  askOwner(region: number, settle: (counts: RegionCounts) => void): void {
-    settle(this.regionCounts(region));
+  askOwner(place: number, settle: (counts: RegionCounts) => void): void {
+    settle(this.regionCounts(place));
   }
 
   askSubdivision(place: number, settle: (counts: RegionCounts) => void): void {
     settle(this.regionCounts(place));
   }
 
-  overview(): Overview {
-    const { boards } = this.presences.engine;
-    return { ...this.players(), regions: rankRegions((region) => boards.of(region).players) };
+  askSubdivisions(country: number, settle: (overview: Overview) => void): void {
+    settle(this.overviewOf(country, subdivisionsOf(country)));
+  }
+
+  overview(area = WORLD): Overview {
+    return this.overviewOf(area, countriesOf(area));
   }
 
   players(): Wholeness & { readonly players: number } {
     return { players: this.presences.engine.boards.players, ...this.wholeness() };
+  }
+
+  private overviewOf(place: number, regions: readonly number[]): Overview {
+    const { boards } = this.presences.engine;
+    const { players } = boards.of(place);
+    return { players, ...this.wholeness(), regions: rankRegions((region) => boards.of(region).players, regions) };
   }
 
   private wholeCounts(region: number): WholeCounts {

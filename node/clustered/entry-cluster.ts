@@ -3,7 +3,7 @@ import type { ClusterNode, RegionView } from "../../cluster/cluster-node.ts";
 import type { Outcome, PlayerRequest, Refused } from "../../cluster/ports/rows.ts";
 import { NO_ENTITLEMENTS } from "../../engine/entitlement.ts";
 import { emptyProfileId } from "../../engine/profile-id.ts";
-import { COUNTRIES, rankRegions } from "../../engine/places.ts";
+import { countriesOf, rankRegions, subdivisionsOf, WORLD } from "../../engine/places.ts";
 import {
   type Entry,
   type Overview,
@@ -63,14 +63,34 @@ export class EntryCluster implements Entry {
     this.askOwner(place, settle);
   }
 
-  overview(): Overview {
-    return { ...this.players(), regions: rankRegions((region) => this.cluster.regionView(region).players) };
+  askSubdivisions(country: number, settle: (overview: Overview | undefined) => void): void {
+    this.askSubdivision(country, (whole) => {
+      const subdivisions = subdivisionsOf(country);
+      const players = new Map<number, number>();
+      let left = subdivisions.length;
+      const end = (): void => {
+        if (whole === undefined || players.size < subdivisions.length) return settle(undefined);
+        settle({ ...whole, regions: rankRegions((region) => players.get(region) as number, subdivisions) });
+      };
+      if (left === 0) return end();
+      for (const subdivision of subdivisions)
+        this.askSubdivision(subdivision, (counts) => {
+          if (counts !== undefined) players.set(subdivision, counts.players);
+          if (--left === 0) end();
+        });
+    });
   }
 
-  players(): Wholeness & { readonly players: number } {
+  overview(area = WORLD): Overview {
+    const countries = countriesOf(area);
+    const regions = rankRegions((region) => this.cluster.regionView(region).players, countries);
+    return { ...this.players(countries), regions };
+  }
+
+  players(countries = countriesOf(WORLD)): Wholeness & { readonly players: number } {
     let [players, isComplete, isStale] = [0, true, false];
-    for (let region = 0; region < COUNTRIES; region++) {
-      const view = this.cluster.regionView(region);
+    for (const country of countries) {
+      const view = this.cluster.regionView(country);
       players += view.players;
       isComplete &&= view.isComplete;
       isStale ||= view.isStale;

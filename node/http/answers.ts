@@ -32,7 +32,7 @@ const REFUSED = {
   code: Type.String({ description: "The status", examples: ["400"] }),
   message: Type.String({
     description: "Which field, what was expected, and what came",
-    examples: ['region must be an ISO 3166-1 alpha-2 code, got "XX"'],
+    examples: ['region must be an ISO 3166-1 alpha-2 code, or an ISO 3166-2 code such as US-CA, got "XX"'],
   }),
   reason: Type.Unsafe<Reason>({
     title: "Reason",
@@ -111,6 +111,10 @@ export const REFUSED_BATCHES = { ...REFUSED_ASKERS, 403: BlockedAnswer };
 /** Of a report. */
 export const REFUSED_REPORTERS = { ...REFUSED_ASKERS, 403: RuledOutAnswer, 409: SwitchForbiddenAnswer };
 export const REFUSED_READERS = { 401: WhoAnswer, ...TOO_OFTEN };
+/** Of what a privacy floor hides. */
+export const NOT_PUBLISHED = {
+  403: refusedFor("Subdivisions are not shown where there is a privacy floor", ["forbidden"]),
+};
 export const NoMethodAnswer = refusedFor("The path has no such method", ["no-such-method"]);
 export const NotFoundAnswer = refusedFor("The player is not connected", ["not-connected"]);
 export const ReportAnswer = Type.Object(
@@ -147,8 +151,8 @@ export const BatchAnswer = Type.Object(
 );
 export const TopAnswer = Type.Object(
   {
-    region: Type.String(),
-    players: whole("Players in the region"),
+    region: Type.String({ description: "The place that was asked for" }),
+    players: whole("Players in the place"),
     asOf: Type.String({ format: "date-time" }),
     complete: Complete,
     stale: Stale,
@@ -158,7 +162,7 @@ export const TopAnswer = Type.Object(
           mode: Type.String(),
           rank: Type.Integer({ minimum: 1 }),
           players: whole("Players in the mode"),
-          share: Type.Number({ description: "Of the region's players, four decimals" }),
+          share: Type.Number({ description: "Of the place's players, four decimals" }),
         },
         { title: "PopularMode" },
       ),
@@ -174,7 +178,7 @@ export const TopAnswer = Type.Object(
 );
 export const RegionsAnswer = Type.Object(
   {
-    players: whole("Players in all regions"),
+    players: whole("Players in all regions, or in the place named by `of`"),
     complete: Complete,
     stale: Stale,
     regions: Type.Array(
@@ -182,6 +186,20 @@ export const RegionsAnswer = Type.Object(
     ),
   },
   { title: "Regions", description: "Regions with players, most first", headers: CACHED },
+);
+export const PlacesAnswer = Type.Array(
+  Type.Object(
+    {
+      place: Type.String({ description: "Its code", examples: ["CA"] }),
+      name: Type.String({ description: "For people, in the language of the standard", examples: ["Canada"] }),
+      in: Type.Array(Type.String(), {
+        description: "The places that hold it, nearest first",
+        examples: [["021", "003", "019", "001"]],
+      }),
+    },
+    { title: "Place" },
+  ),
+  { title: "Places", description: "Countries, then subdivisions, then areas, each by code", headers: CACHED },
 );
 export const ModesAnswer = Type.Object(
   {

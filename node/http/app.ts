@@ -13,6 +13,7 @@ import { refuseStrangePages } from "./strange-pages.ts";
 import { registerDetails, registerOperators } from "./routes/operators.ts";
 import { IGNORED_BYTES_MAX, registerProfiles } from "./routes/profiles.ts";
 import { registerModes } from "./routes/modes.ts";
+import { registerPlaces } from "./routes/places.ts";
 import { registerRegions } from "./routes/regions.ts";
 import { registerReports } from "./routes/reports.ts";
 import type { Metrics } from "../metrics.ts";
@@ -45,6 +46,7 @@ async function register(app: FastifyInstance, context: Context): Promise<LaneCal
   registerReports(app, context);
   const popularModes = registerRegions(app, context);
   registerModes(app, context);
+  registerPlaces(app, context);
   registerOperators(app, context);
   // Where players show tokens, what a node tells of itself and its cluster is for those who may see it.
   if (context.access === undefined) registerDetails(app, context);

@@ -71,7 +71,7 @@ export const REASONS = {
   },
   "no-owner": {
     statuses: [502, 503, 504],
-    what: "the node that has the player or the names of modes could not be asked in time (502 and 504: the load balancer says so of a node); the report may have taken effect",
+    what: "the node that has the player, the place or the names of modes could not be asked in time (502 and 504: the load balancer says so of a node); the report may have taken effect",
     advice: "try again as `Retry-After` says, with the same `seq`",
   },
   credentials: {
@@ -81,9 +81,9 @@ export const REASONS = {
   },
   forbidden: {
     statuses: [403],
-    what: "the token is good, but not for this; or a page of another machine reports at a node on loopback that asks for no tokens; or the admin listener is asked by another name, or from a page of another origin",
+    what: "the token is good, but not for this; or a subdivision is asked for where there is a privacy floor; or a page of another machine reports at a node on loopback that asks for no tokens; or the admin listener is asked by another name, or from a page of another origin",
     advice:
-      "ask only for your own player, or with a token of another scope; the page's origin can be named in `HEADCOUNT_CORS_ORIGINS`",
+      "ask only for your own player, or with a token of another scope; ask for a country or an area; the page's origin can be named in `HEADCOUNT_CORS_ORIGINS`",
   },
   rate: {
     statuses: [429],

@@ -5,6 +5,7 @@ import { Answers, type Context, NOWHERE, type Reply, routeLabel } from "./http.t
 import type { Refusal } from "./reasons.ts";
 import { HEARTBEAT_ROUTE, REPORT_ROUTE } from "./routes/profiles.ts";
 import { MODES_ROUTE } from "./routes/modes.ts";
+import { PLACES_ROUTE } from "./routes/places.ts";
 import { POPULAR_MODES_ROUTE } from "./routes/regions.ts";
 
 /**
@@ -17,6 +18,7 @@ const KIND_OF: ReadonlyMap<string, Kind> = new Map([
   [routeLabel("GET", POPULAR_MODES_ROUTE), "other reads"],
   ["GET /v1/regions", "other reads"],
   [routeLabel("GET", MODES_ROUTE), "other reads"],
+  [routeLabel("GET", PLACES_ROUTE), "other reads"],
   ["GET /v1/players", "other reads"],
   [routeLabel("POST", REPORT_ROUTE), "reports"],
   ["POST /v1/reports", "reports"],

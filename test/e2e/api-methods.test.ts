@@ -18,6 +18,7 @@ const PATHS: readonly (readonly [path: string, allow: string])[] = [
   ["/v1/regions", READ],
   ["/v1/players", READ],
   ["/v1/modes", READ],
+  ["/v1/places", READ],
   ["/v1/players?top=5", READ],
   ["/v1/%70layers", READ],
   ["http://headcount.example/v1/players?top=5", READ],

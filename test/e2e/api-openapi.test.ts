@@ -23,6 +23,7 @@ const ROUTES: readonly (readonly [method: string, path: string, success: string]
   ["get", "/v1/regions", "200"],
   ["get", "/v1/players", "200"],
   ["get", "/v1/modes", "200"],
+  ["get", "/v1/places", "200"],
   ["get", "/v1/cluster", "200"],
   ["get", "/v1/node", "200"],
   ["get", "/livez", "200"],

@@ -18,7 +18,11 @@ const RUN_MS = 20;
 
 const PLAYERS = ["6f0e4b1c-94a0-4c2e-8d55-0b9f3a7c1e21", "6F0E4B1C-94A0-4C2E-8D55-0B9F3A7C1E22"];
 const anyPlayer = mostly(PLAYERS, ["6f0e4b1c-94a0-4c2e-8d55-0b9f3a7c1e2x", "00000000-0000-0000-0000-000000000000"]);
-const anyRegion = mostly(["CA", "us"], ["XX", "C"]);
+const anyRegion = mostly(["CA", "us", "US-CA", "us-nv", "US-PR"], ["XX", "C", "US-ZZ", "US-", "XK", "840", "FR-IDF"]);
+const anyPlace = fc.oneof(
+  { weight: 6, arbitrary: anyRegion },
+  mostly(["003", "001", "021"], ["150", "1", "0001", "999", "US%2DCA", "%43%41", "021x", "US-CALIF", "constructor"]),
+);
 const anyMode = mostly(["GM01", "GM02"], ["-no", "a\\u0041", "Müll"]);
 
 /** One of the first, now and then one of the others. */
@@ -79,7 +83,7 @@ const anyCall = fc.oneof(
     weight: 4,
     arbitrary: fc
       .tuple(
-        anyRegion,
+        anyPlace,
         mostly(["", "?top=1", "?top=100"], ["?top=0", "?top=05", "?top=x", "?top=2&x=1", "?", "?top=1&top=2"]),
       )
       .map(([region, query]) => [`GET /v1/regions/${region}/gamemode${query}`, ""]),
@@ -96,6 +100,11 @@ const anyCall = fc.oneof(
     weight: 2,
     arbitrary: fc
       .constantFrom(
+        "GET /v1/regions",
+        "GET /v1/regions?of=US",
+        "HEAD /v1/regions?of=003",
+        "GET /v1/regions?of=US-CA",
+        "HEAD /v1/places",
         "GET /livez",
         "HEAD /v1/players",
         "GET /no%2Fthing",

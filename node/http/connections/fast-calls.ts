@@ -1,11 +1,11 @@
 /**
  * The three calls that make up nearly all traffic, read from the bytes of a request: a report, a heartbeat, the popular modes of
- * a region. What is not in their plain form, or is wrong in any way, is left to fastify, whose routes take any form and
+ * a place. What is not in their plain form, or is wrong in any way, is left to fastify, whose routes take any form and
  * word every refusal.
  */
 import { NO_ENTITLEMENTS } from "../../../engine/entitlement.ts";
 import { emptyProfileId, parseProfileId } from "../../../engine/profile-id.ts";
-import { regionOf } from "../../../engine/places.ts";
+import { placeOf, regionOf } from "../../../engine/places.ts";
 import { Check, ReportBody } from "../../values.ts";
 import { readReport, type Report, REPORT_BYTES_MAX } from "../report-reader.ts";
 import type { Switch } from "../../controls/decisions.ts";
@@ -53,7 +53,9 @@ const TOP = Buffer.from("?top=", "latin1");
 const BEARER = Buffer.from("Bearer ", "latin1");
 const TOP_STANDARD = 5;
 const TOP_MAX = 100;
-const REGION_LENGTH = 2;
+const COUNTRY_LENGTH = 2;
+const CODE_LENGTH_MAX = 6;
+const SLASH = 0x2f;
 
 /** Spellings that clients send; fastify knows the others. */
 const JSON_TYPES = ["application/json", "application/json; charset=utf-8", "application/json;charset=utf-8"];
@@ -133,11 +135,13 @@ export class FastCalls {
     if ((head.bodyLength ?? 0) > 0 || isThere(head.cacheControl) || head.isEncodingTwice) return undefined;
     const { from, to } = head.target;
     const code = from + REGIONS.length;
-    const rest = code + REGION_LENGTH;
-    if (!isAt(bytes, from, to, REGIONS) || !isAt(bytes, rest, to, GAMEMODE)) return undefined;
-    const region = regionOf(bytes.toString("latin1", code, rest));
+    if (!isAt(bytes, from, to, REGIONS)) return undefined;
+    const rest = endOfCode(bytes, code);
+    if (!isAt(bytes, rest, to, GAMEMODE)) return undefined;
+    const text = bytes.toString("latin1", code, rest);
+    const place = rest - code === COUNTRY_LENGTH ? regionOf(text) : placeOf(text);
     const top = topIn(bytes, rest + GAMEMODE.length, to);
-    if (region < 0 || top === undefined) return undefined;
+    if (place < 0 || top === undefined) return undefined;
     const { access } = this.context;
     if (access?.areReadsGuarded === true && this.grantOf(access, head, bytes, sender) === undefined) return undefined;
     this.route = POPULAR;
@@ -145,7 +149,7 @@ export class FastCalls {
     const known = isThere(tag) ? bytes.toString("latin1", tag.from, tag.to) : undefined;
     const { acceptEncoding: codings } = head;
     const accepted = isThere(codings) ? bytes.toString("latin1", codings.from, codings.to) : undefined;
-    return (reply) => this.calls.popularModes.answer({ region, top, known, accepted }, false, reply);
+    return (reply) => this.calls.popularModes.answer({ place, top, known, accepted }, false, reply);
   }
 
   /** What is asked of every request, in the order in which the routes ask. */
@@ -228,6 +232,13 @@ function parseReport(text: string): Report | undefined {
   } catch {
     return undefined; // fastify says what is wrong with it
   }
+}
+
+/** Where a slash follows, or where the longest code would end. */
+function endOfCode(bytes: Buffer, from: number): number {
+  let end = from;
+  while (end < from + CODE_LENGTH_MAX && bytes[end] !== SLASH) end++;
+  return end;
 }
 
 /** Reads what follows the path: nothing, or `?top=` and a whole number. */
