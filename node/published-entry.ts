@@ -45,9 +45,8 @@ export class PublishedEntry implements CountsShown {
   private areaCounts(area: number): RegionCounts {
     const published = countriesOf(area).map(this.publishedOf);
     const table = (this.areas.get(area) as PublishedArea).sum((country) => published[country]?.table);
-    const { isStale } = wholenessOf(published);
     const ageMs = published.reduce((oldest, one) => Math.max(oldest, one.ageMs), 0);
-    return shown(table, { isStale, ageMs });
+    return shown(table, { isStale: wholenessOf(published).isStale, ageMs });
   }
 }
 

@@ -1,11 +1,10 @@
 /** Places: subdivisions are reported, and countries, subdivisions and areas are asked for. */
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { AdminClient, adminSettings } from "../support/admin.ts";
 import { type Answer, gamemodePath, HttpClient, JSON_TYPE, NO_CACHE } from "../support/http.ts";
-import { type NodeProcess, startNode } from "../support/node-process.ts";
+import { startNode } from "../support/node-process.ts";
 import { expectError, freshPlayer, RFC_3339_MS, shareNode } from "../support/shared-node.ts";
 import { signedToken, TOKEN_SETTINGS_GIVEN } from "../support/signed-tokens.ts";
 
@@ -28,7 +27,7 @@ async function everybodyLeaves(): Promise<void> {
 const listed = async (of: string): Promise<Record<string, number>> => {
   const { json } = await shared.http.get(`/v1/regions?of=${of}`);
   const regions = json.regions as { readonly region: string; readonly players: number }[];
-  return { players: json.players, ...Object.fromEntries(regions.map(({ region, players: of }) => [region, of])) };
+  return { players: json.players, ...Object.fromEntries(regions.map(({ region, players: count }) => [region, count])) };
 };
 
 describe("a region that is reported", () => {
@@ -295,10 +294,10 @@ describe("GET /v1/places", () => {
 
 test("A player in a subdivision is judged by the country: who is offered what is up to the catalogue", async () => {
   const catalogue = { version: 1, modes: [{ mode: "GM01" }, { mode: "GM10", regions: ["US", "XK"] }] };
-  const { node, http, file } = await withCatalogue(catalogue);
-  await using _node = node;
-  await using _file = file;
-  await using _http = http;
+  const path = join(shared.node.dataDir, "catalogue.json");
+  await writeFile(path, JSON.stringify(catalogue));
+  await using node = await startNode({ env: { HEADCOUNT_CATALOGUE: path } });
+  await using http = new HttpClient(node.url);
   const report = (region: string): Promise<Answer> => http.report(freshPlayer(), { region, gamemode: "GM10" });
   for (const region of ["US", "US-CA", "us-nv", "XK"]) expect((await report(region)).status, region).toBe(200);
   const message = 'region must be a country in which GM10 is offered (US, XK), got "FR-IDF"';
@@ -343,17 +342,3 @@ test("Operators see every place too, exactly, where a privacy floor hides subdiv
     expect((await http.get(path)).json, "before the first whole minute").toMatchObject({ complete: false });
   expect((await admin.get("/v1/places")).text).toBe((await http.get("/v1/places")).text);
 });
-
-async function withCatalogue(
-  catalogue: object,
-): Promise<{ node: NodeProcess; http: HttpClient; file: AsyncDisposable }> {
-  const folder = await mkdtemp(join(tmpdir(), "headcount-places-"));
-  const path = join(folder, "catalogue.json");
-  await writeFile(path, JSON.stringify(catalogue));
-  const node = await startNode({ env: { HEADCOUNT_CATALOGUE: path } });
-  return {
-    node,
-    http: new HttpClient(node.url),
-    file: { [Symbol.asyncDispose]: () => rm(folder, { recursive: true }) },
-  };
-}

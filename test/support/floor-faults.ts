@@ -16,6 +16,7 @@ const [ALONE, CLUSTERED, SHOWN] = [
   "node/clustered/entry-cluster.ts",
   "node/published-entry.ts",
 ];
+const AREA = "node/published-area.ts";
 const [POPULAR, ROUTES] = ["node/http/popular-modes.ts", "node/http/routes/regions.ts"];
 
 /** Else the product stops before it answers. */
@@ -41,10 +42,14 @@ const VERSIONED: readonly Patch[] = [
   },
   {
     file: SHOWN,
-    find: "const { table, isStale, ageMs } = this.publishedOf(region);",
-    replace: "const { table, isStale, ageMs, version } = this.publishedOf(region) as any;",
+    find: "const { table, isStale, ageMs } = this.publishedOf(place);",
+    replace: "const { table, isStale, ageMs, version } = this.publishedOf(place) as any;",
   },
-  { file: SHOWN, find: "term: 0, version: 0, top", replace: "term: 0, version, top" },
+  {
+    file: SHOWN,
+    find: "return shown(table, { isStale, ageMs });",
+    replace: "return { ...shown(table, { isStale, ageMs }), version };",
+  },
 ];
 
 const linked = (where: Where): Attack => ({ kind: "linked", where });
@@ -175,18 +180,76 @@ export const FLOOR_FAULTS: readonly FloorFault[] = [
   },
   {
     name: "no-cache is answered with the counts",
-    patches: [{ file: ROUTES, find: "if (!isFromOwner || shown !== entry)", replace: "if (!isFromOwner)" }],
+    patches: [
+      {
+        file: ROUTES,
+        find: "if (shown !== entry) return send(",
+        replace: "if (shown !== entry && !isFromOwner) return send(",
+      },
+    ],
     attack: linked("alone"),
   },
   {
     name: "the list of regions is that of the boards",
-    patches: [{ file: ROUTES, find: "shownTo(context, service).overview()", replace: "service.entry.overview()" }],
+    patches: [{ file: ROUTES, find: "send(shown.overview(place))", replace: "send(service.entry.overview(place))" }],
     attack: linked("alone"),
   },
   {
     name: "the players of all regions are those of the boards",
     patches: [{ file: ROUTES, find: "shownTo(context, service).players()", replace: "service.entry.players()" }],
     attack: linked("cluster"),
+  },
+  {
+    name: "an area is answered with its board",
+    patches: [
+      {
+        file: ROUTES,
+        find: "if (shown !== entry) return",
+        replace:
+          "if (shown !== entry && isArea(place)) return send(entry.regionCounts(place));\n    if (shown !== entry) return",
+      },
+    ],
+    attack: linked("alone"),
+  },
+  {
+    name: "an area is answered with its board, seen by its twin",
+    patches: [
+      {
+        file: ROUTES,
+        find: "if (shown !== entry) return",
+        replace:
+          "if (shown !== entry && isArea(place)) return send(entry.regionCounts(place));\n    if (shown !== entry) return",
+      },
+    ],
+    attack: twins("alone"),
+  },
+  {
+    name: "an area's others are those of the last country",
+    patches: [{ file: AREA, find: 'others: sumOf("others")', replace: "others: this.tables.at(-1)?.others ?? 0" }],
+    attack: linked("cluster"),
+  },
+  {
+    name: "an area goes on with the table that a country had",
+    patches: [{ file: AREA, find: "this.add(former, -1);", replace: "" }],
+    attack: overTime("alone"),
+  },
+  {
+    name: "subdivisions are answered",
+    patches: [
+      {
+        file: ROUTES,
+        find: "if (shown !== entry && isSubdivision(place)) return answers.refuse(reply, NOT_SHOWN, startedMs);",
+        replace: "if (isSubdivision(place)) return send(entry.regionCounts(place));",
+      },
+    ],
+    attack: linked("alone"),
+  },
+  {
+    name: "the subdivisions of a country are listed",
+    patches: [
+      { file: ROUTES, find: "if (shown !== service.entry) return", replace: "if (shown === undefined) return" },
+    ],
+    attack: linked("alone"),
   },
   {
     name: "metrics are for everybody",

@@ -6,6 +6,8 @@ const FAR_S = 4_000_000_000;
 const TOKEN = signedToken({ sub: OWN_ID, exp: FAR_S });
 const BEARER = `authorization: Bearer ${TOKEN}`;
 const PLACES = ["CA", "US", "FR"];
+const AREAS = ["021", "001"];
+const SUBDIVISIONS = ["US-CA", "us-nv"];
 /** How one thing is asked: header lines. `known` stands for the tag of the answer before. */
 const WAYS: readonly (readonly string[])[] = [
   [],
@@ -16,6 +18,8 @@ const WAYS: readonly (readonly string[])[] = [
   ["accept-encoding: zstd", "if-none-match: known"],
 ];
 
+const FEW_WAYS = WAYS.filter((_, at) => at % 2 === 1);
+
 /** By path as the description has it: what is asked of it. Whoever adds a GET adds a line here. */
 export const COVERED: Readonly<Record<string, readonly string[]>> = {
   "/v1/regions/{region}/gamemode": PLACES.flatMap((place) => everyWay(`/v1/regions/${place}/gamemode?top=100`)).concat(
@@ -24,14 +28,24 @@ export const COVERED: Readonly<Record<string, readonly string[]>> = {
     get("/v1/regions/ca/gamemode?top=2", [BEARER]),
     headOf("/v1/regions/CA/gamemode?top=100"),
     headOf("/v1/regions/CA/gamemode?top=100", ["accept-encoding: gzip"]),
+    ...AREAS.flatMap((area) => inWays(FEW_WAYS, `/v1/regions/${area}/gamemode?top=100`)),
+    get("/v1/regions/001/gamemode"),
+    headOf("/v1/regions/021/gamemode"),
+    ...SUBDIVISIONS.flatMap((place) => inWays(FEW_WAYS, `/v1/regions/${place}/gamemode`)),
   ),
-  "/v1/regions": [...everyWay("/v1/regions"), headOf("/v1/regions")],
+  "/v1/regions": [
+    ...everyWay("/v1/regions"),
+    headOf("/v1/regions"),
+    ...["US", "021", "150"].flatMap((place) => inWays(FEW_WAYS, `/v1/regions?of=${place}`)),
+    headOf("/v1/regions?of=US"),
+  ],
   "/v1/players": [...everyWay("/v1/players"), headOf("/v1/players")],
   "/v1/profiles/{profileId}/gamemode": [OWN_ID, OTHER_ID].flatMap((id) => [
     get(`/v1/profiles/${id}/gamemode`),
     get(`/v1/profiles/${id}/gamemode`, [BEARER]),
   ]),
   "/v1/modes": [...everyWay("/v1/modes?region=CA"), get("/v1/modes"), headOf("/v1/modes")],
+  "/v1/places": [headOf("/v1/places")],
   "/v1/node": [get("/v1/node")],
   "/livez": [get("/livez")],
   "/readyz": [get("/readyz")],
@@ -44,7 +58,11 @@ export const ELSEWHERE = ["/metrics", "/v1/cluster", "/admin/usage", "/admin/aud
 export const EVERYTHING = [...Object.values(COVERED).flat(), ...ELSEWHERE];
 
 function everyWay(path: string): string[] {
-  return WAYS.map((headers) => get(path, headers));
+  return inWays(WAYS, path);
+}
+
+function inWays(ways: typeof WAYS, path: string): string[] {
+  return ways.map((headers) => get(path, headers));
 }
 
 export function get(path: string, headers: readonly string[] = []): string {

@@ -137,11 +137,10 @@ export class PopularModesCall {
     const send = (counts: RegionCounts): void => this.send(reply, asked, counts, startedMs);
     const orLastHeard = (counts: RegionCounts | undefined): void =>
       send(counts ?? { ...entry.regionCounts(place), isStale: true });
-    const isWanted = isSubdivision(place);
-    if (shown !== entry)
-      return isWanted ? answers.refuse(reply, NOT_SHOWN, startedMs) : send(shown.regionCounts(place));
+    if (shown !== entry && isSubdivision(place)) return answers.refuse(reply, NOT_SHOWN, startedMs);
+    if (shown !== entry) return send(shown.regionCounts(place));
     if (isFromOwner) return entry.askOwner(place, orLastHeard);
-    if (isWanted) return entry.askSubdivision(place, orLastHeard);
+    if (isSubdivision(place)) return entry.askSubdivision(place, orLastHeard);
     send(entry.regionCounts(place));
   }
 
