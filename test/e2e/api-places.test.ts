@@ -342,3 +342,18 @@ test("Operators see every place too, exactly, where a privacy floor hides subdiv
     expect((await http.get(path)).json, "before the first whole minute").toMatchObject({ complete: false });
   expect((await admin.get("/v1/places")).text).toBe((await http.get("/v1/places")).text);
 });
+
+test("A player in a subdivision is still there after the node was killed", async () => {
+  await using first = await startNode();
+  const player = freshPlayer();
+  await using http = new HttpClient(first.url);
+  expect((await http.report(player, { region: "us-ca", gamemode: "GM01", seq: 3 })).status).toBe(200);
+  await http.reports([{ profileId: freshPlayer(), region: "FR-IDF", gamemode: "GM02" }]);
+  first.kill("SIGKILL");
+  await first.exited;
+  await using second = await startNode({ dataDir: first.dataDir });
+  await using again = new HttpClient(second.url);
+  expect((await again.profile(player)).json).toMatchObject({ region: "US-CA", gamemode: "GM01" });
+  const playersIn = async (place: string): Promise<number> => (await again.top(place)).json.players;
+  expect(await Promise.all(["US-CA", "US", "019", "FR-IDF", "150", "001"].map(playersIn))).toEqual([1, 1, 1, 1, 1, 2]);
+});

@@ -212,18 +212,6 @@ export const FLOOR_FAULTS: readonly FloorFault[] = [
     attack: linked("alone"),
   },
   {
-    name: "an area is answered with its board, seen by its twin",
-    patches: [
-      {
-        file: ROUTES,
-        find: "if (shown !== entry) return",
-        replace:
-          "if (shown !== entry && isArea(place)) return send(entry.regionCounts(place));\n    if (shown !== entry) return",
-      },
-    ],
-    attack: twins("alone"),
-  },
-  {
     name: "an area's others are those of the last country",
     patches: [{ file: AREA, find: 'others: sumOf("others")', replace: "others: this.tables.at(-1)?.others ?? 0" }],
     attack: linked("cluster"),
