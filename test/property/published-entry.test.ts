@@ -31,8 +31,9 @@ const anyPublished: fc.Arbitrary<Published> = fc.record({
 });
 
 /** Everything that is shown. */
-function shown({ players, others, isComplete, isStale, ageMs, top }: RegionCounts): unknown {
-  return { players, others, isComplete, isStale, ageMs, top: top(100) };
+function shown(counts: RegionCounts): unknown {
+  const { players, others, isComplete, isStale, ageMs } = counts;
+  return { players, others, isComplete, isStale, ageMs, top: counts.top(100) };
 }
 
 function summed(published: readonly Published[]): unknown {
