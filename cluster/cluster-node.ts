@@ -3,6 +3,7 @@ import { NO_ENTITLEMENTS } from "../engine/entitlement.ts";
 import type { Rate } from "../engine/rate.ts";
 import { type DisagreementError, disagreementOf, Founding } from "./members/founding.ts";
 import { type ClusterEvent, MemberNode, type MemberPorts } from "./member-node.ts";
+import type { Inside } from "./counts/counts-messages.ts";
 import type { PublishedView } from "./counts/published.ts";
 import { type RegionView, unknownRegion } from "./counts/read-views.ts";
 import { whyUnlicensed } from "./members/membership.ts";
@@ -15,7 +16,7 @@ import { wakefulClock } from "./members/wakeful-clock.ts";
 import { NO_VIEW, type View } from "./ports/view.ts";
 
 export { PLACEMENT_RULE } from "./members/placement.ts";
-export type { ClusterEvent, DisagreementError, PublishedView, RegionView };
+export type { ClusterEvent, DisagreementError, Inside, PublishedView, RegionView };
 
 export interface ClusterOptions {
   /** The node's name. */
@@ -121,8 +122,8 @@ export class ClusterNode {
         ? { kind: "expelled", reason: "the node was expelled and joins anew" }
         : { kind: "starting", reason: member.health.told ?? "joining the cluster" };
     if (member.membership.listing.isAwaitingCalls) return { kind: "starting", reason: this.whyNotCalledBack(member) };
-    // R21, R23: every region's owner says something sooner or later, also where a record cannot be read.
-    if (!member.counts.knowsAllRegions) return { kind: "starting", reason: "waiting for the counts of all regions" };
+    // R21, R23: every place's owner says something sooner or later, also where a record cannot be read.
+    if (!member.counts.knowsAllPlaces) return { kind: "starting", reason: "waiting for the counts of all regions" };
     return { kind: "ready" };
   }
 
@@ -201,9 +202,9 @@ export class ClusterNode {
     return this.ports.nowMs();
   }
 
-  /** What this node knows of a region. */
-  regionView(region: number): RegionView {
-    return this.member?.counts.regionView(region) ?? unknownRegion(region, this.ports.nowMs());
+  /** What this node knows of a place. Of a subdivision: what it heard last, and it asks again while somebody wants to know. */
+  regionView(place: number): RegionView {
+    return this.member?.counts.regionView(place) ?? unknownRegion(place, this.ports.nowMs());
   }
 
   /** What is published of a region, where there is a privacy floor. */
@@ -212,12 +213,24 @@ export class ClusterNode {
     return this.member?.counts.publishedView(region) ?? nothing;
   }
 
-  /** R24: the same from the region's owner; undefined where nobody answered in time. */
-  askOwner(region: number, settle: (view: RegionView | undefined) => void): void {
+  /** R24: the same from the place's owner; undefined where nobody answered in time. */
+  askOwner(place: number, settle: (view: RegionView | undefined) => void): void {
     const { member } = this;
     if (member === undefined) return settle(undefined);
     const untilMs = this.ports.nowMs() + this.options.key.deadlineMs;
-    void member.counts.askOwner(region, untilMs).then(settle, () => settle(undefined));
+    void member.counts.askOwner(place, untilMs).then(settle, () => settle(undefined));
+  }
+
+  /** R31: a subdivision's counts, at most a second old; undefined where nobody answered in time. */
+  askSubdivision(subdivision: number, settle: (view: RegionView | undefined) => void): void {
+    if (this.member === undefined) return settle(undefined);
+    this.member.counts.askSubdivision(subdivision, this.ports.nowMs() + this.options.key.deadlineMs, settle);
+  }
+
+  /** R31: who is in the subdivisions of a country, likewise. */
+  askInside(country: number, settle: (inside: Inside | undefined) => void): void {
+    if (this.member === undefined) return settle(undefined);
+    this.member.counts.askInside(country, this.ports.nowMs() + this.options.key.deadlineMs, settle);
   }
 
   /** R11: hands over or stores everything and leaves; the status tells when that is done. */

@@ -3,7 +3,7 @@
  * them: none may do so before all are made.
  */
 import { Engine } from "../engine/engine.ts";
-import { REGIONS } from "../engine/places.ts";
+import { type Place, PLACES } from "../engine/places.ts";
 import { Counts } from "./counts/counts.ts";
 import type { MemberNode } from "./member-node.ts";
 import { KeyKeeper } from "./members/key-keeper.ts";
@@ -209,7 +209,7 @@ export function makeTakeOver(node: MemberNode, isRepair: boolean): TakeOver {
       readAhead: node.readAhead,
       turns: node.turns,
       call: callOn(node, "control"),
-      mayPull: () => node.counts.knowsAllRegions || !membership.listing.isNew,
+      mayPull: () => node.counts.knowsAllCountries || !membership.listing.isNew,
       takeBack: (partition) => node.takeBack.add(partition),
       isTakingBack: (partition) => node.takeBack.isPending(partition),
       onLoss: () => void node.storeReturn.onLoss(),
@@ -303,7 +303,7 @@ export function makeCounts(node: MemberNode, floor: number): Counts {
     confirm: (partitions) => voice.confirm(partitions),
     mayPublish: () => recorder.aheadCount === 0,
     wallMs: ports.wallMs,
-    publish: (region, board) => ports.store.publish(REGIONS[region] as string, board),
+    publish: (place, board) => ports.store.publish((PLACES[place] as Place).code, board),
   } satisfies ConstructorParameters<typeof Counts>[1];
   // Who hears nothing for a lease takes this node for dead (R10).
   return new Counts(engine, countsPorts, { quietMs: key.leaseMs / QUIET_SHARE, floor });

@@ -1,9 +1,9 @@
 /** The entry of a node that is one of a cluster: whoever owns the player or the region is asked. */
-import type { ClusterNode, RegionView } from "../../cluster/cluster-node.ts";
+import type { ClusterNode, Inside, RegionView } from "../../cluster/cluster-node.ts";
 import type { Outcome, PlayerRequest, Refused } from "../../cluster/ports/rows.ts";
 import { NO_ENTITLEMENTS } from "../../engine/entitlement.ts";
 import { emptyProfileId } from "../../engine/profile-id.ts";
-import { COUNTRIES, rankRegions } from "../../engine/places.ts";
+import { COUNTRIES, rankRegions, REGIONS } from "../../engine/places.ts";
 import {
   type Entry,
   type Overview,
@@ -16,7 +16,10 @@ import {
 import { PublishedEntry } from "../published-entry.ts";
 
 /** What is asked of the cluster. */
-export type ClusterAsked = Pick<ClusterNode, "askOwner" | "nowMs" | "publishedView" | "regionView" | "submit">;
+export type ClusterAsked = Pick<
+  ClusterNode,
+  "askInside" | "askOwner" | "askSubdivision" | "nowMs" | "publishedView" | "regionView" | "submit"
+>;
 
 const id = emptyProfileId();
 
@@ -51,16 +54,20 @@ export class EntryCluster implements Entry {
     }
   }
 
-  regionCounts(region: number): RegionCounts {
-    return this.countsOf(this.cluster.regionView(region));
+  regionCounts(place: number): RegionCounts {
+    return this.countsOf(this.cluster.regionView(place));
   }
 
-  askOwner(region: number, settle: (counts: RegionCounts | undefined) => void): void {
-    this.cluster.askOwner(region, (view) => settle(view === undefined ? undefined : this.countsOf(view)));
+  askOwner(place: number, settle: (counts: RegionCounts | undefined) => void): void {
+    this.cluster.askOwner(place, (view) => settle(view && this.countsOf(view)));
   }
 
   askSubdivision(place: number, settle: (counts: RegionCounts | undefined) => void): void {
-    this.askOwner(place, settle);
+    this.cluster.askSubdivision(place, (view) => settle(view && this.countsOf(view)));
+  }
+
+  askSubdivisions(country: number, settle: (overview: Overview | undefined) => void): void {
+    this.cluster.askInside(country, (inside) => settle(inside && overviewOf(inside)));
   }
 
   overview(): Overview {
@@ -82,6 +89,12 @@ export class EntryCluster implements Entry {
     const ageMs = this.cluster.nowMs() - asOfMs;
     return { players, term, version, isComplete, isStale, ageMs, top: (limit) => top.slice(0, limit) };
   }
+}
+
+function overviewOf({ players, isComplete, isStale, subdivisions }: Inside): Overview {
+  const named = subdivisions.map((one) => ({ region: REGIONS[one.region] as string, players: one.players }));
+  const regions = named.sort((one, other) => other.players - one.players || (one.region < other.region ? -1 : 1));
+  return { players, isComplete, isStale, regions };
 }
 
 /** Gathers what became of the rows of a batch. */

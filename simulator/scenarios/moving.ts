@@ -149,7 +149,7 @@ export const MOVING = {
         if (regionOfPlace(place) !== empty) return place;
       }
     };
-    const owner = aNode(world, ({ node }) => node.parts?.placement.regionOwner(empty) === node.incarnation);
+    const owner = aNode(world, ({ node }) => node.parts?.placement.placeOwner(empty) === node.incarnation);
     const moving = everybody(world, anotherPlace);
     await world.run(world.random.below(8));
     world.kill(owner);

@@ -58,7 +58,7 @@ function watchStale(world: World): { longestMs: () => number } {
   const nodes = [...world.nodes];
   const { regions } = world.crowd;
   const ownerOf = (node: SimulatedNode, region: number): string | undefined =>
-    node.node.parts?.placement.regionOwner(region);
+    node.node.parts?.placement.placeOwner(region);
   const owners = new Map(regions.map((region) => [region, ownerOf(itemAt(nodes, 0), region)]));
   const sinceMs = new Map<string, number>();
   let longestMs = 0;

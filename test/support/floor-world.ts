@@ -252,7 +252,9 @@ export class WorldOfCluster extends Crowd implements World {
         regionView: (region) => counts.regionView(region),
         publishedView: (region) => counts.publishedView(region),
         // A question to the owner takes time, which a world lets pass only between two requests.
-        askOwner: (region, settle) => settle(counts.regionView(region)),
+        askOwner: (place, settle) => settle(counts.regionView(place)),
+        askSubdivision: (place, settle) => settle(counts.regionView(place)),
+        askInside: (_country, settle) => settle(undefined),
         submit: (_request, settle) => settle({ kind: "done", effect: "nowhere", isRemembered: true, place: undefined }),
       },
       FLOOR,
