@@ -5,7 +5,7 @@
 import type { Operation, Outcome } from "../cluster/ports/rows.ts";
 import { isVerdict } from "../engine/catalogue.ts";
 import { NO_ENTITLEMENTS } from "../engine/entitlement.ts";
-import { regionOf, REGIONS } from "../engine/places.ts";
+import { countryOf, PLACES, regionOf, REGIONS } from "../engine/places.ts";
 import { NO_SEQ } from "../engine/partition.ts";
 import { playerId } from "./players.ts";
 import type { ProfileId } from "../engine/profile-id.ts";
@@ -26,10 +26,15 @@ export const OTHER_MODES: readonly string[] = Array.from({ length: 13 }, (_, num
 const MODES = [...USUAL_MODES, ...OTHER_MODES];
 const MODE_INDEXES: ReadonlyMap<string, number> = new Map(MODES.map((mode, index) => [mode, index]));
 /** The first of them are those of small worlds. */
-const REGION_NUMBERS: readonly number[] = [...new Set(["US", "CA", "GB", "AQ", ...REGIONS])].map((code) =>
+const REGION_NUMBERS: readonly number[] = [...new Set(["US", "US-CA", "CA", "GB", "AQ", ...REGIONS])].map((code) =>
   regionOf(code),
 );
 const MODE_BITS = 7;
+
+/** The places around a region. */
+function holdersOf(region: number): readonly number[] {
+  return PLACES[region]?.within ?? [];
+}
 
 /** A region and a mode as one number. */
 export function placeOf(region: number, mode: string): number {
@@ -47,7 +52,12 @@ export function modeOfPlace(place: number): string {
 }
 
 export function nameOfPlace(place: number): string {
-  return place === NOWHERE ? "nowhere" : `${REGION_NUMBERS.indexOf(regionOfPlace(place))}/${modeOfPlace(place)}`;
+  return place === NOWHERE ? "nowhere" : `${codeOf(regionOfPlace(place))}/${modeOfPlace(place)}`;
+}
+
+/** `US`, `US-CA` or `021`. */
+export function codeOf(region: number): string {
+  return PLACES[region]?.code ?? `no place, ${region}`;
 }
 
 export interface Player {
@@ -90,6 +100,8 @@ export class Crowd {
   readonly players: Player[] = [];
   /** Where players may be. */
   readonly regions: readonly number[];
+  /** What anybody may ask for: those, their countries, and the areas around them. */
+  readonly places: readonly number[];
   readonly modes: readonly string[];
   /** Clients also ask nodes that say that they are not ready. */
   asksAnybody = false;
@@ -98,6 +110,7 @@ export class Crowd {
   constructor(world: World) {
     this.world = world;
     this.regions = REGION_NUMBERS.slice(0, world.settings.regionsCount);
+    this.places = [...new Set(this.regions.flatMap((region) => [region, countryOf(region), ...holdersOf(region)]))];
     this.modes = USUAL_MODES.slice(0, world.settings.modesCount);
   }
 
@@ -109,7 +122,7 @@ export class Crowd {
       ledger: new Ledger(
         `player ${number}`,
         () => this.world.frozenSinceMs,
-        () => this.world.checker.onLedger(),
+        () => this.world.checker.counts.onLedger(),
       ),
       seq: isSequenced ? 0 : undefined,
       place: this.anyPlace(),
@@ -122,6 +135,11 @@ export class Crowd {
 
   anyRegion(): number {
     return this.world.random.pick(this.regions);
+  }
+
+  /** Something to ask for. */
+  anyHolder(): number {
+    return this.world.random.pick(this.places);
   }
 
   anyPlace(): number {

@@ -43,7 +43,7 @@ export const USUAL: WorldSettings = {
   snapshotMs: 1500,
   tickMs: 60,
   tagsCount: 1,
-  regionsCount: 4,
+  regionsCount: 5,
   modesCount: 3,
   hasRules: false,
 };

@@ -41,11 +41,11 @@ export const FAILING = {
     };
     ask(); // waits in its sockets
     world.thaw(owner);
-    if (owner.node.status.kind === "ready") world.checker.readViews(owner); // before anything reaches it
+    if (owner.node.status.kind === "ready") world.checker.counts.readViews(owner); // before anything reaches it
     for (let again = 0; again < 10; again++) {
       await world.run(10);
       ask();
-      if (owner.isReady) world.checker.readViews(owner);
+      if (owner.isReady) world.checker.counts.readViews(owner);
     }
     await world.run(2000);
     await settle(world);

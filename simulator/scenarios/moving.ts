@@ -277,10 +277,10 @@ export const MOVING = {
     network.weather = { ...network.weather, delayMs: 40 };
     for (let round = 0; round < 300; round++) {
       const [player] = random.shuffled(crowd.players.filter(({ underWay }) => underWay === 0));
-      checker.askOwner(random.pick(world.nodes), crowd.anyRegion());
+      checker.counts.askOwner(random.pick(world.nodes), crowd.anyRegion());
       if (player !== undefined) {
         const place = crowd.anyPlace();
-        const ask = (): void => checker.askOwner(random.pick(world.nodes), regionOfPlace(place));
+        const ask = (): void => checker.counts.askOwner(random.pick(world.nodes), regionOfPlace(place));
         crowd.send([crowd.report(player, place, 0, ask)]);
       }
       await world.run(random.fraction() * 4);
