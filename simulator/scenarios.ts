@@ -8,6 +8,7 @@ import { FOUNDING } from "./scenarios/founding.ts";
 import { LICENCES } from "./scenarios/licences.ts";
 import { MODES } from "./scenarios/modes.ts";
 import { MOVING } from "./scenarios/moving.ts";
+import { PLACES } from "./scenarios/places.ts";
 import { PULLING } from "./scenarios/pulling.ts";
 import { RETURNS } from "./scenarios/returns.ts";
 import { RULES } from "./scenarios/rules.ts";
@@ -36,5 +37,6 @@ export const SCENARIOS: Readonly<Record<ScenarioName, Scenario>> = {
   ...CRASHES,
   ...MODES,
   ...PULLING,
+  ...PLACES,
   ...RULES,
 };
