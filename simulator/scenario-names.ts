@@ -21,7 +21,7 @@ export const SCENARIO_NAMES = [
   "partitions and regions moving while players cross borders",
   "a region that empties during a failover",
   "areas while countries and their owners move",
-  "areas while their owners cannot hear the owners of countries",
+  "areas of a country whose owner does not hear a holder",
   "areas half a second behind at most, subdivisions a second",
   "a subdivision that is asked for through failovers",
   "the last push before silence lost",

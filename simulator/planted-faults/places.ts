@@ -2,7 +2,7 @@
 import { fault, type PlantedFault } from "./planted-fault.ts";
 
 const MOVING = "areas while countries and their owners move";
-const UNHEARD = "areas while their owners cannot hear the owners of countries";
+const UNHEARD = "areas of a country whose owner does not hear a holder";
 const FRESH = "areas half a second behind at most, subdivisions a second";
 const WANTED = "a subdivision that is asked for through failovers";
 

@@ -1,8 +1,10 @@
 /** Scenarios of areas and subdivisions (R31), whose counts come by a longer way than a country's. */
-import { isArea, isSubdivision } from "../../engine/places.ts";
-import { regionOfPlace } from "../crowd.ts";
-import { aNode, begin, elsewhere, isolate, told } from "../scenario-tools.ts";
+import type { Placement } from "../../cluster/members/placement.ts";
+import { areasOf, COUNTRIES, isArea, isSubdivision } from "../../engine/places.ts";
+import { placeOf } from "../crowd.ts";
+import { aNode, begin, doesServe, elsewhere, told } from "../scenario-tools.ts";
 import { settle } from "../settle.ts";
+import type { SimulatedNode } from "../simulated-node.ts";
 import { PRODUCTION_TICK_MS, type World } from "../world.ts";
 import { inWorld, type Scenario } from "./scenario.ts";
 
@@ -27,15 +29,20 @@ export const PLACES = {
     await settle(world);
   }),
 
-  "areas while their owners cannot hear the owners of countries": inWorld(REAL_TICK, async (world) => {
-    await begin(world, 4, PLAYERS);
+  "areas of a country whose owner does not hear a holder": inWorld(REAL_TICK, async (world) => {
+    await begin(world, 5, PLAYERS);
     await world.run(2000);
     const reading = readAlways(world);
-    isolate(world, aNode(world), "peers");
-    for (let move = 0; move < 40; move++) {
-      const player = world.random.pick(world.crowd.players);
-      if (player.underWay === 0) void told(world, player, elsewhere(world, player));
-      await world.run(50 + world.random.below(100));
+    // The country's owner is heard by everybody, so that its word alone says that it may be behind.
+    const { country, owner, holder } = apart(world);
+    world.cut(holder.name, owner.name);
+    world.cut(owner.name, holder.name);
+    const players = world.crowd.players.filter((player) => doesServe(world, holder, player));
+    for (let move = 0; move < 40 && players.length > 0; move++) {
+      const player = world.random.pick(players);
+      const place = placeOf(country, world.random.pick(world.crowd.modes));
+      if (player.underWay === 0) void told(world, player, place, holder);
+      await world.run(30 + world.random.below(60));
     }
     reading.stop();
     await settle(world);
@@ -64,22 +71,39 @@ export const PLACES = {
     await begin(world, 4, PLAYERS);
     await world.run(1000);
     const watching = watchSubdivisions(world);
-    for (let round = 0; round < 3; round++) {
-      const country = world.crowd.places.find((place) => isSubdivision(place)) as number;
-      world.kill(aNode(world, ({ node }) => node.parts?.placement.placeOwner(country) === node.incarnation));
-      for (let move = 0; move < 15; move++) {
+    for (let round = 0; round < 4; round++) {
+      const [subdivision = 0] = world.crowd.places.filter((place) => isSubdivision(place));
+      const owner = aNode(world, ({ node }) => node.parts?.placement.placeOwner(subdivision) === node.incarnation);
+      if (round % 2 === 0) world.freeze(owner, "process");
+      else world.kill(owner);
+      for (let move = 0; move < 25; move++) {
         const player = world.random.pick(world.crowd.players);
-        if (player.underWay === 0 && regionOfPlace(player.place) !== country)
-          void told(world, player, elsewhere(world, player));
-        await world.run(50 + world.random.below(150));
+        const from = aNode(world, (node) => node.isUp);
+        if (player.underWay === 0) void told(world, player, elsewhere(world, player), from);
+        await world.run(50 + world.random.below(100));
       }
-      world.start();
+      if (round % 2 === 0) world.thaw(owner);
+      else world.start();
       await world.run(3000);
     }
     watching.stop();
     await settle(world);
   }),
 } satisfies Record<string, Scenario>;
+
+/** The owner of a country, and a holder of partitions, that own none of the country's areas. */
+function apart(world: World): { country: number; owner: SimulatedNode; holder: SimulatedNode } {
+  const { placement } = aNode(world).node.parts as { placement: Placement };
+  const ownerOf = (place: number): SimulatedNode =>
+    aNode(world, ({ node }) => placement.placeOwner(place) === node.incarnation);
+  for (const country of world.crowd.regions.filter((region) => region < COUNTRIES)) {
+    const owner = ownerOf(country);
+    const areas = areasOf(country).map(ownerOf);
+    const holder = world.nodes.find((node) => node !== owner && !areas.includes(node));
+    if (!areas.includes(owner) && holder !== undefined) return { country, owner, holder };
+  }
+  throw new Error("Every country's owner has one of its areas");
+}
 
 /** Reads everything at every node that is ready, with each tick. */
 function readAlways(world: World): { stop: () => void } {
