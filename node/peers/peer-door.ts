@@ -1,11 +1,10 @@
 /**
- * Who may talk to a node's peer port: nodes of the same cluster that know its secret, speak its protocol, and number places as
- * it does. What the caller says of itself, and how it is checked and told.
+ * Who may talk to a node's peer port: nodes of the same cluster that know its secret and speak its protocol. What the
+ * caller says of itself, and how it is checked and told.
  */
 import { createHash, timingSafeEqual } from "node:crypto";
 import type { IncomingHttpHeaders } from "node:http";
 import { PROTOCOL } from "../../cluster/ports/transport.ts";
-import { PLACES_VERSION } from "../../engine/place-table.ts";
 import type { Certificate } from "../tls/certificate.ts";
 import { shown } from "../values.ts";
 
@@ -26,18 +25,13 @@ export interface DoorRefusal {
 const CLUSTER_HEADER = "headcount-cluster";
 const NO_SECRET = "";
 const PROTOCOL_HEADER = "headcount-protocol";
-const PLACES_HEADER = "headcount-places";
 
 /** In every answer of the peer port, so that nobody takes a stranger's answer for a node's. */
 export const DOOR_MARK: Readonly<Record<string, string>> = { [PROTOCOL_HEADER]: String(PROTOCOL) };
 
 /** What a node says of itself to a peer. */
 export function doorHeaders({ cluster, secret }: PeerCredentials): Record<string, string> {
-  const about = {
-    [CLUSTER_HEADER]: cluster,
-    [PROTOCOL_HEADER]: String(PROTOCOL),
-    [PLACES_HEADER]: PLACES_VERSION,
-  };
+  const about = { [CLUSTER_HEADER]: cluster, [PROTOCOL_HEADER]: String(PROTOCOL) };
   return secret === undefined ? about : { ...about, authorization: `Bearer ${secret}` };
 }
 
@@ -60,14 +54,6 @@ export class Door {
     const cluster = headers[CLUSTER_HEADER];
     if (cluster !== this.cluster)
       return { status: 409, message: `HEADCOUNT_CLUSTER must be ${shown(this.cluster)}, got ${shown(cluster)}` };
-    const places = headers[PLACES_HEADER];
-    if (places !== PLACES_VERSION)
-      return {
-        status: 409,
-        message:
-          `the table of places must be version ${shown(PLACES_VERSION)} at all nodes of a cluster, got ${shown(places)}: ` +
-          "start one release of Headcount at all of them",
-      };
     return undefined;
   }
 }

@@ -4,7 +4,6 @@ import { setImmediate as turn } from "node:timers/promises";
 import { afterEach, describe, expect, test } from "vitest";
 
 import { type Lane, PeerError, PROTOCOL } from "../../cluster/ports/transport.ts";
-import { PLACES_VERSION } from "../../engine/place-table.ts";
 import { MalformedMessageError } from "../../engine/codec.ts";
 import type { PeerCredentials } from "../../node/peers/peer-door.ts";
 import { sayHello } from "../../node/peers/peer-hello.ts";
@@ -201,27 +200,12 @@ describe("PeerPort", () => {
     expect(answer).toMatchObject({ status: 426, body: expect.stringContaining("protocol") });
   });
 
-  test("tells a node with another table of places plainly why not, and lets it open no lane", async () => {
-    const { url } = await openPort();
-    const about = `authorization: Bearer ${US.secret}\r\nheadcount-cluster: default\r\nheadcount-protocol: ${PROTOCOL}\r\n`;
-    for (const places of ["headcount-places: 01234567\r\n", ""]) {
-      const hello = await rawRequest(url, `GET /peer/hello HTTP/1.1\r\nhost: x\r\n${about}${places}\r\n`);
-      expect(hello?.status).toBe(409);
-      const got = places === "" ? "nothing" : '"01234567"';
-      expect(JSON.parse(hello!.body).message).toContain(
-        `the table of places must be version "${PLACES_VERSION}" at all nodes of a cluster, got ${got}`,
-      );
-      const lane = `GET /peer/rows HTTP/1.1\r\nhost: x\r\nconnection: upgrade\r\nupgrade: headcount-frames\r\n`;
-      expect((await rawRequest(url, `${lane}${about}${places}\r\n`))?.status).not.toBe(101);
-    }
-  });
-
   test("says who it is", async () => {
     const { url } = await openPort();
     const head = `GET /peer/hello HTTP/1.1\r\nhost: x\r\nauthorization: Bearer ${US.secret}\r\n`;
     const answer = await rawRequest(
       url,
-      `${head}headcount-cluster: default\r\nheadcount-protocol: ${PROTOCOL}\r\nheadcount-places: ${PLACES_VERSION}\r\n\r\n`,
+      `${head}headcount-cluster: default\r\nheadcount-protocol: ${PROTOCOL}\r\n\r\n`,
     );
     expect(JSON.parse(answer!.body)).toEqual({ cluster: "default", protocol: PROTOCOL, incarnation: INCARNATION });
   });
@@ -389,7 +373,7 @@ async function upgraded(url: string): Promise<Socket> {
   socket.on("error", () => {});
   const head = "GET /peer/rows HTTP/1.1\r\nhost: x\r\nconnection: upgrade\r\nupgrade: headcount-frames\r\n";
   socket.write(
-    `${head}authorization: Bearer ${US.secret}\r\nheadcount-cluster: default\r\nheadcount-protocol: ${PROTOCOL}\r\nheadcount-places: ${PLACES_VERSION}\r\n\r\n`,
+    `${head}authorization: Bearer ${US.secret}\r\nheadcount-cluster: default\r\nheadcount-protocol: ${PROTOCOL}\r\n\r\n`,
   );
   const answer = await new Promise<string>((resolve) => socket.once("data", (bytes) => resolve(String(bytes))));
   expect(answer).toMatch(/^HTTP\/1\.1 101 /);
