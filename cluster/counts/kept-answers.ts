@@ -36,6 +36,8 @@ export const KEPT_MS = 750;
 const REFRESH_MS = 350;
 /** Who wants to know comes back within this time, as a stream does that looks every 2 seconds. */
 const WANTED_MS = 3000;
+/** Who could have an older answer waits so long for a newer one. */
+const NEWER_MS = 250;
 /** Pause after a question without an answer. */
 const RETRY_MS = 50;
 export const KEPT_MAX = 1024;
@@ -62,12 +64,18 @@ export class KeptAnswers<T extends Answer> {
     return this.wanted(place)?.kept;
   }
 
-  /** `settle` is called once: at once with what is known lately, else by `untilMs` with what is known then. */
+  /**
+   * `settle` is called once: at once with what is known lately, else by `untilMs` with what is known then. Who could have an
+   * older answer does not wait long for a newer one.
+   */
   ask(place: number, untilMs: number, settle: (kept: Kept<T> | undefined) => void): void {
     const entry = this.wanted(place);
     if (entry === undefined) return settle(undefined);
-    if (entry.kept !== undefined && this.ports.nowMs() - entry.kept.askedAtMs <= KEPT_MS) settle(entry.kept);
-    else entry.waiting.push({ untilMs, settle });
+    const { kept, waiting } = entry;
+    const nowMs = this.ports.nowMs();
+    if (kept === undefined) waiting.push({ untilMs, settle });
+    else if (nowMs - kept.askedAtMs <= KEPT_MS) settle(kept);
+    else waiting.push({ untilMs: Math.min(untilMs, nowMs + NEWER_MS), settle });
   }
 
   /** To be called some 50 times a second. */
