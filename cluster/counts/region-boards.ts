@@ -163,9 +163,7 @@ export class RegionBoards {
   /** A subdivision's counts as of now; `undefined` where another node owns its country. */
   subdivision(subdivision: number): BoardState | undefined {
     const standing = this.standing(countryOf(subdivision));
-    const known = this.subdivisions.of(subdivision);
-    const counts = known === undefined ? { players: 0, top: [] } : countsOf(known.board);
-    return standing && { ...standing, version: known?.version ?? 0, counts };
+    return standing && { ...standing, ...this.subdivisions.of(subdivision, TOP_MAX) };
   }
 
   /** The subdivisions of a country of this node that anybody is in, in no order. */
