@@ -83,8 +83,8 @@ export class Asking {
   async askKnown(places: readonly number[]): Promise<ReadonlyMap<number, RegionView>> {
     const askedAtMs = this.ports.nowMs();
     const questions: Promise<readonly AskedBoard[]>[] = [];
-    for (const [owner, theirs] of Map.groupBy(places, (place) => this.ports.ownerOf(place)))
-      for (let at = 0; owner !== undefined && at < theirs.length; at += ASKED_MAX)
+    for (const [owner, theirs] of Map.groupBy(places, (place) => this.ports.ownerOf(place) ?? ""))
+      for (let at = 0; at < theirs.length; at += ASKED_MAX)
         questions.push(
           this.askOne(owner, theirs.slice(at, at + ASKED_MAX), { isFlushed: false, timeoutMs: KNOWN_TIMEOUT_MS }),
         );

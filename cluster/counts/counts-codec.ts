@@ -248,9 +248,9 @@ function writeInside(writer: ByteWriter, inside: Inside): void {
   const { country, players, term, version, isComplete, isStale, subdivisions } = inside;
   for (const number of [country, players, term, version]) writer.number(number);
   writer.byte(bits([isComplete, COMPLETE], [isStale, STALE]));
-  writer.list(subdivisions, (to, { region, players }) => {
-    to.number(region);
-    to.number(players);
+  writer.list(subdivisions, (to, one) => {
+    to.number(one.region);
+    to.number(one.players);
   });
 }
 

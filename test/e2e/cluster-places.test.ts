@@ -51,16 +51,16 @@ async function untilExact(cluster: ClusterProcesses, ids: readonly string[]): Pr
 
 /** Asks for everything at these nodes, again and again, while something is done: nobody is ever missing, or there twice. */
 async function polled(cluster: ClusterProcesses, ids: readonly string[], deed: () => Promise<void>): Promise<void> {
-  let isOver = false;
+  const state = { isOver: false };
   const poll = async (id: string): Promise<number> => {
     let polls = 0;
-    for (; !isOver; polls++)
+    for (; !state.isOver; polls++)
       for (const [place, players] of Object.entries(EXPECTED))
         expect((await shownAt(cluster, id, place)).players, `${place} at ${id}`).toBe(players);
     return polls;
   };
   const polling = Promise.all(ids.map(poll));
-  await deed().finally(() => (isOver = true));
+  await deed().finally(() => (state.isOver = true));
   for (const polls of await polling) expect(polls).toBeGreaterThan(3);
 }
 
