@@ -10,7 +10,8 @@ export interface FloorFault {
 }
 
 const [TABLE, TABLES] = ["engine/published-table.ts", "engine/published-tables.ts"];
-const [COUNTS, PUBLISHED] = ["cluster/counts/counts.ts", "cluster/counts/published.ts"];
+const [COUNTS, LIFE] = ["cluster/counts/counts.ts", "cluster/counts/life.ts"];
+const PUBLISHED = "cluster/counts/published.ts";
 const [ALONE, CLUSTERED, SHOWN] = [
   "node/alone/entry-alone.ts",
   "node/clustered/entry-cluster.ts",
@@ -201,14 +202,20 @@ export const FLOOR_FAULTS: readonly FloorFault[] = [
   },
   {
     name: "the sorted sets hold the boards",
-    patches: [{ file: COUNTS, find: "this.floor === 0 ? boards : published, {", replace: "boards, {" }],
+    patches: [
+      {
+        file: LIFE,
+        find: "floor === 0 ? bothLevels(boards, areaBoards) : this.published, {",
+        replace: "bothLevels(boards, areaBoards), {",
+      },
+    ],
     attack: linked("cluster"),
   },
   {
     name: "the sorted sets are written whenever a board changed",
     patches: [
       {
-        file: COUNTS,
+        file: LIFE,
         find: "publisher.note(this.floor === 0 ? touched : published.takeTouched());",
         replace: "publisher.note(touched);",
       },
