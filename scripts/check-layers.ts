@@ -59,6 +59,7 @@ const LAYERS: Readonly<Record<string, Layer>> = {
   "node/rules": { ...NODE, imports: ["engine", "cluster/ports", ...SHARED], packages: ["pino", "typebox", "yaml"] },
   "node/usage": { ...NODE, imports: ["engine", ...SHARED], packages: [] },
   "node/tls": { ...NODE, imports: [...SHARED], packages: ["pino"] },
+  "node/live": { ...NODE, imports: ["engine", ...SHARED, "node/limits"], packages: [] },
   "node/http": {
     ...NODE,
     imports: [
@@ -72,6 +73,7 @@ const LAYERS: Readonly<Record<string, Layer>> = {
       "node/rules",
       "node/usage",
       "node/tls",
+      "node/live",
     ],
     packages: ["@fastify/swagger", "@fastify/swagger-ui", "fastify", "pino", "typebox"],
   },
@@ -86,6 +88,7 @@ const LAYERS: Readonly<Record<string, Layer>> = {
       "node/rules",
       "node/usage",
       "node/tls",
+      "node/live",
       "node/http",
     ],
     packages: ["fastify", "typebox"],
@@ -121,6 +124,7 @@ const LAYERS: Readonly<Record<string, Layer>> = {
           "node/rules",
           "node/usage",
           "node/tls",
+          "node/live",
           "node/http",
           "node/admin",
           "node/alone",

@@ -31,9 +31,20 @@ interface Cached {
   isComplete: boolean;
   isStale: boolean;
   hidden: ReadonlySet<string>;
+  /** How often it changed so far. */
+  changes: number;
   readonly answers: Map<number, PopularModesAnswer>;
 }
 
+const NEVER_ASKED = {
+  table: undefined,
+  term: -1,
+  version: -1,
+  isComplete: false,
+  isStale: false,
+  hidden: new Set<string>(),
+  changes: 0,
+};
 /** Values of `top` that are kept per region; clients of one game ask for one or two. */
 const TOPS_MAX = 4;
 
@@ -51,14 +62,19 @@ export class PopularModes {
     return answer;
   }
 
+  /** How often what stands of the region has changed, as far as anybody asked. */
+  changesOf(region: string, counts: RegionCounts, hidden: ReadonlySet<string>): number {
+    return this.cachedOf(region, counts, hidden).changes;
+  }
+
   private cachedOf(region: string, counts: RegionCounts, hidden: ReadonlySet<string>): Cached {
     const { table, term, version, isComplete, isStale } = counts;
     let cached = this.cached.get(region);
-    if (cached === undefined)
-      this.cached.set(region, (cached = { table, term, version, isComplete, isStale, hidden, answers: new Map() }));
+    if (cached === undefined) this.cached.set(region, (cached = { ...NEVER_ASKED, answers: new Map() }));
     const isSameVersion = cached.table === table && cached.term === term && cached.version === version;
     const isSame =
       isSameVersion && cached.hidden === hidden && cached.isComplete === isComplete && cached.isStale === isStale;
+    if (!isSame) cached.changes++;
     if (!isSame || cached.answers.size > TOPS_MAX) cached.answers.clear();
     cached.table = table;
     cached.term = term;

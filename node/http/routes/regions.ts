@@ -13,11 +13,12 @@ import {
   TOKEN,
   Unchanged,
 } from "../answers.ts";
-import type { CountsShown, RegionCounts, Wholeness } from "../../entry.ts";
+import type { RegionCounts, Wholeness } from "../../entry.ts";
 import { Admission } from "../admission.ts";
 import { cachingOf } from "../caching.ts";
 import { whileOn } from "../decided.ts";
-import { Answers, type Context, type Reply, routeLabel, type ServingService } from "../http.ts";
+import { Answers, type Context, type Reply, routeLabel } from "../http.ts";
+import { shownTo } from "../live-answers.ts";
 import { codingFor, isLong, wantedBy } from "../packing.ts";
 import { Clock, lengthOf, packedOf, PopularModes, textOf } from "../popular-modes.ts";
 import { weakTagOf } from "../tags.ts";
@@ -65,11 +66,6 @@ export function registerRegions(app: FastifyInstance, context: Context): Popular
     sendShared(toPlayers, reply, body, headers["if-none-match"], startedMs);
   });
   return popularModes;
-}
-
-/** With a privacy floor nobody but operators is shown more than what is published. */
-function shownTo({ isForOperators }: Context, { entry }: ServingService): CountsShown {
-  return isForOperators === true ? entry : (entry.published ?? entry);
 }
 
 /** Who asks for the popular modes of which region. */

@@ -1,0 +1,35 @@
+/** What is pushed to those who watch: the same text that the GET would be answered with, for the same reader. */
+import { REGIONS } from "../../engine/regions.ts";
+import type { CountsShown } from "../entry.ts";
+import type { Reading, Source } from "../live/fan-out.ts";
+import type { Context, ServingService } from "./http.ts";
+import { Clock, PopularModes, textOf } from "./popular-modes.ts";
+
+/** With a privacy floor nobody but operators is shown more than what is published. */
+export function shownTo({ isForOperators }: Pick<Context, "isForOperators">, { entry }: ServingService): CountsShown {
+  return isForOperators === true ? entry : (entry.published ?? entry);
+}
+
+export class LiveAnswers implements Source {
+  private readonly context: Pick<Context, "controls" | "isForOperators" | "service">;
+  private readonly popularModes = new PopularModes();
+  private readonly clock = new Clock();
+
+  constructor(context: LiveAnswers["context"]) {
+    this.context = context;
+  }
+
+  read(place: number): Reading | undefined {
+    const { controls, service } = this.context;
+    if (service.entry === undefined) return undefined;
+    const counts = shownTo(this.context, service as ServingService).regionCounts(place);
+    const [region, hidden] = [REGIONS[place] as string, controls.quarantined];
+    return {
+      state: this.popularModes.changesOf(region, counts, hidden),
+      answer: (top) => {
+        const answer = this.popularModes.answer(region, counts, hidden, top);
+        return { tag: answer.etag, body: textOf(answer, this.clock.ago(counts.ageMs)) };
+      },
+    };
+  }
+}
