@@ -56,10 +56,21 @@ const Top = Type.Integer({
   description: "a whole number from 1 to 100",
   examples: [5],
 });
+const Every = Type.Integer({
+  minimum: 250,
+  maximum: 60_000,
+  default: 2000,
+  description: "a whole number from 250 to 60000",
+  examples: [2000],
+});
 
 export const ProfileParams = Type.Object({ profileId: ProfileId });
 export const RegionParams = Type.Object({ region: Region });
 export const TopQuery = Type.Object({ top: Type.Optional(Top) });
+/** `every` in milliseconds. */
+export const StreamsQuery = Type.Object({ top: Type.Optional(Top), every: Type.Optional(Every) });
+/** The same once it is read. */
+export type StreamQuery = Required<Static<typeof StreamsQuery>>;
 export const ModesQuery = Type.Object({ region: Type.Optional(Region) });
 export const RemovalQuery = Type.Object({ seq: Type.Optional(Seq) });
 export const ReportBody = Type.Object(

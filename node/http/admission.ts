@@ -81,6 +81,12 @@ export function bearerOf(authorization: string | undefined): string | undefined 
   return authorization === undefined ? undefined : BEARER.exec(authorization)?.[1];
 }
 
+/** Whether the token of a request that was admitted is still one, whenever that is asked. */
+export function isStillGranted(request: FastifyRequest): () => boolean {
+  const { expiresS, key } = grants.get(request) as Grant;
+  return () => Date.now() < expiresS * 1000 && !key.isRemoved;
+}
+
 function ofPlayer(isRight: (grant: Grant, player: ProfileId) => boolean, scope: Scope): Right {
   return (grant, { params }) => {
     const { profileId } = params as { readonly profileId: string };

@@ -61,6 +61,12 @@ export const NotNowAnswer = refusedFor(
   [...NOT_SERVING, "overloaded", "no-owner", "switched-off"],
   RETRY_AFTER,
 );
+/** Of a new stream. */
+export const StreamNotNowAnswer = refusedFor(
+  "Cannot be opened just now: also where the node has all the streams that it may have",
+  [...NOT_SERVING, "overloaded", "switched-off"],
+  RETRY_AFTER,
+);
 export const NoRoomAnswer = refusedFor(
   `Cannot be taken just now: also a new game mode while players are in ${MODES_MAX} others, or after many new ones of one player`,
   [...NOT_SERVING, "overloaded", "no-owner", "no-room", "switched-off"],
@@ -172,6 +178,7 @@ export const TopAnswer = Type.Object(
   },
   { title: "PopularModes", description: "Most players first, equal counts by name", headers: CACHED_TOP },
 );
+export const StreamAnswer = Type.String({ description: "Server-sent events (WHATWG HTML), until the connection ends" });
 export const RegionsAnswer = Type.Object(
   {
     players: whole("Players in all regions"),

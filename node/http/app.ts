@@ -15,26 +15,35 @@ import { IGNORED_BYTES_MAX, registerProfiles } from "./routes/profiles.ts";
 import { registerModes } from "./routes/modes.ts";
 import { registerRegions } from "./routes/regions.ts";
 import { registerReports } from "./routes/reports.ts";
+import { makeStreams, registerStreams } from "./routes/streams.ts";
+import type { Streams } from "../live/streams.ts";
 import type { Metrics } from "../metrics.ts";
 
 const BODY_BYTES_MAX = 4096;
 /** Of these targets no body may be longer. */
 const PROFILES = "/v1/profiles/";
 
-export async function makeApp(context: Context, isLaneOpen: boolean): Promise<App> {
+export interface PublicApp extends App {
+  readonly streams: Streams;
+}
+
+export async function makeApp(context: Context, isLaneOpen: boolean): Promise<PublicApp> {
+  const { streams: all, streamsOfAddress: ofAddress } = context.service.settings.limits;
+  const streams = makeStreams(context, { all, ofAddress });
+  streams.registerMetrics(context.metrics);
   const made = await makeFrame(context, {
     isLaneOpen,
     keepAliveMs: context.service.settings.keepAliveMs,
     isLoadShed: true,
     bodyBytesMax: BODY_BYTES_MAX,
     bodyBytesMaxOf,
-    register: (app) => register(app, context),
+    register: (app) => register(app, context, streams),
   });
   registerConnections(context.metrics, made);
-  return made;
+  return { ...made, streams };
 }
 
-async function register(app: FastifyInstance, context: Context): Promise<LaneCalls> {
+async function register(app: FastifyInstance, context: Context, streams: Streams): Promise<LaneCalls> {
   context.cors?.register(app);
   shedLoad(app, context);
   limitAddresses(app, context);
@@ -44,6 +53,7 @@ async function register(app: FastifyInstance, context: Context): Promise<LaneCal
   const profiles = registerProfiles(app, context);
   registerReports(app, context);
   const popularModes = registerRegions(app, context);
+  registerStreams(app, context, streams);
   registerModes(app, context);
   registerOperators(app, context);
   // Where players show tokens, what a node tells of itself and its cluster is for those who may see it.

@@ -82,12 +82,13 @@ const VARY_BOTH = "Origin, Accept-Encoding";
 /** For answers that are of one moment, or about one player. */
 const NO_STORE = "no-store";
 
+export const DRAINING: Refusal = { status: 503, reason: "draining", message: "the node is ending: ask another" };
 /** What anybody is told of a node that does not answer; why it is so stands in the log. */
 const NOT_SERVING: Readonly<Record<Status["kind"], Refusal>> = {
   starting: { status: 503, reason: "starting", message: "the node is starting: try again soon" },
   ready: { status: 503, reason: "starting", message: "the node is starting: try again soon" },
-  draining: { status: 503, reason: "draining", message: "the node is ending: ask another" },
-  drained: { status: 503, reason: "draining", message: "the node is ending: ask another" },
+  draining: DRAINING,
+  drained: DRAINING,
   expelled: {
     status: 503,
     reason: "starting",
@@ -149,6 +150,11 @@ export class Answers {
 
   empty(reply: Reply, status: number, startedMs = 0): void {
     this.send(reply, status, this.caching, startedMs);
+  }
+
+  /** An answer has begun that is written by somebody else. */
+  begun(status: number): void {
+    (this.counts[status] as number)++;
   }
 
   refuse(reply: Reply, why: Refusal, startedMs = 0): void {

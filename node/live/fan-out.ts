@@ -56,9 +56,6 @@ export interface FanOutPorts {
   readonly soon: (run: () => void) => void;
 }
 
-export const EVERY_MIN_MS = 250;
-export const EVERY_MAX_MS = 60_000;
-export const EVERY_STANDARD_MS = 2000;
 /** How often changes are looked for. */
 export const TICK_MS = 25;
 /** So long frames are sent before others have their turn. */
@@ -115,7 +112,7 @@ export class FanOut {
 
   /**
    * Sends what stands before it returns, unless that is known, and then what changes.
-   * @param everyMs at most one frame in so many milliseconds; EVERY_MIN_MS to EVERY_MAX_MS
+   * @param everyMs at most one frame in so many milliseconds
    */
   watch({ place, top }: Question, everyMs: number, sink: Sink, { known }: WatchOptions = {}): Watch {
     const board = this.boardOf(place, top);

@@ -20,6 +20,7 @@ const ROUTES: readonly (readonly [method: string, path: string, success: string]
   ["put", "/v1/profiles/{profileId}/heartbeat", "204"],
   ["post", "/v1/reports", "200"],
   ["get", "/v1/regions/{region}/gamemode", "200"],
+  ["get", "/v1/regions/{region}/gamemode/stream", "200"],
   ["get", "/v1/regions", "200"],
   ["get", "/v1/players", "200"],
   ["get", "/v1/modes", "200"],

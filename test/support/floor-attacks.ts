@@ -300,16 +300,19 @@ async function sweep(
 ): Promise<void> {
   let known = 'W/"none"';
   for (const request of isFirst ? EVERYTHING : ALWAYS) {
-    const bytes = await world.ask(node, request.replace("if-none-match: known", `if-none-match: ${known}`));
-    known = /^etag: ([^\r]+)/im.exec(bytes)?.[1] ?? known;
+    const bytes = await world.ask(node, request.replace(/(if-none-match|last-event-id): known/, `$1: ${known}`));
+    known = /^(?:etag|id): ([^\r\n]+)/im.exec(bytes)?.[1] ?? known;
     told.push([`${when}, ${request.split("\r\n").slice(0, -2).join(" | ")}`, bytes]);
   }
 }
 
 /** What tells of counts; the rest once a minute. */
-const ALWAYS = ["/v1/regions/{region}/gamemode", "/v1/regions", "/v1/players"].flatMap(
-  (path) => COVERED[path] as string[],
-);
+const ALWAYS = [
+  "/v1/regions/{region}/gamemode",
+  "/v1/regions/{region}/gamemode/stream",
+  "/v1/regions",
+  "/v1/players",
+].flatMap((path) => COVERED[path] as string[]);
 
 async function nextMinute(world: World): Promise<void> {
   world.skipToMinute(BEFORE_MINUTE_MS);

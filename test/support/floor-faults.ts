@@ -184,6 +184,17 @@ export const FLOOR_FAULTS: readonly FloorFault[] = [
     attack: linked("alone"),
   },
   {
+    name: "what is pushed is that of the boards",
+    patches: [
+      {
+        file: "node/http/live-answers.ts",
+        find: "shownTo(this.context, service as ServingService).regionCounts(place)",
+        replace: "service.entry.regionCounts(place)",
+      },
+    ],
+    attack: twins("alone"),
+  },
+  {
     name: "the players of all regions are those of the boards",
     patches: [{ file: ROUTES, find: "shownTo(context, service).players()", replace: "service.entry.players()" }],
     attack: linked("cluster"),

@@ -25,6 +25,11 @@ export const COVERED: Readonly<Record<string, readonly string[]>> = {
     headOf("/v1/regions/CA/gamemode?top=100"),
     headOf("/v1/regions/CA/gamemode?top=100", ["accept-encoding: gzip"]),
   ),
+  // Whoever asks has ended its side: what stands is sent, and the end.
+  "/v1/regions/{region}/gamemode/stream": PLACES.flatMap((place) => [
+    get(`/v1/regions/${place}/gamemode/stream?top=100`),
+    get(`/v1/regions/${place}/gamemode/stream?top=100&every=60000`, ["last-event-id: known"]),
+  ]),
   "/v1/regions": [...everyWay("/v1/regions"), headOf("/v1/regions")],
   "/v1/players": [...everyWay("/v1/players"), headOf("/v1/players")],
   "/v1/profiles/{profileId}/gamemode": [OWN_ID, OTHER_ID].flatMap((id) => [

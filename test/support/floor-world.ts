@@ -360,7 +360,7 @@ async function bytesOf({ port }: Listener, request: string): Promise<string> {
   socket.on("data", (more: Buffer) => (bytes += more.toString("latin1")));
   socket.end(request, "latin1");
   await once(socket, "close");
-  return bytes.replace(/^Date: [^\r]+/im, "Date: …");
+  return bytes.replace(/^Date: [^\r]+/im, "Date: …").replace(/^retry: \d+$/im, "retry: …");
 }
 
 export async function closeShared(): Promise<void> {

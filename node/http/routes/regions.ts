@@ -18,6 +18,7 @@ import { Admission } from "../admission.ts";
 import { cachingOf } from "../caching.ts";
 import { whileOn } from "../decided.ts";
 import { Answers, type Context, type Reply, routeLabel } from "../http.ts";
+import { includingNothing } from "../include.ts";
 import { shownTo } from "../live-answers.ts";
 import { codingFor, isLong, wantedBy } from "../packing.ts";
 import { Clock, lengthOf, packedOf, PopularModes, textOf } from "../popular-modes.ts";
@@ -36,7 +37,9 @@ export function registerRegions(app: FastifyInstance, context: Context): Popular
     return { onRequest: whileOn(context, "queries", label), preHandler: admission.toRead(label) };
   };
   const popularModes = new PopularModesCall(context);
-  const toTop = { schema: TOP_SCHEMA, ...readable(POPULAR_MODES_ROUTE) };
+  const hooks = readable(POPULAR_MODES_ROUTE);
+  const including = includingNothing(context, routeLabel("GET", POPULAR_MODES_ROUTE));
+  const toTop = { ...hooks, schema: TOP_SCHEMA, preHandler: [...hooks.preHandler, including] };
   app.get<Top>(POPULAR_MODES_ROUTE, toTop, ({ headers, params, query }, reply) => {
     const isFromOwner = isOwnerAsked(headers["cache-control"]);
     const asked = {
