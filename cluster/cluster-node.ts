@@ -191,6 +191,7 @@ export class ClusterNode {
       isBulk,
       entitlements,
       isRetold,
+      isPlaceAsked: operation === "renew" && request.isPlaceAsked === true,
       rulesVersion: this.ports.rules.catalogue.version,
     };
     member.modeGate.submit(row, settle);

@@ -2,7 +2,7 @@
  * Where requests enter: what routes ask, wherever the player's partition and the region's board are. Alone, everything
  * is here (`entry-alone.ts`); in a cluster some other node may own it (`entry-cluster.ts`).
  */
-import type { Outcome, PlayerRequest, Refused } from "../cluster/ports/rows.ts";
+import type { Done, Outcome, Place, PlayerRequest, Refused } from "../cluster/ports/rows.ts";
 import type { Ranked } from "../engine/board.ts";
 import type { PublishedTable } from "../engine/published-table.ts";
 import type { ProfileId } from "../engine/profile-id.ts";
@@ -74,14 +74,18 @@ export interface CountsShown {
   players(): Wholeness & { readonly players: number };
 }
 
+/** What a request did, as soon as that is known here: alone at once, in a cluster with the owner's answer. Not told of one that is refused. */
+export type Noted = (effect: Done["effect"], place: Place | undefined) => void;
+
 export interface Entry extends CountsShown {
   /** What everybody may know, where there is a privacy floor; the rest is for operators. */
   readonly published: CountsShown | undefined;
   /**
    * Asks something about one player; `region` and `mode` only of a report.
    * @param settle called once, perhaps at once
+   * @param note called before that
    */
-  submit(request: PlayerRequest, settle: (outcome: Outcome) => void): void;
+  submit(request: PlayerRequest, settle: (outcome: Outcome) => void, note?: Noted): void;
   /** Reports of many players at once; `settle` is called once. */
   submitAll(reports: Reports, settle: (outcome: ReportsOutcome) => void): void;
   /** The counts of a region from its owner, after everything acknowledged before (R24); `undefined` where nobody answered. */

@@ -19,11 +19,12 @@ const PROFILE_SHOWN = "6f0e4b1c-94a0-4c2e-8d55-0b9f3a7c1e21";
 /** Without `seq`: the same report with the same `seq` does nothing, and who tries an example may try it again. */
 const PLACE_SHOWN = { region: "CA", gamemode: "GM01" };
 
+export const PROFILE_ID_FORM = "a UUID (8-4-4-4-12 hex digits, neither nil nor max)";
 const ProfileId = Type.String({
   format: "profile-id",
   minLength: 36,
   maxLength: 36,
-  description: "a UUID (8-4-4-4-12 hex digits, neither nil nor max)",
+  description: PROFILE_ID_FORM,
   examples: [PROFILE_SHOWN],
 });
 const Region = Type.String({
@@ -72,6 +73,20 @@ export const StreamsQuery = Type.Object({ top: Type.Optional(Top), every: Type.O
 /** The same once it is read. */
 export type StreamQuery = Required<Static<typeof StreamsQuery>>;
 export const ModesQuery = Type.Object({ region: Type.Optional(Region) });
+const Known = Type.String({
+  maxLength: 128,
+  description: "a tag as it was answered, at most 128 characters",
+  examples: ['W/"0Xpx68KC8k4tdRH3Qj67oXFzlWg"'],
+});
+/** Without a default: whoever names no `top` asks for no more than the call itself. */
+const TopBeside = Type.Integer({
+  minimum: 1,
+  maximum: 100,
+  description: "a whole number from 1 to 100",
+  examples: [5],
+});
+export const ReportQuery = Type.Object({ top: Type.Optional(TopBeside) });
+export const HeartbeatQuery = Type.Object({ top: Type.Optional(TopBeside), known: Type.Optional(Known) });
 export const RemovalQuery = Type.Object({ seq: Type.Optional(Seq) });
 export const ReportBody = Type.Object(
   { region: Region, gamemode: GameMode, seq: Type.Optional(Seq) },
@@ -116,6 +131,17 @@ export const BatchBodyShown = Type.Object(
     description: "a JSON object",
     examples: [{ reports: [{ profileId: PROFILE_SHOWN, ...PLACE_SHOWN }] }],
   },
+);
+
+const LOOKUPS_MAX = 500;
+const lookupsOf = <Item extends TSchema>(item: Item) =>
+  Type.Array(item, { minItems: 1, maxItems: LOOKUPS_MAX, description: `an array of 1 to ${LOOKUPS_MAX} profile ids` });
+/** The ids are checked one by one, so that a bad one is named. */
+export const LookupBody = Type.Object({ profileIds: lookupsOf(Type.Unknown()) }, { description: "a JSON object" });
+/** The same for readers. */
+export const LookupBodyShown = Type.Object(
+  { profileIds: lookupsOf(ProfileId) },
+  { title: "LookupRequest", description: "a JSON object", examples: [{ profileIds: [PROFILE_SHOWN] }] },
 );
 
 const SHOWN_MAX = 64;

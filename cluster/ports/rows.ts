@@ -21,6 +21,8 @@ export interface PlayerRequest {
   readonly isBulk?: boolean;
   /** Of a report: what the player has that a mode may ask for. Nothing where it is left out. */
   readonly entitlements?: readonly string[];
+  /** Of a heartbeat: its answer is to say where the player stands. */
+  readonly isPlaceAsked?: boolean;
   /** R12: a player who was counted already, told again by a node whose key was given up: the rules were asked then. */
   readonly isRetold?: boolean;
 }
@@ -38,6 +40,7 @@ export interface Row extends Omit<PlayerRequest, "id"> {
   readonly untilMs: number;
   readonly isBulk: boolean;
   readonly entitlements: readonly string[];
+  readonly isPlaceAsked: boolean;
   readonly isRetold: boolean;
   /** R29: of the catalogue that the entry knew. A report is judged by this version or a newer one. */
   readonly rulesVersion: number;
@@ -60,7 +63,7 @@ export function isModeLost({ region, mode }: Pick<Place, "region" | "mode">): bo
 /**
  * What became of a row at the owner.
  * `changed`, `renewed`, `late` of a report; `renewed`, `nowhere` of a heartbeat; `removed`, `nowhere`, `late` of a
- * removal; `found`, `nowhere` of a look-up. `place` where the player stands, of a late report and `found`; of `nowhere`, when it was removed, as
+ * removal; `found`, `nowhere` of a look-up. `place` where the player stands, of a late report, `found`, and a heartbeat that asks for it, unless its mode was lost; of `nowhere`, when it was removed, as
  * long as that is known (R27).
  */
 export interface Done {

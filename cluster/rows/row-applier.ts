@@ -98,7 +98,8 @@ export class RowApplier implements RowHandler {
         return effect === "late" ? done("late", this.knownPlace(hash)) : { kind: "refused", reason: effect };
       }
       case "renew":
-        return presences.renew(hash, id) ? DONE.renewed : DONE.nowhere;
+        if (!presences.renew(hash, id)) return DONE.nowhere;
+        return row.isPlaceAsked ? done("renewed", this.knownPlace(hash)) : DONE.renewed;
       case "remove":
         return presences.remove(hash, id, row.seq) === "late" ? DONE.late : DONE.removed;
       case "find": {

@@ -31,7 +31,9 @@ export interface Batch {
   readonly rows: readonly Row[];
 }
 
-const OPERATIONS: readonly Operation[] = ["report", "renew", "remove", "find"];
+/** The last one is a heartbeat that asks where the player stands. */
+const OPERATIONS: readonly Operation[] = ["report", "renew", "remove", "find", "renew"];
+const RENEW_AND_PLACE = 4;
 const OPERATION_NUMBERS = { report: 0, renew: 1, remove: 2, find: 3 } as const satisfies Record<Operation, number>;
 const OPERATION_MASK = 15;
 const WITH_ENTITLEMENTS = 16;
@@ -83,7 +85,8 @@ function writeRow(words: Int32Array, base: number, row: Row, mode: number, nowMs
     (row.isRetold ? IS_RETOLD : 0) |
     (row.isBulk ? IS_BULK : 0) |
     (hasSeq ? WITH_SEQ : 0);
-  words[base + REST] = OPERATION_NUMBERS[row.operation] | flags | (leftMs << 8);
+  const operation = row.isPlaceAsked ? RENEW_AND_PLACE : OPERATION_NUMBERS[row.operation];
+  words[base + REST] = operation | flags | (leftMs << 8);
 }
 
 /**
@@ -174,6 +177,7 @@ function readRow(shared: Shared, base: number, entitled: Iterator<readonly strin
     isBulk,
     entitlements,
     isRetold,
+    isPlaceAsked: (rest & OPERATION_MASK) === RENEW_AND_PLACE,
     rulesVersion,
   };
 }

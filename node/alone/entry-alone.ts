@@ -17,6 +17,7 @@ import { PublishedTables, type WholeCounts } from "../../engine/published-tables
 import { rankRegions, REGIONS } from "../../engine/regions.ts";
 import {
   type Entry,
+  type Noted,
   type Overview,
   readId,
   type RegionCounts,
@@ -57,7 +58,7 @@ export class EntryAlone implements Entry {
     this.tables?.decide(wallMs);
   }
 
-  submit(request: PlayerRequest, settle: (outcome: Outcome) => void): void {
+  submit(request: PlayerRequest, settle: (outcome: Outcome) => void, note?: Noted): void {
     const { operation, id, seq } = request;
     const { presences } = this;
     const hash = presences.engine.hash(id);
@@ -67,20 +68,42 @@ export class EntryAlone implements Entry {
       case "report": {
         const outcome = presences.report(hash, id, request);
         if (isRefused(outcome)) return settle(REFUSED[outcome]);
-        return this.settleDone(hash, outcome, outcome === "late" ? this.knownPlaceOf(hash, id) : undefined, settle);
+        return this.settleDone(
+          hash,
+          outcome,
+          outcome === "late" ? this.knownPlaceOf(hash, id) : undefined,
+          settle,
+          note,
+        );
       }
       case "renew":
-        return this.settleDone(hash, presences.renew(hash, id) ? "renewed" : "nowhere", undefined, settle);
+        return this.renew(hash, request, settle, note);
       case "remove":
-        return this.settleDone(hash, presences.remove(hash, id, seq), undefined, settle);
+        return this.settleDone(hash, presences.remove(hash, id, seq), undefined, settle, note);
       case "find": {
         const place = this.placeOf(hash, id);
         if (place !== undefined && isModeLost(place)) return settle(NOT_KNOWN);
-        return this.settleDone(hash, place !== undefined && place.region >= 0 ? "found" : "nowhere", place, settle);
+        return this.settleDone(
+          hash,
+          place !== undefined && place.region >= 0 ? "found" : "nowhere",
+          place,
+          settle,
+          note,
+        );
       }
       default:
         operation satisfies never;
     }
+  }
+
+  private renew(
+    hash: number,
+    { id, isPlaceAsked }: PlayerRequest,
+    settle: (outcome: Outcome) => void,
+    note: Noted | undefined,
+  ): void {
+    if (!this.presences.renew(hash, id)) return this.settleDone(hash, "nowhere", undefined, settle, note);
+    this.settleDone(hash, "renewed", isPlaceAsked === true ? this.knownPlaceOf(hash, id) : undefined, settle, note);
   }
 
   submitAll(reports: Reports, settle: (outcome: ReportsOutcome) => void): void {
@@ -123,7 +146,14 @@ export class EntryAlone implements Entry {
     return this.presences.isComplete(performance.now()) ? COMPLETE : INCOMPLETE;
   }
 
-  private settleDone(hash: number, effect: Effect, place: Place | undefined, settle: (outcome: Outcome) => void): void {
+  private settleDone(
+    hash: number,
+    effect: Effect,
+    place: Place | undefined,
+    settle: (outcome: Outcome) => void,
+    note: Noted | undefined,
+  ): void {
+    note?.(effect, place);
     this.presences.whenRemembered(hash, (remembrance) => {
       const isRemembered = remembrance === "remembered";
       settle({ kind: "done", effect, isRemembered, place });

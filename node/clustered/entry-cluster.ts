@@ -6,6 +6,7 @@ import { emptyProfileId } from "../../engine/profile-id.ts";
 import { rankRegions, REGIONS } from "../../engine/regions.ts";
 import {
   type Entry,
+  type Noted,
   type Overview,
   readId,
   type RegionCounts,
@@ -34,8 +35,12 @@ export class EntryCluster implements Entry {
     });
   }
 
-  submit(request: PlayerRequest, settle: (outcome: Outcome) => void): void {
-    this.cluster.submit(request, settle);
+  submit(request: PlayerRequest, settle: (outcome: Outcome) => void, note?: Noted): void {
+    if (note === undefined) return this.cluster.submit(request, settle);
+    this.cluster.submit(request, (outcome) => {
+      if (outcome.kind === "done") note(outcome.effect, outcome.place);
+      settle(outcome);
+    });
   }
 
   submitAll(reports: Reports, settle: (outcome: ReportsOutcome) => void): void {

@@ -61,6 +61,12 @@ export const NotNowAnswer = refusedFor(
   [...NOT_SERVING, "overloaded", "no-owner", "switched-off"],
   RETRY_AFTER,
 );
+/** Of look-ups of many: of whom the owner cannot be asked is told as unknown. */
+export const LookupNotNowAnswer = refusedFor(
+  "Cannot be answered just now",
+  [...NOT_SERVING, "overloaded", "switched-off"],
+  RETRY_AFTER,
+);
 /** Of a new stream. */
 export const StreamNotNowAnswer = refusedFor(
   "Cannot be opened just now: also where the node has all the streams that it may have",
@@ -119,38 +125,6 @@ export const REFUSED_REPORTERS = { ...REFUSED_ASKERS, 403: RuledOutAnswer, 409: 
 export const REFUSED_READERS = { 401: WhoAnswer, ...TOO_OFTEN };
 export const NoMethodAnswer = refusedFor("The path has no such method", ["no-such-method"]);
 export const NotFoundAnswer = refusedFor("The player is not connected", ["not-connected"]);
-export const ReportAnswer = Type.Object(
-  {
-    profileId: Type.String(),
-    region: nullable("Where the player stands; null where a late report found the player removed"),
-    gamemode: nullable("The mode the player stands in; null as above"),
-    changed: Type.Boolean({ description: "false where nothing moved" }),
-    renewInMs: whole("When to be heard from again, in milliseconds"),
-  },
-  { title: "Report", description: "Connected, counted there and nowhere else, remembered" },
-);
-export const ProfileAnswer = Type.Object(
-  {
-    profileId: Type.String(),
-    region: Type.String(),
-    gamemode: Type.String(),
-    lastSeen: Type.String({ format: "date-time", description: "The player was heard of then or later" }),
-  },
-  { title: "Player", description: "Connected" },
-);
-export const BatchAnswer = Type.Object(
-  {
-    accepted: whole("Rows that took effect"),
-    remembered: whole("Accepted rows that outlive this process"),
-    rejected: Type.Array(
-      Type.Object(
-        { index: whole("Row, from 0"), ...REFUSED },
-        { title: "RejectedRow", description: "A row that did not take effect" },
-      ),
-    ),
-  },
-  { title: "Batch", description: "What became of the rows" },
-);
 export const TopAnswer = Type.Object(
   {
     region: Type.String(),
@@ -177,6 +151,74 @@ export const TopAnswer = Type.Object(
     ),
   },
   { title: "PopularModes", description: "Most players first, equal counts by name", headers: CACHED_TOP },
+);
+const BESIDE = {
+  tag: Type.String({ description: "The tag of `popular`: name it as `known` in the next heartbeat" }),
+  popular: Type.Unsafe({
+    ...TopAnswer,
+    headers: undefined,
+    description: "The popular modes of the country where the player now stands",
+  }),
+};
+const BESIDE_REPORT = { tag: Type.Optional(BESIDE.tag), popular: Type.Optional(BESIDE.popular) };
+export const ReportAnswer = Type.Object(
+  {
+    profileId: Type.String(),
+    region: nullable("Where the player stands; null where a late report found the player removed"),
+    gamemode: nullable("The mode the player stands in; null as above"),
+    changed: Type.Boolean({ description: "false where nothing moved" }),
+    renewInMs: whole("When to be heard from again, in milliseconds"),
+    ...BESIDE_REPORT,
+  },
+  { title: "Report", description: "Connected, counted there and nowhere else, remembered" },
+);
+export const HeartbeatAnswer = Type.Object(
+  { renewInMs: whole("When to be heard from again, in milliseconds"), ...BESIDE },
+  { title: "Heartbeat", description: "The session is renewed; with `top`, unless what is `known` stands" },
+);
+export const ProfileAnswer = Type.Object(
+  {
+    profileId: Type.String(),
+    region: Type.String(),
+    gamemode: Type.String(),
+    lastSeen: Type.String({ format: "date-time", description: "The player was heard of then or later" }),
+  },
+  { title: "Player", description: "Connected" },
+);
+export const LookupAnswer = Type.Object(
+  {
+    profiles: Type.Array(
+      Type.Object(
+        { profileId: Type.String(), region: Type.String(), gamemode: Type.String() },
+        { title: "FoundPlayer" },
+      ),
+      { description: "Those who are connected, in the order asked" },
+    ),
+    gamemodes: Type.Array(
+      Type.Object(
+        { mode: Type.String(), players: whole("Of those who were asked for, each once") },
+        { title: "ModeOfPlayers" },
+      ),
+      { description: "Most players first, equal counts by name" },
+    ),
+    unknown: whole(
+      "Players of whom nobody knows just now whether they are connected: their owner could not be asked in time",
+    ),
+  },
+  { title: "PlayersFound", description: "Who of them is connected, and where" },
+);
+export const BatchAnswer = Type.Object(
+  {
+    accepted: whole("Rows that took effect"),
+    remembered: whole("Accepted rows that outlive this process"),
+    rejected: Type.Array(
+      Type.Object(
+        { index: whole("Row, from 0"), ...REFUSED },
+        { title: "RejectedRow", description: "A row that did not take effect" },
+      ),
+    ),
+  },
+  { title: "Batch", description: "What became of the rows" },
 );
 export const StreamAnswer = Type.String({ description: "Server-sent events (WHATWG HTML), until the connection ends" });
 export const RegionsAnswer = Type.Object(

@@ -177,6 +177,25 @@ test("EntryAlone refuses who reports too often and changes nothing by it; rows o
   ]);
 });
 
+test("EntryAlone.submit() says of a heartbeat where the player stands where that is asked, and only then", () => {
+  const entry = new EntryAlone(new Presences(new Engine(OPTIONS, START_MS), undefined), 1, 0);
+  const id = playerId(0);
+  const told: Outcome[] = [];
+  for (const isPlaceAsked of [true, false]) {
+    const asked = { id, region: CA, mode: "GM01", seq: NO_SEQ, isPlaceAsked };
+    for (const operation of ["report", "renew"] as const)
+      entry.submit({ operation, ...asked }, (outcome) => told.push(outcome));
+  }
+  const place = { region: CA, mode: "GM01" };
+  expect(told).toMatchObject([
+    { effect: "changed" },
+    { effect: "renewed", place },
+    { effect: "renewed" },
+    { effect: "renewed" },
+  ]);
+  expect(told.filter((outcome) => outcome.kind === "done" && outcome.place !== undefined)).toHaveLength(1);
+});
+
 const LATE_IN_AN_UNKNOWN_MODE = [0, 3].map((mode) => ({ player: 2, region: 0, mode, seq: 1 }));
 
 test("EntryAlone.submitAll() judges each row where it takes effect, as submit() does one by one", () => {

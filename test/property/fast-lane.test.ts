@@ -8,6 +8,7 @@ import { expect, test } from "vitest";
 import { NO_RULES } from "../../cluster/ports/rules.ts";
 import { regionOf } from "../../engine/regions.ts";
 import { Certificate } from "../../node/tls/certificate.ts";
+import { opaqueOf, weakTagOf } from "../../node/http/tags.ts";
 import { hasOpenssl, makeAuthority } from "../support/certificates.ts";
 import { signedToken, TOKEN_SETTINGS_GIVEN } from "../support/signed-tokens.ts";
 import { StubRules } from "../support/stub-rules.ts";
@@ -68,13 +69,48 @@ const anyBatch = fc
     JSON.stringify({ reports: rows.map(([profileId, region, gamemode]) => ({ profileId, region, gamemode })) }),
   );
 
+const anyTop = mostly(
+  ["", "", "?top=1", "?top=100"],
+  ["?top=0", "?top=101", "?top=05", "?top=", "?", "?top=1&top=2", "?x=1"],
+);
+/** What stands in CA with one player in GM01, the only ones that most sequences have, and other tags. */
+const STANDS = opaqueOf(
+  weakTagOf('{"region":"CA","players":1,"asOf":"","gamemodes":[{"mode":"GM01","rank":1,"players":1,"share":1}]}'),
+);
+const anyKnown = mostly(
+  [
+    "",
+    `&known=${STANDS}`,
+    `&known=W/%22${STANDS}%22`,
+    `&known=W%2F%22${STANDS}%22`,
+    `&known=%22${STANDS}%22`,
+    "&known=x",
+  ],
+  [
+    `&known="${STANDS}"`,
+    `&known=W/${STANDS}`,
+    "&known=",
+    "&known=%zz",
+    "&known=a+b",
+    "&known=a&known=b",
+    `&known=${"x".repeat(129)}`,
+  ],
+);
+
 /** A request line and its body. */
 const anyCall = fc.oneof(
   {
     weight: 6,
-    arbitrary: fc.tuple(anyPlayer, anyReport).map(([id, body]) => [`POST /v1/profiles/${id}/gamemode`, body]),
+    arbitrary: fc
+      .tuple(anyPlayer, anyReport, anyTop)
+      .map(([id, body, query]) => [`POST /v1/profiles/${id}/gamemode${query}`, body]),
   },
-  { weight: 4, arbitrary: anyPlayer.map((id) => [`PUT /v1/profiles/${id}/heartbeat`, ""]) },
+  {
+    weight: 4,
+    arbitrary: fc
+      .tuple(anyPlayer, anyTop, anyKnown)
+      .map(([id, query, known]) => [`PUT /v1/profiles/${id}/heartbeat${query}${query === "" ? "" : known}`, ""]),
+  },
   {
     weight: 4,
     arbitrary: fc

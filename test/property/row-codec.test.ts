@@ -42,6 +42,7 @@ const anyRow: fc.Arbitrary<Omit<Row, "rulesVersion">> = fc
     isBulk,
     entitlements: where.operation === "report" ? entitlements : [],
     isRetold: where.operation === "report" && isRetold,
+    isPlaceAsked: where.operation === "renew" && isRetold,
   }));
 const anyVersion = fc.oneof(fc.nat(9), fc.maxSafeNat());
 /** All of a batch are told of the same version. */
@@ -175,7 +176,8 @@ test("decodeBatch() and decodeAnswers() refuse or take forged bytes under a chec
 
 function expectSoundRow(row: Row): void {
   const { operation, id0, id1, id2, id3, hash, partition, region, mode, seq, untilMs } = row;
-  const { entitlements, isRetold, rulesVersion } = row;
+  const { entitlements, isRetold, isPlaceAsked, rulesVersion } = row;
+  if (operation !== "renew") expect(isPlaceAsked).toBe(false);
   expect(entitlements.length <= ENTITLEMENTS_MAX && entitlements.every(isEntitlement)).toBe(true);
   expect(Number.isSafeInteger(rulesVersion) && rulesVersion >= 0).toBe(true);
   if (operation !== "report") expect([entitlements.length, isRetold]).toEqual([0, false]);

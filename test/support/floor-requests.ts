@@ -46,7 +46,14 @@ export const COVERED: Readonly<Record<string, readonly string[]>> = {
 /** What answers at the admin listener alone. */
 export const ELSEWHERE = ["/metrics", "/v1/cluster", "/admin/usage", "/admin/audit?place=CA"].map((path) => get(path));
 
-export const EVERYTHING = [...Object.values(COVERED).flat(), ...ELSEWHERE];
+/** The attacker's own player, where nobody else is: what comes beside its report and its heartbeat. */
+const REPORT = JSON.stringify({ region: "JP", gamemode: "GM01" });
+const BESIDE = [
+  `${request("POST", `/v1/profiles/${OWN_ID}/gamemode?top=100`, [BEARER, "content-type: application/json", `content-length: ${REPORT.length}`])}${REPORT}`,
+  request("PUT", `/v1/profiles/${OWN_ID}/heartbeat?top=100`, [BEARER]),
+];
+
+export const EVERYTHING = [...Object.values(COVERED).flat(), ...ELSEWHERE, ...BESIDE];
 
 function everyWay(path: string): string[] {
   return WAYS.map((headers) => get(path, headers));

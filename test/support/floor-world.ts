@@ -360,7 +360,11 @@ async function bytesOf({ port }: Listener, request: string): Promise<string> {
   socket.on("data", (more: Buffer) => (bytes += more.toString("latin1")));
   socket.end(request, "latin1");
   await once(socket, "close");
-  return bytes.replace(/^Date: [^\r]+/im, "Date: …").replace(/^retry: \d+$/im, "retry: …");
+  return bytes
+    .replace(/^Date: [^\r]+/im, "Date: …")
+    .replace(/^retry: \d+$/im, "retry: …")
+    .replace(/"renewInMs":\d{5}/, "…")
+    .replace(/^renew-in-ms: \d{5}/im, "…");
 }
 
 export async function closeShared(): Promise<void> {

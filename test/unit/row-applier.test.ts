@@ -30,6 +30,7 @@ class Subject {
   isBulk = false;
   entitlements: readonly string[] = [];
   isRetold = false;
+  isPlaceAsked = false;
   rulesVersion = 0;
   /** What this node knows of the rules, and how often it was told to ask. */
   rules = new StubRules();
@@ -89,6 +90,7 @@ class Subject {
       isBulk: this.isBulk,
       entitlements: this.entitlements,
       isRetold: this.isRetold,
+      isPlaceAsked: this.isPlaceAsked,
       rulesVersion: this.rulesVersion,
     };
     this.applier.apply(row, epoch, (outcome) => outcomes.push(outcome));
@@ -211,6 +213,15 @@ test("R17: a row that was sent under a view from before the claim is not applied
   expect(subject.ask("report", 1, "GM01", 4)).toEqual(elsewhere("moved"));
   expect(subject.bench.modeOf(1)).toBeUndefined();
 });
+test("a heartbeat says where the player stands where that is asked, and only then", async () => {
+  const subject = await Subject.open();
+  await subject.answered("report", 1, "GM01");
+  expect(await subject.answered("renew", 1)).toEqual([{ kind: "done", effect: "renewed", isRemembered: true }]);
+  subject.isPlaceAsked = true;
+  const place = { region: regionOf("CA"), mode: "GM01" };
+  expect(await subject.answered("renew", 1)).toMatchObject([{ effect: "renewed", isRemembered: true, place }]);
+  expect(await subject.answered("renew", 2)).toEqual([{ kind: "done", effect: "nowhere", isRemembered: true }]);
+});
 test("R28: a player whose mode's name was lost cannot be looked up, renews, and reports itself out of it", async () => {
   const subject = await Subject.open();
   const { engine } = subject.bench;
@@ -218,7 +229,8 @@ test("R28: a player whose mode's name was lost cannot be looked up, renews, and 
   const words = Int32Array.of(...idOf(1), 0, 0, 0);
   engine.recover(partition, [{ writtenAtMs: 0, count: 1, regions: [regionOf("CA")], modes: [""], words }], 0);
   expect(await subject.answered("find", 1)).toEqual([{ kind: "refused", reason: "mode not known" }]);
-  expect(await subject.answered("renew", 1)).toMatchObject([{ kind: "done", effect: "renewed" }]);
+  subject.isPlaceAsked = true;
+  expect(await subject.answered("renew", 1)).toEqual([{ kind: "done", effect: "renewed", isRemembered: true }]);
   expect(await subject.answered("report", 1, "GM01")).toMatchObject([{ kind: "done", effect: "changed" }]);
   expect(await subject.answered("find", 1)).toMatchObject([{ effect: "found", place: { mode: "GM01" } }]);
 });

@@ -251,7 +251,7 @@ test.each<[what: string, offset: number, rule: string, bytes: Uint8Array]>([
     "an operation that is none",
     ROWS_AT + 28,
     "a known operation",
-    forged(batch(), (bytes) => (bytes[ROWS_AT + 28] = 4)),
+    forged(batch(), (bytes) => (bytes[ROWS_AT + 28] = 5)),
   ],
   [
     "a region that is none",
