@@ -41,6 +41,15 @@ export class Admission {
     return this.hooks(label, ofPlayer(mayLookUp, "profiles:read"));
   }
 
+  /** Looks up the players in the body. */
+  toLookUpMany(label: string): Hook[] {
+    return this.hooks(label, (grant, { body }) => {
+      const { profileIds } = body as { readonly profileIds: readonly string[] };
+      const other = profileIds.find((each) => !parseProfileId(each, id) || !mayLookUp(grant, id));
+      return other === undefined ? undefined : lackOf("profileIds", other, "profiles:read");
+    });
+  }
+
   /** Reports many players: the token comes before the body, which costs far more than it. */
   toReportMany(label: string): Hook[] {
     return this.hooks(label, ({ scopes }) =>
@@ -91,9 +100,12 @@ function ofPlayer(isRight: (grant: Grant, player: ProfileId) => boolean, scope: 
   return (grant, { params }) => {
     const { profileId } = params as { readonly profileId: string };
     parseProfileId(profileId, id);
-    if (isRight(grant, id)) return undefined;
-    return { scope, message: refusal("profileId", `the sub of the token, or its scope must have ${scope}`, profileId) };
+    return isRight(grant, id) ? undefined : lackOf("profileId", profileId, scope);
   };
+}
+
+function lackOf(field: string, profileId: string, scope: Scope): Lack {
+  return { scope, message: refusal(field, `the sub of the token, or its scope must have ${scope}`, profileId) };
 }
 
 function noToken({ headers }: FastifyRequest): Judgement {

@@ -12,6 +12,7 @@ import { shedLoad } from "./shed-load.ts";
 import { refuseStrangePages } from "./strange-pages.ts";
 import { registerDetails, registerOperators } from "./routes/operators.ts";
 import { IGNORED_BYTES_MAX, registerProfiles } from "./routes/profiles.ts";
+import { LOOKUP_BYTES_MAX, LOOKUP_ROUTE, registerLookups } from "./routes/lookups.ts";
 import { registerModes } from "./routes/modes.ts";
 import { registerRegions } from "./routes/regions.ts";
 import { registerReports } from "./routes/reports.ts";
@@ -51,6 +52,7 @@ async function register(app: FastifyInstance, context: Context, streams: Streams
   await registerDescription(app, context.version);
   await registerDocs(app, context);
   const profiles = registerProfiles(app, context);
+  registerLookups(app, context);
   registerReports(app, context);
   const popularModes = registerRegions(app, context);
   registerStreams(app, context, streams);
@@ -63,7 +65,10 @@ async function register(app: FastifyInstance, context: Context, streams: Streams
 
 function bodyBytesMaxOf({ method, url = "" }: IncomingMessage): number {
   if (method === "PUT" || method === "DELETE") return IGNORED_BYTES_MAX;
-  return method === "POST" && decodedPathOf(url).startsWith(PROFILES) ? BODY_BYTES_MAX : BATCH_BYTES_MAX;
+  if (method !== "POST") return BATCH_BYTES_MAX;
+  const path = decodedPathOf(url);
+  if (path === LOOKUP_ROUTE) return LOOKUP_BYTES_MAX;
+  return path.startsWith(PROFILES) ? BODY_BYTES_MAX : BATCH_BYTES_MAX;
 }
 
 function registerConnections(metrics: Metrics, { connections }: App): void {

@@ -4,6 +4,7 @@ import { type Kind, LIVE } from "../limits/shedding.ts";
 import { Answers, type Context, NOWHERE, type Reply, routeLabel } from "./http.ts";
 import type { Refusal } from "./reasons.ts";
 import { HEARTBEAT_ROUTE, REPORT_ROUTE } from "./routes/profiles.ts";
+import { LOOKUP_ROUTE } from "./routes/lookups.ts";
 import { MODES_ROUTE } from "./routes/modes.ts";
 import { POPULAR_MODES_ROUTE } from "./routes/regions.ts";
 import { STREAM_ROUTE } from "./routes/streams.ts";
@@ -15,6 +16,7 @@ import { STREAM_ROUTE } from "./routes/streams.ts";
 const KIND_OF: ReadonlyMap<string, Kind | typeof LIVE> = new Map<string, Kind | typeof LIVE>([
   [NOWHERE, "look-ups"], // what there is not, and what is asked in a way that there is not
   [routeLabel("GET", REPORT_ROUTE), "look-ups"],
+  [routeLabel("POST", LOOKUP_ROUTE), "look-ups"],
   [routeLabel("GET", STREAM_ROUTE), LIVE],
   [routeLabel("GET", POPULAR_MODES_ROUTE), "other reads"],
   ["GET /v1/regions", "other reads"],

@@ -13,6 +13,7 @@ const PATHS: readonly (readonly [path: string, allow: string])[] = [
   [gamemodePath(freshPlayer()), "DELETE, GET, HEAD, POST, OPTIONS"],
   [gamemodePath("no-id"), "DELETE, GET, HEAD, POST, OPTIONS"],
   [`/v1/profiles/${freshPlayer()}/heartbeat`, "PUT, OPTIONS"],
+  ["/v1/profiles/lookup", "POST, OPTIONS"],
   ["/v1/reports", "POST, OPTIONS"],
   ["/v1/regions/CA/gamemode", READ],
   ["/v1/regions", READ],

@@ -18,6 +18,7 @@ const ROUTES: readonly (readonly [method: string, path: string, success: string]
   ["get", "/v1/profiles/{profileId}/gamemode", "200"],
   ["delete", "/v1/profiles/{profileId}/gamemode", "204"],
   ["put", "/v1/profiles/{profileId}/heartbeat", "204"],
+  ["post", "/v1/profiles/lookup", "200"],
   ["post", "/v1/reports", "200"],
   ["get", "/v1/regions/{region}/gamemode", "200"],
   ["get", "/v1/regions/{region}/gamemode/stream", "200"],
