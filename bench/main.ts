@@ -21,6 +21,7 @@ import { type PartName, type Results, RESULTS_FORM } from "./results.ts";
 import { FULL, QUICK, type Settings } from "./settings.ts";
 import { measureSnapshots } from "./snapshots.ts";
 import { measureSoak } from "./soak.ts";
+import { measureStreams } from "./streams.ts";
 import { measureTokens } from "./tokens.ts";
 import { canPin, LOAD_CORE } from "./support/children.ts";
 import { describeMachine } from "./support/machine.ts";
@@ -39,6 +40,7 @@ const PARTS = {
   floor: measureFloor,
   overload: measureOverload,
   idle: measureIdle,
+  streams: measureStreams,
 } as const satisfies Record<PartName, (settings: Settings) => Promise<unknown>>;
 
 interface Options {

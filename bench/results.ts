@@ -20,6 +20,7 @@ export interface Results {
   readonly floor?: FloorResult;
   readonly overload?: OverloadResult;
   readonly idle?: IdleResult;
+  readonly streams?: StreamsResult;
 }
 
 export type PartName = Exclude<keyof Results, "machine" | "form">;
@@ -238,6 +239,39 @@ export interface IdleResult extends Measured {
   readonly besideMs: readonly number[];
   /** Resident memory that an idle connection took. */
   readonly bytes: readonly number[];
+}
+
+/** Streams of one region, while reports arrive elsewhere. */
+export interface StreamsResult extends Measured {
+  readonly players: number;
+  readonly streams: number;
+  readonly reportsPerSecond: number;
+  /** The node first. */
+  readonly contestants: readonly StreamsSeries[];
+  readonly wire: WireBytes;
+}
+
+export interface StreamsSeries {
+  readonly name: string;
+  /** Resident memory that a stream took. */
+  readonly bytes: readonly number[];
+  /** CPU time by time: with the streams less without them. */
+  readonly cores: readonly number[];
+  /** Of changes, how long until the last stream showed it: p99. */
+  readonly lastMs: readonly number[];
+  /** To one stream. */
+  readonly eventsPerSecond: readonly number[];
+}
+
+/** Request and answer. */
+export interface WireBytes {
+  readonly heartbeat: number;
+  /** A heartbeat with `top` and `known`: nothing changed, and something did. */
+  readonly standing: number;
+  readonly changed: number;
+  readonly popularModes: number;
+  /** One way. */
+  readonly event: number;
 }
 
 export interface SoakResult extends Measured {

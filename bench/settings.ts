@@ -15,6 +15,7 @@ export interface Settings {
   readonly floor: LoadSettings & PacedSettings;
   readonly overload: LoadSettings;
   readonly idle: LoadSettings & IdleSettings;
+  readonly streams: PacedSettings & StreamsSettings;
 }
 
 export interface EngineSettings {
@@ -53,6 +54,13 @@ export interface IdleSettings {
   readonly idleConnections: number;
   /** That come over the other connections. */
   readonly reportsPerSecond: number;
+}
+
+export interface StreamsSettings {
+  readonly streams: number;
+  /** Unmeasured and measured seconds of each turn. */
+  readonly warmSeconds: number;
+  readonly seconds: number;
 }
 
 export interface MemorySettings {
@@ -124,6 +132,14 @@ export const FULL: Settings = {
     warmSeconds: 1,
     seconds: 5,
   },
+  streams: {
+    players: 100_000,
+    streams: 10_000,
+    reportsPerSecond: 10_000,
+    batch: 100,
+    warmSeconds: 2,
+    seconds: 10,
+  },
   memory: {
     cases: [
       { durability: "none", players: 1_000_000 },
@@ -191,6 +207,7 @@ export const QUICK: Settings = {
     warmSeconds: 1,
     seconds: 1,
   },
+  streams: { players: 1_000, streams: 50, reportsPerSecond: 500, batch: 50, warmSeconds: 1, seconds: 2 },
   memory: {
     cases: [
       { durability: "none", players: 2_000 },

@@ -17,6 +17,7 @@ import { atLeast, atMost, count, type Goal } from "./goal.ts";
 import { growthOf } from "./growth.ts";
 import { goodnessGoals, named } from "./load.ts";
 import { idleGoals, overloadGoals } from "./overload.ts";
+import { streamsGoals } from "./streams.ts";
 
 /** Bytes of resident memory that a player may take, by case. */
 const BYTES_MAX: Readonly<Record<string, number>> = {
@@ -27,8 +28,22 @@ const BYTES_MAX: Readonly<Record<string, number>> = {
 
 /** Every goal of the parts that were measured. */
 export function goalsOf(results: Results): Goal[] {
-  const { engine, http, batches, reads, latency, memory, snapshots, soak, tokens, rules, floor, overload, idle } =
-    results;
+  const {
+    engine,
+    http,
+    batches,
+    reads,
+    latency,
+    memory,
+    snapshots,
+    soak,
+    tokens,
+    rules,
+    floor,
+    overload,
+    idle,
+    streams,
+  } = results;
   return [
     ...(engine ? engineGoals(engine) : []),
     ...(http?.runs.flatMap((run) => (run.pipelined === 1 ? singleGoals(run) : pipelinedGoals(run))) ?? []),
@@ -43,6 +58,7 @@ export function goalsOf(results: Results): Goal[] {
     ...(floor ? floorGoals(floor) : []),
     ...(overload ? overloadGoals(overload) : []),
     ...(idle ? idleGoals(idle) : []),
+    ...(streams ? streamsGoals(streams) : []),
   ];
 }
 

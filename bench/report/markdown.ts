@@ -5,6 +5,7 @@ import { goalsOf, residentPerPlayer } from "./goals.ts";
 import { idleText, overloadText } from "./overload.ts";
 import { growthOf } from "./growth.ts";
 import { loadTable } from "./load.ts";
+import { streamsText } from "./streams.ts";
 import { goalsText, heading, machineText, number, spreadText, table } from "./text.ts";
 
 export function resultsMarkdown(results: Results): string {
@@ -23,6 +24,7 @@ export function resultsMarkdown(results: Results): string {
     floor,
     overload,
     idle,
+    streams,
   } = results;
   const parts = [
     "# Benchmark results",
@@ -43,6 +45,7 @@ export function resultsMarkdown(results: Results): string {
     ...(floor ? floorText(floor) : []),
     ...(overload ? overloadText(overload) : []),
     ...(idle ? idleText(idle) : []),
+    ...(streams ? streamsText(streams) : []),
     ...(soak ? soakText(soak) : []),
   ];
   return `${parts.join("\n\n")}\n`;

@@ -12,6 +12,9 @@ export const MODES: readonly string[] = Array.from(
   (_, index) => `GM${String(index + 1).padStart(2, "0")}`,
 );
 
+/** Where changes are made that somebody watches: next to nobody else is there. */
+export const [PROBED_REGION, PROBED_MODE] = [REGIONS.at(-1) as string, "PROBED"];
+
 const DRAWS = 1 << 16;
 const REGION_DRAWS = drawsOf(REGIONS.length, 1.2);
 const MODE_DRAWS = drawsOf(MODES.length, 1);

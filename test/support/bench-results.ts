@@ -131,6 +131,20 @@ export function sampleResults(): Results {
       besideMs: [3, 4],
       bytes: [10_000, 11_000],
     },
+    streams: {
+      ...MEASURED,
+      players: 100,
+      streams: 10,
+      reportsPerSecond: 100,
+      contestants: ["headcount", "fastify"].map((name) => ({
+        name,
+        bytes: [5000, 6000],
+        cores: [0.3, 0.4],
+        lastMs: [300, 310],
+        eventsPerSecond: [3.8, 3.9],
+      })),
+      wire: { heartbeat: 200, standing: 230, changed: 700, popularModes: 800, event: 450 },
+    },
     soak: {
       ...MEASURED,
       reportsPerSecond: 100,
