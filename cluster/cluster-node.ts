@@ -10,6 +10,7 @@ import { toldOf } from "./ports/record-store.ts";
 import type { Outcome, PlayerRequest, Row } from "./ports/rows.ts";
 import type { ClusterKey } from "./ports/shared-store.ts";
 import type { Lane } from "./ports/transport.ts";
+import { RECONNECT_GRACE_MS } from "./records/player-standings.ts";
 import { Rekeying } from "./rows/rekeying.ts";
 import { wakefulClock } from "./members/wakeful-clock.ts";
 import { NO_VIEW, type View } from "./ports/view.ts";
@@ -32,6 +33,8 @@ export interface ClusterOptions {
   readonly playerRate?: Rate | undefined;
   /** The privacy floor: what is published tells of no fewer players; 0, as without it: everything is shown. */
   readonly floor?: number;
+  /** R30: how long a player stays whose connection ended without a word. */
+  readonly reconnectGraceMs?: number;
 }
 
 /** `nowMs` is the bare monotonic clock. */
@@ -170,7 +173,7 @@ export class ClusterNode {
    */
   submit(request: PlayerRequest, settle: (outcome: Outcome) => void): void {
     const { member } = this;
-    const { operation, id, region, mode, seq, isBulk = false, isRetold = false } = request;
+    const { operation, id, region, mode, seq, isBulk = false, isRetold = false, isPlay = false, stamp } = request;
     const entitlements = (operation === "report" ? request.entitlements : undefined) ?? NO_ENTITLEMENTS;
     if (member === undefined) return settle({ kind: "refused", reason: "no owner" });
     const hash = member.engine.hash(id);
@@ -191,6 +194,8 @@ export class ClusterNode {
       isBulk,
       entitlements,
       isRetold,
+      isPlay,
+      stamp,
       isPlaceAsked: operation === "renew" && request.isPlaceAsked === true,
       rulesVersion: this.ports.rules.catalogue.version,
     };
@@ -236,7 +241,8 @@ export class ClusterNode {
   private join(key: ClusterKey, view: View): void {
     if (this.isDraining && this.rekeyings.length === 0) return;
     const { id, url, peerUrl, weight, snapshotMs, isRepair = false, playerRate, floor = 0 } = this.options;
-    const options = { snapshotMs, isRepair, playerRate, floor };
+    const { reconnectGraceMs = RECONNECT_GRACE_MS } = this.options;
+    const options = { snapshotMs, isRepair, playerRate, floor, reconnectGraceMs };
     this.member = new MemberNode(key, { id, url, peerUrl, weight }, options, this.ports);
     this.member.membership.join(view);
   }

@@ -5,7 +5,7 @@
 import { Engine } from "../engine/engine.ts";
 import { REGIONS } from "../engine/regions.ts";
 import { Counts } from "./counts/counts.ts";
-import type { MemberNode } from "./member-node.ts";
+import type { MemberNode, MemberOptions } from "./member-node.ts";
 import { KeyKeeper } from "./members/key-keeper.ts";
 import { Membership, type MembershipOptions } from "./members/membership.ts";
 import { ModeNames } from "./members/mode-names.ts";
@@ -26,7 +26,6 @@ import type { ClusterKey } from "./ports/shared-store.ts";
 import { isListed } from "./ports/view.ts";
 import { engineOptionsOf, Presences } from "./records/presences.ts";
 import { PlayerRates } from "./records/player-rates.ts";
-import type { Rate } from "../engine/rate.ts";
 import { Recorder } from "./records/recorder.ts";
 import type { Durability } from "./records/snapshot-due.ts";
 import { StoreHealth } from "./records/store-health.ts";
@@ -139,9 +138,10 @@ export function makeModeNames(node: MemberNode): ModeNames {
 
 // records/
 
-export function makePresences({ engine, recorder, ports }: MemberNode, rate: Rate | undefined): Presences {
-  const rates = rate === undefined ? undefined : new PlayerRates(rate, () => ports.nowMs());
-  return new Presences(engine, recorder, rates, ports.rules);
+export function makePresences({ engine, recorder, ports }: MemberNode, options: MemberOptions): Presences {
+  const { playerRate, reconnectGraceMs } = options;
+  const rates = playerRate === undefined ? undefined : new PlayerRates(playerRate, () => ports.nowMs());
+  return new Presences(engine, recorder, rates, ports.rules, reconnectGraceMs);
 }
 
 export function makeRecorder(node: MemberNode, snapshotMs: number): Recorder {

@@ -123,6 +123,7 @@ export class Checker {
     const { world } = this;
     const { ledger } = request.player;
     const stands = place === undefined ? undefined : numberOf(place);
+    if (change !== undefined || effect === "renewed") world.devices.noteHeard(request.player, sentMs);
     // What is late may have been done before: by a first sending whose answer was lost.
     if (effect === "late" && change !== undefined && stands !== change.place) ledger.cancel(change, world.nowMs);
     else if (change !== undefined)
@@ -299,7 +300,8 @@ function numberOf({ region, mode }: Place): number {
 
 const EFFECTS: Readonly<Record<Request["operation"], readonly Done["effect"][]>> = {
   report: ["changed", "renewed", "late"],
-  renew: ["renewed", "nowhere"],
+  renew: ["renewed", "nowhere", "superseded"],
   remove: ["removed", "nowhere"],
   find: ["found", "nowhere"],
+  end: ["noted", "superseded"],
 };

@@ -61,6 +61,8 @@ export interface Player {
   /** It acts by itself: false for those who fall silent. */
   isActive: boolean;
   underWay: number;
+  /** R30: its connection ended without a word, so its owner may remove it. */
+  leaving: Change | undefined;
 }
 
 /** One request of a client, to one node. */
@@ -75,6 +77,8 @@ export interface Request {
   readonly pauseMs?: number;
   /** Told of the end: whether it was acknowledged as remembered. */
   readonly onEnd?: ((isAcknowledged: boolean) => void) | undefined;
+  /** R30: it comes over a connection; told what became of it, also where the client waits no longer. */
+  readonly onPlayed?: ((outcome: Outcome) => void) | undefined;
 }
 
 /** `again`: refused, unheard of, or only counted. `forbidden`: refused by the rules of modes. */
@@ -84,7 +88,7 @@ const NO_PLACES: ReadonlySet<number> = new Set();
 /** A client waits so much longer than the node should take. */
 const PATIENCE_MS = 600;
 /** A row that is on its way may be applied so much later than its deadline: clocks are known from messages only. */
-const LATE_MS = 1500;
+export const LATE_MS = 1500;
 
 export class Crowd {
   readonly players: Player[] = [];
@@ -115,6 +119,7 @@ export class Crowd {
       place: this.anyPlace(),
       isActive: true,
       underWay: 0,
+      leaving: undefined,
     };
     this.players.push(player);
     return player;
@@ -260,7 +265,11 @@ class Pending {
     if (world.settings.hasRules && operation === "report")
       this.seen = world.checker.rules.witness(request, node, this.sentMs, this.before);
     const { id, entitlements } = player;
-    node.node.submit({ operation, id, region, mode, seq, entitlements }, (outcome) => this.settle(outcome));
+    const { onPlayed } = request;
+    node.node.submit({ operation, id, region, mode, seq, entitlements, isPlay: onPlayed !== undefined }, (outcome) => {
+      onPlayed?.(outcome);
+      this.settle(outcome);
+    });
     this.watch();
   }
 

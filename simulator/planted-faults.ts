@@ -6,6 +6,7 @@ import { MOVING_FAULTS } from "./planted-faults/moving.ts";
 import type { PlantedFault } from "./planted-faults/planted-fault.ts";
 import { RECORD_FAULTS } from "./planted-faults/records.ts";
 import { RULE_FAULTS } from "./planted-faults/rules.ts";
+import { SESSION_FAULTS } from "./planted-faults/sessions.ts";
 
 export const PLANTED_FAULTS: Readonly<Record<string, PlantedFault>> = {
   ...RECORD_FAULTS,
@@ -14,6 +15,7 @@ export const PLANTED_FAULTS: Readonly<Record<string, PlantedFault>> = {
   ...COUNT_FAULTS,
   ...MODE_FAULTS,
   ...RULE_FAULTS,
+  ...SESSION_FAULTS,
 };
 
 /** @throws {RangeError} where no fault has this name */

@@ -15,6 +15,7 @@ import { ROWS } from "./scenarios/rows.ts";
 import { LARGE_RUNS } from "./scenarios/large.ts";
 import { RECORDS } from "./scenarios/records.ts";
 import type { Scenario } from "./scenarios/scenario.ts";
+import { SESSION_SCENARIOS } from "./scenarios/sessions.ts";
 import { STORE } from "./scenarios/store.ts";
 import { WAITING } from "./scenarios/waiting.ts";
 import { WORLD } from "./scenarios/world.ts";
@@ -37,4 +38,5 @@ export const SCENARIOS: Readonly<Record<ScenarioName, Scenario>> = {
   ...MODES,
   ...PULLING,
   ...RULES,
+  ...SESSION_SCENARIOS,
 };

@@ -7,6 +7,7 @@ import type { ClusterKey } from "../cluster/ports/shared-store.ts";
 import { SeededRandom } from "./seeded-random.ts";
 import { Checker } from "./checker.ts";
 import { Crowd } from "./crowd.ts";
+import { Devices } from "./devices.ts";
 import { Network } from "./network.ts";
 import { type FreezeKind, type NodeClass, SimulatedNode } from "./simulated-node.ts";
 import { Studio } from "./rules.ts";
@@ -82,6 +83,7 @@ export class World {
   readonly network: Network;
   readonly store: Store;
   readonly crowd: Crowd;
+  readonly devices = new Devices(this);
   readonly checker: Checker;
   readonly studio: Studio;
   /** All processes that run or are frozen. */

@@ -12,6 +12,7 @@ import type { Ranked } from "../../engine/board.ts";
 import type { ReportEffect } from "../../engine/partition.ts";
 import type { Verdict } from "../../engine/catalogue.ts";
 import { NO_ENTITLEMENTS } from "../../engine/entitlement.ts";
+import type { Stamp } from "../../engine/standings.ts";
 import { emptyProfileId, type ProfileId } from "../../engine/profile-id.ts";
 import { PublishedTables, type WholeCounts } from "../../engine/published-tables.ts";
 import { rankRegions, REGIONS } from "../../engine/regions.ts";
@@ -68,15 +69,22 @@ export class EntryAlone implements Entry {
       case "report": {
         const outcome = presences.report(hash, id, request);
         if (isRefused(outcome)) return settle(REFUSED[outcome]);
+        const place = outcome === "late" ? this.knownPlaceOf(hash, id) : undefined;
+        const stamp =
+          request.isPlay === true ? presences.standings.play(hash, id, request, outcome, this.term) : undefined;
+        return this.settleDone(hash, outcome, place, settle, note, stamp);
+      }
+      case "end":
         return this.settleDone(
           hash,
-          outcome,
-          outcome === "late" ? this.knownPlaceOf(hash, id) : undefined,
+          presences.standings.end(hash, id, request.stamp as Stamp),
+          undefined,
           settle,
           note,
         );
-      }
       case "renew":
+        if (request.stamp !== undefined)
+          return this.settleDone(hash, presences.standings.renew(hash, id, request.stamp), undefined, settle, note);
         return this.renew(hash, request, settle, note);
       case "remove":
         return this.settleDone(hash, presences.remove(hash, id, seq), undefined, settle, note);
@@ -152,11 +160,12 @@ export class EntryAlone implements Entry {
     place: Place | undefined,
     settle: (outcome: Outcome) => void,
     note: Noted | undefined,
+    stamp?: Stamp,
   ): void {
     note?.(effect, place);
     this.presences.whenRemembered(hash, (remembrance) => {
       const isRemembered = remembrance === "remembered";
-      settle({ kind: "done", effect, isRemembered, place });
+      settle({ kind: "done", effect, isRemembered, place, stamp });
     });
   }
 

@@ -29,6 +29,8 @@ export const PLAIN = {
   isBulk: false,
   entitlements: NO_ENTITLEMENTS,
   isRetold: false,
+  isPlay: false,
+  stamp: undefined,
   isPlaceAsked: false,
   rulesVersion: 0,
 };

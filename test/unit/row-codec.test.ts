@@ -71,7 +71,7 @@ function refusalOf(decode: () => unknown): string {
 
 test("encodeBatch() lays a batch out as drawn at the top of row-frame.ts and row-codec.ts", () => {
   const bytes = Buffer.from(batch());
-  expect([bytes[0], bytes[1], bytes.readUInt16LE(2)], "version, kind, names").toEqual([3, 1, 2]);
+  expect([bytes[0], bytes[1], bytes.readUInt16LE(2)], "version, kind, names").toEqual([4, 1, 2]);
   expect(
     [4, 8, 12].map((at) => bytes.readUInt32LE(at)),
     "rows, words, bytes",
@@ -113,6 +113,25 @@ test("encodeBatch() keeps the largest batch below 1 MiB", () => {
   const bytes = batch(rows);
   expect(bytes.length).toBeLessThan(2 ** 20);
   expect(decodeBatch(bytes, PARTITIONS, 1000)).toEqual({ number: 77, rows });
+});
+test("R30: a stamp stands where other rows have region, mode and seq, and behind an answer's place", () => {
+  const stamp = { term: 7, count: 2 ** 32 - 1 };
+  const rows = [
+    reportOf(3, 1, { isPlay: true }),
+    reportOf(3, 2, { ...NONE, operation: "renew", stamp }),
+    reportOf(3, 3, { ...NONE, operation: "end", stamp }),
+    reportOf(3, 4, { ...NONE, operation: "renew" }),
+  ];
+  const bytes = batch(rows);
+  expect(bytes.length, "no more than without").toBe(batch(rows.map((row) => ({ ...row, isPlay: false }))).length);
+  expect(decodeBatch(bytes, PARTITIONS, 1000).rows).toEqual(rows);
+  const place = { region: CA, mode: "duo", ageMs: 2 };
+  const told: Answer[] = [
+    { ...DONE, stamp },
+    { ...DONE, effect: "late", place, stamp },
+    { ...DONE, effect: "noted" },
+  ];
+  expect(decodeAnswers(encodeAnswers(1, told), 1, told.length)).toEqual(told);
 });
 const PASS: readonly string[] = ["season-pass", "-beta"];
 test("encodeBatch() writes the newest version of the rules that a row names, and each set of entitlements once", () => {
@@ -185,7 +204,7 @@ test("encodeAnswers() takes a word a row where nothing is to be shown", () => {
 test.each<[what: string, offset: number, rule: string, bytes: Uint8Array]>([
   ["no bytes", 0, "at least 28 bytes", Buffer.alloc(0)],
   ["27 bytes", 27, "at least 28 bytes", Buffer.alloc(27)],
-  ["another version", 0, "version 3, not 1", forged(batch(), (bytes) => (bytes[0] = 1))],
+  ["another version", 0, "version 4, not 1", forged(batch(), (bytes) => (bytes[0] = 1))],
   ["answers", 1, "kind 1 (batch), not 2", answers()],
   ["bytes missing", 12, "244 bytes, not 243", batch().subarray(0, -1)],
   ["a wrong checksum", 240, "the checksum fits", Buffer.from(batch()).fill(0, 240)],
@@ -251,7 +270,7 @@ test.each<[what: string, offset: number, rule: string, bytes: Uint8Array]>([
     "an operation that is none",
     ROWS_AT + 28,
     "a known operation",
-    forged(batch(), (bytes) => (bytes[ROWS_AT + 28] = 5)),
+    forged(batch(), (bytes) => (bytes[ROWS_AT + 28] = 8)),
   ],
   [
     "a region that is none",
@@ -290,7 +309,7 @@ test.each<[what: string, offset: number, rule: string, change: (bytes: Buffer) =
     "what is no answer",
     ANSWERS_AT,
     "a known answer, remembered only where it was done",
-    (bytes) => (bytes[ANSWERS_AT] = 6),
+    (bytes) => (bytes[ANSWERS_AT] = 8),
   ],
   [
     "a refusal that is remembered",
@@ -299,7 +318,7 @@ test.each<[what: string, offset: number, rule: string, change: (bytes: Buffer) =
     (bytes) => (bytes[ANSWERS_AT + 17] = 1),
   ],
   ["a refusal with a place", ANSWERS_AT + 17, "flags that fit", (bytes) => (bytes[ANSWERS_AT + 17] = 2)],
-  ["a flag that is none", ANSWERS_AT + 1, "flags that fit", (bytes) => (bytes[ANSWERS_AT + 1] = 5)],
+  ["a flag that is none", ANSWERS_AT + 1, "flags that fit", (bytes) => (bytes[ANSWERS_AT + 1] = 9)],
   ["a holder of what is done", ANSWERS_AT + 2, "a holder of what is elsewhere", (bytes) => (bytes[ANSWERS_AT + 2] = 1)],
   [
     "a holder that is not named",
