@@ -60,14 +60,14 @@ export async function run(settings: Settings, version: string, outputs: Outputs)
   rules.registerMetrics(metrics);
   rules.follow(service.texts.catalogue, () => service.id);
   const context = { service, metrics, log, version, cors, access, limits, controls, rules, usage: new Usage(metrics) };
-  const { app, connections, streams } = await makeApp(context, isLaneOpen);
+  const { app, connections, streams, sessions } = await makeApp(context, isLaneOpen);
   certificate?.registerMetrics(metrics, "tls");
   if (certificate !== undefined) speakTls(app, certificate, settings.limits.connections, metrics, "tls");
   await listen(app, settings);
   const scheme = certificate === undefined ? "http" : "https";
   const admin = await openAdmin(context, settings.admin, certificate);
   const closeAll = async (): Promise<boolean> => {
-    const isStored = await close({ app, connections, streams }, service, log);
+    const isStored = await close({ app, connections, streams, sessions }, service, log);
     await admin?.close();
     return isStored;
   };
@@ -153,9 +153,13 @@ function closeOnSignals(closeAll: () => Promise<boolean>, log: Logger): void {
 }
 
 /** Finishes what is in flight, then stores everything; false where not all could be stored. */
-async function close({ app, connections, streams }: PublicApp, service: Service, log: Logger): Promise<boolean> {
+async function close(
+  { app, connections, streams, sessions }: PublicApp,
+  service: Service,
+  log: Logger,
+): Promise<boolean> {
   connections.tellToClose();
-  await Promise.all([service.drain(), streams.drain()]);
+  await Promise.all([service.drain(), streams.drain(), sessions.drain()]);
   connections.drain();
   await app.close();
   const isStored = await service.stop();

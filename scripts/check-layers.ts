@@ -59,7 +59,11 @@ const LAYERS: Readonly<Record<string, Layer>> = {
   "node/rules": { ...NODE, imports: ["engine", "cluster/ports", ...SHARED], packages: ["pino", "typebox", "yaml"] },
   "node/usage": { ...NODE, imports: ["engine", ...SHARED], packages: [] },
   "node/tls": { ...NODE, imports: [...SHARED], packages: ["pino"] },
-  "node/live": { ...NODE, imports: ["engine", ...SHARED, "node/limits"], packages: [] },
+  "node/live": {
+    ...NODE,
+    imports: ["engine", "cluster/ports", "cluster", ...SHARED, "node/limits"],
+    packages: ["typebox", "ws"],
+  },
   "node/http": {
     ...NODE,
     imports: [

@@ -136,6 +136,7 @@ export const UsageAnswer = Type.Object(
           answers: counts("The same by status"),
           rows: Type.Integer({ minimum: 0, description: "Reports that took effect, those in batches too" }),
           streams: Type.Integer({ minimum: 0, description: "Streams of popular modes that were opened" }),
+          sessions: Type.Integer({ minimum: 0, description: "Sessions that were opened" }),
         },
         { title: "HourUsage" },
       ),

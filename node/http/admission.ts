@@ -2,6 +2,7 @@
 import type { FastifyRequest } from "fastify";
 import { NO_ENTITLEMENTS } from "../../engine/entitlement.ts";
 import { emptyProfileId, parseProfileId, type ProfileId } from "../../engine/profile-id.ts";
+import type { Access } from "../access/access.ts";
 import { type Grant, mayLookUp, mayReport, type Scope } from "../access/grant.ts";
 import type { Judgement } from "../access/tokens.ts";
 import { refusal } from "../values.ts";
@@ -92,7 +93,35 @@ export function bearerOf(authorization: string | undefined): string | undefined 
 
 /** Whether the token of a request that was admitted is still one, whenever that is asked. */
 export function isStillGranted(request: FastifyRequest): () => boolean {
-  const { expiresS, key } = grants.get(request) as Grant;
+  return isGood(grants.get(request) as Grant);
+}
+
+/** Of a player's session: what it may do, and whether its token is good still, whenever that is asked. */
+export interface PlayersRight {
+  readonly entitlements: readonly string[];
+  readonly isGood: () => boolean;
+}
+
+/** @returns what the token allows for this player, or why it does not open the player's session. Never rejects. */
+export async function judgeForPlayer(
+  { tokens }: Access,
+  token: string | undefined,
+  player: ProfileId,
+): Promise<PlayersRight | Refusal> {
+  const judgement: Judgement = token === undefined ? NO_TOKEN : await tokens.judge(token);
+  if (judgement.kind !== "granted") return refusalOf(judgement);
+  const { grant } = judgement;
+  if (!mayReport(grant, player)) return NOT_OF_PLAYER;
+  return { entitlements: grant.entitlements, isGood: isGood(grant) };
+}
+
+const NO_TOKEN: Judgement = { kind: "refused", why: "nothing" };
+const NOT_OF_PLAYER = refusalFor({
+  scope: "reports:batch",
+  message: "profileId must be the sub of the token, or its scope must have reports:batch",
+});
+
+function isGood({ expiresS, key }: Grant): () => boolean {
   return () => Date.now() < expiresS * 1000 && !key.isRemoved;
 }
 

@@ -61,6 +61,8 @@ export const NotNowAnswer = refusedFor(
   [...NOT_SERVING, "overloaded", "no-owner", "switched-off"],
   RETRY_AFTER,
 );
+/** Of what is meant to become a WebSocket. */
+export const UpgradeAnswer = refusedFor("The request is no WebSocket's", ["malformed"]);
 /** Of look-ups of many: of whom the owner cannot be asked is told as unknown. */
 export const LookupNotNowAnswer = refusedFor(
   "Cannot be answered just now",

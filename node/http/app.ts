@@ -16,7 +16,9 @@ import { LOOKUP_BYTES_MAX, LOOKUP_ROUTE, registerLookups } from "./routes/lookup
 import { registerModes } from "./routes/modes.ts";
 import { registerRegions } from "./routes/regions.ts";
 import { registerReports } from "./routes/reports.ts";
+import { makeSessions, registerSession } from "./routes/session.ts";
 import { makeStreams, registerStreams } from "./routes/streams.ts";
+import type { Sessions } from "../live/sessions.ts";
 import type { Streams } from "../live/streams.ts";
 import type { Metrics } from "../metrics.ts";
 
@@ -24,27 +26,33 @@ const BODY_BYTES_MAX = 4096;
 /** Of these targets no body may be longer. */
 const PROFILES = "/v1/profiles/";
 
-export interface PublicApp extends App {
+export interface PublicApp extends App, Live {}
+
+/** What is open for long. */
+interface Live {
   readonly streams: Streams;
+  readonly sessions: Sessions;
 }
 
 export async function makeApp(context: Context, isLaneOpen: boolean): Promise<PublicApp> {
   const { streams: all, streamsOfAddress: ofAddress } = context.service.settings.limits;
   const streams = makeStreams(context, { all, ofAddress });
+  const sessions = makeSessions(context, streams.fanOut);
   streams.registerMetrics(context.metrics);
+  sessions.registerMetrics(context.metrics);
   const made = await makeFrame(context, {
     isLaneOpen,
     keepAliveMs: context.service.settings.keepAliveMs,
     isLoadShed: true,
     bodyBytesMax: BODY_BYTES_MAX,
     bodyBytesMaxOf,
-    register: (app) => register(app, context, streams),
+    register: (app) => register(app, context, { streams, sessions }),
   });
   registerConnections(context.metrics, made);
-  return { ...made, streams };
+  return { ...made, streams, sessions };
 }
 
-async function register(app: FastifyInstance, context: Context, streams: Streams): Promise<LaneCalls> {
+async function register(app: FastifyInstance, context: Context, { streams, sessions }: Live): Promise<LaneCalls> {
   context.cors?.register(app);
   shedLoad(app, context);
   limitAddresses(app, context);
@@ -56,6 +64,7 @@ async function register(app: FastifyInstance, context: Context, streams: Streams
   registerReports(app, context);
   const popularModes = registerRegions(app, context);
   registerStreams(app, context, streams);
+  registerSession(app, context, sessions);
   registerModes(app, context);
   registerOperators(app, context);
   // Where players show tokens, what a node tells of itself and its cluster is for those who may see it.

@@ -42,6 +42,11 @@ export interface Context {
 /** A service that can answer. */
 export type ServingService = Service & { readonly entry: Entry };
 
+/** What is told of a node that does not answer. */
+export function notServing({ status }: Pick<Service, "status">): Refusal {
+  return NOT_SERVING[status.kind];
+}
+
 /** Input that a client has to change; becomes a 400. */
 export class RefusalError extends Error {
   override readonly name: string = "RefusalError";
@@ -181,7 +186,7 @@ export class Answers {
   /** Whether the node answers at all; where not, the reason has been sent. */
   isServing(service: Service, reply: Reply): service is ServingService {
     if (service.entry !== undefined) return true;
-    this.refuse(reply, NOT_SERVING[service.status.kind]);
+    this.refuse(reply, notServing(service));
     return false;
   }
 

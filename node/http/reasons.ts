@@ -13,8 +13,8 @@ interface About {
 
 export const REASONS = {
   malformed: {
-    statuses: [400, 408, 417],
-    what: "a value is missing, or not of its form; the request is no HTTP, or was not whole in time",
+    statuses: [400, 408, 417, 426],
+    what: "a value is missing, or not of its form; the request is no HTTP, was not whole in time, or is no WebSocket's where one is meant",
     advice: "mend the request: the message names the field",
   },
   "unknown-mode": {
@@ -119,6 +119,12 @@ export interface Refusal {
   /** More headers, by their names in lower case. */
   readonly headers?: Readonly<Record<string, string | number>>;
 }
+
+export const OVERLOADED: Refusal = {
+  status: 503,
+  reason: "overloaded",
+  message: "the node has more to do than it can: try again soon",
+};
 
 /** All ASCII: the fast lane writes it so, and an operator may have words in it. */
 export function refusalBody({ status, reason, message }: Refusal): string {

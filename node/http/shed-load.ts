@@ -2,11 +2,12 @@
 import type { FastifyInstance } from "fastify";
 import { type Kind, LIVE } from "../limits/shedding.ts";
 import { Answers, type Context, NOWHERE, type Reply, routeLabel } from "./http.ts";
-import type { Refusal } from "./reasons.ts";
+import { OVERLOADED, type Refusal } from "./reasons.ts";
 import { HEARTBEAT_ROUTE, REPORT_ROUTE } from "./routes/profiles.ts";
 import { LOOKUP_ROUTE } from "./routes/lookups.ts";
 import { MODES_ROUTE } from "./routes/modes.ts";
 import { POPULAR_MODES_ROUTE } from "./routes/regions.ts";
+import { SESSION_ROUTE } from "./routes/session.ts";
 import { STREAM_ROUTE } from "./routes/streams.ts";
 
 /**
@@ -18,6 +19,7 @@ const KIND_OF: ReadonlyMap<string, Kind | typeof LIVE> = new Map<string, Kind | 
   [routeLabel("GET", REPORT_ROUTE), "look-ups"],
   [routeLabel("POST", LOOKUP_ROUTE), "look-ups"],
   [routeLabel("GET", STREAM_ROUTE), LIVE],
+  [routeLabel("GET", SESSION_ROUTE), LIVE],
   [routeLabel("GET", POPULAR_MODES_ROUTE), "other reads"],
   ["GET /v1/regions", "other reads"],
   [routeLabel("GET", MODES_ROUTE), "other reads"],
@@ -30,11 +32,6 @@ const KIND_OF: ReadonlyMap<string, Kind | typeof LIVE> = new Map<string, Kind | 
 
 /** All that the page is made of. */
 const DOCS = "GET /docs";
-const OVERLOADED: Refusal = {
-  status: 503,
-  reason: "overloaded",
-  message: "the node has more to do than it can: try again soon",
-};
 /** What a connection is told that was not read in time. */
 export const UNREAD: Refusal = {
   ...OVERLOADED,

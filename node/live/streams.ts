@@ -37,7 +37,7 @@ export class Streams {
   /** Streams so far. */
   opened = 0;
   readonly places: Places;
-  private readonly fanOut: FanOut;
+  readonly fanOut: FanOut;
   private readonly isOff: StreamsOptions["isOff"];
   private readonly ended = Object.fromEntries(ENDINGS.map((ending) => [ending, 0])) as Record<Ending, number>;
   /** Each has its beat in another tick. */

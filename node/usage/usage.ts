@@ -15,6 +15,8 @@ export interface HourUsage {
   readonly rows: number;
   /** Streams that were opened. */
   readonly streams: number;
+  /** Sessions that were opened. */
+  readonly sessions: number;
 }
 
 /** All so far. */
@@ -23,10 +25,11 @@ interface Reading {
   readonly answers: ReadonlyMap<string, number>;
   readonly rows: number;
   readonly streams: number;
+  readonly sessions: number;
 }
 
 const HOUR_MS = 3_600_000;
-const NOTHING: Reading = { calls: new Map(), answers: new Map(), rows: 0, streams: 0 };
+const NOTHING: Reading = { calls: new Map(), answers: new Map(), rows: 0, streams: 0, sessions: 0 };
 
 export class Usage {
   readonly arrivals: Arrivals;
@@ -84,8 +87,8 @@ export class Usage {
         calls.set(route, (calls.get(route) ?? 0) + count);
         answers.set(String(status), (answers.get(String(status)) ?? 0) + count);
       }
-    const { changed, renewed, late, streams } = this.metrics.totals;
-    return { calls, answers, rows: changed + renewed + late, streams };
+    const { changed, renewed, late, streams, sessions } = this.metrics.totals;
+    return { calls, answers, rows: changed + renewed + late, streams, sessions };
   }
 }
 
@@ -96,6 +99,7 @@ function usageOf(fromMs: number, before: Reading, after: Reading): HourUsage {
     answers: differences(before.answers, after.answers),
     rows: after.rows - before.rows,
     streams: after.streams - before.streams,
+    sessions: after.sessions - before.sessions,
   };
 }
 

@@ -22,6 +22,7 @@ const ROUTES: readonly (readonly [method: string, path: string, success: string]
   ["post", "/v1/reports", "200"],
   ["get", "/v1/regions/{region}/gamemode", "200"],
   ["get", "/v1/regions/{region}/gamemode/stream", "200"],
+  ["get", "/v1/session", "101"],
   ["get", "/v1/regions", "200"],
   ["get", "/v1/players", "200"],
   ["get", "/v1/modes", "200"],

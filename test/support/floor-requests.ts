@@ -36,6 +36,8 @@ export const COVERED: Readonly<Record<string, readonly string[]>> = {
     get(`/v1/profiles/${id}/gamemode`),
     get(`/v1/profiles/${id}/gamemode`, [BEARER]),
   ]),
+  // What is pushed over it is what streams push.
+  "/v1/session": [get(`/v1/session?profileId=${OWN_ID}`), get(`/v1/session?profileId=${OWN_ID}`, [BEARER])],
   "/v1/modes": [...everyWay("/v1/modes?region=CA"), get("/v1/modes"), headOf("/v1/modes")],
   "/v1/node": [get("/v1/node")],
   "/livez": [get("/livez")],
