@@ -16,6 +16,7 @@ import { measureMemory } from "./memory.ts";
 import { measureOverload } from "./overload.ts";
 import { measureReads } from "./reads.ts";
 import { measureRules } from "./rules.ts";
+import { measureSessions } from "./sessions.ts";
 import { writeReport } from "./report/write.ts";
 import { type PartName, type Results, RESULTS_FORM } from "./results.ts";
 import { FULL, QUICK, type Settings } from "./settings.ts";
@@ -40,6 +41,7 @@ const PARTS = {
   floor: measureFloor,
   overload: measureOverload,
   idle: measureIdle,
+  sessions: measureSessions,
   streams: measureStreams,
 } as const satisfies Record<PartName, (settings: Settings) => Promise<unknown>>;
 

@@ -20,6 +20,7 @@ export interface Results {
   readonly floor?: FloorResult;
   readonly overload?: OverloadResult;
   readonly idle?: IdleResult;
+  readonly sessions?: SessionsResult;
   readonly streams?: StreamsResult;
 }
 
@@ -239,6 +240,29 @@ export interface IdleResult extends Measured {
   readonly besideMs: readonly number[];
   /** Resident memory that an idle connection took. */
   readonly bytes: readonly number[];
+}
+
+/** Sessions over WebSocket. */
+export interface SessionsResult extends Measured {
+  readonly idleSessions: number;
+  /** Resident memory that an idle session took, with its player. */
+  readonly bytes: readonly number[];
+  readonly connections: number;
+  /** Plays of each session that waited for their answers. */
+  readonly underWay: number;
+  readonly oneByOne: readonly SessionRound[];
+  readonly several: readonly SessionRound[];
+  /** CPU of a renewal, entry and owner together. */
+  readonly renewedUs: readonly number[];
+  /** A renewal's, on its way to the owner and back. */
+  readonly bytesOfRow: { readonly there: number; readonly back: number };
+}
+
+export interface SessionRound {
+  readonly perSecond: number;
+  /** Of the server, a report. */
+  readonly cpuUs: number;
+  readonly loadBusy: number;
 }
 
 /** Streams of one region, while reports arrive elsewhere. */

@@ -17,6 +17,7 @@ import { atLeast, atMost, count, type Goal } from "./goal.ts";
 import { growthOf } from "./growth.ts";
 import { goodnessGoals, named } from "./load.ts";
 import { idleGoals, overloadGoals } from "./overload.ts";
+import { sessionGoals } from "./sessions.ts";
 import { streamsGoals } from "./streams.ts";
 
 /** Bytes of resident memory that a player may take, by case. */
@@ -42,6 +43,7 @@ export function goalsOf(results: Results): Goal[] {
     floor,
     overload,
     idle,
+    sessions,
     streams,
   } = results;
   return [
@@ -58,6 +60,7 @@ export function goalsOf(results: Results): Goal[] {
     ...(floor ? floorGoals(floor) : []),
     ...(overload ? overloadGoals(overload) : []),
     ...(idle ? idleGoals(idle) : []),
+    ...(sessions ? sessionGoals(sessions) : []),
     ...(streams ? streamsGoals(streams) : []),
   ];
 }

@@ -3,6 +3,7 @@ import type { EngineResult, HttpRun, Results } from "../results.ts";
 import { spreadOf } from "../support/spread.ts";
 import { goalsOf, residentPerPlayer } from "./goals.ts";
 import { idleText, overloadText } from "./overload.ts";
+import { sessionsText } from "./sessions.ts";
 import { growthOf } from "./growth.ts";
 import { loadTable } from "./load.ts";
 import { streamsText } from "./streams.ts";
@@ -24,6 +25,7 @@ export function resultsMarkdown(results: Results): string {
     floor,
     overload,
     idle,
+    sessions,
     streams,
   } = results;
   const parts = [
@@ -45,6 +47,7 @@ export function resultsMarkdown(results: Results): string {
     ...(floor ? floorText(floor) : []),
     ...(overload ? overloadText(overload) : []),
     ...(idle ? idleText(idle) : []),
+    ...(sessions ? sessionsText(sessions) : []),
     ...(streams ? streamsText(streams) : []),
     ...(soak ? soakText(soak) : []),
   ];

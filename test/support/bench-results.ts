@@ -131,6 +131,17 @@ export function sampleResults(): Results {
       besideMs: [3, 4],
       bytes: [10_000, 11_000],
     },
+    sessions: {
+      ...MEASURED,
+      idleSessions: 1000,
+      bytes: [9000, 10_000],
+      connections: 8,
+      underWay: 16,
+      oneByOne: [1, 2].map((round) => ({ perSecond: 30_000 * round, cpuUs: 30, loadBusy: 0.5 })),
+      several: [1, 2].map((round) => ({ perSecond: 60_000 * round, cpuUs: 15, loadBusy: 0.5 })),
+      renewedUs: [1, 1.5],
+      bytesOfRow: { there: 33, back: 5 },
+    },
     streams: {
       ...MEASURED,
       players: 100,
