@@ -132,17 +132,19 @@ const LAYERS: Readonly<Record<string, Layer>> = {
     ]),
   ),
   simulator: { imports: ["engine", "cluster/"], builtins: "all", packages: "any", isPure: false },
-  crowd: { imports: [], builtins: "all", packages: "any", isPure: false },
+  client: { imports: [], builtins: {}, packages: [], isPure: false }, // for browsers too: what they all have, and nothing else
+  "client/examples": { imports: [], builtins: "all", packages: "any", isPure: false },
+  crowd: { imports: ["client"], builtins: "all", packages: "any", isPure: false },
   docs: { imports: [], builtins: {}, packages: [], isPure: false }, // examples, as users would write them
   scripts: { imports: ["engine", "cluster/", "node/", "simulator"], builtins: "all", packages: "any", isPure: false },
   bench: {
-    imports: ["engine", "cluster/", "node/", "crowd", "simulator", "scripts", "test"],
+    imports: ["engine", "cluster/", "node/", "client", "crowd", "simulator", "scripts", "test"],
     builtins: "all",
     packages: "any",
     isPure: false,
   },
   test: {
-    imports: ["engine", "cluster/", "node/", "crowd", "simulator", "scripts", "bench"],
+    imports: ["engine", "cluster/", "node/", "client/", "client", "crowd", "simulator", "scripts", "bench"],
     builtins: "all",
     packages: "any",
     isPure: false,
