@@ -25,16 +25,16 @@ export interface World {
 }
 
 export function realWorld(): World {
-  const { WebSocket, addEventListener } = globalThis as unknown as Partial<World & EventTarget>;
+  const platform = globalThis as unknown as Partial<World & EventTarget>;
   return {
     fetch: (url, init) => fetch(url, init),
-    WebSocket,
+    WebSocket: platform.WebSocket,
     now: Date.now,
     random: Math.random,
     setTimeout: (run, ms) => setTimeout(run, ms),
     clearTimeout: (timer) => clearTimeout(timer as number),
     // Node has no `addEventListener` of its own, React Native has one that knows neither event: requests that fail do as well.
-    events: addEventListener && { addEventListener },
+    events: platform.addEventListener && (platform as EventTarget),
   };
 }
 

@@ -1,30 +1,26 @@
 /** The built package against real nodes: as a game installs it, a player's client and a game server's. */
 import { spawnSync } from "node:child_process";
-import { cpSync, mkdirSync, writeFileSync } from "node:fs";
+import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type * as Client from "../../client/index.ts";
 import type * as Server from "../../client/server.ts";
-import { buildClient } from "../../scripts/build-client.ts";
-import { PROJECT_DIR, startNode, temporaryFolder } from "../support/node-process.ts";
+import { installClient } from "../support/client-package.ts";
+import { PROJECT_DIR, startNode } from "../support/node-process.ts";
 import { freshPlayer, freshRegion, shareNode } from "../support/shared-node.ts";
 import { signedToken, TOKEN_SETTINGS_GIVEN } from "../support/signed-tokens.ts";
 import { until } from "../support/until.ts";
 
 const shared = shareNode({ env: { HEADCOUNT_SESSION_TTL_MS: "1500" } });
-let folder: Awaited<ReturnType<typeof temporaryFolder>>;
+let folder: Awaited<ReturnType<typeof installClient>>;
 let Headcount: typeof Client.Headcount;
 let HeadcountServer: typeof Server.HeadcountServer;
 
 beforeAll(async () => {
-  folder = await temporaryFolder();
-  const its = join(folder.path, "node_modules/@headcount/client");
-  mkdirSync(its, { recursive: true });
-  expect(buildClient(join(its, "dist"))).toBe("");
-  cpSync(join(PROJECT_DIR, "client/package.json"), join(its, "package.json"));
-  ({ Headcount } = (await import(pathToFileURL(join(its, "dist/index.js")).href)) as typeof Client);
-  ({ HeadcountServer } = (await import(pathToFileURL(join(its, "dist/server.js")).href)) as typeof Server);
+  folder = await installClient();
+  ({ Headcount } = (await import(pathToFileURL(join(folder.client, "dist/index.js")).href)) as typeof Client);
+  ({ HeadcountServer } = (await import(pathToFileURL(join(folder.client, "dist/server.js")).href)) as typeof Server);
 });
 afterAll(() => folder[Symbol.asyncDispose]());
 

@@ -309,6 +309,7 @@ describe("HeadcountServer", () => {
           service.say = () => says[turn++] ?? "200";
           const expected = new Map<string, string>();
           let settled = 0;
+          const tooMany: string[] = [];
           for (const { afterMs, rows } of calls) {
             await clock.run(afterMs);
             for (const { player, mode } of rows)
