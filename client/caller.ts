@@ -84,9 +84,9 @@ export function callerTo(given: string | readonly string[], tokens: Tokens, worl
       return urls[at]!;
     },
     canRenew: tokens.canRenew,
-    /** It failed: the next one from now on, unless somebody else has moved on already. */
+    /** It failed: another one from now on, any, so that those who leave a dead node do not all go to the same. */
     leave(url: string): void {
-      if (caller.url === url) at = (at + 1) % urls.length;
+      if (caller.url === url) at = (at + 1 + Math.floor(world.random() * (urls.length - 1))) % urls.length;
     },
     send,
     ask: (path: string, question: Question): Promise<Answer> => send(path, question, answerIn),

@@ -106,7 +106,7 @@ export class ReportQueue {
     this.#waiting = [...inOrder, ...this.#waiting];
   }
 
-  /** Those that are counted and not stored are to be sent again, before what came later. */
+  /** Those that are counted and not stored are to be sent again, before what came later. No row may be under way. */
   again(): void {
     this.counts.repeated += this.#unstored.size;
     this.#waiting = [...this.#unstored.values(), ...this.#waiting];

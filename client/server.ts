@@ -58,6 +58,7 @@ export class HeadcountServer {
   #failures = 0;
   #unstoredTimer: unknown;
   #unstoredRounds = 0;
+  #isRepeatDue = false;
   #overflowed = 0;
   #closing: Promise<void> | undefined;
   #whenQuiet = (): void => {};
@@ -157,9 +158,12 @@ export class HeadcountServer {
   }
 
   #send(): void {
-    if (this.#flight || this.#queue.waiting === 0) return;
+    if (this.#flight) return;
     this.#world.clearTimeout(this.#timer);
     this.#isWaiting = false;
+    if (this.#isRepeatDue) this.#queue.again();
+    this.#isRepeatDue = false;
+    if (this.#queue.waiting === 0) return;
     void this.#sendBatch((this.#flight = new AbortController()));
   }
 
@@ -180,7 +184,7 @@ export class HeadcountServer {
       pause = this.#failed(reports, error instanceof HeadcountError ? error : notUnderstood(0, error));
     }
     this.#flight = undefined;
-    if (this.#queue.waiting > 0) this.#sendIn(pause);
+    if (this.#queue.waiting > 0 || this.#isRepeatDue) this.#sendIn(pause);
     else if (this.pending === 0) this.#whenQuiet();
   }
 
@@ -208,7 +212,7 @@ export class HeadcountServer {
     this.#world.clearTimeout(this.#unstoredTimer);
     const ms = pauseMs(this.#world, STORE_BASE_MS, this.#unstoredRounds++, STORE_BASE_MS / 2, RETRY_MAX_MS);
     this.#unstoredTimer = this.#world.setTimeout(() => {
-      this.#queue.again();
+      this.#isRepeatDue = true;
       this.#sendIn(0);
     }, ms);
   }

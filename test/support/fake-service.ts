@@ -148,16 +148,15 @@ export class FakeService {
     return true;
   }
 
-  closed(socket: FakeSocket): void {
-    for (const player of this.#players.values()) {
-      if (player.standing !== socket) continue;
-      const heardMs = (player.heardMs = this.clock.nowMs);
-      player.standing = undefined;
-      const { seq } = player;
-      this.clock.after(GRACE_MS, () => {
-        if (player.heardMs === heardMs && player.seq === seq && !player.standing) player.place = undefined;
-      });
-    }
+  closed(socket: FakeSocket, profileId: string): void {
+    const player = this.#players.get(profileId);
+    if (player?.standing !== socket) return;
+    const heardMs = (player.heardMs = this.clock.nowMs);
+    player.standing = undefined;
+    const { seq } = player;
+    this.clock.after(GRACE_MS, () => {
+      if (player.heardMs === heardMs && player.seq === seq && !player.standing) player.place = undefined;
+    });
   }
 
   /** The store came back empty. Who has a session is renewed by the node that holds it, and so known again. */
@@ -360,7 +359,7 @@ export class FakeSocket implements Socket {
     if (this.state === "closed") return;
     this.state = "closed";
     this.watches.clear();
-    this.#service.closed(this);
+    this.#service.closed(this, this.#profileId);
   }
 
   #handle(message: Record<string, unknown>): void {
