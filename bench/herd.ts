@@ -32,7 +32,10 @@ export interface HerdOptions {
   readonly upgradesMax?: number;
 }
 
-export async function stampede(name: string, { clients, hasJitter, upgradesMax = Infinity }: HerdOptions): Promise<Herd> {
+export async function stampede(
+  name: string,
+  { clients, hasJitter, upgradesMax = Infinity }: HerdOptions,
+): Promise<Herd> {
   const random = new SeededRandom(1);
   const service = new FakeService(random);
   const { clock, world } = service;
@@ -50,7 +53,10 @@ export async function stampede(name: string, { clients, hasJitter, upgradesMax =
     const isThere = !(isDead && new URL(url).host === "a.test");
     return isThere && (!isDead || hasRoom(url)) ? undefined : "no upgrade";
   };
-  const players = Array.from({ length: clients }, (_, index) => `00000000-0000-4000-8000-${`${index}`.padStart(12, "0")}`);
+  const players = Array.from(
+    { length: clients },
+    (_, index) => `00000000-0000-4000-8000-${`${index}`.padStart(12, "0")}`,
+  );
   const chance = { ...world, ...(!hasJitter && { random: () => (isDead ? 1 - Number.EPSILON : random.fraction()) }) };
   const all = players.map((profileId) => new Headcount({ url: URLS, profileId, world: chance }));
   for (const each of all) clock.after(random.fraction() * START_MS, () => void each.play("CA", "GM01"));

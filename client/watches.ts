@@ -44,8 +44,6 @@ export interface WatchOptions extends TopOptions {
   readonly every?: number | undefined;
 }
 
-export type Watches = ReturnType<typeof watchesOf>;
-
 const STREAM_BASE_MS = 5_000;
 /** A stream says something every 15 s; after three times that it is dead. */
 const STREAM_SILENCE_MS = 45_000;
