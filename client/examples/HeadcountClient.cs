@@ -180,10 +180,10 @@ public sealed class HeadcountClient : IDisposable
         lock (gate)
         {
             if (wish != from) return;
-            from.Settled.TrySetResult(false);
             wish = standing;
             State = standing != null && standing.Region != null ? HeadcountState.Here : HeadcountState.Away;
         }
+        from.Settled.TrySetResult(false);
     }
 
     private async Task<double> SayAsync(Wish mine, CancellationToken outdated)
@@ -225,11 +225,10 @@ public sealed class HeadcountClient : IDisposable
         lock (gate)
         {
             mine.IsKnown = true;
-            mine.Settled.TrySetResult(true);
-            if (wish != mine) return;
-            State = state;
-            if (state != HeadcountState.Superseded) standing = mine;
+            if (wish == mine) State = state;
+            if (wish == mine && state != HeadcountState.Superseded) standing = mine;
         }
+        mine.Settled.TrySetResult(true); // whoever waits for it may go on at once, and finds the state as it is now
     }
 
     /// <summary>The service must take the wish as a new one; a later one of another device still wins.</summary>
