@@ -16,11 +16,13 @@ import { measureMemory } from "./memory.ts";
 import { measureOverload } from "./overload.ts";
 import { measureReads } from "./reads.ts";
 import { measureRules } from "./rules.ts";
+import { measureSessions } from "./sessions.ts";
 import { writeReport } from "./report/write.ts";
 import { type PartName, type Results, RESULTS_FORM } from "./results.ts";
 import { FULL, QUICK, type Settings } from "./settings.ts";
 import { measureSnapshots } from "./snapshots.ts";
 import { measureSoak } from "./soak.ts";
+import { measureStreams } from "./streams.ts";
 import { measureTokens } from "./tokens.ts";
 import { canPin, LOAD_CORE } from "./support/children.ts";
 import { describeMachine } from "./support/machine.ts";
@@ -39,6 +41,8 @@ const PARTS = {
   floor: measureFloor,
   overload: measureOverload,
   idle: measureIdle,
+  sessions: measureSessions,
+  streams: measureStreams,
 } as const satisfies Record<PartName, (settings: Settings) => Promise<unknown>>;
 
 interface Options {

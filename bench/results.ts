@@ -20,6 +20,8 @@ export interface Results {
   readonly floor?: FloorResult;
   readonly overload?: OverloadResult;
   readonly idle?: IdleResult;
+  readonly sessions?: SessionsResult;
+  readonly streams?: StreamsResult;
 }
 
 export type PartName = Exclude<keyof Results, "machine" | "form">;
@@ -238,6 +240,62 @@ export interface IdleResult extends Measured {
   readonly besideMs: readonly number[];
   /** Resident memory that an idle connection took. */
   readonly bytes: readonly number[];
+}
+
+/** Sessions over WebSocket. */
+export interface SessionsResult extends Measured {
+  readonly idleSessions: number;
+  /** Resident memory that an idle session took, with its player. */
+  readonly bytes: readonly number[];
+  readonly connections: number;
+  /** Plays of each session that waited for their answers. */
+  readonly underWay: number;
+  readonly oneByOne: readonly SessionRound[];
+  readonly several: readonly SessionRound[];
+  /** CPU of a renewal, entry and owner together. */
+  readonly renewedUs: readonly number[];
+  /** A renewal's, on its way to the owner and back. */
+  readonly bytesOfRow: { readonly there: number; readonly back: number };
+}
+
+export interface SessionRound {
+  readonly perSecond: number;
+  /** Of the server, a report. */
+  readonly cpuUs: number;
+  readonly loadBusy: number;
+}
+
+/** Streams of one region, while reports arrive elsewhere. */
+export interface StreamsResult extends Measured {
+  readonly players: number;
+  readonly streams: number;
+  readonly reportsPerSecond: number;
+  /** The node first. */
+  readonly contestants: readonly StreamsSeries[];
+  readonly wire: WireBytes;
+}
+
+export interface StreamsSeries {
+  readonly name: string;
+  /** Resident memory that a stream took. */
+  readonly bytes: readonly number[];
+  /** CPU time by time: with the streams less without them. */
+  readonly cores: readonly number[];
+  /** Of changes, how long until the last stream showed it: p99. */
+  readonly lastMs: readonly number[];
+  /** To one stream. */
+  readonly eventsPerSecond: readonly number[];
+}
+
+/** Request and answer. */
+export interface WireBytes {
+  readonly heartbeat: number;
+  /** A heartbeat with `top` and `known`: nothing changed, and something did. */
+  readonly standing: number;
+  readonly changed: number;
+  readonly popularModes: number;
+  /** One way. */
+  readonly event: number;
 }
 
 export interface SoakResult extends Measured {

@@ -15,6 +15,8 @@ export interface Settings {
   readonly floor: LoadSettings & PacedSettings;
   readonly overload: LoadSettings;
   readonly idle: LoadSettings & IdleSettings;
+  readonly sessions: SessionSettings;
+  readonly streams: PacedSettings & StreamsSettings;
 }
 
 export interface EngineSettings {
@@ -53,6 +55,20 @@ export interface IdleSettings {
   readonly idleConnections: number;
   /** That come over the other connections. */
   readonly reportsPerSecond: number;
+}
+
+export interface SessionSettings extends Omit<LoadSettings, "players"> {
+  readonly idleSessions: number;
+  /** Plays of a session that wait for their answers. */
+  readonly underWay: number;
+  readonly renewedRows: number;
+}
+
+export interface StreamsSettings {
+  readonly streams: number;
+  /** Unmeasured and measured seconds of each turn. */
+  readonly warmSeconds: number;
+  readonly seconds: number;
 }
 
 export interface MemorySettings {
@@ -124,6 +140,22 @@ export const FULL: Settings = {
     warmSeconds: 1,
     seconds: 5,
   },
+  sessions: {
+    idleSessions: 10_000,
+    connections: 128,
+    underWay: 16,
+    renewedRows: 200_000,
+    warmSeconds: 2,
+    seconds: 5,
+  },
+  streams: {
+    players: 100_000,
+    streams: 10_000,
+    reportsPerSecond: 10_000,
+    batch: 100,
+    warmSeconds: 2,
+    seconds: 10,
+  },
   memory: {
     cases: [
       { durability: "none", players: 1_000_000 },
@@ -191,6 +223,8 @@ export const QUICK: Settings = {
     warmSeconds: 1,
     seconds: 1,
   },
+  sessions: { idleSessions: 100, connections: 8, underWay: 16, renewedRows: 1_000, warmSeconds: 1, seconds: 1 },
+  streams: { players: 1_000, streams: 50, reportsPerSecond: 500, batch: 50, warmSeconds: 1, seconds: 2 },
   memory: {
     cases: [
       { durability: "none", players: 2_000 },

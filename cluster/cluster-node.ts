@@ -3,6 +3,7 @@ import { NO_ENTITLEMENTS } from "../engine/entitlement.ts";
 import type { Rate } from "../engine/rate.ts";
 import { type DisagreementError, disagreementOf, Founding } from "./members/founding.ts";
 import { type ClusterEvent, MemberNode, type MemberPorts } from "./member-node.ts";
+import type { Inside } from "./counts/counts-messages.ts";
 import type { PublishedView } from "./counts/published.ts";
 import { type RegionView, unknownRegion } from "./counts/read-views.ts";
 import { whyUnlicensed } from "./members/membership.ts";
@@ -10,12 +11,13 @@ import { toldOf } from "./ports/record-store.ts";
 import type { Outcome, PlayerRequest, Row } from "./ports/rows.ts";
 import type { ClusterKey } from "./ports/shared-store.ts";
 import type { Lane } from "./ports/transport.ts";
+import { RECONNECT_GRACE_MS } from "./records/player-standings.ts";
 import { Rekeying } from "./rows/rekeying.ts";
 import { wakefulClock } from "./members/wakeful-clock.ts";
 import { NO_VIEW, type View } from "./ports/view.ts";
 
 export { PLACEMENT_RULE } from "./members/placement.ts";
-export type { ClusterEvent, DisagreementError, PublishedView, RegionView };
+export type { ClusterEvent, DisagreementError, Inside, PublishedView, RegionView };
 
 export interface ClusterOptions {
   /** The node's name. */
@@ -32,6 +34,8 @@ export interface ClusterOptions {
   readonly playerRate?: Rate | undefined;
   /** The privacy floor: what is published tells of no fewer players; 0, as without it: everything is shown. */
   readonly floor?: number;
+  /** R30: how long a player stays whose connection ended without a word. */
+  readonly reconnectGraceMs?: number;
 }
 
 /** `nowMs` is the bare monotonic clock. */
@@ -121,8 +125,8 @@ export class ClusterNode {
         ? { kind: "expelled", reason: "the node was expelled and joins anew" }
         : { kind: "starting", reason: member.health.told ?? "joining the cluster" };
     if (member.membership.listing.isAwaitingCalls) return { kind: "starting", reason: this.whyNotCalledBack(member) };
-    // R21, R23: every region's owner says something sooner or later, also where a record cannot be read.
-    if (!member.counts.knowsAllRegions) return { kind: "starting", reason: "waiting for the counts of all regions" };
+    // R21, R23: every place's owner says something sooner or later, also where a record cannot be read.
+    if (!member.counts.knowsAllPlaces) return { kind: "starting", reason: "waiting for the counts of all regions" };
     return { kind: "ready" };
   }
 
@@ -170,7 +174,7 @@ export class ClusterNode {
    */
   submit(request: PlayerRequest, settle: (outcome: Outcome) => void): void {
     const { member } = this;
-    const { operation, id, region, mode, seq, isBulk = false, isRetold = false } = request;
+    const { operation, id, region, mode, seq, isBulk = false, isRetold = false, isPlay = false, stamp } = request;
     const entitlements = (operation === "report" ? request.entitlements : undefined) ?? NO_ENTITLEMENTS;
     if (member === undefined) return settle({ kind: "refused", reason: "no owner" });
     const hash = member.engine.hash(id);
@@ -191,6 +195,9 @@ export class ClusterNode {
       isBulk,
       entitlements,
       isRetold,
+      isPlay,
+      stamp,
+      isPlaceAsked: operation === "renew" && request.isPlaceAsked === true,
       rulesVersion: this.ports.rules.catalogue.version,
     };
     member.modeGate.submit(row, settle);
@@ -201,9 +208,9 @@ export class ClusterNode {
     return this.ports.nowMs();
   }
 
-  /** What this node knows of a region. */
-  regionView(region: number): RegionView {
-    return this.member?.counts.regionView(region) ?? unknownRegion(region, this.ports.nowMs());
+  /** What this node knows of a place. Of a subdivision: what it heard last, and it asks again while somebody wants to know. */
+  regionView(place: number): RegionView {
+    return this.member?.counts.regionView(place) ?? unknownRegion(place, this.ports.nowMs());
   }
 
   /** What is published of a region, where there is a privacy floor. */
@@ -212,12 +219,24 @@ export class ClusterNode {
     return this.member?.counts.publishedView(region) ?? nothing;
   }
 
-  /** R24: the same from the region's owner; undefined where nobody answered in time. */
-  askOwner(region: number, settle: (view: RegionView | undefined) => void): void {
+  /** R24: the same from the place's owner; undefined where nobody answered in time. */
+  askOwner(place: number, settle: (view: RegionView | undefined) => void): void {
     const { member } = this;
     if (member === undefined) return settle(undefined);
     const untilMs = this.ports.nowMs() + this.options.key.deadlineMs;
-    void member.counts.askOwner(region, untilMs).then(settle, () => settle(undefined));
+    void member.counts.askOwner(place, untilMs).then(settle, () => settle(undefined));
+  }
+
+  /** R31: a subdivision's counts, at most a second old; undefined where nobody answered in time. */
+  askSubdivision(subdivision: number, settle: (view: RegionView | undefined) => void): void {
+    if (this.member === undefined) return settle(undefined);
+    this.member.counts.askSubdivision(subdivision, this.ports.nowMs() + this.options.key.deadlineMs, settle);
+  }
+
+  /** R31: who is in the subdivisions of a country, likewise. */
+  askInside(country: number, settle: (inside: Inside | undefined) => void): void {
+    if (this.member === undefined) return settle(undefined);
+    this.member.counts.askInside(country, this.ports.nowMs() + this.options.key.deadlineMs, settle);
   }
 
   /** R11: hands over or stores everything and leaves; the status tells when that is done. */
@@ -235,7 +254,8 @@ export class ClusterNode {
   private join(key: ClusterKey, view: View): void {
     if (this.isDraining && this.rekeyings.length === 0) return;
     const { id, url, peerUrl, weight, snapshotMs, isRepair = false, playerRate, floor = 0 } = this.options;
-    const options = { snapshotMs, isRepair, playerRate, floor };
+    const { reconnectGraceMs = RECONNECT_GRACE_MS } = this.options;
+    const options = { snapshotMs, isRepair, playerRate, floor, reconnectGraceMs };
     this.member = new MemberNode(key, { id, url, peerUrl, weight }, options, this.ports);
     this.member.membership.join(view);
   }

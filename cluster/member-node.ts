@@ -74,6 +74,8 @@ export interface MemberOptions {
   readonly isRepair: boolean;
   /** The privacy floor: what is published tells of no fewer players; 0: everything is shown. */
   readonly floor: number;
+  /** R30: how long a player stays whose connection ended without a word. */
+  readonly reconnectGraceMs: number;
 }
 
 export class MemberNode {
@@ -116,7 +118,7 @@ export class MemberNode {
     this.keeper = make.makeKeeper(this);
     this.holdings = make.makeHoldings(this);
     this.recorder = make.makeRecorder(this, options.snapshotMs);
-    this.presences = make.makePresences(this, options.playerRate);
+    this.presences = make.makePresences(this, options);
     this.health = make.makeHealth(this);
     this.notices = make.makeNotices(this);
     this.turns = new Turns(ports);
@@ -162,6 +164,7 @@ export class MemberNode {
     this.modeNames.tick();
     // R25: an owner that hears fewer than half of its peers may miss the reports that others get.
     this.presences.tick(this.ports.nowMs(), this.membership.isAlone);
+    this.presences.standings.tick((partition) => this.holdings.servingOf(partition) !== undefined);
     this.counts.tick();
     this.forwarder.tick();
     this.leaving.tick();
@@ -247,6 +250,7 @@ export class MemberNode {
       modes: this.modeNames.figures,
       modeGate: this.modeGate.figures,
       unnamedPlayers: engine.unnamedPlayers,
+      standings: this.presences.standings.figures,
       counts: this.counts.figures,
       recorder: recorder.totals,
     };

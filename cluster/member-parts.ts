@@ -3,9 +3,9 @@
  * them: none may do so before all are made.
  */
 import { Engine } from "../engine/engine.ts";
-import { REGIONS } from "../engine/places.ts";
+import { type Place, PLACES } from "../engine/places.ts";
 import { Counts } from "./counts/counts.ts";
-import type { MemberNode } from "./member-node.ts";
+import type { MemberNode, MemberOptions } from "./member-node.ts";
 import { KeyKeeper } from "./members/key-keeper.ts";
 import { Membership, type MembershipOptions } from "./members/membership.ts";
 import { ModeNames } from "./members/mode-names.ts";
@@ -26,7 +26,6 @@ import type { ClusterKey } from "./ports/shared-store.ts";
 import { isListed } from "./ports/view.ts";
 import { engineOptionsOf, Presences } from "./records/presences.ts";
 import { PlayerRates } from "./records/player-rates.ts";
-import type { Rate } from "../engine/rate.ts";
 import { Recorder } from "./records/recorder.ts";
 import type { Durability } from "./records/snapshot-due.ts";
 import { StoreHealth } from "./records/store-health.ts";
@@ -139,9 +138,10 @@ export function makeModeNames(node: MemberNode): ModeNames {
 
 // records/
 
-export function makePresences({ engine, recorder, ports }: MemberNode, rate: Rate | undefined): Presences {
-  const rates = rate === undefined ? undefined : new PlayerRates(rate, () => ports.nowMs());
-  return new Presences(engine, recorder, rates, ports.rules);
+export function makePresences({ engine, recorder, ports }: MemberNode, options: MemberOptions): Presences {
+  const { playerRate, reconnectGraceMs } = options;
+  const rates = playerRate === undefined ? undefined : new PlayerRates(playerRate, () => ports.nowMs());
+  return new Presences(engine, recorder, rates, ports.rules, reconnectGraceMs);
 }
 
 export function makeRecorder(node: MemberNode, snapshotMs: number): Recorder {
@@ -209,7 +209,7 @@ export function makeTakeOver(node: MemberNode, isRepair: boolean): TakeOver {
       readAhead: node.readAhead,
       turns: node.turns,
       call: callOn(node, "control"),
-      mayPull: () => node.counts.knowsAllRegions || !membership.listing.isNew,
+      mayPull: () => node.counts.knowsAllCountries || !membership.listing.isNew,
       takeBack: (partition) => node.takeBack.add(partition),
       isTakingBack: (partition) => node.takeBack.isPending(partition),
       onLoss: () => void node.storeReturn.onLoss(),
@@ -303,7 +303,7 @@ export function makeCounts(node: MemberNode, floor: number): Counts {
     confirm: (partitions) => voice.confirm(partitions),
     mayPublish: () => recorder.aheadCount === 0,
     wallMs: ports.wallMs,
-    publish: (region, board) => ports.store.publish(REGIONS[region] as string, board),
+    publish: (place, board) => ports.store.publish((PLACES[place] as Place).code, board),
   } satisfies ConstructorParameters<typeof Counts>[1];
   // Who hears nothing for a lease takes this node for dead (R10).
   return new Counts(engine, countsPorts, { quietMs: key.leaseMs / QUIET_SHARE, floor });

@@ -38,6 +38,8 @@ export interface CrowdSetup {
   /** UTC hour at time 0; without it every hour is alike. */
   readonly startHour?: number | undefined;
   readonly habits?: Readonly<Record<keyof typeof HABITS, number>>;
+  /** Told of a player who says nothing any more. Where it is given, nobody knows how long the service keeps that player. */
+  readonly onSilent?: ((profileId: string) => void) | undefined;
   /** Where each player comes from; without it no message says so. */
   readonly originOf?: OriginOf | undefined;
 }
@@ -216,17 +218,16 @@ export class Crowd {
   belief(nowMs: number): Belief {
     const { world, sessionTtlMs } = this.#setup;
     const players = { sure: 0, perhaps: 0 };
-    const cells = Array.from({ length: world.regions.length * world.gamemodes.length }, () => ({
-      sure: 0,
-      perhaps: 0,
-    }));
+    const cellCount = world.regions.length * world.gamemodes.length;
+    const cells = Array.from({ length: cellCount }, () => ({ sure: 0, perhaps: 0 }));
     for (let seat = 0; seat < this.#told.length; seat++) {
       const [told, wanted] = [this.#told[seat] as number, this.#cellOf(seat)];
       const isUncertain = this.#isUncertain[seat] === 1;
       const isFresh =
         nowMs < (this.#heardMs[seat] as number) + sessionTtlMs - Math.min(LAPSE_SLACK_MS, sessionTtlMs / 4);
       if (told === NOWHERE && !isUncertain) continue;
-      const certainty = told !== NOWHERE && isFresh && !isUncertain ? "sure" : "perhaps";
+      const isDoubtful = isUncertain || (this.#phases[seat] === SILENT && this.#setup.onSilent !== undefined);
+      const certainty = told !== NOWHERE && isFresh && !isDoubtful ? "sure" : "perhaps";
       players[certainty]++;
       if (told !== NOWHERE) (cells[told] as Interval)[certainty]++;
       if (isUncertain && told !== wanted) (cells[wanted] as Interval).perhaps++;
@@ -288,6 +289,7 @@ export class Crowd {
   #fallSilent(seat: number): void {
     this.#silentCount++;
     this.#phases[seat] = SILENT;
+    this.#setup.onSilent?.(profileIdOf(this.#setup.seed, this.#serials[seat] as number));
     this.#errands.set(seat, (this.#heardMs[seat] as number) + this.#setup.sessionTtlMs + LAPSE_SLACK_MS); // surely gone by then
   }
 

@@ -14,6 +14,8 @@ export interface CrowdOptions {
   readonly sessionTtl: number;
   readonly hour?: number;
   readonly check?: true;
+  readonly client?: true;
+  readonly sessions?: true;
 }
 
 export type Parsed =
@@ -62,6 +64,18 @@ export function parseOptions(args: readonly string[]): Parsed {
         0,
         10_000,
       ).default(0),
+    )
+    .addOption(
+      new Option("--client", "each player by the client library, which renews by itself, over heartbeats").conflicts([
+        "batch",
+        "bots",
+      ]),
+    )
+    .addOption(
+      new Option(
+        "--sessions",
+        "the same over WebSocket sessions, over heartbeats where the service has none",
+      ).conflicts(["batch", "bots"]),
     )
     .addOption(
       wholeOption(

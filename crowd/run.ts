@@ -2,6 +2,7 @@
 import { setTimeout as pause } from "node:timers/promises";
 import { compare } from "./check.ts";
 import { playersOrigin } from "./addresses.ts";
+import { Clients } from "./clients.ts";
 import { Crowd } from "./crowd.ts";
 import { Everyone } from "./everyone.ts";
 import { type Farm, openFarm } from "./farm.ts";
@@ -42,13 +43,15 @@ export async function runCrowd(options: CrowdOptions, screen: Screen, stopSignal
 
 async function sendCrowd(options: CrowdOptions, link: Link, screen: Screen, stopSignal: AbortSignal): Promise<void> {
   const world = loadWorld();
-  const { crowd, farm, everyone } = gather(options, world);
-  for (const line of greetingLines(options, world, farm)) screen.say(line);
-
   const startMs = performance.now();
   const now = (): number => performance.now() - startMs;
-  const [meter, botMeter] = [new Meter(0), farm && new Meter(0)];
-  const sender = new Sender({ crowd: everyone, link, meter, botMeter, now, ...options });
+  const meter = new Meter(0);
+  const clients = clientsOf(options, link, meter);
+  const { crowd, farm, everyone } = gather(options, world, clients);
+  for (const line of greetingLines(options, world, farm)) screen.say(line);
+
+  const botMeter = farm && new Meter(0);
+  const sender = new Sender({ crowd: everyone, link: clients ?? link, meter, botMeter, now, ...options });
   const standing = (): Standing => {
     return { connected: crowd.connectedCount, silent: crowd.silentCount, behindMs: sender.behindMs(now()) };
   };
@@ -66,12 +69,21 @@ async function sendCrowd(options: CrowdOptions, link: Link, screen: Screen, stop
   clearInterval(ticker);
   await sender.stop();
   for (const line of summaryLines(totalOf(meter), standing(), botReading(totalOf))) screen.say(line);
-  if (!options.check) return;
+  if (clients) screen.say(`clients  ${whole(clients.count)}, ${whole(clients.sessionCount)} of them with a session`);
   try {
+    if (!options.check) return;
     for (const line of await compare(link, everyone, world, now, farm?.gamemode)) screen.say(line);
   } catch (error) {
     screen.warn(`check: the service could not be asked: ${reasonOf(error)}`);
+  } finally {
+    clients?.close();
   }
+}
+
+function clientsOf({ url, client, sessions }: CrowdOptions, link: Link, meter: Meter): Clients | undefined {
+  if (!client && !sessions) return undefined;
+  const onError = (reason: string): void => meter.called(`client ${reason}`);
+  return new Clients({ url, link, hasSessions: sessions === true, onError });
 }
 
 interface Cast {
@@ -80,7 +92,7 @@ interface Cast {
   readonly everyone: Crowd | Everyone;
 }
 
-function gather(options: CrowdOptions, world: World): Cast {
+function gather(options: CrowdOptions, world: World, clients: Clients | undefined): Cast {
   const { players, bots, seed } = options;
   const rampMs = rampSecondsOf(options) * 1_000;
   const sessionTtlMs = options.sessionTtl * 1_000;
@@ -93,6 +105,7 @@ function gather(options: CrowdOptions, world: World): Cast {
     isHurried: options.rate !== undefined,
     isHeartbeatless: options.batch > 0,
     startHour: options.hour,
+    onSilent: clients?.silence,
     originOf: bots === undefined ? undefined : playersOrigin(seed),
   });
   if (bots === undefined) return { crowd, farm: undefined, everyone: crowd };

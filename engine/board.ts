@@ -1,5 +1,5 @@
 /**
- * One region's players per mode, and its modes in a heap, most players first, equal counts by name ascending.
+ * One place's players per mode, and its modes in a heap, most players first, equal counts by name ascending.
  *   heap      Int32Array   modes with players, heap order: nothing below a mode ranks above it
  *   place     Int32Array   where a mode is in the heap, plus 1; 0: not there
  *   counts    Int32Array   players by mode
@@ -13,10 +13,21 @@ export interface Ranked {
   readonly players: number;
 }
 
-export class Board {
-  /** Players in the region, all modes together. */
-  players = 0;
+export interface PlaceBoard {
+  /** Players in the place, all modes together. */
+  readonly players: number;
   /** Rises whenever a count changes. */
+  readonly version: number;
+  /** Players of a mode. */
+  count(mode: number): number;
+  /** The `limit` modes with the most players, best first. */
+  top(limit: number): Ranked[];
+  /** The modes with players in them, in no order. The board must not change meanwhile. */
+  entries(): Iterable<readonly [mode: string, players: number]>;
+}
+
+export class Board implements PlaceBoard {
+  players = 0;
   version = 0;
   private size = 0;
   private heap = new Int32Array(8);
@@ -49,7 +60,6 @@ export class Board {
     if (players === 0) this.drop((this.place[mode] as number) - 1);
   }
 
-  /** The `limit` modes with the most players, best first. */
   top(limit: number): Ranked[] {
     const best: Ranked[] = [];
     // The next best is always a child of one already taken: keep those, best first, by their place in the heap.
@@ -63,7 +73,6 @@ export class Board {
     return best;
   }
 
-  /** The modes with players in them, in no order. The board must not change meanwhile. */
   *entries(): Generator<readonly [mode: string, players: number]> {
     for (let at = 0; at < this.size; at++) {
       const mode = this.heap[at] as number;

@@ -2,103 +2,103 @@
  * The boards of all places, fed with single changes and brought up to date when somebody looks. Where a player is reported
  * is one place; the country and the areas around it count the player too.
  *
- * A report only notes its change here; the heaps are told once per cell, however often it changed in between. Changes lie
- * in blocks, of one mode and 256 regions each, which are made when they are needed: all countries are in the first.
+ * A report only notes its change here. Countries are told of it first, then subdivisions and areas, which are asked for less
+ * often: an area is told what its countries were told, once for all that happened in between.
  */
-import { Board } from "./board.ts";
+import { Board, type PlaceBoard } from "./board.ts";
 import { MODE_BITS, MODE_MASK } from "./modes.ts";
-import { type Place, PLACES, REGION_COUNT, WORLD } from "./places.ts";
-
-const BLOCK_BITS = 8;
-const BLOCK_MASK = (1 << BLOCK_BITS) - 1;
-const BLOCKS_A_MODE = (REGION_COUNT >> BLOCK_BITS) + 1;
-
-/** What has not been told to the boards yet, by region. */
-class Block {
-  readonly changes = new Int32Array(1 << BLOCK_BITS);
-  readonly isNoted = new Uint8Array(1 << BLOCK_BITS);
-}
+import { areasOf, COUNTRIES, countryOf, isArea, isSubdivision, PLACES } from "./places.ts";
+import { SubdivisionCounts } from "./subdivision-counts.ts";
+import { Untold } from "./untold.ts";
 
 export class Boards {
   /** R28: players in the reserved mode, who are on no board. */
   unnamed = 0;
-  private readonly blocks: (Block | undefined)[] = Array.from({ length: BLOCKS_A_MODE << MODE_BITS });
-  /** Cells with something untold. */
-  private readonly noted: number[] = [];
+  private readonly toCountries = new Untold();
+  private readonly toAreas = new Untold();
+  private readonly subdivisions: SubdivisionCounts;
   private readonly modeNames: readonly string[];
-  /** By place; none where nobody was yet. */
+  /** By country or area, made when it is needed. */
   private readonly boards: (Board | undefined)[] = PLACES.map(() => undefined);
-  private readonly nobody: Board;
-  /** In how many modes anybody is. */
+  /** Players by mode in all countries together, in all modes, and in how many modes there are any. */
+  private readonly byMode = new Int32Array(1 << MODE_BITS);
+  private total = 0;
   private inUse = 0;
 
-  /** @param modeNames name of each mode number; may grow */
-  constructor(modeNames: readonly string[]) {
+  /**
+   * @param modeNames name of each mode number; may grow
+   * @param salt any number nobody outside knows
+   */
+  constructor(modeNames: readonly string[], salt: number) {
     this.modeNames = modeNames;
-    this.nobody = new Board(modeNames);
+    this.subdivisions = new SubdivisionCounts(modeNames, salt);
   }
 
   /** Adds `change` to the players of a cell. */
   add(cell: number, change: number): void {
-    const { changes, isNoted } = (this.blocks[blockOf(cell)] ??= new Block());
-    const at = (cell >>> MODE_BITS) & BLOCK_MASK;
-    (changes[at] as number) += change;
-    if (isNoted[at] !== 0) return;
-    isNoted[at] = 1;
-    this.noted.push(cell);
+    const region = cell >>> MODE_BITS;
+    if (region < COUNTRIES) return this.toCountries.add(region, cell & MODE_MASK, change);
+    this.toCountries.add(countryOf(region), cell & MODE_MASK, change);
+    this.subdivisions.add(cell, change);
   }
 
-  /** A place's board, up to date; not to be kept. */
-  of(place: number): Board {
-    this.catchUp();
-    return this.boards[place] ?? this.nobody;
+  /** A place's board, up to date. */
+  of(place: number): PlaceBoard {
+    this.tellCountries(Infinity);
+    if (isSubdivision(place)) return this.subdivisions.of(place, this.byMode);
+    if (isArea(place)) this.tellAreas(Infinity);
+    return this.boardOf(place);
   }
 
   /** Players in the whole world. */
   get players(): number {
-    return this.of(WORLD).players;
+    this.tellCountries(Infinity);
+    return this.total;
   }
 
   /**
-   * Whether nobody in any region is in a mode. The heaps know it then, so that the mode's number can get another name: else
+   * Whether nobody in any region is in a mode. The boards know it then, so that the mode's number can get another name: else
    * they would show that under their present version.
    */
   isModeEmpty(mode: number): boolean {
-    return this.of(WORLD).count(mode) === 0;
+    this.catchUp();
+    return this.byMode[mode] === 0;
   }
 
   /** In how many modes somebody is. */
   get modesInUse(): number {
-    this.catchUp();
+    this.tellCountries(Infinity);
     return this.inUse;
   }
 
-  /** Tells the heaps what changed, of `cellsMax` cells at the most. */
+  /** Tells the boards what changed, of `cellsMax` cells at the most. */
   catchUp(cellsMax = Infinity): void {
-    const { noted } = this;
-    for (let told = 0; told < cellsMax && noted.length > 0; told++) {
-      const cell = noted.pop() as number;
-      const { changes, isNoted } = this.blocks[blockOf(cell)] as Block;
-      const at = (cell >>> MODE_BITS) & BLOCK_MASK;
-      this.tell(cell >>> MODE_BITS, cell & MODE_MASK, changes[at] as number);
-      changes[at] = isNoted[at] = 0;
-    }
+    this.tellAreas(this.subdivisions.catchUp(this.tellCountries(cellsMax)));
   }
 
-  private tell(region: number, mode: number, change: number): void {
-    if (change === 0) return;
-    const before = this.boards[WORLD]?.count(mode) ?? 0;
-    this.inUse += Number(before + change > 0) - Number(before > 0);
-    this.change(region, mode, change);
-    for (const place of (PLACES[region] as Place).within) this.change(place, mode, change);
+  private tellCountries(cellsMax: number): number {
+    return this.toCountries.tell(cellsMax, (country, mode, change) => {
+      const before = this.byMode[mode] as number;
+      this.byMode[mode] = before + change;
+      this.inUse += Number(before + change > 0) - Number(before > 0);
+      this.total += change;
+      this.change(country, mode, change);
+      this.toAreas.add(country, mode, change);
+    });
+  }
+
+  private tellAreas(cellsMax: number): number {
+    return this.toAreas.tell(cellsMax, (country, mode, change) => {
+      for (const area of areasOf(country)) this.change(area, mode, change);
+    });
   }
 
   private change(place: number, mode: number, change: number): void {
-    const board = (this.boards[place] ??= new Board(this.modeNames));
+    const board = this.boardOf(place);
     board.set(mode, board.count(mode) + change);
   }
-}
 
-function blockOf(cell: number): number {
-  return (cell & MODE_MASK) * BLOCKS_A_MODE + (cell >>> (MODE_BITS + BLOCK_BITS));
+  private boardOf(place: number): Board {
+    return (this.boards[place] ??= new Board(this.modeNames));
+  }
 }

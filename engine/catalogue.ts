@@ -3,6 +3,8 @@
  * owner, in the step that would set where the player is: so one version judges a request, and no other request comes in between.
  */
 
+import { countryOf } from "./places.ts";
+
 /** In `from`: who is not connected. No mode of a catalogue has this name. */
 export const NOT_CONNECTED = "none";
 
@@ -15,7 +17,7 @@ export interface CatalogueMode {
   readonly lobby?: number;
   /** Entitlements, all of which a player must have. */
   readonly requires?: readonly string[];
-  /** Region numbers of the countries in which it is offered. */
+  /** Region numbers of the countries in which it is offered, in their subdivisions too. */
   readonly regions?: readonly number[];
   /** Modes, and NOT_CONNECTED, from which a player may come into it. */
   readonly from?: readonly string[];
@@ -102,7 +104,7 @@ export class Catalogue {
     if (rules === undefined) return this.data.refusesUnknown ? "unknown mode" : undefined;
     const { requires, regions, from, retiredMs } = rules;
     if (requires?.some((each) => !asked.entitlements.includes(each))) return "not entitled";
-    if (regions?.includes(asked.region) === false) return "not offered";
+    if (regions?.includes(countryOf(asked.region)) === false) return "not offered";
     const isRetired = retiredMs !== undefined && asked.nowMs >= retiredMs;
     if (!isRetired && from === undefined) return undefined;
     const standing = standingOf();

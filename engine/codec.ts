@@ -22,7 +22,7 @@ import { REGION_COUNT, REGIONS, regionOf } from "./places.ts";
 const VERSION = 1;
 const HEAD_BYTES = 24;
 export const ROW_BYTES = ROW_WORDS * 4;
-const NAMES_MAX = Math.max(REGION_COUNT, 1 << MODE_BITS);
+const MODES_NAMED_MAX = 1 << MODE_BITS;
 const LONG_CODE = 0x80;
 const NOWHERE_PLACE = -1; // both halves 0xffff
 /** R13: the cell of a row that its table no longer has. Only rounds of a copy tell it. */
@@ -71,7 +71,7 @@ export interface DecodedRows {
 /** Numbers names as they are first met; one is used again for every message, so nothing is allocated for it. */
 export class Dictionary {
   readonly met: number[] = [];
-  private readonly numbers = new Int32Array(NAMES_MAX);
+  private readonly numbers = new Int32Array(Math.max(REGION_COUNT, MODES_NAMED_MAX));
 
   number(of: number): number {
     if (this.numbers[of] === 0) this.numbers[of] = this.met.push(of);
@@ -269,7 +269,7 @@ function readHead(kind: Kind, bytes: Uint8Array): Head {
   require(view.getUint16(6, true) === 0, 6, "two bytes of zero");
   const [regionCount, modeCount] = [view.getUint16(2, true), view.getUint16(4, true)];
   require(regionCount <= REGION_COUNT, 2, `at most ${REGION_COUNT} regions`);
-  require(modeCount <= NAMES_MAX, 4, `at most ${NAMES_MAX} modes`);
+  require(modeCount <= MODES_NAMED_MAX, 4, `at most ${MODES_NAMED_MAX} modes`);
   const writtenAtMs = view.getFloat64(16, true);
   require(Number.isFinite(writtenAtMs), 16, "a finite time of writing");
   return { regionCount, modeCount, count: view.getUint32(8, true), writtenAtMs };

@@ -71,9 +71,9 @@ export class Engine {
     if (!isPowerOfTwo || partitions < 2 || partitions > 4096)
       throw new RangeError(`Cannot make Engine: partitions must be a power of two from 2 to 4096, got ${partitions}`);
     this.options = options;
-    this.sums = options.hasBoards === false ? new ModePlayers() : new Boards(this.modes.names);
-    this.time = new ObservedTime(nowMs);
     this.key = hashKeyOf(options.hashKey);
+    this.sums = options.hasBoards === false ? new ModePlayers() : new Boards(this.modes.names, this.key.high);
+    this.time = new ObservedTime(nowMs);
     this.shift = 32 - Math.log2(partitions);
     this.sessionTenths = Math.ceil(options.sessionMs / 100);
     this.partitions = Array.from({ length: partitions }, () => this.emptyPartition());

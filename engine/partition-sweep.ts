@@ -21,7 +21,7 @@ export interface Swept {
   /** Whether the player in the row that begins at `base` is to be forgotten. */
   isOverdue(base: number, now: number): boolean;
   /** Told before a row goes. */
-  beforeForgotten(base: number): void;
+  beforeForgotten(base: number, now: number): void;
 }
 
 export class PartitionSweep {
@@ -50,7 +50,7 @@ export class PartitionSweep {
       base = Math.min(base, table.rows.length) - ROW_WORDS;
       if (table.isFree(base) || !partition.isOverdue(base, now)) continue;
       if (++this.forgotten > singlyMax) return Math.max(1, budget - this.forgetAll(now));
-      partition.beforeForgotten(base);
+      partition.beforeForgotten(base, now);
       table.remove(base);
       budget -= SWEEP_FORGET_COST;
     }
@@ -65,7 +65,7 @@ export class PartitionSweep {
     const { rows } = table;
     for (let base = 0; base < rows.length; base += ROW_WORDS) {
       if (table.isFree(base) || !partition.isOverdue(base, now)) continue;
-      partition.beforeForgotten(base);
+      partition.beforeForgotten(base, now);
       table.free(base);
     }
     table.closeGaps();

@@ -9,6 +9,7 @@ import { MODE_MASK, RESERVED_MODE } from "./modes.ts";
 import { PartitionSweep } from "./partition-sweep.ts";
 import { CELL, NOWHERE, PresenceTable, ROW_WORDS, SEEN, SEQ } from "./presence-table.ts";
 import { RowBuffer } from "./row-buffer.ts";
+import { Standings } from "./standings.ts";
 import { Tally } from "./tally.ts";
 
 /** A report without a sequence number. */
@@ -47,6 +48,8 @@ export class Partition {
   graceUntil = 0;
   /** R13: who changed since a copy's last round; `undefined` while no copy is under way. */
   changed: ChangedPlayers | undefined;
+  /** R30: whose connection stands for each player. */
+  readonly standings: Standings;
   private readonly silentSweep = new PartitionSweep(this);
   private readonly options: PartitionOptions;
   private readonly sums: CellSums;
@@ -57,6 +60,7 @@ export class Partition {
     this.sums = sums;
     this.table = this.newTable();
     this.tally = new Tally(options.key.high, () => this.cells());
+    this.standings = new Standings(options.key, options.sessionTenths);
   }
 
   /** A table for players of this partition, with nobody in it. */
@@ -70,7 +74,7 @@ export class Partition {
     return this.changed;
   }
 
-  /** Applies a report: the player is in `cell` and nowhere else, heard of `now`. */
+  /** Applies a report: the player is in `cell` and nowhere else, heard of `now`. R30: no connection stands for the player then. */
   report(
     hash: number,
     id0: number,
@@ -89,6 +93,7 @@ export class Partition {
     if (isBefore(seq, known)) return "late";
     const from = rows[base + CELL] as number;
     this.isTouched = true;
+    this.standings.vacate(hash, id0, id1, id2, id3, now);
     rows[base + SEEN] = now;
     if (seq !== NO_SEQ) rows[base + SEQ] = seq;
     if (this.changed !== undefined) this.noteChange(base);
@@ -137,6 +142,7 @@ export class Partition {
       return false; // the partition is full
     }
     if (isConnected) this.leave(this.cellAt(base));
+    this.standings.vacate(hash, id0, id1, id2, id3, now);
     this.write(base, NOWHERE, now, newest);
     if (this.changed !== undefined) this.noteChange(base);
     this.log(base);
@@ -147,7 +153,8 @@ export class Partition {
   findLive(hash: number, id0: number, id1: number, id2: number, id3: number, now: number): number {
     const base = this.table.find(hash, id0, id1, id2, id3);
     if (base < 0 || !this.isOverdue(base, now)) return base;
-    this.forget(base);
+    this.beforeForgotten(base, now);
+    this.table.remove(base);
     return -1;
   }
 
@@ -178,9 +185,10 @@ export class Partition {
   }
 
   /** Told before a row goes: the player is counted no more. */
-  beforeForgotten(base: number): void {
+  beforeForgotten(base: number, now: number): void {
     const cell = this.cellAt(base);
     if (cell !== NOWHERE) this.leave(cell);
+    this.standings.vacateRow(this.table.rows, base, now);
     if (this.changed !== undefined) this.noteChange(base);
     this.isTouched = true;
   }
@@ -269,17 +277,11 @@ export class Partition {
   }
 
   private addUnnamed(change: number): void {
-    this.unnamed += change;
-    this.sums.unnamed += change;
+    for (const sums of [this, this.sums]) sums.unnamed += change;
   }
 
   private log(base: number): void {
     if (this.options.isLogged) this.unlogged.push(this.table.rows, base);
-  }
-
-  private forget(base: number): void {
-    this.beforeForgotten(base);
-    this.table.remove(base);
   }
 }
 

@@ -4,7 +4,7 @@
  */
 
 /** Of what is below: all nodes of a cluster must have the same. */
-export const PLACES_VERSION = "5dddcd13";
+export const PLACES_VERSION = "8bc65668";
 
 /** Areas: code, @, the areas that hold it, nearest first, then its name. */
 export const AREA_LINES: readonly string[] = [
@@ -14,14 +14,14 @@ export const AREA_LINES: readonly string[] = [
   "005@419,019,001 South America",
   "009@001 Oceania",
   "011@202,002,001 Western Africa",
-  "013@419,019,001 Central America",
+  "013@003,419,019,001 Central America",
   "014@202,002,001 Eastern Africa",
   "015@002,001 Northern Africa",
   "017@202,002,001 Middle Africa",
   "018@202,002,001 Southern Africa",
   "019@001 Americas",
-  "021@019,001 Northern America",
-  "029@419,019,001 Caribbean",
+  "021@003,019,001 Northern America",
+  "029@003,419,019,001 Caribbean",
   "030@142,001 Eastern Asia",
   "034@142,001 Southern Asia",
   "035@142,001 South-eastern Asia",

@@ -2,7 +2,8 @@
  * The tree of places: countries, the subdivisions in them, and the areas that hold them. A player is in a country or in one of
  * its subdivisions, the *region* that was reported; one may ask for any *place*.
  *
- * A place's number never leaves the process: codes do. Countries come first, then subdivisions, then areas, each by code.
+ * Peers of one cluster have the numbers in common (PLACES_VERSION); what is stored, and what clients see, are codes. Countries
+ * come first, then subdivisions, then areas, each by code.
  */
 import { AREA_LINES, COUNTRIES_TOO, COUNTRY_LINES } from "./place-table.ts";
 
@@ -17,37 +18,34 @@ export interface Place {
 /** The form of a code: other letters may become these when they are made upper case. */
 const CODE = /^[A-Za-z0-9-]{2,6}$/;
 
-interface Entry {
-  readonly code: string;
-  readonly name: string;
-  readonly within: readonly string[];
-}
-
-const COUNTRY_ENTRIES = COUNTRY_LINES.map((line) => entryOf(line.slice(0, endOf(line))));
-const ENTRIES = [
-  ...COUNTRY_ENTRIES,
-  ...COUNTRY_LINES.flatMap((line, country) => subdivisionsOf(line, COUNTRY_ENTRIES[country] as Entry)),
-  ...AREA_LINES.map(entryOf),
-];
-const NUMBER_OF = new Map(ENTRIES.map(({ code }, number) => [code, number]));
-
-/** All places by number. */
-export const PLACES: readonly Place[] = ENTRIES.map(({ code, name, within }) => ({
-  code,
-  name,
-  within: within.map((holder) => NUMBER_OF.get(holder) as number),
-}));
-
+const COUNTRY_PARTS = COUNTRY_LINES.map((line) => line.split("|"));
 /** How many countries there are: their numbers are 0 … COUNTRIES - 1. */
 export const COUNTRIES = COUNTRY_LINES.length;
 /** How many regions can be reported: countries and subdivisions, 0 … REGION_COUNT - 1. */
-export const REGION_COUNT = PLACES.length - AREA_LINES.length;
-/** The codes of the regions, by number. */
-export const REGIONS: readonly string[] = PLACES.slice(0, REGION_COUNT).map(({ code }) => code);
-/** The number of the area that holds every place. */
-export const WORLD = NUMBER_OF.get("001") as number;
+export const REGION_COUNT = COUNTRY_PARTS.reduce((count, parts) => count + parts.length, 0);
 /** The numbers of all areas. */
 export const AREAS: readonly number[] = AREA_LINES.map((_, area) => REGION_COUNT + area);
+
+const AREA_NUMBERS = new Map(AREA_LINES.map((line, area) => [line.slice(0, line.indexOf("@")), REGION_COUNT + area]));
+/** The number of the area that holds every place. */
+export const WORLD = AREA_NUMBERS.get("001") as number;
+
+const COUNTRY_PLACES = COUNTRY_PARTS.map(([head = ""]) => headOf(head));
+/** All places by number. */
+export const PLACES: readonly Place[] = [
+  ...COUNTRY_PLACES,
+  ...COUNTRY_PARTS.flatMap((parts, country) => subdivisionsIn(parts, country)),
+  ...AREA_LINES.map(headOf),
+];
+const NUMBER_OF = new Map<string, number>();
+for (const [number, { code }] of PLACES.entries()) NUMBER_OF.set(code, number);
+/** The number of each place by its code in upper case, and of each subdivision that is read as a country. */
+export const PLACE_NUMBERS: ReadonlyMap<string, number> = NUMBER_OF;
+
+/** The codes of the regions, by number. */
+export const REGIONS: readonly string[] = PLACES.slice(0, REGION_COUNT).map(({ code }) => code);
+/** Those of the countries. */
+export const COUNTRY_CODES: readonly string[] = REGIONS.slice(0, COUNTRIES);
 
 /** By region, the number of its country: its own where it is one. */
 const COUNTRY_OF = Uint8Array.from(PLACES.slice(0, REGION_COUNT), ({ within }, region) =>
@@ -55,6 +53,9 @@ const COUNTRY_OF = Uint8Array.from(PLACES.slice(0, REGION_COUNT), ({ within }, r
 );
 /** By country, the areas that hold it. */
 const AREAS_OF = PLACES.slice(0, COUNTRIES).map(({ within }) => within);
+/** By area, its countries; by country, its subdivisions. */
+const COUNTRIES_IN = groupedBy(AREAS_OF);
+const SUBDIVISIONS_IN = groupedBy(Array.from(COUNTRY_OF, (country, region) => (region < COUNTRIES ? [] : [country])));
 
 for (const line of COUNTRIES_TOO) {
   const [code = "", country = ""] = line.split(" ");
@@ -89,6 +90,16 @@ export function areasOf(country: number): readonly number[] {
   return AREAS_OF[country] as readonly number[];
 }
 
+/** The numbers of the countries that an area holds. */
+export function countriesOf(area: number): readonly number[] {
+  return COUNTRIES_IN.get(area) ?? [];
+}
+
+/** The numbers of a country's subdivisions. */
+export function subdivisionsOf(country: number): readonly number[] {
+  return SUBDIVISIONS_IN.get(country) ?? [];
+}
+
 export function isArea(place: number): boolean {
   return place >= REGION_COUNT;
 }
@@ -97,30 +108,38 @@ export function isSubdivision(place: number): boolean {
   return place >= COUNTRIES && place < REGION_COUNT;
 }
 
-function endOf(line: string): number {
-  const end = line.indexOf("|");
-  return end < 0 ? line.length : end;
-}
-
-function entryOf(text: string): Entry {
+/** Of a country or an area. @param text code, @, the areas that hold it, name */
+function headOf(text: string): Place {
   const [at, space] = [text.indexOf("@"), text.indexOf(" ")];
-  const within = text.slice(at + 1, space);
-  return { code: text.slice(0, at), name: text.slice(space + 1), within: within === "" ? [] : within.split(",") };
+  const areas = space === at + 1 ? [] : text.slice(at + 1, space).split(",");
+  const within = areas.map((area) => AREA_NUMBERS.get(area) as number);
+  return { code: text.slice(0, at), name: text.slice(space + 1), within };
 }
 
-function subdivisionsOf(line: string, country: Entry): Entry[] {
-  return line
-    .split("|")
-    .slice(1)
-    .map((text) => ({
-      code: `${country.code}-${text.slice(0, text.indexOf(" "))}`,
-      name: text.slice(text.indexOf(" ") + 1),
-      within: [country.code, ...country.within],
-    }));
+/** @param parts the country, then each subdivision: what follows the dash in its code, name */
+function subdivisionsIn(parts: readonly string[], country: number): Place[] {
+  const { code, within } = COUNTRY_PLACES[country] as Place;
+  const around = [country, ...within]; // the same for all of them
+  return parts.slice(1).map((part) => {
+    const space = part.indexOf(" ");
+    return { code: `${code}-${part.slice(0, space)}`, name: part.slice(space + 1), within: around };
+  });
 }
 
 function slotOf(first: number, second: number): number {
   return (first - 97) * 26 + second - 97;
+}
+
+/** @param groupsOf by member, the groups that it is in */
+function groupedBy(groupsOf: readonly (readonly number[])[]): ReadonlyMap<number, readonly number[]> {
+  const members = new Map<number, number[]>();
+  for (const [member, groups] of groupsOf.entries())
+    for (const group of groups) {
+      const known = members.get(group);
+      if (known === undefined) members.set(group, [member]);
+      else known.push(member);
+    }
+  return members;
 }
 
 export interface RegionPlayers {
@@ -128,10 +147,13 @@ export interface RegionPlayers {
   readonly players: number;
 }
 
-/** Countries with players, most players first, equal ones by code. */
-export function rankRegions(playersOf: (country: number) => number): RegionPlayers[] {
-  const countries = REGIONS.slice(0, COUNTRIES).map((region, country) => ({ region, players: playersOf(country) }));
-  return countries
+/** Those of some regions that have players, most players first, equal ones by code. */
+export function rankRegions(
+  playersOf: (region: number) => number,
+  regions: readonly number[] = countriesOf(WORLD),
+): RegionPlayers[] {
+  return regions
+    .map((region) => ({ region: REGIONS[region] as string, players: playersOf(region) }))
     .filter(({ players }) => players > 0)
     .sort((one, other) => other.players - one.players || (one.region < other.region ? -1 : 1));
 }

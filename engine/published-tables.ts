@@ -2,13 +2,13 @@
  * The published tables of the regions that are counted here: decided once in each whole minute of the wall clock, while their
  * exact numbers follow the counts. Whatever else changes in a board changes nothing here, nor when something does.
  */
-import type { Board } from "./board.ts";
+import type { PlaceBoard } from "./board.ts";
 import { decideTable, followed, type PublishedTable } from "./published-table.ts";
 import { COUNTRIES } from "./places.ts";
 
 /** A region's counts, all of them. */
 export interface WholeCounts {
-  readonly board: Board;
+  readonly board: Pick<PlaceBoard, "version" | "count" | "entries">;
   /** False where some players may be missing, or gone. */
   readonly isComplete: boolean;
   /** The number of a mode on the board, or -1. */

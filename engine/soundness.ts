@@ -4,6 +4,7 @@ import { invariant } from "./invariant.ts";
 import type { ModePlayers } from "./mode-players.ts";
 import { MODE_BITS, MODE_MASK } from "./modes.ts";
 import { isCounted, type Partition } from "./partition.ts";
+import { isArea, type Place, PLACES, WORLD } from "./places.ts";
 import { NOWHERE, ROW_WORDS } from "./presence-table.ts";
 
 /** Every count is the number of presences there, and every row can be found. */
@@ -45,10 +46,21 @@ export function assertSumsSound(kept: Boards | ModePlayers, partitions: readonly
 }
 
 function assertBoards(boards: Boards, sums: ReadonlyMap<number, number>): void {
-  for (const [cell, players] of sums)
-    invariant(boards.of(cell >>> MODE_BITS).count(cell & MODE_MASK) === players, "a board is the sum of tallies");
+  const [regions, areas] = [new Map<number, number>(), new Map<number, number>()];
+  for (const [cell, players] of sums) {
+    const region = cell >>> MODE_BITS;
+    for (const place of [region, ...(PLACES[region] as Place).within]) {
+      const counted = isArea(place) ? areas : regions;
+      const around = (place << MODE_BITS) | (cell & MODE_MASK);
+      counted.set(around, (counted.get(around) ?? 0) + players);
+    }
+  }
+  const playersIn = (cell: number): number => boards.of(cell >>> MODE_BITS).count(cell & MODE_MASK);
+  for (const [cell, players] of regions) invariant(playersIn(cell) === players, "a board is the sum of tallies");
   const total = [...sums.values()].reduce((sum, players) => sum + players, 0);
   invariant(total === boards.players, "the sum of all counts is the number of players");
+  for (const [cell, players] of areas) invariant(playersIn(cell) === players, "an area is the sum of its countries");
+  invariant(total === boards.of(WORLD).players, "everybody is in the world");
 }
 
 function assertModes(modes: ModePlayers, sums: ReadonlyMap<number, number>): void {

@@ -2,9 +2,8 @@
  * Where requests enter: what routes ask, wherever the player's partition and the region's board are. Alone, everything
  * is here (`entry-alone.ts`); in a cluster some other node may own it (`entry-cluster.ts`).
  */
-import type { Outcome, PlayerRequest, Refused } from "../cluster/ports/rows.ts";
+import type { Done, Outcome, Place, PlayerRequest, Refused } from "../cluster/ports/rows.ts";
 import type { Ranked } from "../engine/board.ts";
-import type { PublishedTable } from "../engine/published-table.ts";
 import type { ProfileId } from "../engine/profile-id.ts";
 import type { RegionPlayers } from "../engine/places.ts";
 
@@ -44,10 +43,10 @@ export interface Wholeness {
   readonly isStale: boolean;
 }
 
-/** What is known of a region. The same (term, version) of the same table, if any, says the same everywhere. */
+/** What is known of a place. The same (term, version) of the same table, if any, says the same everywhere. */
 export interface RegionCounts extends Wholeness {
-  /** Of which all of it was read, where there is a privacy floor. */
-  readonly table?: PublishedTable | undefined;
+  /** Where there is a privacy floor: of which all of it was read. Another one wherever something changed. */
+  readonly table?: object | undefined;
   /** Players in modes that are not shown, together; 0 where that is not shown either. Only with a privacy floor. */
   readonly others?: number;
   readonly players: number;
@@ -59,9 +58,11 @@ export interface RegionCounts extends Wholeness {
   top(limit: number): readonly Ranked[];
 }
 
+/** The countries of an area, or the subdivisions of a country. */
 export interface Overview extends Wholeness {
+  /** In the area or the country. */
   readonly players: number;
-  /** Regions with players, most players first, equal ones by code. */
+  /** Those with players, most players first, equal ones by code. */
   readonly regions: readonly RegionPlayers[];
 }
 
@@ -69,10 +70,14 @@ export interface Overview extends Wholeness {
 export interface CountsShown {
   /** What this node knows of a place. Of a subdivision: what it heard last, and it asks again as long as somebody wants to know. */
   regionCounts(place: number): RegionCounts;
-  overview(): Overview;
+  /** @param area WORLD where it is left out */
+  overview(area?: number): Overview;
   /** Players in all regions. */
   players(): Wholeness & { readonly players: number };
 }
+
+/** What a request did, as soon as that is known here: alone at once, in a cluster with the owner's answer. Not told of one that is refused. */
+export type Noted = (effect: Done["effect"], place: Place | undefined) => void;
 
 export interface Entry extends CountsShown {
   /** What everybody may know, where there is a privacy floor; the rest is for operators. */
@@ -80,14 +85,17 @@ export interface Entry extends CountsShown {
   /**
    * Asks something about one player; `region` and `mode` only of a report.
    * @param settle called once, perhaps at once
+   * @param note called before that
    */
-  submit(request: PlayerRequest, settle: (outcome: Outcome) => void): void;
+  submit(request: PlayerRequest, settle: (outcome: Outcome) => void, note?: Noted): void;
   /** Reports of many players at once; `settle` is called once. */
   submitAll(reports: Reports, settle: (outcome: ReportsOutcome) => void): void;
   /** The counts of a subdivision, at most a second old: at once where this node has them. `undefined` where nobody answered. */
   askSubdivision(place: number, settle: (counts: RegionCounts | undefined) => void): void;
-  /** The counts of a region from its owner, after everything acknowledged before (R24); `undefined` where nobody answered. */
-  askOwner(region: number, settle: (counts: RegionCounts | undefined) => void): void;
+  /** The same of all subdivisions of a country. */
+  askSubdivisions(country: number, settle: (overview: Overview | undefined) => void): void;
+  /** The counts of a place from its owner, after everything acknowledged before (R24); `undefined` where nobody answered. */
+  askOwner(place: number, settle: (counts: RegionCounts | undefined) => void): void;
 }
 
 /** Reads the profile id of one of many reports into `id`. */

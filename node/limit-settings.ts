@@ -5,7 +5,7 @@ import type { Environment } from "./environment.ts";
 import { openFilesMax } from "./open-files.ts";
 import { parseTrusted } from "./trusted-proxies.ts";
 import { SettingError } from "./setting-error.ts";
-import { read, type Setting, shown } from "./setting.ts";
+import { read, type Setting, shown, whole } from "./setting.ts";
 
 export interface LimitSettings {
   /** Proxies whose word on who asks is taken. */
@@ -20,6 +20,10 @@ export interface LimitSettings {
   readonly connections: number;
   /** The same from one address; Infinity: no limit of its own. */
   readonly connectionsOfAddress: number;
+  /** Streams at once. */
+  readonly streams: number;
+  /** The same of one address; Infinity: no limit of its own. */
+  readonly streamsOfAddress: number;
 }
 
 type Limited = Rate | "off";
@@ -65,6 +69,13 @@ export const LIMIT_SETTINGS = {
     0,
     "connections of one address at once; loopback and trusted proxies have only the limit of all",
   ),
+  streams: whole("HEADCOUNT_STREAMS_MAX", "20000", 0, 1_000_000, "streams of popular modes at once; 0: none"),
+  streamsOfAddress: countOf(
+    "HEADCOUNT_STREAMS_ADDRESS",
+    "auto (a quarter of HEADCOUNT_STREAMS_MAX) or a whole number, 0 for no limit of its own",
+    0,
+    "streams of one address at once, behind trusted proxies of the one that they name; loopback has only the limit of all",
+  ),
 };
 
 /** @throws {SettingError} */
@@ -77,13 +88,16 @@ export function readLimits(environment: Environment, areTokensAsked: boolean): L
     return rate === "off" ? undefined : rate;
   };
   const connections = readConnections(environment);
+  const streams = read(LIMIT_SETTINGS.streams, environment);
   return {
     trusted: read(LIMIT_SETTINGS.trusted, environment),
     profile: limitOf(LIMIT_SETTINGS.profile),
     address: limitOf(LIMIT_SETTINGS.address),
     token: limitOf(LIMIT_SETTINGS.token),
     connections,
-    connectionsOfAddress: readOfAddress(environment, connections),
+    connectionsOfAddress: readOfAddress(LIMIT_SETTINGS.connectionsOfAddress, environment, connections),
+    streams,
+    streamsOfAddress: readOfAddress(LIMIT_SETTINGS.streamsOfAddress, environment, streams),
   };
 }
 
@@ -100,9 +114,10 @@ function readConnections(environment: Environment): number {
   );
 }
 
-function readOfAddress(environment: Environment, connections: number): number {
-  const given = read(LIMIT_SETTINGS.connectionsOfAddress, environment);
-  if (given === "auto") return Math.max(1, Math.floor(connections * ADDRESS_SHARE));
+/** @param all of all addresses together */
+function readOfAddress(setting: Setting<Count>, environment: Environment, all: number): number {
+  const given = read(setting, environment);
+  if (given === "auto") return Math.max(1, Math.floor(all * ADDRESS_SHARE));
   return given === 0 ? Infinity : given;
 }
 

@@ -13,7 +13,7 @@ const STATUSES = 600;
 const UNROUTED = "malformed";
 const DURATION_BUCKETS_S = [0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5];
 
-/** What happened to reports, renewals and removals; plain numbers, added to on the hot path. */
+/** What happened to reports, renewals, removals, streams and sessions; plain numbers, added to on the hot path. */
 export class Totals {
   changed = 0;
   renewed = 0;
@@ -21,6 +21,8 @@ export class Totals {
   rejected = 0;
   heartbeats = 0;
   removals = 0;
+  streams = 0;
+  sessions = 0;
 }
 
 /** What is measured of one route. */
@@ -139,6 +141,8 @@ export class Metrics {
       rejected: ["reports_rejected_total", "Reports refused"],
       heartbeats: ["heartbeats_total", "Heartbeats that renewed a session"],
       removals: ["removals_total", "Players disconnected on request"],
+      streams: ["streams_opened_total", "Streams of server-sent events that were opened"],
+      sessions: ["sessions_opened_total", "Requests for a session that became a WebSocket"],
     };
     for (const total of Object.keys(counters) as (keyof Totals)[])
       this.counter(...counters[total], () => totals[total]);

@@ -5,8 +5,7 @@ import { type Logger, pino } from "pino";
 import type { Rules } from "../cluster/ports/rules.ts";
 import type { Access } from "./access/access.ts";
 import { type Admin, openAdmin } from "./admin/open-admin.ts";
-import { makeApp } from "./http/app.ts";
-import type { Connections } from "./http/connections/connections.ts";
+import { makeApp, type PublicApp } from "./http/app.ts";
 import { Controls } from "./controls/controls.ts";
 import { Cors } from "./http/cors.ts";
 import { listenWidely } from "./http/listening.ts";
@@ -22,7 +21,7 @@ import { LOOPBACK, type Settings } from "./settings.ts";
 import { Usage } from "./usage/usage.ts";
 import { Certificate } from "./tls/certificate.ts";
 
-type App = Awaited<ReturnType<typeof makeApp>>["app"];
+type App = PublicApp["app"];
 
 const USUAL_MODE = "GM01";
 const CLOSE_WITHIN_MS = 25_000;
@@ -62,14 +61,14 @@ export async function run(settings: Settings, version: string, outputs: Outputs)
   rules.registerMetrics(metrics);
   rules.follow(service.texts.catalogue, () => service.id);
   const context = { service, metrics, log, version, cors, access, limits, controls, rules, usage: new Usage(metrics) };
-  const { app, connections } = await makeApp(context, isLaneOpen);
+  const { app, connections, streams, sessions } = await makeApp(context, isLaneOpen);
   certificate?.registerMetrics(metrics, "tls");
   if (certificate !== undefined) speakTls(app, certificate, settings.limits.connections, metrics, "tls");
   await listen(app, settings);
   const scheme = certificate === undefined ? "http" : "https";
   const admin = await openAdmin(context, settings.admin, certificate);
   const closeAll = async (): Promise<boolean> => {
-    const isStored = await close(app, connections, service, log);
+    const isStored = await close({ app, connections, streams, sessions }, service, log);
     await admin?.close();
     return isStored;
   };
@@ -162,9 +161,13 @@ function closeOnSignals(closeAll: () => Promise<boolean>, log: Logger): void {
 }
 
 /** Finishes what is in flight, then stores everything; false where not all could be stored. */
-async function close(app: App, connections: Connections, service: Service, log: Logger): Promise<boolean> {
+async function close(
+  { app, connections, streams, sessions }: PublicApp,
+  service: Service,
+  log: Logger,
+): Promise<boolean> {
   connections.tellToClose();
-  await service.drain();
+  await Promise.all([service.drain(), streams.drain(), sessions.drain()]);
   connections.drain();
   await app.close();
   const isStored = await service.stop();

@@ -7,6 +7,7 @@ import { type Environment, fileVariable, settingsIn, withSecretsRead } from "./e
 import { parseRedisUrl, redactRedisUrl, RedisUrlError } from "./redis/redis-url.ts";
 import { SettingError } from "./setting-error.ts";
 import { LIMIT_SETTINGS, type LimitSettings, readLimits } from "./limit-settings.ts";
+import { readSessions, SESSION_SETTINGS, type SessionSettings } from "./session-settings.ts";
 import { FLOOR_SETTING, readFloor } from "./floor-setting.ts";
 import { readTokens, TOKEN_SETTINGS, type TokenSettings } from "./token-settings.ts";
 import { PEER_TLS_SETTINGS, readTls, TLS_SETTINGS, type TlsSettings } from "./tls-settings.ts";
@@ -26,7 +27,7 @@ import {
 
 export { LOOPBACK, SettingError };
 
-export interface Settings extends TlsSettings {
+export interface Settings extends TlsSettings, SessionSettings {
   readonly host: string;
   readonly port: number;
   /** Web pages of which origins may ask; `undefined`: of none but its own. */
@@ -200,7 +201,10 @@ const SETTINGS = {
   weight: whole("HEADCOUNT_WEIGHT", "1", 1, 100, "the node's share of the work compared to the others'"),
 } satisfies {
   readonly [
-    Key in keyof Omit<Settings, "tokens" | "areReadsGuarded" | "limits" | "admin" | "floor" | keyof TlsSettings>
+    Key in keyof Omit<
+      Settings,
+      "tokens" | "areReadsGuarded" | "limits" | "admin" | "floor" | keyof TlsSettings | keyof SessionSettings
+    >
   ]: Setting<Settings[Key]>;
 };
 
@@ -219,6 +223,7 @@ const ALL: readonly Setting<unknown>[] = [
   ...Object.values(TOKEN_SETTINGS),
   ...Object.values(LIMIT_SETTINGS),
   FLOOR_SETTING,
+  ...Object.values(SESSION_SETTINGS),
   ...Object.values(ADMIN_SETTINGS),
   ...Object.values(TLS_SETTINGS),
 ];
@@ -267,6 +272,7 @@ export function readSettings(everything: Environment, isAdminUsual = false): Set
     areReadsGuarded: read(TOKEN_SETTINGS.reads, environment) === "jwt",
     admin: readAdmin(environment, environment[TOKEN_SETTINGS.auth.name] === "jwt", isAdminUsual),
     floor: readFloor(environment, environment[TOKEN_SETTINGS.auth.name] === "jwt"),
+    ...readSessions(environment),
     ...readTls(environment, peerUrl),
     limits: readLimits(environment, environment[TOKEN_SETTINGS.auth.name] === "jwt"),
   });

@@ -8,30 +8,46 @@ import Format from "typebox/format";
 import { ENTITLEMENT, ENTITLEMENTS_MAX } from "../engine/entitlement.ts";
 import { MODE_NAME } from "../engine/modes.ts";
 import { emptyProfileId, parseProfileId } from "../engine/profile-id.ts";
-import { regionOf } from "../engine/places.ts";
+import { isSubdivision, placeOf, regionOf } from "../engine/places.ts";
 
 /** The profile id that was checked last: checking reads it, so who asks at once need not read it again. */
 export const checkedId = emptyProfileId();
 Format.Set("profile-id", (text) => parseProfileId(text, checkedId));
-Format.Set("iso-3166-1-alpha-2", (text) => regionOf(text) >= 0);
+Format.Set("iso-3166-1-alpha-2", (text) => text.length === 2 && regionOf(text) >= 0);
+Format.Set("region", (text) => regionOf(text) >= 0);
+Format.Set("place", (text) => placeOf(text) >= 0);
+Format.Set("country-or-area", (text) => placeOf(text) >= 0 && !isSubdivision(placeOf(text)));
 
 const PROFILE_SHOWN = "6f0e4b1c-94a0-4c2e-8d55-0b9f3a7c1e21";
 /** Without `seq`: the same report with the same `seq` does nothing, and who tries an example may try it again. */
 const PLACE_SHOWN = { region: "CA", gamemode: "GM01" };
 
+export const PROFILE_ID_FORM = "a UUID (8-4-4-4-12 hex digits, neither nil nor max)";
 const ProfileId = Type.String({
   format: "profile-id",
   minLength: 36,
   maxLength: 36,
-  description: "a UUID (8-4-4-4-12 hex digits, neither nil nor max)",
+  description: PROFILE_ID_FORM,
   examples: [PROFILE_SHOWN],
 });
 const Region = Type.String({
-  format: "iso-3166-1-alpha-2",
-  minLength: 2,
-  maxLength: 2,
-  description: "an ISO 3166-1 alpha-2 code",
+  format: "region",
+  pattern: "^[A-Za-z]{2}(-[A-Za-z0-9]{1,3})?$",
+  description: "an ISO 3166-1 alpha-2 code, or an ISO 3166-2 code such as US-CA",
   examples: ["CA"],
+});
+const PLACE = "^([A-Za-z]{2}(-[A-Za-z0-9]{1,3})?|[0-9]{3})$";
+const Place = Type.String({
+  format: "place",
+  pattern: PLACE,
+  description: "an ISO 3166-1 alpha-2 code, an ISO 3166-2 code such as US-CA, or a UN M49 area such as 150",
+  examples: ["CA"],
+});
+const CountryOrArea = Type.String({
+  format: "country-or-area",
+  pattern: PLACE,
+  description: "an ISO 3166-1 alpha-2 code, or a UN M49 area such as 150",
+  examples: ["150"],
 });
 export const GameMode = Type.String({
   pattern: MODE_NAME.source,
@@ -56,11 +72,37 @@ const Top = Type.Integer({
   description: "a whole number from 1 to 100",
   examples: [5],
 });
+const Every = Type.Integer({
+  minimum: 250,
+  maximum: 60_000,
+  default: 2000,
+  description: "a whole number from 250 to 60000",
+  examples: [2000],
+});
 
 export const ProfileParams = Type.Object({ profileId: ProfileId });
-export const RegionParams = Type.Object({ region: Region });
+export const PlaceParams = Type.Object({ region: Place });
+export const RegionsQuery = Type.Object({ of: Type.Optional(CountryOrArea) });
 export const TopQuery = Type.Object({ top: Type.Optional(Top) });
+/** `every` in milliseconds. */
+export const StreamsQuery = Type.Object({ top: Type.Optional(Top), every: Type.Optional(Every) });
+/** The same once it is read. */
+export type StreamQuery = Required<Static<typeof StreamsQuery>>;
 export const ModesQuery = Type.Object({ region: Type.Optional(Region) });
+const Known = Type.String({
+  maxLength: 128,
+  description: "a tag as it was answered, at most 128 characters",
+  examples: ['W/"0Xpx68KC8k4tdRH3Qj67oXFzlWg"'],
+});
+/** Without a default: whoever names no `top` asks for no more than the call itself. */
+const TopBeside = Type.Integer({
+  minimum: 1,
+  maximum: 100,
+  description: "a whole number from 1 to 100",
+  examples: [5],
+});
+export const ReportQuery = Type.Object({ top: Type.Optional(TopBeside) });
+export const HeartbeatQuery = Type.Object({ top: Type.Optional(TopBeside), known: Type.Optional(Known) });
 export const RemovalQuery = Type.Object({ seq: Type.Optional(Seq) });
 export const ReportBody = Type.Object(
   { region: Region, gamemode: GameMode, seq: Type.Optional(Seq) },
@@ -107,6 +149,17 @@ export const BatchBodyShown = Type.Object(
   },
 );
 
+const LOOKUPS_MAX = 500;
+const lookupsOf = <Item extends TSchema>(item: Item) =>
+  Type.Array(item, { minItems: 1, maxItems: LOOKUPS_MAX, description: `an array of 1 to ${LOOKUPS_MAX} profile ids` });
+/** The ids are checked one by one, so that a bad one is named. */
+export const LookupBody = Type.Object({ profileIds: lookupsOf(Type.Unknown()) }, { description: "a JSON object" });
+/** The same for readers. */
+export const LookupBodyShown = Type.Object(
+  { profileIds: lookupsOf(ProfileId) },
+  { title: "LookupRequest", description: "a JSON object", examples: [{ profileIds: [PROFILE_SHOWN] }] },
+);
+
 const SHOWN_MAX = 64;
 
 interface Field {
@@ -148,7 +201,7 @@ export class Check<Schema extends TSchema> {
   }
 
   /**
-   * "region must be an ISO 3166-1 alpha-2 code, got "XX"", of a value that is not accepted.
+   * "region must be an ISO 3166-1 alpha-2 code, or an ISO 3166-2 code such as US-CA, got "XX"", of a value that is not accepted.
    * @param came the value as it came, where it was converted since
    */
   explain(value: unknown, came: unknown = value): string {

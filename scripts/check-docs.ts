@@ -59,7 +59,7 @@ export function writeLists(root: string, lists: Lists): void {
 }
 
 function filesOf(root: string): string[] {
-  const found = globSync("**/*.{ts,js,lua,md,json,yml,yaml,cfg}", { cwd: root, exclude: EXCLUDED });
+  const found = globSync("**/*.{ts,js,lua,md,json,yml,yaml,cfg,html,cs}", { cwd: root, exclude: EXCLUDED });
   return found.map((file) => file.replaceAll("\\", "/"));
 }
 

@@ -59,6 +59,11 @@ const LAYERS: Readonly<Record<string, Layer>> = {
   "node/rules": { ...NODE, imports: ["engine", "cluster/ports", ...SHARED], packages: ["pino", "typebox", "yaml"] },
   "node/usage": { ...NODE, imports: ["engine", ...SHARED], packages: [] },
   "node/tls": { ...NODE, imports: [...SHARED], packages: ["pino"] },
+  "node/live": {
+    ...NODE,
+    imports: ["engine", "cluster/ports", "cluster", ...SHARED, "node/limits"],
+    packages: ["typebox", "ws"],
+  },
   "node/http": {
     ...NODE,
     imports: [
@@ -72,6 +77,7 @@ const LAYERS: Readonly<Record<string, Layer>> = {
       "node/rules",
       "node/usage",
       "node/tls",
+      "node/live",
     ],
     packages: ["@fastify/swagger", "@fastify/swagger-ui", "fastify", "pino", "typebox"],
   },
@@ -86,6 +92,7 @@ const LAYERS: Readonly<Record<string, Layer>> = {
       "node/rules",
       "node/usage",
       "node/tls",
+      "node/live",
       "node/http",
     ],
     packages: ["fastify", "typebox"],
@@ -121,6 +128,7 @@ const LAYERS: Readonly<Record<string, Layer>> = {
           "node/rules",
           "node/usage",
           "node/tls",
+          "node/live",
           "node/http",
           "node/admin",
           "node/alone",
@@ -132,17 +140,19 @@ const LAYERS: Readonly<Record<string, Layer>> = {
     ]),
   ),
   simulator: { imports: ["engine", "cluster/"], builtins: "all", packages: "any", isPure: false },
-  crowd: { imports: [], builtins: "all", packages: "any", isPure: false },
+  client: { imports: [], builtins: {}, packages: [], isPure: false }, // for browsers too: what they all have, and nothing else
+  "client/examples": { imports: [], builtins: "all", packages: "any", isPure: false },
+  crowd: { imports: ["client"], builtins: "all", packages: "any", isPure: false },
   docs: { imports: [], builtins: {}, packages: [], isPure: false }, // examples, as users would write them
   scripts: { imports: ["engine", "cluster/", "node/", "simulator"], builtins: "all", packages: "any", isPure: false },
   bench: {
-    imports: ["engine", "cluster/", "node/", "crowd", "simulator", "scripts", "test"],
+    imports: ["engine", "cluster/", "node/", "client", "crowd", "simulator", "scripts", "test"],
     builtins: "all",
     packages: "any",
     isPure: false,
   },
   test: {
-    imports: ["engine", "cluster/", "node/", "crowd", "simulator", "scripts", "bench"],
+    imports: ["engine", "cluster/", "node/", "client/", "client", "crowd", "simulator", "scripts", "bench"],
     builtins: "all",
     packages: "any",
     isPure: false,

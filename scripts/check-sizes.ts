@@ -8,7 +8,7 @@ import { parseAst } from "vitest/node";
 
 const FILE_LINES_MAX = 400;
 const CLASS_LINES_MAX = 250;
-const FOLDERS = ["engine", "node", "cluster", "crowd", "simulator", "scripts", "bench", "test"];
+const FOLDERS = ["engine", "node", "cluster", "client", "crowd", "simulator", "scripts", "bench", "test"];
 
 /** A node of the tree as far as it is read here. */
 interface SyntaxNode {

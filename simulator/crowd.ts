@@ -5,7 +5,7 @@
 import type { Operation, Outcome } from "../cluster/ports/rows.ts";
 import { isVerdict } from "../engine/catalogue.ts";
 import { NO_ENTITLEMENTS } from "../engine/entitlement.ts";
-import { regionOf, REGIONS } from "../engine/places.ts";
+import { countryOf, PLACES, regionOf, REGIONS } from "../engine/places.ts";
 import { NO_SEQ } from "../engine/partition.ts";
 import { playerId } from "./players.ts";
 import type { ProfileId } from "../engine/profile-id.ts";
@@ -26,10 +26,15 @@ export const OTHER_MODES: readonly string[] = Array.from({ length: 13 }, (_, num
 const MODES = [...USUAL_MODES, ...OTHER_MODES];
 const MODE_INDEXES: ReadonlyMap<string, number> = new Map(MODES.map((mode, index) => [mode, index]));
 /** The first of them are those of small worlds. */
-const REGION_NUMBERS: readonly number[] = [...new Set(["US", "CA", "GB", "AQ", ...REGIONS])].map((code) =>
+const REGION_NUMBERS: readonly number[] = [...new Set(["US", "US-CA", "CA", "GB", "AQ", ...REGIONS])].map((code) =>
   regionOf(code),
 );
 const MODE_BITS = 7;
+
+/** The places around a region. */
+function holdersOf(region: number): readonly number[] {
+  return PLACES[region]?.within ?? [];
+}
 
 /** A region and a mode as one number. */
 export function placeOf(region: number, mode: string): number {
@@ -47,7 +52,12 @@ export function modeOfPlace(place: number): string {
 }
 
 export function nameOfPlace(place: number): string {
-  return place === NOWHERE ? "nowhere" : `${REGION_NUMBERS.indexOf(regionOfPlace(place))}/${modeOfPlace(place)}`;
+  return place === NOWHERE ? "nowhere" : `${codeOf(regionOfPlace(place))}/${modeOfPlace(place)}`;
+}
+
+/** `US`, `US-CA` or `021`. */
+export function codeOf(region: number): string {
+  return PLACES[region]?.code ?? `no place, ${region}`;
 }
 
 export interface Player {
@@ -61,6 +71,8 @@ export interface Player {
   /** It acts by itself: false for those who fall silent. */
   isActive: boolean;
   underWay: number;
+  /** R30: its connection ended without a word, so its owner may remove it. */
+  leaving: Change | undefined;
 }
 
 /** One request of a client, to one node. */
@@ -75,6 +87,8 @@ export interface Request {
   readonly pauseMs?: number;
   /** Told of the end: whether it was acknowledged as remembered. */
   readonly onEnd?: ((isAcknowledged: boolean) => void) | undefined;
+  /** R30: it comes over a connection; told what became of it, also where the client waits no longer. */
+  readonly onPlayed?: ((outcome: Outcome) => void) | undefined;
 }
 
 /** `again`: refused, unheard of, or only counted. `forbidden`: refused by the rules of modes. */
@@ -84,12 +98,14 @@ const NO_PLACES: ReadonlySet<number> = new Set();
 /** A client waits so much longer than the node should take. */
 const PATIENCE_MS = 600;
 /** A row that is on its way may be applied so much later than its deadline: clocks are known from messages only. */
-const LATE_MS = 1500;
+export const LATE_MS = 1500;
 
 export class Crowd {
   readonly players: Player[] = [];
   /** Where players may be. */
   readonly regions: readonly number[];
+  /** What anybody may ask for: those, their countries, and the areas around them. */
+  readonly places: readonly number[];
   readonly modes: readonly string[];
   /** Clients also ask nodes that say that they are not ready. */
   asksAnybody = false;
@@ -98,6 +114,7 @@ export class Crowd {
   constructor(world: World) {
     this.world = world;
     this.regions = REGION_NUMBERS.slice(0, world.settings.regionsCount);
+    this.places = [...new Set(this.regions.flatMap((region) => [region, countryOf(region), ...holdersOf(region)]))];
     this.modes = USUAL_MODES.slice(0, world.settings.modesCount);
   }
 
@@ -109,12 +126,13 @@ export class Crowd {
       ledger: new Ledger(
         `player ${number}`,
         () => this.world.frozenSinceMs,
-        () => this.world.checker.onLedger(),
+        () => this.world.checker.counts.onLedger(),
       ),
       seq: isSequenced ? 0 : undefined,
       place: this.anyPlace(),
       isActive: true,
       underWay: 0,
+      leaving: undefined,
     };
     this.players.push(player);
     return player;
@@ -122,6 +140,11 @@ export class Crowd {
 
   anyRegion(): number {
     return this.world.random.pick(this.regions);
+  }
+
+  /** Something to ask for. */
+  anyHolder(): number {
+    return this.world.random.pick(this.places);
   }
 
   anyPlace(): number {
@@ -260,7 +283,11 @@ class Pending {
     if (world.settings.hasRules && operation === "report")
       this.seen = world.checker.rules.witness(request, node, this.sentMs, this.before);
     const { id, entitlements } = player;
-    node.node.submit({ operation, id, region, mode, seq, entitlements }, (outcome) => this.settle(outcome));
+    const { onPlayed } = request;
+    node.node.submit({ operation, id, region, mode, seq, entitlements, isPlay: onPlayed !== undefined }, (outcome) => {
+      onPlayed?.(outcome);
+      this.settle(outcome);
+    });
     this.watch();
   }
 

@@ -188,6 +188,11 @@ export class Ledger {
     return place !== NOWHERE && untilMs > this.renewedMs + lifeMs ? undefined : place;
   }
 
+  /** Whether the player certainly was connected until then, if it was anywhere. */
+  isAlive(untilMs: number, lifeMs: number): boolean {
+    return untilMs <= this.renewedMs + lifeMs;
+  }
+
   /** Whoever was not heard of for so long, whatever happened to what was sent, is certainly gone. */
   expire(nowMs: number, silenceMs: number): void {
     if (nowMs - this.heardMs <= silenceMs) return;

@@ -8,13 +8,13 @@ export function live(world: World, pauseMs: number): void {
   const read = (): void => {
     if (!world.areClientsActive) return;
     const nodes = ready();
-    if (nodes.length > 0) checker.readViews(random.pick(nodes));
+    if (nodes.length > 0) checker.counts.readViews(random.pick(nodes));
     time.after(100 + random.fraction() * 500, read);
   };
   const ask = (): void => {
     if (!world.areClientsActive) return;
     const nodes = ready();
-    if (nodes.length > 0) checker.askOwner(random.pick(nodes), world.crowd.anyRegion());
+    if (nodes.length > 0) checker.counts.ask(random.pick(nodes), world.crowd.anyHolder());
     time.after(100 + random.fraction() * 600, ask);
   };
   read();

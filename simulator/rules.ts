@@ -1,4 +1,5 @@
 /** The rules of modes in a simulated cluster: the versions that the studio makes, and how each node follows them (R29). */
+import { countryOf } from "../engine/places.ts";
 import type { Rules } from "../cluster/ports/rules.ts";
 import { Catalogue, type CatalogueData, type CatalogueMode, NO_CATALOGUE, NOT_CONNECTED } from "../engine/catalogue.ts";
 import { SeededRandom } from "./seeded-random.ts";
@@ -49,7 +50,7 @@ export class Studio {
     const rulesOf = (mode: string): CatalogueMode => ({
       mode,
       ...(chance(0.25) && { requires: PASS }),
-      ...(chance(0.2) && { regions: regions.filter(() => chance(0.6)) }),
+      ...(chance(0.2) && { regions: [...new Set(regions.map(countryOf))].filter(() => chance(0.6)) }),
       ...(chance(0.4) && { from: [...modes, NOT_CONNECTED].filter(() => chance(0.4)) }),
       ...(chance(0.15) && { retiredMs: 0 }),
     });

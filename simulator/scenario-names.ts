@@ -20,6 +20,10 @@ export const SCENARIO_NAMES = [
   "one-way cuts",
   "partitions and regions moving while players cross borders",
   "a region that empties during a failover",
+  "areas while countries and their owners move",
+  "areas of a country whose owner does not hear a holder",
+  "areas half a second behind at most, subdivisions a second",
+  "a subdivision that is asked for through failovers",
   "the last push before silence lost",
   "the silent through rolling restarts",
   "the living through a pause of five minutes",
@@ -107,6 +111,12 @@ export const SCENARIO_NAMES = [
   "a thawed owner asked for a switch that only its old table forbids",
   "rules while the store is away",
   "rules when the store comes back older, or empty",
+  "sessions keep their players through restarts of their owners",
+  "two devices of a player through a failover: the one that played last stands",
+  "a device that does not stand ends after a failover, before the other has renewed",
+  "a device that ends comes back in time, or not, or somebody else is heard",
+  "a report without a session ends the standing of the device",
+  "an entry that dies with its sessions: silence removes, and not before",
 ] as const;
 
 export type ScenarioName = (typeof SCENARIO_NAMES)[number];

@@ -8,6 +8,7 @@ import { FOUNDING } from "./scenarios/founding.ts";
 import { LICENCES } from "./scenarios/licences.ts";
 import { MODES } from "./scenarios/modes.ts";
 import { MOVING } from "./scenarios/moving.ts";
+import { PLACES } from "./scenarios/places.ts";
 import { PULLING } from "./scenarios/pulling.ts";
 import { RETURNS } from "./scenarios/returns.ts";
 import { RULES } from "./scenarios/rules.ts";
@@ -15,6 +16,7 @@ import { ROWS } from "./scenarios/rows.ts";
 import { LARGE_RUNS } from "./scenarios/large.ts";
 import { RECORDS } from "./scenarios/records.ts";
 import type { Scenario } from "./scenarios/scenario.ts";
+import { SESSION_SCENARIOS } from "./scenarios/sessions.ts";
 import { STORE } from "./scenarios/store.ts";
 import { WAITING } from "./scenarios/waiting.ts";
 import { WORLD } from "./scenarios/world.ts";
@@ -36,5 +38,7 @@ export const SCENARIOS: Readonly<Record<ScenarioName, Scenario>> = {
   ...CRASHES,
   ...MODES,
   ...PULLING,
+  ...PLACES,
   ...RULES,
+  ...SESSION_SCENARIOS,
 };

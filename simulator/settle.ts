@@ -1,5 +1,6 @@
 /** The end of every run: the faults are over, so the cluster must settle, and what it says must be exact. */
-import type { Player } from "./crowd.ts";
+import { isSubdivision } from "../engine/places.ts";
+import { codeOf, type Player } from "./crowd.ts";
 import type { SimulatedNode } from "./simulated-node.ts";
 import type { World } from "./world.ts";
 
@@ -28,7 +29,7 @@ export async function settle(world: World, isSilenceAwaited = false): Promise<vo
   expectSound(world);
 }
 
-/** Waits until every region's owner gives a whole answer through every node. */
+/** Waits until every place's owner gives a whole answer through every node. */
 async function untilWhole(world: World, untilMs: number): Promise<void> {
   for (;;) {
     const why = await whyNotWhole(world);
@@ -41,16 +42,19 @@ async function untilWhole(world: World, untilMs: number): Promise<void> {
 async function whyNotWhole(world: World): Promise<string | undefined> {
   const reasons: string[] = [];
   for (const node of world.nodes)
-    for (const region of world.crowd.regions) {
-      const label = `region ${region} through ${node.name}`;
-      const view = node.node.regionView(region);
+    for (const place of world.crowd.places) {
+      const label = `${codeOf(place)} through ${node.name}`;
+      for (const way of waysToAsk(place)) {
+        reasons.push(label);
+        world.checker.counts[way](node, place, (answer) => {
+          reasons.splice(reasons.indexOf(label), 1);
+          if (answer === undefined) reasons.push(`${label}: nobody answers`);
+          else if (!answer.isComplete || answer.isStale) reasons.push(`${label}: the answer is not whole`);
+        });
+      }
+      if (isSubdivision(place)) continue;
+      const view = node.node.regionView(place);
       if (!view.isComplete || view.isStale) reasons.push(`${label}: the view is not whole`);
-      reasons.push(label);
-      world.checker.askOwner(node, region, (answer) => {
-        reasons.splice(reasons.indexOf(label), 1);
-        if (answer === undefined) reasons.push(`${label}: nobody answers`);
-        else if (!answer.isComplete || answer.isStale) reasons.push(`${label}: the owner's answer is not whole`);
-      });
     }
   await world.run(120);
   return reasons[0];
@@ -73,25 +77,32 @@ async function becomeCertain(world: World): Promise<void> {
   await world.until("everybody has renewed", () => waiting === 0, CERTAIN_MS);
 }
 
-/** Every node's views, and every region's owner through every node, say what the clients were told. */
+/** R31: what is known of a subdivision, as anybody may ask for it, is no view that is pushed. */
+function waysToAsk(place: number): ("askOwner" | "askSubdivision")[] {
+  return isSubdivision(place) ? ["askOwner", "askSubdivision"] : ["askOwner"];
+}
+
+/** Every node's views, and every place's owner through every node, say what the clients were told. */
 export async function expectExact(world: World): Promise<void> {
   let waiting = 0;
   for (const node of world.nodes)
-    for (const region of world.crowd.regions) {
-      expectView(world, node, region);
-      waiting++;
-      world.checker.askOwner(node, region, (view) => {
-        waiting--;
-        const why = world.checker.whyNotExact(view, region);
-        if (why !== undefined) world.fail(`the owner of region ${region}, asked through ${node.name}: ${why}`);
-      });
+    for (const place of world.crowd.places) {
+      if (!isSubdivision(place)) expectView(world, node, place);
+      for (const way of waysToAsk(place)) {
+        waiting++;
+        world.checker.counts[way](node, place, (view) => {
+          waiting--;
+          const why = world.checker.counts.whyNotExact(view, place);
+          if (why !== undefined) world.fail(`the owner of ${codeOf(place)}, asked through ${node.name}: ${why}`);
+        });
+      }
     }
   await world.until("owners answer", () => waiting === 0, 3000);
 }
 
 function expectView(world: World, node: SimulatedNode, region: number): void {
-  const why = world.checker.whyNotExact(node.node.regionView(region), region);
-  if (why !== undefined) world.fail(`${node.name}'s view of region ${region}: ${why}`);
+  const why = world.checker.counts.whyNotExact(node.node.regionView(region), region);
+  if (why !== undefined) world.fail(`${node.name}'s view of ${codeOf(region)}: ${why}`);
 }
 
 /** Half of the players go on with heartbeats, the others are silent and must be gone in the end. */

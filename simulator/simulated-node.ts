@@ -2,6 +2,8 @@
  * One process of the cluster: the real `ClusterNode` with simulated ports. It can be killed, frozen and thawed; whatever
  * would reach it meanwhile is dropped or waits.
  */
+import { StandingSessions } from "../cluster/standing-sessions.ts";
+import type { Device } from "./devices.ts";
 import type { ClusterNode, ClusterOptions, ClusterPorts } from "../cluster/cluster-node.ts";
 import { NO_RULES, type Rules } from "../cluster/ports/rules.ts";
 import { encodeRows } from "../engine/codec.ts";
@@ -27,6 +29,8 @@ export class SimulatedNode {
   readonly peerUrl: string;
   readonly node: ClusterNode;
   readonly rules: Rules;
+  /** R30: the devices that are connected here and stand for their players. */
+  readonly sessions: StandingSessions<Device>;
   state: "up" | "frozen" | "gone" = "up";
   startedMs: number;
   /** Since when it has been ready without a break; `undefined` where it is not. */
@@ -68,7 +72,12 @@ export class SimulatedNode {
     const options = { id: name, url: `http://${name}`, peerUrl, weight, key, snapshotMs };
     const followed = world.settings.hasRules ? new FollowedRules(world, this) : undefined;
     this.rules = followed ?? NO_RULES;
-    this.node = new nodeClass(options, this.ports());
+    const ports = this.ports();
+    this.node = new nodeClass(options, ports);
+    this.sessions = new StandingSessions(
+      { nowMs: ports.nowMs, submit: (request, settle) => world.devices.submit(this, request, settle) },
+      clusterKey.sessionMs,
+    );
     // Who has not read the rules yet would let anybody in.
     if (followed === undefined) this.node.start();
     else followed.begin(() => this.node.start());
@@ -149,6 +158,7 @@ export class SimulatedNode {
   private tick(): void {
     const { node, world } = this;
     node.tick();
+    this.sessions.tick();
     if (node.incarnation !== this.incarnation) {
       this.incarnation = node.incarnation;
       this.readySinceMs = undefined;

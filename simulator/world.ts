@@ -7,6 +7,7 @@ import type { ClusterKey } from "../cluster/ports/shared-store.ts";
 import { SeededRandom } from "./seeded-random.ts";
 import { Checker } from "./checker.ts";
 import { Crowd } from "./crowd.ts";
+import { Devices } from "./devices.ts";
 import { Network } from "./network.ts";
 import { type FreezeKind, type NodeClass, SimulatedNode } from "./simulated-node.ts";
 import { Studio } from "./rules.ts";
@@ -43,7 +44,7 @@ export const USUAL: WorldSettings = {
   snapshotMs: 1500,
   tickMs: 60,
   tagsCount: 1,
-  regionsCount: 4,
+  regionsCount: 5,
   modesCount: 3,
   hasRules: false,
 };
@@ -82,6 +83,7 @@ export class World {
   readonly network: Network;
   readonly store: Store;
   readonly crowd: Crowd;
+  readonly devices = new Devices(this);
   readonly checker: Checker;
   readonly studio: Studio;
   /** All processes that run or are frozen. */

@@ -1,6 +1,6 @@
 /** Goal 3: from the `200` of a report at one node until another node's answer shows it, while others report. */
 import { setTimeout as pause } from "node:timers/promises";
-import { REGIONS } from "../../engine/places.ts";
+import { COUNTRY_CODES } from "../../engine/places.ts";
 import { fillByBatches } from "../support/fill.ts";
 import { singleReports } from "../support/reports.ts";
 import { randomOf, uuidOf } from "../support/traffic.ts";
@@ -65,14 +65,14 @@ async function probeUntil(
   const connections = urls.map((url) => new HttpConnection(url, () => undefined));
   const delaysMs: number[] = [];
   const mode = `probe-${probe}`;
-  for (let region = probe; performance.now() < untilMs; region = (region + 1) % REGIONS.length) {
+  for (let region = probe; performance.now() < untilMs; region = (region + 1) % COUNTRY_CODES.length) {
     const entry = random() % urls.length;
     const other = (entry + 1 + (random() % (urls.length - 1))) % urls.length;
-    const body = `{"region":"${REGIONS[region]}","gamemode":"${mode}"}`;
+    const body = `{"region":"${COUNTRY_CODES[region]}","gamemode":"${mode}"}`;
     const report = httpPost(`/v1/profiles/${uuidOf(players + 1 + probe)}/gamemode`, body);
     const { status } = await ask(connections[entry] as HttpConnection, report);
     if (status === 200)
-      delaysMs.push(await delayUntilShown(connections[other] as HttpConnection, REGIONS[region] as string, mode));
+      delaysMs.push(await delayUntilShown(connections[other] as HttpConnection, COUNTRY_CODES[region] as string, mode));
   }
   for (const connection of connections) connection.close();
   return delaysMs;

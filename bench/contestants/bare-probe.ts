@@ -4,7 +4,7 @@
  *   table   Int32Array, 5 words a slot     id0 id1 id2 id3 | cell + 1, 0: free
  * At most 0.7 full.
  */
-import { REGIONS } from "../../engine/places.ts";
+import { COUNTRY_CODES } from "../../engine/places.ts";
 import { MODES, type ReportStream } from "../support/traffic.ts";
 import type { EngineContestant } from "./engine-contestant.ts";
 
@@ -18,7 +18,7 @@ export function openBareProbe(playersMax: number): EngineContestant {
 class BareProbe implements EngineContestant {
   private readonly table: Int32Array;
   private readonly mask: number;
-  private readonly tally = new Int32Array(REGIONS.length * MODES.length);
+  private readonly tally = new Int32Array(COUNTRY_CODES.length * MODES.length);
 
   constructor(playersMax: number) {
     const slots = 2 ** Math.ceil(Math.log2(playersMax / FULL_RATIO));
@@ -66,7 +66,8 @@ class BareProbe implements EngineContestant {
   counts(): Map<string, number> {
     const counts = new Map<string, number>();
     for (const [cell, players] of this.tally.entries())
-      if (players > 0) counts.set(`${REGIONS[Math.floor(cell / MODES.length)]}/${MODES[cell % MODES.length]}`, players);
+      if (players > 0)
+        counts.set(`${COUNTRY_CODES[Math.floor(cell / MODES.length)]}/${MODES[cell % MODES.length]}`, players);
     return counts;
   }
 

@@ -7,7 +7,7 @@ import { Engine } from "../../engine/engine.ts";
 import { LogEncoder } from "../../engine/log-codec.ts";
 import { NO_SEQ } from "../../engine/partition.ts";
 import { emptyProfileId } from "../../engine/profile-id.ts";
-import { REGIONS } from "../../engine/places.ts";
+import { COUNTRY_CODES } from "../../engine/places.ts";
 import { MODES, type ReportStream } from "../support/traffic.ts";
 import type { EngineContestant } from "./engine-contestant.ts";
 
@@ -94,7 +94,7 @@ class HeadcountEngine implements EngineContestant {
 
   counts(): Map<string, number> {
     const counts = new Map<string, number>();
-    for (const [region, code] of REGIONS.entries())
+    for (const [region, code] of COUNTRY_CODES.entries())
       for (const { mode, players } of this.engine.boards.of(region).top(MODES.length))
         counts.set(`${code}/${mode}`, players);
     return counts;

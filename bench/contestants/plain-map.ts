@@ -2,7 +2,7 @@
  * What one would write first: a Map of objects keyed by the UUID's text, and a Map of counts per region.
  * It is given the very strings that it holds as keys, so it never hashes or compares a text: kinder than life.
  */
-import { REGIONS } from "../../engine/places.ts";
+import { COUNTRY_CODES } from "../../engine/places.ts";
 import { MODES, uuidOf, type ReportStream } from "../support/traffic.ts";
 import type { EngineContestant } from "./engine-contestant.ts";
 
@@ -38,7 +38,7 @@ class PlainMap implements EngineContestant {
         { length: count },
         (_, at) => (this.uuids[stream.players[at] as number] ??= uuidOf(stream.players[at] as number)),
       ),
-      regions: Array.from({ length: count }, (_, at) => REGIONS[stream.regions[at] as number] as string),
+      regions: Array.from({ length: count }, (_, at) => COUNTRY_CODES[stream.regions[at] as number] as string),
       modes: Array.from({ length: count }, (_, at) => MODES[stream.modes[at] as number] as string),
     };
   }

@@ -2,7 +2,7 @@
  * The design on Redis at its best: one Lua script a report, sent in pipelines of 1,000 over a Unix socket, two under
  * way at a time, so that client and server work side by side. It keeps no session times: kinder than life.
  */
-import { REGIONS } from "../../engine/places.ts";
+import { COUNTRY_CODES } from "../../engine/places.ts";
 import { MODES, uuidOf, type ReportStream } from "../support/traffic.ts";
 import type { EngineContestant } from "./engine-contestant.ts";
 import { boardsOf, connectLua, type LuaPipeline, type LuaRedis } from "./redis-lua.ts";
@@ -33,7 +33,7 @@ class RedisPipeline implements EngineContestant {
     const { count } = stream;
     return {
       keys: Array.from({ length: count }, (_, at) => `profile:${uuidOf(stream.players[at] as number)}`),
-      regions: Array.from({ length: count }, (_, at) => REGIONS[stream.regions[at] as number] as string),
+      regions: Array.from({ length: count }, (_, at) => COUNTRY_CODES[stream.regions[at] as number] as string),
       modes: Array.from({ length: count }, (_, at) => MODES[stream.modes[at] as number] as string),
     };
   }

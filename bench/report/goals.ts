@@ -17,6 +17,8 @@ import { atLeast, atMost, count, type Goal } from "./goal.ts";
 import { growthOf } from "./growth.ts";
 import { goodnessGoals, named } from "./load.ts";
 import { idleGoals, overloadGoals } from "./overload.ts";
+import { sessionGoals } from "./sessions.ts";
+import { streamsGoals } from "./streams.ts";
 
 /** Bytes of resident memory that a player may take, by case. */
 const BYTES_MAX: Readonly<Record<string, number>> = {
@@ -27,8 +29,23 @@ const BYTES_MAX: Readonly<Record<string, number>> = {
 
 /** Every goal of the parts that were measured. */
 export function goalsOf(results: Results): Goal[] {
-  const { engine, http, batches, reads, latency, memory, snapshots, soak, tokens, rules, floor, overload, idle } =
-    results;
+  const {
+    engine,
+    http,
+    batches,
+    reads,
+    latency,
+    memory,
+    snapshots,
+    soak,
+    tokens,
+    rules,
+    floor,
+    overload,
+    idle,
+    sessions,
+    streams,
+  } = results;
   return [
     ...(engine ? engineGoals(engine) : []),
     ...(http?.runs.flatMap((run) => (run.pipelined === 1 ? singleGoals(run) : pipelinedGoals(run))) ?? []),
@@ -43,6 +60,8 @@ export function goalsOf(results: Results): Goal[] {
     ...(floor ? floorGoals(floor) : []),
     ...(overload ? overloadGoals(overload) : []),
     ...(idle ? idleGoals(idle) : []),
+    ...(sessions ? sessionGoals(sessions) : []),
+    ...(streams ? streamsGoals(streams) : []),
   ];
 }
 

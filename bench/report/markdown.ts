@@ -3,8 +3,10 @@ import type { EngineResult, HttpRun, Results } from "../results.ts";
 import { spreadOf } from "../support/spread.ts";
 import { goalsOf, residentPerPlayer } from "./goals.ts";
 import { idleText, overloadText } from "./overload.ts";
+import { sessionsText } from "./sessions.ts";
 import { growthOf } from "./growth.ts";
 import { loadTable } from "./load.ts";
+import { streamsText } from "./streams.ts";
 import { goalsText, heading, machineText, number, spreadText, table } from "./text.ts";
 
 export function resultsMarkdown(results: Results): string {
@@ -23,6 +25,8 @@ export function resultsMarkdown(results: Results): string {
     floor,
     overload,
     idle,
+    sessions,
+    streams,
   } = results;
   const parts = [
     "# Benchmark results",
@@ -43,6 +47,8 @@ export function resultsMarkdown(results: Results): string {
     ...(floor ? floorText(floor) : []),
     ...(overload ? overloadText(overload) : []),
     ...(idle ? idleText(idle) : []),
+    ...(sessions ? sessionsText(sessions) : []),
+    ...(streams ? streamsText(streams) : []),
     ...(soak ? soakText(soak) : []),
   ];
   return `${parts.join("\n\n")}\n`;

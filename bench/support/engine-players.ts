@@ -2,7 +2,7 @@
 import type { Engine } from "../../engine/engine.ts";
 import { NO_SEQ } from "../../engine/partition.ts";
 import { emptyProfileId, type ProfileId } from "../../engine/profile-id.ts";
-import { REGIONS } from "../../engine/places.ts";
+import { COUNTRY_CODES } from "../../engine/places.ts";
 import { placeOf, randomOf, writeId } from "./traffic.ts";
 
 const id = emptyProfileId();
@@ -24,4 +24,4 @@ export function connectOne(engine: Engine, player: number, draw: number): void {
   engine.report(engine.hash(id), id, REGION_NUMBERS.get(region) ?? 0, engine.admitMode(mode), NO_SEQ);
 }
 
-const REGION_NUMBERS = new Map(REGIONS.map((code, number) => [code, number]));
+const REGION_NUMBERS = new Map(COUNTRY_CODES.map((code, number) => [code, number]));

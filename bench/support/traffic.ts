@@ -5,15 +5,18 @@
  * 1 / k^1.2 (the first holds a quarter of the players), the mode with rank k one of 1 / k. A new report draws both anew, so nearly all are moves.
  */
 import { emptyProfileId, formatProfileId } from "../../engine/profile-id.ts";
-import { REGIONS } from "../../engine/places.ts";
+import { COUNTRY_CODES } from "../../engine/places.ts";
 
 export const MODES: readonly string[] = Array.from(
   { length: 20 },
   (_, index) => `GM${String(index + 1).padStart(2, "0")}`,
 );
 
+/** Where changes are made that somebody watches: next to nobody else is there. */
+export const [PROBED_REGION, PROBED_MODE] = [COUNTRY_CODES.at(-1) as string, "PROBED"];
+
 const DRAWS = 1 << 16;
-const REGION_DRAWS = drawsOf(REGIONS.length, 1.2);
+const REGION_DRAWS = drawsOf(COUNTRY_CODES.length, 1.2);
 const MODE_DRAWS = drawsOf(MODES.length, 1);
 
 /** Reports in order: `count` rows, in arrays so that reading them costs a contestant next to nothing. */
@@ -23,7 +26,7 @@ export interface ReportStream {
   readonly players: Int32Array;
   /** Four words of profile id a report. */
   readonly ids: Int32Array;
-  /** Index into REGIONS. */
+  /** Index into COUNTRY_CODES. */
   readonly regions: Uint16Array;
   /** Index into MODES. */
   readonly modes: Uint16Array;
@@ -80,7 +83,7 @@ export function uuidOf(player: number): string {
 /** A region's and a mode's name from one 32-bit random number. */
 export function placeOf(draw: number): { region: string; mode: string } {
   return {
-    region: REGIONS[REGION_DRAWS[draw >>> 16] as number] as string,
+    region: COUNTRY_CODES[REGION_DRAWS[draw >>> 16] as number] as string,
     mode: MODES[MODE_DRAWS[draw & 0xffff] as number] as string,
   };
 }

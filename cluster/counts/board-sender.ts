@@ -4,22 +4,24 @@
  * A board is pushed when it changes, but to each node at most every 100 ms. A beat says in one number that all other
  * boards of the last list are as they were (R20).
  */
-import { COUNTRIES } from "../../engine/places.ts";
-import { type Boards, NO_BOARDS, type StatedBoard } from "./counts-codec.ts";
+import { NO_BOARDS } from "./counts-codec.ts";
+import type { Boards, StatedBoard } from "./counts-messages.ts";
 import { type BoardNeeds, isVersionAbove } from "./read-views.ts";
 import type { BoardState, RegionBoards } from "./region-boards.ts";
 
 /** What one node has. */
 interface Reader {
-  /** Term and version of each region that it said it has; two numbers a region. */
-  readonly acknowledged: Float64Array;
-  /** By region: when its counts were last sent. */
-  readonly pushedAtMs: Float64Array;
+  /** Term and version of each region that it said it has. */
+  readonly acknowledged: Map<number, { readonly term: number; readonly version: number }>;
+  /** When a region's counts were last sent. */
+  readonly pushedAtMs: Map<number, number>;
   /** Regions whose board it may not have as it is. */
   readonly dirty: Set<number>;
   /** The last list that it has taken in. */
   statement: number;
 }
+
+const NOTHING = { term: 0, version: 0 };
 
 export class BoardSender {
   private readonly boards: RegionBoards;
@@ -80,7 +82,7 @@ export class BoardSender {
       if (!state?.isWhole) reader.dirty.delete(region);
       else if (reader.dirty.has(region) && !isAcknowledged(reader, region, state)) {
         const isPushed = this.mayPush(reader, region, nowMs);
-        if (isPushed) reader.pushedAtMs[region] = nowMs;
+        if (isPushed) reader.pushedAtMs.set(region, nowMs);
         if (isPushed || isBeat) items.push(statedBoard(region, state, isPushed));
       } else {
         reader.dirty.delete(region);
@@ -97,12 +99,11 @@ export class BoardSender {
     const needed = new Set(regions);
     for (const { region, term, version, isHeldBack } of items) {
       if (needed.has(region)) {
-        reader.acknowledged[region * 2] = reader.acknowledged[region * 2 + 1] = 0;
-        reader.pushedAtMs[region] = -Infinity;
+        reader.acknowledged.delete(region);
+        reader.pushedAtMs.delete(region);
         reader.dirty.add(region);
-      } else if (!isHeldBack && !isVersionAbove(acknowledgedOf(reader, region), term, version)) {
-        reader.acknowledged[region * 2] = term;
-        reader.acknowledged[region * 2 + 1] = version;
+      } else if (!isHeldBack && !isVersionAbove(reader.acknowledged.get(region) ?? NOTHING, term, version)) {
+        reader.acknowledged.set(region, { term, version });
         const state = this.boards.state(region);
         if (state !== undefined && isAcknowledged(reader, region, state)) reader.dirty.delete(region);
       }
@@ -112,13 +113,13 @@ export class BoardSender {
   }
 
   private mayPush(reader: Reader, region: number, nowMs: number): boolean {
-    return nowMs - (reader.pushedAtMs[region] as number) >= this.pushEveryMs;
+    return nowMs - (reader.pushedAtMs.get(region) ?? -Infinity) >= this.pushEveryMs;
   }
 
   private newReader(): Reader {
     return {
-      acknowledged: new Float64Array(COUNTRIES * 2),
-      pushedAtMs: new Float64Array(COUNTRIES).fill(-Infinity),
+      acknowledged: new Map(),
+      pushedAtMs: new Map(),
       dirty: new Set(this.boards.owned),
       statement: 0,
     };
@@ -134,9 +135,6 @@ function statedBoard(
 }
 
 function isAcknowledged({ acknowledged }: Reader, region: number, { term, version }: BoardState): boolean {
-  return acknowledged[region * 2] === term && acknowledged[region * 2 + 1] === version;
-}
-
-function acknowledgedOf({ acknowledged }: Reader, region: number): { readonly term: number; readonly version: number } {
-  return { term: acknowledged[region * 2] as number, version: acknowledged[region * 2 + 1] as number };
+  const has = acknowledged.get(region);
+  return has?.term === term && has.version === version;
 }

@@ -1,7 +1,7 @@
 /**
  * Bytes of messages about counts, written and read one field after the other. Numbers take 7 bits a byte, the lowest
- * first, the last byte below 128; regions by their numbers, which peers have in common; names their length and their letters. A message ends with
- * the CRC-32 of all before, little-endian.
+ * first, the last byte below 128; places by their numbers, which peers have in common (PLACES_VERSION); names their length and
+ * their letters. A message ends with the CRC-32 of all before, little-endian.
  */
 import { checksum } from "../../engine/checksum.ts";
 import { MalformedMessageError } from "../../engine/codec.ts";
@@ -99,7 +99,7 @@ export class ByteReader {
     return flags;
   }
 
-  number(max = Number.MAX_SAFE_INTEGER): number {
+  number(max = Number.MAX_SAFE_INTEGER, min = 0): number {
     let [value, scale, byte] = [0, 1, 0];
     do {
       byte = this.byte();
@@ -107,6 +107,7 @@ export class ByteReader {
       scale *= 128;
       if (!(value <= max)) this.fail(`a number up to ${max}`); // NaN too: zeros without an end
     } while (byte > 127);
+    this.require(value >= min, `a number from ${min}`);
     return value;
   }
 

@@ -1,6 +1,7 @@
 /** What counts keep of each member: how messages to it fare, how many are under way, and their figures. */
 import { MalformedMessageError } from "../../engine/codec.ts";
-import { type CountsMessage, decodeCounts, encodeCounts, type Tell, type Told } from "./counts-codec.ts";
+import { decodeCounts, encodeCounts } from "./counts-codec.ts";
+import type { CountsMessage, Tell, Told } from "./counts-messages.ts";
 import { PeerError } from "../ports/transport.ts";
 
 export interface LinkPorts {

@@ -1,27 +1,29 @@
 /**
- * Counts across the cluster. Tallies go from a partition's holder to the owners of its regions (R20 to R22), boards from
- * there to every node (R23), and a region's owner can be asked for an answer that includes all that was acknowledged (R24).
- * This node is a destination like the others, reached by function call.
+ * Counts across the cluster. Tallies go from a partition's holder to the owners of its countries, from these to the owners of
+ * areas (R20 to R22, R31), boards from there to every node (R23). A place's owner can be asked for an answer that includes
+ * all that was acknowledged (R24), and is asked for subdivisions while somebody wants them. This node is a destination like
+ * the others, reached by function call.
  */
 import { MalformedMessageError } from "../../engine/codec.ts";
 import type { Engine } from "../../engine/engine.ts";
-import type { ProfileId } from "../../engine/profile-id.ts";
-import { COUNTRIES } from "../../engine/places.ts";
-import { type AskedLife, Asking } from "./asking.ts";
-import { BoardPublisher } from "./board-publisher.ts";
-import { BoardSender } from "./board-sender.ts";
-import { Published, type PublishedView } from "./published.ts";
-import { type CountsMessage, decodeCounts, encodeCounts, type Tell } from "./counts-codec.ts";
+import { MODE_MASK } from "../../engine/modes.ts";
+import { isArea, isSubdivision } from "../../engine/places.ts";
+import { Asking } from "./asking.ts";
+import { decodeCounts, encodeCounts } from "./counts-codec.ts";
 import { CountsLinks, type Link, type LinkPorts } from "./counts-links.ts";
+import type { CountsMessage, Inside, Tell } from "./counts-messages.ts";
+import { type Kept, KEPT_MS } from "./kept-answers.ts";
+import { NOTHING_NEEDED } from "./level.ts";
+import { BEAT_MS, type FormerFigures, Life, type LifeFigures } from "./life.ts";
 import type { Placement } from "../members/placement.ts";
-import { ReadViews, type RegionView } from "./read-views.ts";
-import { RegionBoards } from "./region-boards.ts";
 import type { PublishAnswer, PublishedBoard } from "../ports/shared-store.ts";
-import { NO_TABLES } from "./tables-codec.ts";
-import { type Parcel, type TallyPorts, TallySender } from "./tally-sender.ts";
 import { isListed, NO_VIEW, type View } from "../ports/view.ts";
+import type { PublishedView } from "./published.ts";
+import { type RegionView, unknownRegion } from "./read-views.ts";
+import { NO_TABLES } from "./tables-codec.ts";
+import type { TallyPorts } from "./tally-sender.ts";
 
-export interface CountsPorts extends TallyPorts, LinkPorts {
+export interface CountsPorts extends Omit<TallyPorts, "isStale">, LinkPorts {
   me(): string;
   /** R14: which of these may be spoken for as of now, perhaps after writing to prove the claim. */
   confirm(partitions: readonly number[]): Promise<readonly number[]>;
@@ -30,39 +32,22 @@ export interface CountsPorts extends TallyPorts, LinkPorts {
   /** For whole minutes, at which published tables are decided. */
   wallMs(): number;
   /** R23: a board for the sorted set in the store. */
-  publish(region: number, board: PublishedBoard): Promise<PublishAnswer>;
+  publish(place: number, board: PublishedBoard): Promise<PublishAnswer>;
 }
 
-/** Since the start, but for `staleRegions`. */
-export interface CountsFigures {
+/** Since the start, but for what `LifeFigures` says. */
+export interface CountsFigures extends LifeFigures {
   readonly messages: number;
   readonly messageBytes: number;
   readonly messagesFailed: number;
-  /** Partitions that were asked for as a whole. */
+  /** Partitions and countries that were asked for as a whole. */
   readonly wholesAsked: number;
   readonly flushRounds: number;
   /** R24: rounds in which some partition was not spoken for. */
   readonly flushRoundsIncomplete: number;
-  /** R16: boards of which nobody knows whether they were published. */
-  readonly publishFailures: number;
-  /** Regions whose read view is stale just now. */
-  readonly staleRegions: number;
-  /** Regions of which nothing is published at present, since there is a privacy floor. */
-  readonly unpublishedRegions: number;
-  /** Regions whose owner has another privacy floor than this node. */
-  readonly regionsOfOtherFloor: number;
 }
 
-/** R20, R23: looked at every 20 ms, so it comes every 100. */
-export const BEAT_MS = 95;
 const CALL_TIMEOUT_MS = 400;
-
-/** What one incarnation of this node has said and heard. */
-interface Life extends AskedLife {
-  readonly boardSender: BoardSender;
-  readonly published: Published;
-  readonly publisher: BoardPublisher;
-}
 
 export interface CountsOptions {
   /** A node to which nothing else is to be said is sent a word so often: it must hear of this one (R10). */
@@ -82,7 +67,8 @@ export class Counts {
   private placement: Placement | undefined;
   private beatAtMs = -Infinity;
   private wholesAsked = 0;
-  private publishFailures = 0;
+  /** What former lives counted. */
+  private former: FormerFigures = { publishFailures: 0, subdivisionsAsked: 0, subdivisionsOverflowed: 0 };
 
   constructor(engine: Engine, ports: CountsPorts, { quietMs, floor }: CountsOptions) {
     this.engine = engine;
@@ -90,40 +76,32 @@ export class Counts {
     this.floor = floor;
     const partitions = engine.partitions.length;
     this.life = this.newLife();
-    engine.modesHeld = () => this.life.sender.modes();
+    engine.modesHeld = () => modesOf(this.life.countries.sender.cells());
     this.links = new CountsLinks(ports, { partitions, quietMs });
     this.asking = new Asking(partitions, this.links, {
       nowMs: () => ports.nowMs(),
       me: () => ports.me(),
       confirm: (held) => ports.confirm(held),
       epoch: () => this.view.epoch,
-      ownerOf: (region) => this.placement?.regionOwner(region),
+      ownerOf: (place) => this.placement?.placeOwner(place),
       life: () => this.life,
     });
   }
 
-  /** R23: something is known of every region. */
-  get knowsAllRegions(): boolean {
-    const { views, published } = this.life;
-    return views.knowsAllRegions && (this.floor === 0 || published.knowsAllRegions);
+  /** R23: something is known of every country. */
+  get knowsAllCountries(): boolean {
+    const { countries, published } = this.life;
+    return countries.views.knowsAllRegions && (this.floor === 0 || published.knowsAllRegions);
+  }
+
+  /** R23, R31: and of every area. */
+  get knowsAllPlaces(): boolean {
+    return this.knowsAllCountries && this.life.areas.views.knowsAllRegions;
   }
 
   get figures(): CountsFigures {
     const { links, wholesAsked, asking, life } = this;
-    const nowMs = this.ports.nowMs();
-    const { published, views } = life;
-    const regionsWhere = (isSo: (region: number) => boolean): number =>
-      Array.from({ length: COUNTRIES }, (_, region) => region).filter(isSo).length;
-    return {
-      ...links.figures,
-      wholesAsked,
-      ...asking.figures,
-      publishFailures: this.publishFailures + life.publisher.failures,
-      staleRegions: regionsWhere((region) => views.of(region, nowMs).isStale),
-      unpublishedRegions:
-        this.floor === 0 ? 0 : regionsWhere((region) => published.of(region, nowMs).table === undefined),
-      regionsOfOtherFloor: published.regionsOfOtherFloor,
-    };
+    return { ...links.figures, ...asking.figures, ...life.figures(this.ports.nowMs(), this.former), wholesAsked };
   }
 
   onView(view: View, placement: Placement): void {
@@ -131,21 +109,18 @@ export class Counts {
     this.view = view;
     this.placement = placement;
     const me = this.ports.me();
-    const isMember = isListed(view, me);
-    const members = isMember ? view.members.map(({ incarnation }) => incarnation) : [];
+    const members = isListed(view, me) ? view.members.map(({ incarnation }) => incarnation) : [];
+    const ownerOf = (place: number): string | undefined => placement.placeOwner(place);
     this.links.onView(members);
-    life.sender.onView(members, (region) => placement.regionOwner(region), COUNTRIES);
-    life.views.onView(members);
-    life.boardSender.onView(members);
-    const isMine = (region: number): boolean => isMember && placement.regionOwner(region) === me;
-    const isTaken = life.boards.onView(view.epoch, members, isMine);
-    life.published.onView(members, (region) => placement.regionOwner(region), isTaken);
+    const isTaken = life.countries.onView(view.epoch, members, me, ownerOf);
+    life.areas.onView(view.epoch, members, me, ownerOf);
+    life.published.onView(members, ownerOf, isTaken);
     if (isTaken) this.asking.restart();
   }
 
   /** R8: what was known and said under another incarnation counts for nothing. */
   onExpelled(): void {
-    this.publishFailures += this.life.publisher.failures;
+    this.former = this.life.figures(this.ports.nowMs(), this.former);
     this.life = this.newLife();
     this.links.onView([]);
     this.asking.restart();
@@ -153,12 +128,12 @@ export class Counts {
 
   /** R21: I serve a partition now. */
   onTaken(partition: number): void {
-    this.life.sender.take(partition);
+    this.life.countries.sender.take(partition);
   }
 
   /** I serve it no longer. */
   onDropped(partition: number): void {
-    this.life.sender.drop(partition);
+    this.life.countries.sender.drop(partition);
   }
 
   /** To be called some 50 times a second. */
@@ -167,10 +142,9 @@ export class Counts {
     const nowMs = this.ports.nowMs();
     const isBeat = nowMs - this.beatAtMs >= BEAT_MS;
     if (isBeat) this.beatAtMs = nowMs;
-    if (isBeat || this.links.hasLostBeats) life.sender.restate();
-    life.sender.look();
+    const isForBeats = isBeat || this.links.hasLostBeats;
     life.published.tick(this.ports.wallMs());
-    this.tellMyself(isBeat, nowMs);
+    life.tellMyself(this.ports.me(), isBeat, isForBeats, nowMs);
     for (const [member, link] of links.all) {
       if (member === this.ports.me()) continue;
       const isForBeat = isBeat || link.isBeatLost;
@@ -179,6 +153,8 @@ export class Counts {
     }
     if (isBeat) life.publisher.tick();
     this.asking.tick();
+    life.subdivisions.tick();
+    life.insides.tick();
   }
 
   /**
@@ -190,9 +166,12 @@ export class Counts {
     return encodeCounts(await this.answer(from, epoch, delayMs, message));
   }
 
-  /** From the read view. */
-  regionView(region: number): RegionView {
-    return this.life.views.of(region, this.ports.nowMs());
+  /** From the read view; of a subdivision what was heard last, and its owner is asked as long as somebody wants to know. */
+  regionView(place: number): RegionView {
+    const { countries, areas, subdivisions } = this.life;
+    const nowMs = this.ports.nowMs();
+    if (isSubdivision(place)) return keptView(place, subdivisions.of(place), nowMs);
+    return (isArea(place) ? areas : countries).views.of(place, nowMs);
   }
 
   /** What is published of a region, where there is a privacy floor. */
@@ -201,18 +180,34 @@ export class Counts {
   }
 
   /**
-   * R24: a region's counts, with every report acknowledged before this was called, from its owner.
+   * R24: a place's counts from its owner, but for an area with every report acknowledged before this was called.
    * @returns `undefined` where no owner answered until then
    */
-  async askOwner(region: number, untilMs: number): Promise<RegionView | undefined> {
-    return this.asking.askOwner(region, untilMs);
+  async askOwner(place: number, untilMs: number): Promise<RegionView | undefined> {
+    return this.asking.askOwner(place, untilMs);
+  }
+
+  /** R31: a subdivision's counts, at most a second old; `settle` is told `undefined` where nobody answered until then. */
+  askSubdivision(subdivision: number, untilMs: number, settle: (view: RegionView | undefined) => void): void {
+    const { life } = this;
+    life.subdivisions.ask(subdivision, untilMs, (kept) =>
+      settle(kept && keptView(subdivision, kept, this.ports.nowMs())),
+    );
+  }
+
+  /** R31: who is in the subdivisions of a country, likewise. */
+  askInside(country: number, untilMs: number, settle: (inside: Inside | undefined) => void): void {
+    this.life.insides.ask(country, untilMs, (kept) => {
+      const isOld = kept !== undefined && this.ports.nowMs() - kept.askedAtMs > KEPT_MS;
+      settle(kept && { ...kept.answer, isStale: kept.answer.isStale || isOld });
+    });
   }
 
   /** A beat goes to whoever is told something with each; to the others a word now and then. */
   private isOwed(member: string, link: Link, nowMs: number): boolean {
-    const { sender, boardSender } = this.life;
+    const { countries, areas } = this.life;
     if (!this.links.hasRoom(link)) return false;
-    return sender.isOwed(member) || boardSender.hasBoards || this.links.isQuiet(link, nowMs);
+    return countries.isOwed(member) || areas.isOwed(member) || this.links.isQuiet(link, nowMs);
   }
 
   /**
@@ -220,57 +215,28 @@ export class Counts {
    * not published would hold up one that is, where messages take long.
    */
   private isDue(member: string, link: Link, nowMs: number): boolean {
-    const { sender, boardSender } = this.life;
-    return this.floor === 0 && this.links.isFree(link) && (sender.isDirty(member) || boardSender.isDue(member, nowMs));
-  }
-
-  private tellMyself(isBeat: boolean, nowMs: number): void {
-    const { sender, boardSender, views } = this.life;
-    const me = this.ports.me();
-    if (isBeat || sender.isDirty(me)) this.takeParcel(sender.build(me, isBeat), nowMs);
-    this.noteBoards();
-    if (!isBeat && !boardSender.isDue(me, nowMs)) return;
-    const boards = boardSender.build(me, { isBeat, isStale: this.life.boards.isStale(nowMs), nowMs });
-    boardSender.acknowledge(me, boards, views.apply(me, boards, nowMs));
-    if (isBeat) this.life.published.onBeat(me, boards.isStale, nowMs);
-  }
-
-  private takeParcel(parcel: Parcel | undefined, nowMs: number): void {
-    const { sender, boards } = this.life;
-    if (parcel === undefined) return;
-    sender.acknowledge(
-      parcel,
-      boards.apply(this.ports.me(), parcel.tallies, nowMs, () => undefined),
+    const { countries, areas } = this.life;
+    return (
+      this.floor === 0 && this.links.isFree(link) && (countries.isDue(member, nowMs) || areas.isDue(member, nowMs))
     );
-  }
-
-  /** Tells those who send boards which may have changed. To be called right before boards are built, in the same turn. */
-  private noteBoards(): void {
-    const { boards, boardSender, publisher, published } = this.life;
-    const touched = boards.takeTouched();
-    boardSender.note(touched);
-    publisher.note(this.floor === 0 ? touched : published.takeTouched());
   }
 
   private async tell(member: string, link: Link, isBeat: boolean): Promise<void> {
     const { life } = this;
     const { epoch } = this.view;
     const nowMs = this.ports.nowMs();
-    const parcel = life.sender.build(member, isBeat);
-    if (parcel === undefined) return;
-    const boards = life.boardSender.build(member, { isBeat, isStale: life.boards.isStale(nowMs), nowMs });
+    const [countries, areas] = [life.countries.build(member, isBeat, nowMs), life.areas.build(member, isBeat, nowMs)];
     const tables = isBeat ? life.published.build(member) : NO_TABLES;
-    const message: Tell = { kind: "tell", tallies: parcel.tallies, boards, tables };
+    const message: Tell = { kind: "tell", countries, areas, tables };
     link.isBeatLost = false;
     const told = await this.links.tell(member, link, message, CALL_TIMEOUT_MS);
     if (isBeat && told?.isOtherEpoch === true) link.isBeatLost = true;
     if (told === undefined || told.isOtherEpoch || life !== this.life) return;
-    this.wholesAsked += told.partitions.length;
-    life.sender.acknowledge(parcel, { partitions: told.partitions, needsList: told.needsTallyList });
-    const needs = { regions: told.regions, needsList: told.needsBoardList };
-    if (this.view.epoch !== epoch) return;
-    life.boardSender.acknowledge(member, boards, needs);
-    life.published.acknowledge(member, tables);
+    this.wholesAsked += told.countries.sources.length + told.areas.sources.length;
+    const isSameEpoch = this.view.epoch === epoch;
+    life.countries.acknowledge(member, countries, told.countries, isSameEpoch);
+    life.areas.acknowledge(member, areas, told.areas, isSameEpoch);
+    if (isSameEpoch) life.published.acknowledge(member, tables);
   }
 
   private async answer(from: string, epoch: number, delayMs: number, message: CountsMessage): Promise<CountsMessage> {
@@ -278,47 +244,44 @@ export class Counts {
     switch (message.kind) {
       case "tell":
         if (!isOtherEpoch) return this.takeIn(from, message, this.ports.nowMs() - delayMs);
-        return {
-          kind: "told",
-          isOtherEpoch,
-          needsTallyList: false,
-          needsBoardList: false,
-          partitions: [],
-          regions: [],
-        };
+        return { kind: "told", isOtherEpoch, countries: NOTHING_NEEDED, areas: NOTHING_NEEDED };
       case "flush":
         return this.asking.flushFor(from, epoch, message);
       case "ask":
-        return { kind: "asked", board: await this.asking.boardOf(message.region) };
+        return { kind: "asked", boards: await this.asking.boardsOf(message.places, message.isFlushed) };
+      case "list":
+        return { kind: "listed", inside: this.asking.insideOf(message.country) };
       default:
         throw new MalformedMessageError(1, `must hold: a request, not ${message.kind}`);
     }
   }
 
-  private takeIn(from: string, { tallies, boards, tables }: Tell, asOfMs: number): CountsMessage {
-    const { life, placement } = this;
-    const { partitions, needsList } = life.boards.apply(from, tallies, asOfMs, () => undefined);
-    const isTheirs = ({ region }: { readonly region: number }): boolean => placement?.regionOwner(region) === from;
-    const read = life.views.apply(from, { ...boards, items: boards.items.filter(isTheirs) }, asOfMs);
-    if (tables.number > 0) life.published.apply(from, tables, boards.isStale, asOfMs);
-    const needs = { needsTallyList: needsList, needsBoardList: read.needsList };
-    return { kind: "told", isOtherEpoch: false, ...needs, partitions, regions: read.regions };
+  private takeIn(from: string, { countries, areas, tables }: Tell, asOfMs: number): CountsMessage {
+    const { life } = this;
+    const needs = {
+      countries: life.countries.takeIn(from, countries, asOfMs),
+      areas: life.areas.takeIn(from, areas, asOfMs),
+    };
+    if (tables.number > 0) life.published.apply(from, tables, countries.boards.isStale, asOfMs);
+    return { kind: "told", isOtherEpoch: false, ...needs };
   }
 
   private newLife(): Life {
-    const { engine, ports } = this;
-    const boards = new RegionBoards(engine.partitions.length, engine.hash(SALT_ID));
-    const published = new Published(this.floor, boards);
-    const publisher = new BoardPublisher(this.floor === 0 ? boards : published, {
-      nowMs: () => ports.nowMs(),
-      mayPublish: () => ports.mayPublish() && !boards.isStale(ports.nowMs()) && boards === this.life.boards,
-      publish: (region, board) => ports.publish(region, board),
+    const { engine, ports, floor } = this;
+    return new Life(engine, floor, {
+      ...ports,
+      mayPublish: (life) => ports.mayPublish() && life === this.life,
+      askKnown: (subdivisions) => this.asking.askKnown(subdivisions),
+      askInside: (countries) => this.asking.askInside(countries),
     });
-    const sender = new TallySender(engine, ports);
-    const boardSender = new BoardSender(boards, BEAT_MS);
-    return { sender, boards, boardSender, published, publisher, views: new ReadViews() };
   }
 }
 
-/** Hashed with the cluster's key, it gives a number that nobody outside knows. */
-const SALT_ID = Int32Array.of(1, 2, 3, 4) as ProfileId;
+function keptView(place: number, kept: Kept<RegionView> | undefined, nowMs: number): RegionView {
+  if (kept === undefined) return unknownRegion(place, nowMs);
+  return { ...kept.answer, isStale: kept.answer.isStale || nowMs - kept.askedAtMs > KEPT_MS };
+}
+
+function* modesOf(cells: Iterable<number>): Generator<number> {
+  for (const cell of cells) yield cell & MODE_MASK;
+}

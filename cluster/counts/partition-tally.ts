@@ -1,8 +1,11 @@
-/** What one partition's claimant said of its players in the regions of this node, under (claim's term, version). */
+/**
+ * What is known of one source here: what a partition's claimant said of its players in the regions of this node, or a
+ * country's owner of all players there, under (term, version).
+ */
 import { CellCounts } from "../../engine/cell-counts.ts";
 import { invariant } from "../../engine/invariant.ts";
-import { countryOf, REGION_COUNT } from "../../engine/places.ts";
-import type { StatedTally } from "./counts-codec.ts";
+import { REGION_COUNT } from "../../engine/places.ts";
+import type { StatedTally } from "./counts-messages.ts";
 
 const REGION_BITS = 13; // a cell is mode << REGION_BITS | region
 invariant(REGION_COUNT <= 1 << REGION_BITS, "every region has a number");
@@ -47,7 +50,7 @@ export class PartitionTally {
   set(
     { cells, isAllCells }: StatedTally,
     modes: readonly number[],
-    owns: (region: number) => boolean,
+    isCounted: (region: number) => boolean,
     onCount: OnCount,
   ) {
     const before = this.counts;
@@ -58,7 +61,7 @@ export class PartitionTally {
         modes[cells[at + 1] as number] as number,
         cells[at + 2] as number,
       ];
-      if (!owns(region)) continue;
+      if (!isCounted(region)) continue;
       const cell = (mode << REGION_BITS) | region;
       const known = this.counts.set(cell, players) + (isAllCells ? before.set(cell, 0) : 0);
       if (known !== players) onCount(region, mode, known, players);
@@ -66,12 +69,17 @@ export class PartitionTally {
     if (isAllCells) for (const [cell, known] of before.entries()) onCount(regionOf(cell), modeOf(cell), known, 0);
   }
 
-  /** Forgets what was said of these countries and what is in them; tells the mode of each cell. */
-  forget(countries: ReadonlySet<number>, onForgotten: (mode: number) => void): void {
+  /** Tells every cell with players in it. */
+  each(see: (region: number, mode: number, players: number) => void): void {
+    for (const [cell, players] of this.counts.entries()) see(regionOf(cell), modeOf(cell), players);
+  }
+
+  /** Forgets what was said of all other regions; tells the mode of each cell. */
+  forget(isKept: (region: number) => boolean, onForgotten: (mode: number) => void): void {
     const kept = new CellCounts(this.salt);
     for (const [cell, players] of this.counts.entries()) {
-      if (countries.has(countryOf(regionOf(cell)))) onForgotten(modeOf(cell));
-      else kept.set(cell, players);
+      if (isKept(regionOf(cell))) kept.set(cell, players);
+      else onForgotten(modeOf(cell));
     }
     this.counts = kept;
   }

@@ -9,7 +9,8 @@ import type { PublishedTable } from "../../engine/published-table.ts";
 import { PublishedTables, type WholeCounts } from "../../engine/published-tables.ts";
 import { COUNTRIES } from "../../engine/places.ts";
 import type { BoardSource } from "./board-publisher.ts";
-import { type BoardState, STALE_MS } from "./region-boards.ts";
+import { STALE_MS } from "./heard-sources.ts";
+import type { BoardState } from "./region-boards.ts";
 import { NO_TABLES, type StatedTable, type StatedTables } from "./tables-codec.ts";
 
 /** What is published of a region, as this node knows it. */

@@ -1,12 +1,12 @@
 /**
- * What this node knows of every region's board, pushed by the regions' owners (R23): what it answers from. A region that
+ * What this node knows of every board of a level, pushed by the boards' owners (R23): what it answers from. A region that
  * changes its owner stands here as it was until the new owner's board is whole (R22), marked stale.
  */
 import type { Ranked } from "../../engine/board.ts";
-import { COUNTRIES } from "../../engine/places.ts";
-import type { BoardCounts, Boards, StatedBoard } from "./counts-codec.ts";
+import type { BoardCounts, Boards, StatedBoard } from "./counts-messages.ts";
 import { HeardStatements } from "./heard-statements.ts";
-import { STALE_MS } from "./region-boards.ts";
+import { STALE_MS } from "./heard-sources.ts";
+import { type Sums, targetsOf } from "./sums.ts";
 
 /** A region's counts as they are answered. */
 export interface RegionView {
@@ -56,9 +56,14 @@ export function unknownRegion(region: number, nowMs: number): RegionView {
 }
 
 export class ReadViews {
-  private readonly regions: (Known | undefined)[] = Array.from({ length: COUNTRIES }, () => undefined);
+  private readonly regions: Map<number, Known | undefined>;
   private readonly statements = new HeardStatements<Listed>();
-  private unknown = COUNTRIES;
+  private unknown: number;
+
+  constructor(sums: Sums) {
+    this.regions = new Map(targetsOf(sums).map((region) => [region, undefined]));
+    this.unknown = sums.targets;
+  }
 
   /** R23: something is known of every region. */
   get knowsAllRegions(): boolean {
@@ -84,14 +89,18 @@ export class ReadViews {
     const unchanged = this.statements.itemsOf(owner, statement);
     const named = new Set(items.map(({ region }) => region));
     for (const { region, term } of unchanged ?? []) {
-      const known = this.regions[region];
+      const known = this.regions.get(region);
       if (!named.has(region) && known?.term === term) hear(known, isStale, asOfMs);
     }
     return { regions, needsList: unchanged === undefined };
   }
 
+  staleCount(nowMs: number): number {
+    return [...this.regions.keys()].filter((region) => this.of(region, nowMs).isStale).length;
+  }
+
   of(region: number, nowMs: number): RegionView {
-    const known = this.regions[region];
+    const known = this.regions.get(region);
     if (known === undefined) return unknownRegion(region, nowMs);
     const { term, version, isComplete, counts, asOfMs } = known;
     const isStale = known.isStale || nowMs - known.asOfMs > STALE_MS;
@@ -101,13 +110,13 @@ export class ReadViews {
   /** @returns false where the counts are needed */
   private applyOne(stated: StatedBoard, isStale: boolean, asOfMs: number): boolean {
     const { region, term, version, isComplete, isHeldBack, counts } = stated;
-    const known = this.regions[region];
+    const known = this.regions.get(region);
     if (isHeldBack) return known !== undefined;
     if (known !== undefined && isVersionAbove(known, term, version)) return true;
     if (known === undefined || known.term !== term || known.version !== version) {
       if (counts === undefined) return false;
       if (known === undefined) this.unknown--;
-      this.regions[region] = { term, version, isComplete, counts, isStale, asOfMs };
+      this.regions.set(region, { term, version, isComplete, counts, isStale, asOfMs });
     } else hear(known, isStale, asOfMs);
     return true;
   }

@@ -69,7 +69,7 @@ function writeTable(writer: ByteWriter, { region, table }: StatedTable): void {
 }
 
 function readTable(reader: ByteReader): StatedTable {
-  const [region, flags] = [reader.region(), reader.flags(WITH_TABLE | COMPLETE)];
+  const [region, flags] = [reader.number(COUNTRIES - 1), reader.flags(WITH_TABLE | COMPLETE)];
   if ((flags & WITH_TABLE) === 0) return { region, table: undefined };
   const floor = reader.number(FLOOR_MAX);
   reader.require(floor >= FLOOR_MIN, `a floor of at least ${FLOOR_MIN}`);

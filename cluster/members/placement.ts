@@ -1,11 +1,11 @@
 /**
  * Who should own what: a function of the view alone, so that nodes that know the same view agree without a word.
  *
- * Partitions and regions lie on one consistent-hash ring with bounded loads: in a fixed order each goes clockwise to the
+ * Partitions, countries and areas lie on one consistent-hash ring with bounded loads: in a fixed order each goes clockwise to the
  * first node that has room, where room is its weight's share plus a tenth. Source: Mirrokni, Thorup, Zadimoghaddam,
  * Consistent Hashing with Bounded Loads, 2016.
  *
- * Every member owns partitions. Regions lie on some of them only, so that messages about counts grow with the members
+ * Every member owns partitions. Countries and areas lie on some of them only, so that messages about counts grow with the members
  * and not with their square.
  *
  * A member's points come from its id, not from its incarnation: a node that restarts gets its old slice back. Where
@@ -13,11 +13,11 @@
  * incarnations and the number belongs to the name.
  */
 import HashRing from "hashring";
-import { COUNTRIES, countryOf, REGIONS } from "../../engine/places.ts";
+import { AREAS, COUNTRIES, countryOf, isArea, PLACES, REGION_COUNT } from "../../engine/places.ts";
 import type { Member, View } from "../ports/view.ts";
 
 /** To be raised with every change of the answers: nodes of one cluster must place alike (R12, what must agree). */
-export const PLACEMENT_RULE = 2;
+export const PLACEMENT_RULE = 3;
 
 /**
  * At most so many members own regions: those whose names' hashes lie next to one point of the ring, so that a join moves
@@ -46,10 +46,11 @@ interface Place {
   readonly incarnation: string;
 }
 
-/** Per partition and per region the owner's index in the list of places. */
+/** Per partition, country and area the owner's index in the list of places. */
 interface Slices {
   readonly partitions: Int32Array;
   readonly regions: Int32Array;
+  readonly areas: Int32Array;
 }
 
 const remembered = new Map<string, Slices>();
@@ -69,9 +70,11 @@ export class Placement {
     return this.places[this.slices.partitions[partition] as number]?.incarnation;
   }
 
-  /** A country's owner has its subdivisions too. @param region its number (`REGIONS`) */
-  regionOwner(region: number): string | undefined {
-    return this.places[this.slices.regions[countryOf(region)] as number]?.incarnation;
+  /** A country's owner has its subdivisions too. @param place its number (`PLACES`) */
+  placeOwner(place: number): string | undefined {
+    const { regions, areas } = this.slices;
+    const owner = isArea(place) ? areas[place - REGION_COUNT] : regions[countryOf(place)];
+    return this.places[owner as number]?.incarnation;
   }
 
   /** Ascending. */
@@ -82,6 +85,11 @@ export class Placement {
   /** Ascending numbers of countries. */
   regionsOf(incarnation: string): number[] {
     return this.keysOf(this.slices.regions, incarnation);
+  }
+
+  /** Ascending numbers of areas. */
+  areasOf(incarnation: string): number[] {
+    return this.keysOf(this.slices.areas, incarnation).map((area) => REGION_COUNT + area);
   }
 
   private keysOf(owners: Int32Array, incarnation: string): number[] {
@@ -129,16 +137,21 @@ function placesOf(members: readonly Member[]): Place[] {
 function slicesOf(places: readonly Place[], partitions: number): Slices {
   const ring = ringOf(places);
   const keys = Array.from({ length: partitions }, (_, partition) => `partition ${partition}`);
-  return { partitions: distribute(ring, places, keys), regions: regionSlices(ring, places) };
+  return { partitions: distribute(ring, places, keys), ...boardSlices(ring, places) };
 }
 
-function regionSlices(ring: HashRing, places: readonly Place[]): Int32Array {
-  const keys = REGIONS.slice(0, COUNTRIES).map((region) => `region ${region}`);
-  if (places.length <= REGION_OWNERS_MAX) return distribute(ring, places, keys);
+function boardSlices(ring: HashRing, places: readonly Place[]): Pick<Slices, "regions" | "areas"> {
+  const regions = PLACES.slice(0, COUNTRIES).map(({ code }) => `region ${code}`);
+  const areas = PLACES.slice(REGION_COUNT, REGION_COUNT + AREAS.length).map(({ code }) => `area ${code}`);
+  if (places.length <= REGION_OWNERS_MAX)
+    return { regions: distribute(ring, places, regions), areas: distribute(ring, places, areas) };
   const names = new Set(ring.range("owners of regions", REGION_OWNERS_MAX));
   const owners = places.filter(({ name }) => names.has(name));
   const indexes = owners.map((owner) => places.indexOf(owner));
-  return distribute(ringOf(owners), owners, keys).map((owner) => indexes[owner] as number);
+  const among = ringOf(owners);
+  const slice = (keys: readonly string[]): Int32Array =>
+    distribute(among, owners, keys).map((owner) => indexes[owner] as number);
+  return { regions: slice(regions), areas: slice(areas) };
 }
 
 /** Places must come sorted: two points may coincide, and then the first that was added wins. */

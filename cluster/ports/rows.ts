@@ -2,9 +2,11 @@
 import type { Verdict } from "../../engine/catalogue.ts";
 import { NO_SEQ } from "../../engine/partition.ts";
 import type { ProfileId } from "../../engine/profile-id.ts";
+import type { Stamp } from "../../engine/standings.ts";
 import type { PartitionIndex } from "./record-store.ts";
 
-export type Operation = "report" | "renew" | "remove" | "find";
+/** `end` (R30): the player's connection ended without a word. */
+export type Operation = "report" | "renew" | "remove" | "find" | "end";
 
 /** What is asked about one player, as it comes in. */
 export interface PlayerRequest {
@@ -21,8 +23,14 @@ export interface PlayerRequest {
   readonly isBulk?: boolean;
   /** Of a report: what the player has that a mode may ask for. Nothing where it is left out. */
   readonly entitlements?: readonly string[];
+  /** Of a heartbeat: its answer is to say where the player stands. */
+  readonly isPlaceAsked?: boolean;
   /** R12: a player who was counted already, told again by a node whose key was given up: the rules were asked then. */
   readonly isRetold?: boolean;
+  /** R30: of a report: it comes over a connection, which stands for the player from then on. */
+  readonly isPlay?: boolean;
+  /** R30: of `end`, and of a renewal by a connection that stands as far as it knows. */
+  readonly stamp?: Stamp | undefined;
 }
 
 /** The same on its way, with where it goes and until when it counts. */
@@ -38,7 +46,10 @@ export interface Row extends Omit<PlayerRequest, "id"> {
   readonly untilMs: number;
   readonly isBulk: boolean;
   readonly entitlements: readonly string[];
+  readonly isPlaceAsked: boolean;
   readonly isRetold: boolean;
+  readonly isPlay: boolean;
+  readonly stamp: Stamp | undefined;
   /** R29: of the catalogue that the entry knew. A report is judged by this version or a newer one. */
   readonly rulesVersion: number;
 }
@@ -60,15 +71,18 @@ export function isModeLost({ region, mode }: Pick<Place, "region" | "mode">): bo
 /**
  * What became of a row at the owner.
  * `changed`, `renewed`, `late` of a report; `renewed`, `nowhere` of a heartbeat; `removed`, `nowhere`, `late` of a
- * removal; `found`, `nowhere` of a look-up. `place` where the player stands, of a late report and `found`; of `nowhere`, when it was removed, as
+ * removal; `found`, `nowhere` of a look-up. `place` where the player stands, of a late report, `found`, and a heartbeat that asks for it, unless its mode was lost; of `nowhere`, when it was removed, as
  * long as that is known (R27).
+ * R30: `superseded` of a renewal or an end that names a stamp: the connection stands no longer. `noted` of an end. `stamp` of a report over a
+ * connection that stands now.
  */
 export interface Done {
   readonly kind: "done";
-  readonly effect: "changed" | "renewed" | "late" | "removed" | "found" | "nowhere";
+  readonly effect: "changed" | "renewed" | "late" | "removed" | "found" | "nowhere" | "superseded" | "noted";
   /** False: counted, but the store cannot be written just now. */
   readonly isRemembered: boolean;
   readonly place: Place | undefined;
+  readonly stamp?: Stamp | undefined;
 }
 
 /**
@@ -101,10 +115,12 @@ export interface TooOften {
  * R18: whether a row that an owner may have applied already may be applied once more, perhaps by another owner.
  * A look-up changes nothing, and a heartbeat only makes a session longer, by the deadline at most; neither can undo what
  * came since. A report with `seq` is ignored where a newer one stands. A report without it would undo a newer one, and so
- * would a removal, also with a `seq`: it would disconnect a player who has come back since with a report that had none.
+ * would a removal, also with a `seq`: it would disconnect a player who has come back since with a report that had none. That a connection
+ * ended, or stands, changes nothing where another has played since (R30).
  */
 export function mayRepeat({ operation, seq }: Row): boolean {
-  return operation === "find" || operation === "renew" || (operation === "report" && seq !== NO_SEQ);
+  if (operation === "report") return seq !== NO_SEQ;
+  return operation !== "remove";
 }
 
 /** R18: told to the entry, which tries again elsewhere or later. `holder`: who has it, as far as is known. */

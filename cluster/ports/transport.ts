@@ -1,7 +1,7 @@
 /** How nodes reach each other: one message to a peer, one answer back. */
 
 /** Of the messages between nodes; a node speaks this one, and reads no other. */
-export const PROTOCOL = 4;
+export const PROTOCOL = 5;
 
 /** `counts` (tallies, views) has a way of its own, so that no queue of rows holds it up (R20). */
 export type Lane = "rows" | "counts" | "control";

@@ -12,6 +12,7 @@ import { NO_ENTITLEMENTS } from "../../engine/entitlement.ts";
 import type { PlayerRequest, TooOften } from "../ports/rows.ts";
 import { NO_RULES, type Rules } from "../ports/rules.ts";
 import type { PlayerRates } from "./player-rates.ts";
+import { PlayerStandings, RECONNECT_GRACE_MS } from "./player-standings.ts";
 import type { Fate, Recorder, Remembrance } from "./recorder.ts";
 
 /** Last seen is kept in whole tenths as of the last tick, so up to 120 ms early: sessions last longer by this, so that nobody ends before time. */
@@ -54,6 +55,7 @@ const ROW_BYTES = 28;
 
 export class Presences {
   readonly engine: Engine;
+  readonly standings: PlayerStandings;
   private readonly rules: Rules;
   private readonly recorder: Recorder | undefined;
   private readonly rates: PlayerRates | undefined;
@@ -64,9 +66,17 @@ export class Presences {
   /**
    * @param recorder `undefined` where nothing is stored (durability `none`)
    * @param rates `undefined` where players may report as often as they like
+   * @param graceMs R30: how long a player stays whose connection ended without a word
    */
-  constructor(engine: Engine, recorder: Recorder | undefined, rates?: PlayerRates, rules: Rules = NO_RULES) {
+  constructor(
+    engine: Engine,
+    recorder: Recorder | undefined,
+    rates?: PlayerRates,
+    rules: Rules = NO_RULES,
+    graceMs = RECONNECT_GRACE_MS,
+  ) {
     this.engine = engine;
+    this.standings = new PlayerStandings(engine, recorder, graceMs);
     this.rules = rules;
     this.recorder = recorder;
     this.rates = rates;
@@ -127,9 +137,11 @@ export class Presences {
     return catalogue.judge(asked, () => this.standing(hash, id));
   }
 
-  /** Renews a session; false where the player is not connected. */
+  /** Renews a player who is not heard of over a connection that stands (R30); false where not connected. */
   renew(hash: number, id: ProfileId): boolean {
-    return this.engine.renew(hash, id);
+    const isRenewed = this.engine.renew(hash, id);
+    if (isRenewed) this.standings.hear(hash, id);
+    return isRenewed;
   }
 
   /** Disconnects a player. `late`: a newer `seq` than this is known, so the player stays. */

@@ -1,16 +1,19 @@
 /**
  * What became of rows as bytes: the words of a frame (row-frame.ts).
  *
- *   answers to a batch, and fates: a word a row, for fates three more a row, then two a place
+ *   answers to a batch, and fates: a word a row, for fates three more a row, then two a place, and two a stamp
  *     u8  what became of it, see below          fates only: which row
- *     u8  1 remembered, 2 there is a place        2 u32 number of the batch, the lower half first
- *     u16 name of the holder, plus 1; 0 none      u32   its place in the batch
+ *     u8  1 remembered, 2 there is a place,       2 u32 number of the batch, the lower half first
+ *         4 there is a stamp, behind the place    u32   its place in the batch
+ *     u16 name of the holder, plus 1; 0 none
  *   where the player reports too often, in place of the last two
  *     u24 in how many seconds a report is taken
  *
  *   place
  *     u16 region, u16 name of the mode (0xffffffff: nowhere)
  *     u32 age, ms
+ *   stamp (R30)
+ *     u32 term, u32 count
  *
  * The names are modes and holders. Everything is checked before an answer is handed out.
  */
@@ -18,6 +21,7 @@ import type { Verdict } from "../../engine/catalogue.ts";
 import { require } from "../../engine/codec.ts";
 import { isModeName } from "../../engine/modes.ts";
 import { REGION_COUNT } from "../../engine/places.ts";
+import type { Stamp } from "../../engine/standings.ts";
 import { BATCH_ROWS_MAX, closeFrame, type Frame, openFrame, readFrame } from "./row-frame.ts";
 import { Names } from "../ports/names.ts";
 import type { Outcome, Place, RowOutcome } from "../ports/rows.ts";
@@ -71,7 +75,7 @@ const AGE_MS_MAX = 2 ** 32 - 1;
 const FATE_WORDS = 3;
 
 /** What became of a row, as its number on the wire. */
-const DONE = { changed: 0, renewed: 1, late: 2, removed: 3, found: 4, nowhere: 5 } as const;
+const DONE = { changed: 0, renewed: 1, late: 2, removed: 3, found: 4, nowhere: 5, superseded: 6, noted: 7 } as const;
 const REFUSED = {
   overloaded: 16,
   "no room for the mode": 17,
@@ -153,15 +157,21 @@ function isFate(answer: Answer): answer is Fate["answer"] {
 
 const IS_REMEMBERED = 1 << 8;
 const HAS_PLACE = 2 << 8;
+const HAS_STAMP = 4 << 8;
+const FLAGS = IS_REMEMBERED | HAS_PLACE | HAS_STAMP;
 
-/** An answer's word; its place, if any, is added to `places`. */
+/** An answer's word; its place and its stamp, if any, are added to `places`. */
 function headOf(answer: Answer, names: Names, places: number[]): number {
   switch (answer.kind) {
     case "done": {
-      const head = DONE[answer.effect] | (answer.isRemembered ? IS_REMEMBERED : 0);
-      if (answer.place === undefined) return head;
-      writePlace(answer.place, names, places);
-      return head | HAS_PLACE;
+      const { effect, isRemembered, place, stamp } = answer;
+      if (place !== undefined) writePlace(place, names, places);
+      if (stamp !== undefined) places.push(stamp.term | 0, stamp.count | 0);
+      const flags =
+        (isRemembered ? IS_REMEMBERED : 0) |
+        (place === undefined ? 0 : HAS_PLACE) |
+        (stamp === undefined ? 0 : HAS_STAMP);
+      return DONE[effect] | flags;
     }
     case "refused":
       return answer.reason === "too often"
@@ -198,7 +208,9 @@ function readAnswers(frame: Frame, placesAt: number): Answer[] {
   for (let index = 0; index < frame.rows; index++) {
     const answer = readAnswer(frame, index, placeAt);
     answers.push(answer);
-    if (answer.kind === "done" && answer.place !== undefined) placeAt += 2;
+    if (answer.kind !== "done") continue;
+    if (answer.place !== undefined) placeAt += 2;
+    if (answer.stamp !== undefined) placeAt += 2;
   }
   require(placeAt === frame.words.length, 8, "as many places as are said");
   return answers;
@@ -212,12 +224,18 @@ function readAnswer(frame: Frame, index: number, placeAt: number): Answer {
   require(answer !== undefined, offset, "a known answer, remembered only where it was done");
   if (head >>> 8 === 0) return answer;
   const flags = head & 0xff00;
-  require(flags <= (IS_REMEMBERED | HAS_PLACE) && (flags === 0 || answer.kind === "done"), offset +
-    1, "flags that fit");
+  require((flags & ~FLAGS) === 0 && (flags === 0 || answer.kind === "done"), offset + 1, "flags that fit");
   require(head >>> 16 === 0 || answer.kind === "elsewhere", offset + 2, "a holder of what is elsewhere");
   if (answer.kind === "elsewhere") return { ...answer, holder: holderOf(frame, head >>> 16, offset + 2) };
-  if ((flags & HAS_PLACE) === 0 || answer.kind !== "done") return answer;
-  return { ...answer, place: readPlace(frame, placeAt) };
+  if ((flags & (HAS_PLACE | HAS_STAMP)) === 0 || answer.kind !== "done") return answer;
+  const place = (flags & HAS_PLACE) === 0 ? undefined : readPlace(frame, placeAt);
+  if ((flags & HAS_STAMP) === 0) return { ...answer, place };
+  return { ...answer, place, stamp: readStamp(frame, place === undefined ? placeAt : placeAt + 2) };
+}
+
+function readStamp({ words, wordsAt }: Frame, at: number): Stamp {
+  require(at + 2 <= words.length, wordsAt + at * 4, "a stamp where one is said");
+  return { term: (words[at] as number) >>> 0, count: (words[at + 1] as number) >>> 0 };
 }
 
 function tooOften(waitS: number, offset: number): Answer {

@@ -2,6 +2,7 @@
 import { dependsOnStanding } from "../../engine/catalogue.ts";
 import type { Partition } from "../../engine/partition.ts";
 import { emptyProfileId } from "../../engine/profile-id.ts";
+import type { Stamp } from "../../engine/standings.ts";
 import type { Holdings } from "../moves/holdings.ts";
 import type { Membership } from "../members/membership.ts";
 import type { Presences } from "../records/presences.ts";
@@ -10,6 +11,7 @@ import {
   type Done,
   type Elsewhere,
   isModeLost,
+  type Operation,
   type Outcome,
   type Place,
   type Refused,
@@ -31,6 +33,8 @@ export interface RowApplierPorts {
 const LOADING: Elsewhere = { kind: "elsewhere", reason: "loading", holder: undefined };
 const MOVED: Elsewhere = { kind: "elsewhere", reason: "moved", holder: undefined };
 const MODE_NOT_KNOWN: Refused = { kind: "refused", reason: "mode not known" };
+/** What may be told although nobody knows whether this node is the owner still: it was applied, as far as it goes. */
+const TOLD_UNPROVEN: ReadonlySet<Operation> = new Set<Operation>(["report", "remove", "end"]);
 const id = emptyProfileId();
 
 export class RowApplier implements RowHandler {
@@ -50,7 +54,7 @@ export class RowApplier implements RowHandler {
     if (this.isBehind(row)) return settle(LOADING);
     const { unlogged } = this.ports.presences.engine.partitions[partition] as Partition;
     const rowsBefore = unlogged.count;
-    const outcome = this.perform(row);
+    const outcome = this.perform(row, serving.record.claim.term);
     if (outcome.kind === "refused" && !dependsOnStanding(outcome.reason)) return settle(outcome);
     const isWritten = unlogged.count > rowsBefore;
     const onFate = (fate: Fate): void => settle(this.answer(row, outcome, fate));
@@ -78,11 +82,12 @@ export class RowApplier implements RowHandler {
     // stands where it may not come from.
     const isLicensed = this.ports.holdings.isLicensed(row.partition);
     if (outcome.kind === "refused") return isLicensed ? outcome : LOADING;
-    const isTold = row.operation === "report" || row.operation === "remove" || outcome.effect === "renewed";
+    const isTold = TOLD_UNPROVEN.has(row.operation) || outcome.effect === "renewed";
     return isTold || isLicensed ? { ...outcome, isRemembered: false } : LOADING;
   }
 
-  private perform(row: Row): Outcome {
+  /** @param term of the claim */
+  private perform(row: Row, term: number): Outcome {
     const { presences } = this.ports;
     const { hash } = row;
     id[0] = row.id0;
@@ -94,11 +99,17 @@ export class RowApplier implements RowHandler {
     switch (row.operation) {
       case "report": {
         const effect = presences.report(hash, id, row);
-        if (effect === "changed" || effect === "renewed") return DONE[effect];
-        return effect === "late" ? done("late", this.knownPlace(hash)) : { kind: "refused", reason: effect };
+        if (effect !== "changed" && effect !== "renewed" && effect !== "late")
+          return { kind: "refused", reason: effect };
+        const outcome = effect === "late" ? done("late", this.knownPlace(hash)) : DONE[effect];
+        return row.isPlay ? { ...outcome, stamp: presences.standings.play(hash, id, row, effect, term) } : outcome;
       }
       case "renew":
-        return presences.renew(hash, id) ? DONE.renewed : DONE.nowhere;
+        if (row.stamp !== undefined) return DONE[presences.standings.renew(hash, id, row.stamp)];
+        if (!presences.renew(hash, id)) return DONE.nowhere;
+        return row.isPlaceAsked ? done("renewed", this.knownPlace(hash)) : DONE.renewed;
+      case "end":
+        return DONE[presences.standings.end(hash, id, row.stamp as Stamp)];
       case "remove":
         return presences.remove(hash, id, row.seq) === "late" ? DONE.late : DONE.removed;
       case "find": {
@@ -149,6 +160,8 @@ const DONE = {
   removed: done("removed"),
   late: done("late"),
   nowhere: done("nowhere"),
+  superseded: done("superseded"),
+  noted: done("noted"),
 } as const satisfies Partial<Record<Done["effect"], Done>>;
 
 function done(effect: Done["effect"], place?: Place): Done {

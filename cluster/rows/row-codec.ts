@@ -8,6 +8,7 @@
  *   hash
  *   u16 region, u16 name of the mode (0xffffffff: neither)
  *   u32 seq
+ *       of what names a stamp (R30), in place of the last two: u32 term, u32 count
  *   u8  operation | 16 with entitlements | 32 told again (R12) | 64 one of many that came together | 128 with a seq,
  *   u24 time left, ms (0: nobody waits for it any more)
  *
@@ -31,8 +32,15 @@ export interface Batch {
   readonly rows: readonly Row[];
 }
 
-const OPERATIONS: readonly Operation[] = ["report", "renew", "remove", "find"];
-const OPERATION_NUMBERS = { report: 0, renew: 1, remove: 2, find: 3 } as const satisfies Record<Operation, number>;
+const OPERATIONS: readonly Operation[] = ["report", "renew", "remove", "find", "renew", "end", "report", "renew"];
+const OPERATION_NUMBERS = { report: 0, renew: 1, remove: 2, find: 3, end: 5 } as const satisfies Record<
+  Operation,
+  number
+>;
+/** A heartbeat that asks where the player stands. */
+const RENEW_AND_PLACE = 4;
+/** R30: a report over a connection, and a renewal by one. An end always is. */
+const [PLAY, STAMPED_RENEW] = [6, 7];
 const OPERATION_MASK = 15;
 const WITH_ENTITLEMENTS = 16;
 const IS_RETOLD = 32;
@@ -77,13 +85,23 @@ function writeRow(words: Int32Array, base: number, row: Row, mode: number, nowMs
   words[base + PLACE] = row.operation === "report" ? row.region | (mode << 16) : NOWHERE;
   const hasSeq = row.seq !== NO_SEQ;
   words[base + SEQ] = hasSeq ? row.seq : 0;
+  if (row.stamp !== undefined) {
+    words[base + PLACE] = row.stamp.term;
+    words[base + SEQ] = row.stamp.count;
+  }
   const leftMs = Math.max(0, Math.min(LEFT_MS_MAX, Math.floor(row.untilMs - nowMs)));
   const flags =
     (row.entitlements.length > 0 ? WITH_ENTITLEMENTS : 0) |
     (row.isRetold ? IS_RETOLD : 0) |
     (row.isBulk ? IS_BULK : 0) |
     (hasSeq ? WITH_SEQ : 0);
-  words[base + REST] = OPERATION_NUMBERS[row.operation] | flags | (leftMs << 8);
+  words[base + REST] = operationNumberOf(row) | flags | (leftMs << 8);
+}
+
+function operationNumberOf({ operation, isPlay, isPlaceAsked, stamp }: Row): number {
+  if (isPlay) return PLAY;
+  if (isPlaceAsked) return RENEW_AND_PLACE;
+  return operation === "renew" && stamp !== undefined ? STAMPED_RENEW : OPERATION_NUMBERS[operation];
 }
 
 /**
@@ -142,17 +160,19 @@ function readRow(shared: Shared, base: number, entitled: Iterator<readonly strin
     words[base + PLACE] as number,
     words[base + REST] as number,
   ];
-  const operation = OPERATIONS[rest & OPERATION_MASK];
+  const number = rest & OPERATION_MASK;
+  const operation = OPERATIONS[number];
   require(operation !== undefined, offset + REST * 4, "a known operation");
   const isReport = operation === "report";
+  const isStamped = number === OPERATION_NUMBERS.end || number === STAMPED_RENEW;
   const region = isReport ? place & 0xffff : 0;
-  require(isReport ? region < REGION_COUNT : place === NOWHERE, offset +
+  require(isReport ? region < REGION_COUNT : isStamped || place === NOWHERE, offset +
     PLACE * 4, "a region in reports, and only there");
   const mode = isReport ? names[place >>> 16] : "";
   const isMode = !isReport || shared.areModes[place >>> 16] === true;
   require(mode !== undefined && isMode, offset + PLACE * 4, "a mode that the message names");
   const hasSeq = (rest & WITH_SEQ) !== 0;
-  require(hasSeq || words[base + SEQ] === 0, offset + SEQ * 4, "no seq where none is said");
+  require(isStamped ? !hasSeq : hasSeq || words[base + SEQ] === 0, offset + SEQ * 4, "no seq where none is said");
   const seq = hasSeq ? (words[base + SEQ] as number) >>> 0 : NO_SEQ;
   const untilMs = sentAtMs + (rest >>> 8);
   const [isBulk, isRetold] = [(rest & IS_BULK) !== 0, (rest & IS_RETOLD) !== 0];
@@ -174,6 +194,9 @@ function readRow(shared: Shared, base: number, entitled: Iterator<readonly strin
     isBulk,
     entitlements,
     isRetold,
+    isPlay: number === PLAY,
+    stamp: isStamped ? { term: place >>> 0, count: (words[base + SEQ] as number) >>> 0 } : undefined,
+    isPlaceAsked: number === RENEW_AND_PLACE,
     rulesVersion,
   };
 }

@@ -1,7 +1,7 @@
 /**
  * What batches of rows, their answers and their fates have in common as bytes. Little-endian, a multiple of 4 bytes long.
  *
- *   0  u8   version, 3                  16  f64  number of the batch, or of the message of fates
+ *   0  u8   version, 4                  16  f64  number of the batch, or of the message of fates
  *   1  u8   kind: 1 batch, 2 answers,   24  names, u8 length and ASCII letters each,
  *           3 fates                         zeros up to a multiple of 4
  *   2  u16  names                           words, see row-codec.ts and answer-codec.ts
@@ -13,7 +13,7 @@ import { checksum } from "../../engine/checksum.ts";
 import { require } from "../../engine/codec.ts";
 import type { Names } from "../ports/names.ts";
 
-const VERSION = 3;
+const VERSION = 4;
 const HEAD_BYTES = 24;
 /** Rows of a batch at the most: with a name each, 64 letters long, and all the entitlements there is room for, 1.1 MiB. */
 export const BATCH_ROWS_MAX = 8192;

@@ -71,6 +71,8 @@ if (renewed.status === 204) {
   console.log(
     `heartbeat: ${renewed.status}, again within a minute: ${Number(renewed.headers.get("renew-in-ms")) < 60_000}`,
   );
+} else if (renewed.status === 200) {
+  console.log(`heartbeat: ${renewed.status}, players here: ${renewed.data.popular.players}`); // where `top` is asked for
 } else {
   console.log(`heartbeat: ${renewed.status}, ${renewed.data.reason}: ${adviceFor(renewed.data)}`);
 }

@@ -7,7 +7,9 @@ import { limitAddresses } from "../http/rate-limits.ts";
 import { registerDetails, registerOperators } from "../http/routes/operators.ts";
 import { ProfileCalls, registerLookUp } from "../http/routes/profiles.ts";
 import { registerModes } from "../http/routes/modes.ts";
+import { registerPlaces } from "../http/routes/places.ts";
 import { registerRegions } from "../http/routes/regions.ts";
+import { makeStreams, registerStreams } from "../http/routes/streams.ts";
 import { Limits, NO_LIMITS } from "../limits/limits.ts";
 import { type AdminAdmissionOptions, admitOperators, OPEN_PATHS } from "./admission.ts";
 import { REFUSED_OPERATORS } from "./answers.ts";
@@ -24,6 +26,8 @@ const LIMITS = {
   connectionsOfAddress: 32,
   address: { count: 600, windowMs: 10_000 },
 };
+/** A few pages may watch; there is room for other connections then. */
+const STREAMS = { all: 64, ofAddress: 16 };
 const KEEP_ALIVE_MS = 5000;
 
 const ABOUT = {
@@ -73,7 +77,9 @@ async function register(app: FastifyInstance, context: Context, options: AdminAd
   const profiles = new ProfileCalls(context);
   registerLookUp(app, context, profiles);
   const popularModes = registerRegions(app, context);
+  registerStreams(app, context, makeStreams(context, STREAMS));
   registerModes(app, context);
+  registerPlaces(app, context);
   registerOperators(app, context);
   registerDetails(app, context);
   return { profiles, popularModes };

@@ -135,6 +135,8 @@ export const UsageAnswer = Type.Object(
           calls: counts("Calls answered, by route"),
           answers: counts("The same by status"),
           rows: Type.Integer({ minimum: 0, description: "Reports that took effect, those in batches too" }),
+          streams: Type.Integer({ minimum: 0, description: "Streams of popular modes that were opened" }),
+          sessions: Type.Integer({ minimum: 0, description: "Sessions that were opened" }),
         },
         { title: "HourUsage" },
       ),

@@ -12,11 +12,13 @@ import type { Ranked } from "../../engine/board.ts";
 import type { ReportEffect } from "../../engine/partition.ts";
 import type { Verdict } from "../../engine/catalogue.ts";
 import { NO_ENTITLEMENTS } from "../../engine/entitlement.ts";
+import type { Stamp } from "../../engine/standings.ts";
 import { emptyProfileId, type ProfileId } from "../../engine/profile-id.ts";
 import { PublishedTables, type WholeCounts } from "../../engine/published-tables.ts";
-import { COUNTRIES, rankRegions } from "../../engine/places.ts";
+import { COUNTRIES, countriesOf, rankRegions, subdivisionsOf, WORLD } from "../../engine/places.ts";
 import {
   type Entry,
+  type Noted,
   type Overview,
   readId,
   type RegionCounts,
@@ -57,7 +59,7 @@ export class EntryAlone implements Entry {
     this.tables?.decide(wallMs);
   }
 
-  submit(request: PlayerRequest, settle: (outcome: Outcome) => void): void {
+  submit(request: PlayerRequest, settle: (outcome: Outcome) => void, note?: Noted): void {
     const { operation, id, seq } = request;
     const { presences } = this;
     const hash = presences.engine.hash(id);
@@ -67,20 +69,49 @@ export class EntryAlone implements Entry {
       case "report": {
         const outcome = presences.report(hash, id, request);
         if (isRefused(outcome)) return settle(REFUSED[outcome]);
-        return this.settleDone(hash, outcome, outcome === "late" ? this.knownPlaceOf(hash, id) : undefined, settle);
+        const place = outcome === "late" ? this.knownPlaceOf(hash, id) : undefined;
+        const stamp =
+          request.isPlay === true ? presences.standings.play(hash, id, request, outcome, this.term) : undefined;
+        return this.settleDone(hash, outcome, place, settle, note, stamp);
       }
+      case "end":
+        return this.settleDone(
+          hash,
+          presences.standings.end(hash, id, request.stamp as Stamp),
+          undefined,
+          settle,
+          note,
+        );
       case "renew":
-        return this.settleDone(hash, presences.renew(hash, id) ? "renewed" : "nowhere", undefined, settle);
+        if (request.stamp !== undefined)
+          return this.settleDone(hash, presences.standings.renew(hash, id, request.stamp), undefined, settle, note);
+        return this.renew(hash, request, settle, note);
       case "remove":
-        return this.settleDone(hash, presences.remove(hash, id, seq), undefined, settle);
+        return this.settleDone(hash, presences.remove(hash, id, seq), undefined, settle, note);
       case "find": {
         const place = this.placeOf(hash, id);
         if (place !== undefined && isModeLost(place)) return settle(NOT_KNOWN);
-        return this.settleDone(hash, place !== undefined && place.region >= 0 ? "found" : "nowhere", place, settle);
+        return this.settleDone(
+          hash,
+          place !== undefined && place.region >= 0 ? "found" : "nowhere",
+          place,
+          settle,
+          note,
+        );
       }
       default:
         operation satisfies never;
     }
+  }
+
+  private renew(
+    hash: number,
+    { id, isPlaceAsked }: PlayerRequest,
+    settle: (outcome: Outcome) => void,
+    note: Noted | undefined,
+  ): void {
+    if (!this.presences.renew(hash, id)) return this.settleDone(hash, "nowhere", undefined, settle, note);
+    this.settleDone(hash, "renewed", isPlaceAsked === true ? this.knownPlaceOf(hash, id) : undefined, settle, note);
   }
 
   submitAll(reports: Reports, settle: (outcome: ReportsOutcome) => void): void {
@@ -92,29 +123,38 @@ export class EntryAlone implements Entry {
     );
   }
 
-  regionCounts(region: number): RegionCounts {
-    const board = this.presences.engine.boards.of(region);
+  regionCounts(place: number): RegionCounts {
+    const board = this.presences.engine.boards.of(place);
     const { players, version } = board;
     const top = (limit: number): Ranked[] => board.top(limit);
     return { players, term: this.term, version, ageMs: 0, top, ...this.wholeness() };
   }
 
   /** What is known here is the whole. */
-  askOwner(region: number, settle: (counts: RegionCounts) => void): void {
-    settle(this.regionCounts(region));
+  askOwner(place: number, settle: (counts: RegionCounts) => void): void {
+    settle(this.regionCounts(place));
   }
 
   askSubdivision(place: number, settle: (counts: RegionCounts) => void): void {
     settle(this.regionCounts(place));
   }
 
-  overview(): Overview {
-    const { boards } = this.presences.engine;
-    return { ...this.players(), regions: rankRegions((region) => boards.of(region).players) };
+  askSubdivisions(country: number, settle: (overview: Overview) => void): void {
+    settle(this.overviewOf(country, subdivisionsOf(country)));
+  }
+
+  overview(area = WORLD): Overview {
+    return this.overviewOf(area, countriesOf(area));
   }
 
   players(): Wholeness & { readonly players: number } {
     return { players: this.presences.engine.boards.players, ...this.wholeness() };
+  }
+
+  private overviewOf(place: number, regions: readonly number[]): Overview {
+    const { boards } = this.presences.engine;
+    const { players } = boards.of(place);
+    return { players, ...this.wholeness(), regions: rankRegions((region) => boards.of(region).players, regions) };
   }
 
   private wholeCounts(region: number): WholeCounts {
@@ -127,10 +167,18 @@ export class EntryAlone implements Entry {
     return this.presences.isComplete(performance.now()) ? COMPLETE : INCOMPLETE;
   }
 
-  private settleDone(hash: number, effect: Effect, place: Place | undefined, settle: (outcome: Outcome) => void): void {
+  private settleDone(
+    hash: number,
+    effect: Effect,
+    place: Place | undefined,
+    settle: (outcome: Outcome) => void,
+    note: Noted | undefined,
+    stamp?: Stamp,
+  ): void {
+    note?.(effect, place);
     this.presences.whenRemembered(hash, (remembrance) => {
       const isRemembered = remembrance === "remembered";
-      settle({ kind: "done", effect, isRemembered, place });
+      settle({ kind: "done", effect, isRemembered, place, stamp });
     });
   }
 

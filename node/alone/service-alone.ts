@@ -22,6 +22,7 @@ import { Pace } from "../pace.ts";
 import { classOf, PacedLog } from "../paced-log.ts";
 import { reasonOf } from "../reason.ts";
 import { registerRecorder } from "../recorder-metrics.ts";
+import { registerStandings } from "../standing-metrics.ts";
 import { nodeName } from "../place.ts";
 import type { MemberShown, Service, Status } from "../service.ts";
 import { SettingError, type Settings } from "../settings.ts";
@@ -111,6 +112,7 @@ export class ServiceAlone implements Service {
     );
     metrics.gauge("store_bytes", "Bytes of the store on disk", () => this.store?.stats.bytesOnDisk ?? 0);
     registerRecorder(metrics, () => this.recorder);
+    registerStandings(metrics, () => this.presences?.standings);
   }
 
   /**
@@ -170,7 +172,7 @@ export class ServiceAlone implements Service {
   private serve(engine: Engine, recorder: Recorder | undefined): void {
     const { profile } = this.settings.limits;
     const rates = profile === undefined ? undefined : new PlayerRates(profile, () => performance.now());
-    this.presences = new Presences(engine, recorder, rates, this.rules);
+    this.presences = new Presences(engine, recorder, rates, this.rules, this.settings.reconnectGraceMs);
     this.entry = new EntryAlone(this.presences, this.epoch, this.settings.floor);
   }
 
@@ -229,6 +231,7 @@ export class ServiceAlone implements Service {
   private tick(): void {
     const nowMs = performance.now();
     this.presences?.tick(nowMs);
+    this.presences?.standings.tick(() => true);
     this.entry?.tick(Date.now());
     this.load.tick(nowMs);
     this.paced.tick();

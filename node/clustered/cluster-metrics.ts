@@ -62,7 +62,16 @@ const GAUGES: readonly Value[] = [
     ({ unnamedPlayers }) => unnamedPlayers,
   ],
   ["table_bytes", "Bytes of the presence tables", ({ tableBytes }) => tableBytes],
-  ["regions_stale", "Regions whose counts are older than they should be", ({ counts }) => counts.staleRegions],
+  [
+    "regions_stale",
+    "Countries and areas whose counts are older than they should be",
+    ({ counts }) => counts.staleRegions,
+  ],
+  [
+    "subdivisions_kept",
+    "Subdivisions that this node asks about, and countries for those that somebody is in, while somebody wants to know",
+    ({ counts }) => counts.subdivisionsKept,
+  ],
   [
     "regions_unpublished",
     "Regions of which nothing is published at present, where there is a privacy floor",
@@ -119,9 +128,15 @@ const COUNTERS: readonly Value[] = [
   ["counts_messages_total", "Messages about counts sent to other nodes", ({ counts }) => counts.messages],
   ["counts_message_bytes_total", "Bytes of those messages", ({ counts }) => counts.messageBytes],
   ["counts_messages_failed_total", "Those that were not answered", ({ counts }) => counts.messagesFailed],
+  ["counts_subdivisions_asked_total", "Questions about subdivisions", ({ counts }) => counts.subdivisionsAsked],
+  [
+    "counts_subdivisions_overflowed_total",
+    "Subdivisions that were forgotten, or not asked about, since too many were wanted at once",
+    ({ counts }) => counts.subdivisionsOverflowed,
+  ],
   [
     "counts_wholes_asked_total",
-    "Partitions whose counts were asked for as a whole",
+    "Partitions and countries whose counts were asked for as a whole",
     ({ counts }) => counts.wholesAsked,
   ],
   ["counts_flush_rounds_total", "Rounds for reads with no-cache", ({ counts }) => counts.flushRounds],

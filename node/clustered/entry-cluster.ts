@@ -1,11 +1,12 @@
 /** The entry of a node that is one of a cluster: whoever owns the player or the region is asked. */
-import type { ClusterNode, RegionView } from "../../cluster/cluster-node.ts";
+import type { ClusterNode, Inside, RegionView } from "../../cluster/cluster-node.ts";
 import type { Outcome, PlayerRequest, Refused } from "../../cluster/ports/rows.ts";
 import { NO_ENTITLEMENTS } from "../../engine/entitlement.ts";
 import { emptyProfileId } from "../../engine/profile-id.ts";
-import { COUNTRIES, rankRegions } from "../../engine/places.ts";
+import { countriesOf, rankRegions, REGIONS, WORLD } from "../../engine/places.ts";
 import {
   type Entry,
+  type Noted,
   type Overview,
   readId,
   type RegionCounts,
@@ -16,7 +17,10 @@ import {
 import { PublishedEntry } from "../published-entry.ts";
 
 /** What is asked of the cluster. */
-export type ClusterAsked = Pick<ClusterNode, "askOwner" | "nowMs" | "publishedView" | "regionView" | "submit">;
+export type ClusterAsked = Pick<
+  ClusterNode,
+  "askInside" | "askOwner" | "askSubdivision" | "nowMs" | "publishedView" | "regionView" | "submit"
+>;
 
 const id = emptyProfileId();
 
@@ -34,8 +38,12 @@ export class EntryCluster implements Entry {
     });
   }
 
-  submit(request: PlayerRequest, settle: (outcome: Outcome) => void): void {
-    this.cluster.submit(request, settle);
+  submit(request: PlayerRequest, settle: (outcome: Outcome) => void, note?: Noted): void {
+    if (note === undefined) return this.cluster.submit(request, settle);
+    this.cluster.submit(request, (outcome) => {
+      if (outcome.kind === "done") note(outcome.effect, outcome.place);
+      settle(outcome);
+    });
   }
 
   submitAll(reports: Reports, settle: (outcome: ReportsOutcome) => void): void {
@@ -51,26 +59,32 @@ export class EntryCluster implements Entry {
     }
   }
 
-  regionCounts(region: number): RegionCounts {
-    return this.countsOf(this.cluster.regionView(region));
+  regionCounts(place: number): RegionCounts {
+    return this.countsOf(this.cluster.regionView(place));
   }
 
-  askOwner(region: number, settle: (counts: RegionCounts | undefined) => void): void {
-    this.cluster.askOwner(region, (view) => settle(view === undefined ? undefined : this.countsOf(view)));
+  askOwner(place: number, settle: (counts: RegionCounts | undefined) => void): void {
+    this.cluster.askOwner(place, (view) => settle(view && this.countsOf(view)));
   }
 
   askSubdivision(place: number, settle: (counts: RegionCounts | undefined) => void): void {
-    this.askOwner(place, settle);
+    this.cluster.askSubdivision(place, (view) => settle(view && this.countsOf(view)));
   }
 
-  overview(): Overview {
-    return { ...this.players(), regions: rankRegions((region) => this.cluster.regionView(region).players) };
+  askSubdivisions(country: number, settle: (overview: Overview | undefined) => void): void {
+    this.cluster.askInside(country, (inside) => settle(inside && overviewOf(inside)));
   }
 
-  players(): Wholeness & { readonly players: number } {
+  overview(area = WORLD): Overview {
+    const countries = countriesOf(area);
+    const regions = rankRegions((region) => this.cluster.regionView(region).players, countries);
+    return { ...this.players(countries), regions };
+  }
+
+  players(countries = countriesOf(WORLD)): Wholeness & { readonly players: number } {
     let [players, isComplete, isStale] = [0, true, false];
-    for (let region = 0; region < COUNTRIES; region++) {
-      const view = this.cluster.regionView(region);
+    for (const country of countries) {
+      const view = this.cluster.regionView(country);
       players += view.players;
       isComplete &&= view.isComplete;
       isStale ||= view.isStale;
@@ -82,6 +96,12 @@ export class EntryCluster implements Entry {
     const ageMs = this.cluster.nowMs() - asOfMs;
     return { players, term, version, isComplete, isStale, ageMs, top: (limit) => top.slice(0, limit) };
   }
+}
+
+function overviewOf({ players, isComplete, isStale, subdivisions }: Inside): Overview {
+  const named = subdivisions.map((one) => ({ region: REGIONS[one.region] as string, players: one.players }));
+  const regions = named.sort((one, other) => other.players - one.players || (one.region < other.region ? -1 : 1));
+  return { players, isComplete, isStale, regions };
 }
 
 /** Gathers what became of the rows of a batch. */

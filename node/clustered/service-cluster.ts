@@ -33,6 +33,7 @@ import { addressOf, listenFailure, nodeName, ownAddresses } from "../place.ts";
 import { UnfitRedisError } from "../redis/redis-errors.ts";
 import { RedisStore } from "../redis/redis-store.ts";
 import { registerRecorder } from "../recorder-metrics.ts";
+import { registerStandings } from "../standing-metrics.ts";
 import type { MemberShown, Service, Status } from "../service.ts";
 import { Certificate } from "../tls/certificate.ts";
 import { disagreement, SettingError, type Settings } from "../settings.ts";
@@ -147,6 +148,7 @@ export class ServiceCluster implements Service {
   registerMetrics(metrics: Metrics): void {
     registerCluster(metrics, () => this.cluster?.parts);
     registerRecorder(metrics, () => this.cluster?.parts?.recorder);
+    registerStandings(metrics, () => this.cluster?.parts?.presences.standings);
     this.peerPort.registerMetrics(metrics);
     metrics.gauge(
       "redis_memory_ratio",
@@ -280,15 +282,9 @@ export class ServiceCluster implements Service {
 
   private join(addresses: Addresses): void {
     const { settings, store, transport, encoder, log, paced } = this;
-    const options = {
-      ...addresses,
-      weight: settings.weight,
-      key: proposal(settings),
-      snapshotMs: settings.snapshotMs,
-      isRepair: settings.isRepair,
-      playerRate: settings.limits.profile,
-      floor: settings.floor,
-    };
+    const { weight, snapshotMs, isRepair, floor, reconnectGraceMs } = settings;
+    const about = { weight, snapshotMs, isRepair, floor, reconnectGraceMs, playerRate: settings.limits.profile };
+    const options = { ...addresses, ...about, key: proposal(settings) };
     const cluster = new ClusterNode(options, {
       store,
       transport,

@@ -2,6 +2,7 @@
 import type { FastifyRequest } from "fastify";
 import { NO_ENTITLEMENTS } from "../../engine/entitlement.ts";
 import { emptyProfileId, parseProfileId, type ProfileId } from "../../engine/profile-id.ts";
+import type { Access } from "../access/access.ts";
 import { type Grant, mayLookUp, mayReport, type Scope } from "../access/grant.ts";
 import type { Judgement } from "../access/tokens.ts";
 import { refusal } from "../values.ts";
@@ -39,6 +40,15 @@ export class Admission {
 
   toLookUp(label: string): Hook[] {
     return this.hooks(label, ofPlayer(mayLookUp, "profiles:read"));
+  }
+
+  /** Looks up the players in the body. */
+  toLookUpMany(label: string): Hook[] {
+    return this.hooks(label, (grant, { body }) => {
+      const { profileIds } = body as { readonly profileIds: readonly string[] };
+      const other = profileIds.find((each) => !parseProfileId(each, id) || !mayLookUp(grant, id));
+      return other === undefined ? undefined : lackOf("profileIds", other, "profiles:read");
+    });
   }
 
   /** Reports many players: the token comes before the body, which costs far more than it. */
@@ -81,13 +91,50 @@ export function bearerOf(authorization: string | undefined): string | undefined 
   return authorization === undefined ? undefined : BEARER.exec(authorization)?.[1];
 }
 
+/** Whether the token of a request that was admitted is still one, whenever that is asked. */
+export function isStillGranted(request: FastifyRequest): () => boolean {
+  return isGood(grants.get(request) as Grant);
+}
+
+/** Of a player's session: what it may do, and whether its token is good still, whenever that is asked. */
+export interface PlayersRight {
+  readonly entitlements: readonly string[];
+  readonly isGood: () => boolean;
+}
+
+/** @returns what the token allows for this player, or why it does not open the player's session. Never rejects. */
+export async function judgeForPlayer(
+  { tokens }: Access,
+  token: string | undefined,
+  player: ProfileId,
+): Promise<PlayersRight | Refusal> {
+  const judgement: Judgement = token === undefined ? NO_TOKEN : await tokens.judge(token);
+  if (judgement.kind !== "granted") return refusalOf(judgement);
+  const { grant } = judgement;
+  if (!mayReport(grant, player)) return NOT_OF_PLAYER;
+  return { entitlements: grant.entitlements, isGood: isGood(grant) };
+}
+
+const NO_TOKEN: Judgement = { kind: "refused", why: "nothing" };
+const NOT_OF_PLAYER = refusalFor({
+  scope: "reports:batch",
+  message: "profileId must be the sub of the token, or its scope must have reports:batch",
+});
+
+function isGood({ expiresS, key }: Grant): () => boolean {
+  return () => Date.now() < expiresS * 1000 && !key.isRemoved;
+}
+
 function ofPlayer(isRight: (grant: Grant, player: ProfileId) => boolean, scope: Scope): Right {
   return (grant, { params }) => {
     const { profileId } = params as { readonly profileId: string };
     parseProfileId(profileId, id);
-    if (isRight(grant, id)) return undefined;
-    return { scope, message: refusal("profileId", `the sub of the token, or its scope must have ${scope}`, profileId) };
+    return isRight(grant, id) ? undefined : lackOf("profileId", profileId, scope);
   };
+}
+
+function lackOf(field: string, profileId: string, scope: Scope): Lack {
+  return { scope, message: refusal(field, `the sub of the token, or its scope must have ${scope}`, profileId) };
 }
 
 function noToken({ headers }: FastifyRequest): Judgement {

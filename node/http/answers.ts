@@ -32,7 +32,7 @@ const REFUSED = {
   code: Type.String({ description: "The status", examples: ["400"] }),
   message: Type.String({
     description: "Which field, what was expected, and what came",
-    examples: ['region must be an ISO 3166-1 alpha-2 code, got "XX"'],
+    examples: ['region must be an ISO 3166-1 alpha-2 code, or an ISO 3166-2 code such as US-CA, got "XX"'],
   }),
   reason: Type.Unsafe<Reason>({
     title: "Reason",
@@ -59,6 +59,20 @@ export const ErrorAnswer = refusedFor("What was wrong", ["malformed"]);
 export const NotNowAnswer = refusedFor(
   "Cannot be answered just now",
   [...NOT_SERVING, "overloaded", "no-owner", "switched-off"],
+  RETRY_AFTER,
+);
+/** Of what is meant to become a WebSocket. */
+export const UpgradeAnswer = refusedFor("The request is no WebSocket's", ["malformed"]);
+/** Of look-ups of many: of whom the owner cannot be asked is told as unknown. */
+export const LookupNotNowAnswer = refusedFor(
+  "Cannot be answered just now",
+  [...NOT_SERVING, "overloaded", "switched-off"],
+  RETRY_AFTER,
+);
+/** Of a new stream. */
+export const StreamNotNowAnswer = refusedFor(
+  "Cannot be opened just now: also where the node has all the streams that it may have",
+  [...NOT_SERVING, "overloaded", "switched-off"],
   RETRY_AFTER,
 );
 export const NoRoomAnswer = refusedFor(
@@ -111,8 +125,48 @@ export const REFUSED_BATCHES = { ...REFUSED_ASKERS, 403: BlockedAnswer };
 /** Of a report. */
 export const REFUSED_REPORTERS = { ...REFUSED_ASKERS, 403: RuledOutAnswer, 409: SwitchForbiddenAnswer };
 export const REFUSED_READERS = { 401: WhoAnswer, ...TOO_OFTEN };
+/** Of what a privacy floor hides. */
+export const NOT_PUBLISHED = {
+  403: refusedFor("Subdivisions are not shown where there is a privacy floor", ["forbidden"]),
+};
 export const NoMethodAnswer = refusedFor("The path has no such method", ["no-such-method"]);
 export const NotFoundAnswer = refusedFor("The player is not connected", ["not-connected"]);
+export const TopAnswer = Type.Object(
+  {
+    region: Type.String({ description: "The place that was asked for" }),
+    players: whole("Players in the place"),
+    asOf: Type.String({ format: "date-time" }),
+    complete: Complete,
+    stale: Stale,
+    gamemodes: Type.Array(
+      Type.Object(
+        {
+          mode: Type.String(),
+          rank: Type.Integer({ minimum: 1 }),
+          players: whole("Players in the mode"),
+          share: Type.Number({ description: "Of the place's players, four decimals" }),
+        },
+        { title: "PopularMode" },
+      ),
+    ),
+    others: Type.Optional(
+      Type.Object(
+        { players: whole("Players of all modes that are too small to be shown, together and rounded") },
+        { title: "OtherModes", description: "Only with a privacy floor, and only where they are enough to be shown" },
+      ),
+    ),
+  },
+  { title: "PopularModes", description: "Most players first, equal counts by name", headers: CACHED_TOP },
+);
+const BESIDE = {
+  tag: Type.String({ description: "The tag of `popular`: name it as `known` in the next heartbeat" }),
+  popular: Type.Unsafe({
+    ...TopAnswer,
+    headers: undefined,
+    description: "The popular modes of the country where the player now stands",
+  }),
+};
+const BESIDE_REPORT = { tag: Type.Optional(BESIDE.tag), popular: Type.Optional(BESIDE.popular) };
 export const ReportAnswer = Type.Object(
   {
     profileId: Type.String(),
@@ -120,8 +174,13 @@ export const ReportAnswer = Type.Object(
     gamemode: nullable("The mode the player stands in; null as above"),
     changed: Type.Boolean({ description: "false where nothing moved" }),
     renewInMs: whole("When to be heard from again, in milliseconds"),
+    ...BESIDE_REPORT,
   },
   { title: "Report", description: "Connected, counted there and nowhere else, remembered" },
+);
+export const HeartbeatAnswer = Type.Object(
+  { renewInMs: whole("When to be heard from again, in milliseconds"), ...BESIDE },
+  { title: "Heartbeat", description: "The session is renewed; with `top`, unless what is `known` stands" },
 );
 export const ProfileAnswer = Type.Object(
   {
@@ -131,6 +190,28 @@ export const ProfileAnswer = Type.Object(
     lastSeen: Type.String({ format: "date-time", description: "The player was heard of then or later" }),
   },
   { title: "Player", description: "Connected" },
+);
+export const LookupAnswer = Type.Object(
+  {
+    profiles: Type.Array(
+      Type.Object(
+        { profileId: Type.String(), region: Type.String(), gamemode: Type.String() },
+        { title: "FoundPlayer" },
+      ),
+      { description: "Those who are connected, in the order asked" },
+    ),
+    gamemodes: Type.Array(
+      Type.Object(
+        { mode: Type.String(), players: whole("Of those who were asked for, each once") },
+        { title: "ModeOfPlayers" },
+      ),
+      { description: "Most players first, equal counts by name" },
+    ),
+    unknown: whole(
+      "Players of whom nobody knows just now whether they are connected: their owner could not be asked in time",
+    ),
+  },
+  { title: "PlayersFound", description: "Who of them is connected, and where" },
 );
 export const BatchAnswer = Type.Object(
   {
@@ -145,36 +226,10 @@ export const BatchAnswer = Type.Object(
   },
   { title: "Batch", description: "What became of the rows" },
 );
-export const TopAnswer = Type.Object(
-  {
-    region: Type.String(),
-    players: whole("Players in the region"),
-    asOf: Type.String({ format: "date-time" }),
-    complete: Complete,
-    stale: Stale,
-    gamemodes: Type.Array(
-      Type.Object(
-        {
-          mode: Type.String(),
-          rank: Type.Integer({ minimum: 1 }),
-          players: whole("Players in the mode"),
-          share: Type.Number({ description: "Of the region's players, four decimals" }),
-        },
-        { title: "PopularMode" },
-      ),
-    ),
-    others: Type.Optional(
-      Type.Object(
-        { players: whole("Players of all modes that are too small to be shown, together and rounded") },
-        { title: "OtherModes", description: "Only with a privacy floor, and only where they are enough to be shown" },
-      ),
-    ),
-  },
-  { title: "PopularModes", description: "Most players first, equal counts by name", headers: CACHED_TOP },
-);
+export const StreamAnswer = Type.String({ description: "Server-sent events (WHATWG HTML), until the connection ends" });
 export const RegionsAnswer = Type.Object(
   {
-    players: whole("Players in all regions"),
+    players: whole("Players in all regions, or in the place named by `of`"),
     complete: Complete,
     stale: Stale,
     regions: Type.Array(
@@ -182,6 +237,20 @@ export const RegionsAnswer = Type.Object(
     ),
   },
   { title: "Regions", description: "Regions with players, most first", headers: CACHED },
+);
+export const PlacesAnswer = Type.Array(
+  Type.Object(
+    {
+      place: Type.String({ description: "Its code", examples: ["CA"] }),
+      name: Type.String({ description: "For people, in the language of the standard", examples: ["Canada"] }),
+      in: Type.Array(Type.String(), {
+        description: "The places that hold it, nearest first",
+        examples: [["021", "003", "019", "001"]],
+      }),
+    },
+    { title: "Place" },
+  ),
+  { title: "Places", description: "Countries, then subdivisions, then areas, each by code", headers: CACHED },
 );
 export const ModesAnswer = Type.Object(
   {

@@ -42,6 +42,11 @@ export interface Context {
 /** A service that can answer. */
 export type ServingService = Service & { readonly entry: Entry };
 
+/** What is told of a node that does not answer. */
+export function notServing({ status }: Pick<Service, "status">): Refusal {
+  return NOT_SERVING[status.kind];
+}
+
 /** Input that a client has to change; becomes a 400. */
 export class RefusalError extends Error {
   override readonly name: string = "RefusalError";
@@ -82,12 +87,13 @@ const VARY_BOTH = "Origin, Accept-Encoding";
 /** For answers that are of one moment, or about one player. */
 const NO_STORE = "no-store";
 
+export const DRAINING: Refusal = { status: 503, reason: "draining", message: "the node is ending: ask another" };
 /** What anybody is told of a node that does not answer; why it is so stands in the log. */
 const NOT_SERVING: Readonly<Record<Status["kind"], Refusal>> = {
   starting: { status: 503, reason: "starting", message: "the node is starting: try again soon" },
   ready: { status: 503, reason: "starting", message: "the node is starting: try again soon" },
-  draining: { status: 503, reason: "draining", message: "the node is ending: ask another" },
-  drained: { status: 503, reason: "draining", message: "the node is ending: ask another" },
+  draining: DRAINING,
+  drained: DRAINING,
   expelled: {
     status: 503,
     reason: "starting",
@@ -151,6 +157,11 @@ export class Answers {
     this.send(reply, status, this.caching, startedMs);
   }
 
+  /** An answer has begun that is written by somebody else. */
+  begun(status: number): void {
+    (this.counts[status] as number)++;
+  }
+
   refuse(reply: Reply, why: Refusal, startedMs = 0): void {
     const { status } = why;
     const headers = status === 503 ? { "retry-after": RETRY_AFTER_S, ...why.headers } : (why.headers ?? {});
@@ -175,7 +186,7 @@ export class Answers {
   /** Whether the node answers at all; where not, the reason has been sent. */
   isServing(service: Service, reply: Reply): service is ServingService {
     if (service.entry !== undefined) return true;
-    this.refuse(reply, NOT_SERVING[service.status.kind]);
+    this.refuse(reply, notServing(service));
     return false;
   }
 

@@ -1,4 +1,4 @@
-/** The answer about a region's popular modes: as text, made once per change of the counts and not once per reader. */
+/** The answer about a place's popular modes: as text, made once per change of the counts and not once per reader. */
 import type { RegionCounts } from "../entry.ts";
 import { type Coding, pack } from "./packing.ts";
 import { weakTagOf } from "./tags.ts";
@@ -31,34 +31,53 @@ interface Cached {
   isComplete: boolean;
   isStale: boolean;
   hidden: ReadonlySet<string>;
+  /** Another number whenever it changed, of all places and times. */
+  changes: number;
   readonly answers: Map<number, PopularModesAnswer>;
 }
 
-/** Values of `top` that are kept per region; clients of one game ask for one or two. */
+const NEVER_ASKED = {
+  table: undefined,
+  term: -1,
+  version: -1,
+  isComplete: false,
+  isStale: false,
+  hidden: new Set<string>(),
+  changes: 0,
+};
+/** Values of `top` that are kept per place; clients of one game ask for one or two. */
 const TOPS_MAX = 4;
+/** So many places are kept, more than countries and areas: whoever asks for all subdivisions in turn must not fill the memory. */
+const PLACES_MAX = 512;
 
 export class PopularModes {
   private readonly cached = new Map<string, Cached>();
+  private changes = 0;
 
   /**
    * @param hidden modes in quarantine: another set with every change
    * @param top how many modes, 1 to 100
    */
-  answer(region: string, counts: RegionCounts, hidden: ReadonlySet<string>, top: number): PopularModesAnswer {
-    const { answers } = this.cachedOf(region, counts, hidden);
+  answer(place: string, counts: RegionCounts, hidden: ReadonlySet<string>, top: number): PopularModesAnswer {
+    const { answers } = this.cachedOf(place, counts, hidden);
     let answer = answers.get(top);
-    if (answer === undefined) answers.set(top, (answer = write(region, counts, hidden, top)));
+    if (answer === undefined) answers.set(top, (answer = write(place, counts, hidden, top)));
     return answer;
   }
 
-  private cachedOf(region: string, counts: RegionCounts, hidden: ReadonlySet<string>): Cached {
+  /** Another number whenever what stands of the place has changed, as far as anybody asked. */
+  changesOf(place: string, counts: RegionCounts, hidden: ReadonlySet<string>): number {
+    return this.cachedOf(place, counts, hidden).changes;
+  }
+
+  private cachedOf(place: string, counts: RegionCounts, hidden: ReadonlySet<string>): Cached {
     const { table, term, version, isComplete, isStale } = counts;
-    let cached = this.cached.get(region);
-    if (cached === undefined)
-      this.cached.set(region, (cached = { table, term, version, isComplete, isStale, hidden, answers: new Map() }));
+    let cached = this.cached.get(place);
+    if (cached === undefined) this.keep(place, (cached = { ...NEVER_ASKED, answers: new Map() }));
     const isSameVersion = cached.table === table && cached.term === term && cached.version === version;
     const isSame =
       isSameVersion && cached.hidden === hidden && cached.isComplete === isComplete && cached.isStale === isStale;
+    if (!isSame) cached.changes = ++this.changes;
     if (!isSame || cached.answers.size > TOPS_MAX) cached.answers.clear();
     cached.table = table;
     cached.term = term;
@@ -68,15 +87,22 @@ export class PopularModes {
     cached.hidden = hidden;
     return cached;
   }
+
+  /** The one that came first makes room. */
+  private keep(place: string, cached: Cached): void {
+    const [first] = this.cached.keys();
+    if (this.cached.size >= PLACES_MAX && first !== undefined) this.cached.delete(first);
+    this.cached.set(place, cached);
+  }
 }
 
-function write(region: string, counts: RegionCounts, hidden: ReadonlySet<string>, top: number): PopularModesAnswer {
+function write(place: string, counts: RegionCounts, hidden: ReadonlySet<string>, top: number): PopularModesAnswer {
   const ranked = counts.top(top + hidden.size).filter(({ mode }) => !hidden.has(mode));
   const modes = ranked.slice(0, top).map(({ mode, players }, index) => {
     const share = Math.round((players / counts.players) * 10_000) / 10_000;
     return `{"mode":"${mode}","rank":${index + 1},"players":${players},"share":${share}}`;
   });
-  const before = `{"region":"${region}","players":${counts.players},"asOf":"`;
+  const before = `{"region":"${place}","players":${counts.players},"asOf":"`;
   const flaws = `${counts.isComplete ? "" : `"complete":false,`}${counts.isStale ? `"stale":true,` : ""}`;
   const others = (counts.others ?? 0) > 0 ? `,"others":{"players":${counts.others}}` : "";
   const after = `",${flaws}"gamemodes":[${modes.join(",")}]${others}}`;

@@ -13,8 +13,8 @@ interface About {
 
 export const REASONS = {
   malformed: {
-    statuses: [400, 408, 417],
-    what: "a value is missing, or not of its form; the request is no HTTP, or was not whole in time",
+    statuses: [400, 408, 417, 426],
+    what: "a value is missing, or not of its form; the request is no HTTP, was not whole in time, or is no WebSocket's where one is meant",
     advice: "mend the request: the message names the field",
   },
   "unknown-mode": {
@@ -71,7 +71,7 @@ export const REASONS = {
   },
   "no-owner": {
     statuses: [502, 503, 504],
-    what: "the node that has the player or the names of modes could not be asked in time (502 and 504: the load balancer says so of a node); the report may have taken effect",
+    what: "the node that has the player, the place or the names of modes could not be asked in time (502 and 504: the load balancer says so of a node); the report may have taken effect",
     advice: "try again as `Retry-After` says, with the same `seq`",
   },
   credentials: {
@@ -81,9 +81,9 @@ export const REASONS = {
   },
   forbidden: {
     statuses: [403],
-    what: "the token is good, but not for this; or a page of another machine reports at a node on loopback that asks for no tokens; or the admin listener is asked by another name, or from a page of another origin",
+    what: "the token is good, but not for this; or a subdivision is asked for where there is a privacy floor; or a page of another machine reports at a node on loopback that asks for no tokens; or the admin listener is asked by another name, or from a page of another origin",
     advice:
-      "ask only for your own player, or with a token of another scope; the page's origin can be named in `HEADCOUNT_CORS_ORIGINS`",
+      "ask only for your own player, or with a token of another scope; ask for a country or an area; the page's origin can be named in `HEADCOUNT_CORS_ORIGINS`",
   },
   rate: {
     statuses: [429],
@@ -119,6 +119,12 @@ export interface Refusal {
   /** More headers, by their names in lower case. */
   readonly headers?: Readonly<Record<string, string | number>>;
 }
+
+export const OVERLOADED: Refusal = {
+  status: 503,
+  reason: "overloaded",
+  message: "the node has more to do than it can: try again soon",
+};
 
 /** All ASCII: the fast lane writes it so, and an operator may have words in it. */
 export function refusalBody({ status, reason, message }: Refusal): string {

@@ -5,7 +5,7 @@
  *     {"reports":[{"profileId":"<UUID>","region":"CA","gamemode":"GM01","seq":7}, … ]}     or
  *     {"region":"CA","gamemode":"GM01","seq":7}
  *
- * with the fields in this order, with `seq` or without, and with white space where `JSON.stringify`, Python's `json.dumps`
+ * with the fields in this order, the region a country or a subdivision (US-CA), with `seq` or without, and with white space where `JSON.stringify`, Python's `json.dumps`
  * and pretty printers put it. A byte that is not expected says nothing against the body: the whole of it is then for
  * `JSON.parse` and the schema, which alone refuse. So what is read here they would have read the same.
  *
@@ -17,6 +17,7 @@ import { invariant } from "../../engine/invariant.ts";
 import { isModeName, MODES_MAX } from "../../engine/modes.ts";
 import { regionOf } from "../../engine/places.ts";
 import type { Reports } from "../entry.ts";
+import { IN_SUFFIX, subdivisionOf, SUFFIX_LENGTH_MAX } from "./subdivision-codes.ts";
 import { BATCH_ROWS_MAX } from "../values.ts";
 
 /** What a client says of itself. */
@@ -67,6 +68,8 @@ const [ARRAY_START, ARRAY_END, OBJECT_START, OBJECT_END] = [0x5b, 0x5d, 0x7b, 0x
 /** Of a word of four bytes, the first and the last; both a quote. */
 const OUTER_BYTES = 0xff0000ff | 0;
 const OUTER_QUOTES = 0x22000022;
+/** The same: a quote and a dash. */
+const QUOTE_AND_DASH = 0x2d000022;
 const SEQ_MAX = 2 ** 32 - 1;
 
 /** By byte: 1 for the white space of JSON. */
@@ -79,9 +82,9 @@ const IN_NAME = Uint8Array.from({ length: 256 }, (_, byte) => {
   return isModeName(character) ? BEGINS : isModeName(`a${character}`) ? GOES_ON : 0;
 });
 
-/** By two bytes, the first one lower: the value of two hex digits, and the region of a code; -1 where they are none. */
+/** By two bytes, the first one lower: the value of two hex digits, and the country of a code; -1 where they are none. */
 const HEX = pairTable("0123456789abcdefABCDEF", (pair) => parseInt(pair, 16));
-const REGION = pairTable("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ", regionOf);
+const COUNTRY = pairTable("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ", regionOf);
 
 /** A field's name with its quotes and the colon, as three words that overlap where it is short. */
 interface Name {
@@ -190,10 +193,24 @@ function fourDigits(at: number): number {
 
 function readRegion(at: number, row: number): number {
   const word = wordAt(at);
-  const region = REGION[(word >>> 8) & 0xffff] as number;
-  if ((word & OUTER_BYTES) !== OUTER_QUOTES || region < 0) return NOWHERE;
-  regions[row] = region;
+  const outer = word & OUTER_BYTES;
+  const country = COUNTRY[(word >>> 8) & 0xffff] as number;
+  if (country < 0) return NOWHERE;
+  if (outer === QUOTE_AND_DASH) return readSubdivision(at + 4, country, row);
+  if (outer !== OUTER_QUOTES) return NOWHERE;
+  regions[row] = country;
   return at + 4;
+}
+
+/** Reads what follows the dash of a subdivision's code. */
+function readSubdivision(start: number, country: number, row: number): number {
+  let [at, suffix] = [start, 0];
+  for (; at < start + SUFFIX_LENGTH_MAX && IN_SUFFIX[body[at] as number] !== 0; at++)
+    suffix = suffix * 37 + (IN_SUFFIX[body[at] as number] as number);
+  const region = body[at] === QUOTE ? subdivisionOf(country, suffix) : -1;
+  if (region < 0) return NOWHERE;
+  regions[row] = region;
+  return at + 1;
 }
 
 function readMode(at: number, row: number): number {

@@ -1,22 +1,30 @@
 /** Which calls are refused while the node has more to do than it can, and what is told. Why and when: `node/limits/shedding.ts`. */
 import type { FastifyInstance } from "fastify";
-import type { Kind } from "../limits/shedding.ts";
+import { type Kind, LIVE } from "../limits/shedding.ts";
 import { Answers, type Context, NOWHERE, type Reply, routeLabel } from "./http.ts";
-import type { Refusal } from "./reasons.ts";
+import { OVERLOADED, type Refusal } from "./reasons.ts";
 import { HEARTBEAT_ROUTE, REPORT_ROUTE } from "./routes/profiles.ts";
+import { LOOKUP_ROUTE } from "./routes/lookups.ts";
 import { MODES_ROUTE } from "./routes/modes.ts";
+import { PLACES_ROUTE } from "./routes/places.ts";
 import { POPULAR_MODES_ROUTE } from "./routes/regions.ts";
+import { SESSION_ROUTE } from "./routes/session.ts";
+import { STREAM_ROUTE } from "./routes/streams.ts";
 
 /**
  * All others are never refused for this. Operators need to see a node that has too much to do: `/readyz` stays 200, for one that is
  * taken out of the balancer's list would leave its load to the others, which then have too much to do.
  */
-const KIND_OF: ReadonlyMap<string, Kind> = new Map([
+const KIND_OF: ReadonlyMap<string, Kind | typeof LIVE> = new Map<string, Kind | typeof LIVE>([
   [NOWHERE, "look-ups"], // what there is not, and what is asked in a way that there is not
   [routeLabel("GET", REPORT_ROUTE), "look-ups"],
+  [routeLabel("POST", LOOKUP_ROUTE), "look-ups"],
+  [routeLabel("GET", STREAM_ROUTE), LIVE],
+  [routeLabel("GET", SESSION_ROUTE), LIVE],
   [routeLabel("GET", POPULAR_MODES_ROUTE), "other reads"],
   ["GET /v1/regions", "other reads"],
   [routeLabel("GET", MODES_ROUTE), "other reads"],
+  [routeLabel("GET", PLACES_ROUTE), "other reads"],
   ["GET /v1/players", "other reads"],
   [routeLabel("POST", REPORT_ROUTE), "reports"],
   ["POST /v1/reports", "reports"],
@@ -26,11 +34,6 @@ const KIND_OF: ReadonlyMap<string, Kind> = new Map([
 
 /** All that the page is made of. */
 const DOCS = "GET /docs";
-const OVERLOADED: Refusal = {
-  status: 503,
-  reason: "overloaded",
-  message: "the node has more to do than it can: try again soon",
-};
 /** What a connection is told that was not read in time. */
 export const UNREAD: Refusal = {
   ...OVERLOADED,
@@ -47,7 +50,7 @@ export function isShed(context: Pick<Context, "limits" | "metrics" | "cors">, la
   return true;
 }
 
-function kindOf(label: string): Kind | undefined {
+function kindOf(label: string): Kind | typeof LIVE | undefined {
   return label.startsWith(DOCS) ? "other reads" : KIND_OF.get(label);
 }
 

@@ -14,7 +14,7 @@ const READS = new Set(["GET", "HEAD", "OPTIONS"]);
 
 /** To be called before the routes are registered. */
 export function refuseStrangePages(app: FastifyInstance, context: Context): void {
-  if (context.access !== undefined || !LOOPBACK.test(context.service.settings.host)) return;
+  if (!isTrusting(context)) return;
   app.addHook("onRequest", ({ method, headers: { origin }, routeOptions: { url } }, reply, done) => {
     const isKnown = origin === undefined || isOfThisMachine(origin) || context.cors?.isAllowed(origin) === true;
     if (isKnown || READS.has(method) || url === undefined || url === "*") return done();
@@ -22,6 +22,15 @@ export function refuseStrangePages(app: FastifyInstance, context: Context): void
     const message = refusal("origin", expected, origin);
     new Answers(context, routeLabel(method, url)).refuse(reply, { status: 403, reason: "forbidden", message });
   });
+}
+
+/** Whether a page of this origin, though it asks its own, may not report here. */
+export function isStrangePage(context: Context, origin: string): boolean {
+  return isTrusting(context) && !isOfThisMachine(origin);
+}
+
+function isTrusting({ access, service }: Context): boolean {
+  return access === undefined && LOOPBACK.test(service.settings.host);
 }
 
 function isOfThisMachine(origin: string): boolean {

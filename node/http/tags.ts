@@ -6,6 +6,11 @@ export function weakTagOf(text: string): string {
   return `W/"${hash("sha1", text, "base64url")}"`;
 }
 
+/** What of a tag tells it from others: without the sign of a weak one, and the quotes. @param tag however it is written */
+export function opaqueOf(tag: string): string {
+  return tag.replace(/^W\/(?=")/, "").replace(/^"(.*)"$/, "$1");
+}
+
 /** Whether an If-None-Match header names the tag, compared weakly. Source: RFC 9110, 13.1.2 and 8.8.3.2. */
 export function isTagNamed(header: string, etag: string): boolean {
   if (header === etag || header.trim() === "*") return true;

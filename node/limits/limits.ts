@@ -31,6 +31,8 @@ export const NO_LIMITS: LimitSettings = {
   token: undefined,
   connections: Infinity,
   connectionsOfAddress: Infinity,
+  streams: Infinity,
+  streamsOfAddress: Infinity,
 };
 /** Some 10 MB. */
 const KEYS_MAX = 65_536;

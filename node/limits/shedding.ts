@@ -6,6 +6,8 @@
 /** In the order in which they are refused. */
 export const KINDS = ["look-ups", "other reads", "reports", "heartbeats"] as const;
 export type Kind = (typeof KINDS)[number];
+/** New streams and sessions go before all others: at any level all of them are refused. Those that are open stay. */
+export const LIVE = "live";
 
 export interface Readings {
   /** The shortest that any request waited since the last look, for its turn at the event loop; 0 where one did not wait. */
@@ -39,7 +41,8 @@ const [SHARE_MAX, SHARE_OF_REPORTS_MAX] = [0.5, 0.2];
 
 export class Shedding {
   /** Requests that were refused, by kind; `unread`: connections that waited too long to be read. */
-  readonly refused: Record<Kind | "unread", number> = {
+  readonly refused: Record<Kind | typeof LIVE | "unread", number> = {
+    live: 0,
     "look-ups": 0,
     "other reads": 0,
     reports: 0,
@@ -71,7 +74,11 @@ export class Shedding {
   }
 
   /** Whether this request is refused. Of a share, requests are refused evenly. */
-  refuses(kind: Kind): boolean {
+  refuses(kind: Kind | typeof LIVE): boolean {
+    if (kind === LIVE) {
+      if (this.isShedding) this.refused.live++;
+      return this.isShedding;
+    }
     const index = KINDS.indexOf(kind);
     const share = Math.min(1, Math.max(0, this.current - index));
     this.asked++;

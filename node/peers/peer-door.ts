@@ -1,10 +1,11 @@
 /**
- * Who may talk to a node's peer port: nodes of the same cluster that know its secret and speak its protocol. What the
+ * Who may talk to a node's peer port: nodes of the same cluster that know its secret, speak its protocol and number places alike. What the
  * caller says of itself, and how it is checked and told.
  */
 import { createHash, timingSafeEqual } from "node:crypto";
 import type { IncomingHttpHeaders } from "node:http";
 import { PROTOCOL } from "../../cluster/ports/transport.ts";
+import { PLACES_VERSION } from "../../engine/place-table.ts";
 import type { Certificate } from "../tls/certificate.ts";
 import { shown } from "../values.ts";
 
@@ -25,13 +26,19 @@ export interface DoorRefusal {
 const CLUSTER_HEADER = "headcount-cluster";
 const NO_SECRET = "";
 const PROTOCOL_HEADER = "headcount-protocol";
+/** Messages name a place by its number in the table. */
+const PLACES_HEADER = "headcount-places";
 
 /** In every answer of the peer port, so that nobody takes a stranger's answer for a node's. */
 export const DOOR_MARK: Readonly<Record<string, string>> = { [PROTOCOL_HEADER]: String(PROTOCOL) };
 
 /** What a node says of itself to a peer. */
 export function doorHeaders({ cluster, secret }: PeerCredentials): Record<string, string> {
-  const about = { [CLUSTER_HEADER]: cluster, [PROTOCOL_HEADER]: String(PROTOCOL) };
+  const about = {
+    [CLUSTER_HEADER]: cluster,
+    [PROTOCOL_HEADER]: String(PROTOCOL),
+    [PLACES_HEADER]: PLACES_VERSION,
+  };
   return secret === undefined ? about : { ...about, authorization: `Bearer ${secret}` };
 }
 
@@ -51,6 +58,9 @@ export class Door {
     const protocol = headers[PROTOCOL_HEADER];
     if (protocol !== String(PROTOCOL))
       return { status: 426, message: `the version's peer protocol must be ${PROTOCOL}, got ${shown(protocol)}` };
+    const places = headers[PLACES_HEADER];
+    if (places !== PLACES_VERSION)
+      return { status: 426, message: `the version's table of places must be ${PLACES_VERSION}, got ${shown(places)}` };
     const cluster = headers[CLUSTER_HEADER];
     if (cluster !== this.cluster)
       return { status: 409, message: `HEADCOUNT_CLUSTER must be ${shown(this.cluster)}, got ${shown(cluster)}` };

@@ -13,6 +13,10 @@ export interface HourUsage {
   readonly answers: Readonly<Record<string, number>>;
   /** Reports that took effect, those in batches too. */
   readonly rows: number;
+  /** Streams that were opened. */
+  readonly streams: number;
+  /** Sessions that were opened. */
+  readonly sessions: number;
 }
 
 /** All so far. */
@@ -20,10 +24,12 @@ interface Reading {
   readonly calls: ReadonlyMap<string, number>;
   readonly answers: ReadonlyMap<string, number>;
   readonly rows: number;
+  readonly streams: number;
+  readonly sessions: number;
 }
 
 const HOUR_MS = 3_600_000;
-const NOTHING: Reading = { calls: new Map(), answers: new Map(), rows: 0 };
+const NOTHING: Reading = { calls: new Map(), answers: new Map(), rows: 0, streams: 0, sessions: 0 };
 
 export class Usage {
   readonly arrivals: Arrivals;
@@ -81,8 +87,8 @@ export class Usage {
         calls.set(route, (calls.get(route) ?? 0) + count);
         answers.set(String(status), (answers.get(String(status)) ?? 0) + count);
       }
-    const { changed, renewed, late } = this.metrics.totals;
-    return { calls, answers, rows: changed + renewed + late };
+    const { changed, renewed, late, streams, sessions } = this.metrics.totals;
+    return { calls, answers, rows: changed + renewed + late, streams, sessions };
   }
 }
 
@@ -92,6 +98,8 @@ function usageOf(fromMs: number, before: Reading, after: Reading): HourUsage {
     calls: differences(before.calls, after.calls),
     answers: differences(before.answers, after.answers),
     rows: after.rows - before.rows,
+    streams: after.streams - before.streams,
+    sessions: after.sessions - before.sessions,
   };
 }
 

@@ -5,15 +5,15 @@ export const COUNT_FAULTS: Readonly<Record<string, PlantedFault>> = {
   "a change that was lost is not sent again": fault(
     "R20",
     "cluster/counts/tally-sender.ts",
-    "cells.push(region, modes.numberOf(this.engine.modes.names[cell & MODE_MASK] as string), players);",
-    "cells.push(region, modes.numberOf(this.engine.modes.names[cell & MODE_MASK] as string), players);\n      if (outbox.allDueAt === NOT_DUE) outbox.cells.delete(cell);",
+    "cells.push(region, modes.numberOf(sources.modeOf(cell)), players);",
+    "cells.push(region, modes.numberOf(sources.modeOf(cell)), players);\n      if (outbox.allDueAt === NOT_DUE) outbox.cells.delete(cell);",
     "the last push before silence lost",
   ),
   "boards without a word from a partition are not stale": fault(
     "R20",
-    "cluster/counts/region-boards.ts",
-    "if (nowMs - (heardAtMs[partition] as number) > STALE_MS) return true;",
-    "if (heardAtMs[partition] === -Infinity) return true;",
+    "cluster/counts/heard-sources.ts",
+    "if (nowMs - (heardAtMs[source] as number) > STALE_MS) return true;",
+    "if (heardAtMs[source] === -Infinity) return true;",
     "one-way cuts",
   ),
   "a whole without its empty cells": fault(
@@ -25,7 +25,7 @@ export const COUNT_FAULTS: Readonly<Record<string, PlantedFault>> = {
   ),
   "tallies without term": fault(
     "R21",
-    "cluster/counts/region-boards.ts",
+    "cluster/counts/heard-sources.ts",
     'if (tally !== undefined && term < tally.term) return "superseded";\n    if (tally === undefined || term > tally.term)',
     "if (tally === undefined)",
     "moved and dead in one breath",
@@ -34,15 +34,15 @@ export const COUNT_FAULTS: Readonly<Record<string, PlantedFault>> = {
   "a new owner of a region is not told": fault(
     "R21",
     "cluster/counts/tally-sender.ts",
-    "else if (gaining.has(destination)) for (const partition of this.held.keys()) this.owe(destination, partition);",
+    "else if (gaining.has(destination)) for (const source of this.held.keys()) this.owe(destination, source);",
     "",
     "partitions and regions moving while players cross borders",
   ),
   "a board complete too soon": fault(
     "R22",
     "cluster/counts/region-boards.ts",
-    "const isWhole = this.oldestAnsweredEpoch() >= term;",
-    "const isWhole = this.oldestAnsweredEpoch() >= -1;",
+    "const isWhole = this.sources.oldestAnsweredEpoch >= term;",
+    "const isWhole = this.sources.oldestAnsweredEpoch >= -1;",
     "partitions and regions moving while players cross borders",
   ),
   "a region after a skipped epoch goes on": {
@@ -72,8 +72,8 @@ export const COUNT_FAULTS: Readonly<Record<string, PlantedFault>> = {
   "no flush before an authoritative answer": fault(
     "R24",
     "cluster/counts/asking.ts",
-    "const isFlushed = await this.rounds.flush();",
-    "const isFlushed = await Promise.resolve(true);",
+    "const isAllSpoken = !isFlush || (await this.rounds.flush());",
+    "const isAllSpoken = await Promise.resolve(true);",
   ),
   "a flush that began before the question": fault(
     "R24",

@@ -1,5 +1,5 @@
 /** Scenarios of nodes that die, freeze, or cannot reach each other. The seed chooses the moments, and the variant where there are some. */
-import { modeOfPlace, regionOfPlace } from "../crowd.ts";
+import { codeOf, modeOfPlace, regionOfPlace } from "../crowd.ts";
 import { nonEmpty } from "../item-at.ts";
 import { NOWHERE } from "../ledger.ts";
 import { live } from "../life.ts";
@@ -41,11 +41,11 @@ export const FAILING = {
     };
     ask(); // waits in its sockets
     world.thaw(owner);
-    if (owner.node.status.kind === "ready") world.checker.readViews(owner); // before anything reaches it
+    if (owner.node.status.kind === "ready") world.checker.counts.readViews(owner); // before anything reaches it
     for (let again = 0; again < 10; again++) {
       await world.run(10);
       ask();
-      if (owner.isReady) world.checker.readViews(owner);
+      if (owner.isReady) world.checker.counts.readViews(owner);
     }
     await world.run(2000);
     await settle(world);
@@ -119,8 +119,9 @@ export const FAILING = {
     await world.run(2000);
     await expectFound(world);
     for (const node of world.nodes)
-      if (node.node.regionView(world.crowd.anyRegion()).isComplete)
-        world.fail(`${node.name} calls counts complete of players who may all be gone`);
+      for (const place of world.crowd.places)
+        if (node.node.regionView(place).isComplete)
+          world.fail(`${node.name} calls counts of ${codeOf(place)} complete, of players who may all be gone`);
     world.disturbedSinceMs = 0; // settle knows by this that the grace must be waited for
     await settle(world);
   },

@@ -41,7 +41,7 @@ export const MODES = {
       crowd.send([crowd.report(first, placeOf(region, mode)), crowd.report(first, crowd.anyPlace())], node);
       for (const player of others.slice(0, 3)) crowd.send([crowd.report(player, placeOf(region, mode))], node);
       await world.run(200);
-      world.checker.readViews(node);
+      world.checker.counts.readViews(node);
     }
     await world.run(1000);
     await expectExact(world); // what was acknowledged last stands, before everybody reports anew

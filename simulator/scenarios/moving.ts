@@ -149,7 +149,7 @@ export const MOVING = {
         if (regionOfPlace(place) !== empty) return place;
       }
     };
-    const owner = aNode(world, ({ node }) => node.parts?.placement.regionOwner(empty) === node.incarnation);
+    const owner = aNode(world, ({ node }) => node.parts?.placement.placeOwner(empty) === node.incarnation);
     const moving = everybody(world, anotherPlace);
     await world.run(world.random.below(8));
     world.kill(owner);
@@ -277,10 +277,10 @@ export const MOVING = {
     network.weather = { ...network.weather, delayMs: 40 };
     for (let round = 0; round < 300; round++) {
       const [player] = random.shuffled(crowd.players.filter(({ underWay }) => underWay === 0));
-      checker.askOwner(random.pick(world.nodes), crowd.anyRegion());
+      checker.counts.askOwner(random.pick(world.nodes), crowd.anyRegion());
       if (player !== undefined) {
         const place = crowd.anyPlace();
-        const ask = (): void => checker.askOwner(random.pick(world.nodes), regionOfPlace(place));
+        const ask = (): void => checker.counts.askOwner(random.pick(world.nodes), regionOfPlace(place));
         crowd.send([crowd.report(player, place, 0, ask)]);
       }
       await world.run(random.fraction() * 4);

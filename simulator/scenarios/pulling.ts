@@ -1,4 +1,5 @@
 /** Scenarios of R13: partitions are copied while their holders go on serving. The seed chooses the moments and the variant. */
+import { isSubdivision } from "../../engine/places.ts";
 import type { Player } from "../crowd.ts";
 import { itemAt, take } from "../item-at.ts";
 import { live } from "../life.ts";
@@ -56,9 +57,9 @@ class Restless {
 /** How long some region that keeps its owner was marked as stale at some node that was there before. */
 function watchStale(world: World): { longestMs: () => number } {
   const nodes = [...world.nodes];
-  const { regions } = world.crowd;
+  const regions = world.crowd.places.filter((place) => !isSubdivision(place));
   const ownerOf = (node: SimulatedNode, region: number): string | undefined =>
-    node.node.parts?.placement.regionOwner(region);
+    node.node.parts?.placement.placeOwner(region);
   const owners = new Map(regions.map((region) => [region, ownerOf(itemAt(nodes, 0), region)]));
   const sinceMs = new Map<string, number>();
   let longestMs = 0;

@@ -214,7 +214,7 @@ export const STORE = {
     network.loses = (from, _, lane) => from === taker && lane !== "rows";
     for (let round = 0; round < 200; round++) {
       const place = crowd.anyPlace();
-      const ask = (): void => checker.askOwner(random.pick(old), regionOfPlace(place));
+      const ask = (): void => checker.counts.askOwner(random.pick(old), regionOfPlace(place));
       const [player] = random.shuffled(playersOf(world, taker).filter(({ underWay }) => underWay === 0));
       if (player !== undefined) crowd.send([crowd.report(player, place, 0, ask)], random.pick(old));
       await world.run(15);

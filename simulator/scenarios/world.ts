@@ -1,5 +1,5 @@
 /** Scenarios of what the world does: tags apart, stalls, clocks, resets that lie, lives that end. The seed chooses the moments. */
-import type { Player } from "../crowd.ts";
+import { codeOf, type Player } from "../crowd.ts";
 import { loseTag, resetLying, stallStore } from "../faults.ts";
 import { live } from "../life.ts";
 import {
@@ -109,7 +109,7 @@ export const WORLD = {
     expectNothingKnown(world, lonely);
     world.network.mend();
     while (lonely.node.status.kind !== "ready") await world.run(1); // its views are checked as soon as it is
-    world.checker.readViews(lonely);
+    world.checker.counts.readViews(lonely);
     await world.run(2000);
     await settle(world);
   },
@@ -163,9 +163,9 @@ export const WORLD = {
 
 /** R8: what it knew, it knew in another life. */
 function expectNothingKnown(world: World, { node, name }: SimulatedNode): void {
-  for (const region of world.crowd.regions) {
+  for (const region of world.crowd.places) {
     const { players, term, version } = node.regionView(region);
     if (term > 0 || players > 0)
-      world.fail(`${name} was expelled, and still shows ${players} players of region ${region} (${term}.${version})`);
+      world.fail(`${name} was expelled, and still shows ${players} players of ${codeOf(region)} (${term}.${version})`);
   }
 }

@@ -54,7 +54,14 @@ describe.each(["on", "off"])("an operator, the fast lane %s", (lane) => {
     const untilInstant = new Date(Date.now() + 4000).toISOString();
     await admin.put("/admin/switches/queries", { enabled: false, reason: "maintenance", until: untilInstant });
     const player = freshPlayer();
-    for (const path of ["/v1/regions/CA/gamemode", "/v1/regions", "/v1/players", "/v1/modes", gamemodePath(player)]) {
+    for (const path of [
+      "/v1/regions/CA/gamemode",
+      "/v1/regions",
+      "/v1/players",
+      "/v1/modes",
+      "/v1/places",
+      gamemodePath(player),
+    ]) {
       const refused = await http.get(path);
       expectError(refused, 503, "queries are switched off: maintenance");
       expect(refused.json.reason).toBe("switched-off");

@@ -43,7 +43,10 @@ test("Answers about one player, about a batch, and errors are not to be kept", a
 describe.each([
   ["/v1/regions", "public, max-age=1"],
   ["/v1/players", "public, max-age=1"],
+  ["/v1/regions?of=US", "public, max-age=1"],
+  ["/v1/regions?of=021", "public, max-age=1"],
   ["/v1/modes", "public, max-age=1"],
+  ["/v1/places", "public, max-age=86400"],
   ["/openapi.json", "public, max-age=60"],
 ])("GET %s", (path, caching) => {
   test("has a weak tag, and 304 without a body for who names it", async () => {

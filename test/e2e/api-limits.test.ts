@@ -65,6 +65,8 @@ describe.each(["on", "off"])("a node with a limit for addresses, the fast lane %
         "/v1/regions",
         "/v1/players",
         "/v1/modes",
+        "/v1/places",
+        "/v1/regions/US-CA/gamemode",
         "/v1/node",
         "/v1/cluster",
         "/openapi.json",

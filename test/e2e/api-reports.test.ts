@@ -95,7 +95,12 @@ describe("POST /v1/reports", () => {
       accepted: 3,
       remembered: 3,
       rejected: [
-        { index: 1, code: "400", message: 'region must be an ISO 3166-1 alpha-2 code, got "XX"', reason: "malformed" },
+        {
+          index: 1,
+          code: "400",
+          message: 'region must be an ISO 3166-1 alpha-2 code, or an ISO 3166-2 code such as US-CA, got "XX"',
+          reason: "malformed",
+        },
         {
           index: 2,
           code: "400",

@@ -188,7 +188,7 @@ describe("top", () => {
 describe("an error's message", () => {
   test("cuts what came to 64 characters", async () => {
     const { json } = await shared.http.report(freshPlayer(), { region: "A".repeat(3000), gamemode: "GM01" });
-    expect(json.message).toMatch(/^region must be an ISO 3166-1 alpha-2 code, got "A{60,64}[^A]{0,3}$/);
+    expect(json.message).toMatch(/^region must be an ISO 3166-1 alpha-2 code, .*, got "A{60,64}[^A]{0,3}$/);
     const batch = await shared.http.reports([
       { profileId: freshPlayer(), region: "CA", gamemode: "-".repeat(100_000) },
     ]);

@@ -7,6 +7,7 @@
 import * as fc from "fast-check";
 import { afterEach, beforeAll, describe, expect, test } from "vitest";
 
+import { iso31662 } from "iso-3166";
 import { itemAt } from "../../simulator/item-at.ts";
 import { jsonTexts, naughtyStrings, prototypePoisons, REGIONS, uuidLikes } from "../support/corpora.ts";
 import { type Answer, gamemodePath, percentEncoded, rawRequest } from "../support/http.ts";
@@ -18,8 +19,9 @@ const shared = shareNode();
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
 const NIL_OR_MAX = /^[0-]+$|^[f-]+$/i;
 const isProfileId = (value: unknown) => typeof value === "string" && UUID.test(value) && !NIL_OR_MAX.test(value);
+const CODES = new Set([...REGIONS, "XK", ...iso31662.map(({ code }) => code)]);
 const isRegion = (value: unknown) =>
-  typeof value === "string" && /^[A-Za-z]{2}$/.test(value) && REGIONS.includes(value.toUpperCase());
+  typeof value === "string" && /^[A-Za-z0-9-]+$/.test(value) && CODES.has(value.toUpperCase());
 const isGamemode = (value: unknown) => typeof value === "string" && /^[A-Za-z0-9][A-Za-z0-9._:-]{0,63}$/.test(value);
 const isSeq = (value: unknown) =>
   value === undefined || (Number.isInteger(value) && Number(value) >= 0 && Number(value) <= 4294967295);
@@ -297,7 +299,7 @@ test("UUIDs and their lookalikes are taken by form, whatever their version", asy
 describe("Arbitrary input", () => {
   const anyRegion = fc.oneof(
     fc.constantFrom(...REGIONS),
-    fc.constantFrom("ca", "Us"),
+    fc.constantFrom("ca", "Us", "US-CA", "fr-idf", "US-ZZ", "150"),
     fc.string({ maxLength: 3 }),
     fc.jsonValue({ maxDepth: 2 }),
   );

@@ -117,11 +117,11 @@ describe("a refusal comes with its reason and what belongs to it", () => {
   const PLACE = { region: "CA", gamemode: "GM01" };
 
   test.each([
-    ["report", 400, "malformed", [freshPlayer(), { ...PLACE, region: "XX" }]],
-    ["report", 413, "too-large", [freshPlayer(), { ...PLACE, gamemode: "G".repeat(5_000) }]],
-    ["report", 415, "not-json", [freshPlayer(), PLACE], { headers: { "content-type": "text/plain" } }],
+    ["report", 400, "malformed", [freshPlayer(), { ...PLACE, region: "XX" }, {}]],
+    ["report", 413, "too-large", [freshPlayer(), { ...PLACE, gamemode: "G".repeat(5_000) }, {}]],
+    ["report", 415, "not-json", [freshPlayer(), PLACE, {}], { headers: { "content-type": "text/plain" } }],
     ["findPlayer", 404, "not-connected", [freshPlayer()]],
-    ["renewSession", 404, "not-connected", [freshPlayer()]],
+    ["renewSession", 404, "not-connected", [freshPlayer(), {}]],
     ["disconnect", 400, "malformed", ["none", {}]],
     ["reportMany", 400, "malformed", [{ reports: [] }]],
     ["popularModes", 400, "malformed", ["CA", { top: 101 }]],
@@ -134,8 +134,8 @@ describe("a refusal comes with its reason and what belongs to it", () => {
     const { url: baseUrl } = guarded.node;
     const headers = { authorization: `Bearer ${signedToken({ sub: freshPlayer() })}` };
     const answers = [
-      await client["report"]!(freshPlayer(), PLACE, { baseUrl }),
-      await client["report"]!(freshPlayer(), PLACE, { baseUrl, headers }),
+      await client["report"]!(freshPlayer(), PLACE, {}, { baseUrl }),
+      await client["report"]!(freshPlayer(), PLACE, {}, { baseUrl, headers }),
     ];
     expect(answers).toMatchObject([
       { status: 401, data: refusalOf(401) },

@@ -133,6 +133,59 @@ test.runIf(hasHaproxy && hasRedis)(`haproxy.cfg: a rolling restart of a cluster 
   expect(traffic.failures).toEqual([]);
 });
 
+test.runIf(hasHaproxy)(
+  `haproxy.cfg: a stream lives on while nothing happens, and its events come at once${WHY}`,
+  async () => {
+    await using node = await startNode({ env: FEW_PLAYERS });
+    await using balancer = await Balancer.start([`127.0.0.1:${node.port}`]);
+    await using http = new HttpClient(balancer.url);
+    const stop = new AbortController();
+    onTestFinished(() => stop.abort());
+    const url = `${balancer.url}/v1/regions/CA/gamemode/stream?every=250`;
+    const answer = await fetch(url, { signal: stop.signal });
+    expect([answer.status, answer.headers.get("content-type")]).toEqual([200, "text/event-stream"]);
+    let text = "";
+    const reading = (async () => {
+      for await (const piece of answer.body!.pipeThrough(new TextDecoderStream())) text += piece;
+    })();
+    reading.catch(() => {});
+    await until("what stands", () => text.includes(`"players":0`));
+    // The second comes 15 s after the first, which is longer than a node may take for any other answer.
+    await until("two comments", () => text.split("\n:\n").length > 2, { limitMs: 60_000 });
+    const [id] = ["6f0e4b1c-94a0-4c2e-8d55-000000000001"];
+    expect((await http.report(id, { region: "CA", gamemode: "GM01" })).status).toBe(200);
+    await until("the event", () => text.includes(`"players":1`));
+  },
+);
+
+test.runIf(hasHaproxy)(`haproxy.cfg: sessions go to the node that has the fewest${WHY}`, async () => {
+  await using nodes = new AsyncDisposableStack();
+  const three = await Promise.all([1, 2, 3].map(async () => nodes.use(await startNode({ env: FEW_PLAYERS }))));
+  await using balancer = await Balancer.start(three.map(({ port }) => `127.0.0.1:${port}`));
+  for (const [index] of three.entries())
+    await until("the balancer knows all", async () => {
+      const seen = await fetch(`${balancer.url}/v1/node`, { headers: { connection: "close" } });
+      return (await seen.json()) !== undefined && !balancer.log.includes(`node-${index + 1} is DOWN`);
+    });
+  const sessions: WebSocket[] = [];
+  onTestFinished(() => sessions.forEach((session) => session.close()));
+  for (let count = 0; count < 9; count++) {
+    const player = `6f0e4b1c-94a0-4c2e-8d55-00000000001${count}`;
+    const session = new WebSocket(
+      `${balancer.url.replace("http", "ws")}/v1/session?profileId=${player}`,
+      "headcount.v1",
+    );
+    sessions.push(session);
+    await once(session, "open");
+    session.send(`{"type":"play","region":"CA","gamemode":"GM01"}`);
+    const [message] = (await once(session, "message")) as [{ readonly data: string }];
+    expect(JSON.parse(message.data)).toMatchObject({ type: "played", changed: true });
+  }
+  const playersOf = async ({ url }: NodeProcess): Promise<number> =>
+    ((await (await fetch(`${url}/v1/players`)).json()) as { players: number }).players;
+  expect(await Promise.all(three.map(playersOf))).toEqual([3, 3, 3]);
+});
+
 /** Answers everything, and on /readyz what it is told to. */
 class StubNode {
   isReady = true;

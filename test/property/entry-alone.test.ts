@@ -55,7 +55,7 @@ function columnsOf(batch: readonly Report[], isEachNamed: boolean): Reports {
   return {
     count: batch.length,
     ids: Int32Array.from(batch.flatMap(({ player }) => [...playerId(player)])),
-    regions: Uint8Array.from(batch, ({ region }) => region),
+    regions: Uint16Array.from(batch, ({ region }) => region),
     modes: isEachNamed ? batch.map(({ mode }) => MODES[mode] as string) : MODES,
     modeOf: Uint16Array.from(batch, ({ mode }, row) => (isEachNamed ? row : mode)),
     seqs: Float64Array.from(batch, ({ seq }) => seq),
@@ -175,6 +175,25 @@ test("EntryAlone refuses who reports too often and changes nothing by it; rows o
     { effect: "removed" },
     why,
   ]);
+});
+
+test("EntryAlone.submit() says of a heartbeat where the player stands where that is asked, and only then", () => {
+  const entry = new EntryAlone(new Presences(new Engine(OPTIONS, START_MS), undefined), 1, 0);
+  const id = playerId(0);
+  const told: Outcome[] = [];
+  for (const isPlaceAsked of [true, false]) {
+    const asked = { id, region: CA, mode: "GM01", seq: NO_SEQ, isPlaceAsked };
+    for (const operation of ["report", "renew"] as const)
+      entry.submit({ operation, ...asked }, (outcome) => told.push(outcome));
+  }
+  const place = { region: CA, mode: "GM01" };
+  expect(told).toMatchObject([
+    { effect: "changed" },
+    { effect: "renewed", place },
+    { effect: "renewed" },
+    { effect: "renewed" },
+  ]);
+  expect(told.filter((outcome) => outcome.kind === "done" && outcome.place !== undefined)).toHaveLength(1);
 });
 
 const LATE_IN_AN_UNKNOWN_MODE = [0, 3].map((mode) => ({ player: 2, region: 0, mode, seq: 1 }));

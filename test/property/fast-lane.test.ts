@@ -8,6 +8,7 @@ import { expect, test } from "vitest";
 import { NO_RULES } from "../../cluster/ports/rules.ts";
 import { regionOf } from "../../engine/places.ts";
 import { Certificate } from "../../node/tls/certificate.ts";
+import { opaqueOf, weakTagOf } from "../../node/http/tags.ts";
 import { hasOpenssl, makeAuthority } from "../support/certificates.ts";
 import { signedToken, TOKEN_SETTINGS_GIVEN } from "../support/signed-tokens.ts";
 import { StubRules } from "../support/stub-rules.ts";
@@ -18,7 +19,11 @@ const RUN_MS = 20;
 
 const PLAYERS = ["6f0e4b1c-94a0-4c2e-8d55-0b9f3a7c1e21", "6F0E4B1C-94A0-4C2E-8D55-0B9F3A7C1E22"];
 const anyPlayer = mostly(PLAYERS, ["6f0e4b1c-94a0-4c2e-8d55-0b9f3a7c1e2x", "00000000-0000-0000-0000-000000000000"]);
-const anyRegion = mostly(["CA", "us"], ["XX", "C"]);
+const anyRegion = mostly(["CA", "us", "US-CA", "us-nv", "US-PR"], ["XX", "C", "US-ZZ", "US-", "XK", "840", "FR-IDF"]);
+const anyPlace = fc.oneof(
+  { weight: 6, arbitrary: anyRegion },
+  mostly(["003", "001", "021"], ["150", "1", "0001", "999", "US%2DCA", "%43%41", "021x", "US-CALIF", "constructor"]),
+);
 const anyMode = mostly(["GM01", "GM02"], ["-no", "a\\u0041", "Müll"]);
 
 /** One of the first, now and then one of the others. */
@@ -68,18 +73,53 @@ const anyBatch = fc
     JSON.stringify({ reports: rows.map(([profileId, region, gamemode]) => ({ profileId, region, gamemode })) }),
   );
 
+const anyTop = mostly(
+  ["", "", "?top=1", "?top=100"],
+  ["?top=0", "?top=101", "?top=05", "?top=", "?", "?top=1&top=2", "?x=1"],
+);
+/** What stands in CA with one player in GM01, the only ones that most sequences have, and other tags. */
+const STANDS = opaqueOf(
+  weakTagOf('{"region":"CA","players":1,"asOf":"","gamemodes":[{"mode":"GM01","rank":1,"players":1,"share":1}]}'),
+);
+const anyKnown = mostly(
+  [
+    "",
+    `&known=${STANDS}`,
+    `&known=W/%22${STANDS}%22`,
+    `&known=W%2F%22${STANDS}%22`,
+    `&known=%22${STANDS}%22`,
+    "&known=x",
+  ],
+  [
+    `&known="${STANDS}"`,
+    `&known=W/${STANDS}`,
+    "&known=",
+    "&known=%zz",
+    "&known=a+b",
+    "&known=a&known=b",
+    `&known=${"x".repeat(129)}`,
+  ],
+);
+
 /** A request line and its body. */
 const anyCall = fc.oneof(
   {
     weight: 6,
-    arbitrary: fc.tuple(anyPlayer, anyReport).map(([id, body]) => [`POST /v1/profiles/${id}/gamemode`, body]),
+    arbitrary: fc
+      .tuple(anyPlayer, anyReport, anyTop)
+      .map(([id, body, query]) => [`POST /v1/profiles/${id}/gamemode${query}`, body]),
   },
-  { weight: 4, arbitrary: anyPlayer.map((id) => [`PUT /v1/profiles/${id}/heartbeat`, ""]) },
+  {
+    weight: 4,
+    arbitrary: fc
+      .tuple(anyPlayer, anyTop, anyKnown)
+      .map(([id, query, known]) => [`PUT /v1/profiles/${id}/heartbeat${query}${query === "" ? "" : known}`, ""]),
+  },
   {
     weight: 4,
     arbitrary: fc
       .tuple(
-        anyRegion,
+        anyPlace,
         mostly(["", "?top=1", "?top=100"], ["?top=0", "?top=05", "?top=x", "?top=2&x=1", "?", "?top=1&top=2"]),
       )
       .map(([region, query]) => [`GET /v1/regions/${region}/gamemode${query}`, ""]),
@@ -96,6 +136,11 @@ const anyCall = fc.oneof(
     weight: 2,
     arbitrary: fc
       .constantFrom(
+        "GET /v1/regions",
+        "GET /v1/regions?of=US",
+        "HEAD /v1/regions?of=003",
+        "GET /v1/regions?of=US-CA",
+        "HEAD /v1/places",
         "GET /livez",
         "HEAD /v1/players",
         "GET /no%2Fthing",

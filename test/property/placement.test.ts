@@ -3,7 +3,7 @@ import { expect, test } from "vitest";
 
 import { type Placement, PLACEMENT_RULE, placementOf, REGION_OWNERS_MAX } from "../../cluster/members/placement.ts";
 import { type Member, NO_VIEW, type View } from "../../cluster/ports/view.ts";
-import { REGIONS } from "../../engine/places.ts";
+import { AREAS, COUNTRIES, countryOf, isSubdivision, PLACES } from "../../engine/places.ts";
 import { itemAt, take } from "../../simulator/item-at.ts";
 
 /** Names as people give them, and ones that ring or parser could stumble over. */
@@ -37,11 +37,14 @@ function nodes(count: number, seed = 0): Member[] {
   }));
 }
 
-/** Owners of all partitions, then of all regions. */
+/** Countries, then areas. */
+const WITH_BOARDS = [...PLACES.keys()].filter((place) => !isSubdivision(place));
+
+/** Owners of all partitions, then of all countries and areas. */
 function ownersOf(placement: Placement, partitions: number): (string | undefined)[] {
   return [
     ...Array.from({ length: partitions }, (_, partition) => placement.partitionOwner(partition)),
-    ...REGIONS.map((_, region) => placement.regionOwner(region)),
+    ...WITH_BOARDS.map((place) => placement.placeOwner(place)),
   ];
 }
 
@@ -92,7 +95,8 @@ test("Placement gives every partition and region one owner, a listed one, and th
       const listed: (string | undefined)[] = owners.map(() => undefined);
       for (const incarnation of incarnations) {
         for (const partition of placement.partitionsOf(incarnation)) listed[partition] = incarnation;
-        for (const region of placement.regionsOf(incarnation)) listed[partitions + region] = incarnation;
+        for (const place of [...placement.regionsOf(incarnation), ...placement.areasOf(incarnation)])
+          listed[partitions + WITH_BOARDS.indexOf(place)] = incarnation;
       }
       expect(listed).toEqual(owners);
       expect(placement.partitionsOf("nobody")).toEqual([]);
@@ -129,7 +133,8 @@ test("placementOf() gives nobody more than its weight's share and a tenth, round
         // A small weight among great ones may own no region though it is one of those that could.
         const isAll = staying.length <= REGION_OWNERS_MAX;
         const weights = isAll ? weightOf(staying) : weightOf(ownersOfRegions);
-        expect(regions).toBeLessThanOrEqual(most(REGIONS.length, weight, weights));
+        expect(regions).toBeLessThanOrEqual(most(COUNTRIES, weight, weights));
+        expect(placement.areasOf(incarnation).length).toBeLessThanOrEqual(most(AREAS.length, weight, weights));
       }
     }),
   );
@@ -200,8 +205,8 @@ test("placementOf() puts regions on 16 members at most, on all of them where the
     const owned = members.map(({ incarnation }) => placement.regionsOf(incarnation).length);
     const owners = owned.filter((regions) => regions > 0);
     expect(owners.length).toBe(Math.min(count, REGION_OWNERS_MAX));
-    expect(Math.max(...owned)).toBeLessThanOrEqual(Math.ceil((REGIONS.length / owners.length) * 1.1));
-    expect(owned.reduce((sum, regions) => sum + regions, 0)).toBe(REGIONS.length);
+    expect(Math.max(...owned)).toBeLessThanOrEqual(Math.ceil((COUNTRIES / owners.length) * 1.1));
+    expect(owned.reduce((sum, regions) => sum + regions, 0)).toBe(COUNTRIES);
     for (const { incarnation } of members) expect(placement.partitionsOf(incarnation).length).toBeGreaterThan(0);
   }
 });
@@ -214,14 +219,16 @@ test("placementOf() moves no region by the join of a member that owns none, and 
       2,
       [members.slice(0, count), members].map((some) => placementOf(viewOf(some), 16)),
     );
-    const moved = REGIONS.filter((_, region) => without.regionOwner(region) !== joined.regionOwner(region)).length;
+    const moved = PLACES.filter(
+      (_, place) => !isSubdivision(place) && without.placeOwner(place) !== joined.placeOwner(place),
+    ).length;
     joins++;
     if (joined.regionsOf(incarnation).length === 0) {
       silent++;
       expect(moved).toBe(0);
     }
     // The newcomer's share, that of the owner in whose place it comes, and what those without room push on.
-    expect(moved).toBeLessThanOrEqual(3 * (REGIONS.length / REGION_OWNERS_MAX));
+    expect(moved).toBeLessThanOrEqual(3 * ((COUNTRIES + AREAS.length) / REGION_OWNERS_MAX));
   }
   expect(silent / joins, "many joins beyond 16 are such").toBeGreaterThan(0.3);
 });
@@ -244,13 +251,18 @@ test("placementOf() gives the heir of a dead incarnation the slice of their id o
   );
   expect(both.partitionsOf(heir.incarnation).length).toBeGreaterThan(0);
 });
+test("Placement gives each subdivision to its country's owner", () => {
+  const placement = placementOf(viewOf(nodes(7)), 16);
+  for (const place of PLACES.keys())
+    if (isSubdivision(place)) expect(placement.placeOwner(place)).toBe(placement.placeOwner(countryOf(place)));
+});
 test("placementOf() answers as its rule's number promises: nodes of one cluster must place alike", () => {
   const members = nodes(3).map((member, index) => ({ ...member, weight: index + 1 }));
   const owners = ownersOf(placementOf(viewOf(members), 64), 64).map((owner) => owner!.slice(2));
   const sum = owners.reduce((hash, owner) => (hash * 31 + Number(owner)) % 1_000_003, 7);
-  expect({ rule: PLACEMENT_RULE, sum }).toEqual({ rule: 2, sum: 762_588 });
+  expect({ rule: PLACEMENT_RULE, sum }).toEqual({ rule: 3, sum: 526_641 });
   const many = placementOf(viewOf(nodes(40)), 64);
-  const regions = REGIONS.map((_, region) => Number(many.regionOwner(region)!.slice(2)));
+  const regions = WITH_BOARDS.map((place) => Number(many.placeOwner(place)!.slice(2)));
   const sumOfMany = regions.reduce((hash, owner) => (hash * 31 + owner) % 1_000_003, 7);
-  expect({ rule: PLACEMENT_RULE, sumOfMany }).toEqual({ rule: 2, sumOfMany: 146_756 });
+  expect({ rule: PLACEMENT_RULE, sumOfMany }).toEqual({ rule: 3, sumOfMany: 485_331 });
 });

@@ -8,7 +8,7 @@ import { expect, onTestFinished, test } from "vitest";
 import { NO_SEQ } from "../../cluster/records/presences.ts";
 import { MODES_MAX } from "../../engine/modes.ts";
 import { emptyProfileId, formatProfileId, parseProfileId } from "../../engine/profile-id.ts";
-import { regionOf } from "../../engine/places.ts";
+import { isArea, PLACE_NUMBERS, regionOf } from "../../engine/places.ts";
 import type { Reports } from "../../node/entry.ts";
 import {
   BATCH_BYTES_MAX,
@@ -20,7 +20,7 @@ import {
 import { BATCH_ROWS_MAX, BatchBody, Check, ReportBody, ReportRow } from "../../node/values.ts";
 import { anyProfileId } from "../../simulator/players.ts";
 import { recordingApp, REFUSED_MODE } from "../support/batch-app.ts";
-import { jsonTexts, naughtyStrings, prototypePoisons, REGIONS, uuidLikes } from "../support/corpora.ts";
+import { jsonTexts, naughtyStrings, prototypePoisons, uuidLikes } from "../support/corpora.ts";
 
 const bodyCheck = new Check(BatchBody, "body");
 const rowCheck = new Check(ReportRow, "report");
@@ -99,10 +99,16 @@ const anyModeName = fc
   .map(([first, rest]) => first + rest);
 const anyCase = (text: fc.Arbitrary<string>): fc.Arbitrary<string> =>
   fc.tuple(text, fc.boolean()).map(([value, isLower]) => (isLower ? value.toLowerCase() : value.toUpperCase()));
+const REGION_CODES = [...PLACE_NUMBERS].flatMap(([code, place]) => (isArea(place) ? [] : [code]));
+const anyRegionCode = fc.oneof(
+  fc.constantFrom(...REGION_CODES.filter(({ length }) => length === 2)),
+  fc.constantFrom(...REGION_CODES),
+  fc.constantFrom("US-CA", "US-PR", "FR-971", "NO-21", "NL-BQ1"),
+);
 const anyRow = fc.record(
   {
     profileId: anyCase(anyProfileId.map(formatProfileId)),
-    region: anyCase(fc.constantFrom(...REGIONS)),
+    region: anyCase(anyRegionCode),
     gamemode: fc.oneof(fc.constantFrom("GM01", "GM02", "gm01", REFUSED_MODE), anyModeName),
     seq: fc.oneof(fc.nat(), fc.constantFrom(0, 1, 2 ** 31, 2 ** 32 - 1)),
   },
@@ -210,9 +216,11 @@ test("readBatch() reads as the schema or not at all: batches cut anywhere, after
   }
 });
 test("readBatch() reads as the schema or not at all: every byte of a batch replaced by every other, left out, and cut off", () => {
-  const row = { profileId: "6f0e4b1c-94a0-4c2e-8d55-0b9f3a7c1e21", region: "CA", gamemode: "G-1", seq: 17 };
-  const bytes = Buffer.from(JSON.stringify({ reports: [row] }));
-  for (const damagedBytes of damagedAnywhere(bytes)) expectLaw(damagedBytes);
+  for (const region of ["CA", "FR-IDF"]) {
+    const row = { profileId: "6f0e4b1c-94a0-4c2e-8d55-0b9f3a7c1e21", region, gamemode: "G-1", seq: 17 };
+    const bytes = Buffer.from(JSON.stringify({ reports: [row] }));
+    for (const damagedBytes of damagedAnywhere(bytes)) expectLaw(damagedBytes);
+  }
 });
 test("readBatch() reads as the schema or not at all: the public corpora, at every place of a value", () => {
   for (const text of corpora()) for (const bytes of bodiesWith(text)) expectLaw(bytes);
@@ -225,6 +233,16 @@ test("readBatch() reads as the schema or not at all: random bytes", () => {
     }),
     { numRuns: 2000 },
   );
+});
+test("readReport() reads every code of a region, in any case, and leaves every other to the schema", () => {
+  const letters = Array.from('-09AZaz/:@[`{ "');
+  for (const code of REGION_CODES) {
+    for (const written of [code, code.toLowerCase(), code.slice(0, 2) + code.slice(2).toLowerCase()])
+      expect(expectReportLaw(Buffer.from(JSON.stringify({ region: written, gamemode: "GM01" }))), written).toBe(true);
+    for (const letter of letters)
+      for (const other of [code + letter, code.slice(0, -1) + letter, code.slice(0, -1)])
+        expectReportLaw(Buffer.from(JSON.stringify({ region: other, gamemode: "GM01" })));
+  }
 });
 test("readReport() reads what clients write, with and without seq, spaces and lines", () => {
   fc.assert(
@@ -246,8 +264,10 @@ test("readReport() reads as the schema or not at all: damaged reports", () => {
   expect(reads).toBeGreaterThan(0);
 });
 test("readReport() reads as the schema or not at all: every byte replaced by every other, left out, and cut off", () => {
-  const bytes = Buffer.from(JSON.stringify({ region: "CA", gamemode: "G-1", seq: 17 }));
-  for (const damagedBytes of damagedAnywhere(bytes)) expectReportLaw(damagedBytes);
+  for (const region of ["CA", "US-PR"]) {
+    const bytes = Buffer.from(JSON.stringify({ region, gamemode: "G-1", seq: 17 }));
+    for (const damagedBytes of damagedAnywhere(bytes)) expectReportLaw(damagedBytes);
+  }
 });
 test("readReport() reads as the schema or not at all: the public corpora, at every place of a value", () => {
   const places = [

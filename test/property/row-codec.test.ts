@@ -12,15 +12,43 @@ import { ENTITLEMENTS_MAX, isEntitlement } from "../../engine/entitlement.ts";
 import { isModeName } from "../../engine/modes.ts";
 import { NO_SEQ } from "../../engine/partition.ts";
 import { REGIONS } from "../../engine/places.ts";
+import type { Stamp } from "../../engine/standings.ts";
 import { incarnationOf, PARTITIONS } from "../support/forwarding.ts";
 import { anyProfileId } from "../../simulator/players.ts";
 
 const anyMode = fc.stringMatching(/^[A-Za-z0-9][A-Za-z0-9._:-]{0,63}$/);
 const anyRegion = fc.nat(REGIONS.length - 1);
 const anySeq = fc.oneof(fc.constantFrom(NO_SEQ, 0, 2 ** 32 - 1), fc.nat());
+const anyWord = fc.oneof(fc.constantFrom(0, 1, 2 ** 31, 2 ** 32 - 1), fc.integer({ min: 0, max: 2 ** 32 - 1 }));
+const anyStamp: fc.Arbitrary<Stamp> = fc.record({ term: anyWord, count: anyWord });
+const [noRegion, noMode, isNoPlay, noStamp] = [
+  fc.constant(0),
+  fc.constant(""),
+  fc.constant(false),
+  fc.constant(undefined),
+];
 const anyWhere = fc.oneof(
-  fc.record({ operation: fc.constant("report" as const), region: anyRegion, mode: anyMode }),
-  fc.record({ operation: fc.constantFrom("renew", "remove", "find"), region: fc.constant(0), mode: fc.constant("") }),
+  fc.record({
+    operation: fc.constant("report" as const),
+    region: anyRegion,
+    mode: anyMode,
+    isPlay: fc.boolean(),
+    stamp: noStamp,
+  }),
+  fc.record({
+    operation: fc.constantFrom("renew", "remove", "find"),
+    region: noRegion,
+    mode: noMode,
+    isPlay: isNoPlay,
+    stamp: noStamp,
+  }),
+  fc.record({
+    operation: fc.constantFrom("renew", "end"),
+    region: noRegion,
+    mode: noMode,
+    isPlay: isNoPlay,
+    stamp: anyStamp,
+  }),
 );
 /** Some of the same few, as of players of one studio, and some of anybody's. */
 const anyEntitlements = fc.oneof(
@@ -37,11 +65,12 @@ const anyRow: fc.Arbitrary<Omit<Row, "rulesVersion">> = fc
     id1: id[1],
     id2: id[2],
     id3: id[3],
-    seq,
+    seq: where.stamp === undefined ? seq : NO_SEQ,
     untilMs,
     isBulk,
     entitlements: where.operation === "report" ? entitlements : [],
     isRetold: where.operation === "report" && isRetold,
+    isPlaceAsked: where.operation === "renew" && where.stamp === undefined && isRetold,
   }));
 const anyVersion = fc.oneof(fc.nat(9), fc.maxSafeNat());
 /** All of a batch are told of the same version. */
@@ -56,9 +85,10 @@ const anyPlace: fc.Arbitrary<Place> = fc.oneof(
 const anyAnswer: fc.Arbitrary<Answer> = fc.oneof(
   fc.record({
     kind: fc.constant("done" as const),
-    effect: fc.constantFrom("changed", "renewed", "late", "removed", "found", "nowhere"),
+    effect: fc.constantFrom("changed", "renewed", "late", "removed", "found", "nowhere", "superseded", "noted"),
     isRemembered: fc.boolean(),
     place: fc.option(anyPlace, { nil: undefined }),
+    stamp: fc.option(anyStamp, { nil: undefined }),
   }),
   fc.record({
     kind: fc.constant("refused" as const),
@@ -175,16 +205,24 @@ test("decodeBatch() and decodeAnswers() refuse or take forged bytes under a chec
 
 function expectSoundRow(row: Row): void {
   const { operation, id0, id1, id2, id3, hash, partition, region, mode, seq, untilMs } = row;
-  const { entitlements, isRetold, rulesVersion } = row;
+  const { entitlements, isRetold, rulesVersion, isPlay, isPlaceAsked, stamp } = row;
+  if (operation !== "renew") expect(isPlaceAsked).toBe(false);
   expect(entitlements.length <= ENTITLEMENTS_MAX && entitlements.every(isEntitlement)).toBe(true);
   expect(Number.isSafeInteger(rulesVersion) && rulesVersion >= 0).toBe(true);
-  if (operation !== "report") expect([entitlements.length, isRetold]).toEqual([0, false]);
+  if (operation !== "report") expect([entitlements.length, isRetold, isPlay]).toEqual([0, false, false]);
+  expect(stamp !== undefined || operation !== "end", "an end names a stamp").toBe(true);
+  if (stamp !== undefined) expectSoundStamp(operation, seq, stamp);
   expect([id0, id1, id2, id3]).not.toEqual([0, 0, 0, 0]);
   expect(partition).toBe(hash >>> 24);
   if (operation === "report") expect(REGIONS[region] !== undefined && isModeName(mode)).toBe(true);
   else expect([region, mode]).toEqual([0, ""]);
   expect(Number.isInteger(seq) && seq >= -1 && seq < 2 ** 32).toBe(true);
   expect(Number.isInteger(untilMs) && untilMs >= 0).toBe(true);
+}
+function expectSoundStamp(operation: Row["operation"], seq: number, { term, count }: Stamp): void {
+  expect(["renew", "end"]).toContain(operation);
+  expect(seq).toBe(NO_SEQ);
+  for (const word of [term, count]) expect(Number.isInteger(word) && word >= 0 && word < 2 ** 32).toBe(true);
 }
 function expectSoundAnswer(answer: Answer): void {
   if (answer.kind === "elsewhere" && answer.holder !== undefined) expect(answer.holder).toMatch(/^[0-9a-f-]{36}$/);

@@ -1,6 +1,6 @@
 /** Catalogues as studios write them, sound ones and any. */
 import fc from "fast-check";
-import { REGIONS } from "../../engine/places.ts";
+import { COUNTRY_CODES } from "../../engine/places.ts";
 import { type CatalogueText, checkCatalogue } from "../../node/rules/catalogue-form.ts";
 import type { FileRead } from "../../node/rules/catalogue-file.ts";
 import type { Source } from "../../node/rules/catalogue-source.ts";
@@ -31,7 +31,7 @@ const modesOf = (names: readonly string[]) =>
           name: shownName,
           lobby: fc.integer({ min: 1, max: 10_000 }),
           requires: some(fc.stringMatching(/^[A-Za-z0-9._:-]{1,10}$/), 4),
-          regions: some(fc.constantFrom(...REGIONS), 5),
+          regions: some(fc.constantFrom(...COUNTRY_CODES), 5),
           from: some(fc.constantFrom("none", ...names), 4),
           retired: instant,
         },

@@ -13,7 +13,7 @@ import { until } from "./until.ts";
 /** Short, so that deaths are noticed soon; twice what a renewal may be late on a busy machine. */
 export const LEASE_MS = 1500;
 const DEADLINE_MS = 1000;
-const PARTITIONS = 128;
+export const PARTITIONS = 128;
 
 interface MemberShown {
   readonly id: string;

@@ -9,6 +9,7 @@ import { PeerError } from "../../cluster/ports/transport.ts";
 import type { Member, View } from "../../cluster/ports/view.ts";
 import { Engine } from "../../engine/engine.ts";
 import { NO_SEQ } from "../../engine/partition.ts";
+import { PLACES } from "../../engine/places.ts";
 import { itemAt } from "../../simulator/item-at.ts";
 import { KEY_BYTES, playerId } from "../../simulator/players.ts";
 import { SeededRandom } from "../../simulator/seeded-random.ts";
@@ -152,9 +153,9 @@ export class CountsCluster {
     return node;
   }
 
-  /** The name of a region's owner by the newest view. */
+  /** The name of a place's owner by the newest view. */
   ownerOf(region: number): string {
-    const owner = placementOf(this.view, PARTITIONS).regionOwner(region);
+    const owner = placementOf(this.view, PARTITIONS).placeOwner(region);
     return [...this.nodes].find(([, { incarnation }]) => incarnation === owner)?.[0] as string;
   }
 
@@ -192,10 +193,10 @@ export class CountsCluster {
     this.everUnreadable.add(partition);
   }
 
-  /** Players of a region whose partition was ever said to be unreadable: an incomplete board may lack them (R21). */
+  /** Players of a place whose partition was ever said to be unreadable: an incomplete board may lack them (R21). */
   playersUnread(region: number): number {
     return [...this.players].filter(
-      ([player, place]) => place.region === region && this.everUnreadable.has(this.partitionOf(player)),
+      ([player, place]) => isIn(place.region, region) && this.everUnreadable.has(this.partitionOf(player)),
     ).length;
   }
 
@@ -214,13 +215,13 @@ export class CountsCluster {
   }
 
   playersIn(region: number): number {
-    return [...this.players.values()].filter((place) => place.region === region).length;
+    return [...this.players.values()].filter((place) => isIn(place.region, region)).length;
   }
 
   rankingOf(region: number): { mode: string; players: number }[] {
     const counts = new Map<string, number>();
     for (const place of this.players.values())
-      if (place.region === region) counts.set(place.mode, (counts.get(place.mode) ?? 0) + 1);
+      if (isIn(place.region, region)) counts.set(place.mode, (counts.get(place.mode) ?? 0) + 1);
     return [...counts]
       .map(([mode, players]) => ({ mode, players }))
       .sort((a, b) => b.players - a.players || (a.mode < b.mode ? -1 : 1));
@@ -311,6 +312,11 @@ function memberNamed(name: string): Member {
 
 export function incarnationOf(name: string): string {
   return `00000000-0000-4000-8000-${name.padStart(12, "0")}`;
+}
+
+/** Whether who is in a region counts in a place. */
+function isIn(region: number, place: number): boolean {
+  return region === place || itemAt(PLACES, region).within.includes(place);
 }
 
 /** All that promises set off has happened. */

@@ -14,6 +14,10 @@ const EXACT_FROM = 100 * FLOOR;
 const SETTLED_MS = 700;
 const BEFORE_MINUTE_MS = 400;
 const PLACES = ["CA", "US", "FR"] as const;
+/** Of which players of these are counted in those. */
+const AREAS = { "021": ["CA", "US"], "001": ["CA", "US", "FR"] } as const;
+/** In US; of what is counted there, some is here. */
+const SUBDIVISION = "US-CA";
 
 interface Popular {
   readonly players: number;
@@ -44,10 +48,11 @@ export async function attackLinked(open: OpenWorld): Promise<string[]> {
 
 /** Numbers on both sides of every threshold. */
 function smallTown(players: Players): void {
-  const counts: Record<(typeof PLACES)[number], Record<string, number>> = {
+  const counts: Record<string, Record<string, number>> = {
     CA: { a: 8, b: 12, c: 11, d: 13, low1: 4, low2: 3, low3: 1 },
-    US: { big: EXACT_FROM + 3, middle: EXACT_FROM - 2, low1: 2, low2: 1 },
+    US: { a: 3, big: EXACT_FROM + 3, middle: EXACT_FROM - 2, low1: 1, low2: 1 },
     FR: { low1: 2 },
+    [SUBDIVISION]: { a: 4, low1: 1 },
   };
   for (const [place, modes] of Object.entries(counts))
     for (const [mode, number] of Object.entries(modes)) players.put(place, mode, number);
@@ -86,10 +91,48 @@ async function linked(world: World, node: number): Promise<string[]> {
       sum += players;
       exact += exactHere;
     }
+  found.push(...(await sums(world, node)), ...(await subdivisions(world, node)));
   judge("all regions", regions.players - exact);
   judge("all players", total.players - exact);
   judge("all regions and their sum", Math.abs(regions.players - sum));
   judge("all players and their sum", Math.abs(total.players - sum));
+  return found;
+}
+
+/** Areas that are not the sums of their countries' answers. */
+async function sums(world: World, node: number): Promise<string[]> {
+  const found: string[] = [];
+  const numbers = ({ players, gamemodes, others }: Popular): Map<string, number> =>
+    new Map([
+      ["(all)", players],
+      ["(others)", others?.players ?? 0],
+      ...gamemodes.map(({ mode, players: of }) => [mode, of] as const),
+    ]);
+  for (const [area, countries] of Object.entries(AREAS))
+    for (const headers of [[], ["cache-control: no-cache"]]) {
+      const sum = new Map<string, number>();
+      for (const country of countries)
+        for (const [name, players] of numbers(await json(world, node, `/v1/regions/${country}/gamemode?top=100`)))
+          sum.set(name, (sum.get(name) ?? 0) + players);
+      const shown = numbers(await json(world, node, `/v1/regions/${area}/gamemode?top=100`, headers));
+      for (const [name, players] of differences(sum, shown)) found.push(`${area} ${name}: ${players} from the sum`);
+      const list = await json<Regions>(world, node, `/v1/regions?of=${area}`, headers);
+      const listed = list.regions.reduce((all, { players }) => all + players, 0);
+      const all = sum.get("(all)");
+      for (const told of [listed, list.players])
+        if (told !== all) found.push(`the list of ${area}: ${told} in place of ${all}`);
+    }
+  return found;
+}
+
+/** Answers about subdivisions that are more than a refusal. */
+async function subdivisions(world: World, node: number): Promise<string[]> {
+  const found: string[] = [];
+  for (const path of [`/v1/regions/${SUBDIVISION}/gamemode`, "/v1/regions?of=US"])
+    for (const headers of [[], ["cache-control: no-cache"]]) {
+      const bytes = await world.ask(node, get(path, headers));
+      if (!bytes.startsWith("HTTP/1.1 403 ")) found.push(`${path}: ${bytes.slice(0, 12)}`);
+    }
   return found;
 }
 
@@ -135,6 +178,8 @@ const CHANGES: readonly (readonly [what: string, change: (players: Players) => v
   ["a player moves between modes", (players) => players.move(["CA", "a"], ["CA", "b"])],
   ["a player crosses a border", (players) => players.move(["CA", "c"], ["US", "low1"])],
   ["a player joins a hidden mode", (players) => players.put("FR", "low1", 3)],
+  ["a player moves into a subdivision", (players) => players.move(["US", "low1"], [SUBDIVISION, "low1"])],
+  ["a player joins a hidden mode in a subdivision", (players) => players.put(SUBDIVISION, "low2", 1)],
   ["a player leaves a mode that is shown", (players) => players.put("CA", "a", 7)],
   ["a player leaves a hidden mode", (players) => players.put("CA", "low2", 2)],
   [LARGE, (players) => players.put("US", "middle", EXACT_FROM + 11)],
@@ -144,7 +189,7 @@ const CHANGES: readonly (readonly [what: string, change: (players: Players) => v
 async function numbersOf(world: World): Promise<Map<string, number>> {
   const numbers = new Map<string, number>();
   for (let node = 0; node < world.nodes; node++) {
-    for (const place of PLACES) {
+    for (const place of [...PLACES, ...Object.keys(AREAS)]) {
       const { gamemodes, others, players } = await json<Popular>(world, node, `/v1/regions/${place}/gamemode?top=100`);
       for (const { mode, players: of } of gamemodes) numbers.set(`${node} ${place} ${mode}`, of);
       numbers.set(`${node} ${place} others`, others?.players ?? 0);
@@ -272,8 +317,13 @@ function realize({ rounded, others }: Plan, place: string, players: Players, ran
     const [least, most] = [Math.ceil((floors - 0.5) * FLOOR), Math.ceil((floors + 0.5) * FLOOR) - 1];
     return Math.max(FLOOR, least + random.below(most - least + 1));
   };
-  for (const mode of [...HIDDEN, ...ROUNDED]) players.put(place, mode, 0);
-  for (const [mode, floors] of rounded) players.put(place, mode, about(floors));
+  const put = (mode: string, number: number): void => {
+    const within = place === "US" ? random.below(number + 1) : 0;
+    players.put(place, mode, number - within);
+    if (place === "US") players.put(SUBDIVISION, mode, within);
+  };
+  for (const mode of [...HIDDEN, ...ROUNDED]) put(mode, 0);
+  for (const [mode, floors] of rounded) put(mode, about(floors));
   const counts = HIDDEN.map(() => 0);
   for (let left = others === 0 ? random.below(FLOOR) : about(others); left > 0;) {
     const at = random.below(counts.length);
@@ -281,13 +331,13 @@ function realize({ rounded, others }: Plan, place: string, players: Players, ran
     (counts[at] as number)++;
     left--;
   }
-  for (const [at, mode] of HIDDEN.entries()) players.put(place, mode, counts[at] as number);
+  for (const [at, mode] of HIDDEN.entries()) put(mode, counts[at] as number);
 }
 
 /** Between two minutes anything may happen that is not exact. */
 function jitter(players: Players, random: SeededRandom): void {
   const pick = <T>(items: readonly T[]): T => items[random.below(items.length)] as T;
-  players.put(pick(PLACES), pick([...ROUNDED, ...HIDDEN]), random.below(4 * FLOOR));
+  players.put(pick([...PLACES, SUBDIVISION]), pick([...ROUNDED, ...HIDDEN]), random.below(4 * FLOOR));
 }
 
 /** Asks everything; what names a tag names the one of the answer before. */
@@ -300,16 +350,19 @@ async function sweep(
 ): Promise<void> {
   let known = 'W/"none"';
   for (const request of isFirst ? EVERYTHING : ALWAYS) {
-    const bytes = await world.ask(node, request.replace("if-none-match: known", `if-none-match: ${known}`));
-    known = /^etag: ([^\r]+)/im.exec(bytes)?.[1] ?? known;
+    const bytes = await world.ask(node, request.replace(/(if-none-match|last-event-id): known/, `$1: ${known}`));
+    known = /^(?:etag|id): ([^\r\n]+)/im.exec(bytes)?.[1] ?? known;
     told.push([`${when}, ${request.split("\r\n").slice(0, -2).join(" | ")}`, bytes]);
   }
 }
 
 /** What tells of counts; the rest once a minute. */
-const ALWAYS = ["/v1/regions/{region}/gamemode", "/v1/regions", "/v1/players"].flatMap(
-  (path) => COVERED[path] as string[],
-);
+const ALWAYS = [
+  "/v1/regions/{region}/gamemode",
+  "/v1/regions/{region}/gamemode/stream",
+  "/v1/regions",
+  "/v1/players",
+].flatMap((path) => COVERED[path] as string[]);
 
 async function nextMinute(world: World): Promise<void> {
   world.skipToMinute(BEFORE_MINUTE_MS);

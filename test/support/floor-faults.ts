@@ -10,12 +10,14 @@ export interface FloorFault {
 }
 
 const [TABLE, TABLES] = ["engine/published-table.ts", "engine/published-tables.ts"];
-const [COUNTS, PUBLISHED] = ["cluster/counts/counts.ts", "cluster/counts/published.ts"];
+const [COUNTS, LIFE] = ["cluster/counts/counts.ts", "cluster/counts/life.ts"];
+const PUBLISHED = "cluster/counts/published.ts";
 const [ALONE, CLUSTERED, SHOWN] = [
   "node/alone/entry-alone.ts",
   "node/clustered/entry-cluster.ts",
   "node/published-entry.ts",
 ];
+const AREA = "node/published-area.ts";
 const [POPULAR, ROUTES] = ["node/http/popular-modes.ts", "node/http/routes/regions.ts"];
 
 /** Else the product stops before it answers. */
@@ -41,10 +43,14 @@ const VERSIONED: readonly Patch[] = [
   },
   {
     file: SHOWN,
-    find: "const { table, isStale, ageMs } = this.publishedOf(region);",
-    replace: "const { table, isStale, ageMs, version } = this.publishedOf(region) as any;",
+    find: "const { table, isStale, ageMs } = this.publishedOf(place);",
+    replace: "const { table, isStale, ageMs, version } = this.publishedOf(place) as any;",
   },
-  { file: SHOWN, find: "term: 0, version: 0, top", replace: "term: 0, version, top" },
+  {
+    file: SHOWN,
+    find: "return shown(table, { isStale, ageMs });",
+    replace: "return { ...shown(table, { isStale, ageMs }), version };",
+  },
 ];
 
 const linked = (where: Where): Attack => ({ kind: "linked", where });
@@ -175,18 +181,75 @@ export const FLOOR_FAULTS: readonly FloorFault[] = [
   },
   {
     name: "no-cache is answered with the counts",
-    patches: [{ file: ROUTES, find: "if (!isFromOwner || shown !== entry)", replace: "if (!isFromOwner)" }],
+    patches: [
+      {
+        file: ROUTES,
+        find: "if (shown !== entry) return send(",
+        replace: "if (shown !== entry && !isFromOwner) return send(",
+      },
+    ],
     attack: linked("alone"),
   },
   {
     name: "the list of regions is that of the boards",
-    patches: [{ file: ROUTES, find: "shownTo(context, service).overview()", replace: "service.entry.overview()" }],
+    patches: [{ file: ROUTES, find: "send(shown.overview(place))", replace: "send(service.entry.overview(place))" }],
     attack: linked("alone"),
+  },
+  {
+    name: "what is pushed is that of the boards",
+    patches: [
+      {
+        file: "node/http/live-answers.ts",
+        find: "shownTo(this.context, service as ServingService).regionCounts(place)",
+        replace: "service.entry.regionCounts(place)",
+      },
+    ],
+    attack: twins("alone"),
   },
   {
     name: "the players of all regions are those of the boards",
     patches: [{ file: ROUTES, find: "shownTo(context, service).players()", replace: "service.entry.players()" }],
     attack: linked("cluster"),
+  },
+  {
+    name: "an area is answered with its board",
+    patches: [
+      {
+        file: ROUTES,
+        find: "if (shown !== entry) return",
+        replace:
+          "if (shown !== entry && isArea(place)) return send(entry.regionCounts(place));\n    if (shown !== entry) return",
+      },
+    ],
+    attack: linked("alone"),
+  },
+  {
+    name: "an area's others are those of the last country",
+    patches: [{ file: AREA, find: 'others: sumOf("others")', replace: "others: this.tables.at(-1)?.others ?? 0" }],
+    attack: linked("cluster"),
+  },
+  {
+    name: "an area goes on with the table that a country had",
+    patches: [{ file: AREA, find: "this.add(former, -1);", replace: "" }],
+    attack: overTime("alone"),
+  },
+  {
+    name: "subdivisions are answered",
+    patches: [
+      {
+        file: ROUTES,
+        find: "if (shown !== entry && isSubdivision(place)) return answers.refuse(reply, NOT_SHOWN, startedMs);",
+        replace: "if (isSubdivision(place)) return send(entry.regionCounts(place));",
+      },
+    ],
+    attack: linked("alone"),
+  },
+  {
+    name: "the subdivisions of a country are listed",
+    patches: [
+      { file: ROUTES, find: "if (shown !== service.entry) return", replace: "if (shown === undefined) return" },
+    ],
+    attack: linked("alone"),
   },
   {
     name: "metrics are for everybody",
@@ -201,14 +264,20 @@ export const FLOOR_FAULTS: readonly FloorFault[] = [
   },
   {
     name: "the sorted sets hold the boards",
-    patches: [{ file: COUNTS, find: "this.floor === 0 ? boards : published, {", replace: "boards, {" }],
+    patches: [
+      {
+        file: LIFE,
+        find: "floor === 0 ? bothLevels(boards, areaBoards) : this.published, {",
+        replace: "bothLevels(boards, areaBoards), {",
+      },
+    ],
     attack: linked("cluster"),
   },
   {
     name: "the sorted sets are written whenever a board changed",
     patches: [
       {
-        file: COUNTS,
+        file: LIFE,
         find: "publisher.note(this.floor === 0 ? touched : published.takeTouched());",
         replace: "publisher.note(touched);",
       },

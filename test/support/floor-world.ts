@@ -252,7 +252,9 @@ export class WorldOfCluster extends Crowd implements World {
         regionView: (region) => counts.regionView(region),
         publishedView: (region) => counts.publishedView(region),
         // A question to the owner takes time, which a world lets pass only between two requests.
-        askOwner: (region, settle) => settle(counts.regionView(region)),
+        askOwner: (place, settle) => settle(counts.regionView(place)),
+        askSubdivision: (place, settle) => settle(counts.regionView(place)),
+        askInside: (_country, settle) => settle(undefined),
         submit: (_request, settle) => settle({ kind: "done", effect: "nowhere", isRemembered: true, place: undefined }),
       },
       FLOOR,
@@ -360,7 +362,11 @@ async function bytesOf({ port }: Listener, request: string): Promise<string> {
   socket.on("data", (more: Buffer) => (bytes += more.toString("latin1")));
   socket.end(request, "latin1");
   await once(socket, "close");
-  return bytes.replace(/^Date: [^\r]+/im, "Date: …");
+  return bytes
+    .replace(/^Date: [^\r]+/im, "Date: …")
+    .replace(/^retry: \d+$/im, "retry: …")
+    .replace(/"renewInMs":\d{5}/, "…")
+    .replace(/^renew-in-ms: \d{5}/im, "…");
 }
 
 export async function closeShared(): Promise<void> {

@@ -25,7 +25,15 @@ export function incarnationOf(number: number): string {
 }
 
 /** What most rows are. */
-export const PLAIN = { isBulk: false, entitlements: NO_ENTITLEMENTS, isRetold: false, rulesVersion: 0 };
+export const PLAIN = {
+  isBulk: false,
+  entitlements: NO_ENTITLEMENTS,
+  isRetold: false,
+  isPlay: false,
+  stamp: undefined,
+  isPlaceAsked: false,
+  rulesVersion: 0,
+};
 
 /** The report of player `player`, 1 … 2^24 - 1, who is in this partition. */
 export function reportOf(partition: number, player: number, more: Partial<Row> = {}): Row {

@@ -15,7 +15,7 @@ export const MODES = ["GM00", "GM01"];
 
 /** A partition, called with player numbers in place of hashes and ids. */
 export class NumberedPartition {
-  readonly boards = new Boards(MODES);
+  readonly boards = new Boards(MODES, KEY.high);
   readonly partition: Partition;
 
   constructor(options: Partial<PartitionOptions> = {}) {

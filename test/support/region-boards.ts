@@ -1,6 +1,8 @@
 /** What the tests of a region's boards share: the boards of two partitions, and what these say. */
-import { NO_TALLIES, type StatedTally, type Tallies } from "../../cluster/counts/counts-codec.ts";
+import { NO_TALLIES } from "../../cluster/counts/counts-codec.ts";
+import type { StatedTally, Tallies } from "../../cluster/counts/counts-messages.ts";
 import { RegionBoards } from "../../cluster/counts/region-boards.ts";
+import { countrySums } from "../../cluster/counts/sums.ts";
 import { regionOf } from "../../engine/places.ts";
 
 export const [CA, US] = [regionOf("CA"), regionOf("US")];
@@ -11,7 +13,7 @@ export interface Said extends Partial<Omit<StatedTally, "cells">> {
   readonly cells?: readonly (readonly [region: number, mode: number, players: number])[];
 }
 
-const REST = { partition: 0, term: 1, version: 1, isAllCells: true, isDoubtful: false, isUnsure: false };
+const REST = { source: 0, term: 1, version: 1, isAllCells: true, isDoubtful: false, isUnsure: false };
 
 function statedTally(said: Said): StatedTally {
   return { ...REST, isUnreadable: false, ...said, cells: (said.cells ?? []).flat() };
@@ -19,7 +21,7 @@ function statedTally(said: Said): StatedTally {
 
 /** The boards of two partitions, at a node that owns CA and US since epoch 1. */
 export class TwoPartitionBoards {
-  readonly boards = new RegionBoards(2, 77);
+  readonly boards = new RegionBoards(countrySums(2), 77);
 
   constructor() {
     this.view(1, [CA, US]);
@@ -43,7 +45,7 @@ export class TwoPartitionBoards {
     const spoken: number[] = [];
     const tallies = { ...NO_TALLIES, modes: MODES, ...message, items: items.map(statedTally) };
     const needs = this.boards.apply(from, tallies, asOfMs, (partition) => spoken.push(partition));
-    return [[...needs.partitions], spoken, needs.needsList];
+    return [[...needs.sources], spoken, needs.needsList];
   }
 
   top(region: number): Record<string, number> | undefined {

@@ -67,8 +67,17 @@ test("usage is told by hour, the newest first, and two days are kept", () => {
       calls: { "POST /v1/reports": 2, "GET /v1/players": 1 },
       answers: { 200: 2, 503: 1 },
       rows: 2,
+      streams: 0,
+      sessions: 0,
     },
-    { from: "2026-11-27T10:30:00.000Z", calls: { "POST /v1/reports": 1 }, answers: { 200: 1 }, rows: 7 },
+    {
+      from: "2026-11-27T10:30:00.000Z",
+      calls: { "POST /v1/reports": 1 },
+      answers: { 200: 1 },
+      rows: 7,
+      streams: 0,
+      sessions: 0,
+    },
   ]);
   expect(usage.byHour(1)).toHaveLength(1);
   for (let hour = 0; hour < 60; hour++) {

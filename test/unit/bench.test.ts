@@ -26,7 +26,7 @@ import { assertInLane, measureSeries, startAll, stopAll } from "../../bench/supp
 import { endedChildrenCpuMs, residentBytesOf } from "../../bench/support/usage.ts";
 import { hasWrk, pipelined, writeRequests } from "../../bench/support/wrk.ts";
 import { emptyStream, fillConnects, fillReports, MODES, type ReportStream } from "../../bench/support/traffic.ts";
-import { REGIONS } from "../../engine/places.ts";
+import { COUNTRY_CODES } from "../../engine/places.ts";
 import { itemAt, take } from "../../simulator/item-at.ts";
 import { sampleResults } from "../support/bench-results.ts";
 
@@ -286,7 +286,7 @@ describe("report", () => {
 
 function setPlaces(places: Map<number, string>, { count, players, regions, modes }: ReportStream): void {
   for (let row = 0; row < count; row++)
-    places.set(itemAt(players, row), `${REGIONS[itemAt(regions, row)]}/${MODES[itemAt(modes, row)]}`);
+    places.set(itemAt(players, row), `${COUNTRY_CODES[itemAt(regions, row)]}/${MODES[itemAt(modes, row)]}`);
 }
 
 function countsOf(places: Iterable<string>): [string, number][] {
@@ -319,7 +319,7 @@ async function send(server: Server, request: string, places: Map<string, string>
 
 async function topsOf(server: Server): Promise<Map<string, number>> {
   const counts = new Map<string, number>();
-  for (const region of REGIONS) {
+  for (const region of COUNTRY_CODES) {
     const answer = await fetch(`${server.url}/v1/regions/${region}/gamemode?top=100`, {
       headers: { "cache-control": "no-cache" },
     });

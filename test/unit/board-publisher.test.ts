@@ -3,9 +3,10 @@ import { expect, test } from "vitest";
 import { BoardPublisher } from "../../cluster/counts/board-publisher.ts";
 import { NO_TALLIES } from "../../cluster/counts/counts-codec.ts";
 import { RegionBoards } from "../../cluster/counts/region-boards.ts";
+import { countrySums } from "../../cluster/counts/sums.ts";
 import { StoreUnavailableError } from "../../cluster/ports/record-store.ts";
 import type { PublishAnswer, PublishedBoard } from "../../cluster/ports/shared-store.ts";
-import { REGIONS, regionOf } from "../../engine/places.ts";
+import { COUNTRIES, REGIONS, regionOf } from "../../engine/places.ts";
 import { itemAt, take } from "../../simulator/item-at.ts";
 import { SharedStoreModel } from "../../simulator/redis/shared-store-model.ts";
 
@@ -23,7 +24,7 @@ class Subject {
   /** What happens to the next calls instead of being done. */
   readonly faults: (() => Promise<PublishAnswer>)[] = [];
   readonly store = new SharedStoreModel();
-  readonly boards = new RegionBoards(1, 77);
+  readonly boards = new RegionBoards(countrySums(1), 77);
   readonly calls: Call[] = [];
   atOnce = 0;
   atOnceMax = 0;
@@ -52,7 +53,7 @@ class Subject {
   say(players: Readonly<Record<string, number>>, regions: readonly number[] = [CA]): void {
     const marks = { isAllCells: true, isDoubtful: false, isUnsure: false, isUnreadable: false };
     const cells = regions.flatMap((region) => Object.values(players).flatMap((count, mode) => [region, mode, count]));
-    const tally = { partition: 0, term: 1, version: ++this.version, ...marks, cells };
+    const tally = { source: 0, term: 1, version: ++this.version, ...marks, cells };
     this.boards.apply("me", { ...NO_TALLIES, modes: Object.keys(players), items: [tally] }, 0, () => undefined);
   }
 
@@ -78,8 +79,8 @@ test("BoardPublisher publishes each board once, one call at a time, and then tho
   const subject = new Subject();
   subject.say({});
   const calls = await subject.tickAt(0);
-  expect(new Set(calls.map(({ region }) => region)).size).toBe(REGIONS.length);
-  expect([calls.length, subject.atOnceMax]).toEqual([REGIONS.length, 1]);
+  expect(new Set(calls.map(({ region }) => region)).size).toBe(COUNTRIES);
+  expect([calls.length, subject.atOnceMax]).toEqual([COUNTRIES, 1]);
   expect(await subject.tickAt(5000)).toEqual([]);
   subject.say({ GM01: 3 });
   expect((await subject.tickAt(6000)).map(({ region }) => region)).toEqual([CA]);
@@ -112,7 +113,10 @@ test("BoardPublisher: a region comes at most once a second, however often it cha
   const subject = new Subject();
   const counts = new Map<number, number>();
   for (let pass = 0; pass < 50; pass++) {
-    subject.say({ GM01: pass + 1 }, [...REGIONS.keys()]);
+    subject.say(
+      { GM01: pass + 1 },
+      Array.from({ length: COUNTRIES }, (_, country) => country),
+    );
     for (const { region } of await subject.tickAt(pass * 100)) counts.set(region, (counts.get(region) ?? 0) + 1);
   }
   expect(new Set(counts.values())).toEqual(new Set([5]));
@@ -126,7 +130,7 @@ test("BoardPublisher waits while something is ahead, and goes on with what stand
   expect(await subject.tickAt(0)).toEqual([]);
   subject.mayPublish = true;
   subject.say({ GM01: 4 });
-  expect(await subject.tickAt(100)).toHaveLength(REGIONS.length);
+  expect(await subject.tickAt(100)).toHaveLength(COUNTRIES);
   expect(subject.published(CA)).toEqual({ GM01: 4 });
 });
 test("BoardPublisher sends all of a board where something else stands in the store (R16)", async () => {
@@ -178,7 +182,7 @@ test("BoardPublisher publishes what stands again after 10 s: the store may have 
   await subject.tickAt(0);
   expect(await subject.tickAt(9999)).toEqual([]);
   const calls = await subject.tickAt(10_000);
-  expect(calls).toHaveLength(REGIONS.length);
+  expect(calls).toHaveLength(COUNTRIES);
   expect(calls.every(({ board }) => board.since !== undefined && board.players.length === 0)).toBe(true);
 });
 test("BoardPublisher publishes no board that became another's", async () => {

@@ -1,9 +1,11 @@
 import { expect, test } from "vitest";
 
 import { BoardSender } from "../../cluster/counts/board-sender.ts";
-import { type Boards, NO_TALLIES } from "../../cluster/counts/counts-codec.ts";
+import { NO_TALLIES } from "../../cluster/counts/counts-codec.ts";
+import type { Boards } from "../../cluster/counts/counts-messages.ts";
 import type { BoardNeeds } from "../../cluster/counts/read-views.ts";
 import { RegionBoards } from "../../cluster/counts/region-boards.ts";
+import { countrySums } from "../../cluster/counts/sums.ts";
 import { regionOf } from "../../engine/places.ts";
 
 const [CA, US] = [regionOf("CA"), regionOf("US")];
@@ -13,7 +15,7 @@ const NOTHING_NEEDED: BoardNeeds = { regions: [], needsList: false };
 /** A node that owns CA and US, with one partition. */
 class Subject {
   nowMs = 0;
-  readonly boards = new RegionBoards(1, 77);
+  readonly boards = new RegionBoards(countrySums(1), 77);
   readonly sender = new BoardSender(this.boards, PUSH_EVERY_MS);
   private version = 0;
 
@@ -28,7 +30,7 @@ class Subject {
 
   say(players: number): void {
     const marks = { isAllCells: true, isDoubtful: false, isUnsure: false, isUnreadable: false };
-    const tally = { partition: 0, term: 1, version: ++this.version, ...marks, cells: [CA, 0, players] };
+    const tally = { source: 0, term: 1, version: ++this.version, ...marks, cells: [CA, 0, players] };
     this.boards.apply("me", { ...NO_TALLIES, modes: ["GM01"], items: [tally] }, 0, () => undefined);
   }
 

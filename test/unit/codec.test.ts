@@ -4,7 +4,7 @@ import { expect, test } from "vitest";
 
 import { decodeRows, encodeRows, type Kind, MalformedMessageError, type Rows } from "../../engine/codec.ts";
 import { NOWHERE } from "../../engine/presence-table.ts";
-import { REGIONS, regionOf } from "../../engine/places.ts";
+import { REGION_COUNT, REGIONS, regionOf } from "../../engine/places.ts";
 import { plainMessage, plainRows } from "../support/rows.ts";
 
 const cellOf = (region: string, mode: number): number => (regionOf(region) << 12) | mode;
@@ -26,6 +26,10 @@ const ROWS: Rows = {
 const NAMES_AT = 24; // CA US, 10 ranked:duo, 4 GM01: 20 bytes
 const ROWS_AT = 44;
 const BYTES = ROWS_AT + 4 * 28 + 4;
+/** The same message as it was written before there were subdivisions. */
+const COUNTRIES_AS_EVER =
+  "AQECAAIAAAAEAAAAoAAAAAC4h1b+vHhCQ0FVUwpyYW5rZWQ6ZHVvBEdNMDEEAwIBAgAAAAMAAAAEAAAAAAAAAAoAAAAHAAAA//////7////9" +
+  "/////P////////8AAAAA/////wkAAAAJAAAACQAAAAkAAAABAAEAPAAAAAAAAAAIAAAACAAAAAgAAAAIAAAAAAABAAAAAAABAAAAp6SNkQ==";
 
 /** The message after `change`, with a checksum that fits it. */
 function forged(change: (bytes: Buffer) => void): Buffer {
@@ -112,13 +116,56 @@ test("decodeRows() reads a message wherever it lies in memory", () => {
   const message = decodeRows("log", around.subarray(5, 5 + BYTES));
   expect(message).toEqual(decodeRows("log", bytes));
 });
+test("decodeRows() names countries by their two letters, as it always did, and subdivisions by their whole codes", () => {
+  const ofCountries = Buffer.from(encodeRows("log", ROWS));
+  expect(ofCountries.toString("base64"), "byte for byte").toBe(COUNTRIES_AS_EVER);
+  const cells = ["US-CA", "FR-IDF", "GB", "AD-02"].map((region) => cellOf(region, 0));
+  const rows = { ...ROWS, words: Int32Array.from(cells.flatMap((cell, row) => [1, 2, 3, row, cell, 100, 0])) };
+  const bytes = Buffer.from(encodeRows("log", rows));
+  expect(bytes.toString("latin1", NAMES_AT, NAMES_AT + 26)).toBe("\x85US-CA\x86FR-IDFGB\x85AD-02\x04GM01");
+  expect(plainMessage(decodeRows("log", bytes))).toEqual(plainRows(rows));
+});
+const regionsNamed = (names: string): string[] => {
+  const [count, ...letters] = names.split(" ");
+  const text = Buffer.from(letters.join(""), "latin1");
+  const bytes = Buffer.alloc(24 + ((text.length + 3) & ~3) + 4);
+  bytes.set([1, 1, Number(count)]);
+  bytes.writeUInt32LE(bytes.length, 12);
+  bytes.set(text, 24);
+  bytes.writeUInt32LE(crc32(bytes.subarray(0, -4)), bytes.length - 4);
+  return decodeRows("log", bytes).regions.map((region) => REGIONS[region] as string);
+};
+test("decodeRows() counts a subdivision that this table lacks in its country", () => {
+  expect(regionsNamed("3 \x85US-CA \x85US-ZZ \x86FR-ZZZ")).toEqual(["US-CA", "US", "FR"]);
+  expect(regionsNamed("2 \x85US-PR \x84XK-1")).toEqual(["PR", "XK"]);
+});
+test.each([
+  "1 \x85us-ca",
+  "1 \x85US-Ca",
+  "1 \x85XX-CA",
+  "1 \x82US",
+  "1 \x83US-",
+  "1 \x87US-CALI",
+  "1 \x85US_CA",
+  "1 \x85US-\xc7A",
+  "1 \x86US-CA\0",
+  "1 \x80",
+  "1 \xffUS-CA",
+  "1 \x86US-CA",
+  "2 \x85US-CA \x85US-",
+  "1 \x85150-1",
+  "1 150",
+])("decodeRows() refuses the regions %j", (names) => {
+  expect(() => regionsNamed(names)).toThrow(MalformedMessageError);
+});
 test("decodeRows() names all regions and 4095 modes; R28 the last number is the reserved mode's, which has no name", () => {
   const modeNames = Array.from({ length: 4096 }, (_, mode) => (mode < 4095 ? `m${mode}` : ""));
-  const words = new Int32Array(4096 * 7);
-  for (let row = 0; row < 4096; row++) words.set([1, 2, 3, row, ((row % 249) << 12) | row, 0, 0], row * 7);
-  const rows = { ...ROWS, words, count: 4096, modeNames };
+  const words = new Int32Array(REGION_COUNT * 7);
+  for (let row = 0; row < REGION_COUNT; row++)
+    words.set([1, 2, 3, row, ((row % REGION_COUNT) << 12) | (row % 4096), 0, 0], row * 7);
+  const rows = { ...ROWS, words, count: REGION_COUNT, modeNames };
   const message = decodeRows("snapshot", encodeRows("snapshot", rows));
-  expect([message.regions.length, message.modes.length]).toEqual([249, 4096]);
+  expect([message.regions.length, message.modes.length]).toEqual([REGION_COUNT, 4096]);
   expect(plainMessage(message)).toEqual(plainRows(rows));
 });
 
@@ -131,7 +178,12 @@ test.each<[what: string, offset: number, rule: string, bytes: Uint8Array]>([
   ["bytes too many", 12, `${BYTES} bytes, not ${BYTES + 1}`, Buffer.concat([encodeRows("log", ROWS), Buffer.alloc(1)])],
   ["a wrong checksum", BYTES - 4, "the checksum fits", Buffer.from(encodeRows("log", ROWS)).fill(0, BYTES - 4)],
   ["something in the reserved bytes", 6, "two bytes of zero", forged((bytes) => (bytes[7] = 1))],
-  ["more regions than there are", 2, "at most 249 regions", forged((bytes) => bytes.writeUInt16LE(250, 2))],
+  [
+    "more regions than there are",
+    2,
+    `at most ${REGION_COUNT} regions`,
+    forged((bytes) => bytes.writeUInt16LE(REGION_COUNT + 1, 2)),
+  ],
   ["more modes than there can be", 4, "at most 4096 modes", forged((bytes) => bytes.writeUInt16LE(4097, 4))],
   ["no time of writing", 16, "a finite time of writing", forged((bytes) => bytes.writeDoubleLE(NaN, 16))],
   ["an endless time of writing", 16, "a finite time of writing", forged((bytes) => bytes.writeDoubleLE(Infinity, 16))],

@@ -1,13 +1,15 @@
 import { expect, test } from "vitest";
 
 import { decodeCounts, encodeCounts, NO_BOARDS, NO_TALLIES } from "../../cluster/counts/counts-codec.ts";
+import { NOTHING_NEEDED } from "../../cluster/counts/level.ts";
 import { NO_TABLES } from "../../cluster/counts/tables-codec.ts";
 import { MalformedMessageError } from "../../engine/codec.ts";
-import { REGIONS, regionOf } from "../../engine/places.ts";
+import { AREAS, COUNTRIES, isSubdivision, PLACES, regionOf } from "../../engine/places.ts";
 import { itemAt, take } from "../../simulator/item-at.ts";
 import { CountsCluster, type CountsNode, incarnationOf, PARTITIONS } from "../support/counts-cluster.ts";
 
 const NAMES = ["1", "2", "3"];
+const NOTHING_TOLD = { tallies: NO_TALLIES, boards: NO_BOARDS };
 const CA = regionOf("CA");
 
 /** Three nodes, each with partitions, that have told each other all. */
@@ -46,15 +48,17 @@ test("Counts works in a cluster of one", async () => {
   });
   expect(cluster.node("1").counts.figures).toMatchObject({ messages: 0, staleRegions: 0, flushRounds: 1 });
 });
-test("Counts.knowsAllRegions once every region's owner has pushed its board (R23)", async () => {
+test("Counts.knowsAllPlaces once every place's owner has pushed its board (R23)", async () => {
   const cluster = new CountsCluster(1);
   cluster.list(NAMES);
   for (let partition = 1; partition < PARTITIONS; partition++) cluster.take("1", partition);
   await cluster.pass(500);
-  for (const { counts } of cluster.nodes.values()) expect(counts.knowsAllRegions).toBe(false);
+  for (const { counts } of cluster.nodes.values()) expect(counts.knowsAllPlaces).toBe(false);
   cluster.take("2", 0);
   await cluster.pass(200);
-  for (const { counts } of cluster.nodes.values()) expect(counts.knowsAllRegions).toBe(true);
+  for (const { counts } of cluster.nodes.values()) expect(counts.knowsAllCountries).toBe(true);
+  await cluster.pass(200);
+  for (const { counts } of cluster.nodes.values()) expect(counts.knowsAllPlaces).toBe(true);
 });
 test("Counts.regionView() is at most 200 ms behind (R23)", async () => {
   const cluster = await settledCluster();
@@ -147,12 +151,14 @@ test("Counts.receive() takes in nothing that was sent under another epoch, and s
   const cluster = await settledCluster();
   const owner = cluster.node(cluster.ownerOf(CA));
   const marks = { isAllCells: true, isDoubtful: false, isUnsure: false, isUnreadable: false };
-  const tally = { partition: 0, term: 99, version: 1, ...marks, cells: [CA, 0, 500] };
+  const tally = { source: 0, term: 99, version: 1, ...marks, cells: [CA, 0, 500] };
   const tallies = { ...NO_TALLIES, modes: ["x"], items: [tally] };
   const send = async (node: CountsNode, epoch: number, message: Parameters<typeof encodeCounts>[0]) =>
     decodeCounts(await node.counts.receive(incarnationOf("9"), epoch, 0, encodeCounts(message)), PARTITIONS);
-  const told = await send(owner, cluster.epoch + 1, { kind: "tell", tallies, boards: NO_BOARDS, tables: NO_TABLES });
-  expect(told).toMatchObject({ kind: "told", isOtherEpoch: true, partitions: [], regions: [] });
+  const countries = { tallies, boards: NO_BOARDS };
+  const tell = { kind: "tell", countries, areas: NOTHING_TOLD, tables: NO_TABLES } as const;
+  const told = await send(owner, cluster.epoch + 1, tell);
+  expect(told).toEqual({ kind: "told", isOtherEpoch: true, countries: NOTHING_NEEDED, areas: NOTHING_NEEDED });
   const flush = { kind: "flush", statement: 0, partitions: [] } as const;
   expect(await send(owner, cluster.epoch - 1, flush)).toMatchObject({ isOtherEpoch: true });
   await cluster.pass(200);
@@ -164,7 +170,8 @@ test("Counts.receive() takes a region's board from its owner alone (R23)", async
   const counts = { players: 7, top: [{ mode: "x", players: 7 }] };
   const board = { region: CA, term: 99, version: 1, isComplete: true, isHeldBack: false, counts };
   const boards = { ...NO_BOARDS, items: [board] };
-  const message = encodeCounts({ kind: "tell", tallies: NO_TALLIES, boards, tables: NO_TABLES });
+  const countries = { tallies: NO_TALLIES, boards };
+  const message = encodeCounts({ kind: "tell", countries, areas: NOTHING_TOLD, tables: NO_TABLES });
   await reader.counts.receive(incarnationOf(otherThan(owner)), cluster.epoch, 0, message);
   expect(reader.counts.regionView(CA).players).toBe(20);
   await reader.counts.receive(incarnationOf(owner), cluster.epoch, 0, message);
@@ -173,8 +180,12 @@ test("Counts.receive() takes a region's board from its owner alone (R23)", async
 test("Counts.receive() refuses what is no message, and answers that nobody asked for", async () => {
   const { counts } = (await settledCluster()).node("1");
   await expect(counts.receive(incarnationOf("2"), 1, 0, new Uint8Array(9))).rejects.toThrow(MalformedMessageError);
-  const needs = { needsTallyList: false, needsBoardList: false, partitions: [], regions: [] };
-  const told = encodeCounts({ kind: "told", isOtherEpoch: false, ...needs });
+  const told = encodeCounts({
+    kind: "told",
+    isOtherEpoch: false,
+    countries: NOTHING_NEEDED,
+    areas: NOTHING_NEEDED,
+  });
   await expect(counts.receive(incarnationOf("2"), 1, 0, told)).rejects.toThrow("a request, not told");
 });
 test.each(NAMES)("Counts.askOwner() at node %s includes all that was reported before (R24)", async (name) => {
@@ -269,8 +280,9 @@ test("Counts.publish() gets each board that is whole, from its owner alone (R23)
   const cluster = await settledCluster();
   await cluster.pass(500);
   for (const [name, { published }] of cluster.nodes)
-    for (const region of REGIONS.keys())
-      expect(published.some((each) => each.region === region)).toBe(cluster.ownerOf(region) === name);
+    for (const place of PLACES.keys())
+      if (!isSubdivision(place))
+        expect(published.some((each) => each.region === place)).toBe(cluster.ownerOf(place) === name);
   const { published, counts } = cluster.node(cluster.ownerOf(CA));
   const { term, version } = published.findLast(({ region }) => region === CA)!;
   expect({ term, version }).toMatchObject({ term: counts.regionView(CA).term });
@@ -285,7 +297,7 @@ test("Counts publishes nothing while something is ahead (R16)", async () => {
   expect(cluster.node("1").published).toEqual([]);
   cluster.node("1").mayPublish = true;
   await cluster.pass(200);
-  expect(cluster.node("1").published).toHaveLength(REGIONS.length);
+  expect(cluster.node("1").published).toHaveLength(COUNTRIES + AREAS.length);
 });
 test("Counts: where nothing changes a beat is one number, whatever is held and owned (R20)", async () => {
   const cluster = await settledCluster();
@@ -301,7 +313,7 @@ test("Counts: messages grow with the nodes, not with their square: who owns and 
   const cluster = await settledCluster(names);
   for (const view of viewsOf(cluster, CA))
     expect(view).toMatchObject({ players: 20, isStale: false, isComplete: true });
-  const owners = new Set([...REGIONS.keys()].map((region) => cluster.ownerOf(region)));
+  const owners = new Set([...PLACES.keys()].map((place) => cluster.ownerOf(place)));
   expect(owners.size).toBe(16);
   const silent = names.find((name) => !owners.has(name) && heldBy(cluster, name).length === 0) as string;
   const before = cluster.node(silent).counts.figures.messages;
@@ -325,7 +337,7 @@ test("Counts: a record that cannot be read leaves all boards whole and incomplet
   for (let partition = 1; partition < PARTITIONS; partition++) cluster.take("1", partition);
   cluster.node("2").unreadable.add(0);
   await cluster.pass(300);
-  for (const { counts } of cluster.nodes.values()) expect(counts.knowsAllRegions).toBe(true);
+  for (const { counts } of cluster.nodes.values()) expect(counts.knowsAllPlaces).toBe(true);
   for (const view of viewsOf(cluster, CA)) expect(view).toMatchObject({ isComplete: false, isStale: false });
   const asked = cluster.node("3").counts.askOwner(CA, cluster.nowMs + 1000);
   await cluster.pass(60);
@@ -340,15 +352,12 @@ test("Counts: an expelled node knows nothing of its former life, and all is said
   const { counts } = cluster.node("1");
   for (const partition of heldBy(cluster, "1")) cluster.take("2", partition);
   counts.onExpelled();
-  expect([counts.knowsAllRegions, counts.regionView(CA)]).toMatchObject([
-    false,
-    { players: 0, isStale: true, term: 0 },
-  ]);
+  expect([counts.knowsAllPlaces, counts.regionView(CA)]).toMatchObject([false, { players: 0, isStale: true, term: 0 }]);
   cluster.list(["2", "3"]);
   await cluster.pass(100);
   cluster.list(NAMES);
   await cluster.pass(500);
-  expect(counts.knowsAllRegions).toBe(true);
+  expect(counts.knowsAllPlaces).toBe(true);
   for (const view of viewsOf(cluster, CA))
     expect(view).toMatchObject({ players: 20, isStale: false, isComplete: true });
 });

@@ -29,6 +29,22 @@ describe("a run", () => {
     expect([...service.players.keys()].filter((id) => !UUID.test(id))).toEqual([]);
   });
 
+  test.each([["--client"], ["--sessions"]])(
+    "%s: each player by the client library, which renews by itself",
+    async (flag) => {
+      await using service = await startStubService({ renewInMs: 1_000 });
+      const run = startRun(service, [flag, "--players", "40", "--check"]);
+      const renewals = (): number => service.calls.filter(({ method }) => method === "PUT").length;
+      await until("all are there and were heard of again", () => service.players.size >= 40 && renewals() >= 80, {
+        limitMs: 30_000,
+      });
+      const { said } = await run.stop();
+      expect(said).toMatch(/clients +4\d, 0 of them with a session/);
+      expect(said).toMatch(/players +4\d, crowd .*: agrees/);
+      expect(said).not.toContain("DIFFERS");
+    },
+  );
+
   test("players whose report is refused for a while, or cut off, come all the same; the errors are counted", async () => {
     await using service = await startStubService({ renewInMs: 200 });
     let count = 0;

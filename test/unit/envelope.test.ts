@@ -40,7 +40,7 @@ test("unseal() refuses another kind and another protocol version", () => {
   expect(() => unseal("answer", seal(envelope, MARK), MARK)).toThrow(MalformedMessageError);
   const other = seal(envelope, MARK);
   other[0] = 1;
-  expect(() => unseal("request", other, MARK)).toThrow("must hold: protocol 4, not 1");
+  expect(() => unseal("request", other, MARK)).toThrow("must hold: protocol 5, not 1");
 });
 test.each([
   ["a verdict that is none", (bytes: Uint8Array) => (bytes[2] = 2), "a known verdict"],

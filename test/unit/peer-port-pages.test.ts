@@ -2,6 +2,7 @@
 import { afterEach, expect, test } from "vitest";
 
 import { PROTOCOL } from "../../cluster/ports/transport.ts";
+import { PLACES_VERSION } from "../../engine/place-table.ts";
 import { PEER_PORT_LIMITS, PeerPort } from "../../node/peers/peer-port.ts";
 import { rawRequest } from "../support/http.ts";
 
@@ -25,7 +26,7 @@ async function open(secret: string | undefined): Promise<{ url: string; messages
   return { url: `http://127.0.0.1:${(port.server.address() as { port: number }).port}`, messages };
 }
 
-const PEER = `headcount-cluster: default\r\nheadcount-protocol: ${PROTOCOL}\r\n`;
+const PEER = `headcount-cluster: default\r\nheadcount-protocol: ${PROTOCOL}\r\nheadcount-places: ${PLACES_VERSION}\r\n`;
 const WEBSOCKET = "upgrade: websocket\r\nsec-websocket-version: 13\r\nsec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\n";
 
 test.each([

@@ -4,6 +4,7 @@ import { setImmediate as turn } from "node:timers/promises";
 import { afterEach, describe, expect, test } from "vitest";
 
 import { type Lane, PeerError, PROTOCOL } from "../../cluster/ports/transport.ts";
+import { PLACES_VERSION } from "../../engine/place-table.ts";
 import { MalformedMessageError } from "../../engine/codec.ts";
 import type { PeerCredentials } from "../../node/peers/peer-door.ts";
 import { sayHello } from "../../node/peers/peer-hello.ts";
@@ -200,12 +201,24 @@ describe("PeerPort", () => {
     expect(answer).toMatchObject({ status: 426, body: expect.stringContaining("protocol") });
   });
 
+  test.each(["headcount-places: 00000000\r\n", ""])(
+    "tells a node that numbers places otherwise plainly why not (%j)",
+    async (header) => {
+      const { url } = await openPort();
+      const head = `GET /peer/hello HTTP/1.1\r\nhost: x\r\nauthorization: Bearer ${US.secret}\r\n`;
+      const about = `headcount-cluster: default\r\nheadcount-protocol: ${PROTOCOL}\r\n${header}`;
+      const answer = await rawRequest(url, `${head}${about}\r\n`);
+      const message = `table of places must be ${PLACES_VERSION}, got ${header === "" ? "nothing" : '\\"00000000\\"'}`;
+      expect(answer).toMatchObject({ status: 426, body: expect.stringContaining(message) });
+    },
+  );
+
   test("says who it is", async () => {
     const { url } = await openPort();
     const head = `GET /peer/hello HTTP/1.1\r\nhost: x\r\nauthorization: Bearer ${US.secret}\r\n`;
     const answer = await rawRequest(
       url,
-      `${head}headcount-cluster: default\r\nheadcount-protocol: ${PROTOCOL}\r\n\r\n`,
+      `${head}headcount-cluster: default\r\nheadcount-protocol: ${PROTOCOL}\r\nheadcount-places: ${PLACES_VERSION}\r\n\r\n`,
     );
     expect(JSON.parse(answer!.body)).toEqual({ cluster: "default", protocol: PROTOCOL, incarnation: INCARNATION });
   });
@@ -373,7 +386,7 @@ async function upgraded(url: string): Promise<Socket> {
   socket.on("error", () => {});
   const head = "GET /peer/rows HTTP/1.1\r\nhost: x\r\nconnection: upgrade\r\nupgrade: headcount-frames\r\n";
   socket.write(
-    `${head}authorization: Bearer ${US.secret}\r\nheadcount-cluster: default\r\nheadcount-protocol: ${PROTOCOL}\r\n\r\n`,
+    `${head}authorization: Bearer ${US.secret}\r\nheadcount-cluster: default\r\nheadcount-protocol: ${PROTOCOL}\r\nheadcount-places: ${PLACES_VERSION}\r\n\r\n`,
   );
   const answer = await new Promise<string>((resolve) => socket.once("data", (bytes) => resolve(String(bytes))));
   expect(answer).toMatch(/^HTTP\/1\.1 101 /);

@@ -3,7 +3,7 @@ import { expect, test } from "vitest";
 import { Board } from "../../engine/board.ts";
 import { decideTable } from "../../engine/published-table.ts";
 import { PublishedTables } from "../../engine/published-tables.ts";
-import { REGIONS, regionOf } from "../../engine/places.ts";
+import { COUNTRY_CODES, regionOf } from "../../engine/places.ts";
 
 const CA = regionOf("CA");
 const MINUTE = 60_000;
@@ -133,14 +133,14 @@ test("PublishedTables: a clock that was set back decides nothing before its next
 });
 test("PublishedTables.decide() decides some regions at a time, and all of them in the end", () => {
   const { tables, board } = new Scene();
-  for (const region of REGIONS.keys()) tables.take(region);
+  for (const region of COUNTRY_CODES.keys()) tables.take(region);
   while (!tables.decide(0));
   board.set(0, 50);
-  const decided = () => [...REGIONS.keys()].filter((region) => tables.of(region) !== undefined).length;
+  const decided = () => [...COUNTRY_CODES.keys()].filter((region) => tables.of(region) !== undefined).length;
   expect(tables.decide(MINUTE)).toBe(false);
-  expect(decided()).toBeLessThan(REGIONS.length / 4);
+  expect(decided()).toBeLessThan(COUNTRY_CODES.length / 4);
   while (!tables.decide(MINUTE));
-  expect(decided()).toBe(REGIONS.length);
+  expect(decided()).toBe(COUNTRY_CODES.length);
   tables.drop(CA);
   expect(tables.of(CA)).toBeUndefined();
 });

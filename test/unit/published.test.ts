@@ -1,10 +1,11 @@
 import { expect, test } from "vitest";
 
-import { REGIONS, regionOf } from "../../engine/places.ts";
+import { COUNTRIES, regionOf } from "../../engine/places.ts";
 import { CountsCluster, PARTITIONS, type CountsNode } from "../support/counts-cluster.ts";
 
 const [CA, US] = [regionOf("CA"), regionOf("US")];
 const FLOOR = 10;
+const COUNTRY_NUMBERS = Array.from({ length: COUNTRIES }, (_, country) => country);
 const NAMES = ["one", "two", "three"];
 const MINUTE_MS = 60_000;
 
@@ -42,7 +43,7 @@ function allShown({ nodes }: CountsCluster): string[] {
 test("Published: every node shows the table of the owner, from the next whole minute on, until the next", async () => {
   const cluster = await settledCluster();
   expect(allShown(cluster)).toEqual(["nothing"]);
-  expect([...cluster.nodes.values()].every(({ counts }) => counts.knowsAllRegions)).toBe(true);
+  expect([...cluster.nodes.values()].every(({ counts }) => counts.knowsAllPlaces)).toBe(true);
   await nextMinute(cluster);
   expect(allShown(cluster)).toEqual(["GM01 20, others 10"]);
   for (let player = 100; player < 150; player++) cluster.report(player, { region: CA, mode: "GM03" });
@@ -86,19 +87,19 @@ test("Published: a node that joins shows what stands as soon as it is ready", as
   cluster.list([...NAMES, "four"]);
   const joiner = cluster.node("four");
   await cluster.pass(1500, () => {
-    if (joiner.counts.knowsAllRegions) expect(shownAt(joiner)).toBe("GM01 20, others 10");
+    if (joiner.counts.knowsAllPlaces) expect(shownAt(joiner)).toBe("GM01 20, others 10");
   });
-  expect(joiner.counts.knowsAllRegions).toBe(true);
+  expect(joiner.counts.knowsAllPlaces).toBe(true);
 });
 test("Published: a node that joins and owns regions at once goes on with what was published of them", async () => {
   const cluster = await settledCluster(["one", "two"]);
-  for (const region of REGIONS.keys())
+  for (const region of COUNTRY_NUMBERS)
     for (let player = 0; player < 10; player++) cluster.report(10_000 + region * 10 + player, { region, mode: "all" });
   await nextMinute(cluster);
-  for (const region of REGIONS.keys()) cluster.report(50_000 + region, { region, mode: "GM09" });
+  for (const region of COUNTRY_NUMBERS) cluster.report(50_000 + region, { region, mode: "GM09" });
   const shown = (): Set<string> => {
-    const ready = [...cluster.nodes.values()].filter(({ counts }) => counts.knowsAllRegions);
-    const all = ready.flatMap(({ counts }) => [...REGIONS.keys()].map((region) => counts.publishedView(region).table));
+    const ready = [...cluster.nodes.values()].filter(({ counts }) => counts.knowsAllPlaces);
+    const all = ready.flatMap(({ counts }) => COUNTRY_NUMBERS.map((region) => counts.publishedView(region).table));
     return new Set(
       all.map((table) => table?.modes.map(({ mode, players }) => `${mode} ${players}`).join(" ") ?? "nothing"),
     );
@@ -108,8 +109,8 @@ test("Published: a node that joins and owns regions at once goes on with what wa
   cluster.list(["one", "two", "three"]);
   await cluster.pass(1500, () => expect(shown()).toEqual(before));
   const joiner = cluster.node("three");
-  expect(joiner.counts.knowsAllRegions).toBe(true);
-  expect(REGIONS.filter((_code, region) => cluster.ownerOf(region) === "three").length).toBeGreaterThan(30);
+  expect(joiner.counts.knowsAllPlaces).toBe(true);
+  expect(COUNTRY_NUMBERS.filter((country) => cluster.ownerOf(country) === "three").length).toBeGreaterThan(30);
   cluster.list(["one", "two"]); // and leaves again
   await cluster.pass(1500, () => expect(shown()).toEqual(before));
 });
@@ -167,7 +168,7 @@ test("Published: a node without a floor is ready beside nodes that have one, and
   cluster.list(["one", "two"]);
   for (let partition = 0; partition < PARTITIONS; partition++) cluster.take("two", partition);
   await cluster.pass(1000);
-  for (const { counts } of cluster.nodes.values()) expect(counts.knowsAllRegions).toBe(true);
+  for (const { counts } of cluster.nodes.values()) expect(counts.knowsAllPlaces).toBe(true);
 });
 test("Published: what a region showed is marked once its owner has no floor and publishes nothing", async () => {
   const cluster = await settledCluster();

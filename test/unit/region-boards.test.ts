@@ -6,14 +6,14 @@ import { CA, GM01, GM02, type Said, TwoPartitionBoards, US } from "../support/re
 test("RegionBoards sums the tallies of all partitions", () => {
   const subject = new TwoPartitionBoards();
   subject.say({
-    partition: 0,
+    source: 0,
     cells: [
       [CA, GM01, 3],
       [CA, GM02, 1],
       [US, GM01, 9],
     ],
   });
-  subject.say({ partition: 1, cells: [[CA, GM02, 4]] });
+  subject.say({ source: 1, cells: [[CA, GM02, 4]] });
   expect([subject.top(CA), subject.top(US)]).toEqual([{ GM02: 5, GM01: 3 }, { GM01: 9 }]);
   expect(new Map(subject.boards.playersByMode(CA))).toEqual(
     new Map([
@@ -27,9 +27,9 @@ test("RegionBoards: a board is whole when all partitions have spoken, those with
   const subject = new TwoPartitionBoards();
   expect(subject.boards.state(CA)).toMatchObject({ isWhole: false, isComplete: false });
   expect(subject.boards.unspoken).toEqual([0, 1]);
-  subject.say({ partition: 0 });
+  subject.say({ source: 0 });
   expect([subject.boards.state(CA)?.isWhole, subject.boards.unspoken]).toEqual([false, [1]]);
-  subject.say({ partition: 1 });
+  subject.say({ source: 1 });
   expect(subject.boards.state(CA)).toMatchObject({ isWhole: true, isComplete: true, counts: { players: 0, top: [] } });
   expect(subject.boards.unspoken).toEqual([]);
 });
@@ -62,7 +62,7 @@ test.each([
 });
 test("RegionBoards: a whole replaces all that the partition had said, and nothing else (R21)", () => {
   const subject = new TwoPartitionBoards();
-  subject.say({ partition: 1, cells: [[CA, GM02, 1]] });
+  subject.say({ source: 1, cells: [[CA, GM02, 1]] });
   subject.say({
     version: 4,
     cells: [
@@ -111,25 +111,25 @@ test("RegionBoards: a cell that a whole names twice counts once, as named last",
 });
 test("RegionBoards.isStale() where a partition was not heard of for 300 ms (R20)", () => {
   const subject = new TwoPartitionBoards();
-  subject.say({ partition: 0 }, 100);
+  subject.say({ source: 0 }, 100);
   expect(subject.boards.isStale(100), "partition 1 was never heard of").toBe(true);
-  subject.say({ partition: 1 }, 200);
+  subject.say({ source: 1 }, 200);
   expect([subject.boards.isStale(400), subject.boards.isStale(401)]).toEqual([false, true]);
-  subject.say({ partition: 0, isAllCells: false, version: 1 }, 300);
-  subject.say({ partition: 0, isAllCells: false, version: 1 }, 250);
+  subject.say({ source: 0, isAllCells: false, version: 1 }, 300);
+  subject.say({ source: 0, isAllCells: false, version: 1 }, 250);
   expect([subject.boards.isStale(500), subject.boards.isStale(501)]).toEqual([false, true]);
 });
 test("RegionBoards: who may not speak is counted, but has not spoken (R14)", () => {
   const subject = new TwoPartitionBoards();
-  subject.say({ partition: 1 }, 0);
-  expect(subject.say({ partition: 0, isUnsure: true, cells: [[CA, GM01, 3]] })).toEqual([[], []]);
+  subject.say({ source: 1 }, 0);
+  expect(subject.say({ source: 0, isUnsure: true, cells: [[CA, GM01, 3]] })).toEqual([[], []]);
   expect([subject.top(CA), subject.boards.state(CA)?.isWhole, subject.boards.isStale(0)]).toEqual([
     { GM01: 3 },
     false,
     true,
   ]);
-  subject.say({ partition: 0, version: 2, cells: [[CA, GM01, 3]] });
-  subject.say({ partition: 0, isAllCells: false, isUnsure: true, version: 3, cells: [[CA, GM01, 4]] }, 250);
+  subject.say({ source: 0, version: 2, cells: [[CA, GM01, 3]] });
+  subject.say({ source: 0, isAllCells: false, isUnsure: true, version: 3, cells: [[CA, GM01, 4]] }, 250);
   expect([subject.top(CA), subject.boards.state(CA)?.isWhole, subject.boards.isStale(301)]).toEqual([
     { GM01: 4 },
     true,
@@ -138,11 +138,11 @@ test("RegionBoards: who may not speak is counted, but has not spoken (R14)", () 
 });
 test("RegionBoards: players in doubt leave the board whole and not complete (R26)", () => {
   const subject = new TwoPartitionBoards();
-  subject.say({ partition: 0 });
-  subject.say({ partition: 1, isDoubtful: true });
+  subject.say({ source: 0 });
+  subject.say({ source: 1, isDoubtful: true });
   expect(subject.boards.state(CA)).toMatchObject({ isWhole: true, isComplete: false });
-  subject.say({ partition: 1, version: 2, isDoubtful: true });
-  subject.say({ partition: 1, version: 3 });
+  subject.say({ source: 1, version: 2, isDoubtful: true });
+  subject.say({ source: 1, version: 3 });
   expect(subject.boards.state(CA)).toMatchObject({ isWhole: true, isComplete: true });
 });
 test("RegionBoards.state() rises its version with each change of players, order or completeness, and only then (R23)", () => {
@@ -151,18 +151,18 @@ test("RegionBoards.state() rises its version with each change of players, order 
   const versions = [version()];
   const next = (said: Said): number => versions.push((subject.say(said), version()));
   next({
-    partition: 0,
+    source: 0,
     cells: [
       [CA, GM01, 3],
       [US, GM01, 1],
     ],
   });
-  next({ partition: 1 });
-  next({ partition: 1, version: 2, isDoubtful: true });
+  next({ source: 1 });
+  next({ source: 1, version: 2, isDoubtful: true });
   for (const [index, later] of versions.slice(1).entries()) expect(later).toBeGreaterThan(itemAt(versions, index));
   const before = versions.at(-1);
   next({
-    partition: 0,
+    source: 0,
     version: 2,
     cells: [
       [CA, GM01, 3],
@@ -173,8 +173,8 @@ test("RegionBoards.state() rises its version with each change of players, order 
 });
 test("RegionBoards takes a region under the epoch of the view that gives it, and needs all said again for it (R22)", () => {
   const subject = new TwoPartitionBoards();
-  subject.say({ partition: 0, cells: [[CA, GM01, 3]] });
-  subject.say({ partition: 1 });
+  subject.say({ source: 0, cells: [[CA, GM01, 3]] });
+  subject.say({ source: 1 });
   expect(subject.view(2, [CA])).toBe(false);
   expect([subject.boards.state(US), subject.top(CA), subject.boards.state(CA)?.isWhole]).toEqual([
     undefined,
@@ -184,9 +184,9 @@ test("RegionBoards takes a region under the epoch of the view that gives it, and
   expect(subject.view(3, [CA, US])).toBe(true);
   expect(subject.boards.state(US)).toMatchObject({ term: 3, isWhole: false });
   expect(subject.boards.state(CA), "CA was mine all the time").toMatchObject({ term: 1, isWhole: true });
-  expect(subject.say({ partition: 0, isAllCells: false, version: 2, cells: [[CA, GM01, 4]] })).toEqual([[0], []]);
+  expect(subject.say({ source: 0, isAllCells: false, version: 2, cells: [[CA, GM01, 4]] })).toEqual([[0], []]);
   subject.say({
-    partition: 0,
+    source: 0,
     version: 3,
     cells: [
       [CA, GM01, 4],
@@ -194,31 +194,31 @@ test("RegionBoards takes a region under the epoch of the view that gives it, and
     ],
   });
   expect([subject.boards.state(US)?.isWhole, subject.top(US)]).toEqual([false, { GM02: 1 }]);
-  subject.say({ partition: 1, version: 2 });
+  subject.say({ source: 1, version: 2 });
   expect([subject.boards.state(US)?.isWhole, subject.boards.state(CA)?.isWhole]).toEqual([true, true]);
 });
 test("RegionBoards takes all its regions anew where an epoch was skipped: empty, under a term of their own (R22)", () => {
   const subject = new TwoPartitionBoards();
-  subject.say({ partition: 0, cells: [[CA, GM01, 3]] });
-  subject.say({ partition: 1 });
+  subject.say({ source: 0, cells: [[CA, GM01, 3]] });
+  subject.say({ source: 1 });
   const before = subject.boards.state(CA);
   expect(subject.view(3, [CA, US])).toBe(true);
   expect(subject.boards.state(CA)).toMatchObject({ term: 3, isWhole: false, counts: { players: 0, top: [] } });
   expect(subject.boards.state(CA)?.version).toBeGreaterThan(before?.version as number);
-  subject.say({ partition: 0, version: 2, cells: [[CA, GM01, 3]] });
-  subject.say({ partition: 1, version: 2 });
+  subject.say({ source: 0, version: 2, cells: [[CA, GM01, 3]] });
+  subject.say({ source: 1, version: 2 });
   expect([subject.top(CA), subject.boards.state(CA)?.isWhole]).toEqual([{ GM01: 3 }, true]);
 });
 test("RegionBoards keeps its regions under a view that it has already", () => {
   const subject = new TwoPartitionBoards();
-  subject.say({ partition: 0, cells: [[CA, GM01, 3]] });
+  subject.say({ source: 0, cells: [[CA, GM01, 3]] });
   expect(subject.view(1, [CA, US])).toBe(false);
   expect(subject.top(CA)).toEqual({ GM01: 3 });
 });
 test("RegionBoards forgets what was said of regions that it lost", () => {
   const subject = new TwoPartitionBoards();
   subject.say({
-    partition: 0,
+    source: 0,
     cells: [
       [CA, GM01, 3],
       [US, GM02, 5],
@@ -227,7 +227,7 @@ test("RegionBoards forgets what was said of regions that it lost", () => {
   subject.view(2, [CA]);
   subject.view(3, [CA, US]);
   expect([subject.top(CA), subject.top(US)]).toEqual([{ GM01: 3 }, {}]);
-  subject.say({ partition: 0, version: 2, cells: [[CA, GM01, 3]] });
+  subject.say({ source: 0, version: 2, cells: [[CA, GM01, 3]] });
   expect(subject.top(US)).toEqual({});
 });
 test("RegionBoards gives the number of a mode that nobody is in to another", () => {
@@ -262,7 +262,7 @@ test("RegionBoards gives the number of a mode that nobody is in to another", () 
 });
 test("RegionBoards never shows one mode's players under another's name, and never under the same version", () => {
   const subject = new TwoPartitionBoards();
-  subject.say({ partition: 1 });
+  subject.say({ source: 1 });
   subject.say({ version: 1, cells: [[CA, 0, 1]] }, 0, ["old"]);
   const before = subject.boards.state(CA);
   subject.say({ isAllCells: false, version: 2, cells: [[CA, 0, 0]] }, 0, ["old"]);
@@ -277,13 +277,13 @@ test("RegionBoards never shows one mode's players under another's name, and neve
 test("RegionBoards.takeTouched() names each region whose state may have changed, once", () => {
   const subject = new TwoPartitionBoards();
   expect(new Set(subject.boards.takeTouched()), "they were taken").toEqual(new Set([CA, US]));
-  subject.say({ partition: 0, cells: [[CA, GM01, 3]] });
+  subject.say({ source: 0, cells: [[CA, GM01, 3]] });
   expect([subject.boards.takeTouched(), subject.boards.takeTouched()]).toEqual([[CA], []]);
-  subject.say({ partition: 1 });
+  subject.say({ source: 1 });
   expect(subject.boards.takeTouched(), "all are whole now").toHaveLength(2);
-  subject.say({ partition: 1, version: 2, isDoubtful: true });
+  subject.say({ source: 1, version: 2, isDoubtful: true });
   expect(subject.boards.takeTouched(), "and incomplete").toHaveLength(2);
-  subject.say({ partition: 1, isAllCells: false, version: 3, isDoubtful: true });
+  subject.say({ source: 1, isAllCells: false, version: 3, isDoubtful: true });
   expect(subject.boards.takeTouched()).toEqual([]);
   subject.view(2, [CA]);
   expect(subject.boards.takeTouched(), "it was lost").toEqual([US]);

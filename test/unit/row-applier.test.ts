@@ -1,106 +1,11 @@
 import { describe, expect, test } from "vitest";
-import { Holdings, type Serving } from "../../cluster/moves/holdings.ts";
-import type { Membership } from "../../cluster/members/membership.ts";
-import { HeldRecord } from "../../cluster/records/held-record.ts";
-import { NO_SEQ, Presences } from "../../cluster/records/presences.ts";
 import { PlayerRates } from "../../cluster/records/player-rates.ts";
-import { placementOf } from "../../cluster/members/placement.ts";
-import { RowApplier } from "../../cluster/rows/row-applier.ts";
-import type { Operation, RowOutcome } from "../../cluster/ports/rows.ts";
 import type { Partition } from "../../engine/partition.ts";
 import { regionOf } from "../../engine/places.ts";
 import { idOf, RecorderBench } from "../support/recorder-bench.ts";
-import { StubRules } from "../support/stub-rules.ts";
-import { incarnationOf, memberNumber, viewOfMembers } from "../support/members.ts";
+import { incarnationOf, viewOfMembers } from "../support/members.ts";
 
-const CLAIM = { term: 1, incarnation: incarnationOf(1), founding: "f" };
-
-function servingUnder(term: number): Serving {
-  const record = new HeldRecord({ partition: 0, claim: { ...CLAIM, term } }, 0);
-  return { kind: "serving", record, doubtUntilMs: -Infinity };
-}
-
-/** Node 1 of a view, with all partitions in the state that a test gives them. */
-class Subject {
-  readonly bench: RecorderBench;
-  readonly holdings: Holdings;
-  /** Of the rows that are asked: when their time is over, and their seq. */
-  untilMs = 1e9;
-  seq = NO_SEQ;
-  isBulk = false;
-  entitlements: readonly string[] = [];
-  isRetold = false;
-  rulesVersion = 0;
-  /** What this node knows of the rules, and how often it was told to ask. */
-  rules = new StubRules();
-  readonly membership = { me: memberNumber(1), view: viewOfMembers(1, [1]), isLicensed: true };
-  private readonly applier: RowApplier;
-
-  constructor(bench: RecorderBench, rates?: PlayerRates) {
-    this.bench = bench;
-    const membership = this.membership as unknown as Membership;
-    const nowMs = (): number => bench.nowMs;
-    const { recorder } = bench;
-    const placement = () => placementOf(membership.view, 16);
-    const unheard = (): void => undefined;
-    this.holdings = new Holdings(16, { membership, placement, nowMs, onServing: unheard, onStopped: unheard });
-    this.hold((partition) => {
-      this.holdings.take(partition);
-      this.holdings.serve(partition, servingUnder(1));
-    });
-    this.applier = new RowApplier({
-      presences: new Presences(bench.engine, recorder, rates, this.rules),
-      recorder,
-      holdings: this.holdings,
-      membership,
-      rules: this.rules,
-      nowMs,
-    });
-  }
-
-  static async open(): Promise<Subject> {
-    return new Subject(await RecorderBench.open());
-  }
-
-  /** Brings each partition, from `elsewhere`, into a state. */
-  hold(bring: (partition: number) => void): void {
-    this.holdings.abandon();
-    for (let partition = 0; partition < 16; partition++) bring(partition);
-  }
-
-  ask(operation: Operation, number: number, mode = "", epoch = this.membership.view.epoch): RowOutcome[] {
-    const [id, outcomes] = [idOf(number), [] as RowOutcome[]];
-    const hash = this.bench.engine.hash(id);
-    const { 0: id0, 1: id1, 2: id2, 3: id3 } = id;
-    const region = mode === "" ? 0 : regionOf("CA");
-    const partition = this.bench.engine.partitionOf(hash);
-    const row = {
-      operation,
-      hash,
-      partition,
-      id0,
-      id1,
-      id2,
-      id3,
-      region,
-      mode,
-      seq: this.seq,
-      untilMs: this.untilMs,
-      isBulk: this.isBulk,
-      entitlements: this.entitlements,
-      isRetold: this.isRetold,
-      rulesVersion: this.rulesVersion,
-    };
-    this.applier.apply(row, epoch, (outcome) => outcomes.push(outcome));
-    return outcomes;
-  }
-
-  async answered(...asked: Parameters<Subject["ask"]>): Promise<RowOutcome[]> {
-    const outcomes = this.ask(...asked);
-    await this.bench.settle();
-    return outcomes;
-  }
-}
+import { ApplierSubject as Subject, servingUnder } from "../support/applier-subject.ts";
 
 const elsewhere = (reason: string, holder?: string): object[] => [{ kind: "elsewhere", reason, holder }];
 
@@ -211,6 +116,15 @@ test("R17: a row that was sent under a view from before the claim is not applied
   expect(subject.ask("report", 1, "GM01", 4)).toEqual(elsewhere("moved"));
   expect(subject.bench.modeOf(1)).toBeUndefined();
 });
+test("a heartbeat says where the player stands where that is asked, and only then", async () => {
+  const subject = await Subject.open();
+  await subject.answered("report", 1, "GM01");
+  expect(await subject.answered("renew", 1)).toEqual([{ kind: "done", effect: "renewed", isRemembered: true }]);
+  subject.isPlaceAsked = true;
+  const place = { region: regionOf("CA"), mode: "GM01" };
+  expect(await subject.answered("renew", 1)).toMatchObject([{ effect: "renewed", isRemembered: true, place }]);
+  expect(await subject.answered("renew", 2)).toEqual([{ kind: "done", effect: "nowhere", isRemembered: true }]);
+});
 test("R28: a player whose mode's name was lost cannot be looked up, renews, and reports itself out of it", async () => {
   const subject = await Subject.open();
   const { engine } = subject.bench;
@@ -218,7 +132,8 @@ test("R28: a player whose mode's name was lost cannot be looked up, renews, and 
   const words = Int32Array.of(...idOf(1), 0, 0, 0);
   engine.recover(partition, [{ writtenAtMs: 0, count: 1, regions: [regionOf("CA")], modes: [""], words }], 0);
   expect(await subject.answered("find", 1)).toEqual([{ kind: "refused", reason: "mode not known" }]);
-  expect(await subject.answered("renew", 1)).toMatchObject([{ kind: "done", effect: "renewed" }]);
+  subject.isPlaceAsked = true;
+  expect(await subject.answered("renew", 1)).toEqual([{ kind: "done", effect: "renewed", isRemembered: true }]);
   expect(await subject.answered("report", 1, "GM01")).toMatchObject([{ kind: "done", effect: "changed" }]);
   expect(await subject.answered("find", 1)).toMatchObject([{ effect: "found", place: { mode: "GM01" } }]);
 });

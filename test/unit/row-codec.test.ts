@@ -21,7 +21,7 @@ import type { Row } from "../../cluster/ports/rows.ts";
 import { MalformedMessageError } from "../../engine/codec.ts";
 import { VERDICTS } from "../../engine/catalogue.ts";
 import { NO_SEQ } from "../../engine/partition.ts";
-import { REGIONS, regionOf } from "../../engine/places.ts";
+import { REGION_COUNT, REGIONS, regionOf } from "../../engine/places.ts";
 import { itemAt } from "../../simulator/item-at.ts";
 import { DONE, elsewhere, incarnationOf, PARTITIONS, reportOf } from "../support/forwarding.ts";
 
@@ -71,7 +71,7 @@ function refusalOf(decode: () => unknown): string {
 
 test("encodeBatch() lays a batch out as drawn at the top of row-frame.ts and row-codec.ts", () => {
   const bytes = Buffer.from(batch());
-  expect([bytes[0], bytes[1], bytes.readUInt16LE(2)], "version, kind, names").toEqual([3, 1, 2]);
+  expect([bytes[0], bytes[1], bytes.readUInt16LE(2)], "version, kind, names").toEqual([4, 1, 2]);
   expect(
     [4, 8, 12].map((at) => bytes.readUInt32LE(at)),
     "rows, words, bytes",
@@ -81,7 +81,7 @@ test("encodeBatch() lays a batch out as drawn at the top of row-frame.ts and row
   expect(bytes.length).toBe(ROWS_AT + 6 * 32 + 4);
   const words = Array.from({ length: 8 }, (_, word) => bytes.readInt32LE(ROWS_AT + 4 * word));
   expect(words.slice(0, 5)).toEqual([1, 3, -1, 4, (3 << 24) | 1]);
-  expect(bytes.toString("latin1", ROWS_AT + 20, ROWS_AT + 22)).toBe("CA");
+  expect(bytes.readUInt16LE(ROWS_AT + 20), "region").toBe(CA);
   expect(words.slice(6), "seq, operation and time left").toEqual([-1, 128 | (500 << 8)]);
   expect(bytes.readInt32LE(ROWS_AT + 32 + 20), "no place").toBe(-1);
   expect(bytes.readUInt32LE(bytes.length - 4)).toBe(crc32(bytes.subarray(0, -4)));
@@ -113,6 +113,25 @@ test("encodeBatch() keeps the largest batch below 1 MiB", () => {
   const bytes = batch(rows);
   expect(bytes.length).toBeLessThan(2 ** 20);
   expect(decodeBatch(bytes, PARTITIONS, 1000)).toEqual({ number: 77, rows });
+});
+test("R30: a stamp stands where other rows have region, mode and seq, and behind an answer's place", () => {
+  const stamp = { term: 7, count: 2 ** 32 - 1 };
+  const rows = [
+    reportOf(3, 1, { isPlay: true }),
+    reportOf(3, 2, { ...NONE, operation: "renew", stamp }),
+    reportOf(3, 3, { ...NONE, operation: "end", stamp }),
+    reportOf(3, 4, { ...NONE, operation: "renew" }),
+  ];
+  const bytes = batch(rows);
+  expect(bytes.length, "no more than without").toBe(batch(rows.map((row) => ({ ...row, isPlay: false }))).length);
+  expect(decodeBatch(bytes, PARTITIONS, 1000).rows).toEqual(rows);
+  const place = { region: CA, mode: "duo", ageMs: 2 };
+  const told: Answer[] = [
+    { ...DONE, stamp },
+    { ...DONE, effect: "late", place, stamp },
+    { ...DONE, effect: "noted" },
+  ];
+  expect(decodeAnswers(encodeAnswers(1, told), 1, told.length)).toEqual(told);
 });
 const PASS: readonly string[] = ["season-pass", "-beta"];
 test("encodeBatch() writes the newest version of the rules that a row names, and each set of entitlements once", () => {
@@ -185,7 +204,7 @@ test("encodeAnswers() takes a word a row where nothing is to be shown", () => {
 test.each<[what: string, offset: number, rule: string, bytes: Uint8Array]>([
   ["no bytes", 0, "at least 28 bytes", Buffer.alloc(0)],
   ["27 bytes", 27, "at least 28 bytes", Buffer.alloc(27)],
-  ["another version", 0, "version 3, not 1", forged(batch(), (bytes) => (bytes[0] = 1))],
+  ["another version", 0, "version 4, not 1", forged(batch(), (bytes) => (bytes[0] = 1))],
   ["answers", 1, "kind 1 (batch), not 2", answers()],
   ["bytes missing", 12, "244 bytes, not 243", batch().subarray(0, -1)],
   ["a wrong checksum", 240, "the checksum fits", Buffer.from(batch()).fill(0, 240)],
@@ -251,18 +270,18 @@ test.each<[what: string, offset: number, rule: string, bytes: Uint8Array]>([
     "an operation that is none",
     ROWS_AT + 28,
     "a known operation",
-    forged(batch(), (bytes) => (bytes[ROWS_AT + 28] = 4)),
+    forged(batch(), (bytes) => (bytes[ROWS_AT + 28] = 8)),
   ],
   [
     "a region that is none",
     ROWS_AT + 20,
-    "a region's letters in reports, and only there",
-    forged(batch(), (bytes) => bytes.write("XX", ROWS_AT + 20)),
+    "a region in reports, and only there",
+    forged(batch(), (bytes) => bytes.writeUInt16LE(REGION_COUNT, ROWS_AT + 20)),
   ],
   [
     "a region of a heartbeat",
     ROWS_AT + 32 + 20,
-    "a region's letters in reports, and only there",
+    "a region in reports, and only there",
     forged(batch(), (bytes) => bytes.writeInt32LE(0, ROWS_AT + 32 + 20)),
   ],
   [
@@ -290,7 +309,7 @@ test.each<[what: string, offset: number, rule: string, change: (bytes: Buffer) =
     "what is no answer",
     ANSWERS_AT,
     "a known answer, remembered only where it was done",
-    (bytes) => (bytes[ANSWERS_AT] = 6),
+    (bytes) => (bytes[ANSWERS_AT] = 8),
   ],
   [
     "a refusal that is remembered",
@@ -299,7 +318,7 @@ test.each<[what: string, offset: number, rule: string, change: (bytes: Buffer) =
     (bytes) => (bytes[ANSWERS_AT + 17] = 1),
   ],
   ["a refusal with a place", ANSWERS_AT + 17, "flags that fit", (bytes) => (bytes[ANSWERS_AT + 17] = 2)],
-  ["a flag that is none", ANSWERS_AT + 1, "flags that fit", (bytes) => (bytes[ANSWERS_AT + 1] = 5)],
+  ["a flag that is none", ANSWERS_AT + 1, "flags that fit", (bytes) => (bytes[ANSWERS_AT + 1] = 9)],
   ["a holder of what is done", ANSWERS_AT + 2, "a holder of what is elsewhere", (bytes) => (bytes[ANSWERS_AT + 2] = 1)],
   [
     "a holder that is not named",
@@ -310,7 +329,7 @@ test.each<[what: string, offset: number, rule: string, change: (bytes: Buffer) =
   ["a mode as a holder", ANSWERS_AT + 10, "a holder that the message names", (bytes) => (bytes[ANSWERS_AT + 10] = 1)],
   ["a holder as a mode", PLACES_AT + 2, "a mode that the message names", (bytes) => (bytes[PLACES_AT + 2] = 2)],
   ["a mode that is not named", PLACES_AT + 2, "a mode that the message names", (bytes) => (bytes[PLACES_AT + 2] = 7)],
-  ["a region that is none", PLACES_AT, "a region's letters", (bytes) => bytes.write("XX", PLACES_AT)],
+  ["a region that is none", PLACES_AT, "a region", (bytes) => bytes.writeUInt16LE(REGION_COUNT, PLACES_AT)],
   ["places that nobody has", 8, "as many places as are said", (bytes) => (bytes[ANSWERS_AT + 5] = 1)],
   ["a place that is not there", PLACES_AT + 16, "a place where one is said", (bytes) => (bytes[ANSWERS_AT + 1] = 3)],
 ])("decodeAnswers() refuses %s and says where (byte %i)", (_, offset, rule, change) => {
@@ -343,7 +362,7 @@ test.each<[what: string, offset: number, rule: string, bytes: Uint8Array]>([
 ])("decodeFates() refuses %s and says where (byte %i)", (_, offset, rule, bytes) => {
   expect(refusalOf(() => decodeFates(bytes))).toBe(`Malformed message at byte ${offset}: must hold: ${rule}`);
 });
-test("regions travel as their codes", () => {
+test("regions travel as their numbers, subdivisions too", () => {
   for (const region of REGIONS.keys())
     expect(itemAt(decodeBatch(batch([reportOf(1, 1, { region })]), PARTITIONS, 0).rows, 0).region).toBe(region);
 });

@@ -1,7 +1,9 @@
 import { expect, test } from "vitest";
+import type { Board } from "../../engine/board.ts";
 import type { Engine } from "../../engine/engine.ts";
 import { InvariantError } from "../../engine/invariant.ts";
 import { NO_SEQ } from "../../engine/partition.ts";
+import { WORLD } from "../../engine/places.ts";
 import { CELL, NOWHERE, ROW_WORDS } from "../../engine/presence-table.ts";
 import { CA, NumberedEngine, US } from "../support/numbered-engine.ts";
 import { CA as CA_CELL, NumberedPartition, US as US_CELL } from "../support/numbered-partition.ts";
@@ -12,6 +14,14 @@ const engineFaults: Record<string, [rule: string, plant: (engine: Engine) => voi
   "a board of a region where nobody is": [
     "the sum of all counts is the number of players",
     (engine) => engine.boards.add(US << 12, 1),
+  ],
+  "an area that counts one too many": [
+    "an area is the sum of its countries",
+    (engine) => (engine.boards.of(WORLD) as Board).set(0, 6),
+  ],
+  "a mode in the world where nobody is": [
+    "everybody is in the world",
+    (engine) => (engine.boards.of(WORLD) as Board).set(1, 1),
   ],
   "a row that was changed behind the tally's back": [
     "a cell is tallied where a player is in it",

@@ -1,10 +1,12 @@
 import { expect, test } from "vitest";
 
-import type { TallyNeeds } from "../../cluster/counts/region-boards.ts";
+import { PartitionCounts } from "../../cluster/counts/count-sources.ts";
+import type { TallyNeeds } from "../../cluster/counts/heard-sources.ts";
+import { countrySums } from "../../cluster/counts/sums.ts";
 import { type Parcel, type Speech, TallySender } from "../../cluster/counts/tally-sender.ts";
 import { Engine } from "../../engine/engine.ts";
 import { NO_SEQ } from "../../engine/partition.ts";
-import { REGIONS, regionOf } from "../../engine/places.ts";
+import { COUNTRIES, REGIONS, regionOf } from "../../engine/places.ts";
 import { itemAt, take } from "../../simulator/item-at.ts";
 import { KEY_BYTES, playerId } from "../../simulator/players.ts";
 
@@ -27,9 +29,10 @@ class Subject {
   ]);
   /** Partitions whose record it cannot read. */
   readonly unreadable: number[] = [];
-  readonly sender = new TallySender(this.engine, {
+  readonly sender = new TallySender(countrySums(2), new PartitionCounts(this.engine), {
     speaks: (partition) => this.speeches.get(partition),
     unreadable: () => this.unreadable,
+    isStale: () => false,
   });
   /** Players of partition 0, all different. */
   readonly players = Array.from({ length: 9000 }, (_, player) => playerId(player)).filter(
@@ -42,7 +45,7 @@ class Subject {
   }
 
   view(members: readonly string[], owners: Readonly<Record<number, string>>): void {
-    this.sender.onView(members, (region) => owners[region] ?? "east", REGIONS.length);
+    this.sender.onView(members, (region) => owners[region] ?? "east");
   }
 
   report(player: number, region: number, mode: string): void {
@@ -50,7 +53,7 @@ class Subject {
     this.engine.report(this.engine.hash(id), id, region, this.engine.admitMode(mode), NO_SEQ);
   }
 
-  build(member: string, isBeat = false): Parcel {
+  build(member: string, isBeat = false): Parcel<number> {
     if (isBeat) this.sender.restate();
     this.sender.look();
     const parcel = this.sender.build(member, isBeat);
@@ -70,18 +73,18 @@ class Subject {
     const parcel = this.build(member, true);
     this.sender.acknowledge(parcel, needs);
     const { isList, statement, items } = parcel.tallies;
-    return [isList ? "list" : "number", statement, items.map(({ partition }) => partition)];
+    return [isList ? "list" : "number", statement, items.map(({ source }) => source)];
   }
 }
 
-const NOTHING_NEEDED: TallyNeeds = { partitions: [], needsList: false };
+const NOTHING_NEEDED: TallyNeeds = { sources: [], needsList: false };
 
 function heard({ tallies: { modes, items } }: Pick<Parcel, "tallies">): Heard[] {
-  return items.map(({ partition, version, isAllCells, cells }) => {
+  return items.map(({ source, version, isAllCells, cells }) => {
     const texts: string[] = [];
     for (let index = 0; index < cells.length; index += 3)
       texts.push(`${REGIONS[itemAt(cells, index)]} ${modes[itemAt(cells, index + 1)]} ${cells[index + 2]}`);
-    return { partition, version, isAllCells, cells: texts.sort() };
+    return { partition: source, version, isAllCells, cells: texts.sort() };
   });
 }
 const cellsOf = (messages: readonly Heard[]): readonly string[] => messages.flatMap(({ cells }) => cells);
@@ -187,15 +190,15 @@ test.each<[string, (subject: Subject) => void]>([
 test("TallySender: whoever does not know the number, or needs something of the list, gets the list (R20)", () => {
   const subject = new Subject();
   subject.beat("east");
-  expect(subject.beat("east", { partitions: [], needsList: true })[0]).toBe("number");
-  expect(subject.beat("east", { partitions: [0], needsList: false })[0]).toBe("list");
+  expect(subject.beat("east", { sources: [], needsList: true })[0]).toBe("number");
+  expect(subject.beat("east", { sources: [0], needsList: false })[0]).toBe("list");
   expect([subject.beat("east")[0], subject.beat("east")[0]]).toEqual(["list", "number"]);
 });
 test("TallySender: a record that cannot be read is listed, by who does not hold the partition (R21)", () => {
   const subject = new Subject();
   subject.unreadable.push(0, 1);
   const { items } = subject.build("east", true).tallies;
-  expect(items.map(({ partition, isUnreadable }) => [partition, isUnreadable])).toEqual([
+  expect(items.map(({ source, isUnreadable }) => [source, isUnreadable])).toEqual([
     [0, false],
     [1, true],
   ]);
@@ -214,14 +217,14 @@ test("TallySender: whoever asks gets the whole (R20)", () => {
   const subject = new Subject();
   subject.report(0, CA, "GM01");
   subject.tell("east");
-  subject.sender.acknowledge(subject.build("east", true), { partitions: [0], needsList: false });
+  subject.sender.acknowledge(subject.build("east", true), { sources: [0], needsList: false });
   expect(subject.tell("east")).toMatchObject([{ isAllCells: true, cells: ["CA GM01 1"] }]);
 });
 test("TallySender: a whole that is due already is not put off by one who asks again", () => {
   const subject = new Subject();
   const beat = subject.build("east", true);
   const whole = subject.build("east");
-  subject.sender.acknowledge(beat, { partitions: [0], needsList: false });
+  subject.sender.acknowledge(beat, { sources: [0], needsList: false });
   subject.sender.acknowledge(whole, NOTHING_NEEDED);
   expect(subject.tell("east")).toEqual([]);
 });
@@ -276,7 +279,7 @@ test("TallySender: a partition that was dropped is not spoken of", () => {
   const subject = new Subject();
   subject.report(0, CA, "GM01");
   subject.sender.drop(0);
-  expect([subject.tell("east"), subject.tell("east", true), subject.sender.partitions]).toEqual([[], [], []]);
+  expect([subject.tell("east"), subject.tell("east", true), subject.sender.holding]).toEqual([[], [], []]);
 });
 test("TallySender: a partition of which nothing may be said waits", () => {
   const subject = new Subject();
@@ -304,7 +307,7 @@ test("TallySender: without a licence counts go on, as unsure; an answer that is 
   subject.report(0, CA, "GM01");
   expect(subject.build("east").tallies.items).toMatchObject([{ isUnsure: true }]);
   const answer = subject.sender.answer("east", [0], [], 0)!;
-  expect(answer.tallies.items).toMatchObject([{ partition: 0, isUnsure: false }]);
+  expect(answer.tallies.items).toMatchObject([{ source: 0, isUnsure: false }]);
   expect(answer.tallies.statement, "a list would call it unsure").toBe(0);
   expect(cellsOf(heard(answer))).toEqual(["CA GM01 1"]);
 });
@@ -332,7 +335,7 @@ test("TallySender.answer() is the number and what changed for who knows the list
 test("TallySender: more changes than a list of them is worth are sent as a whole", () => {
   const subject = new Subject();
   subject.tell("east");
-  for (let region = 0; region < 249; region++)
+  for (let region = 0; region < COUNTRIES; region++)
     for (let mode = 0; mode < 17; mode++) {
       subject.report(0, region === US ? CA : region, `mode-${mode}`);
       if ((region * 17 + mode) % 50 === 0) subject.sender.look();
@@ -348,7 +351,7 @@ test("TallySender: more changes between two looks than a tally notes are sent as
 test("TallySender: what is too much for one message waits for the next, and so does its beat", () => {
   const subject = new Subject();
   subject.sender.take(1);
-  for (let region = 0; region < 249; region++)
+  for (let region = 0; region < COUNTRIES; region++)
     for (let mode = 0; mode < 400; mode++) {
       const id = playerId(region * 400 + mode);
       const number = subject.engine.admitMode(`mode-${mode}`);
@@ -360,13 +363,13 @@ test("TallySender: what is too much for one message waits for the next, and so d
     [1, true],
   ]);
 });
-test("TallySender.modes() are those of changes that were not acknowledged: their numbers must stay theirs", () => {
+test("TallySender.cells() are those of changes that were not acknowledged: the numbers of their modes must stay theirs", () => {
   const subject = new Subject();
   subject.report(0, CA, "old");
   subject.tell("east");
   subject.report(0, CA, "new");
-  const number = (mode: string): number => subject.engine.modes.peek(mode);
-  expect(new Set(subject.sender.modes())).toEqual(new Set([number("old"), number("new")]));
+  const modes = new PartitionCounts(subject.engine);
+  expect(Array.from(subject.sender.cells(), (cell) => modes.modeOf(cell)).sort()).toEqual(["new", "old"]);
   subject.tell("east");
-  expect([...subject.sender.modes()]).toEqual([]);
+  expect([...subject.sender.cells()]).toEqual([]);
 });

@@ -4,7 +4,7 @@ import { ClusterNode } from "../../cluster/cluster-node.ts";
 import { NO_HEAD } from "../../cluster/ports/record-store.ts";
 import { readRecord } from "../../cluster/records/recovery.ts";
 import { encodeRows } from "../../engine/codec.ts";
-import { REGIONS } from "../../engine/places.ts";
+import { COUNTRY_CODES } from "../../engine/places.ts";
 import { take } from "../../simulator/item-at.ts";
 import { USUAL, World } from "../../simulator/world.ts";
 
@@ -46,7 +46,7 @@ test("A newcomer is ready within a second although a record cannot be read, and 
   const waitedMs = await world.until("it is ready", () => newcomer.node.status.kind === "ready", 5000);
   expect(waitedMs).toBeLessThanOrEqual(1000);
   for (const { node } of world.nodes)
-    for (const region of REGIONS.keys()) expect(node.regionView(region).isComplete).toBe(false);
+    for (const region of COUNTRY_CODES.keys()) expect(node.regionView(region).isComplete).toBe(false);
   await world.run(1500);
   expect(newcomer.node.regionView(0)).toMatchObject({ isComplete: false, isStale: false });
 });

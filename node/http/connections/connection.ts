@@ -7,15 +7,12 @@ import type { Socket } from "node:net";
 import type { Connections } from "./connections.ts";
 import type { Sender } from "./fast-calls.ts";
 import { Feed } from "./feed.ts";
+import { HandedBytes } from "./handed-bytes.ts";
 import { Head } from "./head.ts";
 import { LaneAnswers } from "./lane-answers.ts";
-import type { StandIn } from "./stand-in.ts";
+import type { LetGo, StandIn } from "./stand-in.ts";
 import { Unread } from "./unread.ts";
 
-/** What fastify is handed at once of bytes that may hold many requests: some twenty of the smallest. */
-const HANDED_MAX = 512;
-/** The same where many requests wait behind others, on all connections together: one or two. */
-const HANDED_IN_CROWD_MAX = 32;
 /** What still comes after the last answer is read for so long, and so much of it: closed earlier, a client may lose the answer. */
 const LINGER_MS = 2000;
 const LINGER_BYTES_MAX = 4 * 1024 * 1024;
@@ -40,9 +37,7 @@ export class Connection implements Sender {
   readonly unread: Unread;
   private readonly answers = new LaneAnswers(() => this.onSettled());
   private readonly feed: Feed;
-  /** Bytes of the request on its detour that fastify has not got yet. */
-  private detourLeft = 0;
-  private isAnswered = false;
+  private readonly handed: HandedBytes;
   /** The client sends nothing more. */
   private hasEnded = false;
   private isDirty = false;
@@ -66,7 +61,9 @@ export class Connection implements Sender {
     this.taking = new Taking(all.nowMs);
     this.unread = new Unread(socket, {
       isUnderWay: () =>
-        this.state === "detour" ? !this.isAnswered : this.isHandedOver && all.inTurn.isUnderWay(this.feed.open()),
+        this.state === "detour"
+          ? !this.handed.isAnswered
+          : this.isHandedOver && all.inTurn.isUnderWay(this.feed.open()),
       goOn: () => this.goOn(),
       giveUp: () => this.answers.isEmpty && this.finish(all.unread()),
     });
@@ -75,44 +72,50 @@ export class Connection implements Sender {
       onParsed: () => this.goOn(),
       onEnd: () => this.finish(),
       onDestroyed: () => this.onStandInDestroyed(),
+      letGo: () => this.letGo(),
     });
-    socket.on("data", (bytes: Buffer) => this.onData(bytes));
-    socket.on("end", () => {
-      this.hasEnded = true;
-      this.goOn();
-    });
-    socket.on("drain", () => {
-      this.sinceMs = all.nowMs; // what waited behind the answers begins now
-      this.goOn();
-    });
-    socket.on("error", (error) => this.feed.destroy(error));
-    socket.on("close", () => this.onClose());
+    this.handed = new HandedBytes(this.feed, this.unread, all.inTurn);
+    socket.on("data", this.onData).on("end", this.onEnd).on("drain", this.onDrain);
+    socket.on("error", this.onError).on("close", this.onClose);
     if (this.state === "handed over") this.feed.open(); // its time limits begin at once
   }
 
-  private onData(bytes: Buffer): void {
+  private readonly onData = (bytes: Buffer): void => {
     if (this.state === "ending") {
       if ((this.lingered += bytes.length) > LINGER_BYTES_MAX) this.destroy();
       return;
     }
     const isNew = this.unread.length === 0 && this.answers.isEmpty;
-    if (isNew && (this.hasAsked || afterLineEnds(bytes, 0) < bytes.length)) this.sinceMs = this.all.nowMs;
+    if (isNew && (this.hasAsked || this.handed.isAny || afterLineEnds(bytes, 0) < bytes.length))
+      this.sinceMs = this.all.nowMs;
     this.unread.add(bytes);
     this.unread.readOn(this.all.reading);
-  }
+  };
 
-  private onClose(): void {
+  private readonly onEnd = (): void => {
+    this.hasEnded = true;
+    this.goOn();
+  };
+
+  private readonly onDrain = (): void => {
+    this.sinceMs = this.all.nowMs; // what waited behind the answers begins now
+    this.goOn();
+  };
+
+  private readonly onError = (error: Error): void => this.feed.destroy(error);
+
+  private readonly onClose = (): void => {
     this.state = "ending";
     this.unread.clear();
     this.feed.destroy();
     this.all.forget(this);
-  }
+  };
 
   goOn(): void {
     if (this.unread.isHeld) return;
     if (this.state === "lane") this.readPlain();
-    if (this.state === "detour") this.feedDetour();
-    if (this.state === "handed over") this.feedAll();
+    if (this.state === "detour" && this.handed.feedOne(this.hasEnded)) this.backToLane();
+    if (this.state === "handed over") this.handed.feedAll(this.hasEnded);
     if (this.state === "lane" && this.hasEnded && this.unread.length === 0 && this.answers.isEmpty) this.finish();
     this.unread.pauseWhereFull(this.all.reading, this.state === "ending");
   }
@@ -188,17 +191,9 @@ export class Connection implements Sender {
   private takeDetour(length: number): void {
     this.state = "detour";
     this.hasAsked = true;
-    this.detourLeft = length;
-    this.isAnswered = false;
+    this.handed.begin(length);
     this.all.ways.detour++;
     this.passTimeOn();
-  }
-
-  private feedDetour(): void {
-    while (this.feed.isParsed && this.detourLeft > 0 && this.unread.length > 0)
-      this.detourLeft -= this.hand(Math.min(this.detourLeft, this.unread.length));
-    if (this.detourLeft === 0 && this.isAnswered) return this.backToLane();
-    if (this.hasEnded && this.detourLeft > 0 && this.unread.length === 0) this.feed.end(); // it broke off
   }
 
   private backToLane(): void {
@@ -206,20 +201,6 @@ export class Connection implements Sender {
     this.sinceMs = this.all.nowMs;
     this.socket.setTimeout(0); // the lane has its own limit
     this.readRest();
-  }
-
-  private feedAll(): void {
-    const [standIn, { inTurn }] = [this.feed.open(), this.all];
-    while (this.feed.isParsed && this.unread.length > 0 && inTurn.hasRoom(standIn))
-      this.hand(Math.min(inTurn.isCrowded ? HANDED_IN_CROWD_MAX : HANDED_MAX, this.unread.length));
-    // Told that nothing more comes, Node ends the connection behind the answer that it is writing, whatever waits.
-    if (this.hasEnded && this.unread.length === 0 && this.feed.isParsed && !inTurn.hasWaiting(standIn)) this.feed.end();
-  }
-
-  private hand(length: number): number {
-    this.hasAsked = true;
-    this.feed.push(this.unread.take(length));
-    return length;
   }
 
   private onStandInDestroyed(): void {
@@ -231,7 +212,7 @@ export class Connection implements Sender {
 
   /** All requests that fastify got are answered. */
   onIdle(): void {
-    if (this.state === "detour") this.isAnswered = true;
+    this.handed.isAnswered = true;
     // Between requests that came together the other connections have their turn.
     if (this.unread.length > 0) setImmediate(() => this.unread.readOn(this.all.reading));
     else this.goOn();
@@ -258,9 +239,24 @@ export class Connection implements Sender {
     this.socket.destroy();
   }
 
+  /**
+   * Gives the socket away, to be written to without any of this. What came behind the request that is being answered is thrown away: nothing
+   * is answered behind it.
+   */
+  private letGo(): LetGo {
+    const { socket, all } = this;
+    this.state = "ending";
+    socket.off("data", this.onData).off("end", this.onEnd).off("drain", this.onDrain);
+    socket.off("error", this.onError).off("close", this.onClose);
+    socket.setTimeout(0);
+    this.unread.clear();
+    this.feed.destroy();
+    return { socket, release: all.letGo(this) };
+  }
+
   /** While the node drains: closes where nothing is under way, neither here nor at Node's server (`isServed`). */
   closeIfUnused(isServed: (standIn: StandIn) => boolean): void {
-    const isBusy = this.feed.isMade && this.hasAsked && isServed(this.feed.open());
+    const isBusy = this.feed.isMade && (this.hasAsked || this.handed.isAny) && isServed(this.feed.open());
     const isUnderWay = !this.answers.isEmpty || this.state === "detour" || this.state === "ending";
     if (this.unread.length + this.socket.writableLength === 0 && !isUnderWay && !isBusy) this.destroy();
   }

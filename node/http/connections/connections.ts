@@ -215,6 +215,14 @@ export class Connections {
     for (const connection of this.dirty.splice(0)) connection.flush();
   }
 
+  /** It is not one of these any more, and keeps its place among all. @returns what gives that back */
+  letGo(connection: Connection): () => void {
+    this.all.delete(connection);
+    const { places } = this.limits;
+    const key = keyOf(connection.client);
+    return () => places.release(key);
+  }
+
   /** The last lines of the head of an answer after which the connection stays. */
   keptAliveLines(): string {
     const seconds = Math.floor(this.server.keepAliveTimeout / 1000);

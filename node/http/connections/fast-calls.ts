@@ -1,11 +1,11 @@
 /**
  * The three calls that make up nearly all traffic, read from the bytes of a request: a report, a heartbeat, the popular modes of
- * a region. What is not in their plain form, or is wrong in any way, is left to fastify, whose routes take any form and
+ * a place. What is not in their plain form, or is wrong in any way, is left to fastify, whose routes take any form and
  * word every refusal.
  */
 import { NO_ENTITLEMENTS } from "../../../engine/entitlement.ts";
 import { emptyProfileId, parseProfileId } from "../../../engine/profile-id.ts";
-import { regionOf } from "../../../engine/places.ts";
+import { placeOf, regionOf } from "../../../engine/places.ts";
 import { Check, ReportBody } from "../../values.ts";
 import { readReport, type Report, REPORT_BYTES_MAX } from "../report-reader.ts";
 import type { Switch } from "../../controls/decisions.ts";
@@ -14,7 +14,7 @@ import { Answers, type Context, NOWHERE, type Reply, routeLabel } from "../http.
 import { refusalOfRate } from "../rate-limits.ts";
 import type { Refusal } from "../reasons.ts";
 import { POPULAR_MODES_ROUTE, type PopularModesCall } from "../routes/regions.ts";
-import { HEARTBEAT_ROUTE, type ProfileCalls, REPORT_ROUTE, reportOf } from "../routes/profiles.ts";
+import { type Beside, HEARTBEAT_ROUTE, type ProfileCalls, REPORT_ROUTE, reportOf } from "../routes/profiles.ts";
 import { type Grant, mayReport } from "../../access/grant.ts";
 import type { Access } from "../../access/access.ts";
 import type { TokenHolder } from "../../access/tokens.ts";
@@ -51,9 +51,12 @@ const HEARTBEAT = Buffer.from("/heartbeat", "latin1");
 const REGIONS = Buffer.from("/v1/regions/", "latin1");
 const TOP = Buffer.from("?top=", "latin1");
 const BEARER = Buffer.from("Bearer ", "latin1");
+const BESIDE = /^\?top=([1-9]\d{0,2})(?:&known=(?:(?:W(?:\/|%2[Ff]))?%22([\w-]{1,64})%22|([\w-]{1,64})))?$/;
 const TOP_STANDARD = 5;
 const TOP_MAX = 100;
-const REGION_LENGTH = 2;
+const COUNTRY_LENGTH = 2;
+const CODE_LENGTH_MAX = 6;
+const SLASH = 0x2f;
 
 /** Spellings that clients send; fastify knows the others. */
 const JSON_TYPES = ["application/json", "application/json; charset=utf-8", "application/json;charset=utf-8"];
@@ -110,6 +113,8 @@ export class FastCalls {
   private report(head: Head, bytes: Buffer, sender: Sender): FastCall | undefined {
     const { bodyLength = 0, end } = head;
     const profileId = profileIdIn(head.target, bytes, GAMEMODE);
+    const beside = besideIn(head.target, bytes, GAMEMODE);
+    if (beside === null || beside?.known !== undefined) return undefined;
     if (profileId === undefined || bodyLength === 0 || bodyLength > REPORT_BYTES_MAX) return undefined;
     if (!isJsonType(head.contentType, bytes) || !this.mayReport(head, bytes, sender)) return undefined;
     const report =
@@ -118,26 +123,29 @@ export class FastCalls {
     if (report === undefined) return undefined;
     const entitlements = this.grant?.entitlements ?? NO_ENTITLEMENTS;
     const reporter = { client: this.clientOf(head, bytes, sender), entitlements };
-    return (reply) => this.calls.profiles.report(profileId, report, reporter, reply);
+    return (reply) => this.calls.profiles.report(profileId, report, reporter, beside?.top, reply);
   }
 
   private heartbeat(head: Head, bytes: Buffer, sender: Sender): FastCall | undefined {
     if ((head.bodyLength ?? 0) > 0 || isThere(head.contentType)) return undefined;
     const profileId = profileIdIn(head.target, bytes, HEARTBEAT);
-    if (profileId === undefined || !this.mayReport(head, bytes, sender)) return undefined;
+    const beside = besideIn(head.target, bytes, HEARTBEAT);
+    if (beside === null || profileId === undefined || !this.mayReport(head, bytes, sender)) return undefined;
     this.route = RENEWAL;
-    return (reply) => this.calls.profiles.renew(profileId, reply);
+    return (reply) => this.calls.profiles.renew(profileId, beside, reply);
   }
 
   private popular(head: Head, bytes: Buffer, sender: Sender): FastCall | undefined {
     if ((head.bodyLength ?? 0) > 0 || isThere(head.cacheControl) || head.isEncodingTwice) return undefined;
     const { from, to } = head.target;
     const code = from + REGIONS.length;
-    const rest = code + REGION_LENGTH;
-    if (!isAt(bytes, from, to, REGIONS) || !isAt(bytes, rest, to, GAMEMODE)) return undefined;
-    const region = regionOf(bytes.toString("latin1", code, rest));
+    if (!isAt(bytes, from, to, REGIONS)) return undefined;
+    const rest = endOfCode(bytes, code);
+    if (!isAt(bytes, rest, to, GAMEMODE)) return undefined;
+    const text = bytes.toString("latin1", code, rest);
+    const place = rest - code === COUNTRY_LENGTH ? regionOf(text) : placeOf(text);
     const top = topIn(bytes, rest + GAMEMODE.length, to);
-    if (region < 0 || top === undefined) return undefined;
+    if (place < 0 || top === undefined) return undefined;
     const { access } = this.context;
     if (access?.areReadsGuarded === true && this.grantOf(access, head, bytes, sender) === undefined) return undefined;
     this.route = POPULAR;
@@ -145,7 +153,7 @@ export class FastCalls {
     const known = isThere(tag) ? bytes.toString("latin1", tag.from, tag.to) : undefined;
     const { acceptEncoding: codings } = head;
     const accepted = isThere(codings) ? bytes.toString("latin1", codings.from, codings.to) : undefined;
-    return (reply) => this.calls.popularModes.answer({ region, top, known, accepted }, false, reply);
+    return (reply) => this.calls.popularModes.answer({ place, top, known, accepted }, false, reply);
   }
 
   /** What is asked of every request, in the order in which the routes ask. */
@@ -204,13 +212,26 @@ export class FastCalls {
   }
 }
 
-/** @returns undefined where the target is not `/v1/profiles/{profileId}` and the ending, or the id is none */
+/** @returns undefined where the target does not begin with `/v1/profiles/{profileId}` and the ending, or the id is none */
 function profileIdIn({ from, to }: Span, bytes: Buffer, ending: Buffer): string | undefined {
   const start = from + PROFILES.length;
   const end = start + PROFILE_ID_LENGTH;
-  if (to - end !== ending.length || !isAt(bytes, from, to, PROFILES) || !isAt(bytes, end, to, ending)) return undefined;
+  if (!isAt(bytes, from, to, PROFILES) || !isAt(bytes, end, to, ending)) return undefined;
   const text = bytes.toString("latin1", start, end);
   return parseProfileId(text, id) ? text : undefined;
+}
+
+/**
+ * What is asked for beside a call about a player: nothing, or `?top=` and perhaps `&known=` with a tag of ours, its quotes escaped or
+ * left out.
+ * @returns null where it is anything else
+ */
+function besideIn({ from, to }: Span, bytes: Buffer, ending: Buffer): Beside | undefined | null {
+  const query = from + PROFILES.length + PROFILE_ID_LENGTH + ending.length;
+  if (query >= to) return undefined;
+  const [, digits, quoted, bare] = BESIDE.exec(bytes.toString("latin1", query, to)) ?? [];
+  const top = Number(digits);
+  return top >= 1 && top <= TOP_MAX ? { top, known: quoted ?? bare } : null;
 }
 
 function isJsonType(type: Span, bytes: Buffer): boolean {
@@ -228,6 +249,13 @@ function parseReport(text: string): Report | undefined {
   } catch {
     return undefined; // fastify says what is wrong with it
   }
+}
+
+/** Where a slash follows, or where the longest code would end. */
+function endOfCode(bytes: Buffer, from: number): number {
+  let end = from;
+  while (end < from + CODE_LENGTH_MAX && bytes[end] !== SLASH) end++;
+  return end;
 }
 
 /** Reads what follows the path: nothing, or `?top=` and a whole number. */

@@ -2,7 +2,7 @@
 import type { Socket } from "node:net";
 import { StandIn, type StandInPorts } from "./stand-in.ts";
 
-export interface FeedPorts extends Pick<StandInPorts, "onEnd"> {
+export interface FeedPorts extends Pick<StandInPorts, "onEnd" | "letGo"> {
   /** Hands the stand-in to the server. */
   readonly serve: (standIn: StandIn) => void;
   /** Told where bytes were parsed later than they were pushed. */
@@ -55,9 +55,10 @@ export class Feed {
   }
 
   private make(): StandIn {
-    const { onEnd, serve, onParsed, onDestroyed } = this.ports;
+    const { onEnd, letGo, serve, onParsed, onDestroyed } = this.ports;
     const standIn = new StandIn(this.socket, {
       onEnd,
+      letGo,
       onDestroyed: () => {
         if (this.made === standIn) this.made = undefined;
         this.unparsed = 0;

@@ -12,6 +12,14 @@ export interface StandInPorts {
   /** The server has written its last byte. */
   readonly onEnd: () => void;
   readonly onDestroyed: (error: Error | null) => void;
+  readonly letGo: () => LetGo;
+}
+
+/** A client's socket that is read and written by whoever has it now. */
+export interface LetGo {
+  readonly socket: Socket;
+  /** To be called when it is closed: its place may be taken by another connection. */
+  readonly release: () => void;
 }
 
 const LF = 10;
@@ -139,6 +147,11 @@ export class StandIn extends Duplex {
     this.socket.off("timeout", this.tellTimeout);
     this.ports.onDestroyed(error);
     done(error);
+  }
+
+  /** Gives the socket to whoever answers the newest request from now on; this and all that the server has of the request end. */
+  letGo(): LetGo {
+    return this.ports.letGo();
   }
 
   /** The head of another request has ended. */

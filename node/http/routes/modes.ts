@@ -1,7 +1,7 @@
 /** What modes there are, by the studio's catalogue. */
 import type { FastifyInstance } from "fastify";
 import type { Static } from "typebox";
-import { regionOf } from "../../../engine/places.ts";
+import { countryOf, regionOf } from "../../../engine/places.ts";
 import { ModesQuery } from "../../values.ts";
 import { Admission } from "../admission.ts";
 import { ErrorAnswer, ModesAnswer, NotNowAnswer, REFUSED_READERS, StillSo, TOKEN } from "../answers.ts";
@@ -39,7 +39,7 @@ export function registerModes(app: FastifyInstance, context: Context): void {
       return reply;
     }
     const startedMs = answers.startTiming();
-    const number = region === undefined ? ANYWHERE : regionOf(region);
+    const number = region === undefined ? ANYWHERE : countryOf(regionOf(region)); // modes are offered by country
     const answer = offered.answer(rules.catalogue, number, rules.nowMs());
     const coding = codingFor(wantedBy(headers["accept-encoding"]), answer.text.length);
     const isPacked = isLong(answer.text.length) || coding !== undefined;

@@ -3,15 +3,16 @@ import type { FastifyInstance } from "fastify";
 import { Type } from "typebox";
 import type { Static } from "typebox";
 import { NO_SEQ } from "../../../cluster/records/presences.ts";
-import type { Done, Place, Refused, TooOften } from "../../../cluster/ports/rows.ts";
+import type { Done, Outcome, Place, PlayerRequest, Refused, TooOften } from "../../../cluster/ports/rows.ts";
 import { isVerdict, type Verdict } from "../../../engine/catalogue.ts";
 import { NO_ENTITLEMENTS } from "../../../engine/entitlement.ts";
 import { MODES_MAX } from "../../../engine/modes.ts";
 import { emptyProfileId, parseProfileId } from "../../../engine/profile-id.ts";
-import { REGIONS, regionOf } from "../../../engine/places.ts";
+import { countryOf, REGIONS, regionOf } from "../../../engine/places.ts";
 import {
   Counted,
   ErrorAnswer,
+  HeartbeatAnswer,
   MalformedReportAnswer,
   Nothing,
   NoRoomAnswer,
@@ -29,14 +30,18 @@ import {
 import { Admission, entitlementsOf } from "../admission.ts";
 import { ignoreBodies } from "../body.ts";
 import { Answers, type Context, type Reply, routeLabel } from "../http.ts";
+import { LiveAnswers } from "../live-answers.ts";
+import { opaqueOf } from "../tags.ts";
+import type { Reading } from "../../live/fan-out.ts";
 import { issuerUnblocked, unblocked, whileOn } from "../decided.ts";
 import { clientOf, refusalOfProfile } from "../rate-limits.ts";
 import type { Client } from "../../limits/clients.ts";
 import { type AskedFor, refusalByRules } from "../refused-by-rules.ts";
 import type { Refusal } from "../reasons.ts";
 import type { Report } from "../report-reader.ts";
+import type { Noted } from "../../entry.ts";
 import type { Service } from "../../service.ts";
-import { ProfileParams, refusal, RemovalQuery, ReportBody } from "../../values.ts";
+import { HeartbeatQuery, ProfileParams, refusal, RemovalQuery, ReportBody, ReportQuery } from "../../values.ts";
 
 /** What a refused client is told; a new reason cannot compile unanswered. */
 export const REFUSALS = {
@@ -88,7 +93,8 @@ export const HEARTBEAT_ROUTE = "/v1/profiles/:profileId/heartbeat";
 export const IGNORED_BYTES_MAX = 1024;
 type Params = { Params: Static<typeof ProfileParams> };
 type Removal = Params & { Querystring: Static<typeof RemovalQuery> };
-type Reporting = Params & { Body: ReportBody };
+type Reporting = Params & { Body: ReportBody; Querystring: Static<typeof ReportQuery> };
+type Renewing = Params & { Querystring: Static<typeof HeartbeatQuery> };
 
 /** The effects that a report can have. */
 type ReportEffect = "changed" | "renewed" | "late";
@@ -106,9 +112,9 @@ export function registerProfiles(app: FastifyInstance, context: Context): Profil
     preHandler: [...mayReport("POST", REPORT_ROUTE), ...issuerUnblocked(context, label)],
   };
   app.post<Reporting>(REPORT_ROUTE, toReport, (request, reply) => {
-    const { params, body } = request;
+    const { params, body, query } = request;
     const reporter = { client: clientOf(request, context), entitlements: entitlementsOf(request) };
-    calls.report(params.profileId, reportOf(body), reporter, reply);
+    calls.report(params.profileId, reportOf(body), reporter, query.top, reply);
   });
   registerLookUp(app, context, calls);
   void app.register((bodiless, _options, done) => {
@@ -138,8 +144,8 @@ function registerBodiless(
   const bodyLimit = IGNORED_BYTES_MAX;
   const toRenew = { schema: HEARTBEAT_SCHEMA, bodyLimit, preHandler: mayReport("PUT", HEARTBEAT_ROUTE) };
   const toRemove = { schema: REMOVE_SCHEMA, bodyLimit, preHandler: mayReport("DELETE", REPORT_ROUTE) };
-  app.put<Params>(HEARTBEAT_ROUTE, toRenew, (request, reply) => {
-    calls.renew(request.params.profileId, reply);
+  app.put<Renewing>(HEARTBEAT_ROUTE, toRenew, ({ params, query: { top, known } }, reply) => {
+    calls.renew(params.profileId, top === undefined ? undefined : { top, known: known && opaqueOf(known) }, reply);
   });
   app.delete<Removal>(REPORT_ROUTE, toRemove, (request, reply) => {
     calls.remove(request.params.profileId, request.query, reply);
@@ -159,6 +165,13 @@ export interface Reporter {
   readonly entitlements: readonly string[];
 }
 
+/** The popular modes, asked for beside a heartbeat. */
+export interface Beside {
+  readonly top: number;
+  /** The opaque part of the tag that the client has. */
+  readonly known: string | undefined;
+}
+
 /** The calls, once their values are checked: of the routes, and of the fast lane. */
 export class ProfileCalls {
   private readonly context: Context;
@@ -166,6 +179,7 @@ export class ProfileCalls {
   private readonly toFind: Answers;
   private readonly toRenew: Answers;
   private readonly toRemove: Answers;
+  private readonly live: LiveAnswers;
 
   constructor(context: Context) {
     const answersOf = (method: string, url: string): Answers => new Answers(context, routeLabel(method, url));
@@ -174,16 +188,25 @@ export class ProfileCalls {
     this.toFind = answersOf("GET", REPORT_ROUTE);
     this.toRenew = answersOf("PUT", HEARTBEAT_ROUTE);
     this.toRemove = answersOf("DELETE", REPORT_ROUTE);
+    this.live = new LiveAnswers(context);
   }
 
-  report(profileId: string, { region, mode, seq }: Report, reporter: Reporter, reply: Reply): void {
+  /** @param top so many of the popular modes are asked for beside it */
+  report(
+    profileId: string,
+    { region, mode, seq }: Report,
+    reporter: Reporter,
+    top: number | undefined,
+    reply: Reply,
+  ): void {
     const { service, metrics, usage, access } = this.context;
     const answers = this.toReport;
     if (!answers.isServing(service, reply)) return;
     const startedMs = answers.startTiming();
     const { client, entitlements } = reporter;
     parseProfileId(profileId, id);
-    service.entry.submit({ operation: "report", id, region, mode, seq, entitlements }, (outcome) => {
+    const noted = top === undefined ? undefined : this.noting(top, region);
+    const settle = (outcome: Outcome): void => {
       if (outcome.kind === "refused") {
         metrics.totals.rejected++;
         metrics.refused[outcome.reason]++;
@@ -198,14 +221,17 @@ export class ProfileCalls {
       const renewInMs = isRemembered ? service.pace.renewMs() : service.pace.retryMs();
       // Everything in it was checked for its form, so nothing needs to be escaped.
       const start = `{"profileId":"${profileId.toLowerCase()}",${where},"changed":${effect === "changed"}`;
-      answers.json(reply, isRemembered ? 200 : 202, `${start},"renewInMs":${renewInMs}}`, startedMs);
-    });
+      const body = `${start},"renewInMs":${renewInMs}${besideOf(noted?.popular)}}`;
+      answers.json(reply, isRemembered ? 200 : 202, body, startedMs);
+    };
+    const asked = { operation: "report", id, region, mode, seq, entitlements } as const;
+    service.entry.submit(asked, settle, noted?.note);
   }
 
   find(profileId: string, reply: Reply): void {
     const { service } = this.context;
     const answers = this.toFind;
-    this.ask(answers, "find", profileId, reply, ({ effect, place }, startedMs) => {
+    this.ask(answers, { operation: "find" }, profileId, reply, ({ effect, place }, startedMs) => {
       if (effect !== "found" || place === undefined)
         return answers.refuse(reply, notConnected(profileId, service), startedMs);
       const lastSeen = new Date(Date.now() - place.ageMs).toISOString();
@@ -215,17 +241,44 @@ export class ProfileCalls {
     });
   }
 
-  renew(profileId: string, reply: Reply): void {
+  renew(profileId: string, beside: Beside | undefined, reply: Reply): void {
     const { service, metrics } = this.context;
     const answers = this.toRenew;
-    this.ask(answers, "renew", profileId, reply, ({ effect, isRemembered }, startedMs) => {
+    const noted = beside === undefined ? undefined : this.noting(beside.top);
+    const asked: Asked =
+      noted === undefined ? { operation: "renew" } : { operation: "renew", isPlaceAsked: true, note: noted.note };
+    this.ask(answers, asked, profileId, reply, ({ effect, isRemembered }, startedMs) => {
       if (effect !== "renewed") return answers.refuse(reply, notConnected(profileId, service), startedMs);
       metrics.totals.heartbeats++;
       const { pace } = service;
       // Where the store cannot be written the player should report again soon: only a report can be stored.
-      reply.header("renew-in-ms", isRemembered ? pace.renewMs() : pace.retryMs());
-      answers.empty(reply, 204, startedMs);
+      const renewInMs = isRemembered ? pace.renewMs() : pace.retryMs();
+      const popular = noted?.popular;
+      if (popular !== undefined && opaqueOf(popular.tag) !== beside?.known)
+        return answers.json(reply, 200, `{"renewInMs":${renewInMs}${besideOf(popular)}}`, startedMs);
+      answers.empty(reply.header("renew-in-ms", renewInMs), 204, startedMs);
     });
+  }
+
+  /**
+   * Looks up what is popular as soon as it is known where the player stands: later, when the answer may leave, other requests have
+   * taken effect, and over fastify they would not have.
+   * @param reported where the player stands unless its report was late
+   */
+  private noting(top: number, reported?: number): NotedPopular {
+    const noted: NotedPopular = {
+      popular: undefined,
+      note: (effect, place) => {
+        noted.popular = this.popularIn(effect === "late" ? place?.region : (reported ?? place?.region), top);
+      },
+    };
+    return noted;
+  }
+
+  /** What is popular in the country where a player stands, as this node knows it; `undefined` too where such questions are switched off. */
+  private popularIn(region: number | undefined, top: number): Popular | undefined {
+    if (region === undefined || region < 0 || this.context.controls.offOf("queries") !== undefined) return undefined;
+    return this.live.read(countryOf(region))?.answer(top);
   }
 
   remove(profileId: string, { seq = NO_SEQ }: Static<typeof RemovalQuery>, reply: Reply): void {
@@ -233,27 +286,45 @@ export class ProfileCalls {
       if (effect === "removed") this.context.metrics.totals.removals++;
       this.toRemove.empty(reply, isRemembered ? 204 : 202, startedMs);
     };
-    this.ask(this.toRemove, "remove", profileId, reply, answer, seq);
+    this.ask(this.toRemove, { operation: "remove", seq }, profileId, reply, answer);
   }
 
   /** Asks for what needs no more than the player's id, and perhaps a `seq`. */
   private ask(
     answers: Answers,
-    operation: "find" | "renew" | "remove",
+    { note, ...asked }: Asked,
     profileId: string,
     reply: Reply,
     answer: (done: Done, startedMs: number) => void,
-    seq = NO_SEQ,
   ): void {
     const { service } = this.context;
     if (!answers.isServing(service, reply)) return;
     const startedMs = answers.startTiming();
     parseProfileId(profileId, id);
-    service.entry.submit({ operation, id, region: 0, mode: "", seq }, (outcome) => {
+    const settle = (outcome: Outcome): void => {
       if (outcome.kind === "done") return answer(outcome, startedMs);
       answers.refuse(reply, refusalFor(this.context, outcome), startedMs);
-    });
+    };
+    service.entry.submit({ id, region: 0, mode: "", seq: NO_SEQ, ...asked }, settle, note);
   }
+}
+
+/** What needs no more than the player's id. */
+interface Asked extends Pick<PlayerRequest, "operation" | "isPlaceAsked"> {
+  readonly seq?: number;
+  readonly note?: Noted;
+}
+
+type Popular = ReturnType<Reading["answer"]>;
+
+interface NotedPopular {
+  popular: Popular | undefined;
+  readonly note: Noted;
+}
+
+/** Behind the last field of an answer; the tag has quotes in it. */
+function besideOf(popular: Popular | undefined): string {
+  return popular === undefined ? "" : `,"tag":${JSON.stringify(popular.tag)},"popular":${popular.body}`;
 }
 
 /** What stands of the player whose report came late. */
@@ -274,6 +345,9 @@ const REPORT_SCHEMA = {
   ...COMMON,
   operationId: "report",
   summary: "Report where a player is",
+  description:
+    "With `top`, the answer has the popular modes of the country where the player now stands too, from this node's memory: it may lack the report just made. They are left out where the player stands nowhere, or such questions are switched off.",
+  querystring: ReportQuery,
   body: ReportBody,
   response: {
     200: ReportAnswer,
@@ -296,7 +370,10 @@ const HEARTBEAT_SCHEMA = {
   ...COMMON,
   operationId: "renewSession",
   summary: "Renew a player's session",
-  response: { 204: Renewed, 404: NotFoundAnswer, 413: TooLargeAnswer, ...NOT_NOW },
+  description:
+    "With `top`, the answer has the popular modes of the country where the player stands, unless `known` names what stands there (or such questions are switched off).",
+  querystring: HeartbeatQuery,
+  response: { 200: HeartbeatAnswer, 204: Renewed, 404: NotFoundAnswer, 413: TooLargeAnswer, ...NOT_NOW },
 };
 const REMOVE_SCHEMA = {
   ...COMMON,

@@ -1,9 +1,10 @@
-/** What anybody may ask: popular modes of a region, regions, players. */
+/** What anybody may ask: popular modes of a place, the regions in one, players. */
 import type { FastifyInstance } from "fastify";
 import type { Static } from "typebox";
-import { REGIONS, regionOf } from "../../../engine/places.ts";
+import { isArea, isSubdivision, type Place, placeOf, PLACES, WORLD } from "../../../engine/places.ts";
 import {
   ErrorAnswer,
+  NOT_PUBLISHED,
   PlayersAnswer,
   RegionsAnswer,
   StillSo,
@@ -13,33 +14,38 @@ import {
   TOKEN,
   Unchanged,
 } from "../answers.ts";
-import type { CountsShown, RegionCounts, Wholeness } from "../../entry.ts";
+import type { Overview, RegionCounts, Wholeness } from "../../entry.ts";
 import { Admission } from "../admission.ts";
 import { cachingOf } from "../caching.ts";
 import { whileOn } from "../decided.ts";
-import { Answers, type Context, type Reply, routeLabel, type ServingService } from "../http.ts";
+import { Answers, type Context, type Reply, routeLabel } from "../http.ts";
+import { includingNothing } from "../include.ts";
+import { shownTo } from "../live-answers.ts";
 import { codingFor, isLong, wantedBy } from "../packing.ts";
 import { Clock, lengthOf, packedOf, PopularModes, textOf } from "../popular-modes.ts";
+import type { Refusal } from "../reasons.ts";
 import { weakTagOf } from "../tags.ts";
-import { RegionParams, TopQuery } from "../../values.ts";
+import { PlaceParams, RegionsQuery, TopQuery } from "../../values.ts";
 
 export const POPULAR_MODES_ROUTE = "/v1/regions/:region/gamemode";
 
 export function registerRegions(app: FastifyInstance, context: Context): PopularModesCall {
   const { service } = context;
 
-  type Top = { Params: Static<typeof RegionParams>; Querystring: { top: number } };
+  type Top = { Params: Static<typeof PlaceParams>; Querystring: { top: number } };
   const admission = new Admission(context);
   const readable = (url: string) => {
     const label = routeLabel("GET", url);
     return { onRequest: whileOn(context, "queries", label), preHandler: admission.toRead(label) };
   };
   const popularModes = new PopularModesCall(context);
-  const toTop = { schema: TOP_SCHEMA, ...readable(POPULAR_MODES_ROUTE) };
+  const hooks = readable(POPULAR_MODES_ROUTE);
+  const including = includingNothing(context, routeLabel("GET", POPULAR_MODES_ROUTE));
+  const toTop = { ...hooks, schema: TOP_SCHEMA, preHandler: [...hooks.preHandler, including] };
   app.get<Top>(POPULAR_MODES_ROUTE, toTop, ({ headers, params, query }, reply) => {
     const isFromOwner = isOwnerAsked(headers["cache-control"]);
     const asked = {
-      region: regionOf(params.region),
+      place: placeOf(params.region),
       top: query.top,
       known: headers["if-none-match"],
       accepted: headers["accept-encoding"],
@@ -47,13 +53,10 @@ export function registerRegions(app: FastifyInstance, context: Context): Popular
     popularModes.answer(asked, isFromOwner, reply);
   });
 
-  const toRegions = new Answers(context, "GET /v1/regions", cachingOf(context));
-  app.get("/v1/regions", { schema: REGIONS_SCHEMA, ...readable("/v1/regions") }, ({ headers }, reply) => {
-    if (!toRegions.isServing(service, reply)) return;
-    const startedMs = toRegions.startTiming();
-    const { players, regions, ...wholeness } = shownTo(context, service).overview();
-    const body = JSON.stringify({ players, ...flawsOf(wholeness), regions });
-    sendShared(toRegions, reply, body, headers["if-none-match"], startedMs);
+  const regions = new RegionsCall(context);
+  type Of = { Querystring: Static<typeof RegionsQuery> };
+  app.get<Of>("/v1/regions", { schema: REGIONS_SCHEMA, ...readable("/v1/regions") }, ({ headers, query }, reply) => {
+    regions.answer(query.of === undefined ? WORLD : placeOf(query.of), headers["if-none-match"], reply);
   });
 
   const toPlayers = new Answers(context, "GET /v1/players", cachingOf(context));
@@ -67,15 +70,40 @@ export function registerRegions(app: FastifyInstance, context: Context): Popular
   return popularModes;
 }
 
-/** With a privacy floor nobody but operators is shown more than what is published. */
-function shownTo({ isForOperators }: Context, { entry }: ServingService): CountsShown {
-  return isForOperators === true ? entry : (entry.published ?? entry);
+/** Answers with the countries of an area, or the subdivisions of a country, that have players. */
+class RegionsCall {
+  private readonly context: Context;
+  private readonly answers: Answers;
+
+  constructor(context: Context) {
+    this.context = context;
+    this.answers = new Answers(context, "GET /v1/regions", cachingOf(context));
+  }
+
+  /** @param place an area or a country */
+  answer(place: number, known: string | undefined, reply: Reply): void {
+    const { answers, context } = this;
+    const { service } = context;
+    if (!answers.isServing(service, reply)) return;
+    const startedMs = answers.startTiming();
+    const shown = shownTo(context, service);
+    const send = ({ players, isComplete, isStale, regions }: Overview): void => {
+      const body = JSON.stringify({ players, ...flawsOf({ isComplete, isStale }), regions });
+      sendShared(answers, reply, body, known, startedMs);
+    };
+    if (isArea(place)) return send(shown.overview(place));
+    if (shown !== service.entry) return answers.refuse(reply, NOT_SHOWN, startedMs);
+    service.entry.askSubdivisions(place, (overview) => {
+      if (overview === undefined) answers.refuse(reply, NOT_ASKED, startedMs);
+      else send(overview);
+    });
+  }
 }
 
-/** Who asks for the popular modes of which region. */
+/** Who asks for the popular modes of which place. */
 export interface Asked {
-  /** The region's number. */
-  readonly region: number;
+  /** The place's number. */
+  readonly place: number;
   /** 1 to 100. */
   readonly top: number;
   /** What If-None-Match names. */
@@ -84,7 +112,7 @@ export interface Asked {
   readonly accepted: string | undefined;
 }
 
-/** Answers with the top modes of a region, or that they are still what the client knows. */
+/** Answers with the top modes of a place, or that they are still what the client knows. */
 export class PopularModesCall {
   private readonly context: Context;
   private readonly answers: Answers;
@@ -102,18 +130,23 @@ export class PopularModesCall {
     const { service } = this.context;
     if (!answers.isServing(service, reply)) return;
     const { entry } = service;
-    const { region } = asked;
+    const { place } = asked;
     const shown = shownTo(this.context, service);
     const startedMs = answers.startTiming();
     const send = (counts: RegionCounts): void => this.send(reply, asked, counts, startedMs);
-    if (!isFromOwner || shown !== entry) return send(shown.regionCounts(region));
-    entry.askOwner(region, (counts) => send(counts ?? { ...entry.regionCounts(region), isStale: true }));
+    const orLastHeard = (counts: RegionCounts | undefined): void =>
+      send(counts ?? { ...entry.regionCounts(place), isStale: true });
+    if (shown !== entry && isSubdivision(place)) return answers.refuse(reply, NOT_SHOWN, startedMs);
+    if (shown !== entry) return send(shown.regionCounts(place));
+    if (isFromOwner) return entry.askOwner(place, orLastHeard);
+    if (isSubdivision(place)) return entry.askSubdivision(place, orLastHeard);
+    send(entry.regionCounts(place));
   }
 
-  private send(reply: Reply, { region, top, known, accepted }: Asked, counts: RegionCounts, startedMs: number): void {
+  private send(reply: Reply, { place, top, known, accepted }: Asked, counts: RegionCounts, startedMs: number): void {
     const { answers } = this;
     const hidden = this.context.controls.quarantined;
-    const answer = this.popularModes.answer(REGIONS[region] as string, counts, hidden, top);
+    const answer = this.popularModes.answer((PLACES[place] as Place).code, counts, hidden, top);
     const asOf = this.clock.ago(counts.ageMs);
     const length = lengthOf(answer);
     const coding = codingFor(wantedBy(accepted), length);
@@ -140,22 +173,50 @@ function flawsOf({ isComplete, isStale }: Wholeness): { complete?: false; stale?
   return { ...(isComplete ? {} : { complete: false }), ...(isStale ? { stale: true } : {}) };
 }
 
+/** Of what no table tells. */
+export const NOT_SHOWN: Refusal = {
+  status: 403,
+  reason: "forbidden",
+  message: "subdivisions are not shown where there is a privacy floor: ask for a country or an area",
+};
+const NOT_ASKED: Refusal = {
+  status: 503,
+  reason: "no-owner",
+  message: "the node that counts this country could not be asked in time: try again soon",
+};
+
 const TAGS = ["popular modes"];
 const TOP_SCHEMA = {
   tags: TAGS,
   security: TOKEN,
   operationId: "popularModes",
-  summary: "The modes most played in a region",
-  params: RegionParams,
+  summary: "The modes most played in a country, a subdivision or an area",
+  params: PlaceParams,
   querystring: TopQuery,
-  response: { 200: TopAnswer, 304: Unchanged, 400: ErrorAnswer, ...REFUSED_READERS, 503: NotNowAnswer },
+  response: {
+    200: TopAnswer,
+    304: Unchanged,
+    400: ErrorAnswer,
+    ...REFUSED_READERS,
+    ...NOT_PUBLISHED,
+    503: NotNowAnswer,
+  },
 };
 const REGIONS_SCHEMA = {
   tags: TAGS,
   security: TOKEN,
   operationId: "listRegions",
-  summary: "Players per region",
-  response: { 200: RegionsAnswer, 304: StillSo, ...REFUSED_READERS, 503: NotNowAnswer },
+  summary: "Players per country, or per subdivision of a country",
+  description: "With `of`, only the countries of an area, or the subdivisions of a country, which may be a second old.",
+  querystring: RegionsQuery,
+  response: {
+    200: RegionsAnswer,
+    304: StillSo,
+    400: ErrorAnswer,
+    ...REFUSED_READERS,
+    ...NOT_PUBLISHED,
+    503: NotNowAnswer,
+  },
 };
 const PLAYERS_SCHEMA = {
   tags: TAGS,

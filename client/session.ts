@@ -1,0 +1,195 @@
+/**
+ * One WebSocket to the service, opened again when it is lost. What is sent over it, and what answers mean, is others' business.
+ *
+ *   off ── want(true) ──► connecting ──► open ──► lost: again after a pause
+ *                             └─ not to be had (404, a firewall, no room): again much later, heartbeats until then
+ */
+import type { Caller } from "./caller.ts";
+import { HeadcountError } from "./error.ts";
+import type { Tokens } from "./tokens.ts";
+import { ANSWER_MS, pauseMs, type Socket, type World } from "./world.ts";
+
+/** What the service says: `type`, and what belongs to it. */
+export type Message = Readonly<Record<string, unknown>>;
+
+export interface SessionEvents {
+  readonly opened: () => void;
+  /** It was open and is no more. */
+  readonly lost: () => void;
+  /** It could not be opened: do without it. */
+  readonly unavailable: () => void;
+  readonly heard: (message: Message) => void;
+  /** There is no token. */
+  readonly failed: (error: HeadcountError) => void;
+}
+
+export type Session = ReturnType<typeof sessionTo>;
+
+/** After so much silence we ask whether anybody is there: sooner than the service would (25 s), so that one of the two does. */
+const SILENCE_MS = 20_000;
+/** And sooner where an answer is overdue. */
+const OVERDUE_MS = 5_000;
+/** Whoever lost a session comes back within so long, while the service still keeps the player's place (10 s). */
+const LOST_BASE_MS = 5_000;
+/** Where there are no sessions, they are looked for this seldom. */
+const REFUSED_BASE_MS = 60_000;
+const REFUSED_MAX_MS = 600_000;
+const SOON_MS = 1_000;
+const TIMER_MAX_MS = 2 ** 31 - 1;
+
+const DONE = 1000;
+const SILENT = 1001;
+const TOO_LARGE = 1009;
+const NO_ROOM = 1013;
+const MALFORMED = 4400;
+const CREDENTIALS = 4401;
+
+export function sessionTo(caller: Caller, tokens: Tokens, world: World, profileId: string, events: SessionEvents) {
+  let state: "off" | "connecting" | "open" = "off";
+  let isWanted = false;
+  let socket: Socket | undefined;
+  let url: string;
+  let token: string | undefined;
+  let timer: unknown;
+  let tokenTimer: unknown;
+  let failures = 0;
+  let refs = 0;
+  let waiting: { answer: unknown; resolve: (message: Message) => void; reject: (error: Error) => void } | undefined;
+
+  const after = (ms: number, run: () => unknown): void => {
+    world.clearTimeout(timer);
+    timer = world.setTimeout(run, ms);
+  };
+
+  async function connect(): Promise<void> {
+    if (!isWanted || state !== "off" || !world.WebSocket) return;
+    state = "connecting";
+    token = (await tokens.get().catch(events.failed)) as string | undefined;
+    if (!isWanted || socket) return;
+    url = caller.url;
+    try {
+      const protocols = ["headcount.v1"].concat(token ? `bearer.${token}` : []);
+      const mine = new world.WebSocket(`${url.replace("http", "ws")}/v1/session?profileId=${profileId}`, protocols);
+      const on: Socket["addEventListener"] = (type, listener) =>
+        mine.addEventListener(type, (event) => {
+          if (mine === socket) listener(event);
+        });
+      socket = mine;
+      on("open", () => {
+        state = "open";
+        listen();
+        keepToken();
+        events.opened();
+      });
+      on("message", ({ data }) => heard(data));
+      on("close", ({ code, reason }) => ended(code, reason));
+      on("error", () => {}); // a close follows
+      after(ANSWER_MS, ended);
+    } catch {
+      ended(); // a token that is no JWT cannot be a subprotocol
+    }
+  }
+
+  function heard(data: unknown): void {
+    let message: Message | undefined;
+    try {
+      message = JSON.parse(data as string);
+    } catch {
+      // Whoever says that is not the service.
+    }
+    if (!message?.["type"]) return ended();
+    failures = 0;
+    listen();
+    if (waiting && (message["ref"] === refs || message["type"] === waiting.answer)) {
+      waiting.resolve(message);
+      waiting = undefined;
+    } else events.heard(message);
+  }
+
+  /** Silence is asked about, and ends the session where it goes on: a connection can be dead without a word. */
+  function listen(silenceMs = SILENCE_MS): void {
+    after(silenceMs, () => {
+      send({ type: "ping" });
+      after(ANSWER_MS, () => ended(SILENT));
+    });
+  }
+
+  function keepToken(): void {
+    tokenTimer = world.setTimeout(
+      async () => {
+        tokens.forget(token);
+        token = (await tokens.get().catch(events.failed)) as string | undefined; // without one the service closes with 4401
+        if (!token || state !== "open") return;
+        send({ type: "token", token });
+        keepToken();
+      },
+      Math.min(Math.max(tokens.renewInMs(), ANSWER_MS), TIMER_MAX_MS),
+    );
+  }
+
+  function ended(code = 0, reason = ""): void {
+    const wasOpen = state === "open";
+    close();
+    const canRenew = code === CREDENTIALS && tokens.canRenew;
+    if (code === CREDENTIALS) tokens.forget(token);
+    else if (wasOpen && code !== SILENT && code !== DONE) caller.leave(url);
+    const toldMs = Number(/ in (\d+)/.exec(reason)?.[1] ?? 0);
+    const isRefused = !wasOpen || code === TOO_LARGE || (code >= MALFORMED && !canRenew);
+    const baseMs = isRefused ? REFUSED_BASE_MS : canRenew && !failures ? 0 : LOST_BASE_MS;
+    // "reconnect in" is spread over the drain already; "retry in" is the same for all.
+    const isSpread = toldMs && code !== NO_ROOM;
+    after(isSpread ? toldMs : pauseMs(world, baseMs, failures, toldMs, REFUSED_MAX_MS), connect);
+    failures++;
+    if (wasOpen) events.lost();
+    else events.unavailable();
+  }
+
+  /** Ends what there is, without a word to `events`. */
+  function close(): void {
+    const closing = socket;
+    socket = undefined;
+    state = "off";
+    world.clearTimeout(timer);
+    world.clearTimeout(tokenTimer);
+    waiting?.reject(new HeadcountError(0, "unreachable"));
+    waiting = undefined;
+    closing?.close(DONE);
+  }
+
+  function send(message: object): void {
+    socket?.send(JSON.stringify(message));
+  }
+
+  return {
+    get state() {
+      return state;
+    },
+    want(wanted: boolean): void {
+      if (wanted === isWanted) return;
+      isWanted = wanted;
+      if (wanted) return void connect();
+      const wasOpen = state === "open";
+      close();
+      if (wasOpen) events.lost();
+    },
+    /**
+     * Resolves with the answer; rejects where none comes. A second one takes the place of the first.
+     * @param answer the type of an answer that names no `ref`
+     */
+    ask(message: object, answer?: string): Promise<Message> {
+      return new Promise((resolve, reject) => {
+        waiting?.reject(new HeadcountError(0, "replaced"));
+        waiting = { answer, resolve, reject };
+        send({ ...message, ref: ++refs });
+        listen(OVERDUE_MS);
+      });
+    },
+    send,
+    /** Something about the network changed: look whether the session lives, or open it soon. */
+    probe(): void {
+      failures = 0;
+      if (state === "open") listen(0);
+      else if (state === "off") after(pauseMs(world, SOON_MS, 0), connect);
+    },
+  };
+}

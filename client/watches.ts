@@ -1,0 +1,221 @@
+/**
+ * What is popular in places, as it changes: over the session where one is open, else over a stream of server-sent events, and
+ * where streams do not work by asking again and again with the tag of what is known.
+ */
+import type { Caller } from "./caller.ts";
+import { type HeadcountError, isFinal, notUnderstood } from "./error.ts";
+import { eventReader } from "./event-stream.ts";
+import type { Message, Session } from "./session.ts";
+import { HEAD_START_MS, onAbort, pauseMs, sleep, tell, type World } from "./world.ts";
+
+/** Of a mode; `include` adds more. */
+export interface PopularMode {
+  readonly mode: string;
+  readonly rank: number;
+  readonly players: number;
+  readonly share: number;
+  readonly [more: string]: unknown;
+}
+
+/** What is popular in a place: the body that the service gives. */
+export interface Popular {
+  readonly region: string;
+  readonly players: number;
+  /** RFC 3339. */
+  readonly asOf: string;
+  readonly gamemodes: readonly PopularMode[];
+  /** False while not every partition has spoken. */
+  readonly complete?: boolean;
+  /** True while it is older than it should be. */
+  readonly stale?: boolean;
+  readonly [more: string]: unknown;
+}
+
+export interface TopOptions {
+  /** How many modes, 1 to 100; 5 where not given. */
+  readonly top?: number | undefined;
+  /** `trend`, `peak`, `usual`, `order`. */
+  readonly include?: readonly string[] | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
+
+export interface WatchOptions extends TopOptions {
+  /** At most one value in so many milliseconds, 250 to 60,000; 2,000 where not given. */
+  readonly every?: number | undefined;
+}
+
+const STREAM_BASE_MS = 5_000;
+/** A stream says something every 15 s; after three times that it is dead. */
+const STREAM_SILENCE_MS = 45_000;
+/** Where streams do not work they are tried again this seldom. */
+const STREAM_AGAIN_MS = 600_000;
+const POLL_MS = 5_000;
+const SESSION_PLACES_MAX = 8;
+
+interface Watch {
+  readonly place: string;
+  readonly options: WatchOptions;
+  readonly fn: (popular: Popular) => void;
+  isOnSession?: boolean;
+  /** Ends what goes on over HTTP. */
+  abort?: AbortController;
+  /** The tag of what was shown last. */
+  tag?: string | null;
+  seen?: string;
+  /** Until then it polls. */
+  streamAgainMs?: number;
+}
+
+export function watchesOf(caller: Caller, session: Session, world: World, failed: (error: HeadcountError) => void) {
+  const all = new Set<Watch>();
+
+  function show(watch: Watch, popular: Popular): void {
+    const seen = JSON.stringify({ ...popular, asOf: 0 });
+    if (!popular.gamemodes) throw notUnderstood(200, seen);
+    if (seen === watch.seen) return; // another way of watching tells what stands once more
+    watch.seen = seen;
+    tell((value) => all.has(watch) && watch.fn(value), popular);
+  }
+
+  function start(watch: Watch): void {
+    const { place, options } = watch;
+    const taken = [...all].filter(({ isOnSession }) => isOnSession);
+    if (session.state === "open" && !taken[SESSION_PLACES_MAX - 1] && !taken.some((other) => other.place === place)) {
+      watch.abort?.abort();
+      watch.isOnSession = true;
+      const { top, every, include } = options;
+      session.send({ type: "watch", place, top, every, include: include?.join() });
+    } else if (watch.abort?.signal.aborted ?? true)
+      void follow(watch, session.state === "connecting" ? HEAD_START_MS : 0);
+  }
+
+  async function follow(watch: Watch, waitMs: number): Promise<void> {
+    const { signal } = (watch.abort = new AbortController());
+    let failures = 0;
+    for (let pause = waitMs; ;) {
+      await sleep(world, pause, signal);
+      if (signal.aborted) return;
+      const streams = world.now() >= (watch.streamAgainMs ?? 0);
+      try {
+        pause = await (streams ? stream(watch, signal, () => (failures = 0)) : poll(watch, signal));
+        failures = 0;
+      } catch (error) {
+        if (signal.aborted) return;
+        const failure = error as HeadcountError;
+        pause = 0;
+        if (streams && failure.status > 403 && failure.status < 407) pollFirst(watch);
+        else {
+          failed(failure);
+          if (isFinal(failure, caller.canRenew)) return stop(watch);
+          pause = pauseMs(world, STREAM_BASE_MS, failures++, failure.retryAfterMs);
+        }
+      }
+    }
+  }
+
+  function pollFirst(watch: Watch): number {
+    watch.streamAgainMs = world.now() + STREAM_AGAIN_MS;
+    return 0;
+  }
+
+  /** @returns how long to wait before the next one, when it has ended as it should */
+  function stream(watch: Watch, signal: AbortSignal, alive: () => void): Promise<number> {
+    const headers: Record<string, string> = { accept: "text/event-stream" };
+    if (watch.tag) headers["last-event-id"] = watch.tag;
+    const { url } = caller;
+    return caller.send(pathOf(watch.place, watch.options, "/stream"), { headers, signal }, async (response, wait) => {
+      const reader = response.body?.getReader();
+      // React Native's fetch has no streams.
+      if (!reader || !response.headers.get("content-type")?.startsWith("text/event-stream")) return pollFirst(watch);
+      const decoder = new TextDecoder();
+      let retryMs = 0;
+      let bye: { reconnectInMs: number } | undefined;
+      const read = eventReader(
+        (type, data, id) => {
+          alive();
+          if (type === "top") {
+            show(watch, JSON.parse(data));
+            watch.tag = id;
+          }
+          if (type === "bye") bye = JSON.parse(data);
+        },
+        (ms) => (retryMs = ms),
+      );
+      try {
+        for (;;) {
+          wait(STREAM_SILENCE_MS);
+          const { done, value } = await reader.read();
+          if (done) return retryMs + pauseMs(world, STREAM_BASE_MS, 0);
+          read(decoder.decode(value, { stream: true }));
+          if (!bye) continue;
+          caller.leave(url);
+          return bye.reconnectInMs;
+        }
+      } finally {
+        reader.cancel().catch(() => {});
+      }
+    });
+  }
+
+  /** @returns how long to wait before the next one */
+  async function poll(watch: Watch, signal: AbortSignal): Promise<number> {
+    // With a tag of ours fetch would ask for an answer past all caches.
+    const headers: Record<string, string> = { "cache-control": "max-age=0" };
+    if (watch.tag) headers["if-none-match"] = watch.tag;
+    const answer = await caller.ask(pathOf(watch.place, watch.options), { headers, signal });
+    if (answer.body) {
+      show(watch, answer.body as Popular);
+      watch.tag = answer.headers.get("etag");
+    }
+    const everyMs = Math.max(POLL_MS, watch.options.every ?? 0);
+    return pauseMs(world, everyMs * 0.4, 0, everyMs * 0.8);
+  }
+
+  function stop(watch: Watch): void {
+    watch.abort?.abort();
+    if (!all.delete(watch) || !watch.isOnSession) return;
+    session.send({ type: "unwatch", place: watch.place });
+    opened();
+  }
+
+  function opened(): void {
+    for (const watch of all) if (!watch.isOnSession) start(watch);
+  }
+
+  return {
+    add(place: string, fn: (popular: Popular) => void, options: WatchOptions): () => void {
+      const watch: Watch = { place: place.toUpperCase(), options, fn };
+      all.add(watch);
+      start(watch);
+      const end = (): void => stop(watch);
+      const forget = onAbort(options.signal, end);
+      return () => {
+        forget();
+        end();
+      };
+    },
+    opened,
+    /** The session is likely back soon: a stream only where it is not. */
+    lost(): void {
+      for (const watch of all) {
+        if (watch.isOnSession) void follow(watch, pauseMs(world, STREAM_BASE_MS, 0, STREAM_BASE_MS));
+        watch.isOnSession = false;
+      }
+    },
+    heard({ type: _type, ...popular }: Message): void {
+      for (const watch of all) {
+        // A subdivision that is a country of its own is given back as that country.
+        const isMeant = `-${watch.place}`.endsWith(`-${String(popular["region"])}`);
+        if (watch.isOnSession && isMeant && popular["gamemodes"]) show(watch, popular as Popular);
+      }
+    },
+    close(): void {
+      for (const watch of all) stop(watch);
+    },
+  };
+}
+
+export function pathOf(place: string, { top = 5, every, include }: WatchOptions, way = ""): string {
+  const more = `${every ? `&every=${every}` : ""}${include ? `&include=${include.join()}` : ""}`;
+  return `/v1/regions/${encodeURIComponent(place)}/gamemode${way}?top=${top}${more}`;
+}

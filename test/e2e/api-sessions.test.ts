@@ -1,0 +1,300 @@
+/** Sessions over WebSocket at a node alone: what is refused before and after the upgrade, what is said over them, and their end. */
+import { once } from "node:events";
+import { connect } from "node:net";
+import { describe, expect, test } from "vitest";
+import { gamemodePath } from "../support/http.ts";
+import { frameOf, handshakeOf, OPCODES, pair, RawSession, SessionClient } from "../support/session-client.ts";
+import { expectError, freshPlayer, freshRegion, shareNode } from "../support/shared-node.ts";
+import { signedToken, TOKEN_SETTINGS_GIVEN } from "../support/signed-tokens.ts";
+import { until } from "../support/until.ts";
+
+const GRACE_MS = 1500;
+const LIFE_MS = 9000;
+
+/** What a raw request is answered with: its status, and all of it. */
+async function answerTo(port: number, request: string): Promise<{ readonly status: number; readonly text: string }> {
+  const socket = connect(port, "127.0.0.1");
+  await once(socket, "connect");
+  let text = "";
+  socket.on("data", (bytes) => (text += String(bytes))).on("error", () => undefined);
+  socket.write(request);
+  await until("there is an answer", () => text.includes("\r\n\r\n"));
+  socket.destroy();
+  return { status: Number(text.slice(9, 12)), text };
+}
+
+describe("a session", () => {
+  const shared = shareNode({
+    env: { HEADCOUNT_RECONNECT_GRACE_MS: `${GRACE_MS}`, HEADCOUNT_SESSION_TTL_MS: `${LIFE_MS}` },
+  });
+  const open = (player: string) => SessionClient.open(shared.node.url, player);
+  const find = async (player: string): Promise<unknown> => {
+    const { status, json } = await shared.http.get(gamemodePath(player));
+    return status === 200 ? (json as { gamemode: string }).gamemode : status;
+  };
+
+  test("plays: counted and remembered as a report is, and its answer names what was asked", async () => {
+    const player = freshPlayer();
+    using session = await open(player);
+    expect(session.ws.protocol).toBe("headcount.v1");
+    session.say({ type: "play", region: "ca", gamemode: "GM01", ref: 7 });
+    const played = await session.next("played");
+    expect(played).toEqual({ type: "played", ref: 7, region: "CA", gamemode: "GM01", changed: true, remembered: true });
+    expect(await session.play("GM01")).toMatchObject({ changed: false, remembered: true });
+    expect(await find(player)).toBe("GM01");
+  });
+
+  test("has one series of seq with HTTP", async () => {
+    const player = freshPlayer();
+    using session = await open(player);
+    expect(await session.play("GM01", { seq: 10 })).toMatchObject({ changed: true });
+    const late = { region: "US", gamemode: "GM02", seq: 9 };
+    expect((await shared.http.request("POST", gamemodePath(player), { json: late })).json).toMatchObject({
+      changed: false,
+    });
+    expect(await session.play("GM02", { region: "US", seq: 10 })).toMatchObject({ changed: false, gamemode: "GM01" });
+    expect(await session.play("GM02", { seq: 11 })).toMatchObject({ changed: true });
+  });
+
+  test("is told what is wrong with what it says, and stays", async () => {
+    using session = await open(freshPlayer());
+    const wrong: readonly (readonly [message: object, told: string])[] = [
+      [{ type: "play", region: "XX", gamemode: "GM01" }, `region must be an ISO 3166-1 alpha-2 code, got "XX"`],
+      [
+        { type: "play", region: "CA" },
+        "gamemode must be 1 to 64 of A-Z a-z 0-9 . _ : - beginning with a letter or digit, got nothing",
+      ],
+      [
+        { type: "play", region: "CA", gamemode: "GM01", seq: -1 },
+        "seq must be a whole number from 0 to 4294967295, got -1",
+      ],
+      [
+        { type: "play", region: "CA", gamemode: "GM01", ref: {} },
+        "ref must be a string of up to 64 characters, or a number, got an object",
+      ],
+      [{ type: "watch", place: "ZZ" }, `place must be an ISO 3166-1 alpha-2 code, got "ZZ"`],
+      [{ type: "watch", place: "CA", top: 0 }, "top must be a whole number from 1 to 100, got 0"],
+      [{ type: "watch", place: "CA", every: 249 }, "every must be a whole number from 250 to 60000, got 249"],
+      [
+        { type: "watch", place: "CA", include: "trend" },
+        `include must be left out, since there is nothing more to include, got "trend"`,
+      ],
+      [{ type: "leave", seq: "1" }, `seq must be a whole number from 0 to 4294967295, got "1"`],
+      [{ type: "token", token: 5 }, "token must be a signed token, got nothing"],
+      [{ type: "unwatch" }, "place must be an ISO 3166-1 alpha-2 code, got nothing"],
+    ];
+    for (const [index, [message, told]] of wrong.entries()) {
+      session.say({ ref: index, ...message });
+      const answer = await until("it is refused", () => session.told[index]);
+      expect(answer).toMatchObject({ type: "refused", code: "400", reason: "malformed", message: told });
+      if (!("ref" in message)) expect(answer["ref"]).toBe(index);
+    }
+    session.say({ type: "ping" });
+    await session.next("pong");
+  });
+
+  test("watches places: what stands at once, and what changes, as the GET has it", async () => {
+    const region = freshRegion();
+    using session = await open(freshPlayer());
+    session.say({ type: "watch", place: region, every: 250 });
+    expect(await session.next("top")).toMatchObject({ region, players: 0, gamemodes: [] });
+    session.say({ type: "play", region, gamemode: "GM05" });
+    const top = await session.answer(({ type, players }) => type === "top" && players === 1);
+    const { asOf: _, ...got } = (await shared.http.get(`/v1/regions/${region}/gamemode`)).json as Record<
+      string,
+      unknown
+    >;
+    expect(top).toMatchObject(got);
+    session.say({ type: "unwatch", place: region });
+    session.say({ type: "play", region, gamemode: "GM06" });
+    await session.answer(({ gamemode }) => gamemode === "GM06");
+    using other = await open(freshPlayer());
+    other.say({ type: "watch", place: region });
+    await other.answer(({ type, players }) => type === "top" && players === 1);
+    expect(JSON.stringify(session.told), "nothing more of it").not.toContain(`"mode":"GM06"`);
+  });
+
+  test("watches eight places and no ninth; the same place again is another question", async () => {
+    using session = await open(freshPlayer());
+    const places = ["CA", "US", "FR", "DE", "GB", "JP", "BR", "IN"];
+    for (const place of places) session.say({ type: "watch", place });
+    session.say({ type: "watch", place: "CA", top: 1, ref: "again" });
+    session.say({ type: "watch", place: "SE", ref: "ninth" });
+    expect(await session.next("refused")).toMatchObject({ ref: "ninth", code: "400" });
+    await until("all are told", () => new Set(session.told.map(({ region }) => region)).size >= 8);
+    session.say({ type: "unwatch", place: "CA" });
+    session.say({ type: "watch", place: "SE" });
+    await session.answer(({ region }) => region === "SE");
+  });
+
+  test("leaves at once, and may play again", async () => {
+    const player = freshPlayer();
+    using session = await open(player);
+    await session.play("GM01");
+    session.say({ type: "leave" });
+    expect(await session.next("left")).toEqual({ type: "left" });
+    expect(await find(player)).toBe(404);
+    await session.play("GM02");
+    expect(await find(player)).toBe("GM02");
+  });
+
+  test("renews its player as long as it is open, and no longer", async () => {
+    const player = freshPlayer();
+    using session = await open(player);
+    await session.play("GM01");
+    const playedMs = performance.now();
+    await until("more than a session's life has passed", () => performance.now() - playedMs > LIFE_MS * 1.3, {
+      limitMs: 60_000,
+      intervalMs: 200,
+    });
+    expect(await find(player)).toBe("GM01");
+    expect(session.told.some(({ type }) => type === "superseded")).toBe(false);
+    session.ws.terminate();
+    await until("it is gone after the grace", async () => (await find(player)) === 404, { limitMs: LIFE_MS });
+  }, 60_000);
+
+  test("that ends without a word keeps its player for the grace; who comes back in time stays", async () => {
+    const player = freshPlayer();
+    using first = await open(player);
+    await first.play("GM01");
+    first.ws.close(1000);
+    await first.closed();
+    expect(await find(player)).toBe("GM01");
+    using second = await open(player);
+    await second.play("GM01");
+    const playedMs = performance.now();
+    await until("the grace has passed", () => performance.now() - playedMs > GRACE_MS * 2);
+    expect(await find(player)).toBe("GM01");
+  });
+
+  test("that did not play last is superseded at its next renewal, stays open, and takes the place back by playing", async () => {
+    const player = freshPlayer();
+    using both = pair(await open(player), await open(player));
+    const [first, second] = both;
+    await first.play("GM01");
+    await second.play("GM02");
+    await first.next("superseded", LIFE_MS * 2);
+    first.say({ type: "ping" });
+    await first.next("pong");
+    first.ws.terminate();
+    expect(await find(player)).toBe("GM02");
+    using third = await open(player);
+    await third.play("GM03");
+    await second.next("superseded", LIFE_MS * 2);
+    await second.play("GM02");
+    await third.next("superseded", LIFE_MS * 2);
+  }, 60_000);
+
+  test("is superseded by a report over HTTP, also as it is written by Node's own WebSocket", async () => {
+    const player = freshPlayer();
+    const told: string[] = [];
+    const session = new globalThis.WebSocket(
+      `${shared.node.url.replace("http", "ws")}/v1/session?profileId=${player}`,
+      "headcount.v1",
+    );
+    session.addEventListener("message", ({ data }) => told.push(String(data)));
+    session.addEventListener("open", () => session.send(`{"type":"play","region":"CA","gamemode":"GM01"}`));
+    await until("it has played", () => told.length === 1);
+    await shared.http.request("POST", gamemodePath(player), { json: { region: "CA", gamemode: "GM02" } });
+    await until("it is superseded", () => told.includes(`{"type":"superseded"}`), { limitMs: LIFE_MS * 2 });
+    session.close(1000);
+    await until("it is closed", () => session.readyState === globalThis.WebSocket.CLOSED);
+    expect(await find(player)).toBe("GM02");
+  });
+
+  test.each<[what: string, status: number, lines: Record<string, string | undefined>]>([
+    ["without an upgrade", 426, { upgrade: undefined, connection: undefined }],
+    ["with another upgrade", 426, { upgrade: "h2c" }],
+    ["without a connection header that says so", 426, { connection: "keep-alive" }],
+    ["of another version", 426, { "sec-websocket-version": "8" }],
+    ["without a key", 400, { "sec-websocket-key": undefined }],
+    ["with a short key", 400, { "sec-websocket-key": "YWJj" }],
+    ["with other subprotocols only", 400, { "sec-websocket-protocol": "chat, superchat" }],
+    ["with a list of subprotocols that is none", 400, { "sec-websocket-protocol": "headcount.v1,," }],
+    ["from a page of another origin", 403, { origin: "https://evil.example" }],
+    ["from a page without an origin", 403, { origin: "null" }],
+    ["from a page whose name leads to this machine", 403, { origin: "http://headcount.example" }],
+  ])("%s is refused with %i before the upgrade", async (_, status, lines) => {
+    const answer = await answerTo(shared.node.port, handshakeOf(freshPlayer(), lines));
+    expect(answer.status, answer.text).toBe(status);
+    if (status === 426) expect(answer.text).toMatch(/\r\nupgrade: websocket\r\n/i);
+  });
+
+  test("of nobody is refused, and so is HEAD; a page of this machine may open one", async () => {
+    for (const query of ["", "?profileId=", "?profileId=nobody"])
+      expectError(await shared.http.get(`/v1/session${query}`), 400, /^profileId must be a UUID/);
+    expect((await shared.http.request("HEAD", `/v1/session?profileId=${freshPlayer()}`)).status).toBe(405);
+    const own = { host: "127.0.0.1", origin: "http://127.0.0.1" };
+    expect((await answerTo(shared.node.port, handshakeOf(freshPlayer(), own))).status).toBe(101);
+  });
+
+  test("whose client floods it is answered each time and read no faster; one that does not read is not read either", async () => {
+    const player = freshPlayer();
+    using session = await open(player);
+    for (let count = 0; count < 3000; count++)
+      session.say({ type: "play", region: "CA", gamemode: `GM0${count % 9}`, ref: count });
+    await until("all are answered", () => session.told.length === 3000, { limitMs: 60_000 });
+    const refused = session.told.filter(({ type }) => type === "refused");
+    expect(new Set(refused.map(({ code }) => code))).toEqual(new Set(refused.length === 0 ? [] : ["429"]));
+    using deaf = await RawSession.open(shared.node.port, freshPlayer());
+    deaf.socket.pause();
+    const ping = Buffer.concat(Array.from({ length: 1000 }, () => frameOf(OPCODES.text, `{"type":"ping"}`)));
+    let sent = 0;
+    // The operating system takes some megabytes, and then nothing more.
+    while (deaf.socket.writableLength < 4_000_000 && sent < 64_000_000) {
+      deaf.socket.write(ping);
+      sent += ping.length;
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    expect(sent).toBeLessThan(64_000_000);
+  }, 90_000);
+});
+
+describe("where tokens are asked for", () => {
+  const shared = shareNode({ env: TOKEN_SETTINGS_GIVEN });
+  const open = (player: string, options: ConstructorParameters<typeof SessionClient>[2]) =>
+    new SessionClient(shared.node.url, player, options);
+
+  test("a token opens its player's session, in the header or as a subprotocol that is never selected", async () => {
+    const player = freshPlayer();
+    const token = signedToken({ sub: player });
+    using byHeader = open(player, { headers: { authorization: `Bearer ${token}` } });
+    using byPage = open(player, { protocols: ["headcount.v1", `bearer.${token}`] });
+    for (const session of [byHeader, byPage]) {
+      await until("it is open", () => session.isOpen);
+      expect(session.ws.protocol).toBe("headcount.v1");
+      expect(await session.play("GM01")).toMatchObject({ type: "played" });
+    }
+  });
+
+  test("no token, a bad one, or another player's closes the session with 4401", async () => {
+    const [player, other] = [freshPlayer(), freshPlayer()];
+    const bad: readonly ConstructorParameters<typeof SessionClient>[2][] = [
+      {},
+      { headers: { authorization: "Bearer nothing" } },
+      { headers: { authorization: `Bearer ${signedToken({ sub: other })}` } },
+      { protocols: ["headcount.v1", "bearer.x.y.z"] },
+      { protocols: ["headcount.v1", `bearer.${signedToken({ sub: player, exp: 1000 })}`] },
+    ];
+    for (const options of bad) {
+      using session = open(player, options);
+      expect((await session.closed()).code).toBe(4401);
+    }
+    using batch = open(player, { headers: { authorization: `Bearer ${signedToken({ scope: "reports:batch" })}` } });
+    await until("it is open", () => batch.isOpen);
+  });
+
+  test("the session ends with its token, unless another comes in time over it", async () => {
+    const player = freshPlayer();
+    const soon = (): string => signedToken({ sub: player, exp: Math.floor(Date.now() / 1000) + 3 });
+    const options = { headers: { authorization: `Bearer ${soon()}` } };
+    using both = pair(open(player, options), open(player, options));
+    const [ending, renewed] = both;
+    await until("both are open", () => ending.isOpen && renewed.isOpen);
+    renewed.say({ type: "token", token: signedToken({ sub: player }) });
+    expect(await ending.closed()).toEqual({ code: 4401, reason: "the token has ended" });
+    expect(await renewed.play("GM01")).toMatchObject({ type: "played" });
+    renewed.say({ type: "token", token: signedToken({ sub: freshPlayer() }) });
+    expect((await renewed.closed()).code).toBe(4401);
+  });
+});
