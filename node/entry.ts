@@ -19,6 +19,8 @@ export interface Reports {
   readonly modeOf: Uint16Array;
   /** 0 … 2^32 - 1, or NO_SEQ. */
   readonly seqs: Float64Array;
+  /** 1 where the player leaves: then neither region nor mode says anything. Left out where nobody does. */
+  readonly leaves?: Uint8Array;
   /** What the player of a report has that modes may ask for; left out where nobody has anything. */
   readonly entitlementsOf?: (index: number) => readonly string[];
 }
@@ -29,6 +31,9 @@ export interface ReportsOutcome {
   readonly changedBy: Int32Array;
   readonly renewed: number;
   readonly late: number;
+  /** Who left, and who left without being connected. */
+  readonly removed: number;
+  readonly nowhere: number;
   /** Of those, how many outlive this process. */
   readonly remembered: number;
   /** In no order. */

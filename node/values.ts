@@ -19,6 +19,7 @@ Format.Set("place", (text) => placeOf(text) >= 0);
 Format.Set("country-or-area", (text) => placeOf(text) >= 0 && !isSubdivision(placeOf(text)));
 
 const PROFILE_SHOWN = "6f0e4b1c-94a0-4c2e-8d55-0b9f3a7c1e21";
+const OTHER_SHOWN = "6f0e4b1c-94a0-4c2e-8d55-0b9f3a7c1e22";
 /** Without `seq`: the same report with the same `seq` does nothing, and who tries an example may try it again. */
 const PLACE_SHOWN = { region: "CA", gamemode: "GM01" };
 
@@ -120,6 +121,15 @@ export const ReportRow = Type.Object(
   { title: "ReportRow", description: "a JSON object" },
 );
 export type ReportRow = Static<typeof ReportRow>;
+export const LeaveRow = Type.Object(
+  {
+    profileId: ProfileId,
+    leave: Type.Literal(true, { description: "true where the player leaves, else false or left out" }),
+    seq: Type.Optional(Seq),
+  },
+  { title: "LeaveRow", description: "a JSON object" },
+);
+export type LeaveRow = Static<typeof LeaveRow>;
 
 export const BATCH_ROWS_MAX = 10_000;
 /** The rows are checked one by one, so that bad ones are refused and the good ones stand. */
@@ -136,7 +146,7 @@ export const BatchBody = Type.Object(
 /** The same for readers: what the rows are. */
 export const BatchBodyShown = Type.Object(
   {
-    reports: Type.Array(ReportRow, {
+    reports: Type.Array(Type.Union([ReportRow, LeaveRow]), {
       minItems: 1,
       maxItems: BATCH_ROWS_MAX,
       description: `an array of 1 to ${BATCH_ROWS_MAX} reports`,
@@ -145,7 +155,14 @@ export const BatchBodyShown = Type.Object(
   {
     title: "BatchRequest",
     description: "a JSON object",
-    examples: [{ reports: [{ profileId: PROFILE_SHOWN, ...PLACE_SHOWN }] }],
+    examples: [
+      {
+        reports: [
+          { profileId: PROFILE_SHOWN, ...PLACE_SHOWN },
+          { profileId: OTHER_SHOWN, leave: true },
+        ],
+      },
+    ],
   },
 );
 

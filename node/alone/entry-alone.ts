@@ -117,9 +117,9 @@ export class EntryAlone implements Entry {
   submitAll(reports: Reports, settle: (outcome: ReportsOutcome) => void): void {
     const batch = new Batch(this.presences, reports);
     batch.apply();
-    const { accepted, changed, changedBy, renewed, late, refused } = batch;
+    const { accepted, changed, changedBy, renewed, late, removed, nowhere, refused } = batch;
     this.presences.whenAllRemembered(hashes, accepted, (remembered) =>
-      settle({ changed, changedBy, renewed, late, remembered, refused }),
+      settle({ changed, changedBy, renewed, late, removed, nowhere, remembered, refused }),
     );
   }
 
@@ -230,6 +230,8 @@ class Batch {
   changed = 0;
   renewed = 0;
   late = 0;
+  removed = 0;
+  nowhere = 0;
   readonly changedBy: Int32Array;
   readonly refused: { index: number; why: Refused }[] = [];
   private readonly presences: Presences;
@@ -273,8 +275,9 @@ class Batch {
   }
 
   private report(hash: number, index: number): void {
-    const { ids, regions, modeOf, seqs } = this.reports;
+    const { ids, regions, modeOf, seqs, leaves } = this.reports;
     readId(ids, index, id);
+    if (leaves?.[index] === 1) return this.accept(hash, this.presences.remove(hash, id, seqs[index] as number), index);
     const verdict = this.isFree(modeOf[index] as number) ? undefined : this.verdict(hash, index);
     if (verdict === "late") return this.accept(hash, "late", index);
     if (verdict !== undefined) return this.refuse(index, REFUSED[verdict]);
@@ -285,7 +288,7 @@ class Batch {
     return this.accept(hash, effect, index);
   }
 
-  private accept(hash: number, effect: Exclude<ReportEffect, "full">, index: number): void {
+  private accept(hash: number, effect: Exclude<ReportEffect, "full"> | "removed" | "nowhere", index: number): void {
     this[effect]++;
     if (effect === "changed") (this.changedBy[this.reports.modeOf[index] as number] as number)++;
     hashes[this.accepted++] = hash;

@@ -1,6 +1,6 @@
 /** The entry of a node that is one of a cluster: whoever owns the player or the region is asked. */
 import type { ClusterNode, Inside, RegionView } from "../../cluster/cluster-node.ts";
-import type { Outcome, PlayerRequest, Refused } from "../../cluster/ports/rows.ts";
+import type { Done, Outcome, PlayerRequest, Refused } from "../../cluster/ports/rows.ts";
 import { NO_ENTITLEMENTS } from "../../engine/entitlement.ts";
 import { emptyProfileId } from "../../engine/profile-id.ts";
 import { countriesOf, rankRegions, REGIONS, WORLD } from "../../engine/places.ts";
@@ -48,11 +48,15 @@ export class EntryCluster implements Entry {
 
   submitAll(reports: Reports, settle: (outcome: ReportsOutcome) => void): void {
     const batch = new Batch(reports, settle);
-    const { ids, regions, modes, modeOf, seqs, entitlementsOf } = reports;
+    const { ids, regions, modes, modeOf, seqs, leaves, entitlementsOf } = reports;
     for (let index = 0; index < reports.count; index++) {
       readId(ids, index, id);
       const note = (outcome: Outcome): void => batch.note(index, outcome);
       const [region, seq] = [regions[index] as number, seqs[index] as number];
+      if (leaves?.[index] === 1) {
+        this.cluster.submit({ operation: "remove", id, region: 0, mode: "", seq, isBulk: true }, note);
+        continue;
+      }
       const mode = modes[modeOf[index] as number] as string;
       const entitlements = entitlementsOf?.(index) ?? NO_ENTITLEMENTS;
       this.cluster.submit({ operation: "report", id, region, mode, seq, entitlements, isBulk: true }, note);
@@ -104,11 +108,20 @@ function overviewOf({ players, isComplete, isStale, subdivisions }: Inside): Ove
   return { players, isComplete, isStale, regions };
 }
 
+/** Of a row of a batch: what was reported, or that its player left. */
+const COUNTED = ["changed", "renewed", "late", "removed", "nowhere"] as const;
+
+function isCounted(effect: Done["effect"]): effect is (typeof COUNTED)[number] {
+  return (COUNTED as readonly string[]).includes(effect);
+}
+
 /** Gathers what became of the rows of a batch. */
 class Batch implements ReportsOutcome {
   changed = 0;
   renewed = 0;
   late = 0;
+  removed = 0;
+  nowhere = 0;
   remembered = 0;
   readonly changedBy: Int32Array;
   readonly refused: { index: number; why: Refused }[] = [];
@@ -129,8 +142,7 @@ class Batch implements ReportsOutcome {
   note(index: number, outcome: Outcome): void {
     if (outcome.kind === "refused") this.refused.push({ index, why: outcome });
     else {
-      if (outcome.effect === "changed" || outcome.effect === "renewed" || outcome.effect === "late")
-        this[outcome.effect]++;
+      if (isCounted(outcome.effect)) this[outcome.effect]++;
       if (outcome.effect === "changed") (this.changedBy[this.reports.modeOf[index] as number] as number)++;
       if (outcome.isRemembered) this.remembered++;
     }

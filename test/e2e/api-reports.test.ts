@@ -12,6 +12,8 @@ const BATCH_BYTES_MAX = 2 * 1024 * 1024;
 
 const post = (body: string) =>
   shared.http.request("POST", "/v1/reports", { headers: { "content-type": "application/json" }, body });
+const removals = async (): Promise<number> =>
+  Number(/^headcount_removals_total (\d+)/m.exec((await shared.http.get("/metrics")).text)?.[1]);
 const rowsOf = (count: number, region: string) =>
   Array.from({ length: count }, (_, index) => ({ profileId: freshPlayer(), region, gamemode: `GM0${index % 10}` }));
 
@@ -46,6 +48,65 @@ describe("POST /v1/reports", () => {
     expect((await shared.http.profile(player)).json).toMatchObject({ region: abroad, gamemode: "GM03" });
     expect((await shared.http.top(region)).json.gamemodes).toEqual([{ mode: "GM08", rank: 1, players: 1, share: 1 }]);
     expect((await shared.http.top(abroad)).json.gamemodes).toEqual([{ mode: "GM03", rank: 1, players: 1, share: 1 }]);
+  });
+
+  test("a row with leave disconnects its player, in order, whether or not it was connected", async () => {
+    const [comes, goes, back, unknown, region] = [
+      freshPlayer(),
+      freshPlayer(),
+      freshPlayer(),
+      freshPlayer(),
+      freshRegion(),
+    ];
+    const at = (profileId: string) => ({ profileId, region, gamemode: "GM01" });
+    expect((await shared.http.reports([at(goes), at(back)])).json).toMatchObject({ accepted: 2 });
+    const before = await removals();
+    const answer = await shared.http.reports([
+      at(comes),
+      { profileId: goes.toUpperCase(), leave: true },
+      { profileId: back, leave: true, region: "not looked at", gamemode: 7 },
+      at(back),
+      { profileId: unknown, leave: true },
+      { ...at(comes), leave: false },
+    ]);
+    expect([answer.status, answer.json]).toEqual([200, { accepted: 6, remembered: 6, rejected: [] }]);
+    for (const [player, status] of [
+      [comes, 200],
+      [goes, 404],
+      [back, 200],
+      [unknown, 404],
+    ] as const)
+      expect((await shared.http.profile(player)).status).toBe(status);
+    expect((await shared.http.top(region)).json.players).toBe(2);
+    expect(await removals()).toBe(before + 2);
+  });
+
+  test("a leave with a seq below the newest is accepted and changes nothing; what is none is refused by itself", async () => {
+    const [player, region] = [freshPlayer(), freshRegion()];
+    const row = { profileId: player, region, gamemode: "GM01" };
+    const answer = await shared.http.reports([
+      { ...row, seq: 5 },
+      { profileId: player, leave: true, seq: 4 },
+      { ...row, leave: "yes" },
+      { profileId: "nobody", leave: true },
+      { profileId: player, leave: true, seq: -1 },
+    ]);
+    expect(answer.json).toMatchObject({ accepted: 2, remembered: 2 });
+    expect(answer.json.rejected).toEqual([
+      {
+        index: 2,
+        code: "400",
+        reason: "malformed",
+        message: 'leave must be true where the player leaves, else false or left out, got "yes"',
+      },
+      expect.objectContaining({ index: 3, message: expect.stringContaining("profileId must be a UUID") }),
+      expect.objectContaining({ index: 4, message: expect.stringContaining("seq must be") }),
+    ]);
+    expect((await shared.http.profile(player)).status).toBe(200);
+    expect((await shared.http.reports([{ profileId: player, leave: true, seq: 5 }])).json).toMatchObject({
+      accepted: 1,
+    });
+    expect((await shared.http.profile(player)).status).toBe(404);
   });
 
   test("obeys seq: a row that is not above the newest is accepted and changes nothing", async () => {

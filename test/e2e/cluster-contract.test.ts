@@ -107,17 +107,18 @@ describe.skipIf(!hasRedis)("The contract at any node of three", () => {
       { profileId: freshPlayer(), region: "XX", gamemode: "GM01" },
       { profileId: mover, region: other, gamemode: "GM04" },
       null,
+      ...good.slice(0, 100).map(({ profileId }) => ({ profileId, leave: true })),
     ];
     const { status, json } = await request("POST", "/v1/reports", { json: { reports } });
-    expect([status, json.accepted, json.remembered]).toEqual([200, 304, 304]);
+    expect([status, json.accepted, json.remembered]).toEqual([200, 404, 404]);
     expect(json.rejected.map(({ index, code }: { index: number; code: string }) => [index, code])).toEqual([
       [2, "400"],
       [304, "400"],
       [306, "400"],
     ]);
     expect((await top(region)).json.gamemodes).toEqual([
-      { mode: "GM01", rank: 1, players: 300, share: 0.9967 },
-      { mode: "GM02", rank: 2, players: 1, share: 0.0033 },
+      { mode: "GM01", rank: 1, players: 200, share: 0.995 },
+      { mode: "GM02", rank: 2, players: 1, share: 0.005 },
     ]);
     expect((await top(other)).json).toMatchObject({ players: 1, gamemodes: [{ mode: "GM04" }] });
   });

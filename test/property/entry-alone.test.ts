@@ -23,6 +23,8 @@ interface Report {
   readonly region: number;
   readonly mode: number;
   readonly seq: number;
+  /** The player leaves. */
+  readonly isLeave?: boolean;
 }
 
 const anyReport: fc.Arbitrary<Report> = fc.record({
@@ -30,6 +32,7 @@ const anyReport: fc.Arbitrary<Report> = fc.record({
   region: fc.nat(2),
   mode: fc.nat(MODES.length - 1),
   seq: fc.oneof(fc.constant(NO_SEQ), fc.nat(3)),
+  isLeave: fc.integer({ min: 0, max: 3 }).map((chance) => chance === 0),
 });
 /** Longer ones than what is warmed at once. */
 const anyBatch = fc.array(anyReport, { maxLength: 150 });
@@ -59,12 +62,15 @@ function columnsOf(batch: readonly Report[], isEachNamed: boolean): Reports {
     modes: isEachNamed ? batch.map(({ mode }) => MODES[mode] as string) : MODES,
     modeOf: Uint16Array.from(batch, ({ mode }, row) => (isEachNamed ? row : mode)),
     seqs: Float64Array.from(batch, ({ seq }) => seq),
+    ...(batch.some(({ isLeave }) => isLeave)
+      ? { leaves: Uint8Array.from(batch, ({ isLeave }) => Number(isLeave === true)) }
+      : {}),
   };
 }
 
 /** What a batch does, row by row. */
-function oneByOne(entry: EntryAlone, { count, ids, regions, modes, modeOf, seqs }: Reports): ReportsOutcome {
-  const totals = { changed: 0, renewed: 0, late: 0, remembered: 0 };
+function oneByOne(entry: EntryAlone, { count, ids, regions, modes, modeOf, seqs, leaves }: Reports): ReportsOutcome {
+  const totals = { changed: 0, renewed: 0, late: 0, removed: 0, nowhere: 0, remembered: 0 };
   const refused: { index: number; why: Refused }[] = [];
   const changedBy = new Int32Array(modes.length);
   for (let index = 0; index < count; index++) {
@@ -72,10 +78,11 @@ function oneByOne(entry: EntryAlone, { count, ids, regions, modes, modeOf, seqs 
     readId(ids, index, id);
     const mode = modes[modeOf[index] as number] as string;
     const [region, seq] = [regions[index] as number, seqs[index] as number];
-    entry.submit({ operation: "report", id, region, mode, seq }, (outcome) => {
+    const operation = leaves?.[index] === 1 ? "remove" : "report";
+    entry.submit({ operation, id, region, mode, seq }, (outcome) => {
       if (outcome.kind === "refused") refused.push({ index, why: outcome });
       else {
-        totals[outcome.effect as "changed" | "renewed" | "late"]++;
+        totals[outcome.effect as "changed" | "renewed" | "late" | "removed" | "nowhere"]++;
         if (outcome.effect === "changed") (changedBy[modeOf[index] as number] as number)++;
         totals.remembered++;
       }

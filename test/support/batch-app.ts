@@ -34,7 +34,7 @@ export async function recordingApp(
         .toReversed();
       const changed = reports.count - refused.length;
       const changedBy = new Int32Array(reports.modes.length);
-      settle({ changed, changedBy, renewed: 0, late: 0, remembered: changed, refused });
+      settle({ changed, changedBy, renewed: 0, late: 0, removed: 0, nowhere: 0, remembered: changed, refused });
     },
   };
   const ready = { status: { kind: "ready" }, settings: readSettings(env), registerMetrics: () => undefined };

@@ -22,7 +22,7 @@ import { refusing } from "../hooks.ts";
 import { issuerUnblocked, unblocked, whileOn } from "../decided.ts";
 import { clientOf, refusalOfBatch } from "../rate-limits.ts";
 import { Slices } from "../slices.ts";
-import { BatchBody, BatchBodyShown, Check, checkedId, ReportRow } from "../../values.ts";
+import { BatchBody, BatchBodyShown, Check, checkedId, LeaveRow, ReportRow } from "../../values.ts";
 import type { Refusal } from "../reasons.ts";
 import { refusalFor, type Reporter } from "./profiles.ts";
 
@@ -38,6 +38,7 @@ interface Rejection {
 }
 
 const rowCheck = new Check(ReportRow, "report");
+const leaveCheck = new Check(LeaveRow, "report");
 const bodyValidator = validatorCompiler({ schema: BatchBody, httpPart: "body", method: "POST", url: REPORTS_ROUTE });
 
 export function registerReports(app: FastifyInstance, context: Context): void {
@@ -107,8 +108,9 @@ function reportAll(
   if (!answers.isServing(service, reply)) return;
   const startedMs = answers.startTiming();
   const reports = batch.reportsOf(entitlements);
-  service.entry.submitAll(reports, ({ changed, changedBy, renewed, late, remembered, refused }) => {
-    const accepted = changed + renewed + late;
+  service.entry.submitAll(reports, (outcome) => {
+    const { changed, changedBy, renewed, late, removed, nowhere, remembered, refused } = outcome;
+    const accepted = changed + renewed + late + removed + nowhere;
     for (const { why } of refused) metrics.refused[why.reason]++;
     const rejected = batch.rejectedWith(refused, reports, context);
     metrics.totals.changed += changed;
@@ -116,6 +118,7 @@ function reportAll(
       if (changedBy[at] !== 0) usage.arrivals.note(mode, client?.prefix, access?.issuer, changedBy[at]);
     metrics.totals.renewed += renewed;
     metrics.totals.late += late;
+    metrics.totals.removals += removed;
     metrics.totals.rejected += rejected.length;
     const body = JSON.stringify({ accepted, remembered, rejected });
     answers.json(reply, remembered === accepted ? 200 : 202, body, startedMs);
@@ -157,7 +160,7 @@ class Batch {
   rejectedWith(refused: ReportsOutcome["refused"], reports: Reports, context: Context): readonly Rejection[] {
     const { modes, modeOf, regions, entitlementsOf: entitlementsIn } = reports;
     for (const { index, why } of refused) {
-      const [mode, region] = [modes[modeOf[index] as number] as string, regions[index] as number];
+      const [mode, region] = [modes[modeOf[index] as number] ?? "", regions[index] as number];
       const asked = { mode, region, entitlements: entitlementsIn?.(index) ?? NO_ENTITLEMENTS };
       this.rejected.push(rejection(this.indexes?.[index] ?? index, refusalFor(context, why, asked)));
     }
@@ -172,21 +175,34 @@ function checkedBatch(rows: readonly unknown[]): Batch {
   const modes: string[] = [];
   const rejected: Rejection[] = [];
   let entitled: (readonly string[] | undefined)[] | undefined;
+  let leaves: Uint8Array | undefined;
   let count = 0;
   for (const [index, row] of rows.entries()) {
-    if (!rowCheck.accepts(row)) {
-      rejected.push(rejection(index, { status: 400, reason: "malformed", message: rowCheck.explain(row) }));
+    const isLeave = isLeaving(row);
+    const check = isLeave ? leaveCheck : rowCheck;
+    if (!check.accepts(row)) {
+      rejected.push(rejection(index, { status: 400, reason: "malformed", message: check.explain(row) }));
       continue;
     }
     ids.set(checkedId, 4 * count);
-    regions[count] = regionOf(row.region);
-    modeOf[count] = modes.push(row.gamemode) - 1;
     seqs[count] = row.seq ?? NO_SEQ;
-    if (row.entitlements !== undefined) (entitled ??= Array(length))[count] = row.entitlements;
     indexes[count] = index;
+    if ("leave" in row) (leaves ??= new Uint8Array(length))[count] = 1;
+    else {
+      regions[count] = regionOf(row.region);
+      modeOf[count] = modes.push(row.gamemode) - 1;
+      if (row.entitlements !== undefined) (entitled ??= Array(length))[count] = row.entitlements;
+    }
     count++;
   }
-  return new Batch({ count, ids, regions, modes, modeOf, seqs }, rejected, indexes, entitled);
+  const reports = { count, ids, regions, modes, modeOf, seqs, ...(leaves === undefined ? {} : { leaves }) };
+  return new Batch(reports, rejected, indexes, entitled);
+}
+
+/** Whether a row says that its player leaves; whoever says that it does not, reports. */
+function isLeaving(row: unknown): boolean {
+  if (typeof row !== "object" || row === null || !Object.hasOwn(row, "leave")) return false;
+  return (row as { leave: unknown }).leave !== false;
 }
 
 function rejection(index: number, { status, message, reason }: Refusal): Rejection {
@@ -199,7 +215,7 @@ const SCHEMA = {
   operationId: "reportMany",
   summary: "Report many players at once",
   description:
-    "For game servers and gateways. Bad rows are refused one by one and the good ones stand; in order for one player. A row's `entitlements` hold for it alone; where it has none, those of the token do.",
+    "For game servers and gateways. Bad rows are refused one by one and the good ones stand; in order for one player. A row's `entitlements` hold for it alone; where it has none, those of the token do. A row with `leave` disconnects its player, also one who is not connected.",
   body: BatchBodyShown,
   response: {
     200: BatchAnswer,
