@@ -32,10 +32,13 @@ const anyReport: fc.Arbitrary<Report> = fc.record({
   region: fc.nat(2),
   mode: fc.nat(MODES.length - 1),
   seq: fc.oneof(fc.constant(NO_SEQ), fc.nat(3)),
-  isLeave: fc.integer({ min: 0, max: 3 }).map((chance) => chance === 0),
 });
+/** One of four leaves. */
+const anyRow: fc.Arbitrary<Report> = fc
+  .tuple(anyReport, fc.nat(3))
+  .map(([report, chance]) => ({ ...report, isLeave: chance === 0 }));
 /** Longer ones than what is warmed at once. */
-const anyBatch = fc.array(anyReport, { maxLength: 150 });
+const anyBatch = fc.array(anyRow, { maxLength: 150 });
 
 /**
  * An entry over an engine in which so many modes are in use.
@@ -221,10 +224,10 @@ test("EntryAlone.submitAll() judges each row where it takes effect, as submit() 
       }) as [Alone, Alone];
       const entitlementsOf = (row: number): readonly string[] => entitled[row] ?? [];
       const told: string[] = [];
-      for (const [row, { player, region, mode, seq }] of batch.entries())
+      for (const [row, { player, region, mode, seq, isLeave }] of batch.entries())
         alone.entry.submit(
           {
-            operation: "report",
+            operation: isLeave === true ? "remove" : "report",
             id: playerId(player),
             region,
             mode: MODES[mode] as string,
@@ -237,11 +240,13 @@ test("EntryAlone.submitAll() judges each row where it takes effect, as submit() 
       const reports = { ...columnsOf(batch, isEachNamed), entitlementsOf };
       together.entry.submitAll(reports, (outcome) => void outcomes.push(outcome));
       const countOf = (effect: string): number => told.filter((one) => one === effect).length;
-      const refused = [...told.entries()].filter(([, reason]) => !["changed", "renewed", "late"].includes(reason));
+      const done = ["changed", "renewed", "late", "removed", "nowhere"];
+      const refused = [...told.entries()].filter(([, reason]) => !done.includes(reason));
       expect(outcomes).toMatchObject([
         {
           changed: countOf("changed"),
           late: countOf("late"),
+          removed: countOf("removed"),
           refused: refused.map(([index, reason]) => ({ index, why: { kind: "refused", reason } })),
         },
       ]);

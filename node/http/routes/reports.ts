@@ -187,11 +187,12 @@ function checkedBatch(rows: readonly unknown[]): Batch {
     ids.set(checkedId, 4 * count);
     seqs[count] = row.seq ?? NO_SEQ;
     indexes[count] = index;
-    if ("leave" in row) (leaves ??= new Uint8Array(length))[count] = 1;
+    if (isLeave) (leaves ??= new Uint8Array(length))[count] = 1;
     else {
-      regions[count] = regionOf(row.region);
-      modeOf[count] = modes.push(row.gamemode) - 1;
-      if (row.entitlements !== undefined) (entitled ??= Array(length))[count] = row.entitlements;
+      const { region, gamemode, entitlements } = row as ReportRow;
+      regions[count] = regionOf(region);
+      modeOf[count] = modes.push(gamemode) - 1;
+      if (entitlements !== undefined) (entitled ??= Array(length))[count] = entitlements;
     }
     count++;
   }
