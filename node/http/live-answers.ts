@@ -20,7 +20,8 @@ const NEVER_HEARD = 0;
 
 export class LiveAnswers implements Source {
   private readonly context: Pick<Context, "controls" | "isForOperators" | "service">;
-  private readonly popularModes = new PopularModes();
+  /** Of all places: what makes room while it is watched would count as changed whenever it is looked at. */
+  private readonly popularModes = new PopularModes(PLACES.length);
   private readonly clock = new Clock();
 
   constructor(context: LiveAnswers["context"]) {

@@ -52,7 +52,12 @@ const PLACES_MAX = 512;
 
 export class PopularModes {
   private readonly cached = new Map<string, Cached>();
+  private readonly placesMax: number;
   private changes = 0;
+
+  constructor(placesMax = PLACES_MAX) {
+    this.placesMax = placesMax;
+  }
 
   /**
    * @param hidden modes in quarantine: another set with every change
@@ -91,7 +96,7 @@ export class PopularModes {
   /** The one that came first makes room. */
   private keep(place: string, cached: Cached): void {
     const [first] = this.cached.keys();
-    if (this.cached.size >= PLACES_MAX && first !== undefined) this.cached.delete(first);
+    if (this.cached.size >= this.placesMax && first !== undefined) this.cached.delete(first);
     this.cached.set(place, cached);
   }
 }

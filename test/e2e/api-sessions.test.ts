@@ -24,6 +24,7 @@ async function answerTo(port: number, request: string): Promise<{ readonly statu
 }
 
 describe("a session", () => {
+  const PLACE = "an ISO 3166-1 alpha-2 code, an ISO 3166-2 code such as US-CA, or a UN M49 area such as 150";
   const shared = shareNode({
     env: { HEADCOUNT_RECONNECT_GRACE_MS: `${GRACE_MS}`, HEADCOUNT_SESSION_TTL_MS: `${LIFE_MS}` },
   });
@@ -59,7 +60,10 @@ describe("a session", () => {
   test("is told what is wrong with what it says, and stays", async () => {
     using session = await open(freshPlayer());
     const wrong: readonly (readonly [message: object, told: string])[] = [
-      [{ type: "play", region: "XX", gamemode: "GM01" }, `region must be an ISO 3166-1 alpha-2 code, got "XX"`],
+      [
+        { type: "play", region: "XX", gamemode: "GM01" },
+        `region must be an ISO 3166-1 alpha-2 code, or an ISO 3166-2 code such as US-CA, got "XX"`,
+      ],
       [
         { type: "play", region: "CA" },
         "gamemode must be 1 to 64 of A-Z a-z 0-9 . _ : - beginning with a letter or digit, got nothing",
@@ -72,7 +76,7 @@ describe("a session", () => {
         { type: "play", region: "CA", gamemode: "GM01", ref: {} },
         "ref must be a string of up to 64 characters, or a number, got an object",
       ],
-      [{ type: "watch", place: "ZZ" }, `place must be an ISO 3166-1 alpha-2 code, got "ZZ"`],
+      [{ type: "watch", place: "ZZ" }, `place must be ${PLACE}, got "ZZ"`],
       [{ type: "watch", place: "CA", top: 0 }, "top must be a whole number from 1 to 100, got 0"],
       [{ type: "watch", place: "CA", every: 249 }, "every must be a whole number from 250 to 60000, got 249"],
       [
@@ -81,7 +85,7 @@ describe("a session", () => {
       ],
       [{ type: "leave", seq: "1" }, `seq must be a whole number from 0 to 4294967295, got "1"`],
       [{ type: "token", token: 5 }, "token must be a signed token, got nothing"],
-      [{ type: "unwatch" }, "place must be an ISO 3166-1 alpha-2 code, got nothing"],
+      [{ type: "unwatch" }, `place must be ${PLACE}, got nothing`],
     ];
     for (const [index, [message, told]] of wrong.entries()) {
       session.say({ ref: index, ...message });

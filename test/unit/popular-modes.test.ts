@@ -1,6 +1,7 @@
 import { expect, test } from "vitest";
 import { PLACES } from "../../engine/places.ts";
 import type { RegionCounts } from "../../node/entry.ts";
+import { LiveAnswers } from "../../node/http/live-answers.ts";
 import { PopularModes, textOf } from "../../node/http/popular-modes.ts";
 
 const NOTHING_HIDDEN: ReadonlySet<string> = new Set();
@@ -43,4 +44,14 @@ test("PopularModes keeps the answers about all countries and areas, and not thos
   const kept = codes.toReversed().filter((code) => answer(code) === all[codes.indexOf(code)]);
   expect(kept.length).toBeGreaterThan(250);
   expect(kept.length).toBeLessThanOrEqual(512);
+});
+
+test("LiveAnswers: where every place is watched, none counts as changed because others are looked at", () => {
+  const entry = { regionCounts: () => COUNTS };
+  const context = { controls: { quarantined: NOTHING_HIDDEN }, service: { entry } };
+  const subject = new LiveAnswers(context as unknown as ConstructorParameters<typeof LiveAnswers>[0]);
+  const states = (): unknown[] => PLACES.map((_, place) => subject.read(place)?.state);
+  const before = states();
+  expect(before).not.toContain(undefined);
+  expect(states()).toEqual(before);
 });
