@@ -59,7 +59,7 @@ test("GET /v1/cluster shows one node that owns everything", async () => {
         incarnation: node.incarnation,
         url: expect.stringMatching(/^https?:\/\//),
         partitions: 256,
-        regions: 249,
+        regions: 250,
         state: expect.stringMatching(/./),
       },
     ],
@@ -238,7 +238,8 @@ test("The examples of the description can be tried, and tried again", async () =
       await shared.http.request("POST", filled, { json: JSON.parse(JSON.stringify(json).replace("GM01", "GM02")) }),
     ];
     expect(answers.map(({ status }) => status)).toEqual([200, 200, 200]);
-    for (const { json: told } of answers) expect(told.accepted ?? 1).toBe(1);
+    const rows = (json as { reports?: unknown[] }).reports?.length ?? 0;
+    for (const { json: told } of answers) expect(told.accepted ?? 0).toBe(rows);
     if (path.includes("{")) expect(answers.map(({ json: told }) => told.changed)).toEqual([true, false, true]);
   }
 });

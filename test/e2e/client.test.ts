@@ -113,24 +113,32 @@ describe("Headcount at a node", () => {
     client.close();
   });
 
-  test("kill -9 of its node, and another at the next URL: the player is where it last was", async () => {
-    const player = freshPlayer();
-    const errors: string[] = [];
-    await using first = await startNode();
-    const client = new Headcount({
-      url: [first.url, shared.node.url],
-      profileId: player,
-      onError: ({ reason }) => errors.push(reason),
-    });
-    await client.play("CA", "GM01");
-    first.kill("SIGKILL");
-    await first.exited;
-    await client.play("US", "GM02");
-    expect(await placeOf(player)).toBe("US GM02");
-    expect(errors).toContain("unreachable");
-    await client.leave();
-    client.close();
-  });
+  test.each([
+    ["over a session", true],
+    ["over HTTP", false],
+  ])(
+    "kill -9 of its node, and another at the next URL: the player is where it last was, %s",
+    async (_way, sessions) => {
+      const player = freshPlayer();
+      const errors: string[] = [];
+      await using first = await startNode();
+      const client = new Headcount({
+        url: [first.url, shared.node.url],
+        profileId: player,
+        sessions,
+        onError: ({ reason }) => errors.push(reason),
+      });
+      await client.play("CA", "GM01");
+      first.kill("SIGKILL");
+      await first.exited;
+      await client.play("US", "GM02");
+      expect(await placeOf(player)).toBe("US GM02");
+      // That a session was lost is no error: it comes back by itself.
+      if (!sessions) expect(errors).toContain("unreachable");
+      await client.leave();
+      client.close();
+    },
+  );
 });
 
 describe("HeadcountServer at a node", () => {
