@@ -46,10 +46,11 @@ export function tableOfReasons(reasons: typeof REASONS): string {
 /** By rule, in the order of the source. */
 export function tableOfFaults(faults: Readonly<Record<string, PlantedFault>>): string {
   const rows = Object.entries(faults).map(([name, fault]) => `| ${fault.rule} | ${name} | ${fateOf(fault)} |`);
-  return ["| rule | breach | looked for in, or why it is harmless |", "| --- | --- | --- |", ...rows].join("\n");
+  return ["| rule | breach | looked for in, or why it is not |", "| --- | --- | --- |", ...rows].join("\n");
 }
 
-function fateOf({ scenarios = [], harmless }: PlantedFault): string {
+function fateOf({ scenarios = [], harmless, rare }: PlantedFault): string {
   if (harmless !== undefined) return `**harmless**: ${harmless}`;
+  if (rare !== undefined) return `**rare**: ${rare}`;
   return scenarios.length === 0 ? "random seeds" : scenarios.map((name) => `"${name}"`).join("; ");
 }

@@ -11,7 +11,7 @@ export interface Catch {
   readonly failure: string | undefined;
 }
 
-const SEEDS_A_SCENARIO = 8;
+const SEEDS_A_SCENARIO = 12;
 
 /** @throws {Error} where the fault can no longer be planted: the source has changed */
 export async function catchFault(name: string, seedsMax: number, workers: number): Promise<Catch> {

@@ -307,8 +307,8 @@ export const MOVING_FAULTS: Readonly<Record<string, PlantedFault>> = {
     ...fault(
       "R18",
       "cluster/ports/rows.ts",
-      'return operation === "find" || operation === "renew"',
-      'return operation === "report" || operation === "find" || operation === "renew"',
+      'if (operation === "report") return seq !== NO_SEQ;',
+      'if (operation === "report") return true;',
     ),
     scenarios: ["a holder that is superseded with rows that it took in"],
     harmless:

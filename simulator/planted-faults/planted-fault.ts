@@ -11,6 +11,8 @@ export interface PlantedFault {
   readonly scenarios?: readonly ScenarioName[];
   /** Why it does no harm, where it is not caught. */
   readonly harmless?: string;
+  /** Why so few runs catch it that `npm test` does not look for it; `npm run simulate -- --fault` does. */
+  readonly rare?: string;
 }
 
 export function fault(

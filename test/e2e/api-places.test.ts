@@ -1,4 +1,6 @@
 /** Places: subdivisions are reported, and countries, subdivisions and areas are asked for. */
+import { once } from "node:events";
+import { until } from "../support/until.ts";
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
@@ -323,8 +325,17 @@ test("Operators see every place too, exactly, where a privacy floor hides subdiv
   expect(batch.json).toMatchObject({ accepted: 3 });
   const message = "subdivisions are not shown where there is a privacy floor: ask for a country or an area";
   for (const options of [{}, NO_CACHE])
-    for (const path of ["/v1/regions/US-CA/gamemode", "/v1/regions/us-ca/gamemode?top=1", "/v1/regions?of=US"])
+    for (const path of [
+      "/v1/regions/US-CA/gamemode",
+      "/v1/regions/us-ca/gamemode?top=1",
+      "/v1/regions/US-CA/gamemode/stream",
+      "/v1/regions?of=US",
+    ])
       expectError(await http.get(path, options), 403, message);
+  expect(await watched(node.url, signedToken, ["US-CA", "US"])).toEqual([
+    { type: "refused", ref: "US-CA", code: "403", reason: "forbidden", message },
+    expect.objectContaining({ type: "top", region: "US", complete: false }),
+  ]);
   const shown = [
     ["/v1/regions/US-CA/gamemode", 2],
     ["/v1/regions/US/gamemode", 3],
@@ -357,3 +368,17 @@ test("A player in a subdivision is still there after the node was killed", async
   const playersIn = async (place: string): Promise<number> => (await again.top(place)).json.players;
   expect(await Promise.all(["US-CA", "US", "019", "FR-IDF", "150", "001"].map(playersIn))).toEqual([1, 1, 1, 1, 1, 2]);
 });
+
+/** What a session is told first of each place that it watches. */
+async function watched(url: string, sign: typeof signedToken, places: readonly string[]): Promise<unknown[]> {
+  const player = freshPlayer();
+  const protocols = ["headcount.v1", `bearer.${sign({ sub: player })}`];
+  const session = new WebSocket(`${url.replace("http", "ws")}/v1/session?profileId=${player}`, protocols);
+  const told: unknown[] = [];
+  session.addEventListener("message", ({ data }) => told.push(JSON.parse(String(data))));
+  await once(session, "open");
+  for (const place of places) session.send(JSON.stringify({ type: "watch", place, ref: place }));
+  await until("all are answered", () => told.length === places.length);
+  session.close();
+  return told;
+}

@@ -7,7 +7,7 @@ import { FanOut } from "../../live/fan-out.ts";
 import { Streams } from "../../live/streams.ts";
 import { PlaceParams, type StreamQuery, StreamsQuery } from "../../values.ts";
 import { Admission, isStillGranted } from "../admission.ts";
-import { ErrorAnswer, REFUSED_READERS, StreamAnswer, StreamNotNowAnswer, TOKEN } from "../answers.ts";
+import { ErrorAnswer, NOT_PUBLISHED, REFUSED_READERS, StreamAnswer, StreamNotNowAnswer, TOKEN } from "../answers.ts";
 import { DateLine } from "../connections/date-line.ts";
 import type { StandIn } from "../connections/stand-in.ts";
 import { whileOn } from "../decided.ts";
@@ -111,5 +111,5 @@ const STREAM_SCHEMA = {
   produces: ["text/event-stream"],
   params: PlaceParams,
   querystring: StreamsQuery,
-  response: { 200: StreamAnswer, 400: ErrorAnswer, ...REFUSED_READERS, 503: StreamNotNowAnswer },
+  response: { 200: StreamAnswer, 400: ErrorAnswer, ...REFUSED_READERS, ...NOT_PUBLISHED, 503: StreamNotNowAnswer },
 };
