@@ -174,7 +174,7 @@ export const MEMBER_FAULTS: Readonly<Record<string, PlantedFault>> = {
       "return this.isTiedForLong ? this.lose(standing) : undefined;",
       "return undefined;",
     ),
-    seeds: [4229],
+    rare: "it takes two keys that as many know, for long; one run in thousands comes to that, and none of the first 2,000 does now",
   },
   "a renewal does not name its key": fault(
     "R12",
