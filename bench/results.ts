@@ -26,6 +26,19 @@ export interface Results {
 
 export type PartName = Exclude<keyof Results, "machine" | "form">;
 
+/** What is to be made of the result of each part. */
+export type ByPart<Made> = {
+  readonly [Name in PartName]: (result: NonNullable<Results[Name]>) => readonly Made[];
+};
+
+/** Makes it of the parts that were measured, in the order of `by`. */
+export function ofParts<Made>(results: Results, by: ByPart<Made>): Made[] {
+  return (Object.keys(by) as PartName[]).flatMap((name) => {
+    const result = results[name];
+    return result === undefined ? [] : (by[name] as (result: unknown) => readonly Made[])(result);
+  });
+}
+
 /** When a part was measured, and with how little. */
 export interface Measured {
   readonly date: string;

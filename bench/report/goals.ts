@@ -1,16 +1,18 @@
 /** The goals of the benchmarks, and whether a run reached them. A ratio is taken round by round; its median counts. */
-import type {
-  BatchesResult,
-  EngineResult,
-  HttpRun,
-  LatencyResult,
-  LoadSeries,
-  MemoryResult,
-  ReadsResult,
-  Results,
-  FloorResult,
-  RulesResult,
-  TokensResult,
+import {
+  type BatchesResult,
+  type ByPart,
+  ofParts,
+  type EngineResult,
+  type HttpRun,
+  type LatencyResult,
+  type LoadSeries,
+  type MemoryResult,
+  type ReadsResult,
+  type Results,
+  type FloorResult,
+  type RulesResult,
+  type TokensResult,
 } from "../results.ts";
 import { ratiosOf } from "../support/spread.ts";
 import { atLeast, atMost, count, type Goal } from "./goal.ts";
@@ -27,42 +29,28 @@ const BYTES_MAX: Readonly<Record<string, number>> = {
   "log 10,000,000": 90,
 };
 
+/** What each part is to reach. */
+const GOALS: ByPart<Goal> = {
+  engine: engineGoals,
+  http: ({ runs }) => runs.flatMap((run) => (run.pipelined === 1 ? singleGoals(run) : pipelinedGoals(run))),
+  batches: batchGoals,
+  reads: readGoals,
+  latency: latencyGoals,
+  memory: memoryGoals,
+  snapshots: snapshotGoals,
+  soak: soakGoals,
+  tokens: tokenGoals,
+  rules: rulesGoals,
+  floor: floorGoals,
+  overload: overloadGoals,
+  idle: idleGoals,
+  sessions: sessionGoals,
+  streams: streamsGoals,
+};
+
 /** Every goal of the parts that were measured. */
 export function goalsOf(results: Results): Goal[] {
-  const {
-    engine,
-    http,
-    batches,
-    reads,
-    latency,
-    memory,
-    snapshots,
-    soak,
-    tokens,
-    rules,
-    floor,
-    overload,
-    idle,
-    sessions,
-    streams,
-  } = results;
-  return [
-    ...(engine ? engineGoals(engine) : []),
-    ...(http?.runs.flatMap((run) => (run.pipelined === 1 ? singleGoals(run) : pipelinedGoals(run))) ?? []),
-    ...(batches ? batchGoals(batches) : []),
-    ...(reads ? readGoals(reads) : []),
-    ...(latency ? latencyGoals(latency) : []),
-    ...(memory ? memoryGoals(memory) : []),
-    ...(snapshots ? snapshotGoals(snapshots) : []),
-    ...(soak ? soakGoals(soak) : []),
-    ...(tokens ? tokenGoals(tokens) : []),
-    ...(rules ? rulesGoals(rules) : []),
-    ...(floor ? floorGoals(floor) : []),
-    ...(overload ? overloadGoals(overload) : []),
-    ...(idle ? idleGoals(idle) : []),
-    ...(sessions ? sessionGoals(sessions) : []),
-    ...(streams ? streamsGoals(streams) : []),
-  ];
+  return ofParts(results, GOALS);
 }
 
 function tokenGoals({ contestants, arrivals }: TokensResult): Goal[] {

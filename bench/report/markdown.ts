@@ -1,5 +1,5 @@
 /** RESULTS.md, made from the raw figures alone. */
-import type { EngineResult, HttpRun, Results } from "../results.ts";
+import { type ByPart, type EngineResult, type HttpRun, ofParts, type Results } from "../results.ts";
 import { spreadOf } from "../support/spread.ts";
 import { goalsOf, residentPerPlayer } from "./goals.ts";
 import { idleText, overloadText } from "./overload.ts";
@@ -9,47 +9,35 @@ import { loadTable } from "./load.ts";
 import { streamsText } from "./streams.ts";
 import { goalsText, heading, machineText, number, spreadText, table } from "./text.ts";
 
+/** What is told of each part, in the order of the report. */
+const TEXTS: ByPart<string> = {
+  engine: engineText,
+  http: httpText,
+  batches: batchesText,
+  reads: readsText,
+  latency: latencyText,
+  memory: memoryText,
+  snapshots: snapshotsText,
+  tokens: tokensText,
+  rules: rulesText,
+  floor: floorText,
+  overload: overloadText,
+  idle: idleText,
+  sessions: sessionsText,
+  streams: streamsText,
+  soak: soakText,
+};
+
 export function resultsMarkdown(results: Results): string {
-  const {
-    machine,
-    engine,
-    http,
-    batches,
-    reads,
-    latency,
-    memory,
-    snapshots,
-    soak,
-    tokens,
-    rules,
-    floor,
-    overload,
-    idle,
-    sessions,
-    streams,
-  } = results;
+  const hasBars = (["engine", "http", "batches", "reads"] as const).some((part) => results[part] !== undefined);
   const parts = [
     "# Benchmark results",
     "Made by `npm run bench`; do not edit. [README.md](README.md) says how to run it and what is fair about it.",
     howToRead(),
-    machineText(machine),
+    machineText(results.machine),
     goalsText(goalsOf(results)),
-    ...(engine || http || batches || reads ? ["![The figures below as bars](results.svg)"] : []),
-    ...(engine ? engineText(engine) : []),
-    ...(http ? httpText(http) : []),
-    ...(batches ? batchesText(batches) : []),
-    ...(reads ? readsText(reads) : []),
-    ...(latency ? latencyText(latency) : []),
-    ...(memory ? memoryText(memory) : []),
-    ...(snapshots ? snapshotsText(snapshots) : []),
-    ...(tokens ? tokensText(tokens) : []),
-    ...(rules ? rulesText(rules) : []),
-    ...(floor ? floorText(floor) : []),
-    ...(overload ? overloadText(overload) : []),
-    ...(idle ? idleText(idle) : []),
-    ...(sessions ? sessionsText(sessions) : []),
-    ...(streams ? streamsText(streams) : []),
-    ...(soak ? soakText(soak) : []),
+    ...(hasBars ? ["![The figures below as bars](results.svg)"] : []),
+    ...ofParts(results, TEXTS),
   ];
   return `${parts.join("\n\n")}\n`;
 }

@@ -1,10 +1,10 @@
 /** All sessions of the listener: how many there may be, their renewals in bulk (R30), their silence, and their end. */
 import type { IncomingMessage } from "node:http";
-import type { Socket } from "node:net";
 import { type Server, WebSocketServer } from "ws";
 import { StandingSessions } from "../../cluster/standing-sessions.ts";
 import type { Stamp } from "../../engine/standings.ts";
 import type { Metrics } from "../metrics.ts";
+import { endAll, retryMs, spread } from "./goodbye.ts";
 import {
   CLOSED,
   closeReason,
@@ -15,6 +15,7 @@ import {
   SessionSocket,
 } from "./session.ts";
 import { MESSAGE_BYTES_MAX, type Message } from "./session-messages.ts";
+import type { Taken } from "./stream.ts";
 
 export const SUBPROTOCOL = "headcount.v1";
 
@@ -28,13 +29,8 @@ const ENDED_A_LOOK = 1000;
 const CLOSE_WITHIN_MS = 2000;
 /** A message of 1 KiB needs no more pieces. */
 const FRAGMENTS_MAX = 64;
-/** When a client should come again: spread, so that those of one node do not come at once. */
-const [RETRY_MIN_MS, RETRY_MAX_MS] = [1000, 5000];
 /** When there is room again nobody knows. */
 const RETRY_FULL_MS = 10_000;
-/** The goodbyes of a node that ends are spread over so much time. */
-const DRAIN_MS = 1000;
-const DRAIN_STEPS = 50;
 
 /** Codes with which sessions close; those of clients may be any of some thousands. */
 const CODES = [1000, 1001, 1002, 1005, 1006, 1007, 1008, 1009, 1012, 1013, 4400, 4401] as const;
@@ -46,13 +42,6 @@ export interface SessionsOptions {
   readonly sessionMs: number;
   /** Whether operators switched sessions off. */
   readonly isOff: () => boolean;
-}
-
-/** A connection that its listener has given away. */
-interface Taken {
-  readonly socket: Socket;
-  /** To be called when it is closed. */
-  readonly release: () => void;
 }
 
 export class Sessions implements SessionRoom {
@@ -177,20 +166,14 @@ export class Sessions implements SessionRoom {
   private endSome(count: number, code: number, what: string): void {
     for (const session of this.all) {
       if (count-- === 0) return;
-      session.end(code, `${what} ${spread(RETRY_MIN_MS, RETRY_MAX_MS)}`);
+      session.end(code, `${what} ${retryMs()}`);
     }
   }
 
   /** Ends all of them, a few at a time; resolves when each was told. */
   async drain(): Promise<void> {
     this.isDraining = true;
-    const all = [...this.all];
-    const perStep = Math.ceil(all.length / DRAIN_STEPS);
-    while (all.length > 0) {
-      for (const session of all.splice(-perStep))
-        session.end(CLOSED.draining, `reconnect in ${spread(RETRY_MIN_MS, RETRY_MAX_MS)}`);
-      await new Promise((resolve) => setTimeout(resolve, DRAIN_MS / DRAIN_STEPS));
-    }
+    await endAll([...this.all], (session) => session.end(CLOSED.draining, `reconnect in ${retryMs()}`));
   }
 
   close(): void {
@@ -235,7 +218,3 @@ const SERVER_OPTIONS = {
   WebSocket: SessionSocket,
   handleProtocols: (offered: Set<string>): string | false => offered.has(SUBPROTOCOL) && SUBPROTOCOL,
 } as const;
-
-function spread(leastMs: number, mostMs: number): number {
-  return Math.round(leastMs + Math.random() * (mostMs - leastMs));
-}

@@ -5,6 +5,7 @@
 import type { Socket } from "node:net";
 import type { Sink, Watch } from "./fan-out.ts";
 import type { Frame, FrameKind } from "./frame.ts";
+import { retryMs } from "./goodbye.ts";
 import type { Streams } from "./streams.ts";
 
 /** Why a stream has ended. `client`: it closed its connection, or that broke. */
@@ -58,13 +59,13 @@ export class Stream implements Sink {
   private takenBytes = 0;
   private readonly readBytes: number;
 
-  constructor(room: Streams, { socket, release }: Taken, { head, retryMs, client, isAllowed }: StreamOptions) {
+  constructor(room: Streams, { socket, release }: Taken, { head, retryMs: ms, client, isAllowed }: StreamOptions) {
     this.streams = room;
     this.socket = socket;
     this.releaseSocket = release;
     this.client = client;
     this.isAllowed = isAllowed;
-    this.head = `${head}retry: ${retryMs}\n\n`;
+    this.head = `${head}retry: ${ms}\n\n`;
     this.readBytes = socket.bytesRead;
     streams.set(socket, this);
     socket.on("close", onClose).on("end", onEnd).on("error", onError);
@@ -106,7 +107,7 @@ export class Stream implements Sink {
     if (this.watch === undefined || socket.destroyed) return;
     this.ending = ending;
     this.stopWatching();
-    const ms = this.streams.retryMs();
+    const ms = retryMs();
     if (socket.writableLength > 0) return void socket.destroy(); // it would not take that either
     this.write(Buffer.from(`retry: ${ms}\nevent: bye\ndata: {"reconnectInMs":${ms}}\n\n`, "latin1"));
     socket.destroySoon();

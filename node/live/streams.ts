@@ -3,6 +3,7 @@ import { Places, type PlacesOptions } from "../limits/places.ts";
 import type { Full } from "../limits/places.ts";
 import type { Metrics } from "../metrics.ts";
 import type { FanOut, Question } from "./fan-out.ts";
+import { endAll } from "./goodbye.ts";
 import { type Ending, ENDINGS, Stream, type StreamOptions, type Taken } from "./stream.ts";
 
 /** A comment comes so often. */
@@ -10,13 +11,8 @@ const BEAT_MS = 15_000;
 /** Looked at so often: what operators switched off, and a part of all streams, so that all have had their beat in time. */
 const TICK_MS = 250;
 const PARTS = BEAT_MS / TICK_MS;
-/** How soon a client should come again whose stream broke: spread, so that those of a node that died do not come at once. */
-const [RETRY_MIN_MS, RETRY_MAX_MS] = [1000, 5000];
 /** So long is said goodbye before others have their turn. */
 const SLICE_MS = 4;
-/** The goodbyes of a node that ends are spread over so much time. */
-const DRAIN_MS = 1000;
-const DRAIN_STEPS = 50;
 
 export interface StreamsOptions extends PlacesOptions {
   /** Whether operators switched streams off. */
@@ -71,20 +67,10 @@ export class Streams {
     this.ended[stream.ending]++;
   }
 
-  /** When a client should come again, in milliseconds. */
-  retryMs(): number {
-    return Math.round(RETRY_MIN_MS + Math.random() * (RETRY_MAX_MS - RETRY_MIN_MS));
-  }
-
   /** Ends all of them, a few at a time; resolves when each was told. */
   async drain(): Promise<void> {
     this.isDraining = true;
-    const all = this.all();
-    const perStep = Math.ceil(all.length / DRAIN_STEPS);
-    while (all.length > 0) {
-      for (const stream of all.splice(-perStep)) stream.end("draining");
-      await new Promise((resolve) => setTimeout(resolve, DRAIN_MS / DRAIN_STEPS));
-    }
+    await endAll(this.all(), (stream) => stream.end("draining"));
   }
 
   close(): void {

@@ -4,6 +4,7 @@ import type { Static } from "typebox";
 import { placeOf } from "../../../engine/places.ts";
 import type { Full, PlacesOptions } from "../../limits/places.ts";
 import { FanOut } from "../../live/fan-out.ts";
+import { retryMs } from "../../live/goodbye.ts";
 import { Streams } from "../../live/streams.ts";
 import { PlaceParams, type StreamQuery, StreamsQuery } from "../../values.ts";
 import { Admission, isStillGranted } from "../admission.ts";
@@ -66,7 +67,7 @@ export function registerStreams(app: FastifyInstance, context: Context, streams:
     const known = [headers["last-event-id"]].flat()[0];
     reply.hijack();
     const isAllowed = context.access?.areReadsGuarded === true ? isStillGranted(request) : undefined;
-    const options = { head: headOf(reply), retryMs: streams.retryMs(), client, isAllowed };
+    const options = { head: headOf(reply), retryMs: retryMs(), client, isAllowed };
     // Every connection comes here by its stand-in.
     streams.open((raw.socket as unknown as StandIn).letGo(), { place, top, everyMs, known }, options);
   };
