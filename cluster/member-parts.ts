@@ -180,7 +180,10 @@ export function makeHoldings(node: MemberNode): Holdings {
     membership,
     placement: () => node.placement,
     nowMs: ports.nowMs,
-    onServing: (partition) => node.counts.onTaken(partition),
+    onServing: (partition, term) => {
+      node.presences.standings.own(partition, term);
+      node.counts.onTaken(partition);
+    },
     onStopped: (partition) => node.counts.onDropped(partition),
   });
 }

@@ -40,7 +40,7 @@ export class Standings {
   /** The newest stamp that was given. */
   private term = 0;
   private count = 0;
-  /** Under which the first was given here: those below are a former owner's. */
+  /** Under which this node owns the partition: stamps below are a former owner's. */
   private firstTerm = Infinity;
   /** Rows that wait for their time. */
   private timed = 0;
@@ -59,10 +59,19 @@ export class Standings {
     return this.table.size;
   }
 
+  /**
+   * The partition is owned here now. Whatever is noted from now on is above all stamps of former owners.
+   * @param term of the claim
+   */
+  own(term: number): void {
+    if (term > this.term) [this.term, this.count] = [term, 0];
+    this.firstTerm = Math.min(this.firstTerm, term);
+  }
+
   /** A connection has played: it stands, and no other. @param term of the claim under which the play was applied */
   play(hash: number, id0: number, id1: number, id2: number, id3: number, term: number): Stamp {
-    this.advance(term);
-    this.firstTerm = Math.min(this.firstTerm, this.term);
+    this.own(term);
+    this.advance();
     const base = this.take(hash, id0, id1, id2, id3);
     if (base >= 0) this.write(base, this.term, this.count, STANDS); // else there is no room: its renewals bring it back
     return { term: this.term, count: this.count };
@@ -100,7 +109,7 @@ export class Standings {
     if (this.table.size === 0) return;
     const base = this.table.find(hash, id0, id1, id2, id3);
     if (base < 0) return;
-    this.advance(this.term);
+    this.advance();
     const untilS = Math.ceil((now + this.sessionTenths) / TENTHS_IN_S);
     this.write(base, this.term, this.count, untilS * 2 + NOBODY);
   }
@@ -164,8 +173,7 @@ export class Standings {
   }
 
   /** The next stamp is above all that were given here, and above those of former owners: their terms were lower. */
-  private advance(term: number): void {
-    if (term > this.term) [this.term, this.count] = [term, 0];
+  private advance(): void {
     this.count = (this.count + 1) >>> 0;
     if (this.count === 0) this.term++; // after 2^32 plays under one claim
   }

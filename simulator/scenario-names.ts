@@ -116,6 +116,7 @@ export const SCENARIO_NAMES = [
   "a device that does not stand ends after a failover, before the other has renewed",
   "a device that ends comes back in time, or not, or somebody else is heard",
   "a report without a session ends the standing of the device",
+  "a report without a session ends the standing of the device after a failover too",
   "an entry that dies with its sessions: silence removes, and not before",
 ] as const;
 

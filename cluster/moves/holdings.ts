@@ -58,7 +58,8 @@ export interface HoldingsPorts {
   readonly placement: () => Placement;
   readonly nowMs: () => number;
   /** A partition is served from now on, or no longer. */
-  readonly onServing: (partition: PartitionIndex) => void;
+  /** @param term of the claim */
+  readonly onServing: (partition: PartitionIndex, term: number) => void;
   readonly onStopped: (partition: PartitionIndex) => void;
 }
 
@@ -213,9 +214,9 @@ export class Holdings {
     this.changes++;
     this.counts.set(before.kind, (this.counts.get(before.kind) ?? 0) - 1);
     this.counts.set(holding.kind, (this.counts.get(holding.kind) ?? 0) + 1);
-    const [was, is] = [before.kind === "serving", holding.kind === "serving"];
-    if (was && !is) this.ports.onStopped(partition);
-    if (is && !was) this.ports.onServing(partition);
+    const was = before.kind === "serving";
+    if (was && holding.kind !== "serving") this.ports.onStopped(partition);
+    if (holding.kind === "serving" && !was) this.ports.onServing(partition, holding.record.claim.term);
   }
 }
 

@@ -45,6 +45,11 @@ export class PlayerStandings {
     return this.engine.partitions.reduce((sum, { standings }) => sum + standings.size, 0);
   }
 
+  /** A partition is served here from now on. @param term of the claim */
+  own(partition: number, term: number): void {
+    (this.engine.partitions[partition] as Partition).standings.own(term);
+  }
+
   /**
    * A connection's report was applied, with this effect: it stands from now on. What came late changes nothing, but where it says again
    * what stands: its answer was lost.

@@ -9,6 +9,7 @@ const TWO = "two devices of a player through a failover: the one that played las
 const EARLY = "a device that does not stand ends after a failover, before the other has renewed";
 const ENDS = "a device that ends comes back in time, or not, or somebody else is heard";
 const REPORT = "a report without a session ends the standing of the device";
+const REPORT_LATER = "a report without a session ends the standing of the device after a failover too";
 
 export const SESSION_FAULTS: Readonly<Record<string, PlantedFault>> = {
   "a connection that does not stand is renewed": fault(
@@ -33,6 +34,13 @@ export const SESSION_FAULTS: Readonly<Record<string, PlantedFault>> = {
     "return term !== knownTerm || count !== knownCount;",
     TWO,
     EARLY,
+  ),
+  "a new owner notes reports under no term of its own": fault(
+    "R30",
+    "cluster/member-parts.ts",
+    "node.presences.standings.own(partition, term);",
+    "node.presences.standings.own(partition, term * 0);",
+    REPORT_LATER,
   ),
   "a report without a connection leaves who stands": fault(
     "R30",

@@ -147,6 +147,28 @@ export const SESSION_SCENARIOS = {
     await settle(world);
   }),
 
+  "a report without a session ends the standing of the device after a failover too": inWorld(
+    SESSIONS,
+    async (world) => {
+      await begin(world, 4, 12);
+      const [player] = some(world, 1) as [Player];
+      const owner = ownerOf(world, player);
+      const device = world.devices.connect(player, entriesBeside(world, owner)[0]);
+      await sure(world, device.play(elsewhere(world, player)));
+      if (owner !== undefined) world.kill(owner);
+      await world.run(TURN_MS);
+      const place = elsewhere(world, player);
+      await sure(world, told(world, player, place));
+      await world.run(TURN_MS);
+      if (!device.isSuperseded) world.fail(`${player.ledger.name} reported elsewhere, and the device still stands`);
+      device.close(false);
+      await sure(world, renewed(world, player));
+      await world.run(REMOVED_MS);
+      await expectAt(world, player, place);
+      await settle(world);
+    },
+  ),
+
   "an entry that dies with its sessions: silence removes, and not before": inWorld(SESSIONS, async (world) => {
     const devices = await connected(world, 3, 6);
     const entry = world.random.pick(devices).node;

@@ -16,6 +16,7 @@ const LIFE_MS = 90_000;
 const GRACE_MS = 10_000;
 const THIRD_MS = LIFE_MS / 3;
 const STEP_MS = 1000;
+const PARTITIONS = 16;
 const ID = playerId(7);
 
 type Event =
@@ -34,13 +35,21 @@ const anyEvent: fc.Arbitrary<Event> = fc.oneof(
 interface Device {
   stamp: Stamp | undefined;
   renewsAtMs: number;
+  /** The present owner knows it; and somebody reported there since. */
+  isKnown: boolean;
+  isOver: boolean;
 }
 
 class World {
   nowMs = 0;
   term = 1;
   presences = this.newOwner();
-  readonly devices: Device[] = [0, 1].map(() => ({ stamp: undefined, renewsAtMs: 0 }));
+  readonly devices: Device[] = [0, 1].map(() => ({
+    stamp: undefined,
+    renewsAtMs: 0,
+    isKnown: false,
+    isOver: false,
+  }));
   /** The device that played last and is open, as the model has it; `undefined`: none. */
   last: Device | undefined;
   /** Who reports over HTTP goes on with heartbeats, as clients do. */
@@ -50,7 +59,7 @@ class World {
 
   private newOwner(): Presences {
     const options = {
-      partitions: 16,
+      partitions: PARTITIONS,
       hashKey: KEY_BYTES,
       sessionMs: LIFE_MS,
       removalMs: 4000,
@@ -77,6 +86,7 @@ class World {
       case "report":
         this.report(false);
         this.last = undefined;
+        for (const device of this.devices) device.isOver = device.isKnown;
         this.heartbeatsAtMs = this.nowMs + THIRD_MS;
         return undefined;
       case "heartbeat":
@@ -117,6 +127,7 @@ class World {
     const asked = { region: 1, mode: "GM01", seq: NO_SEQ };
     device.stamp = this.standings.play(this.hash, ID, asked, effect, this.term);
     device.renewsAtMs = this.nowMs + THIRD_MS;
+    [device.isKnown, device.isOver] = [true, false];
     this.last = device;
     this.heartbeatsAtMs = Infinity; // whoever reported over HTTP before is another client's, which has gone
   }
@@ -132,7 +143,11 @@ class World {
   private renew(device: Device): void {
     device.renewsAtMs = this.nowMs + THIRD_MS;
     const became = this.standings.renew(this.hash, ID, device.stamp as Stamp);
-    if (became === "renewed") return;
+    if (became === "renewed") {
+      expect(device.isOver, "a report ended its standing").toBe(false);
+      device.isKnown = true;
+      return;
+    }
     expect(device === this.last, "the device that played last stands").toBe(false);
     device.stamp = undefined;
   }
@@ -142,6 +157,8 @@ class World {
     const isConnected = this.isConnected;
     this.term++;
     this.presences = this.newOwner();
+    for (let partition = 0; partition < PARTITIONS; partition++) this.standings.own(partition, this.term);
+    for (const device of this.devices) [device.isKnown, device.isOver] = [false, false];
     if (isConnected) this.presences.report(this.hash, ID, { region: 1, mode: "GM01", seq: NO_SEQ, isRetold: true });
   }
 

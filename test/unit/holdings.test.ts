@@ -2,7 +2,7 @@
 import { expect, test } from "vitest";
 import { Holdings, type Holding, type Serving } from "../../cluster/moves/holdings.ts";
 
-const SERVING = { kind: "serving", record: {}, doubtUntilMs: 0 } as unknown as Serving;
+const SERVING = { kind: "serving", record: { claim: { term: 1 } }, doubtUntilMs: 0 } as unknown as Serving;
 type Kind = Holding["kind"];
 
 /** One partition in each state. */

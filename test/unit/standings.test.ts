@@ -63,6 +63,19 @@ test("R30: what a new owner has heard since is above former stamps: a report end
   expect(subject.renew(...ANNA, newer, 0), "it played before that report").toBe(false);
 });
 
+test("R30: a new owner under which nobody has played yet notes a report above former stamps all the same", () => {
+  const stamp = standings().play(...ANNA, 3);
+  const subject = standings();
+  subject.own(4);
+  expect(subject.renew(...ANNA, stamp, 0)).toBe(true);
+  subject.vacate(...ANNA, 0);
+  expect([subject.renew(...ANNA, stamp, 0), subject.end(...ANNA, stamp, 10), subject.due(1e6)]).toEqual([
+    false,
+    false,
+    undefined,
+  ]);
+});
+
 test("R30: whose connection ended is due after the grace, once it passed, and only where the stamp stands", () => {
   const subject = standings();
   const [old, stamp] = [subject.play(...ANNA, 3), subject.play(...ANNA, 3)];
