@@ -187,8 +187,8 @@ export class Tokens {
     settle({ kind: "refused", why });
   }
 
-  /** As whoever verified it would say now. */
-  private isGood({ expiresS, key }: Grant): boolean {
+  /** Whether what a token allows still holds, as whoever verified it would say now. */
+  isGood({ expiresS, key }: Grant): boolean {
     const nowS = Math.floor(this.ports.wallMs() / 1000);
     return !key.isRemoved && expiresS > nowS - this.rules.toleranceMs / 1000;
   }

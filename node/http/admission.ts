@@ -92,8 +92,9 @@ export function bearerOf(authorization: string | undefined): string | undefined 
 }
 
 /** Whether the token of a request that was admitted is still one, whenever that is asked. */
-export function isStillGranted(request: FastifyRequest): () => boolean {
-  return isGood(grants.get(request) as Grant);
+export function isStillGranted({ tokens }: Access, request: FastifyRequest): () => boolean {
+  const grant = grants.get(request) as Grant;
+  return () => tokens.isGood(grant);
 }
 
 /** Of a player's session: what it may do, and whether its token is good still, whenever that is asked. */
@@ -112,7 +113,7 @@ export async function judgeForPlayer(
   if (judgement.kind !== "granted") return refusalOf(judgement);
   const { grant } = judgement;
   if (!mayReport(grant, player)) return NOT_OF_PLAYER;
-  return { entitlements: grant.entitlements, isGood: isGood(grant) };
+  return { entitlements: grant.entitlements, isGood: () => tokens.isGood(grant) };
 }
 
 const NO_TOKEN: Judgement = { kind: "refused", why: "nothing" };
@@ -120,10 +121,6 @@ const NOT_OF_PLAYER = refusalFor({
   scope: "reports:batch",
   message: "profileId must be the sub of the token, or its scope must have reports:batch",
 });
-
-function isGood({ expiresS, key }: Grant): () => boolean {
-  return () => Date.now() < expiresS * 1000 && !key.isRemoved;
-}
 
 function ofPlayer(isRight: (grant: Grant, player: ProfileId) => boolean, scope: Scope): Right {
   return (grant, { params }) => {

@@ -71,8 +71,10 @@ export interface SessionRoom {
 /** Pings after so long a silence, and closes after so much more. */
 const SILENCE_MS = 25_000;
 const UNANSWERED_MS = 10_000;
-/** Plays that are not answered yet; past it they are refused, and nothing more is read until half of them are. */
-export const PLAYS_MAX = 64;
+/** Plays and leaves that are not answered yet; past it they are refused, and nothing more is read until half of them are. */
+export const UNDER_WAY_MAX = 64;
+/** Other messages, and plays that were refused, between two looks: past it nothing more is read before the next one. */
+const SAID_MAX = 64;
 /** Nothing more is read while so much waits for the client to read it. */
 const UNREAD_BYTES_MAX = 16_384;
 
@@ -85,10 +87,10 @@ export const CLOSED = {
   credentials: 4401,
 } as const;
 
-const TOO_MANY_PLAYS: Refusal = {
+const TOO_MANY: Refusal = {
   status: 429,
   reason: "rate",
-  message: `plays that wait for their answers must be at most ${PLAYS_MAX}, got more`,
+  message: `plays and leaves that wait for their answers must be at most ${UNDER_WAY_MAX}, got more`,
 };
 
 /** A `WebSocket` with its session, so that all share their listeners. */
@@ -110,7 +112,8 @@ export class Session implements StandingSession, FrameOutlet {
   private answers: string[] = [];
   private heardMs: number;
   private isPinged = false;
-  private playing = 0;
+  private underWay = 0;
+  private said = 0;
   private isJudging = false;
   private isRoomAsked = false;
   /** With which it was closed from here. */
@@ -144,6 +147,7 @@ export class Session implements StandingSession, FrameOutlet {
       const reason = isBinary ? "a message must be text" : "a message must be a JSON object of a known type";
       return this.end(CLOSED.unreadable, reason);
     }
+    if (message.type !== "play") this.said++;
     this.take(message);
     if (this.answers.length > 0) this.room.flushSoon(this);
     this.readNoMore();
@@ -177,12 +181,15 @@ export class Session implements StandingSession, FrameOutlet {
 
   private play({ region, mode, seq, ref }: Extract<Message, { type: "play" }>): void {
     const { host } = this.room;
-    const why = this.playing >= PLAYS_MAX ? TOO_MANY_PLAYS : host.whyNoReport(this.client);
-    if (why !== undefined) return this.refuse(ref, why);
+    const why = this.underWay >= UNDER_WAY_MAX ? TOO_MANY : host.whyNoReport(this.client);
+    if (why !== undefined) {
+      this.said++;
+      return this.refuse(ref, why);
+    }
     const { entitlements } = this.right;
-    this.playing++;
+    this.underWay++;
     host.submit({ operation: "report", id: this.id, region, mode, seq, entitlements, isPlay: true }, (outcome) => {
-      this.playing--;
+      this.underWay--;
       if (outcome.kind === "refused") {
         host.noteRefused(outcome);
         this.refuse(ref, host.refusalFor(outcome, { mode, region, entitlements }));
@@ -201,15 +208,20 @@ export class Session implements StandingSession, FrameOutlet {
 
   private leave(seq: number, ref: Ref): void {
     const { host } = this.room;
+    if (this.underWay >= UNDER_WAY_MAX) return this.refuse(ref, TOO_MANY);
+    this.underWay++;
     host.submit({ operation: "remove", id: this.id, region: 0, mode: "", seq }, (outcome) => {
-      if (outcome.kind === "refused") {
-        this.refuse(ref, host.refusalFor(outcome, { mode: "", region: 0 }));
-        return;
-      }
-      if (outcome.effect === "removed") host.noteRemoved();
-      this.room.drop(this);
-      this.answer(leftText(ref));
+      this.underWay--;
+      if (outcome.kind === "refused") this.refuse(ref, host.refusalFor(outcome, { mode: "", region: 0 }));
+      else this.left(outcome, ref);
+      this.readOn();
     });
+  }
+
+  private left({ effect }: Done, ref: Ref): void {
+    if (effect === "removed") this.room.host.noteRemoved();
+    if (effect !== "late") this.room.drop(this); // else the player stays, and so does its standing
+    this.answer(leftText(ref));
   }
 
   onSuperseded(): void {
@@ -269,7 +281,8 @@ export class Session implements StandingSession, FrameOutlet {
   }
 
   private get isFull(): boolean {
-    return this.playing >= PLAYS_MAX || this.socket.writableLength > UNREAD_BYTES_MAX;
+    const hasSaidAll = this.underWay >= UNDER_WAY_MAX || this.said >= SAID_MAX;
+    return hasSaidAll || this.socket.writableLength > UNREAD_BYTES_MAX;
   }
 
   private readNoMore(): void {
@@ -279,7 +292,8 @@ export class Session implements StandingSession, FrameOutlet {
   }
 
   private readOn(): void {
-    const mayRead = this.playing <= PLAYS_MAX / 2 && this.socket.writableLength <= UNREAD_BYTES_MAX;
+    const maySay = this.underWay <= UNDER_WAY_MAX / 2 && this.said < SAID_MAX;
+    const mayRead = maySay && this.socket.writableLength <= UNREAD_BYTES_MAX;
     if (!this.ws.isPaused || !mayRead || this.isOver) return;
     this.heard(); // it could not be heard
     this.ws.resume();
@@ -305,6 +319,8 @@ export class Session implements StandingSession, FrameOutlet {
   /** To be called once a second. */
   look(nowMs: number): void {
     if (this.code !== 0) return;
+    this.said = 0;
+    this.readOn();
     if (!this.right.isGood()) return this.end(CLOSED.credentials, "the token has ended");
     const silentMs = nowMs - this.heardMs;
     if (silentMs >= SILENCE_MS + UNANSWERED_MS) return this.giveUp();

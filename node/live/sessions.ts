@@ -106,6 +106,11 @@ export class Sessions implements SessionRoom {
     this.turnAway(request, taken, CLOSED["no room"], `retry in ${spread(RETRY_FULL_MS / 2, RETRY_FULL_MS)}`);
   }
 
+  /** The same where the node began to drain while a token was verified. */
+  turnAwayDraining(request: IncomingMessage, taken: Taken): void {
+    this.turnAway(request, taken, CLOSED.draining, reconnectIn());
+  }
+
   private upgrade(request: IncomingMessage, { socket, release }: Taken, begin: (ws: SessionSocket) => void): void {
     let isUpgraded = false;
     this.server.handleUpgrade(request, socket, NOTHING, (ws) => {
@@ -173,7 +178,7 @@ export class Sessions implements SessionRoom {
   /** Ends all of them, a few at a time; resolves when each was told. */
   async drain(): Promise<void> {
     this.isDraining = true;
-    await endAll([...this.all], (session) => session.end(CLOSED.draining, `reconnect in ${retryMs()}`));
+    await endAll([...this.all], (session) => session.end(CLOSED.draining, reconnectIn()));
   }
 
   close(): void {
@@ -205,6 +210,10 @@ export class Sessions implements SessionRoom {
       () => figures.superseded,
     );
   }
+}
+
+function reconnectIn(): string {
+  return `reconnect in ${retryMs()}`;
 }
 
 const NOTHING = Buffer.alloc(0);

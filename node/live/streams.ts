@@ -55,6 +55,11 @@ export class Streams {
 
   /** For a connection whose client has taken its place. */
   open(taken: Taken, { everyMs, known, ...question }: Asking, options: StreamOptions): void {
+    if (taken.socket.destroyed) {
+      // Its end was told to nobody here, and will not be again.
+      taken.release();
+      return this.places.release(options.client);
+    }
     const stream = new Stream(this, taken, options);
     this.opened++;
     this.parts[(this.part + this.opened) % PARTS]?.add(stream);

@@ -215,9 +215,9 @@ export class Connections {
     for (const connection of this.dirty.splice(0)) connection.flush();
   }
 
-  /** It is not one of these any more, and keeps its place among all. @returns what gives that back */
+  /** It is not one of these any more, and keeps its place among all. @returns what gives that back, unless it has closed already */
   letGo(connection: Connection): () => void {
-    this.all.delete(connection);
+    if (!this.all.delete(connection)) return () => undefined;
     const { places } = this.limits;
     const key = keyOf(connection.client);
     return () => places.release(key);

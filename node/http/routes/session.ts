@@ -64,6 +64,7 @@ export function registerSession(app: FastifyInstance, context: Context, sessions
       parseProfileId(query.profileId, id);
       const client = clientOf(request, context);
       const right = await rightOf(context, tokenIn(headers), id);
+      if (raw.socket.destroyed) return void reply.hijack(); // its client went meanwhile
       answers.begun(101);
       context.metrics.totals.sessions++;
       void reply.hijack();
@@ -71,6 +72,7 @@ export function registerSession(app: FastifyInstance, context: Context, sessions
       const taken = (raw.socket as unknown as StandIn).letGo();
       if ("status" in right && right.status !== 503)
         return sessions.turnAway(raw, taken, CLOSED.credentials, right.message);
+      if (sessions.isDraining) return sessions.turnAwayDraining(raw, taken);
       if ("status" in right || sessions.isFull) return sessions.turnAwayFull(raw, taken);
       sessions.open(raw, taken, { id, client, right });
     }

@@ -49,6 +49,7 @@ export function registerStreams(app: FastifyInstance, context: Context, streams:
     if (!answers.isServing(service, reply)) return;
     const place = placeOf(request.params.region);
     if (!isShown(context, service, place)) return answers.refuse(reply, NOT_SHOWN);
+    if (request.raw.socket.destroyed) return void reply.hijack(); // its client went while its token was verified
     if (streams.isDraining) return answers.refuse(reply, DRAINING);
     const client = clientOf(request, context)?.key;
     const full = streams.take(client);
@@ -66,7 +67,8 @@ export function registerStreams(app: FastifyInstance, context: Context, streams:
     const { top, every: everyMs } = query;
     const known = [headers["last-event-id"]].flat()[0];
     reply.hijack();
-    const isAllowed = context.access?.areReadsGuarded === true ? isStillGranted(request) : undefined;
+    const { access } = context;
+    const isAllowed = access?.areReadsGuarded === true ? isStillGranted(access, request) : undefined;
     const options = { head: headOf(reply), retryMs: retryMs(), client, isAllowed };
     // Every connection comes here by its stand-in.
     streams.open((raw.socket as unknown as StandIn).letGo(), { place, top, everyMs, known }, options);
