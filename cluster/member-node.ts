@@ -180,6 +180,7 @@ export class MemberNode {
    * @returns the partitions whose players are best known here
    */
   abandon(): PartitionIndex[] {
+    this.counts.close();
     return this.handOff.abandon();
   }
 

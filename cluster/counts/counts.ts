@@ -68,7 +68,7 @@ export class Counts {
   private beatAtMs = -Infinity;
   private wholesAsked = 0;
   /** What former lives counted. */
-  private former: FormerFigures = { publishFailures: 0, subdivisionsAsked: 0, subdivisionsOverflowed: 0 };
+  private former: FormerFigures = { publishFailures: 0, subdivisionsAsked: 0 };
 
   constructor(engine: Engine, ports: CountsPorts, { quietMs, floor }: CountsOptions) {
     this.engine = engine;
@@ -120,10 +120,17 @@ export class Counts {
 
   /** R8: what was known and said under another incarnation counts for nothing. */
   onExpelled(): void {
-    this.former = this.life.figures(this.ports.nowMs(), this.former);
+    const { life } = this;
+    this.former = life.figures(this.ports.nowMs(), this.former);
     this.life = this.newLife();
+    life.close();
     this.links.onView([]);
     this.asking.restart();
+  }
+
+  /** Nothing more is asked of others. */
+  close(): void {
+    this.life.close();
   }
 
   /** R21: I serve a partition now. */

@@ -1,7 +1,7 @@
 /**
  * Answers that this node asked others for, and keeps as long as they are wanted: counts of subdivisions, which are not pushed
  * to everybody (R31). Of each place one question is under way at a time, whoever waits for it, and while somebody wants to
- * know the next one goes before the answer is too old.
+ * know the next one goes before the answer is too old. There are as many at most as there are places.
  */
 import { isVersionAbove } from "./read-views.ts";
 
@@ -33,22 +33,20 @@ interface Entry<T> {
 
 /** Answers are given from memory so long; what the owner knew then may be 200 ms older. */
 export const KEPT_MS = 750;
+/** They are asked for again so soon while they are few; of all that the world has, 5,040, after 600 ms. */
 const REFRESH_MS = 350;
+const REFRESH_MS_EACH = 0.05;
 /** Who wants to know comes back within this time, as a stream does that looks every 2 seconds. */
 const WANTED_MS = 3000;
 /** Who could have an older answer waits so long for a newer one. */
 const NEWER_MS = 250;
 /** Pause after a question without an answer. */
 const RETRY_MS = 50;
-export const KEPT_MAX = 1024;
 
 export class KeptAnswers<T extends Answer> {
   /** Questions that were asked. */
   asked = 0;
-  /** Places that were forgotten, or not looked after, for want of room. */
-  overflowed = 0;
   private readonly ports: KeptPorts<T>;
-  /** The one wanted longest ago first. */
   private readonly entries = new Map<number, Entry<T>>();
 
   constructor(ports: KeptPorts<T>) {
@@ -61,7 +59,7 @@ export class KeptAnswers<T extends Answer> {
 
   /** What was heard last of a place, however old; and somebody wants to know. */
   of(place: number): Kept<T> | undefined {
-    return this.wanted(place)?.kept;
+    return this.wanted(place).kept;
   }
 
   /**
@@ -69,9 +67,7 @@ export class KeptAnswers<T extends Answer> {
    * older answer does not wait long for a newer one.
    */
   ask(place: number, untilMs: number, settle: (kept: Kept<T> | undefined) => void): void {
-    const entry = this.wanted(place);
-    if (entry === undefined) return settle(undefined);
-    const { kept, waiting } = entry;
+    const { kept, waiting } = this.wanted(place);
     const nowMs = this.ports.nowMs();
     if (kept === undefined) waiting.push({ untilMs, settle });
     else if (nowMs - kept.askedAtMs <= KEPT_MS) settle(kept);
@@ -81,31 +77,31 @@ export class KeptAnswers<T extends Answer> {
   /** To be called some 50 times a second. */
   tick(): void {
     const nowMs = this.ports.nowMs();
+    const refreshMs = REFRESH_MS + REFRESH_MS_EACH * this.entries.size;
     const due: number[] = [];
     for (const [place, entry] of this.entries) {
       this.giveUp(entry, nowMs);
       if (entry.waiting.length === 0 && nowMs - entry.wantedAtMs > WANTED_MS) this.entries.delete(place);
-      else if (isDue(entry, nowMs)) due.push(place);
+      else if (isDue(entry, nowMs, refreshMs)) due.push(place);
     }
     if (due.length > 0) void this.askAll(due, nowMs);
   }
 
-  private wanted(place: number): Entry<T> | undefined {
-    let entry = this.entries.get(place);
-    if (entry === undefined && this.entries.size >= KEPT_MAX && !this.makeRoom()) return undefined;
-    const nowMs = this.ports.nowMs();
-    entry ??= { kept: undefined, wantedAtMs: nowMs, isAsked: false, askedAtMs: -Infinity, waiting: [] };
-    entry.wantedAtMs = nowMs;
-    this.entries.delete(place); // to the end
-    this.entries.set(place, entry);
-    return entry;
+  /** Nobody waits any longer: who does is told what is known. */
+  close(): void {
+    for (const entry of this.entries.values()) settleAll(entry);
+    this.entries.clear();
   }
 
-  /** @returns false where somebody waits for each */
-  private makeRoom(): boolean {
-    this.overflowed++;
-    for (const [place, { waiting }] of this.entries) if (waiting.length === 0) return this.entries.delete(place);
-    return false;
+  private wanted(place: number): Entry<T> {
+    const nowMs = this.ports.nowMs();
+    let entry = this.entries.get(place);
+    if (entry === undefined) {
+      entry = { kept: undefined, wantedAtMs: nowMs, isAsked: false, askedAtMs: -Infinity, waiting: [] };
+      this.entries.set(place, entry);
+    }
+    entry.wantedAtMs = nowMs;
+    return entry;
   }
 
   private giveUp(entry: Entry<T>, nowMs: number): void {
@@ -131,13 +127,17 @@ export class KeptAnswers<T extends Answer> {
     const { answer } = kept;
     if (entry.kept !== undefined && isVersionAbove(entry.kept.answer, answer.term, answer.version)) return;
     entry.kept = kept;
-    const { waiting } = entry;
-    entry.waiting = [];
-    for (const { settle } of waiting) settle(kept);
+    settleAll(entry);
   }
 }
 
-function isDue<T>({ kept, isAsked, askedAtMs }: Entry<T>, nowMs: number): boolean {
+function settleAll<T>(entry: Entry<T>): void {
+  const { waiting, kept } = entry;
+  entry.waiting = [];
+  for (const { settle } of waiting) settle(kept);
+}
+
+function isDue<T>({ kept, isAsked, askedAtMs }: Entry<T>, nowMs: number, refreshMs: number): boolean {
   if (isAsked || nowMs - askedAtMs < RETRY_MS) return false;
-  return kept === undefined || nowMs - kept.askedAtMs >= REFRESH_MS;
+  return kept === undefined || nowMs - kept.askedAtMs >= refreshMs;
 }

@@ -35,8 +35,6 @@ export interface LifeFigures {
   readonly subdivisionsAsked: number;
   /** Just now: of which the next question goes as long as somebody wants to know. */
   readonly subdivisionsKept: number;
-  /** Those that were forgotten, or not looked after, for want of room. */
-  readonly subdivisionsOverflowed: number;
   /** Just now: countries and areas whose read view is stale. */
   readonly staleRegions: number;
   /** Just now: countries of which nothing is published, since there is a privacy floor. */
@@ -46,7 +44,7 @@ export interface LifeFigures {
 }
 
 /** What is counted over all lives. */
-export type FormerFigures = Pick<LifeFigures, "publishFailures" | "subdivisionsAsked" | "subdivisionsOverflowed">;
+export type FormerFigures = Pick<LifeFigures, "publishFailures" | "subdivisionsAsked">;
 
 /** R20, R23: looked at every 20 ms, so it comes every 100. */
 export const BEAT_MS = 95;
@@ -101,6 +99,12 @@ export class Life implements AskedLife {
     this.insides = new KeptAnswers({ nowMs, ask: (countries) => ports.askInside(countries) });
   }
 
+  /** It is over: whoever waits for what others say is told what is known. */
+  close(): void {
+    this.subdivisions.close();
+    this.insides.close();
+  }
+
   /** @param former what lives before this one counted */
   figures(nowMs: number, former: FormerFigures): LifeFigures {
     const { countries, areas, published, publisher, subdivisions, insides, floor } = this;
@@ -109,7 +113,6 @@ export class Life implements AskedLife {
       publishFailures: former.publishFailures + publisher.failures,
       subdivisionsAsked: former.subdivisionsAsked + subdivisions.asked + insides.asked,
       subdivisionsKept: subdivisions.size + insides.size,
-      subdivisionsOverflowed: former.subdivisionsOverflowed + subdivisions.overflowed + insides.overflowed,
       staleRegions: countries.views.staleCount(nowMs) + areas.views.staleCount(nowMs),
       unpublishedRegions: floor === 0 ? 0 : Array.from({ length: COUNTRIES }).filter(isUnpublished).length,
       regionsOfOtherFloor: published.regionsOfOtherFloor,

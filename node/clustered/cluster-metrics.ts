@@ -130,11 +130,6 @@ const COUNTERS: readonly Value[] = [
   ["counts_messages_failed_total", "Those that were not answered", ({ counts }) => counts.messagesFailed],
   ["counts_subdivisions_asked_total", "Questions about subdivisions", ({ counts }) => counts.subdivisionsAsked],
   [
-    "counts_subdivisions_overflowed_total",
-    "Subdivisions that were forgotten, or not asked about, since too many were wanted at once",
-    ({ counts }) => counts.subdivisionsOverflowed,
-  ],
-  [
     "counts_wholes_asked_total",
     "Partitions and countries whose counts were asked for as a whole",
     ({ counts }) => counts.wholesAsked,

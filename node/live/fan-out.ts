@@ -142,6 +142,7 @@ export class FanOut {
     watcher.isEnded = true;
     const { board } = watcher;
     board.ready.delete(watcher);
+    this.waitNoMore(watcher);
     board.watchers--;
     if (board.watchers === 0) this.boards.delete(board.key);
     this.watchers--;
@@ -227,8 +228,19 @@ export class FanOut {
 
   private wait(watcher: Watcher): void {
     const waiting = this.slots.get(watcher.dueSlot);
+    watcher.at = waiting?.length ?? 0;
     if (waiting === undefined) this.slots.set(watcher.dueSlot, [watcher]);
     else waiting.push(watcher);
+  }
+
+  /** Else who begins and ends all the time would fill the slots. */
+  private waitNoMore(watcher: Watcher): void {
+    const { dueSlot, at } = watcher;
+    const waiting = this.slots.get(dueSlot);
+    if (waiting?.[at] !== watcher) return;
+    const last = waiting.pop() as Watcher;
+    if (last !== watcher) [waiting[at], last.at] = [last, at];
+    if (waiting.length === 0) this.slots.delete(dueSlot);
   }
 }
 
@@ -294,6 +306,8 @@ class Watcher implements Watch {
   /** Of what was sent last. */
   tag: string | undefined;
   dueSlot = 0;
+  /** Its index there. */
+  at = 0;
   isFull = false;
   isEnded = false;
   private readonly fanOut: FanOut;

@@ -39,10 +39,9 @@ export interface SessionHost {
   whyNoReport(client: Client | undefined): Refusal | undefined;
   /** Why this place cannot be watched just now. */
   whyNoWatch(place: number): Refusal | undefined;
-  /** In words. */
-  refusalFor(why: Refused, asked: Pick<PlayerRequest, "mode" | "region" | "entitlements">): Refusal;
+  /** In words; a report that was refused is counted. */
+  refusalFor(why: Refused, asked: PlayerRequest): Refusal;
   notePlayed(effect: Done["effect"], mode: string, client: Client | undefined): void;
-  noteRefused(why: Refused): void;
   noteRemoved(): void;
   /** What a token allows for this player; a refusal says why nothing. Never rejects. */
   judge(token: string, id: ProfileId): Promise<Right | Refusal>;
@@ -73,7 +72,7 @@ const SILENCE_MS = 25_000;
 const UNANSWERED_MS = 10_000;
 /** Plays and leaves that are not answered yet; past it they are refused, and nothing more is read until half of them are. */
 export const UNDER_WAY_MAX = 64;
-/** Other messages, and plays that were refused, between two looks: past it nothing more is read before the next one. */
+/** Other messages between two looks, and those that were refused at once: past it nothing more is read before the next one. */
 const SAID_MAX = 64;
 /** Nothing more is read while so much waits for the client to read it. */
 const UNREAD_BYTES_MAX = 16_384;
@@ -113,6 +112,7 @@ export class Session implements StandingSession, FrameOutlet {
   private heardMs: number;
   private isPinged = false;
   private underWay = 0;
+  /** Messages since the last look, but for what is, or was, under way. */
   private said = 0;
   private isJudging = false;
   private isRoomAsked = false;
@@ -147,7 +147,7 @@ export class Session implements StandingSession, FrameOutlet {
       const reason = isBinary ? "a message must be text" : "a message must be a JSON object of a known type";
       return this.end(CLOSED.unreadable, reason);
     }
-    if (message.type !== "play") this.said++;
+    this.said++;
     this.take(message);
     if (this.answers.length > 0) this.room.flushSoon(this);
     this.readNoMore();
@@ -180,22 +180,12 @@ export class Session implements StandingSession, FrameOutlet {
   // The player.
 
   private play({ region, mode, seq, ref }: Extract<Message, { type: "play" }>): void {
-    const { host } = this.room;
-    const why = this.underWay >= UNDER_WAY_MAX ? TOO_MANY : host.whyNoReport(this.client);
-    if (why !== undefined) {
-      this.said++;
-      return this.refuse(ref, why);
-    }
+    const why = this.room.host.whyNoReport(this.client);
+    if (why !== undefined) return this.refuse(ref, why);
     const { entitlements } = this.right;
-    this.underWay++;
-    host.submit({ operation: "report", id: this.id, region, mode, seq, entitlements, isPlay: true }, (outcome) => {
-      this.underWay--;
-      if (outcome.kind === "refused") {
-        host.noteRefused(outcome);
-        this.refuse(ref, host.refusalFor(outcome, { mode, region, entitlements }));
-      } else this.played(outcome, region, mode, ref);
-      this.readOn();
-    });
+    this.submit({ operation: "report", id: this.id, region, mode, seq, entitlements, isPlay: true }, ref, (done) =>
+      this.played(done, region, mode, ref),
+    );
   }
 
   private played({ effect, isRemembered, place, stamp }: Done, region: number, mode: string, ref: Ref): void {
@@ -207,21 +197,26 @@ export class Session implements StandingSession, FrameOutlet {
   }
 
   private leave(seq: number, ref: Ref): void {
-    const { host } = this.room;
-    if (this.underWay >= UNDER_WAY_MAX) return this.refuse(ref, TOO_MANY);
-    this.underWay++;
-    host.submit({ operation: "remove", id: this.id, region: 0, mode: "", seq }, (outcome) => {
-      this.underWay--;
-      if (outcome.kind === "refused") this.refuse(ref, host.refusalFor(outcome, { mode: "", region: 0 }));
-      else this.left(outcome, ref);
-      this.readOn();
-    });
+    this.submit({ operation: "remove", id: this.id, region: 0, mode: "", seq }, ref, (done) => this.left(done, ref));
   }
 
   private left({ effect }: Done, ref: Ref): void {
     if (effect === "removed") this.room.host.noteRemoved();
     if (effect !== "late") this.room.drop(this); // else the player stays, and so does its standing
     this.answer(leftText(ref));
+  }
+
+  private submit(request: PlayerRequest, ref: Ref, settle: (done: Done) => void): void {
+    const { host } = this.room;
+    if (this.underWay >= UNDER_WAY_MAX) return this.refuse(ref, TOO_MANY);
+    this.said--;
+    this.underWay++;
+    host.submit(request, (outcome) => {
+      this.underWay--;
+      if (outcome.kind === "refused") this.refuse(ref, host.refusalFor(outcome, request));
+      else settle(outcome);
+      this.readOn();
+    });
   }
 
   onSuperseded(): void {
@@ -280,15 +275,12 @@ export class Session implements StandingSession, FrameOutlet {
     this.readNoMore();
   }
 
-  private get isFull(): boolean {
-    const hasSaidAll = this.underWay >= UNDER_WAY_MAX || this.said >= SAID_MAX;
-    return hasSaidAll || this.socket.writableLength > UNREAD_BYTES_MAX;
-  }
-
   private readNoMore(): void {
-    if (!this.isFull || this.ws.isPaused || this.isOver) return;
+    const hasSaidAll = this.underWay >= UNDER_WAY_MAX || this.said >= SAID_MAX;
+    const hasUnread = this.socket.writableLength > UNREAD_BYTES_MAX;
+    if (!(hasSaidAll || hasUnread) || this.ws.isPaused || this.isOver) return;
     this.ws.pause();
-    if (this.socket.writableLength > UNREAD_BYTES_MAX) this.askForRoom();
+    if (hasUnread) this.askForRoom();
   }
 
   private readOn(): void {

@@ -172,6 +172,21 @@ test("Counts.askSubdivision() tells who waits that nobody answers, when the time
   cluster.crash(owner);
   expect(await asked(cluster, name, CALIFORNIA, 300)).toBeUndefined();
 });
+test.each(["expelled", "given up for another key"])("Counts.askSubdivision() of a node that is %s", async (what) => {
+  const cluster = await settledCluster();
+  const owner = cluster.ownerOf(CALIFORNIA);
+  const name = NAMES.find((each) => each !== owner) as string;
+  const { counts } = cluster.node(name);
+  await asked(cluster, name, CALIFORNIA);
+  cluster.crash(owner);
+  await cluster.pass(2000, () => counts.regionView(CALIFORNIA));
+  const told: (RegionView | undefined)[] = [];
+  counts.askSubdivision(CALIFORNIA, cluster.nowMs + 60_000, (view) => told.push(view));
+  counts.askSubdivision(NEVADA, cluster.nowMs + 60_000, (view) => told.push(view));
+  if (what === "expelled") counts.onExpelled();
+  else counts.close();
+  expect(told, "at once, what it heard last").toMatchObject([{ players: 10, isStale: true }, undefined]);
+});
 test("Counts.askInside() names the subdivisions of a country that anybody is in, and the country's players (R31)", async () => {
   const cluster = await settledCluster();
   for (const name of NAMES) {

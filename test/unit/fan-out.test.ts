@@ -179,3 +179,15 @@ test("many frames are sent in slices, the newest in each", () => {
   expect(new Set(all.map((one) => one.values.at(-1)))).toEqual(new Set([2]));
   expect(all.filter((one) => one.values.includes(1))).toHaveLength(told);
 });
+
+test("who has ended takes no room, however seldom it could have been sent something", () => {
+  const { time, fanOut, reader } = scene();
+  reader(60_000);
+  const waiting = (): number => [...fanOut["slots"].values()].reduce((sum, slot) => sum + slot.length, 0);
+  const ended = Array.from({ length: 1000 }, (_, count) => reader(250 * (1 + (count % 200)), count % 3));
+  expect(waiting()).toBe(1001);
+  for (const { watch } of ended) watch?.end();
+  expect(waiting()).toBe(1);
+  time.pass(60_001);
+  expect(waiting()).toBe(0);
+});

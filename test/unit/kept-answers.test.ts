@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 
-import { type Kept, KEPT_MAX, KEPT_MS, KeptAnswers } from "../../cluster/counts/kept-answers.ts";
+import { type Kept, KEPT_MS, KeptAnswers } from "../../cluster/counts/kept-answers.ts";
 
 interface Answer {
   readonly term: number;
@@ -116,19 +116,28 @@ test("KeptAnswers takes nothing that is older than what it knows", async () => {
     expect(subject.kept.of(7)?.answer).toEqual({ term: 3, version: 9 });
   }
 });
-test("KeptAnswers is bounded: it forgets the place that was wanted longest ago, and counts that", async () => {
+test("KeptAnswers keeps all places that there are fresh, and asks for many less often than for few", async () => {
   const subject = new Subject();
-  for (let place = 0; place < KEPT_MAX; place++) subject.kept.of(place);
-  subject.kept.of(0);
-  subject.kept.of(KEPT_MAX);
-  expect([subject.kept.size, subject.kept.overflowed]).toEqual([KEPT_MAX, 1]);
-  await subject.pass(TICK_MS);
-  const asked = subject.questions.flatMap(([, places]) => places);
-  expect([asked.includes(0), asked.includes(1), asked.includes(KEPT_MAX)]).toEqual([true, false, true]);
+  const places = 5040;
+  const look = (): void => {
+    let oldestMs = Infinity;
+    for (let place = 0; place < places; place++)
+      oldestMs = Math.min(oldestMs, subject.kept.of(place)?.askedAtMs ?? -Infinity);
+    if (subject.nowMs > 100) expect(subject.nowMs - oldestMs).toBeLessThan(KEPT_MS);
+  };
+  look();
+  await subject.pass(6000, look);
+  const asked = subject.questions.reduce((sum, [, each]) => sum + each.length, 0);
+  expect(asked / places, "less than twice a second").toBeLessThan(11);
 });
-test("KeptAnswers turns away who would have to wait where everybody waits already", () => {
+test("KeptAnswers tells who still waits when it ends", async () => {
   const subject = new Subject();
-  for (let place = 0; place < KEPT_MAX; place++) expect(subject.wait(place, 1000)).toEqual([]);
-  expect(subject.wait(KEPT_MAX, 1000)).toEqual([undefined]);
-  expect(subject.kept.overflowed).toBe(1);
+  subject.wait(7, 1000);
+  await subject.pass(100);
+  subject.isSilent = true;
+  await subject.pass(2 * KEPT_MS, () => subject.kept.of(7));
+  const [known, unknown] = [subject.wait(7, 1000), subject.wait(8, 1000)];
+  subject.kept.close();
+  expect(known).toEqual([expect.objectContaining({ answer: subject.answer })]);
+  expect(unknown).toEqual([undefined]);
 });

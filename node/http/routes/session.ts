@@ -176,6 +176,11 @@ class Host implements SessionHost {
   }
 
   refusalFor(...[why, asked]: Parameters<SessionHost["refusalFor"]>): Refusal {
+    const { metrics } = this.context;
+    if (asked.operation === "report") {
+      metrics.totals.rejected++;
+      metrics.refused[why.reason]++;
+    }
     return refusalFor(this.context, why, { entitlements: NO_ENTITLEMENTS, ...asked });
   }
 
@@ -184,11 +189,6 @@ class Host implements SessionHost {
     if (effect !== "changed" && effect !== "renewed" && effect !== "late") return;
     metrics.totals[effect]++;
     if (effect === "changed") usage.arrivals.note(mode, client?.prefix, access?.issuer);
-  }
-
-  noteRefused({ reason }: Parameters<SessionHost["noteRefused"]>[0]): void {
-    this.context.metrics.totals.rejected++;
-    this.context.metrics.refused[reason]++;
   }
 
   noteRemoved(): void {
