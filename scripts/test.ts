@@ -34,7 +34,7 @@ const LINES: readonly (readonly Stream[])[] = [
 ];
 /** What lies in test/ beside the kinds. */
 const NO_KINDS = ["data", "support", "README.md"];
-const SKIPPED_SHOWN_MAX = 20;
+const SHOWN_MAX = 20;
 const SLOWEST_SHOWN = 10;
 
 interface Stream {
@@ -63,8 +63,14 @@ interface TestReport {
     /** Milliseconds since 1970. */
     readonly startTime: number;
     readonly endTime: number;
-    readonly assertionResults: readonly { readonly fullName: string; readonly status: string }[];
+    readonly assertionResults: readonly TestResult[];
   }[];
+}
+
+interface TestResult {
+  readonly fullName: string;
+  readonly status: string;
+  readonly failureMessages: readonly string[];
 }
 
 const root = join(import.meta.dirname, "..");
@@ -109,13 +115,12 @@ async function runTests(): Promise<boolean> {
   const report = reports.reduce(added);
   console.log(`by stream        ${ended.map(({ name, took }) => `${name} ${took}`).join(", ")}`);
   for (const line of timesOf(report)) console.log(line);
-  const skipped = report.testResults.flatMap((file) =>
-    file.assertionResults
-      .filter(({ status }) => status !== "passed" && status !== "failed")
-      .map(({ fullName }) => `${file.name.replace(root, "").slice(1)}: ${fullName}`),
+  const skipped = testsOf(report, ({ status }) => status !== "passed" && status !== "failed");
+  tell("skipped", skipped);
+  tell(
+    "failed",
+    testsOf(report, ({ status }) => status === "failed"),
   );
-  for (const test of skipped.slice(0, SKIPPED_SHOWN_MAX)) console.log(`skipped: ${test}`);
-  if (skipped.length > SKIPPED_SHOWN_MAX) console.log(`skipped: ${skipped.length - SKIPPED_SHOWN_MAX} more`);
   // A file that cannot be loaded has no tests to count, and still must not look like a pass.
   const brokenFiles = report.testResults.filter(
     (file) => file.status === "failed" && !file.assertionResults.some(({ status }) => status === "failed"),
@@ -149,6 +154,21 @@ async function runStream({ name, kinds, niceness }: Stream): Promise<Ended> {
     // It has none: whoever called is told.
   }
   return { name, isOk, report, took: seconds(startedMs) };
+}
+
+/** Each by its name, with the first line of why it failed. */
+function testsOf({ testResults }: TestReport, isMeant: (test: TestResult) => boolean): string[] {
+  return testResults.flatMap(({ name, assertionResults }) =>
+    assertionResults.filter(isMeant).map(({ fullName, failureMessages: [why] }) => {
+      const told = why === undefined ? "" : `: ${why.split("\n", 1)[0]}`;
+      return `${relative(root, name)}: ${fullName}${told}`;
+    }),
+  );
+}
+
+function tell(what: string, tests: readonly string[]): void {
+  for (const test of tests.slice(0, SHOWN_MAX)) console.log(`${what}: ${test}`);
+  if (tests.length > SHOWN_MAX) console.log(`${what}: ${tests.length - SHOWN_MAX} more`);
 }
 
 function added(one: TestReport, other: TestReport): TestReport {
