@@ -89,7 +89,7 @@ export const NotJsonAnswer = refusedFor("The body is not JSON by its type, or is
 export const TooLargeAnswer = refusedFor("The body is too large", ["too-large"]);
 export const WWW_AUTHENTICATE = { "WWW-Authenticate": Type.String({ description: "What token is needed (RFC 6750)" }) };
 const WhoAnswer = refusedFor("No good token, where tokens are asked for", ["credentials"], WWW_AUTHENTICATE);
-const ForbiddenAnswer = refusedFor(
+export const ForbiddenAnswer = refusedFor(
   "The token is good, but not for this; or a strange page asks",
   ["forbidden"],
   WWW_AUTHENTICATE,

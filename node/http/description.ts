@@ -91,7 +91,8 @@ function completeOne(operation: Operation): void {
     content: { "application/json": { schema: noMethod } },
   };
   for (const [status, response] of Object.entries(responses)) {
-    response.headers = carried({ ...NO_STORE, ...response.headers }, OPTIONAL_HEADERS[status]);
+    const ofAll = status === "101" ? {} : NO_STORE; // what is upgraded is no answer that could be kept
+    response.headers = carried({ ...ofAll, ...response.headers }, OPTIONAL_HEADERS[status]);
     moveReasons(response);
   }
   const headers = operation.operationId === "popularModes" ? [IF_NONE_MATCH, NO_CACHE] : [IF_NONE_MATCH];

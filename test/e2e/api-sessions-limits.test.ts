@@ -37,6 +37,20 @@ describe("limits and operators", () => {
     expect(await session.play("GM09")).toMatchObject({ type: "refused", code: "429", reason: "rate" });
   });
 
+  test("an address that asks too often gets no session", async () => {
+    await using node = await startNode({
+      env: { HEADCOUNT_TRUST_PROXY: "127.0.0.1", HEADCOUNT_RATE_ADDRESS: "2/60s" },
+    });
+    const from = { headers: { "x-forwarded-for": "203.0.113.7" } };
+    using _ = pair(
+      await SessionClient.open(node.url, freshPlayer(), from),
+      await SessionClient.open(node.url, freshPlayer(), from),
+    );
+    using third = new SessionClient(node.url, freshPlayer(), from);
+    const { status, headers } = await third.refused();
+    expect([status, Number(headers["retry-after"])]).toEqual([429, expect.toSatisfy((waitS) => waitS > 0)]);
+  });
+
   test("what operators switch off is refused, and sessions that are off are closed; whom they block is refused", async () => {
     const settings = await adminSettings();
     await using node = await startNode({ env: settings });

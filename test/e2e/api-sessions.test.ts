@@ -2,7 +2,8 @@
 import { once } from "node:events";
 import { connect } from "node:net";
 import { describe, expect, test } from "vitest";
-import { gamemodePath } from "../support/http.ts";
+import { checkDescribed } from "../support/described.ts";
+import { gamemodePath, parseAnswer, type RawAnswer } from "../support/http.ts";
 import { frameOf, handshakeOf, OPCODES, pair, RawSession, SessionClient } from "../support/session-client.ts";
 import { expectError, freshPlayer, freshRegion, shareNode } from "../support/shared-node.ts";
 import { signedToken, TOKEN_SETTINGS_GIVEN } from "../support/signed-tokens.ts";
@@ -11,16 +12,20 @@ import { until } from "../support/until.ts";
 const GRACE_MS = 1500;
 const LIFE_MS = 9000;
 
-/** What a raw request is answered with: its status, and all of it. */
-async function answerTo(port: number, request: string): Promise<{ readonly status: number; readonly text: string }> {
+/** What a handshake is answered with. */
+async function answerTo(port: number, handshake: string): Promise<RawAnswer> {
   const socket = connect(port, "127.0.0.1");
   await once(socket, "connect");
   let text = "";
   socket.on("data", (bytes) => (text += String(bytes))).on("error", () => undefined);
-  socket.write(request);
-  await until("there is an answer", () => text.includes("\r\n\r\n"));
+  socket.write(handshake);
+  const answer = await until("there is an answer", () => {
+    const parsed = text.includes("\r\n\r\n") ? parseAnswer(text) : undefined;
+    return parsed !== undefined && parsed.body.length >= Number(parsed.headers["content-length"] ?? 0) && parsed;
+  });
   socket.destroy();
-  return { status: Number(text.slice(9, 12)), text };
+  checkDescribed("GET", "/v1/session", { ...answer, text: answer.body });
+  return answer;
 }
 
 describe("a session", () => {
@@ -220,8 +225,8 @@ describe("a session", () => {
     ["from a page whose name leads to this machine", 403, { origin: "http://headcount.example" }],
   ])("%s is refused with %i before the upgrade", async (_, status, lines) => {
     const answer = await answerTo(shared.node.port, handshakeOf(freshPlayer(), lines));
-    expect(answer.status, answer.text).toBe(status);
-    if (status === 426) expect(answer.text).toMatch(/\r\nupgrade: websocket\r\n/i);
+    expect(answer.status, answer.body).toBe(status);
+    if (status === 426) expect(answer.headers).toMatchObject({ upgrade: "websocket" });
   });
 
   test("of nobody is refused, and so is HEAD; a page of this machine may open one", async () => {

@@ -111,7 +111,8 @@ function faultOfHeaders({ headers = {} }: Response, answer: Seen): string | unde
 function faultOfBody({ content }: Response, { headers, text }: Seen): string | undefined {
   if (content === undefined) return text === "" ? undefined : "no body is described";
   const [[type, { schema }]] = Object.entries(content) as [[string, { schema: JsonObject }]];
-  if (!String(headers["content-type"]).startsWith(`${type};`)) return `its type is ${String(headers["content-type"])}`;
+  const start = type === "text/event-stream" ? type : `${type};`;
+  if (!String(headers["content-type"]).startsWith(start)) return `its type is ${String(headers["content-type"])}`;
   let validator = validators.get(schema);
   if (validator === undefined) validators.set(schema, (validator = Compile(schema)));
   if (validator.Check(type === "application/json" ? JSON.parse(text) : text)) return undefined;

@@ -7,6 +7,7 @@
 import { once } from "node:events";
 import { connect, type Socket } from "node:net";
 import { connect as connectTls } from "node:tls";
+import { checkDescribed } from "./described.ts";
 import { until } from "./until.ts";
 
 export interface StreamEvent {
@@ -119,6 +120,8 @@ export async function watchPlace(
   socket.write(`GET ${path} HTTP/${version}\r\n${lines.join("")}\r\n${behind}`);
   if (isHalfClosed) socket.end();
   await until(`the head of ${path}`, () => reader.status > 0);
+  if (reader.status !== 200) await until(`the refusal of ${path}`, () => reader.body.length >= reader.length);
+  checkDescribed("GET", path, { ...reader, text: reader.body.slice(0, reader.length) });
   return reader;
 }
 
@@ -142,6 +145,11 @@ class Reader implements PlaceStream {
 
   async until(what: string, look: (stream: PlaceStream) => unknown): Promise<void> {
     await until(what, () => Boolean(look(this)));
+  }
+
+  /** Of the answer's body; a stream has none. */
+  get length(): number {
+    return Number(this.headers["content-length"] ?? Infinity);
   }
 
   of(type: string): WatchedEvent[] {

@@ -152,7 +152,7 @@ export async function rawRequest(
   return text === "" ? undefined : parseAnswer(text);
 }
 
-function parseAnswer(text: string): RawAnswer {
+export function parseAnswer(text: string): RawAnswer {
   const [head = "", ...rest] = text.split("\r\n\r\n");
   const [statusLine = "", ...headerLines] = head.split("\r\n");
   const status = /^HTTP\/1\.1 (\d{3}) /.exec(`${statusLine} `)?.[1];

@@ -3,6 +3,8 @@ import { once } from "node:events";
 import { connect, type Socket } from "node:net";
 import { randomBytes } from "node:crypto";
 import { WebSocket } from "ws";
+import type { Answer } from "./http.ts";
+import { checkDescribed } from "./described.ts";
 import { until } from "./until.ts";
 
 export type Told = Readonly<Record<string, unknown>>;
@@ -26,8 +28,10 @@ export class SessionClient implements Disposable {
   readonly ws: WebSocket;
   closedBy: { readonly code: number; readonly reason: string } | undefined;
   /** Status of a request that became no session. */
-  refusedBy: { readonly status: number; readonly headers: Readonly<Record<string, unknown>>; body: string } | undefined;
+  refusedBy: { readonly status: number; readonly headers: Answer["headers"]; body: string } | undefined;
   isOpen = false;
+  private readonly path: string;
+  private upgradedBy: Readonly<Record<string, string | string[] | undefined>> = {};
 
   constructor(
     url: string,
@@ -35,7 +39,9 @@ export class SessionClient implements Disposable {
     { headers, protocols = ["headcount.v1"], ca, autoPong }: SessionOptions = {},
   ) {
     const options = { headers, ca, autoPong, perMessageDeflate: true };
-    this.ws = new WebSocket(`${url.replace(/^http/, "ws")}${sessionPath(player)}`, [...protocols], options);
+    this.path = sessionPath(player);
+    this.ws = new WebSocket(`${url.replace(/^http/, "ws")}${this.path}`, [...protocols], options);
+    this.ws.on("upgrade", (response) => (this.upgradedBy = response.headers));
     this.ws.on("open", () => (this.isOpen = true));
     this.ws.on("message", (data) => this.told.push(JSON.parse((data as Buffer).toString()) as Told));
     this.ws.on("close", (code, reason) => (this.closedBy = { code, reason: String(reason) }));
@@ -51,6 +57,7 @@ export class SessionClient implements Disposable {
   static async open(...args: ConstructorParameters<typeof SessionClient>): Promise<SessionClient> {
     const client = new SessionClient(...args);
     await until("the session is open", () => client.isOpen);
+    checkDescribed("GET", client.path, { status: 101, headers: client.upgradedBy, text: "" });
     return client;
   }
 
@@ -79,7 +86,9 @@ export class SessionClient implements Disposable {
   }
 
   async refused() {
-    return until("the request is refused", () => this.refusedBy);
+    const refused = await until("the request is refused", () => this.refusedBy);
+    checkDescribed("GET", this.path, { ...refused, text: refused.body });
+    return refused;
   }
 
   [Symbol.dispose](): void {

@@ -14,7 +14,7 @@ import { CLOSED, type Right, type SessionHost } from "../../live/session.ts";
 import { Sessions, SUBPROTOCOL } from "../../live/sessions.ts";
 import { ProfileParams, refusal, shown } from "../../values.ts";
 import { bearerOf, judgeForPlayer } from "../admission.ts";
-import { ErrorAnswer, NotNowAnswer, REFUSED_ASKERS, UpgradeAnswer } from "../answers.ts";
+import { ErrorAnswer, ForbiddenAnswer, NotNowAnswer, TOO_OFTEN, UpgradeAnswer } from "../answers.ts";
 import type { StandIn } from "../connections/stand-in.ts";
 import { refusalOfClient, refusalOfIssuer, refusalOfKind, whileOn } from "../decided.ts";
 import { type Hook, refusing } from "../hooks.ts";
@@ -226,8 +226,9 @@ const SESSION_SCHEMA = {
   response: {
     101: Type.Unsafe({ description: "The session begins", type: "null" }),
     400: ErrorAnswer,
+    403: ForbiddenAnswer,
     426: UpgradeAnswer,
-    ...REFUSED_ASKERS,
+    ...TOO_OFTEN,
     503: NotNowAnswer,
   },
 };
