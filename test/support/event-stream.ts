@@ -121,7 +121,8 @@ export async function watchPlace(
   if (isHalfClosed) socket.end();
   await until(`the head of ${path}`, () => reader.status > 0);
   if (reader.status !== 200) await until(`the refusal of ${path}`, () => reader.body.length >= reader.length);
-  checkDescribed("GET", path, { ...reader, text: reader.body.slice(0, reader.length) });
+  const { status, headers: told, body, length } = reader;
+  checkDescribed("GET", path, { status, headers: told, text: body.slice(0, length) });
   return reader;
 }
 
