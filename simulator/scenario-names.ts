@@ -22,6 +22,7 @@ export const SCENARIO_NAMES = [
   "a region that empties during a failover",
   "areas while countries and their owners move",
   "areas of a country whose owner does not hear a holder",
+  "places stand as a dead owner left them until its players are read again",
   "areas half a second behind at most, subdivisions a second",
   "a subdivision that is asked for through failovers",
   "the last push before silence lost",
