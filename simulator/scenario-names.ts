@@ -8,6 +8,7 @@ export const SCENARIO_NAMES = [
   "A to B and back, and A was never told that B served",
   "A to B and back, and B claims in between",
   "what a dead owner wrote lands late",
+  "a dead owner's first append lands before its taker's first",
   "a snapshot lands after the next one",
   "an owner frozen beyond its lease with a snapshot in its worker's queue",
   "a thawed owner asked only for what writes nothing",
