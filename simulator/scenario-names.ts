@@ -54,6 +54,7 @@ export const SCENARIO_NAMES = [
   "the list written back, and whoever wrote it dies",
   "the store back empty while a taker decompresses",
   "the store back while a table is kept for its taker, after many snapshots",
+  "the store back with less, and reports that change nothing before all is written back",
   "a full store takes snapshots and no appends",
   "one tag's master back as another while all owners live",
   "one tag's master away",
