@@ -66,7 +66,8 @@ export class CountsChecker {
     world.tally.reads++;
     const freshSinceMs = this.freshSince(place);
     if (view.isComplete && !view.isStale) return this.checkCounts(view, this.bounds(freshSinceMs, world.nowMs), by);
-    const sinceMs = Math.min(world.unsettledSinceMs, freshSinceMs);
+    // R22: until a new owner's board is whole, and has come here, what the former one said stands.
+    const sinceMs = Math.min(world.unsettled.sinceMs(world.nowMs, this.riseMs(place)), freshSinceMs);
     const isLongReady = node.readySinceMs !== undefined && node.readySinceMs < sinceMs - 1000;
     if (!isLongReady || world.nowMs - sinceMs >= JUDGED_MS) return;
     const oldSinceMs = sinceMs - 1500 - (isSubdivision(place) ? KEPT_MS : 0);
@@ -76,13 +77,17 @@ export class CountsChecker {
   /** An unmarked answer that comes now is as of then, or later. */
   private freshSince(place: number): number {
     const { world } = this;
-    const { behindMs, markedMs, waits } = isArea(place)
-      ? OF_AREAS
-      : isSubdivision(place)
-        ? OF_SUBDIVISIONS
-        : OF_COUNTRIES;
-    const delayMs = waits * (world.settings.tickMs * 1.1 + 5);
-    return world.nowMs - (world.isDisturbed ? markedMs + 2 * delayMs : behindMs + delayMs);
+    if (!world.isDisturbed) return world.nowMs - this.riseMs(place);
+    return world.nowMs - (freshnessOf(place).markedMs + 2 * this.delayMs(place));
+  }
+
+  /** How long counts take from the players to an answer while nothing is disturbed. */
+  private riseMs(place: number): number {
+    return freshnessOf(place).behindMs + this.delayMs(place);
+  }
+
+  private delayMs(place: number): number {
+    return freshnessOf(place).waits * (this.world.settings.tickMs * 1.1 + 5);
   }
 
   /** Asks for a place in one of the ways that there are. */
@@ -204,6 +209,11 @@ export class CountsChecker {
       return `${name} has ${players} instead of ${least} to ${most}`;
     return undefined;
   }
+}
+
+function freshnessOf(place: number): Freshness {
+  if (isArea(place)) return OF_AREAS;
+  return isSubdivision(place) ? OF_SUBDIVISIONS : OF_COUNTRIES;
 }
 
 interface Misfit {

@@ -12,6 +12,7 @@ import { Network } from "./network.ts";
 import { type FreezeKind, type NodeClass, SimulatedNode } from "./simulated-node.ts";
 import { Studio } from "./rules.ts";
 import { type Return, Store } from "./store.ts";
+import { LOOK_MS, Unsettled } from "./unsettled.ts";
 import { VirtualTime } from "./virtual-time.ts";
 
 /** `hashKey` is each node's own proposal. */
@@ -104,11 +105,7 @@ export class World {
   readonly lines: string[] = [];
   /** Since when something has been disturbed; Infinity where nothing is. */
   disturbedSinceMs = 0;
-  /**
-   * Since when what a marked answer says may stand still. It goes on after a disturbance as long as a call hangs or nobody
-   * serves a partition; Infinity where none of that is the case.
-   */
-  unsettledSinceMs = 0;
+  readonly unsettled = new Unsettled();
   private faultEndsMs = 0;
   readonly isTraced: boolean;
   private readonly nodeClass: NodeClass;
@@ -269,7 +266,7 @@ export class World {
     if (kind !== "") this.noteFault(kind);
     this.trace("fault", what);
     if (!this.isDisturbed) this.disturbedSinceMs = this.nowMs;
-    this.unsettledSinceMs = Math.min(this.unsettledSinceMs, this.nowMs);
+    this.unsettled.begin(this.nowMs);
     this.faultEndsMs = Math.max(this.faultEndsMs, this.nowMs + forMs);
   }
 
@@ -311,7 +308,7 @@ export class World {
 
   /** Whether something is disturbed ends when all are ready and a while has passed. */
   private watch(): void {
-    this.time.after(100, () => {
+    this.time.after(LOOK_MS, () => {
       const { network, store } = this;
       const isActive = network.isDisturbed || store.isDisturbed || !this.areReady || !this.doAllKnowAll();
       if (isActive && this.isDisturbed) this.faultEndsMs = Math.max(this.faultEndsMs, this.nowMs);
@@ -320,7 +317,7 @@ export class World {
         this.disturbedSinceMs = Infinity;
         this.trace("fault", "nothing is disturbed any more");
       }
-      if (!this.isDisturbed && !store.isAwaited && this.areAllServed) this.unsettledSinceMs = Infinity;
+      this.unsettled.look(this.nowMs, this.isDisturbed, store.isAwaited || !this.areAllServed);
       this.watch();
     });
   }

@@ -43,7 +43,7 @@ export const COUNT_FAULTS: Readonly<Record<string, PlantedFault>> = {
     "cluster/counts/region-boards.ts",
     "const isWhole = this.sources.oldestAnsweredEpoch >= term;",
     "const isWhole = this.sources.oldestAnsweredEpoch >= -1;",
-    "partitions and regions moving while players cross borders",
+    "areas while countries and their owners move",
   ),
   "a region after a skipped epoch goes on": {
     ...fault("R22", "cluster/counts/region-boards.ts", "epoch !== this.epoch && epoch !== this.epoch + 1", "epoch < 0"),
@@ -62,6 +62,7 @@ export const COUNT_FAULTS: Readonly<Record<string, PlantedFault>> = {
     "cluster/counts/read-views.ts",
     "known.isStale || nowMs - known.asOfMs > STALE_MS",
     "known.isStale",
+    "one-way cuts",
   ),
   "ready without a whole view": fault(
     "R23",

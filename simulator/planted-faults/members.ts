@@ -29,7 +29,7 @@ export const MEMBER_FAULTS: Readonly<Record<string, PlantedFault>> = {
       'case "absent":\n        return this.rejoin(answer.list.view);\n        this.list = answer.list;',
       "the store back as another while all owners live",
     ),
-    seeds: [9],
+    seeds: [3],
   },
   "a list that is gone is not written back": fault(
     "R9",

@@ -114,6 +114,5 @@ export const PLACE_FAULTS: Readonly<Record<string, PlantedFault>> = {
     "cluster/cluster-node.ts",
     "if (!member.counts.knowsAllPlaces)",
     "if (!member.counts.knowsAllCountries)",
-    MOVING,
   ),
 };

@@ -49,7 +49,7 @@ export const RECORD_FAULTS: Readonly<Record<string, PlantedFault>> = {
     RECORD,
     `NO_HEAD,\n): AppendAnswer {\n${OTHER_CLAIM}`,
     "NO_HEAD,\n): AppendAnswer {\n  if (record === undefined) return refusalOf(record, claim);\n",
-    "what a dead owner wrote lands late",
+    "a dead owner's first append lands before its taker's first",
   ),
   "append without length": fault(
     "R2",

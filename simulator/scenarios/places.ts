@@ -48,6 +48,27 @@ export const PLACES = {
     await settle(world);
   }),
 
+  "places stand as a dead owner left them until its players are read again": inWorld(REAL_TICK, async (world) => {
+    await begin(world, 3, PLAYERS);
+    await world.run(2000);
+    const country = world.random.pick(world.crowd.regions.filter((region) => region < COUNTRIES));
+    const area = world.random.pick(areasOf(country));
+    // Of the dead one's partitions the store has no record, so nobody serves them for a lease and more.
+    world.restartStore("empty");
+    world.kill(aNode(world, ({ node }) => node.parts?.placement.placeOwner(area) === node.incarnation));
+    const reading = readAlways(world);
+    const areServed = (): boolean => !world.isDisturbed && world.areAllServed;
+    for (const untilMs = world.nowMs + 12_000; !areServed() && world.nowMs < untilMs; await world.run(20)) {
+      const player = world.random.pick(world.crowd.players);
+      const place = placeOf(country, world.random.pick(world.crowd.modes)); // so that all else is emptied
+      const from = aNode(world, ({ isUp }) => isUp);
+      if (player.underWay === 0) void told(world, player, place, from);
+    }
+    await world.run(SUBDIVISION_MS);
+    reading.stop();
+    await settle(world);
+  }),
+
   "areas half a second behind at most, subdivisions a second": inWorld(REAL_TICK, async (world) => {
     await begin(world, 5, PLAYERS);
     await world.run(3000);

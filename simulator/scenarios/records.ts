@@ -1,8 +1,9 @@
 /** Scenarios of records in a store that loses something, is full, or is slow to be written. The seed chooses the moments. */
 import { fillStore, restartTag } from "../faults.ts";
+import type { Player } from "../crowd.ts";
 import { itemAt, take } from "../item-at.ts";
 import { live } from "../life.ts";
-import { aNode, begin, everybody, expectFound, killAndRestartAll, untilSnapshotted } from "../scenario-tools.ts";
+import { aNode, begin, everybody, expectFound, killAndRestartAll, told, untilSnapshotted } from "../scenario-tools.ts";
 import { expectExact, settle } from "../settle.ts";
 import type { SimulatedNode } from "../simulated-node.ts";
 import type { World } from "../world.ts";
@@ -63,6 +64,38 @@ export const RECORDS = {
     await world.until("nothing is ahead", () => world.nodes.every((node) => aheadAt(node) === 0), 5000);
     const most = SNAPSHOTS_A_PARTITION * world.settings.clusterKey.partitions;
     if (snapshots > most) world.fail(`${snapshots} snapshots were sent to heal what ${most} are enough for`);
+    await settle(world);
+  },
+
+  async "the store back with less, and reports that change nothing before all is written back"(world, seed) {
+    await begin(world, 3, 40);
+    const { checker, crowd, store } = world;
+    store.save();
+    await everybody(world);
+    checker.areRecordsChecked = false;
+    const runBefore = aNode(world).node.parts?.membership.run;
+    world.disturb("store back", "the store is back with less");
+    store.restart(itemAt(["empty", "older", "without its tail"] as const, seed % 3), 10);
+    store.hold((_, call) => call === "takeBack");
+    const isHeard = ({ node }: SimulatedNode): boolean => node.parts?.membership.run !== runBefore;
+    await world.until("all have heard of the new run", () => world.nodes.every(isHeard), 5000);
+    const countedBefore = world.tally.counted;
+    // They need no append, so nothing but the new run tells their owner what the record may lack.
+    const sayAgain = async (player: Player): Promise<void> => {
+      const isAcknowledged = await told(world, player, player.place, world.random.pick(world.nodes));
+      if (isAcknowledged) world.fail(`${player.ledger.name} was acknowledged, and nothing is written back`);
+    };
+    for (const untilMs = world.nowMs + 1500; world.nowMs < untilMs; await world.run(50))
+      for (const player of crowd.players) if (player.underWay === 0) void sayAgain(player);
+    const areEnded = (): boolean => crowd.players.every(({ underWay }) => underWay === 0);
+    await world.until("all reports have ended", areEnded, 5000);
+    if (store.heldCount === 0 || world.tally.counted === countedBefore) world.fail("nothing was held up");
+    store.release();
+    await healed(world);
+    checker.areRecordsChecked = true;
+    await everybody(world, ({ place }) => place);
+    await killAndRestartAll(world);
+    await expectExact(world);
     await settle(world);
   },
 

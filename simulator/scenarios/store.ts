@@ -5,6 +5,7 @@ import { live } from "../life.ts";
 import {
   aNode,
   begin,
+  elsewhere,
   everybody,
   expectFound,
   expectNobodyExpelled,
@@ -56,6 +57,25 @@ export const STORE = {
       for (const player of players) void told(world, player, crowd.anyPlace());
       await world.run(held === "append" ? 2000 : 300);
     }
+    store.release();
+    await world.run(500);
+    await settle(world);
+  },
+
+  async "a dead owner's first append lands before its taker's first"(world) {
+    await begin(world, 2, 40);
+    const dying = world.start();
+    const isServing = (): boolean => world.areReady && world.areAllServed && playersOf(world, dying).length > 0;
+    await world.until("the newcomer serves players", isServing, 10_000);
+    const { crowd, store } = world;
+    const players = playersOf(world, dying);
+    // Lengths begin anew with a claim (R1), so both continue a log of no bytes: only the claim tells them apart.
+    store.hold((node, call) => node === dying && call === "append");
+    for (const player of players) crowd.send([crowd.report(player, elsewhere(world, player))], dying);
+    await world.until("its appends are under way", () => store.heldCount > 0, 1000);
+    world.kill(dying);
+    const isTaken = (): boolean => players.every((player) => ownerOf(world, player) !== undefined);
+    await world.until("all is taken over", isTaken, 10_000);
     store.release();
     await world.run(500);
     await settle(world);
