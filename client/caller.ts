@@ -1,7 +1,7 @@
 /** Requests over HTTP: one attempt each, at the URL in use, with the token; and which URL that is. */
 import { HeadcountError, notUnderstood, refusal } from "./error.ts";
 import type { Tokens } from "./tokens.ts";
-import { ANSWER_MS, onAbort, type World } from "./world.ts";
+import { alarmOf, ANSWER_MS, onAbort, type World } from "./world.ts";
 
 export interface Question {
   readonly method?: "GET" | "POST" | "PUT" | "DELETE";
@@ -19,7 +19,7 @@ export interface Answer {
   readonly body: unknown;
 }
 
-/** Reads an answer; `wait` begins the time anew in which it must be done. */
+/** Reads an answer, of which nothing more is taken when it is done; `wait` begins the time anew in which it must be done. */
 type Read<T> = (response: Response, wait: (ms: number) => void) => T | Promise<T>;
 
 export type Caller = ReturnType<typeof callerTo>;
@@ -38,17 +38,11 @@ export function callerTo(given: string | readonly string[], tokens: Tokens, worl
     const token = await tokens.get();
     const { url } = caller;
     const abort = new AbortController();
-    let timer: unknown;
-    let reason: "unreachable" | "timeout" = "unreachable";
-    const wait = (ms: number): void => {
-      world.clearTimeout(timer);
-      timer = world.setTimeout(() => {
-        reason = "timeout";
-        abort.abort();
-      }, ms);
-    };
+    const cut = (): void => abort.abort();
+    const alarm = alarmOf(world);
+    const wait = (ms: number): void => alarm(ms, cut);
     wait(ANSWER_MS);
-    const forget = onAbort(signal, () => abort.abort());
+    const forget = onAbort(signal, cut);
     try {
       const response = await world.fetch(url + path, {
         ...rest,
@@ -64,6 +58,7 @@ export function callerTo(given: string | readonly string[], tokens: Tokens, worl
       throw await refusalIn(response);
     } catch (cause) {
       if (signal?.aborted) throw signal.reason;
+      const reason = abort.signal.aborted ? "timeout" : "unreachable";
       const failure =
         cause instanceof HeadcountError ? cause : new HeadcountError(0, reason, `${url}: ${String(cause)}`, 0, cause);
       if (failure.status === 401) {
@@ -73,8 +68,9 @@ export function callerTo(given: string | readonly string[], tokens: Tokens, worl
         caller.leave(url);
       throw failure;
     } finally {
-      world.clearTimeout(timer);
+      alarm();
       forget();
+      cut(); // what is not read of the answer
     }
   }
 

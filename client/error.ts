@@ -31,7 +31,7 @@ export class HeadcountError extends Error {
 }
 
 /** Whether asking the same again would be refused again. What is not the service's own word is never final. */
-export function isFinal({ status, reason }: HeadcountError, canRenew: boolean): boolean {
+export function isFinal({ status, reason }: HeadcountError, canRenew?: boolean): boolean {
   const isPassing = status === 408 || status === 429 || (status === 401 && canRenew) || reason === "not-understood";
   return status >= 400 && status < 500 && !isPassing;
 }
@@ -46,5 +46,5 @@ export function notUnderstood(status: number, said: unknown): HeadcountError {
 
 /** As the service tells it in a body, or in a frame of a session. */
 export function refusal({ code, reason, message }: Record<string, unknown>, retryAfterMs = 0): HeadcountError {
-  return new HeadcountError(Number(code), String(reason), String(message), retryAfterMs);
+  return new HeadcountError(Number(code), String(reason), message as string, retryAfterMs);
 }

@@ -9,7 +9,7 @@ export function eventReader(onEvent: (type: string, data: string, id: string) =>
   let rest = "";
   let type = "";
   let id = "";
-  let data: string[] = [];
+  let data = "";
 
   return (text: string): void => {
     // A CR at the end may be half of a CRLF: it waits for what follows.
@@ -18,13 +18,12 @@ export function eventReader(onEvent: (type: string, data: string, id: string) =>
     for (const line of lines) {
       const [, field, value = ""] = /^([^:]*):? ?(.*)$/s.exec(line)!;
       if (field === "event") type = value;
-      if (field === "data") data.push(value);
+      if (field === "data") data += `${value}\n`;
       if (field === "id" && !value.includes("\0")) id = value;
       if (field === "retry" && /^\d+$/.test(value)) onRetry(Number(value));
       if (line) continue;
-      if (data[0] !== undefined) onEvent(type || "message", data.join("\n"), id);
-      type = "";
-      data = [];
+      if (data) onEvent(type || "message", data.slice(0, -1), id);
+      type = data = "";
     }
   };
 }

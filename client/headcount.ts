@@ -1,6 +1,6 @@
 /** A player's client: says where the player is, keeps saying it, and tells what is popular. */
 import { callerTo } from "./caller.ts";
-import { closed, type HeadcountError, isFinal, refusal } from "./error.ts";
+import { closed, type HeadcountError, isFinal } from "./error.ts";
 import { type Played, presenceOf, type PresenceState } from "./presence.ts";
 import { sessionTo } from "./session.ts";
 import { tokensFrom, type TokenSource } from "./tokens.ts";
@@ -78,7 +78,7 @@ export class Headcount {
     const failed = (error: HeadcountError): void => tell(onError, error);
     const changed = (next: HeadcountState): void => {
       if (this.state === next || this.state === "closed") return;
-      Object.assign(this, { state: next });
+      (this as { state: HeadcountState }).state = next;
       tell(onState, next);
     };
     const session = sessionTo(caller, tokens, world, profileId, {
@@ -93,9 +93,8 @@ export class Headcount {
       unavailable: () => presence.unavailable(),
       failed,
       heard(message) {
-        if (message["type"] === "top") watches.heard(message);
         if (message["type"] === "superseded") presence.superseded();
-        if (message["type"] === "refused") failed(refusal(message));
+        else watches.heard(message);
       },
     });
     const presence = presenceOf(caller, session, world, profileId, { changed, failed });
@@ -104,7 +103,7 @@ export class Headcount {
       world.events?.addEventListener(
         event,
         () => {
-          session.probe();
+          session.wake();
           presence.wake();
         },
         { signal: ended },
@@ -128,7 +127,7 @@ export class Headcount {
             return (await caller.ask(pathOf(place, options), { signal })).body as Popular;
           } catch (error) {
             const failure = error as HeadcountError;
-            if (signal.aborted || isFinal(failure, false) || failures + 1 === TRIES) throw failure;
+            if (signal.aborted || isFinal(failure) || failures + 1 === TRIES) throw failure;
             await sleep(world, pauseMs(world, RETRY_BASE_MS, failures, failure.retryAfterMs), signal);
           }
         }

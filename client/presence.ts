@@ -8,7 +8,7 @@
 import type { Caller } from "./caller.ts";
 import { closed, HeadcountError, isFinal, notUnderstood, refusal } from "./error.ts";
 import type { Message, Session } from "./session.ts";
-import { HEAD_START_MS, onAbort, pauseMs, type World } from "./world.ts";
+import { alarmOf, HEAD_START_MS, onAbort, pauseMs, type World } from "./world.ts";
 
 export interface Played {
   readonly region: string;
@@ -28,9 +28,9 @@ interface Place {
 interface Wish {
   readonly place: Place | undefined;
   seq: number;
-  wasSent: boolean;
-  /** Tells whoever asked what came of it, once. */
-  settle?: ((outcome: Played | Error | undefined) => void) | undefined;
+  wasSent?: boolean;
+  /** Tells whoever asked what came of it; only the first time counts. */
+  settle?: (outcome: Played | Error | undefined) => void;
 }
 
 export interface PresenceEvents {
@@ -63,19 +63,18 @@ export function presenceOf(caller: Caller, session: Session, world: World, profi
   let isHeadStart = false;
   let lastSeq = 0;
   let failures = 0;
-  let timer: unknown;
+  const alarm = alarmOf(world);
   let flight: AbortController | undefined;
 
   function ask(place: Place | undefined, signal: AbortSignal | undefined): Promise<Played | undefined> {
     return new Promise((resolve, reject) => {
       if (signal?.aborted) return reject(signal.reason as Error);
-      const mine: Wish = { place, seq: Math.floor(world.now() / 1000), wasSent: false };
+      const mine: Wish = { place, seq: Math.floor(world.now() / 1000) };
       const forget = onAbort(signal, () => {
-        mine.settle?.(signal!.reason);
+        reject(signal!.reason as Error);
         goBack(mine);
       });
       mine.settle = (outcome) => {
-        mine.settle = undefined;
         forget();
         if (outcome instanceof Error) reject(outcome);
         else resolve(outcome);
@@ -101,8 +100,11 @@ export function presenceOf(caller: Caller, session: Session, world: World, profi
    * perhaps never carried it. What is said comes right after what is taken back, so it undoes nothing that another device said since.
    */
   function goBack(from: Wish): void {
-    isDoubtful ||= from.wasSent || (session.state === "open" && !!standing?.place);
-    if (isDoubtful && !wasSuperseded) return take({ place: standing?.place, seq: 0, wasSent: false });
+    isDoubtful ||= !!from.wasSent || (session.state === "open" && !!standing?.place);
+    if (isDoubtful && !wasSuperseded) {
+      if (from.place !== standing?.place) return take({ place: standing?.place, seq: 0 });
+      return again(pauseMs(world, RETRY_BASE_MS, failures++)); // it is what stood before that is refused now
+    }
     wish = standing;
     isKnown = true;
     isSuperseded = wasSuperseded;
@@ -110,28 +112,24 @@ export function presenceOf(caller: Caller, session: Session, world: World, profi
   }
 
   function again(ms: number): void {
-    world.clearTimeout(timer);
-    timer = world.setTimeout(attempt, ms);
+    alarm(ms, attempt);
   }
 
   /** Says what is to be said next, and cuts off what is being said: it is outdated. */
   async function attempt(hasWaited?: unknown): Promise<void> {
     const mine = wish;
     flight?.abort();
-    world.clearTimeout(timer);
+    alarm();
     tell();
     if (!mine || isSuperseded || (isKnown && (!mine.place || session.state === "open"))) return;
     isHeadStart = !isKnown && !hasWaited && session.state === "connecting";
-    if (isHeadStart) {
-      timer = world.setTimeout(() => attempt(true), HEAD_START_MS);
-      return;
-    }
+    if (isHeadStart) return alarm(HEAD_START_MS, () => attempt(true));
     const { signal } = (flight = new AbortController());
     try {
       const renewInMs = await (isKnown ? renew(signal) : say(mine, signal));
       if (signal.aborted) return;
       failures = 0;
-      if (renewInMs) again(renewInMs);
+      if (renewInMs) again(Math.min(RENEW_MAX_MS, Math.max(RENEW_MIN_MS, Number(renewInMs) || RENEW_MS)));
     } catch (error) {
       if (!signal.aborted) failed(mine, error as HeadcountError);
     }
@@ -152,13 +150,13 @@ export function presenceOf(caller: Caller, session: Session, world: World, profi
     goBack(mine);
   }
 
-  async function renew(signal: AbortSignal): Promise<number> {
+  async function renew(signal: AbortSignal): Promise<unknown> {
     const { headers } = await caller.ask(`${path}heartbeat`, { method: "PUT", signal });
-    return paceOf(headers.get("renew-in-ms"));
+    return headers.get("renew-in-ms") ?? RENEW_MS;
   }
 
   /** @returns when to be heard from again; undefined where nothing is to be said */
-  async function say(mine: Wish, signal: AbortSignal): Promise<number | undefined> {
+  async function say(mine: Wish, signal: AbortSignal): Promise<unknown> {
     const { place, seq } = mine;
     mine.wasSent = true;
     const answer = await (session.state === "open" ? overSession(place, seq) : overHttp(place, seq, signal));
@@ -174,9 +172,9 @@ export function presenceOf(caller: Caller, session: Session, world: World, profi
     }
     standing = mine;
     mine.settle?.(place && (answer as unknown as Played));
-    if (!place) return session.want(false) as undefined;
+    if (!place) return session.want(false);
     if (!remembered) anew(mine);
-    return renewInMs ? paceOf(renewInMs) : undefined;
+    return renewInMs;
   }
 
   async function overHttp(place: Place | undefined, seq: number, signal: AbortSignal): Promise<Message> {
@@ -188,10 +186,9 @@ export function presenceOf(caller: Caller, session: Session, world: World, profi
   }
 
   async function overSession(place: Place | undefined, seq: number): Promise<Message> {
-    const answer = await session.ask({ type: place ? "play" : "leave", ...place, seq }, place ? "" : "left");
+    const answer = await session.ask({ type: place ? "play" : "leave", ...place, seq });
     if (answer["type"] === "refused") throw refusal(answer);
-    const remembered = answer["remembered"] !== false;
-    return { ...answer, remembered, renewInMs: remembered ? 0 : STORE_MS };
+    return { remembered: true, renewInMs: answer["remembered"] === false && STORE_MS, ...answer };
   }
 
   /** The service must take the wish as a new one. */
@@ -213,25 +210,24 @@ export function presenceOf(caller: Caller, session: Session, world: World, profi
       void attempt();
     },
     lost(): void {
-      if (isKnown) again(LOST_MS + pauseMs(world, LOST_MS, 0));
+      if (isKnown) again(pauseMs(world, LOST_MS, 0, LOST_MS));
       // Otherwise what was being said has failed with it, and is said again.
     },
     unavailable(): void {
       if (isHeadStart) void attempt();
     },
     superseded(): void {
-      if (!isKnown) return; // what is being said decides
-      isSuperseded = true;
+      isSuperseded ||= isKnown; // where it is not known, what is being said decides
       tell();
     },
     /** The network is back: what waits for its next try goes soon. */
     wake(): void {
-      if (failures > 0) again(pauseMs(world, RETRY_BASE_MS, 0));
+      if (failures) again(pauseMs(world, RETRY_BASE_MS, 0));
       failures = 0;
     },
     close(): void {
       flight?.abort();
-      world.clearTimeout(timer);
+      alarm();
       wish?.settle?.(closed());
       wish = undefined;
       isKnown = false;
@@ -243,8 +239,4 @@ export function presenceOf(caller: Caller, session: Session, world: World, profi
 function isSame(asked: Place, stands: Message): boolean {
   const isRegion = stands["region"] === asked.region.toUpperCase() || asked.region.includes("-");
   return stands["gamemode"] === asked.gamemode && isRegion;
-}
-
-function paceOf(told: unknown): number {
-  return Math.min(RENEW_MAX_MS, Math.max(RENEW_MIN_MS, Number(told) || RENEW_MS));
 }

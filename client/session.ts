@@ -7,14 +7,14 @@
 import type { Caller } from "./caller.ts";
 import { HeadcountError } from "./error.ts";
 import type { Tokens } from "./tokens.ts";
-import { ANSWER_MS, pauseMs, type Socket, type World } from "./world.ts";
+import { alarmOf, ANSWER_MS, pauseMs, type Socket, type World } from "./world.ts";
 
 /** What the service says: `type`, and what belongs to it. */
 export type Message = Readonly<Record<string, unknown>>;
 
 export interface SessionEvents {
   readonly opened: () => void;
-  /** It was open and is no more. */
+  /** It was open and is no more, or it is not wanted any more. */
   readonly lost: () => void;
   /** It could not be opened: do without it. */
   readonly unavailable: () => void;
@@ -35,7 +35,7 @@ const LOST_BASE_MS = 5_000;
 const REFUSED_BASE_MS = 60_000;
 const REFUSED_MAX_MS = 600_000;
 const SOON_MS = 1_000;
-const TIMER_MAX_MS = 2 ** 31 - 1;
+const TIMER_MAX_MS = 2_147_483_647; // 2 ** 31 - 1
 
 const DONE = 1000;
 const SILENT = 1001;
@@ -50,21 +50,21 @@ export function sessionTo(caller: Caller, tokens: Tokens, world: World, profileI
   let socket: Socket | undefined;
   let url: string;
   let token: string | undefined;
-  let timer: unknown;
-  let tokenTimer: unknown;
+  const after = alarmOf(world);
+  const atTokensEnd = alarmOf(world);
   let failures = 0;
   let refs = 0;
-  let waiting: { answer: unknown; resolve: (message: Message) => void; reject: (error: Error) => void } | undefined;
+  /** Whose answer is waited for, or has come. */
+  let waiting: { ref: number; resolve: (message: Message) => void; reject: (error: Error) => void } | undefined;
 
-  const after = (ms: number, run: () => unknown): void => {
-    world.clearTimeout(timer);
-    timer = world.setTimeout(run, ms);
-  };
+  async function takeToken(): Promise<void> {
+    token = (await tokens.get().catch(events.failed)) as string | undefined;
+  }
 
   async function connect(): Promise<void> {
     if (!isWanted || state !== "off" || !world.WebSocket) return;
     state = "connecting";
-    token = (await tokens.get().catch(events.failed)) as string | undefined;
+    await takeToken();
     if (!isWanted || socket) return;
     url = caller.url;
     try {
@@ -100,10 +100,8 @@ export function sessionTo(caller: Caller, tokens: Tokens, world: World, profileI
     if (!message?.["type"]) return ended();
     failures = 0;
     listen();
-    if (waiting && (message["ref"] === refs || message["type"] === waiting.answer)) {
-      waiting.resolve(message);
-      waiting = undefined;
-    } else events.heard(message);
+    if (waiting && message["ref"] === waiting.ref) waiting.resolve(message);
+    else events.heard(message);
   }
 
   /** Silence is asked about, and ends the session where it goes on: a connection can be dead without a word. */
@@ -115,16 +113,13 @@ export function sessionTo(caller: Caller, tokens: Tokens, world: World, profileI
   }
 
   function keepToken(): void {
-    tokenTimer = world.setTimeout(
-      async () => {
-        tokens.forget(token);
-        token = (await tokens.get().catch(events.failed)) as string | undefined; // without one the service closes with 4401
-        if (!token || state !== "open") return;
-        send({ type: "token", token });
-        keepToken();
-      },
-      Math.min(Math.max(tokens.renewInMs(), ANSWER_MS), TIMER_MAX_MS),
-    );
+    atTokensEnd(Math.min(TIMER_MAX_MS, Math.max(ANSWER_MS, tokens.renewInMs())), async () => {
+      tokens.forget(token);
+      await takeToken(); // without one the service closes with 4401
+      if (!token || state !== "open") return;
+      send({ type: "token", token });
+      keepToken();
+    });
   }
 
   function ended(code = 0, reason = ""): void {
@@ -133,12 +128,13 @@ export function sessionTo(caller: Caller, tokens: Tokens, world: World, profileI
     const canRenew = code === CREDENTIALS && tokens.canRenew;
     if (code === CREDENTIALS) tokens.forget(token);
     else if (wasOpen && code !== SILENT && code !== DONE) caller.leave(url);
-    const toldMs = Number(/ in (\d+)/.exec(reason)?.[1] ?? 0);
+    const toldMs = Number(/ in (\d+)/.exec(reason)?.[1]) || 0;
     const isRefused = !wasOpen || code === TOO_LARGE || (code >= MALFORMED && !canRenew);
-    const baseMs = isRefused ? REFUSED_BASE_MS : canRenew && !failures ? 0 : LOST_BASE_MS;
     // "reconnect in" is spread over the drain already; "retry in" is the same for all.
     const isSpread = toldMs && code !== NO_ROOM;
-    after(isSpread ? toldMs : pauseMs(world, baseMs, failures, toldMs, REFUSED_MAX_MS), connect);
+    const isAtOnce = isSpread || (canRenew && !failures);
+    const baseMs = isAtOnce ? 0 : isRefused ? REFUSED_BASE_MS : LOST_BASE_MS;
+    after(pauseMs(world, baseMs, failures, toldMs, REFUSED_MAX_MS), connect);
     failures++;
     if (wasOpen) events.lost();
     else events.unavailable();
@@ -146,18 +142,18 @@ export function sessionTo(caller: Caller, tokens: Tokens, world: World, profileI
 
   /** Ends what there is, without a word to `events`. */
   function close(): void {
-    const closing = socket;
+    socket?.close(DONE); // its close is told later, and then it is ours no more
     socket = undefined;
     state = "off";
-    world.clearTimeout(timer);
-    world.clearTimeout(tokenTimer);
+    after();
+    atTokensEnd();
     waiting?.reject(new HeadcountError(0, "unreachable"));
-    waiting = undefined;
-    closing?.close(DONE);
   }
 
-  function send(message: object): void {
-    socket?.send(JSON.stringify(message));
+  /** @returns the `ref` that its answer will carry */
+  function send(message: object): number {
+    socket?.send(JSON.stringify({ ...message, ref: ++refs }));
+    return refs;
   }
 
   return {
@@ -168,25 +164,19 @@ export function sessionTo(caller: Caller, tokens: Tokens, world: World, profileI
       if (wanted === isWanted) return;
       isWanted = wanted;
       if (wanted) return void connect();
-      const wasOpen = state === "open";
       close();
-      if (wasOpen) events.lost();
+      events.lost();
     },
-    /**
-     * Resolves with the answer; rejects where none comes. A second one takes the place of the first.
-     * @param answer the type of an answer that names no `ref`
-     */
-    ask(message: object, answer?: string): Promise<Message> {
+    /** Resolves with the answer; rejects where the session ends before. The first is not answered any more once there is a second. */
+    ask(message: object): Promise<Message> {
       return new Promise((resolve, reject) => {
-        waiting?.reject(new HeadcountError(0, "replaced"));
-        waiting = { answer, resolve, reject };
-        send({ ...message, ref: ++refs });
+        waiting = { ref: send(message), resolve, reject };
         listen(OVERDUE_MS);
       });
     },
     send,
     /** Something about the network changed: look whether the session lives, or open it soon. */
-    probe(): void {
+    wake(): void {
       failures = 0;
       if (state === "open") listen(0);
       else if (state === "off") after(pauseMs(world, SOON_MS, 0), connect);

@@ -29,9 +29,9 @@ export function tokensFrom(source: TokenSource | undefined, world: World) {
   }
 
   return {
-    canRenew: callback !== undefined,
+    canRenew: !!callback,
     get: async (): Promise<string | undefined> =>
-      callback && (token === undefined || endOf(token) <= world.now()) ? (asking ??= ask()) : token,
+      callback && (!token || endOf(token) <= world.now()) ? (asking ??= ask()) : token,
     /** The service does not take it, or it is about to end: the next `get()` asks for another. */
     forget(used: string | undefined): void {
       if (callback && token === used) token = undefined;

@@ -3,7 +3,7 @@
  * where streams do not work by asking again and again with the tag of what is known.
  */
 import type { Caller } from "./caller.ts";
-import { type HeadcountError, isFinal, notUnderstood } from "./error.ts";
+import { type HeadcountError, isFinal, notUnderstood, refusal } from "./error.ts";
 import { eventReader } from "./event-stream.ts";
 import type { Message, Session } from "./session.ts";
 import { HEAD_START_MS, onAbort, pauseMs, sleep, tell, type World } from "./world.ts";
@@ -53,62 +53,75 @@ const POLL_MS = 5_000;
 const SESSION_PLACES_MAX = 8;
 
 interface Watch {
-  readonly place: string;
+  /** Its code, once the service has told it: a subdivision may be a country too, and is given back as that. */
+  place: string;
   readonly options: WatchOptions;
   readonly fn: (popular: Popular) => void;
-  isOnSession?: boolean;
-  /** Ends what goes on over HTTP. */
+  /** With which it was asked for over the session; 0 while it is not the session's. */
+  ref: number;
+  /** How often it was refused, or failed, since it worked. */
+  failures: number;
+  /** Ends what goes on over HTTP, or waits to be asked again. */
   abort?: AbortController;
   /** The tag of what was shown last. */
   tag?: string | null;
   seen?: string;
   /** Until then it polls. */
-  streamAgainMs?: number;
+  streamAgainMs: number;
 }
 
 export function watchesOf(caller: Caller, session: Session, world: World, failed: (error: HeadcountError) => void) {
-  const all = new Set<Watch>();
+  let all: Watch[] = [];
 
   function show(watch: Watch, popular: Popular): void {
+    watch.failures = 0;
     const seen = JSON.stringify({ ...popular, asOf: 0 });
     if (!popular.gamemodes) throw notUnderstood(200, seen);
     if (seen === watch.seen) return; // another way of watching tells what stands once more
     watch.seen = seen;
-    tell((value) => all.has(watch) && watch.fn(value), popular);
+    watch.place = popular.region;
+    arrange();
+    tell((value) => all.includes(watch) && watch.fn(value), popular);
   }
 
-  function start(watch: Watch): void {
-    const { place, options } = watch;
-    const taken = [...all].filter(({ isOnSession }) => isOnSession);
-    if (session.state === "open" && !taken[SESSION_PLACES_MAX - 1] && !taken.some((other) => other.place === place)) {
-      watch.abort?.abort();
-      watch.isOnSession = true;
-      const { top, every, include } = options;
-      session.send({ type: "watch", place, top, every, include: include?.join() });
-    } else if (watch.abort?.signal.aborted ?? true)
-      void follow(watch, session.state === "connecting" ? HEAD_START_MS : 0);
+  const onSession = (): Watch[] => all.filter(({ ref }) => ref);
+
+  /** Whoever is not on the session goes there where there is room, else over HTTP. */
+  function arrange(): void {
+    for (const watch of all) {
+      const { place, ref } = watch;
+      const others = onSession();
+      const isNamed = watch.seen || !place.includes("-");
+      const hasRoom = others.length < SESSION_PLACES_MAX && others.every((other) => other.place !== place);
+      if (ref) continue;
+      if (isNamed && hasRoom && session.state === "open") ask(watch);
+      else if (!watch.abort) void follow(watch, session.state === "connecting" ? HEAD_START_MS : 0);
+    }
   }
 
+  function ask(watch: Watch): void {
+    watch.abort?.abort();
+    const { top, every, include } = watch.options;
+    watch.ref = session.send({ type: "watch", place: watch.place, top, every, include: include?.join() });
+  }
+
+  /** Over HTTP, after a pause; or over the session once more, where that refused it for now: it keeps its place there meanwhile. */
   async function follow(watch: Watch, waitMs: number): Promise<void> {
+    watch.abort?.abort();
     const { signal } = (watch.abort = new AbortController());
-    let failures = 0;
     for (let pause = waitMs; ;) {
       await sleep(world, pause, signal);
       if (signal.aborted) return;
-      const streams = world.now() >= (watch.streamAgainMs ?? 0);
+      if (watch.ref) return ask(watch);
+      const streams = world.now() >= watch.streamAgainMs;
       try {
-        pause = await (streams ? stream(watch, signal, () => (failures = 0)) : poll(watch, signal));
-        failures = 0;
+        pause = await (streams ? stream : poll)(watch, signal);
+        watch.failures = 0;
       } catch (error) {
         if (signal.aborted) return;
         const failure = error as HeadcountError;
-        pause = 0;
-        if (streams && failure.status > 403 && failure.status < 407) pollFirst(watch);
-        else {
-          failed(failure);
-          if (isFinal(failure, caller.canRenew)) return stop(watch);
-          pause = pauseMs(world, STREAM_BASE_MS, failures++, failure.retryAfterMs);
-        }
+        if (streams && failure.status > 403 && failure.status < 407) pause = pollFirst(watch);
+        else return refused(watch, failure);
       }
     }
   }
@@ -119,9 +132,8 @@ export function watchesOf(caller: Caller, session: Session, world: World, failed
   }
 
   /** @returns how long to wait before the next one, when it has ended as it should */
-  function stream(watch: Watch, signal: AbortSignal, alive: () => void): Promise<number> {
-    const headers: Record<string, string> = { accept: "text/event-stream" };
-    if (watch.tag) headers["last-event-id"] = watch.tag;
+  function stream(watch: Watch, signal: AbortSignal): Promise<number> {
+    const headers = { accept: "text/event-stream", ...(watch.tag && { "last-event-id": watch.tag }) };
     const { url } = caller;
     return caller.send(pathOf(watch.place, watch.options, "/stream"), { headers, signal }, async (response, wait) => {
       const reader = response.body?.getReader();
@@ -132,7 +144,6 @@ export function watchesOf(caller: Caller, session: Session, world: World, failed
       let bye: { reconnectInMs: number } | undefined;
       const read = eventReader(
         (type, data, id) => {
-          alive();
           if (type === "top") {
             show(watch, JSON.parse(data));
             watch.tag = id;
@@ -141,18 +152,14 @@ export function watchesOf(caller: Caller, session: Session, world: World, failed
         },
         (ms) => (retryMs = ms),
       );
-      try {
-        for (;;) {
-          wait(STREAM_SILENCE_MS);
-          const { done, value } = await reader.read();
-          if (done) return retryMs + pauseMs(world, STREAM_BASE_MS, 0);
-          read(decoder.decode(value, { stream: true }));
-          if (!bye) continue;
-          caller.leave(url);
-          return bye.reconnectInMs;
-        }
-      } finally {
-        reader.cancel().catch(() => {});
+      for (;;) {
+        wait(STREAM_SILENCE_MS);
+        const { done, value } = await reader.read();
+        if (done) return retryMs + pauseMs(world, STREAM_BASE_MS, 0);
+        read(decoder.decode(value, { stream: true }));
+        if (!bye) continue;
+        caller.leave(url);
+        return bye.reconnectInMs;
       }
     });
   }
@@ -160,8 +167,7 @@ export function watchesOf(caller: Caller, session: Session, world: World, failed
   /** @returns how long to wait before the next one */
   async function poll(watch: Watch, signal: AbortSignal): Promise<number> {
     // With a tag of ours fetch would ask for an answer past all caches.
-    const headers: Record<string, string> = { "cache-control": "max-age=0" };
-    if (watch.tag) headers["if-none-match"] = watch.tag;
+    const headers = { "cache-control": "max-age=0", ...(watch.tag && { "if-none-match": watch.tag }) };
     const answer = await caller.ask(pathOf(watch.place, watch.options), { headers, signal });
     if (answer.body) {
       show(watch, answer.body as Popular);
@@ -171,22 +177,27 @@ export function watchesOf(caller: Caller, session: Session, world: World, failed
     return pauseMs(world, everyMs * 0.4, 0, everyMs * 0.8);
   }
 
-  function stop(watch: Watch): void {
-    watch.abort?.abort();
-    if (!all.delete(watch) || !watch.isOnSession) return;
-    session.send({ type: "unwatch", place: watch.place });
-    opened();
+  function refused(watch: Watch, error: HeadcountError): void {
+    failed(error);
+    if (isFinal(error, caller.canRenew)) {
+      watch.ref = 0;
+      stop(watch);
+    } else void follow(watch, pauseMs(world, STREAM_BASE_MS, watch.failures++, error.retryAfterMs));
   }
 
-  function opened(): void {
-    for (const watch of all) if (!watch.isOnSession) start(watch);
+  function stop(watch: Watch): void {
+    watch.abort?.abort();
+    if (watch.ref) session.send({ type: "unwatch", place: watch.place });
+    watch.ref = 0;
+    all = all.filter((each) => each !== watch);
+    arrange();
   }
 
   return {
     add(place: string, fn: (popular: Popular) => void, options: WatchOptions): () => void {
-      const watch: Watch = { place: place.toUpperCase(), options, fn };
-      all.add(watch);
-      start(watch);
+      const watch: Watch = { place: place.toUpperCase(), options, fn, ref: 0, failures: 0, streamAgainMs: 0 };
+      all.push(watch);
+      arrange();
       const end = (): void => stop(watch);
       const forget = onAbort(options.signal, end);
       return () => {
@@ -194,20 +205,21 @@ export function watchesOf(caller: Caller, session: Session, world: World, failed
         end();
       };
     },
-    opened,
+    opened: arrange,
     /** The session is likely back soon: a stream only where it is not. */
     lost(): void {
-      for (const watch of all) {
-        if (watch.isOnSession) void follow(watch, pauseMs(world, STREAM_BASE_MS, 0, STREAM_BASE_MS));
-        watch.isOnSession = false;
+      for (const watch of onSession()) {
+        watch.ref = 0;
+        void follow(watch, pauseMs(world, STREAM_BASE_MS, 0, STREAM_BASE_MS));
       }
     },
-    heard({ type: _type, ...popular }: Message): void {
-      for (const watch of all) {
-        // A subdivision that is a country of its own is given back as that country.
-        const isMeant = `-${watch.place}`.endsWith(`-${String(popular["region"])}`);
-        if (watch.isOnSession && isMeant && popular["gamemodes"]) show(watch, popular as Popular);
+    heard({ type, ref, ...rest }: Message): void {
+      const error = type === "refused" && refusal(rest);
+      for (const watch of onSession()) {
+        if (error && watch.ref === ref) return refused(watch, error);
+        if (rest["gamemodes"] && watch.place === rest["region"]) show(watch, rest as Popular);
       }
+      if (error) failed(error);
     },
     close(): void {
       for (const watch of all) stop(watch);

@@ -53,6 +53,15 @@ export function pauseMs(world: World, baseMs: number, failures: number, leastMs 
   return leastMs + world.random() * Math.min(maxMs, baseMs * 2 ** failures);
 }
 
+/** One thing that is to be done later: in place of what was to be done before; nothing where there is no `run`. */
+export function alarmOf(world: World) {
+  let timer: unknown;
+  return (ms = 0, run?: () => unknown): void => {
+    world.clearTimeout(timer);
+    timer = run && world.setTimeout(run, ms);
+  };
+}
+
 /**
  * Calls `run` when the signal is aborted, at once where it is.
  * @returns forgets it: a signal may live longer than what waits for it
@@ -65,15 +74,14 @@ export function onAbort(signal: AbortSignal | undefined, run: () => void): () =>
 
 /** Resolves after so long, or at once when aborted. */
 export async function sleep(world: World, ms: number, signal: AbortSignal): Promise<void> {
+  const alarm = alarmOf(world);
   let forget: (() => void) | undefined;
   await new Promise<void>((resolve) => {
-    const timer = world.setTimeout(resolve, ms);
-    forget = onAbort(signal, () => {
-      world.clearTimeout(timer);
-      resolve();
-    });
+    alarm(ms, resolve);
+    forget = onAbort(signal, resolve);
   });
-  forget?.();
+  alarm();
+  forget!();
 }
 
 /** Calls what the user gave, apart from our own work: what it throws is the user's to see, and breaks nothing here. */

@@ -12,7 +12,7 @@ import { gzipSync } from "node:zlib";
 import { rolldown } from "rolldown";
 
 /** 5 kB, bundled, minified and packed. */
-export const CORE_BYTES_MAX = 5 * 1024;
+export const CORE_BYTES_MAX = 5_000;
 
 const root = join(import.meta.dirname, "..");
 const client = join(root, "client");

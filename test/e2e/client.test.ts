@@ -6,6 +6,7 @@ import { pathToFileURL } from "node:url";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type * as Client from "../../client/index.ts";
 import type * as Server from "../../client/server.ts";
+import { AdminClient, adminSettings } from "../support/admin.ts";
 import { installClient } from "../support/client-package.ts";
 import { PROJECT_DIR, startNode } from "../support/node-process.ts";
 import { freshPlayer, freshRegion, shareNode } from "../support/shared-node.ts";
@@ -84,6 +85,58 @@ describe("Headcount at a node", () => {
     expect(seen).toEqual(["", "GM01"]);
     await client.leave();
     client.close();
+  });
+
+  test("what a session may not watch for now is asked for again; what it may never watch is told, once", async () => {
+    const settings = await adminSettings();
+    await using node = await startNode({ env: settings });
+    await using admin = new AdminClient(settings);
+    const errors: string[] = [];
+    const client = new Headcount({
+      url: node.url,
+      profileId: freshPlayer(),
+      onError: ({ status, reason }) => errors.push(`${status} ${reason}`),
+    });
+    await client.play("CA", "GM01");
+    await until("there is a session", () => client.hasSession());
+    await admin.put("/admin/switches/streams", { enabled: false, reason: "a test" });
+    await until("streams are off", async () => {
+      const { status, body } = await fetch(`${node.url}/v1/regions/CA/gamemode/stream`);
+      await body?.cancel();
+      return status === 503;
+    });
+    const seen: string[] = [];
+    client.watch("CA", ({ gamemodes }) => seen.push(gamemodes.map(({ mode }) => mode).join()), { every: 250 });
+    await until("it is refused twice", () => errors.length >= 2, { limitMs: 60_000 });
+    expect([new Set(errors), seen]).toEqual([new Set(["503 switched-off"]), []]);
+    await admin.put("/admin/switches/streams", { enabled: true, reason: "a test" });
+    await until("it is shown", () => seen.length === 1, { limitMs: 120_000 });
+    await client.play("CA", "GM02");
+    await until("the change is shown", () => seen.at(-1) === "GM02", { limitMs: 30_000 });
+    errors.length = 0;
+    client.watch("XX", () => {});
+    await until("it is told", () => errors.length > 0);
+    expect(errors).toEqual(["400 malformed"]);
+    await client.leave();
+    client.close();
+  });
+
+  test("watches a subdivision over its session, also one that is a country too", async () => {
+    const client = new Headcount({ url: shared.node.url, profileId: freshPlayer() });
+    await client.play("CA", "GM01");
+    await until("there is a session", () => client.hasSession());
+    const seen: string[] = [];
+    for (const place of ["NO-21", "US-CA"])
+      client.watch(place, ({ region, gamemodes }) => seen.push(`${place}: ${region} ${gamemodes[0]?.mode ?? ""}`), {
+        every: 250,
+      });
+    await until("both are shown", () => seen.length === 2, { limitMs: 30_000 });
+    const other = new Headcount({ url: shared.node.url, profileId: freshPlayer() });
+    await other.play("SJ", "GM07");
+    await until("the change is shown", () => seen.length === 3, { limitMs: 30_000 });
+    expect([seen.slice(0, 2).toSorted(), seen[2]]).toEqual([["NO-21: SJ ", "US-CA: US-CA "], "NO-21: SJ GM07"]);
+    await other.leave();
+    for (const each of [client, other]) each.close();
   });
 
   test("a refusal carries the service's status, reason and message", async () => {

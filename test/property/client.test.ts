@@ -3,7 +3,8 @@ import fc from "fast-check";
 import { expect, test } from "vitest";
 import { Headcount } from "../../client/index.ts";
 import { SeededRandom } from "../../simulator/seeded-random.ts";
-import { FakeService, type HttpFault, type Place, type SocketFault } from "../support/fake-service.ts";
+import { FakeService, type HttpFault, type Place } from "../support/fake-service.ts";
+import type { SocketFault } from "../support/fake-socket.ts";
 
 const PLAYER = "6f0e4b1c-94a0-4c2e-8d55-0b9f3a7c1e21";
 const REGIONS = ["CA", "US-CA", "fr"];

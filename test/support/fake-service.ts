@@ -2,8 +2,9 @@
  * The contract in memory, for tests of the client: one player table behind several URLs, over HTTP, streams and WebSockets, on a
  * virtual clock. It does what it should, unless `fault` says what goes wrong with a request or a connection.
  */
-import type { Socket, World } from "../../client/world.ts";
+import type { World } from "../../client/world.ts";
 import type { SeededRandom } from "../../simulator/seeded-random.ts";
+import { FakeSocket, LATENCY_MS, type SocketFault } from "./fake-socket.ts";
 import { VirtualClock } from "./virtual-world.ts";
 
 export type HttpFault =
@@ -21,13 +22,6 @@ export type HttpFault =
   | "a page with 404"
   | "half of JSON"
   | "null";
-export type SocketFault =
-  | "no upgrade"
-  | "never opens"
-  | "half-open"
-  | "says nonsense"
-  | { readonly code: number; readonly reason: string };
-
 export interface Place {
   readonly region: string;
   readonly gamemode: string;
@@ -51,7 +45,6 @@ export interface Call {
 export const SESSION_MS = 90_000;
 const GRACE_MS = 10_000;
 const RENEW_MS = 30_000;
-const LATENCY_MS = 20;
 const REFUSED_MODE = "REFUSED";
 
 export class FakeService {
@@ -61,6 +54,9 @@ export class FakeService {
   /** What goes wrong with the next request or connection. */
   fault: (url: string) => HttpFault | undefined = () => undefined;
   socketFault: (url: string) => SocketFault | undefined = () => undefined;
+  /** The status with which a session refuses to have a place watched, or a mode played. */
+  watchFault: (place: string) => number | undefined = () => undefined;
+  playFault: (gamemode: string) => number | undefined = () => undefined;
   hasSessions = true;
   hasStreams = true;
   /** When set, requests without it are refused with 401. */
@@ -90,14 +86,21 @@ export class FakeService {
   }
 
   /** Says what is popular from now on, to watchers too. */
-  publish(place: string, gamemodes: readonly object[]): void {
+  publish(asked: string, gamemodes: readonly object[]): void {
+    const place = this.codeOf(asked);
     this.#popular.set(place, { region: place, players: gamemodes.length, asOf: new Date().toISOString(), gamemodes });
     for (const send of this.#streams) send(this.#event(place));
     for (const socket of this.sockets)
       if (socket.watches.has(place)) socket.hear({ type: "top", ...this.popular(place) });
   }
 
-  popular(place: string): object {
+  /** A subdivision that is a country of its own is that country. */
+  codeOf(place: string): string {
+    return place === "NO-21" ? "SJ" : place;
+  }
+
+  popular(asked: string): object {
+    const place = this.codeOf(asked);
     return this.#popular.get(place) ?? { region: place, players: 0, asOf: "2026-01-01T00:00:00.000Z", gamemodes: [] };
   }
 
@@ -280,109 +283,6 @@ export class FakeService {
 
   #event(place: string): string {
     return `event: top\nid: ${this.tagOf(place)}\ndata: ${JSON.stringify(this.popular(place))}\n\n`;
-  }
-}
-
-/** One WebSocket, seen from both sides. */
-export class FakeSocket implements Socket {
-  readonly #listeners = new Map<string, Parameters<Socket["addEventListener"]>[1]>();
-  readonly url: string;
-  readonly protocols: readonly string[];
-  /** What the client sent. */
-  readonly sent: Record<string, unknown>[] = [];
-  readonly watches = new Set<string>();
-  readonly openedAtMs: number;
-  state: "connecting" | "open" | "closed" = "connecting";
-  readonly #service: FakeService;
-  readonly #profileId: string;
-  #isDeaf = false;
-
-  constructor(service: FakeService, url: string, protocols: readonly string[]) {
-    this.#service = service;
-    this.url = url;
-    this.protocols = protocols;
-    this.openedAtMs = service.clock.nowMs;
-    this.#profileId = new URL(url).searchParams.get("profileId") ?? "";
-    service.sockets.push(this);
-    const fault = service.hasSessions ? service.socketFault(url) : "no upgrade";
-    if (fault === "never opens") return;
-    service.clock.after(LATENCY_MS, () => {
-      if (this.state !== "connecting") return;
-      if (fault === "no upgrade") return this.end(1006);
-      this.state = "open";
-      this.#isDeaf = fault === "half-open";
-      this.#emit("open");
-      const { token } = service;
-      if (token !== undefined && !this.protocols.includes(`bearer.${token}`)) return this.end(4401);
-      if (fault === "says nonsense") this.#emit("message", { data: "what?" });
-      if (typeof fault === "object") service.clock.after(1_000, () => this.end(fault.code, fault.reason));
-    });
-  }
-
-  addEventListener(type: string, listener: Parameters<Socket["addEventListener"]>[1]): void {
-    this.#listeners.set(type, listener);
-  }
-
-  send(text: string): void {
-    const message = JSON.parse(text) as Record<string, unknown>;
-    this.sent.push(message);
-    if (this.state !== "open" || this.#isDeaf) return;
-    this.#service.clock.after(LATENCY_MS, () => {
-      if (this.state === "open") this.#handle(message);
-    });
-  }
-
-  close(): void {
-    this.#close();
-  }
-
-  /** The service says something. */
-  hear(message: object): void {
-    if (this.#isDeaf) return;
-    this.#service.clock.after(LATENCY_MS, () => {
-      if (this.state === "open") this.#emit("message", { data: JSON.stringify(message) });
-    });
-  }
-
-  /** The service, or the network, ends it. */
-  end(code: number, reason = ""): void {
-    if (this.state === "closed") return;
-    this.#close();
-    this.#emit("close", { code, reason });
-  }
-
-  #emit(type: string, event: { data?: string; code?: number; reason?: string } = {}): void {
-    this.#listeners.get(type)?.(event);
-  }
-
-  #close(): void {
-    if (this.state === "closed") return;
-    this.state = "closed";
-    this.watches.clear();
-    this.#service.closed(this, this.#profileId);
-  }
-
-  #handle(message: Record<string, unknown>): void {
-    const { type, ref, region, gamemode, place, token } = message as Record<string, string>;
-    const seq = Number(message["seq"] ?? 0);
-    const service = this.#service;
-    if (type === "ping") return this.hear({ type: "pong" });
-    if (type === "watch") {
-      this.watches.add(place!);
-      return this.hear({ type: "top", ...service.popular(place!) });
-    }
-    if (type === "unwatch") return void this.watches.delete(place!);
-    if (type === "token") return token === service.token || service.token === undefined ? undefined : this.end(4401);
-    if (type === "leave") {
-      service.leave(this.#profileId, seq);
-      return this.hear({ type: "left" });
-    }
-    if (type !== "play") return this.end(4400);
-    if (service.isRefused(gamemode!))
-      return this.hear({ type: "refused", ref, code: "403", reason: "not-entitled", message: "no" });
-    const { stands, changed } = service.report(this.#profileId, { region: region!, gamemode: gamemode! }, seq, this);
-    const { region: at = null, gamemode: mode = null } = stands ?? {};
-    this.hear({ type: "played", ref, region: at, gamemode: mode, changed, remembered: true });
   }
 }
 

@@ -132,6 +132,44 @@ describe("a player over a session", () => {
     expect([service.placeOf(PLAYER), states.at(-1)]).toEqual([{ region: "FR", gamemode: "GM03" }, "here"]);
   });
 
+  test.each([429, 503])("refused with %i over it: said again over it, later and later", async (status) => {
+    const { service, client, errors } = setUp();
+    service.playFault = () => (errors.length < 4 ? status : undefined);
+    expect(await within(service, 60_000, client.play("CA", "GM01"))).toMatchObject(GM01);
+    expect(errors).toMatchObject(Array.from({ length: 4 }, () => ({ status })));
+    const plays = service.sockets[0]!.sent.filter(({ type }) => type === "play");
+    expect([plays.length, service.sockets.length, service.calls]).toEqual([5, 1, []]);
+  });
+
+  test("whose place is refused for good when it is said again is not said again and again without a pause", async () => {
+    const { service, client, clock, errors } = setUp();
+    await within(service, 1_000, client.play("CA", "GM01"));
+    service.playFault = () => 403;
+    const played = within(service, 600_000, client.play("CA", "GM02"));
+    expect(await played).toMatchObject({ status: 403 });
+    expect(errors.length).toBeGreaterThan(10);
+    expect(errors.length).toBeLessThan(60);
+    service.sockets[0]!.end(1006);
+    await clock.run(600_000);
+    expect(errors.length).toBeLessThan(120);
+    service.playFault = () => undefined;
+    await clock.run(60_100);
+    expect([service.placeOf(PLAYER), client.state, service.calls]).toEqual([GM01, "here", []]);
+  });
+
+  test("refused for good while a place is refused as well: each is told of its own", async () => {
+    const { service, client, errors } = setUp();
+    await within(service, 1_000, client.play("CA", "GM01"));
+    service.watchFault = () => 403;
+    service.playFault = (mode) => (mode === "GM02" ? 409 : undefined);
+    client.watch("CA", () => {});
+    client.watch("US", () => {});
+    const played = await within(service, 1_000, client.play("CA", "GM02"));
+    expect(played).toMatchObject({ status: 409 });
+    expect(errors.map(({ status }) => status)).toEqual([403, 403, 409]);
+    expect([service.placeOf(PLAYER), client.state]).toEqual([GM01, "here"]);
+  });
+
   test("4401 with a callback: another token, and the session again at once", async () => {
     const tokens = ["old", "new"];
     const { service, client } = setUp({ token: () => tokens.shift()! });
@@ -315,6 +353,15 @@ describe("what a caller is told", () => {
       expect(await within(service, 5_000, playing)).toEqual(new Error("the menu was closed"));
       expect([service.placeOf(PLAYER), client.state]).toEqual([GM01, "here"]);
     }
+  });
+
+  test("a signal's reason is what a play is rejected with, also where it is no Error", async () => {
+    const { service, client } = setUp({ hasSessions: false });
+    service.fault = () => "hangs";
+    const cancel = new AbortController();
+    const playing = client.play("CA", "GM01", { signal: cancel.signal });
+    cancel.abort("thought again");
+    await expect(playing).rejects.toBe("thought again");
   });
 
   test("a play that another replaces says so; close() too, and nothing goes on after it", async () => {
