@@ -56,7 +56,7 @@ export const LIMIT_SETTINGS = {
     "6000/10s",
     "requests of an address without a good token; loopback has no limit",
   ),
-  token: limit("HEADCOUNT_RATE_TOKEN", "0", "rows of batches of a token"),
+  token: limit("HEADCOUNT_RATE_TOKEN", "0", "rows of batches, and players of look-ups of many, of a token"),
   connections: countOf(
     "HEADCOUNT_CONNECTIONS",
     `auto (four fifths of the files that the process may open less ${FILES_KEPT}, at most ${AUTO_MAX}) or a whole number from 1`,

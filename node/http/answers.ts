@@ -94,13 +94,17 @@ export const ForbiddenAnswer = refusedFor(
   ["forbidden"],
   WWW_AUTHENTICATE,
 );
-const TooOftenAnswer = refusedFor("Too many requests of a player or an address, or rows with a token", ["rate"], {
-  ...RETRY_AFTER,
-  RateLimit: Type.String({
-    description: "Which limit it was, what is left of it, and in how many seconds to ask again",
-  }),
-  "RateLimit-Policy": Type.String({ description: "The limit: so many (q) within so many seconds (w)" }),
-});
+const TooOftenAnswer = refusedFor(
+  "Too many requests of a player or an address, or rows or players looked up with a token",
+  ["rate"],
+  {
+    ...RETRY_AFTER,
+    RateLimit: Type.String({
+      description: "Which limit it was, what is left of it, and in how many seconds to ask again",
+    }),
+    "RateLimit-Policy": Type.String({ description: "The limit: so many (q) within so many seconds (w)" }),
+  },
+);
 const BlockedAnswer = refusedFor(
   "The token is good, but not for this; or a strange page asks, or the operator blocked reports from here",
   ["forbidden", "blocked"],

@@ -15,6 +15,11 @@ const LIMITED: Readonly<Record<Limit, string>> = {
   address: "requests without a good token from one address",
   token: "rows of batches with one token",
 };
+const OF_LOOKUPS: typeof LIMITED = {
+  ...LIMITED,
+  address: `${LIMITED.address}, with each player of a look-up as one,`,
+  token: "rows of batches and players of look-ups with one token",
+};
 /** What load balancers and schedulers ask, from wherever they are. */
 const UNLIMITED = new Set(["/livez", "/readyz"]);
 
@@ -59,6 +64,20 @@ export function refusalOfBatch(
   return refused === undefined ? undefined : refusalOfRate(context, refused);
 }
 
+/**
+ * Where tokens are asked for, players of a look-up count as rows of batches with that token do; else they count against the address.
+ * @param players each once
+ */
+export function refusalOfLookup(context: Context, request: FastifyRequest, players: number): Refusal | undefined {
+  const { limits, access } = context;
+  const client = access === undefined ? clientOf(request, context) : undefined;
+  const refused =
+    access === undefined
+      ? client && limits.ofLookup(client, players)
+      : limits.ofBatch(bearerOf(request.headers.authorization), players);
+  return refused && refusalOfRate(context, refused, OF_LOOKUPS);
+}
+
 export function clientOf(request: FastifyRequest, context: Context): Client | undefined {
   const { raw } = request;
   const known = clientsFound.get(raw);
@@ -78,13 +97,17 @@ function isPreflight({ method, headers }: FastifyRequest): boolean {
   return method === "OPTIONS" && headers["access-control-request-method"] !== undefined;
 }
 
-export function refusalOfRate({ limits }: Context, { limit, rate, left, waitS }: Refused): Refusal {
+export function refusalOfRate(
+  { limits }: Context,
+  { limit, rate, left, waitS }: Refused,
+  limited: typeof LIMITED = LIMITED,
+): Refusal {
   limits.noteRefused(limit);
   const [most, policy] = rate === undefined ? ["fewer", undefined] : [atMost(rate), policyOf(limit, rate)];
   return {
     status: 429,
     reason: "rate",
-    message: `${LIMITED[limit]} must be ${most}, got more: ask again in ${waitS} s`,
+    message: `${limited[limit]} must be ${most}, got more: ask again in ${waitS} s`,
     headers: { "retry-after": waitS, ratelimit: `"${limit}";r=${left};t=${waitS}`, ...policy },
   };
 }

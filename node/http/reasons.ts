@@ -87,7 +87,7 @@ export const REASONS = {
   },
   rate: {
     statuses: [429],
-    what: "too many requests came from the address, of the player, or rows with the token; `RateLimit` says what is left. Or the address has too many connections",
+    what: "too many requests came from the address, of the player, or rows or players looked up with the token; `RateLimit` says what is left. Or the address has too many connections",
     advice: "ask again after `Retry-After`; keep connections open and use them again",
   },
   "switched-off": {

@@ -75,9 +75,14 @@ export class Limits {
     return key === undefined ? undefined : this.take("address", this.addresses, key, 1);
   }
 
+  /** @param players of a look-up whose request `ofAddress` has counted as one of them */
+  ofLookup({ key }: Client, players: number): Refused | undefined {
+    return key === undefined ? undefined : this.take("address", this.addresses, key, players, 1);
+  }
+
   /**
-   * @param token that the batch showed; without one there is nobody to count by
-   * @param rows undefined: whether any may come, nothing is taken
+   * @param token that the batch, or the look-up of many, showed; without one there is nobody to count by
+   * @param rows or players; undefined: whether any may come, nothing is taken
    */
   ofBatch(token: string | undefined, rows: number | undefined): Refused | undefined {
     if (this.tokens === undefined || token === undefined) return undefined;
@@ -146,8 +151,9 @@ export class Limits {
     );
   }
 
-  private take(limit: Limit, rates: Rates | undefined, key: string, cost: number): Refused | undefined {
-    return rates === undefined ? undefined : refusedBy(limit, rates.rate, rates.take(key, performance.now(), cost));
+  private take(limit: Limit, rates: Rates | undefined, key: string, cost: number, paid?: number): Refused | undefined {
+    if (rates === undefined) return undefined;
+    return refusedBy(limit, rates.rate, rates.take(key, performance.now(), cost, paid));
   }
 }
 

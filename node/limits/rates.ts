@@ -23,8 +23,10 @@ export class Rates {
   /**
    * Takes of a key's allowance, or refuses and takes nothing.
    * @param cost what is more than all of the allowance is taken when all of it is there, and has to come back
+   * @param paid what was taken already as a part of it: that is given back first, else no allowance would ever be whole again for it
    */
-  take(key: string, nowMs: number, cost = 1): Taken {
+  take(key: string, nowMs: number, cost = 1, paid = 0): Taken {
+    if (paid > 0) this.spentUntilMs.set(key, this.spentUntil(key, nowMs) - paid * eachMs(this.rate));
     const verdict = this.ask(key, nowMs, cost);
     if (!verdict.isTaken) return verdict;
     const after = this.spentUntil(key, nowMs) + cost * eachMs(this.rate);

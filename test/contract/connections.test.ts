@@ -234,6 +234,17 @@ describe.each(["on", "off"])("fast lane %s", (lane) => {
     await until("both are answered", () => bench.received.match(/here/g)?.length === 2);
     expect(bench.received.toLowerCase().match(/connection: close/g)).toHaveLength(2);
   });
+  test("a connection that has closed already frees its place once, whoever lets go of it then", async () => {
+    const bench = await Bench.open(lane);
+    const { connections } = bench;
+    const client = bench.connect();
+    const connection = await until("it is in", () => [...connections["all"]][0]);
+    client.destroy();
+    const { places } = connections["limits"];
+    await until("its place is free", () => places.count === 0);
+    connections.letGo(connection)();
+    expect(places.count).toBe(0);
+  });
   test("requests take effect in their order, with a body or without", async () => {
     const bench = await Bench.open(lane);
     const post = "POST /one HTTP/1.1\r\nhost: a\r\ncontent-type: text/plain\r\ncontent-length: 2\r\n\r\nok";

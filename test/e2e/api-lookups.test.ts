@@ -6,9 +6,12 @@ import { startNode } from "../support/node-process.ts";
 import { hasRedis } from "../support/redis-server.ts";
 import { expectError, freshPlayer, shareNode } from "../support/shared-node.ts";
 import { signedToken, TOKEN_SETTINGS_GIVEN } from "../support/signed-tokens.ts";
+import { until } from "../support/until.ts";
 
 const lookUp = (http: HttpClient, profileIds: unknown, headers = {}): Promise<Answer> =>
   http.request("POST", "/v1/profiles/lookup", { json: { profileIds }, headers });
+const some = (count: number): string[] => Array.from({ length: count }, freshPlayer);
+const bearer = (claims: object) => ({ authorization: `Bearer ${signedToken(claims)}` });
 const NOBODY = { profiles: [], gamemodes: [], unknown: 0 };
 
 describe("POST /v1/profiles/lookup", () => {
@@ -74,7 +77,6 @@ test("a token may look up its own player, and others with profiles:read", async 
   await using node = await startNode({ env: { ...TOKEN_SETTINGS_GIVEN, HEADCOUNT_MIN_PLAYERS: "5" } });
   await using http = new HttpClient(node.url);
   const [own, other] = [freshPlayer(), freshPlayer()];
-  const bearer = (claims: object) => ({ authorization: `Bearer ${signedToken(claims)}` });
   expectError(await lookUp(http, [own]), 401, /^authorization must be/);
   expect((await lookUp(http, [own, own], bearer({ sub: own }))).json).toEqual(NOBODY);
   const refused = await lookUp(http, [own, other], bearer({ sub: own }));
@@ -85,6 +87,70 @@ test("a token may look up its own player, and others with profiles:read", async 
   );
   expect(refused.headers["www-authenticate"]).toContain('scope="profiles:read"');
   expect((await lookUp(http, [own, other], bearer({ sub: own, scope: "profiles:read" }))).json).toEqual(NOBODY);
+});
+
+describe("each player of a look-up counts", () => {
+  const PROXIED = { HEADCOUNT_TRUST_PROXY: "127.0.0.1" };
+  const from = (address: string) => ({ "x-forwarded-for": address });
+  const LOOKED_UP = "requests without a good token from one address, with each player of a look-up as one,";
+
+  test("against the limit of the address, once however often it is named; what is refused costs nothing", async () => {
+    await using node = await startNode({ env: { ...PROXIED, HEADCOUNT_RATE_ADDRESS: "100/600s" } });
+    await using http = new HttpClient(node.url);
+    const one = from("203.0.113.7");
+    const players = some(60);
+    expect((await lookUp(http, [...players, ...players.map((each) => each.toUpperCase())], one)).status).toBe(200);
+    const headers = { ...one, authorization: "Bearer of.no.use" }; // no tokens are asked for: they change nothing
+    for (let count = 0; count < 3; count++) {
+      const refused = await lookUp(http, players, headers);
+      expectError(refused, 429, new RegExp(`^${LOOKED_UP} must be at most 100 in 600 s, got more: ask again in`));
+      expect(refused.json.reason).toBe("rate");
+      expect(refused.headers["ratelimit"]).toMatch(/^"address";r=40;t=1[12]\d$/);
+      expect(Number(refused.headers["retry-after"])).toBeGreaterThan(110); // 20 have to come back, each in 6 s
+    }
+    expect((await lookUp(http, players, from("203.0.113.8"))).status, "another address").toBe(200);
+    expect((await lookUp(http, players)).status, "nobody is named").toBe(200);
+    expectError(await lookUp(http, [...some(20), "x"], one), 400, /^profileIds\[20\]/); // a request as any other
+    expect((await lookUp(http, some(40), one)).status).toBe(429);
+    expect((await lookUp(http, some(39), one)).status).toBe(200);
+    expectError(await lookUp(http, some(1), one), 429, /^requests without a good token from one address must be/);
+  });
+
+  test("more than all of the allowance is taken when all of it is there, and has to come back", async () => {
+    await using node = await startNode({ env: { ...PROXIED, HEADCOUNT_RATE_ADDRESS: "20/10s" } });
+    await using http = new HttpClient(node.url);
+    const headers = from("203.0.113.7");
+    expect((await lookUp(http, some(1), headers)).status).toBe(200);
+    const players = some(60);
+    await until("all of the allowance is there", async () => (await lookUp(http, players, headers)).status === 200);
+    const refused = await lookUp(http, some(1), headers);
+    expect(refused.headers["ratelimit"]).toMatch(/^"address";r=0;t=\d+$/);
+    expect(Number(refused.headers["retry-after"])).toBeGreaterThan(10); // 41 have to come back, each in 500 ms
+  });
+
+  test("against the limit of the token, with the rows of its batches, and not against the address", async () => {
+    const env = {
+      ...TOKEN_SETTINGS_GIVEN,
+      ...PROXIED,
+      HEADCOUNT_RATE_TOKEN: "10/600s",
+      HEADCOUNT_RATE_ADDRESS: "5/600s",
+    };
+    await using node = await startNode({ env });
+    await using http = new HttpClient(node.url);
+    const scope = "profiles:read reports:batch";
+    const one = { ...from("203.0.113.7"), ...bearer({ scope }) };
+    expect((await lookUp(http, some(6), one)).status).toBe(200);
+    const refused = await lookUp(http, some(5), one);
+    expectError(refused, 429, /^rows of batches and players of look-ups with one token must be at most 10 in 600 s/);
+    expect(refused.headers["ratelimit"]).toMatch(/^"token";r=4;t=\d+$/);
+    expect((await lookUp(http, some(9), { ...one, ...bearer({ scope, jti: "2" }) })).status).toBe(200);
+    const reports = some(4).map((profileId) => ({ profileId, region: "CA", gamemode: "GM01" }));
+    expect((await http.request("POST", "/v1/reports", { headers: one, json: { reports } })).status).toBe(200);
+    expect((await lookUp(http, some(1), one)).status).toBe(429);
+    expect((await lookUp(http, some(500), { ...one, ...bearer({ scope, jti: "3" }) })).status, "all is there").toBe(
+      200,
+    );
+  });
 });
 
 test.skipIf(!hasRedis)(

@@ -3,7 +3,8 @@ import { once } from "node:events";
 import { connect } from "node:net";
 import { describe, expect, test } from "vitest";
 import { checkDescribed } from "../support/described.ts";
-import { gamemodePath, parseAnswer, type RawAnswer } from "../support/http.ts";
+import { gamemodePath, HttpClient, parseAnswer, type RawAnswer } from "../support/http.ts";
+import { startNode } from "../support/node-process.ts";
 import { frameOf, handshakeOf, OPCODES, pair, RawSession, SessionClient } from "../support/session-client.ts";
 import { expectError, freshPlayer, freshRegion, shareNode } from "../support/shared-node.ts";
 import { signedToken, TOKEN_SETTINGS_GIVEN } from "../support/signed-tokens.ts";
@@ -257,6 +258,42 @@ describe("a session", () => {
     }
     expect(sent).toBeLessThan(64_000_000);
   }, 90_000);
+
+  test("whose client floods it with leaves, watches and what is nothing new is answered each time, and plays again", async () => {
+    const player = freshPlayer();
+    using session = await open(player);
+    const said = Array.from({ length: 600 }, (_, ref) => {
+      if (ref % 10 === 0) return { type: "watch", place: "XX", ref };
+      return { type: "leave", seq: ref + 1, ref };
+    });
+    for (const message of said) session.say(message);
+    session.say({ type: "ping" });
+    const answers = await until("all are answered", () => {
+      const refs = session.told.filter(({ ref }) => typeof ref === "number");
+      return refs.length === said.length && session.told.some(({ type }) => type === "pong") && refs;
+    });
+    expect(new Set(answers.map(({ ref }) => ref)).size).toBe(said.length);
+    const codes = answers.filter(({ type }) => type === "refused").map(({ code }) => code);
+    expect(["400", "429"]).toEqual(expect.arrayContaining([...new Set(codes)]));
+    await until("it plays", async () => (await session.play("GM01", { seq: 1000 }))["type"] === "played");
+    expect(await find(player)).toBe("GM01");
+  });
+});
+
+test("R30: a leave that comes late neither removes the player nor ends the standing of the session that said it", async () => {
+  const env = { HEADCOUNT_RECONNECT_GRACE_MS: "500", HEADCOUNT_SESSION_TTL_MS: "600000" }; // silence removes nobody here
+  await using node = await startNode({ env });
+  await using http = new HttpClient(node.url);
+  const player = freshPlayer();
+  using session = await SessionClient.open(node.url, player);
+  await session.play("GM01", { seq: 10 });
+  session.say({ type: "leave", seq: 9 });
+  expect(await session.next("left")).toEqual({ type: "left" });
+  expect((await http.get(gamemodePath(player))).json).toMatchObject({ gamemode: "GM01" });
+  expect((await http.get("/metrics")).text).toContain("headcount_sessions_standing 1\n");
+  session.ws.terminate();
+  await until("it is gone after the grace", async () => (await http.get(gamemodePath(player))).status === 404);
+  expect((await http.get("/metrics")).text).toContain("headcount_players_removed_after_grace_total 1\n");
 });
 
 describe("where tokens are asked for", () => {

@@ -8,7 +8,7 @@ import { setImmediate as turn } from "node:timers/promises";
 import { gunzipSync, zstdDecompressSync } from "node:zlib";
 import { pino } from "pino";
 import { NO_RULES, type Rules } from "../../cluster/ports/rules.ts";
-import { openAccess } from "../../node/access/access.ts";
+import { type Access, openAccess } from "../../node/access/access.ts";
 import { Controls } from "../../node/controls/controls.ts";
 import { type Decisions, keep, NOTHING_DECIDED } from "../../node/controls/decisions.ts";
 import { FollowedRules } from "../../node/rules/followed-rules.ts";
@@ -19,6 +19,8 @@ import { makeApp } from "../../node/http/app.ts";
 import type { Connections } from "../../node/http/connections/connections.ts";
 import { listenWidely } from "../../node/http/listening.ts";
 import { speakTls } from "../../node/http/speak-tls.ts";
+import type { Sessions } from "../../node/live/sessions.ts";
+import type { Streams } from "../../node/live/streams.ts";
 import { Metrics } from "../../node/metrics.ts";
 import { portOf } from "../../node/place.ts";
 import { readSettings } from "../../node/settings.ts";
@@ -30,6 +32,11 @@ export interface Way extends AsyncDisposable {
   readonly port: number;
   readonly connections: Connections;
   readonly limits: Limits;
+  readonly metrics: Metrics;
+  /** Where tokens are asked for. */
+  readonly access: Access | undefined;
+  readonly streams: Streams;
+  readonly sessions: Sessions;
 }
 
 /**
@@ -76,7 +83,7 @@ export async function openWay(
   context.controls.start();
   context.rules.follow(service.texts.catalogue, () => service.id);
   await Promise.all([context.controls.known, context.rules.known]);
-  const { app, connections } = await makeApp(context, settings.isLaneOpen);
+  const { app, connections, streams, sessions } = await makeApp(context, settings.isLaneOpen);
   if (certificate !== undefined) speakTls(app, certificate, settings.limits.connections, metrics, "tls");
   await listenWidely(app, { host: HOST, port: 0 });
   const port = portOf(app.server);
@@ -85,6 +92,10 @@ export async function openWay(
     port,
     connections,
     limits,
+    metrics,
+    access,
+    streams,
+    sessions,
     [Symbol.asyncDispose]: async () => {
       connections.drain();
       await app.close();

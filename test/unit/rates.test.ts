@@ -21,6 +21,17 @@ test("what costs more than all of the allowance is taken when all of it is there
   expect(rates.ask("a", 9009).isTaken).toBe(false);
   expect(rates.take("a", 10_000, 1000).isTaken).toBe(true);
 });
+test("what was paid of a cost is a part of it, and given back where the whole is refused", () => {
+  const rates = new Rates({ count: 100, windowMs: SECOND }, 100);
+  rates.take("a", 0);
+  expect(rates.take("a", 0, 60, 1)).toMatchObject({ isTaken: true, left: 40 });
+  rates.take("a", 0);
+  expect(rates.take("a", 0, 60, 1)).toEqual({ isTaken: false, left: 40, waitMs: 200 });
+  rates.take("b", 0);
+  expect(rates.take("b", 0, 1000, 1).isTaken, "more than all of it").toBe(true);
+  rates.take("c", 0);
+  expect(rates.take("c", 9 * SECOND, 60, 1).left, "what came back meanwhile is given back once").toBe(40);
+});
 test("a key that was not heard of for long is forgotten, and has its whole allowance again", () => {
   const rates = new Rates({ count: 1, windowMs: SECOND }, 4);
   for (const key of ["a", "b", "c"]) rates.take(key, 0); // a, b and c become the old ones

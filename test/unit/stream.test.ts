@@ -51,8 +51,9 @@ function scene() {
   const fanOut = new FanOut(source, time);
   const streams = new Streams(fanOut, { all: 10, ofAddress: 10, isOff: () => false });
   let released = 0;
-  const open = (more: Partial<StreamOptions> = {}, known?: string) => {
+  const open = (more: Partial<StreamOptions> = {}, known?: string, isGone = false) => {
     const socket = new SlowSocket();
+    if (isGone) socket.destroy();
     streams.take("somebody");
     const options = { head: "", retryMs: 1234, client: "somebody", ...more };
     streams.open(
@@ -131,6 +132,14 @@ test("who sends much behind its request is let go; whose token has ended is told
   await both;
   expect(guarded.parser.events.at(-1)).toMatchObject({ type: "bye" });
   expect(streams["ended"]).toMatchObject({ "sent too much": 1, token: 1, client: 0 });
+  streams.close();
+});
+
+test("a client that went before its stream began gives its places back at once", () => {
+  const { streams, fanOut, open, released } = scene();
+  const gone = open({}, undefined, true);
+  expect([released(), streams.places.count, streams.opened, fanOut.count]).toEqual([1, 0, 0, 0]);
+  expect(gone.bytesWritten).toBe(0);
   streams.close();
 });
 

@@ -19,6 +19,7 @@ import {
 } from "../answers.ts";
 import { whileOn } from "../decided.ts";
 import { Answers, type Context, RefusalError, routeLabel, validatorCompiler } from "../http.ts";
+import { refusalOfLookup } from "../rate-limits.ts";
 
 export const LOOKUP_ROUTE = "/v1/profiles/lookup";
 /** 500 ids with white space around them. */
@@ -40,13 +41,14 @@ export function registerLookups(app: FastifyInstance, context: Context): void {
     onRequest: whileOn(context, "queries", label),
     preHandler: new Admission(context).toLookUpMany(label),
   };
-  app.post<{ Body: Static<typeof LookupBodyShown> }>(LOOKUP_ROUTE, toLookUp, ({ body }, reply) => {
+  app.post<{ Body: Static<typeof LookupBodyShown> }>(LOOKUP_ROUTE, toLookUp, (request, reply) => {
     if (!answers.isServing(context.service, reply)) return;
+    const profileIds = request.body.profileIds.map((profileId) => profileId.toLowerCase());
+    const players = new Set(profileIds);
+    const refused = refusalOfLookup(context, request, players.size);
+    if (refused !== undefined) return answers.refuse(reply, refused);
     const startedMs = answers.startTiming();
-    const profileIds = body.profileIds.map((profileId) => profileId.toLowerCase());
-    findAll(context.service.entry, new Set(profileIds), (found) =>
-      answers.json(reply, 200, textOf(profileIds, found), startedMs),
-    );
+    findAll(context.service.entry, players, (found) => answers.json(reply, 200, textOf(profileIds, found), startedMs));
   });
 }
 
@@ -103,7 +105,7 @@ const SCHEMA = {
   operationId: "findPlayers",
   summary: "Where many players are",
   description:
-    "Those who are connected, in the order asked (who is named twice comes twice), and how many of them are in each mode, each player once. A token without `profiles:read` may look up its own player only.",
+    "Those who are connected, in the order asked (who is named twice comes twice), and how many of them are in each mode, each player once. A token without `profiles:read` may look up its own player only. Each player counts: with a token against its rows, without one against the requests of the address. More than all of that limit are taken only when nothing of it is spent, and have to come back.",
   body: LookupBodyShown,
   response: {
     200: LookupAnswer,
