@@ -112,7 +112,7 @@ export class Session implements StandingSession, FrameOutlet {
   private heardMs: number;
   private isPinged = false;
   private underWay = 0;
-  /** Messages since the last look, but for what is, or was, under way. */
+  /** Messages since the last look, but for plays that are, or were, under way. */
   private said = 0;
   private isJudging = false;
   private isRoomAsked = false;
@@ -209,7 +209,7 @@ export class Session implements StandingSession, FrameOutlet {
   private submit(request: PlayerRequest, ref: Ref, settle: (done: Done) => void): void {
     const { host } = this.room;
     if (this.underWay >= UNDER_WAY_MAX) return this.refuse(ref, TOO_MANY);
-    this.said--;
+    if (request.operation === "report") this.said--; // a player's reports have a limit of their own
     this.underWay++;
     host.submit(request, (outcome) => {
       this.underWay--;
