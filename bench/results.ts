@@ -307,8 +307,11 @@ export interface WireBytes {
   readonly standing: number;
   readonly changed: number;
   readonly popularModes: number;
-  /** One way. */
+  /** One way: of a stream, and the same over a session. */
   readonly event: number;
+  readonly frame: number;
+  /** Of a session, both ways: is it there still? */
+  readonly ping: number;
 }
 
 export interface SoakResult extends Measured {

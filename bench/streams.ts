@@ -1,7 +1,9 @@
 /** Part 14: streams. What one takes of memory, what four events a second to each cost while reports arrive, and how late the last one shows a change. */
 import { once } from "node:events";
+import type { IncomingMessage } from "node:http";
 import { connect } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
+import { WebSocket } from "ws";
 import type { StreamsResult, StreamsSeries, WireBytes } from "./results.ts";
 import type { Settings } from "./settings.ts";
 import { startAsked } from "./support/asked-child.ts";
@@ -83,7 +85,7 @@ function bytesOf({ pids }: Server): number {
   return pids.reduce((sum, pid) => sum + residentBytesOf(pid), 0);
 }
 
-/** Bytes of HTTP, both ways, of what a player may do to know what is popular; five modes are. */
+/** Bytes of HTTP and WebSocket, both ways, of what a player may do to know what is popular; five modes are. */
 async function measureWire(): Promise<WireBytes> {
   const server = await startHeadcount({ durability: "none", env: ENOUGH });
   const rows = Array.from({ length: 500 }, (_, player) => ({
@@ -104,9 +106,25 @@ async function measureWire(): Promise<WireBytes> {
     changed: (await ask(`${heartbeat}?top=5&known=${"x".repeat(tag.length)}`)).bytes,
     popularModes: (await ask(`GET /v1/regions/${PROBED_REGION}/gamemode?top=5`)).bytes,
     event: Buffer.byteLength(`event: top\nid: W/"${tag}"\ndata: \n\n`) + popularBytes(changed.answer),
+    ...(await sessionBytes(server.url)),
   };
   await server.stop();
   return figures;
+}
+
+async function sessionBytes(url: string): Promise<Pick<WireBytes, "frame" | "ping">> {
+  const session = new WebSocket(`${url.replace("http", "ws")}/v1/session?profileId=${uuidOf(0)}`, "headcount.v1");
+  const [{ socket }] = (await once(session, "upgrade")) as [IncomingMessage];
+  if (session.readyState !== WebSocket.OPEN) await once(session, "open");
+  const opened = socket.bytesRead;
+  session.send(JSON.stringify({ type: "watch", place: PROBED_REGION, top: 5 }));
+  await once(session, "message");
+  const [told, said] = [socket.bytesRead, socket.bytesWritten];
+  session.ping();
+  await once(session, "pong");
+  const ping = socket.bytesRead - told + socket.bytesWritten - said;
+  session.terminate();
+  return { frame: told - opened, ping };
 }
 
 /** Of the answer within an answer. */

@@ -154,7 +154,7 @@ export function sampleResults(): Results {
         lastMs: [300, 310],
         eventsPerSecond: [3.8, 3.9],
       })),
-      wire: { heartbeat: 200, standing: 230, changed: 700, popularModes: 800, event: 450 },
+      wire: { heartbeat: 200, standing: 230, changed: 700, popularModes: 800, event: 450, frame: 400, ping: 8 },
     },
     soak: {
       ...MEASURED,
