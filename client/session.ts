@@ -14,10 +14,8 @@ export type Message = Readonly<Record<string, unknown>>;
 
 export interface SessionEvents {
   readonly opened: () => void;
-  /** It was open and is no more, or it is not wanted any more. */
-  readonly lost: () => void;
-  /** It could not be opened: do without it. */
-  readonly unavailable: () => void;
+  /** It was open and is no more, or it is not wanted any more; false: it could not be opened, do without it. */
+  readonly lost: (wasOpen: boolean) => void;
   readonly heard: (message: Message) => void;
   /** There is no token. */
   readonly failed: (error: HeadcountError) => void;
@@ -122,22 +120,21 @@ export function sessionTo(caller: Caller, tokens: Tokens, world: World, profileI
     });
   }
 
-  function ended(code = 0, reason = ""): void {
+  function ended(code?: number, reason?: string): void {
     const wasOpen = state === "open";
     close();
     const canRenew = code === CREDENTIALS && tokens.canRenew;
     if (code === CREDENTIALS) tokens.forget(token);
     else if (wasOpen && code !== SILENT && code !== DONE) caller.leave(url);
-    const toldMs = Number(/ in (\d+)/.exec(reason)?.[1]) || 0;
-    const isRefused = !wasOpen || code === TOO_LARGE || (code >= MALFORMED && !canRenew);
-    // "reconnect in" is spread over the drain already; "retry in" is the same for all.
+    const toldMs = Number(/ in (\d+)/.exec(reason!)?.[1]) || 0;
+    const isRefused = !wasOpen || code === TOO_LARGE || (code! >= MALFORMED && !canRenew);
+    // "reconnect in" is spread over the drain already; who finds no room comes back later and later.
     const isSpread = toldMs && code !== NO_ROOM;
     const isAtOnce = isSpread || (canRenew && !failures);
     const baseMs = isAtOnce ? 0 : isRefused ? REFUSED_BASE_MS : LOST_BASE_MS;
     after(pauseMs(world, baseMs, failures, toldMs, REFUSED_MAX_MS), connect);
     failures++;
-    if (wasOpen) events.lost();
-    else events.unavailable();
+    events.lost(wasOpen);
   }
 
   /** Ends what there is, without a word to `events`. */
@@ -165,7 +162,7 @@ export function sessionTo(caller: Caller, tokens: Tokens, world: World, profileI
       isWanted = wanted;
       if (wanted) return void connect();
       close();
-      events.lost();
+      events.lost(true);
     },
     /** Resolves with the answer; rejects where the session ends before. The first is not answered any more once there is a second. */
     ask(message: object): Promise<Message> {

@@ -67,7 +67,7 @@ interface Watch {
   tag?: string | null;
   seen?: string;
   /** Until then it polls. */
-  streamAgainMs: number;
+  pollUntilMs: number;
 }
 
 export function watchesOf(caller: Caller, session: Session, world: World, failed: (error: HeadcountError) => void) {
@@ -109,25 +109,25 @@ export function watchesOf(caller: Caller, session: Session, world: World, failed
   async function follow(watch: Watch, waitMs: number): Promise<void> {
     watch.abort?.abort();
     const { signal } = (watch.abort = new AbortController());
-    for (let pause = waitMs; ;) {
-      await sleep(world, pause, signal);
+    for (;;) {
+      await sleep(world, waitMs, signal);
       if (signal.aborted) return;
       if (watch.ref) return ask(watch);
-      const streams = world.now() >= watch.streamAgainMs;
+      const streams = world.now() >= watch.pollUntilMs;
       try {
-        pause = await (streams ? stream : poll)(watch, signal);
+        waitMs = await (streams ? stream : poll)(watch, signal);
         watch.failures = 0;
       } catch (error) {
         if (signal.aborted) return;
         const failure = error as HeadcountError;
-        if (streams && failure.status > 403 && failure.status < 407) pause = pollFirst(watch);
+        if (streams && failure.status > 403 && failure.status < 407) waitMs = pollFirst(watch);
         else return refused(watch, failure);
       }
     }
   }
 
   function pollFirst(watch: Watch): number {
-    watch.streamAgainMs = world.now() + STREAM_AGAIN_MS;
+    watch.pollUntilMs = world.now() + STREAM_AGAIN_MS;
     return 0;
   }
 
@@ -195,7 +195,7 @@ export function watchesOf(caller: Caller, session: Session, world: World, failed
 
   return {
     add(place: string, fn: (popular: Popular) => void, options: WatchOptions): () => void {
-      const watch: Watch = { place: place.toUpperCase(), options, fn, ref: 0, failures: 0, streamAgainMs: 0 };
+      const watch: Watch = { place: place.toUpperCase(), options, fn, ref: 0, failures: 0, pollUntilMs: 0 };
       all.push(watch);
       arrange();
       const end = (): void => stop(watch);

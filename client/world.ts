@@ -21,7 +21,7 @@ export interface World {
   setTimeout(run: () => unknown, ms: number): unknown;
   clearTimeout(timer: unknown): void;
   /** Where `online` and `offline` happen. */
-  readonly events?: Pick<EventTarget, "addEventListener"> | undefined;
+  readonly events?: Partial<Pick<EventTarget, "addEventListener">> | undefined;
 }
 
 export function realWorld(): World {
@@ -34,7 +34,7 @@ export function realWorld(): World {
     setTimeout: (run, ms) => setTimeout(run, ms),
     clearTimeout: (timer) => clearTimeout(timer as number),
     // Node has no `addEventListener` of its own, React Native has one that knows neither event: requests that fail do as well.
-    events: platform.addEventListener && (platform as EventTarget),
+    events: platform,
   };
 }
 
