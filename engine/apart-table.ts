@@ -67,7 +67,7 @@ export class ApartTable {
   }
 
   /** @param graceUntil R26, by this node's observed time */
-  protected putInPlace(graceUntil: number): void {
+  protected putInPlace(graceUntil: number): Partition {
     const { engine, partition, table } = this;
     invariant(engine.apart.has(this), "a table that is put in place was not dropped: its modes keep their numbers");
     engine.clear(partition);
@@ -75,5 +75,6 @@ export class ApartTable {
     target.fill(table);
     target.graceUntil = graceUntil;
     this.drop();
+    return target;
   }
 }

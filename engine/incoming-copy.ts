@@ -8,12 +8,14 @@
 import { ApartTable } from "./apart-table.ts";
 import { cellOf, type DecodedRows, GONE } from "./codec.ts";
 import { CELL, ROW_WORDS, SEEN } from "./presence-table.ts";
+import type { StandingsCopy } from "./standings.ts";
 import { sumOf, type TableSum } from "./table-sum.ts";
 
 export class IncomingCopy extends ApartTable {
   /** From the holder's observed time to this node's, in tenths. */
   private aheadBy: number | undefined;
   private asOf = -Infinity;
+  private standings: StandingsCopy | undefined;
 
   /**
    * Sets the rows of a message, and takes out those that are gone.
@@ -34,6 +36,15 @@ export class IncomingCopy extends ApartTable {
     }
   }
 
+  /**
+   * R30: whose connections stood when the holder had stopped.
+   * @throws {RangeError} if one is a player's of another partition
+   */
+  stand(standings: StandingsCopy): void {
+    for (let base = 0; base < standings.words.length; base += ROW_WORDS) this.find(standings.words, base);
+    this.standings = standings;
+  }
+
   /** Rows and checksum as of the newest message, to be held against the holder's. */
   sum(): TableSum {
     return sumOf(this.table, this.engine.modes.names, this.asOf + (this.aheadBy ?? 0));
@@ -46,7 +57,8 @@ export class IncomingCopy extends ApartTable {
    */
   install(asOfHere: number, graceLeftMs: number): void {
     this.moveBy(asOfHere - this.asOf - (this.aheadBy ?? 0));
-    this.putInPlace(asOfHere + Math.ceil(graceLeftMs / 100));
+    const { standings } = this.putInPlace(asOfHere + Math.ceil(graceLeftMs / 100));
+    if (this.standings !== undefined) standings.adopt(this.standings, asOfHere - this.asOf);
   }
 
   private remove(words: Int32Array, at: number): void {

@@ -8,6 +8,7 @@ import type { Engine } from "./engine.ts";
 import type { Partition } from "./partition.ts";
 import { CELL, type PresenceTable, ROW_WORDS, SEEN, SEQ, takenRows } from "./presence-table.ts";
 import { emptyProfileId } from "./profile-id.ts";
+import type { StandingsCopy } from "./standings.ts";
 import { sumOf, type TableSum } from "./table-sum.ts";
 
 /** What changed since the round before. */
@@ -49,6 +50,11 @@ export class OutgoingCopy {
     for (let base = 0; base < count * ROW_WORDS; base += ROW_WORDS) this.readRow(partition.table, words, base, asOf);
     const bytes = encodeRows("round", { words, count, modeNames: engine.modes.names, now: asOf, writtenAtMs });
     return { asOf, bytes };
+  }
+
+  /** R30: whose connections stand, as it is now. */
+  standings(): StandingsCopy {
+    return this.partition.standings.copy();
   }
 
   /** Of the table as it is now. */

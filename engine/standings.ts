@@ -1,6 +1,6 @@
 /**
- * Whose connection stands for each player of one partition (R30): the one that played last. In memory only: nothing of it is logged,
- * snapshotted or copied, since the renewals of the connections that stand bring it back.
+ * Whose connection stands for each player of one partition (R30): the one that played last. In memory only: it goes along where a partition
+ * is handed over, and is neither logged nor in a snapshot, since the renewals of the connections that stand bring it back.
  *
  * A table of presences with other words behind the id:
  *   id0 id1 id2 id3 | term | count | state
@@ -12,7 +12,7 @@
  * 28 bytes a row, 33 to 42 with the room to grow, only of players who have a connection that plays, or had one within a session's life.
  */
 import type { HashKey } from "./half-sip-hash.ts";
-import { CELL, hashOfRow, PresenceTable, ROW_WORDS, SEEN, SEQ } from "./presence-table.ts";
+import { CELL, hashOfRow, PresenceTable, ROW_WORDS, SEEN, SEQ, takenRows } from "./presence-table.ts";
 
 /** Which play it was that made a connection stand. */
 export interface Stamp {
@@ -20,6 +20,16 @@ export interface Stamp {
   readonly term: number;
   /** 0 … 2^32 - 1. */
   readonly count: number;
+}
+
+/** What a holder knows, for whoever takes the partition from it. */
+export interface StandingsCopy {
+  /** Rows as in the table, none of them free. */
+  readonly words: Int32Array;
+  /** Stamps below are of owners from whom nothing was taken over. */
+  readonly firstTerm: number;
+  /** Tenths of the holder's observed time; 0: no stamp below came yet. */
+  readonly unsureUntil: number;
 }
 
 const [TERM, COUNT, STATE] = [CELL, SEEN, SEQ];
@@ -40,7 +50,7 @@ export class Standings {
   /** The newest stamp that was given. */
   private term = 0;
   private count = 0;
-  /** Under which this node owns the partition: stamps below are a former owner's. */
+  /** Under which all is known that was noted: stamps below are a former owner's. */
   private firstTerm = Infinity;
   /** Rows that wait for their time. */
   private timed = 0;
@@ -66,6 +76,29 @@ export class Standings {
   own(term: number): void {
     if (term > this.term) [this.term, this.count] = [term, 0];
     this.firstTerm = Math.min(this.firstTerm, term);
+  }
+
+  copy(): StandingsCopy {
+    const { words, count } = takenRows(this.table.rows.slice());
+    const [firstTerm, unsureUntil] = [Math.min(this.firstTerm, Number.MAX_SAFE_INTEGER), this.unsureUntil];
+    return { words: words.subarray(0, count * ROW_WORDS), firstTerm, unsureUntil };
+  }
+
+  /**
+   * Goes on with what the former holder knew; until then nothing is known.
+   * @param aheadBy from the holder's observed time to this node's, in tenths
+   */
+  adopt({ words, firstTerm, unsureUntil }: StandingsCopy, aheadBy: number): void {
+    this.firstTerm = firstTerm;
+    this.unsureUntil = unsureUntil === 0 ? 0 : Math.max(1, unsureUntil + aheadBy);
+    const aheadByS = Math.ceil(aheadBy / TENTHS_IN_S);
+    this.table.reserve(words.length / ROW_WORDS);
+    for (let from = 0; from < words.length; from += ROW_WORDS) {
+      const base = this.take(hashOfRow(this.key, words, from), ...idAt(words, from));
+      const state = words[from + STATE] as number;
+      const here = isStanding(state) ? state : Math.max(2, state + 2 * aheadByS);
+      if (base >= 0) this.write(base, words[from + TERM] as number, words[from + COUNT] as number, here);
+    }
   }
 
   /** A connection has played: it stands, and no other. @param term of the claim under which the play was applied */

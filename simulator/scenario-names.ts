@@ -120,6 +120,7 @@ export const SCENARIO_NAMES = [
   "a device that ends comes back in time, or not, or somebody else is heard",
   "a report without a session ends the standing of the device",
   "a report without a session ends the standing of the device after a failover too",
+  "what a node knows of sessions goes along when it leaves",
   "an entry that dies with its sessions: silence removes, and not before",
 ] as const;
 

@@ -3,6 +3,8 @@
  * Everything is checked before it is handed out.
  */
 import { MalformedMessageError } from "../../engine/codec.ts";
+import { ROW_WORDS } from "../../engine/presence-table.ts";
+import type { StandingsCopy } from "../../engine/standings.ts";
 import type { TableSum } from "../../engine/table-sum.ts";
 import type { FoundedClaim, PartitionIndex } from "../ports/record-store.ts";
 import { isIncarnation } from "../ports/view.ts";
@@ -34,6 +36,8 @@ export interface LastRound extends TableSum {
   /** R26: what is left of the recovery grace, and of the doubt whether anybody is still there. */
   readonly graceLeftMs: number;
   readonly doubtLeftMs: number;
+  /** R30. */
+  readonly standings: StandingsCopy;
 }
 
 export interface CopiedRows {
@@ -81,14 +85,24 @@ export function decodeRequest(bytes: Uint8Array, partitions: number): HandOffReq
   return { kind: "served", partitions: value.partitions, terms: value.terms };
 }
 
-/** u32 bytes of JSON | JSON | rows */
+/** u32 bytes of JSON | JSON | rows | with the last round, the words of standings */
 export function encodeAnswer(answer: CopyAnswer): Uint8Array {
-  const [plain, rows] = answer.kind === "rows" ? [{ ...answer, bytes: undefined }, answer.bytes] : [answer, NO_ROWS];
+  if (answer.kind !== "rows") return framed(answer, NO_ROWS, NO_ROWS);
+  const { bytes, last, ...plain } = answer;
+  if (last === undefined) return framed(plain, bytes, NO_ROWS);
+  const { words, ...standings } = last.standings;
+  const about = { ...plain, last: { ...last, standings: { ...standings, bytes: words.byteLength } } };
+  return framed(about, bytes, new Uint8Array(words.buffer, words.byteOffset, words.byteLength));
+}
+
+function framed(plain: object, rows: Uint8Array, behind: Uint8Array): Uint8Array {
   const json = encoder.encode(JSON.stringify(plain));
-  const bytes = new Uint8Array(4 + json.length + rows.length);
+  const rowsAt = 4 + json.length;
+  const bytes = new Uint8Array(rowsAt + rows.length + behind.length);
   new DataView(bytes.buffer).setUint32(0, json.length, true);
   bytes.set(json, 4);
-  bytes.set(rows, 4 + json.length);
+  bytes.set(rows, rowsAt);
+  bytes.set(behind, rowsAt + rows.length);
   return bytes;
 }
 
@@ -105,12 +119,22 @@ export function decodeAnswer(bytes: Uint8Array): CopyAnswer {
     return { kind };
   }
   require(kind === "rows" && isCount(copy) && isCount(round) && isCount(asOf), "a known answer");
-  return { kind, copy, round, asOf, last: last === undefined ? undefined : lastOf(last), bytes: rows };
+  if (last === undefined) return { kind, copy, round, asOf, last, bytes: rows };
+  const about = lastOf(last, rows);
+  return {
+    kind,
+    copy,
+    round,
+    asOf,
+    last: about,
+    bytes: rows.subarray(0, rows.length - about.standings.words.byteLength),
+  };
 }
 
 const NO_ROWS = new Uint8Array(0);
 
-function lastOf(value: unknown): LastRound {
+/** @param behind at the end of it are the words of standings */
+function lastOf(value: unknown, behind: Uint8Array): LastRound {
   const plain = (value ?? {}) as Partial<Record<keyof LastRound, unknown>>;
   const { claim, length, rounds, rows, checksum, graceLeftMs, doubtLeftMs } = plain;
   const { term, incarnation, founding } = (claim ?? {}) as Partial<Record<keyof FoundedClaim, unknown>>;
@@ -120,7 +144,15 @@ function lastOf(value: unknown): LastRound {
   require(isArrayOf(checksum, isCount) && checksum.length === 2, "a checksum of two numbers");
   const [one, other] = checksum as [number, number];
   const stood = { term, incarnation, founding };
-  return { claim: stood, length, rounds, rows, checksum: [one, other], graceLeftMs, doubtLeftMs };
+  const standings = standingsOf(plain.standings, behind);
+  return { claim: stood, length, rounds, rows, checksum: [one, other], graceLeftMs, doubtLeftMs, standings };
+}
+
+function standingsOf(value: unknown, rows: Uint8Array): StandingsCopy {
+  const { firstTerm, unsureUntil, bytes } = (value ?? {}) as Partial<Record<keyof StandingsCopy | "bytes", unknown>>;
+  require(isCount(firstTerm) && isCount(unsureUntil) && isCount(bytes), "what is said of standings");
+  require(bytes <= rows.length && bytes % (4 * ROW_WORDS) === 0, "whole rows of standings");
+  return { firstTerm, unsureUntil, words: new Int32Array(rows.slice(rows.length - bytes).buffer) };
 }
 
 function jsonOf(bytes: Uint8Array, offset: number): unknown {

@@ -189,7 +189,8 @@ export class OutgoingCopies {
     const { claim, length } = serving.record;
     const doubtLeftMs = Math.max(0, Math.ceil(serving.doubtUntilMs - nowMs()));
     const graceLeftMs = engine.graceLeftMs(partition);
-    const last = { ...copy.changes.sum(), rounds: copy.round, claim, length, graceLeftMs, doubtLeftMs };
+    const standings = copy.changes.standings();
+    const last = { ...copy.changes.sum(), rounds: copy.round, claim, length, graceLeftMs, doubtLeftMs, standings };
     const answer = this.rows(copy, last);
     copy.changes.end();
     return answer;

@@ -109,11 +109,12 @@ export class Puller {
   }
 
   /** @returns how many rows came; `undefined` where they cannot be taken in */
-  private async takeIn(incoming: IncomingCopy, { round, asOf, bytes }: CopiedRows): Promise<number | undefined> {
+  private async takeIn(incoming: IncomingCopy, { round, asOf, last, bytes }: CopiedRows): Promise<number | undefined> {
     try {
       const rows =
         round === 0 ? decodeRows("snapshot", await this.ports.decompress(bytes)) : decodeRows("round", bytes);
       incoming.apply(rows, asOf);
+      if (last !== undefined) incoming.stand(last.standings);
       return rows.count;
     } catch {
       return undefined;

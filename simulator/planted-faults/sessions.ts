@@ -8,6 +8,7 @@ const RESTARTS = "sessions keep their players through restarts of their owners";
 const TWO = "two devices of a player through a failover: the one that played last stands";
 const EARLY = "a device that does not stand ends after a failover, before the other has renewed";
 const ENDS = "a device that ends comes back in time, or not, or somebody else is heard";
+const LEAVES = "what a node knows of sessions goes along when it leaves";
 const REPORT = "a report without a session ends the standing of the device";
 const REPORT_LATER = "a report without a session ends the standing of the device after a failover too";
 
@@ -34,6 +35,13 @@ export const SESSION_FAULTS: Readonly<Record<string, PlantedFault>> = {
     "return term !== knownTerm || count !== knownCount;",
     TWO,
     EARLY,
+  ),
+  "what a node knew of sessions is forgotten when it leaves": fault(
+    "R30",
+    "engine/incoming-copy.ts",
+    "if (this.standings !== undefined) standings.adopt(this.standings, asOfHere - this.asOf);",
+    "void standings;",
+    LEAVES,
   ),
   "a new owner notes reports under no term of its own": fault(
     "R30",

@@ -169,6 +169,42 @@ export const SESSION_SCENARIOS = {
     },
   ),
 
+  "what a node knows of sessions goes along when it leaves": inWorld(SESSIONS, async (world, seed) => {
+    await begin(world, 4, 24);
+    const leaver = world.random.pick(world.nodes);
+    const theirs = some(world, 24).filter((player) => ownerOf(world, player) === leaver);
+    const ends: { readonly player: Player; readonly device: Device; readonly place: number | undefined }[] = [];
+    const later: Device[] = [];
+    for (const [index, player] of theirs.slice(0, 6).entries()) {
+      const [first, second] = entriesBeside(world, leaver);
+      const device = world.devices.connect(player, first);
+      await sure(world, device.play(elsewhere(world, player)));
+      if ((index + seed) % 3 === 0) {
+        const last = world.devices.connect(player, second);
+        await sure(world, last.play(elsewhere(world, player)));
+        last.close(true);
+        ends.push({ player, device, place: undefined });
+      } else if ((index + seed) % 3 === 1) {
+        const place = elsewhere(world, player);
+        await sure(world, told(world, player, place));
+        ends.push({ player, device, place });
+      } else later.push(device);
+    }
+    await world.run(1000); // an end is told
+    world.drain(leaver);
+    await world.until("all are ready", () => world.areReady && world.areAllServed, 20_000);
+    for (const device of later) device.close(true);
+    await world.run(REMOVED_MS);
+    for (const device of later) await expectAt(world, device.player, undefined);
+    await world.run(TURN_MS - REMOVED_MS);
+    for (const { player, device, place } of ends) {
+      if (place === undefined) await expectAt(world, player, undefined);
+      else if (!device.isSuperseded)
+        world.fail(`${player.ledger.name} reported elsewhere, and the device still stands`);
+    }
+    await settle(world);
+  }),
+
   "an entry that dies with its sessions: silence removes, and not before": inWorld(SESSIONS, async (world) => {
     const devices = await connected(world, 3, 6);
     const entry = world.random.pick(devices).node;

@@ -8,7 +8,7 @@ import { expect, test } from "vitest";
 import type { PlayerStandings } from "../../cluster/records/player-standings.ts";
 import { Presences } from "../../cluster/records/presences.ts";
 import { Engine } from "../../engine/engine.ts";
-import { NO_SEQ } from "../../engine/partition.ts";
+import { NO_SEQ, type Partition } from "../../engine/partition.ts";
 import type { Stamp } from "../../engine/standings.ts";
 import { KEY_BYTES, playerId } from "../../simulator/players.ts";
 
@@ -21,14 +21,14 @@ const ID = playerId(7);
 
 type Event =
   | { readonly kind: "play" | "end"; readonly device: number }
-  | { readonly kind: "report" | "heartbeat" | "take over" }
+  | { readonly kind: "report" | "heartbeat" | "take over" | "hand over" }
   | { readonly kind: "pass"; readonly steps: number };
 
 const anyEvent: fc.Arbitrary<Event> = fc.oneof(
   { weight: 4, arbitrary: fc.record({ kind: fc.constant("play" as const), device: fc.nat(1) }) },
   { weight: 2, arbitrary: fc.record({ kind: fc.constant("end" as const), device: fc.nat(1) }) },
   { weight: 1, arbitrary: fc.record({ kind: fc.constantFrom("report", "heartbeat") }) },
-  { weight: 2, arbitrary: fc.record({ kind: fc.constant("take over" as const) }) },
+  { weight: 2, arbitrary: fc.record({ kind: fc.constantFrom("take over" as const, "hand over" as const) }) },
   { weight: 4, arbitrary: fc.record({ kind: fc.constant("pass" as const), steps: fc.integer({ min: 1, max: 40 }) }) },
 );
 
@@ -94,6 +94,8 @@ class World {
         return undefined;
       case "take over":
         return this.takeOver();
+      case "hand over":
+        return this.handOver();
       default:
         for (let step = 0; step < event.steps; step++) this.pass();
     }
@@ -154,12 +156,27 @@ class World {
 
   /** The record brings the player back, and nothing of who stands. */
   private takeOver(): void {
+    this.change(() => undefined);
+    for (const device of this.devices) [device.isKnown, device.isOver] = [false, false];
+  }
+
+  /** The holder gives all that it knows to the next one, whose clock shows another time. */
+  private handOver(): void {
+    const { engine } = this.presences;
+    this.change((next) => {
+      const aheadBy = next.engine.time.tenths - engine.time.tenths;
+      for (const [partition, { standings }] of next.engine.partitions.entries())
+        standings.adopt((engine.partitions[partition] as Partition).standings.copy(), aheadBy);
+    });
+  }
+
+  private change(bringBack: (next: Presences) => void): void {
     const isConnected = this.isConnected;
     this.term++;
     this.presences = this.newOwner();
-    for (let partition = 0; partition < PARTITIONS; partition++) this.standings.own(partition, this.term);
-    for (const device of this.devices) [device.isKnown, device.isOver] = [false, false];
     if (isConnected) this.presences.report(this.hash, ID, { region: 1, mode: "GM01", seq: NO_SEQ, isRetold: true });
+    bringBack(this.presences);
+    for (let partition = 0; partition < PARTITIONS; partition++) this.standings.own(partition, this.term);
   }
 
   private get hash(): number {

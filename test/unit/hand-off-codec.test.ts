@@ -21,10 +21,13 @@ const last: LastRound = {
   length: 120,
   graceLeftMs: 300,
   doubtLeftMs: 0,
+  standings: { firstTerm: 3, unsureUntil: 0, words: new Int32Array(0) },
 };
+const standing = { firstTerm: 3, unsureUntil: 70, words: Int32Array.from({ length: 14 }, (_, word) => word - 7) };
 const answers: CopyAnswer[] = [
   { kind: "rows", copy: 7, round: 0, asOf: 99, last: undefined, bytes },
   { kind: "rows", copy: 7, round: 3, asOf: 99, last, bytes: new Uint8Array(0) },
+  { kind: "rows", copy: 7, round: 3, asOf: 99, last: { ...last, standings: standing }, bytes },
   { kind: "busy" },
   { kind: "not held" },
   { kind: "not yet" },

@@ -159,3 +159,28 @@ test("R30: with a former owner's stamp nobody is removed who sends heartbeats to
   expect(subject.end(...ANNA, stamp, 1000)).toBe(true);
   expect(subject.due(2000)).toBeUndefined();
 });
+
+test.each([-1234, 0, 567])(
+  "R30: what is handed over goes on as it was, with a clock that is %i tenths ahead",
+  (aheadBy) => {
+    const [BEN, CLEO, now] = [player(2), player(3), 10_000];
+    const before = standings();
+    before.own(3);
+    const [old, stands] = [before.play(...ANNA, 3), before.play(...ANNA, 3)];
+    const ended = before.play(...BEN, 3);
+    before.end(...BEN, ended, now + 100);
+    const over = before.play(...CLEO, 3);
+    before.vacate(...CLEO, now);
+    const subject = standings();
+    subject.adopt(before.copy(), aheadBy);
+    subject.own(4);
+    const here = now + aheadBy;
+    expect(subject.size).toBe(3);
+    expect([old, stands].map((stamp) => subject.renew(...ANNA, stamp, here))).toEqual([false, true]);
+    expect([subject.renew(...BEN, ended, here), subject.renew(...CLEO, over, here)]).toEqual([false, false]);
+    expect([subject.due(here + 90), subject.due(here + 120)]).toEqual([undefined, Int32Array.from(BEN.slice(1))]);
+    // It is no stranger's stamp: nobody waits until all who stand have renewed.
+    expect(subject.end(...ANNA, stands, here + 100)).toBe(true);
+    expect(subject.due(here + 120)?.length).toBe(8);
+  },
+);
