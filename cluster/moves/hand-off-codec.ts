@@ -152,7 +152,7 @@ function standingsOf(value: unknown, rows: Uint8Array): StandingsCopy {
   const { firstTerm, unsureUntil, bytes } = (value ?? {}) as Partial<Record<keyof StandingsCopy | "bytes", unknown>>;
   require(isCount(firstTerm) && isCount(unsureUntil) && isCount(bytes), "what is said of standings");
   require(bytes <= rows.length && bytes % (4 * ROW_WORDS) === 0, "whole rows of standings");
-  return { firstTerm, unsureUntil, words: new Int32Array(rows.slice(rows.length - bytes).buffer) };
+  return { firstTerm, unsureUntil, words: new Int32Array(new Uint8Array(rows.subarray(rows.length - bytes)).buffer) };
 }
 
 function jsonOf(bytes: Uint8Array, offset: number): unknown {
