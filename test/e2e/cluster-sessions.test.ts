@@ -13,9 +13,9 @@ const GRACE_MS = 1000;
 const IDS = ["a", "b", "c"];
 const PLAYERS = 8;
 
-function start(): Promise<ClusterProcesses> {
+function start(lifeMs = LIFE_MS): Promise<ClusterProcesses> {
   const env = {
-    HEADCOUNT_SESSION_TTL_MS: `${LIFE_MS}`,
+    HEADCOUNT_SESSION_TTL_MS: `${lifeMs}`,
     HEADCOUNT_RECONNECT_GRACE_MS: `${GRACE_MS}`,
   };
   return startCluster({ ids: IDS, env });
@@ -77,6 +77,29 @@ test.runIf(hasRedis)(
         limitMs: LIFE_MS * 5,
         intervalMs: 100,
       });
+  },
+);
+
+test.runIf(hasRedis)(
+  `a node leaves while devices are superseded and others end: the next owners know of both${WHY}`,
+  { timeout: 180_000 },
+  async () => {
+    await using cluster = await start(60_000); // most renewals come after the node has left
+    const players = Array.from({ length: 3 * PLAYERS }, freshPlayer);
+    const firsts = await Promise.all(players.map((player) => open(cluster, "a", player)));
+    const lasts = await Promise.all(players.map((player) => open(cluster, "b", player)));
+    for (const first of firsts) await played(first, "GM01");
+    for (const last of lasts) await played(last, "GM02");
+    const over = await cluster.metric("c", "standings");
+    expect(over, "some are known to the node that leaves").toBeGreaterThan(0);
+    for (const last of lasts) last.ws.terminate();
+    await until("their ends are told", async () => (await cluster.metric("b", "sessions_standing")) === 0);
+    await cluster.stop("c");
+    for (const first of firsts) await first.next("superseded", 60_000);
+    for (const player of players)
+      await until("the player is nowhere", async () => (await whereIs(cluster, "a", player)) === undefined);
+    for (const id of ["a", "b"]) expect(await cluster.metric(id, "partition_copies_misfit_total")).toBe(0);
+    for (const first of firsts) first.ws.terminate();
   },
 );
 
