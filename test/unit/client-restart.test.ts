@@ -1,6 +1,6 @@
 /** A player's client that is started anew, as by the reload of a page: what it says is the last word, though its earlier life ran ahead of the clock. */
 import { expect, test } from "vitest";
-import { Headcount, type HeadcountOptions } from "../../client/index.ts";
+import { Headcount, type HeadcountError, type HeadcountOptions } from "../../client/index.ts";
 import { SeededRandom } from "../../simulator/seeded-random.ts";
 import { FakeService } from "../support/fake-service.ts";
 
@@ -51,7 +51,7 @@ for (const [over, hasSessions] of [
     const { service, clock, start } = setUp(hasSessions);
     service.report(PLAYER, { region: "US", gamemode: "GM02" }, service.world.now() / 1000 + 60);
     const client = start();
-    const played = client.play("CA", "GM01").catch(({ reason }: { readonly reason: string }) => reason);
+    const played = client.play("CA", "GM01").catch((error: unknown) => (error as HeadcountError).reason);
     await clock.run(100_000);
     expect([await played, client.state, told(service)]).toEqual(["superseded", "superseded", 6]);
   });
@@ -61,7 +61,7 @@ test("what waited for the network is no last word: another device has played mea
   const { service, clock, start } = setUp(false);
   const client = start();
   service.fault = () => "refused";
-  const played = client.play("CA", "GM01").catch(({ reason }: { readonly reason: string }) => reason);
+  const played = client.play("CA", "GM01").catch((error: unknown) => (error as HeadcountError).reason);
   await clock.run(3_000);
   service.report(PLAYER, { region: "US", gamemode: "GM02" }, service.world.now() / 1000);
   service.fault = () => undefined;
