@@ -16,12 +16,17 @@ const TOP = "/v1/regions/CA/gamemode?top=10";
 const A_MINUTE = { limitMs: 90_000 };
 const bearer = (claims: object) => ({ headers: { authorization: `Bearer ${signedToken(claims)}` } });
 
+function minute(): number {
+  return Math.floor(Date.now() / 60_000);
+}
+
 function rows(gamemode: string, players: number): { profileId: string; region: string; gamemode: string }[] {
   return Array.from({ length: players }, () => ({ profileId: freshPlayer(), region: "CA", gamemode }));
 }
 
 test.runIf(hasRedis)(`two nodes show one table a minute, and operators the counts${WHY}`, async () => {
   await using cluster = await startCluster({ nodes: 0, env: FLOOR });
+  const startedAt = minute();
   const settings = await adminSettings();
   await using first = await startNode({ env: { ...cluster.env, HEADCOUNT_ID: "first" } });
   await using second = await startNode({ env: { ...cluster.env, ...settings, HEADCOUNT_ID: "second" } });
@@ -30,7 +35,10 @@ test.runIf(hasRedis)(`two nodes show one table a minute, and operators the count
   await using other = new HttpClient(second.url);
   const nodes = [one, other];
 
-  expect((await one.get(TOP)).json).toMatchObject({ players: 0, complete: false, gamemodes: [] });
+  const early = (await one.get(TOP)).json;
+  expect(early).toMatchObject({ players: 0, gamemodes: [] });
+  // Nothing is published before a whole minute, and on a slow machine one may have come meanwhile.
+  if (minute() === startedAt) expect(early.complete).toBe(false);
   const reports = [...rows("GM01", 12), ...rows("GM02", 3), ...rows("GM03", 3)];
   const batch = { ...bearer({ scope: "reports:batch" }), json: { reports } };
   expect((await one.request("POST", "/v1/reports", batch)).json).toMatchObject({ accepted: 18 });
