@@ -64,7 +64,9 @@ test.runIf(hasRedis)(`two nodes show one table a minute, and operators the count
     expect((await admin.get(TOP, options)).json).toMatchObject(counts);
   }
   expect((await admin.get("/v1/players")).json.players).toBe(18);
-  expect((await admin.get("/metrics")).text).toMatch(/headcount_regions_unpublished 0/);
+  await until("metrics say that all regions are published", async () =>
+    /headcount_regions_unpublished 0/.test((await admin.get("/metrics")).text),
+  );
   const board = await until("the sorted set holds the table", async () => {
     const key = `headcount:${cluster.env["HEADCOUNT_CLUSTER"] ?? "default"}:regions:CA`;
     const flat = await cluster.redis.ask((redis) => redis.zrevrange(key, 0, -1, "WITHSCORES"));
