@@ -128,6 +128,31 @@ test.each(faulty)("%s closes the session with %i", async (_, code, frames) => {
   expect(await session.closeCode()).toBe(code);
 });
 
+test.each([
+  ["no JSON at all", "hello", "message must be a JSON object, got what is no JSON"],
+  ["a token that is cut", `{"type":"token","token":"secret`, "message must be a JSON object, got what is no JSON"],
+  ["an array", "[1,2]", "message must be a JSON object, got an array of 2"],
+  ["null", "null", "message must be a JSON object, got null"],
+  ["no type", "{}", "type must be one of play, watch, unwatch, leave, token, ping, got nothing"],
+  ["another type", `{"type":"Play"}`, `type must be one of play, watch, unwatch, leave, token, ping, got "Play"`],
+  ["a number", `{"type":5}`, "type must be one of play, watch, unwatch, leave, token, ping, got 5"],
+  [
+    "a long type, in more than ASCII",
+    `{"type":"é${"x".repeat(500)}"}`,
+    `type must be one of play, watch, unwatch, leave, token, ping, got "?${"x".repeat(200)}`.slice(0, 123),
+  ],
+])("a message of no known type is told what it must be, and what came: %s", async (_, message, reason) => {
+  using session = await open();
+  session.send(frameOf(text, message));
+  expect((await session.frame(close)).payload.subarray(2).toString()).toBe(reason);
+});
+
+test("a binary message is told that it must be text", async () => {
+  using session = await open();
+  session.send(frameOf(binary, PING));
+  expect((await session.frame(close)).payload.subarray(2).toString()).toBe("message must be text, got a binary one");
+});
+
 test.each([1000, 1001, 1003, 1007, 1011, 3000, 4999])(
   "a close frame with %i is answered with the same code",
   async (code) => {

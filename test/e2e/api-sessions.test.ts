@@ -1,10 +1,12 @@
 /** Sessions over WebSocket at a node alone: what is refused before and after the upgrade, what is said over them, and their end. */
 import { once } from "node:events";
+import { writeFile } from "node:fs/promises";
 import { connect } from "node:net";
+import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { checkDescribed } from "../support/described.ts";
 import { gamemodePath, HttpClient, parseAnswer, type RawAnswer } from "../support/http.ts";
-import { startNode } from "../support/node-process.ts";
+import { startNode, temporaryFolder } from "../support/node-process.ts";
 import { frameOf, handshakeOf, OPCODES, pair, RawSession, SessionClient } from "../support/session-client.ts";
 import { expectError, freshPlayer, freshRegion, shareNode } from "../support/shared-node.ts";
 import { signedToken, TOKEN_SETTINGS_GIVEN } from "../support/signed-tokens.ts";
@@ -90,7 +92,9 @@ describe("a session", () => {
         `include must be left out, since there is nothing more to include, got "trend"`,
       ],
       [{ type: "leave", seq: "1" }, `seq must be a whole number from 0 to 4294967295, got "1"`],
-      [{ type: "token", token: 5 }, "token must be a signed token, got nothing"],
+      [{ type: "token", token: 5 }, "token must be a signed token, got 5"],
+      [{ type: "token", token: "" }, `token must be a signed token, got ""`],
+      [{ type: "token" }, "token must be a signed token, got nothing"],
       [{ type: "unwatch" }, `place must be ${PLACE}, got nothing`],
     ];
     for (const [index, [message, told]] of wrong.entries()) {
@@ -130,7 +134,11 @@ describe("a session", () => {
     for (const place of places) session.say({ type: "watch", place });
     session.say({ type: "watch", place: "CA", top: 1, ref: "again" });
     session.say({ type: "watch", place: "SE", ref: "ninth" });
-    expect(await session.next("refused")).toMatchObject({ ref: "ninth", code: "400" });
+    expect(await session.next("refused")).toMatchObject({
+      ref: "ninth",
+      code: "400",
+      message: "place must be one of at most 8 that a session watches, got 9",
+    });
     await until("all are told", () => new Set(session.told.map(({ region }) => region)).size >= 8);
     session.say({ type: "unwatch", place: "CA" });
     session.say({ type: "watch", place: "SE" });
@@ -343,4 +351,23 @@ describe("where tokens are asked for", () => {
     renewed.say({ type: "token", token: signedToken({ sub: freshPlayer() }) });
     expect((await renewed.closed()).code).toBe(4401);
   });
+});
+
+test("what follows a token at once is taken with what that token allows", async () => {
+  await using folder = await temporaryFolder();
+  const path = join(folder.path, "catalogue.yaml");
+  await writeFile(path, "version: 1\nmodes: [{ mode: CUP, requires: [season-pass] }, { mode: DUEL }]\n");
+  await using node = await startNode({ env: { ...TOKEN_SETTINGS_GIVEN, HEADCOUNT_CATALOGUE: path } });
+  const player = freshPlayer();
+  const headers = { authorization: `Bearer ${signedToken({ sub: player })}` };
+  using session = await SessionClient.open(node.url, player, { headers });
+  expect(await session.play("CUP")).toMatchObject({ type: "refused", code: "403", reason: "not-entitled" });
+  session.say({ type: "token", token: signedToken({ sub: player, entitlements: ["season-pass"] }) });
+  expect(await session.play("CUP")).toMatchObject({ type: "played", changed: true });
+  session.say({ type: "token", token: signedToken({ sub: player }) });
+  expect(await session.play("CUP", { region: "US" })).toMatchObject({ type: "refused", reason: "not-entitled" });
+  session.say({ type: "token", token: signedToken({ sub: freshPlayer() }) });
+  session.say({ type: "play", region: "CA", gamemode: "DUEL" });
+  expect((await session.closed()).code).toBe(4401);
+  expect(session.told.some(({ gamemode }) => gamemode === "DUEL")).toBe(false);
 });
