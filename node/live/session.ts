@@ -92,6 +92,13 @@ const TOO_MANY: Refusal = {
 /** A `WebSocket` with its session, so that all share their listeners. */
 export class SessionSocket extends WebSocket {
   session: Session | undefined;
+  /** With which it began to close from here, also by itself where the client's frames are wrong; then its event says 1006. */
+  closingCode = 0;
+
+  override close(code?: number, reason?: string | Buffer): void {
+    this.closingCode ||= code ?? 0;
+    super.close(code, reason);
+  }
 }
 
 export class Session implements StandingSession, FrameOutlet {
@@ -340,7 +347,7 @@ export class Session implements StandingSession, FrameOutlet {
     this.watches?.end();
     this.answers = [];
     this.release();
-    this.room.closed(this, this.code || code);
+    this.room.closed(this, this.code || this.ws.closingCode || code);
     this.code ||= code;
   }
 }

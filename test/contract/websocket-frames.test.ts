@@ -5,6 +5,7 @@
 import { expect, test } from "vitest";
 import { freshPlayer, shareNode } from "../support/shared-node.ts";
 import { frameOf, OPCODES, RawSession } from "../support/session-client.ts";
+import { until } from "../support/until.ts";
 
 const shared = shareNode();
 const { more, text, binary, close, ping, pong } = OPCODES;
@@ -127,6 +128,27 @@ test.each(faulty)("%s closes the session with %i", async (_, code, frames) => {
   session.send(...frames());
   expect(await session.closeCode()).toBe(code);
 });
+
+test("closes are counted under the code that the client was told, also those for wrong frames", async () => {
+  const before = await closesByCode();
+  for (const [, code, frames] of faulty) {
+    using session = await open();
+    session.send(...frames());
+    expect(await session.closeCode()).toBe(code);
+  }
+  for (const [, code] of faulty) before.set(`${code}`, (before.get(`${code}`) ?? 0) + 1);
+  expect(await closesByCode()).toEqual(before);
+});
+
+/** Once no session is open, so that all are counted. */
+async function closesByCode(): Promise<Map<string, number>> {
+  const metrics = await until("no session is open", async () => {
+    const { text: all } = await shared.http.get("/metrics");
+    return all.includes("headcount_sessions 0\n") && all;
+  });
+  const lines = metrics.matchAll(/^headcount_sessions_closed_total\{code="(\w+)"\} (\d+)$/gm);
+  return new Map(Array.from(lines, ([, label = "", count]) => [label, Number(count)]));
+}
 
 test.each([
   ["no JSON at all", "hello", "message must be a JSON object, got what is no JSON"],
