@@ -229,13 +229,34 @@ describe("a session", () => {
     ["with a short key", 400, { "sec-websocket-key": "YWJj" }],
     ["with other subprotocols only", 400, { "sec-websocket-protocol": "chat, superchat" }],
     ["with a list of subprotocols that is none", 400, { "sec-websocket-protocol": "headcount.v1,," }],
+    ["with a subprotocol twice", 400, { "sec-websocket-protocol": "headcount.v1, headcount.v1" }],
+    ["with another one twice", 400, { "sec-websocket-protocol": "chat,headcount.v1\t,chat" }],
+    ["with a token twice", 400, { "sec-websocket-protocol": "headcount.v1, bearer.x, bearer.x" }],
+    ["with an empty list of subprotocols", 400, { "sec-websocket-protocol": "" }],
+    ["with a name that is none", 400, { "sec-websocket-protocol": "headcount.v1, é" }],
     ["from a page of another origin", 403, { origin: "https://evil.example" }],
     ["from a page without an origin", 403, { origin: "null" }],
     ["from a page whose name leads to this machine", 403, { origin: "http://headcount.example" }],
   ])("%s is refused with %i before the upgrade", async (_, status, lines) => {
     const answer = await answerTo(shared.node.port, handshakeOf(freshPlayer(), lines));
     expect(answer.status, answer.body).toBe(status);
+    expect(answer.headers["content-type"]).toBe("application/json; charset=utf-8");
+    expect(JSON.parse(answer.body)).toMatchObject({
+      code: `${status}`,
+      message: expect.not.stringContaining("bearer."),
+    });
     if (status === 426) expect(answer.headers).toMatchObject({ upgrade: "websocket" });
+  });
+
+  test.each([
+    { "sec-websocket-extensions": "permessage-deflate; server_max_window_bits=99" },
+    { "sec-websocket-extensions": ';,= "' },
+    { "sec-websocket-protocol": "chat ,\theadcount.v1" },
+    { "sec-websocket-protocol": "headcount.v1, HEADCOUNT.V1" },
+    { upgrade: "WebSocket", connection: "keep-alive, UPGRADE" },
+  ])("begins also with %j, of which nothing is taken but the subprotocol", async (lines) => {
+    const { status, headers } = await answerTo(shared.node.port, handshakeOf(freshPlayer(), lines));
+    expect([status, headers["sec-websocket-extensions"]]).toEqual([101, undefined]);
   });
 
   test("of nobody is refused, and so is HEAD; a page of this machine may open one", async () => {
