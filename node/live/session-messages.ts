@@ -28,7 +28,9 @@ export type Message =
   | { readonly type: "token"; readonly token: string; readonly ref: Ref }
   | { readonly type: "ping" }
   /** Of a known type, and malformed: the client is told, and the session stays. */
-  | { readonly type: "malformed"; readonly message: string; readonly ref: Ref };
+  | { readonly type: "malformed"; readonly message: string; readonly ref: Ref }
+  /** No JSON object, or of no known type: the session ends. */
+  | { readonly type: "unreadable"; readonly message: string };
 
 /** Why something is refused, as it is told. */
 export interface Refusal {
@@ -55,11 +57,13 @@ const LEAVE = new Check(Type.Object({ ...RemovalQuery.properties, ...named }), "
 const TOKEN = new Check(Type.Object({ token: Token, ...named }), "token");
 const REF = new Check(Ref, "ref");
 
-/** @returns `undefined` where it is no JSON object, or of no known type: the session ends */
-export function readMessage(text: string): Message | undefined {
+export function readMessage(text: string): Message {
   const value = parsed(text);
-  if (typeof value !== "object" || value === null || Array.isArray(value)) return undefined;
-  switch ((value as { type?: unknown }).type) {
+  if (value === undefined) return NO_JSON;
+  if (typeof value !== "object" || value === null || Array.isArray(value))
+    return unreadable(refusal("message", "a JSON object", value));
+  const { type } = value as { type?: unknown };
+  switch (type) {
     case "play": {
       if (!PLAY.accepts(value)) return malformed(PLAY, value);
       const { region, gamemode: mode, seq = NO_SEQ } = value;
@@ -77,16 +81,24 @@ export function readMessage(text: string): Message | undefined {
       if (!LEAVE.accepts(value)) return malformed(LEAVE, value);
       return { type: "leave", seq: value.seq ?? NO_SEQ, ref: value.ref };
     case "token":
-      if (!TOKEN.accepts(value)) return malformed(TOKEN, { ...value, token: undefined }); // never shown
+      if (!TOKEN.accepts(value)) return malformed(TOKEN, value); // no token is shown: what is wrong with it is that it is none
       return { type: "token", token: value.token, ref: value.ref };
     case "ping":
       return PING;
     default:
-      return undefined;
+      return unreadable(refusal("type", `one of ${TYPES.join(", ")}`, type));
   }
 }
 
+function unreadable(message: string): Message {
+  return { type: "unreadable", message };
+}
+
+const TYPES = ["play", "watch", "unwatch", "leave", "token", "ping"] as const satisfies readonly Message["type"][];
 const PING: Message = { type: "ping" };
+/** It is not shown: there may be a token in it. */
+const NO_JSON = unreadable("message must be a JSON object, got what is no JSON");
+export const BINARY = unreadable("message must be text, got a binary one");
 
 function parsed(text: string): unknown {
   try {
@@ -156,5 +168,5 @@ export const AS_MESSAGE: FrameKind = {
 export const TOO_MANY_WATCHES: Refusal = {
   status: 400,
   reason: "malformed",
-  message: refusal("place", `one of at most ${WATCHES_MAX} that a session watches`, "another"),
+  message: refusal("place", `one of at most ${WATCHES_MAX} that a session watches`, WATCHES_MAX + 1),
 };

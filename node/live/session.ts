@@ -8,10 +8,13 @@ import type { StandingSession } from "../../cluster/standing-sessions.ts";
 import type { Done, Outcome, PlayerRequest, Refused } from "../../cluster/ports/rows.ts";
 import type { ProfileId } from "../../engine/profile-id.ts";
 import type { Client } from "../limits/clients.ts";
+import { refusal } from "../values.ts";
 import type { FanOut } from "./fan-out.ts";
 import type { Frame } from "./frame.ts";
+import { type Right, SessionCredentials } from "./session-credentials.ts";
 import {
   AS_MESSAGE,
+  BINARY,
   framed,
   leftText,
   type Message,
@@ -24,12 +27,6 @@ import {
   SUPERSEDED,
 } from "./session-messages.ts";
 import { type FrameOutlet, SessionWatches } from "./session-watches.ts";
-
-/** What the client's token allows; where none is asked for, everything, for ever. */
-export interface Right {
-  readonly entitlements: readonly string[];
-  readonly isGood: () => boolean;
-}
 
 /** What a session asks of the node. */
 export interface SessionHost {
@@ -64,7 +61,7 @@ export interface SessionRoom {
   /** Answers of one turn of the event loop leave together. */
   flushSoon(session: Session): void;
   closed(session: Session, code: number): void;
-  noteMessage(type: Message["type"] | "unreadable"): void;
+  noteMessage(type: Message["type"]): void;
 }
 
 /** Pings after so long a silence, and closes after so much more. */
@@ -89,18 +86,25 @@ export const CLOSED = {
 const TOO_MANY: Refusal = {
   status: 429,
   reason: "rate",
-  message: `plays and leaves that wait for their answers must be at most ${UNDER_WAY_MAX}, got more`,
+  message: refusal("plays and leaves that wait for their answers", `at most ${UNDER_WAY_MAX}`, UNDER_WAY_MAX + 1),
 };
 
 /** A `WebSocket` with its session, so that all share their listeners. */
 export class SessionSocket extends WebSocket {
   session: Session | undefined;
+  /** With which it began to close from here, also by itself where the client's frames are wrong; then its event says 1006. */
+  closingCode = 0;
+
+  override close(code?: number, reason?: string | Buffer): void {
+    this.closingCode ||= code ?? 0;
+    super.close(code, reason);
+  }
 }
 
 export class Session implements StandingSession, FrameOutlet {
   readonly id: ProfileId;
   readonly client: Client | undefined;
-  right: Right;
+  private readonly credentials: SessionCredentials;
   private readonly room: SessionRoom;
   private readonly ws: SessionSocket;
   private readonly socket: Socket;
@@ -114,7 +118,6 @@ export class Session implements StandingSession, FrameOutlet {
   private underWay = 0;
   /** Messages since the last look, but for plays that are, or were, under way. */
   private said = 0;
-  private isJudging = false;
   private isRoomAsked = false;
   /** With which it was closed from here. */
   private code = 0;
@@ -132,7 +135,7 @@ export class Session implements StandingSession, FrameOutlet {
     this.release = release;
     this.id = about.id;
     this.client = about.client;
-    this.right = about.right;
+    this.credentials = new SessionCredentials(about.right, UNDER_WAY_MAX + SAID_MAX);
     this.heardMs = room.nowMs;
     ws.session = this;
     ws.on("message", onMessage).on("pong", onHeard).on("ping", onHeard).on("close", onClose).on("error", onError);
@@ -141,19 +144,20 @@ export class Session implements StandingSession, FrameOutlet {
   onMessage(data: Buffer, isBinary: boolean): void {
     if (this.code !== 0) return;
     this.heard();
-    const message = isBinary ? undefined : readMessage(data.toString("utf8"));
-    this.room.noteMessage(message?.type ?? "unreadable");
-    if (message === undefined) {
-      const reason = isBinary ? "a message must be text" : "a message must be a JSON object of a known type";
-      return this.end(CLOSED.unreadable, reason);
-    }
-    this.said++;
-    this.take(message);
-    if (this.answers.length > 0) this.room.flushSoon(this);
+    const message = isBinary ? BINARY : readMessage(data.toString("utf8"));
+    this.room.noteMessage(message.type);
+    if (this.credentials.areJudged) this.wait(message);
+    else this.take(message);
     this.readNoMore();
   }
 
+  private wait(message: Message): void {
+    const why = this.credentials.wait(message);
+    if (why !== undefined) this.refuse("ref" in message ? message.ref : undefined, why);
+  }
+
   private take(message: Message): void {
+    this.said++;
     switch (message.type) {
       case "play":
         return this.play(message);
@@ -167,6 +171,8 @@ export class Session implements StandingSession, FrameOutlet {
         return void this.renew(message.token, message.ref);
       case "ping":
         return this.answer(PONG);
+      case "unreadable":
+        return this.end(CLOSED.unreadable, message.message);
       default:
         return this.refuse(message.ref, { status: 400, reason: "malformed", message: message.message });
     }
@@ -182,7 +188,7 @@ export class Session implements StandingSession, FrameOutlet {
   private play({ region, mode, seq, ref }: Extract<Message, { type: "play" }>): void {
     const why = this.room.host.whyNoReport(this.client);
     if (why !== undefined) return this.refuse(ref, why);
-    const { entitlements } = this.right;
+    const { entitlements } = this.credentials.right;
     this.submit({ operation: "report", id: this.id, region, mode, seq, entitlements, isPlay: true }, ref, (done) =>
       this.played(done, region, mode, ref),
     );
@@ -245,14 +251,12 @@ export class Session implements StandingSession, FrameOutlet {
   // Credentials.
 
   private async renew(token: string, ref: Ref): Promise<void> {
-    if (this.isJudging) return this.refuse(ref, TOO_MANY_TOKENS);
-    this.isJudging = true;
-    const judged = await this.room.host.judge(token, this.id);
-    this.isJudging = false;
+    const { why, waited } = await this.credentials.renew(this.room.host.judge(token, this.id));
     if (this.isOver) return;
-    if ("entitlements" in judged) this.right = judged;
-    else if (judged.status === 503) this.refuse(ref, judged);
-    else this.end(CLOSED.credentials, judged.message);
+    if (why?.status === 503) this.refuse(ref, why);
+    else if (why !== undefined) this.end(CLOSED.credentials, why.message);
+    for (const message of waited) if (this.code === 0) this.take(message);
+    this.readOn();
   }
 
   // What is sent and read.
@@ -276,7 +280,7 @@ export class Session implements StandingSession, FrameOutlet {
   }
 
   private readNoMore(): void {
-    const hasSaidAll = this.underWay >= UNDER_WAY_MAX || this.said >= SAID_MAX;
+    const hasSaidAll = this.underWay >= UNDER_WAY_MAX || this.said >= SAID_MAX || this.credentials.areJudged;
     const hasUnread = this.socket.writableLength > UNREAD_BYTES_MAX;
     if (!(hasSaidAll || hasUnread) || this.ws.isPaused || this.isOver) return;
     this.ws.pause();
@@ -284,7 +288,7 @@ export class Session implements StandingSession, FrameOutlet {
   }
 
   private readOn(): void {
-    const maySay = this.underWay <= UNDER_WAY_MAX / 2 && this.said < SAID_MAX;
+    const maySay = this.underWay <= UNDER_WAY_MAX / 2 && this.said < SAID_MAX && !this.credentials.areJudged;
     const mayRead = maySay && this.socket.writableLength <= UNREAD_BYTES_MAX;
     if (!this.ws.isPaused || !mayRead || this.isOver) return;
     this.heard(); // it could not be heard
@@ -313,7 +317,7 @@ export class Session implements StandingSession, FrameOutlet {
     if (this.code !== 0) return;
     this.said = 0;
     this.readOn();
-    if (!this.right.isGood()) return this.end(CLOSED.credentials, "the token has ended");
+    if (!this.credentials.right.isGood()) return this.end(CLOSED.credentials, "the token has ended");
     const silentMs = nowMs - this.heardMs;
     if (silentMs >= SILENCE_MS + UNANSWERED_MS) return this.giveUp();
     if (silentMs < SILENCE_MS || this.isPinged) return;
@@ -343,16 +347,11 @@ export class Session implements StandingSession, FrameOutlet {
     this.watches?.end();
     this.answers = [];
     this.release();
-    this.room.closed(this, this.code === 0 ? code : this.code);
+    this.room.closed(this, this.code || this.ws.closingCode || code);
     this.code ||= code;
   }
 }
 
-const TOO_MANY_TOKENS: Refusal = {
-  status: 429,
-  reason: "rate",
-  message: "a token must come after the one before was judged",
-};
 /** What a close frame has room for behind its code (RFC 6455, 5.5), ASCII. */
 const REASON_LENGTH_MAX = 123;
 

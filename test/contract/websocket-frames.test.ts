@@ -5,6 +5,7 @@
 import { expect, test } from "vitest";
 import { freshPlayer, shareNode } from "../support/shared-node.ts";
 import { frameOf, OPCODES, RawSession } from "../support/session-client.ts";
+import { until } from "../support/until.ts";
 
 const shared = shareNode();
 const { more, text, binary, close, ping, pong } = OPCODES;
@@ -126,6 +127,54 @@ test.each(faulty)("%s closes the session with %i", async (_, code, frames) => {
   using session = await open();
   session.send(...frames());
   expect(await session.closeCode()).toBe(code);
+});
+
+test("closes are counted under the code that the client was told, also those for wrong frames", async () => {
+  const before = await closesByCode();
+  for (const [, code, frames] of faulty) {
+    using session = await open();
+    session.send(...frames());
+    expect(await session.closeCode()).toBe(code);
+  }
+  for (const [, code] of faulty) before.set(`${code}`, (before.get(`${code}`) ?? 0) + 1);
+  expect(await closesByCode(total(before))).toEqual(before);
+});
+
+/** Once no session is open and so many were closed; metrics are collected anew only after a pause. */
+async function closesByCode(closed = 0): Promise<Map<string, number>> {
+  return until("no session is open", async () => {
+    const { text: all } = await shared.http.get("/metrics");
+    const lines = all.matchAll(/^headcount_sessions_closed_total\{code="(\w+)"\} (\d+)$/gm);
+    const counts = new Map(Array.from(lines, ([, label = "", count]) => [label, Number(count)]));
+    return all.includes("headcount_sessions 0\n") && total(counts) >= closed && counts;
+  });
+}
+
+const total = (counts: ReadonlyMap<string, number>): number => [...counts.values()].reduce((sum, count) => sum + count);
+
+test.each([
+  ["no JSON at all", "hello", "message must be a JSON object, got what is no JSON"],
+  ["a token that is cut", `{"type":"token","token":"secret`, "message must be a JSON object, got what is no JSON"],
+  ["an array", "[1,2]", "message must be a JSON object, got an array of 2"],
+  ["null", "null", "message must be a JSON object, got null"],
+  ["no type", "{}", "type must be one of play, watch, unwatch, leave, token, ping, got nothing"],
+  ["another type", `{"type":"Play"}`, `type must be one of play, watch, unwatch, leave, token, ping, got "Play"`],
+  ["a number", `{"type":5}`, "type must be one of play, watch, unwatch, leave, token, ping, got 5"],
+  [
+    "a long type, in more than ASCII",
+    `{"type":"é${"x".repeat(500)}"}`,
+    `type must be one of play, watch, unwatch, leave, token, ping, got "?${"x".repeat(200)}`.slice(0, 123),
+  ],
+])("a message of no known type is told what it must be, and what came: %s", async (_, message, reason) => {
+  using session = await open();
+  session.send(frameOf(text, message));
+  expect((await session.frame(close)).payload.subarray(2).toString()).toBe(reason);
+});
+
+test("a binary message is told that it must be text", async () => {
+  using session = await open();
+  session.send(frameOf(binary, PING));
+  expect((await session.frame(close)).payload.subarray(2).toString()).toBe("message must be text, got a binary one");
 });
 
 test.each([1000, 1001, 1003, 1007, 1011, 3000, 4999])(

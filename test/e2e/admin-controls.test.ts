@@ -46,6 +46,50 @@ describe.each(["on", "off"])("an operator, the fast lane %s", (lane) => {
     expect((await http.get("/readyz")).json).toEqual({ status: "ready" });
   });
 
+  test("with reports off a batch still disconnects players, and its reports are rejected one by one", async () => {
+    const env = { ...(await adminSettings()), HEADCOUNT_FAST_LANE: lane };
+    await using node = await startNode({ env });
+    await using http = new HttpClient(node.url);
+    await using admin = new AdminClient(env);
+    const [leaving, leavingToo, staying] = [freshPlayer(), freshPlayer(), freshPlayer()];
+    const rows = [leaving, leavingToo, staying].map((profileId) => ({ profileId, ...PLAY }));
+    expect((await http.reports(rows)).json).toMatchObject({ accepted: 3 });
+    await admin.put("/admin/switches/reports", OFF);
+    const off = { code: "503", reason: "switched-off", message: `reports are switched off: ${OFF.reason}` };
+    const mixed = await http.reports([
+      { profileId: staying, region: "US", gamemode: "GM02" },
+      { profileId: leaving, leave: true },
+      { profileId: staying, region: "XX", gamemode: "GM02" },
+      { profileId: freshPlayer(), ...PLAY, entitlements: ["pass"] },
+    ]);
+    expect([mixed.status, mixed.json]).toEqual([
+      200,
+      {
+        accepted: 1,
+        remembered: 1,
+        rejected: [
+          { index: 0, ...off },
+          { index: 2, code: "400", reason: "malformed", message: expect.any(String) },
+          { index: 3, ...off },
+        ],
+      },
+    ]);
+    const escaped = `{"reports":[{"profileId":"${leavingToo}","l\\u0065ave":true}]}`;
+    const headers = { "content-type": "application/json" };
+    expect((await http.request("POST", "/v1/reports", { headers, body: escaped })).json).toMatchObject({ accepted: 1 });
+    const found = [leaving, leavingToo, staying].map(async (player) => (await http.get(gamemodePath(player))).status);
+    expect(await Promise.all(found)).toEqual([404, 404, 200]);
+    expect((await http.top("CA")).json.players).toBe(1);
+    // Without a row that leaves, all of it is refused at once, whatever it is.
+    for (const body of [JSON.stringify({ reports: rows }), `{"reports":[{"leave":false},"\\\\"]}`, "{"]) {
+      const refused = await http.request("POST", "/v1/reports", { headers, body });
+      expectError(refused, 503, off.message);
+      expect(refused.headers["retry-after"]).toBe("30");
+    }
+    await admin.put("/admin/switches/reports", { enabled: true });
+    expect((await http.reports(rows)).json).toMatchObject({ accepted: 3, rejected: [] });
+  });
+
   test("switches queries off until an instant; then they are on again by themselves", async () => {
     const env = { ...(await adminSettings()), HEADCOUNT_FAST_LANE: lane };
     await using node = await startNode({ env });

@@ -80,6 +80,10 @@ describe.each(["on", "off"])("beside a report and a heartbeat, the fast lane %s"
     ["?top=0", /^top must be a whole number from 1 to 100, got "0"/],
     ["?top=101", /^top must be/],
     ["?top=5&top=5", /^top must be .*, got an array of 2/],
+    ["?top=5&include=blah", `include must be left out, since there is nothing more to include, got "blah"`],
+    ["?top=5&known=a&include=trend", /^include must be left out, .*, got "trend"/],
+    ["?include=peak", /^include must be left out, .*, got "peak"/],
+    ["?include=&include=", /^include must be left out, .*, got an array of 2/],
   ])("%s is refused", async (query, message) => {
     const player = freshPlayer();
     expectError(await report(shared.http, player, { region: "CA", gamemode: "GM01" }, query), 400, message);

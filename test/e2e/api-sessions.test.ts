@@ -1,10 +1,12 @@
 /** Sessions over WebSocket at a node alone: what is refused before and after the upgrade, what is said over them, and their end. */
 import { once } from "node:events";
+import { writeFile } from "node:fs/promises";
 import { connect } from "node:net";
+import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { checkDescribed } from "../support/described.ts";
 import { gamemodePath, HttpClient, parseAnswer, type RawAnswer } from "../support/http.ts";
-import { startNode } from "../support/node-process.ts";
+import { startNode, temporaryFolder } from "../support/node-process.ts";
 import { frameOf, handshakeOf, OPCODES, pair, RawSession, SessionClient } from "../support/session-client.ts";
 import { expectError, freshPlayer, freshRegion, shareNode } from "../support/shared-node.ts";
 import { signedToken, TOKEN_SETTINGS_GIVEN } from "../support/signed-tokens.ts";
@@ -90,7 +92,9 @@ describe("a session", () => {
         `include must be left out, since there is nothing more to include, got "trend"`,
       ],
       [{ type: "leave", seq: "1" }, `seq must be a whole number from 0 to 4294967295, got "1"`],
-      [{ type: "token", token: 5 }, "token must be a signed token, got nothing"],
+      [{ type: "token", token: 5 }, "token must be a signed token, got 5"],
+      [{ type: "token", token: "" }, `token must be a signed token, got ""`],
+      [{ type: "token" }, "token must be a signed token, got nothing"],
       [{ type: "unwatch" }, `place must be ${PLACE}, got nothing`],
     ];
     for (const [index, [message, told]] of wrong.entries()) {
@@ -130,7 +134,11 @@ describe("a session", () => {
     for (const place of places) session.say({ type: "watch", place });
     session.say({ type: "watch", place: "CA", top: 1, ref: "again" });
     session.say({ type: "watch", place: "SE", ref: "ninth" });
-    expect(await session.next("refused")).toMatchObject({ ref: "ninth", code: "400" });
+    expect(await session.next("refused")).toMatchObject({
+      ref: "ninth",
+      code: "400",
+      message: "place must be one of at most 8 that a session watches, got 9",
+    });
     await until("all are told", () => new Set(session.told.map(({ region }) => region)).size >= 8);
     session.say({ type: "unwatch", place: "CA" });
     session.say({ type: "watch", place: "SE" });
@@ -221,13 +229,34 @@ describe("a session", () => {
     ["with a short key", 400, { "sec-websocket-key": "YWJj" }],
     ["with other subprotocols only", 400, { "sec-websocket-protocol": "chat, superchat" }],
     ["with a list of subprotocols that is none", 400, { "sec-websocket-protocol": "headcount.v1,," }],
+    ["with a subprotocol twice", 400, { "sec-websocket-protocol": "headcount.v1, headcount.v1" }],
+    ["with another one twice", 400, { "sec-websocket-protocol": "chat,headcount.v1\t,chat" }],
+    ["with a token twice", 400, { "sec-websocket-protocol": "headcount.v1, bearer.x, bearer.x" }],
+    ["with an empty list of subprotocols", 400, { "sec-websocket-protocol": "" }],
+    ["with a name that is none", 400, { "sec-websocket-protocol": "headcount.v1, é" }],
     ["from a page of another origin", 403, { origin: "https://evil.example" }],
     ["from a page without an origin", 403, { origin: "null" }],
     ["from a page whose name leads to this machine", 403, { origin: "http://headcount.example" }],
   ])("%s is refused with %i before the upgrade", async (_, status, lines) => {
     const answer = await answerTo(shared.node.port, handshakeOf(freshPlayer(), lines));
     expect(answer.status, answer.body).toBe(status);
+    expect(answer.headers["content-type"]).toBe("application/json; charset=utf-8");
+    expect(JSON.parse(answer.body)).toMatchObject({
+      code: `${status}`,
+      message: expect.not.stringContaining("bearer."),
+    });
     if (status === 426) expect(answer.headers).toMatchObject({ upgrade: "websocket" });
+  });
+
+  test.each([
+    { "sec-websocket-extensions": "permessage-deflate; server_max_window_bits=99" },
+    { "sec-websocket-extensions": ';,= "' },
+    { "sec-websocket-protocol": "chat ,\theadcount.v1" },
+    { "sec-websocket-protocol": "headcount.v1, HEADCOUNT.V1" },
+    { upgrade: "WebSocket", connection: "keep-alive, UPGRADE" },
+  ])("begins also with %j, of which nothing is taken but the subprotocol", async (lines) => {
+    const { status, headers } = await answerTo(shared.node.port, handshakeOf(freshPlayer(), lines));
+    expect([status, headers["sec-websocket-extensions"]]).toEqual([101, undefined]);
   });
 
   test("of nobody is refused, and so is HEAD; a page of this machine may open one", async () => {
@@ -293,7 +322,10 @@ test("R30: a leave that comes late neither removes the player nor ends the stand
   expect((await http.get("/metrics")).text).toContain("headcount_sessions_standing 1\n");
   session.ws.terminate();
   await until("it is gone after the grace", async () => (await http.get(gamemodePath(player))).status === 404);
-  expect((await http.get("/metrics")).text).toContain("headcount_players_removed_after_grace_total 1\n");
+  // Metrics are collected anew only after a pause.
+  await until("it is counted", async () =>
+    (await http.get("/metrics")).text.includes("headcount_players_removed_after_grace_total 1\n"),
+  );
 });
 
 describe("where tokens are asked for", () => {
@@ -343,4 +375,23 @@ describe("where tokens are asked for", () => {
     renewed.say({ type: "token", token: signedToken({ sub: freshPlayer() }) });
     expect((await renewed.closed()).code).toBe(4401);
   });
+});
+
+test("what follows a token at once is taken with what that token allows", async () => {
+  await using folder = await temporaryFolder();
+  const path = join(folder.path, "catalogue.yaml");
+  await writeFile(path, "version: 1\nmodes: [{ mode: CUP, requires: [season-pass] }, { mode: DUEL }]\n");
+  await using node = await startNode({ env: { ...TOKEN_SETTINGS_GIVEN, HEADCOUNT_CATALOGUE: path } });
+  const player = freshPlayer();
+  const headers = { authorization: `Bearer ${signedToken({ sub: player })}` };
+  using session = await SessionClient.open(node.url, player, { headers });
+  expect(await session.play("CUP")).toMatchObject({ type: "refused", code: "403", reason: "not-entitled" });
+  session.say({ type: "token", token: signedToken({ sub: player, entitlements: ["season-pass"] }) });
+  expect(await session.play("CUP")).toMatchObject({ type: "played", changed: true });
+  session.say({ type: "token", token: signedToken({ sub: player }) });
+  expect(await session.play("CUP", { region: "US" })).toMatchObject({ type: "refused", reason: "not-entitled" });
+  session.say({ type: "token", token: signedToken({ sub: freshPlayer() }) });
+  session.say({ type: "play", region: "CA", gamemode: "DUEL" });
+  expect((await session.closed()).code).toBe(4401);
+  expect(session.told.some(({ gamemode }) => gamemode === "DUEL")).toBe(false);
 });

@@ -26,15 +26,21 @@ test("readMessage() reads what it knows, with what is left out", () => {
 test.each([`{"type":"constructor"}`, `{"type":["play"]}`, `null`, `1`, `"play"`, `[]`, `{`, ``])(
   "%s is no message",
   (text) => {
-    expect(readMessage(text)).toBeUndefined();
+    expect(readMessage(text)).toEqual({ type: "unreadable", message: expect.stringMatching(/ must be .*, got ./) });
   },
 );
 
-test("a token that is malformed is not shown", () => {
-  expect(readMessage(`{"type":"token","token":["secret"]}`)).toMatchObject({
-    type: "malformed",
-    message: "token must be a signed token, got nothing",
-  });
+test.each([
+  [`{"type":"token","token":["secret"]}`, "malformed", "token must be a signed token, got an array of 1"],
+  [`{"type":"token","token":{"secret":1}}`, "malformed", "token must be a signed token, got an object"],
+  [`{"type":"token","token":"secret","ref":[]}`, "malformed", /^ref must be .*, got an array of 0$/],
+  [`{"type":"token","token":"secret`, "unreadable", "message must be a JSON object, got what is no JSON"],
+  [`{"type":"tokens","token":"secret"}`, "unreadable", /^type must be one of .*, got "tokens"$/],
+])("a token that is malformed is not shown: %s", (text, type, told) => {
+  const message = typeof told === "string" ? told : expect.stringMatching(told);
+  const read = readMessage(text);
+  expect(read).toMatchObject({ type, message });
+  expect((read as { message: string }).message).not.toContain("secret");
 });
 
 test("answers are ASCII and JSON, whatever the client sent", () => {

@@ -1,9 +1,11 @@
 /** What one session takes of its client, on a socket that takes everything: how much at once, and how much in a second. */
 import { EventEmitter } from "node:events";
 import type { Socket } from "node:net";
-import { expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import type { Done, Outcome, PlayerRequest } from "../../cluster/ports/rows.ts";
 import { FanOut } from "../../node/live/fan-out.ts";
+import type { Refusal } from "../../node/live/session-messages.ts";
+import type { Right } from "../../node/live/session-credentials.ts";
 import {
   Session,
   type SessionHost,
@@ -66,10 +68,64 @@ test("R30: a leave that comes late does not end the session's standing; one that
   expect([bench.told.length, bench.dropped]).toEqual([2, 1]);
 });
 
+describe("what is said behind a token", () => {
+  const play = (ref: number) => ({ type: "play", region: "CA", gamemode: "GM01", ref });
+  const refs = (bench: Bench) => bench.told.map((told) => (told as { ref?: number }).ref);
+
+  test("waits until it is judged, in its order, and is taken with what it allows", async () => {
+    const bench = new Bench();
+    bench.say(play(0));
+    bench.say({ type: "token", token: "of a season pass" });
+    for (const ref of [1, 2]) bench.say(play(ref));
+    bench.say({ type: "play", region: "XX", ref: 3 });
+    bench.say({ type: "leave", ref: 4 });
+    expect([bench.entitlements, bench.told, bench.ws.isPaused]).toEqual([[[]], [], true]);
+    bench.session.look(1000);
+    expect(bench.ws.isPaused, "nothing more is read meanwhile").toBe(true);
+    await bench.judge({ entitlements: ["season-pass"], isGood: () => true });
+    expect(bench.entitlements).toEqual([[], ["season-pass"], ["season-pass"], undefined]);
+    expect([refs(bench), bench.ws.isPaused]).toEqual([[3], false]);
+  });
+
+  test("is taken with the former token where none can be verified just now, and not at all behind a bad one", async () => {
+    const bench = new Bench();
+    bench.say({ type: "token", token: "any", ref: 1 });
+    bench.say(play(2));
+    await bench.judge({ status: 503, reason: "starting", message: "no keys" });
+    expect([refs(bench), bench.entitlements]).toEqual([[1], [[]]]);
+    bench.say({ type: "token", token: "bad" });
+    bench.say(play(3));
+    await bench.judge({ status: 401, reason: "credentials", message: "a bad one" });
+    expect([bench.entitlements.length, bench.ws.closedBy]).toEqual([1, 4401]);
+  });
+
+  test("may be what a client may say at once, and no more; another token is refused", async () => {
+    const bench = new Bench();
+    bench.say({ type: "token", token: "first" });
+    bench.say({ type: "token", token: "second", ref: -1 });
+    for (let ref = 0; ref < UNDER_WAY_MAX; ref++) bench.say(play(ref));
+    for (let count = 0; count < SAID_MAX; count++) bench.say({ type: "ping" });
+    expect(bench.told).toEqual([expect.objectContaining({ type: "refused", ref: -1, code: "429", reason: "rate" })]);
+    bench.say(play(1000));
+    bench.say({ type: "ping" });
+    expect(refs(bench)).toEqual([-1, 1000, undefined]);
+    await bench.judge({ entitlements: ["season-pass"], isGood: () => true });
+    expect(bench.underWay).toHaveLength(UNDER_WAY_MAX);
+    expect(bench.told.filter((told) => (told as { type: string }).type === "pong")).toHaveLength(SAID_MAX);
+    expect(bench.told).toHaveLength(3 + SAID_MAX);
+  });
+});
+
 /** Of `WebSocket`, what decides whether its client is read. */
 class QuietSocket extends EventEmitter {
-  readonly readyState = WebSocket.OPEN;
+  readyState: number = WebSocket.OPEN;
   isPaused = false;
+  closedBy: number | undefined;
+
+  close(code: number): void {
+    this.closedBy = code;
+    this.readyState = WebSocket.CLOSING;
+  }
 
   pause(): void {
     this.isPaused = true;
@@ -83,15 +139,22 @@ class QuietSocket extends EventEmitter {
 class Bench {
   readonly told: object[] = [];
   readonly underWay: ((outcome: Outcome) => void)[] = [];
+  /** Of the player, with each play; `undefined` with each leave. */
+  readonly entitlements: (readonly string[] | undefined)[] = [];
   /** How often it was told to stand no longer. */
   dropped = 0;
   readonly ws = new QuietSocket();
   readonly session: Session;
+  private judged = Promise.withResolvers<Right | Refusal>();
 
   constructor() {
     const host: Partial<SessionHost> = {
       fanOut: new FanOut(new LiveSource(), new LiveTime()),
-      submit: (_request: PlayerRequest, settle) => void this.underWay.push(settle),
+      submit: ({ entitlements }: PlayerRequest, settle) => {
+        this.entitlements.push(entitlements);
+        this.underWay.push(settle);
+      },
+      judge: () => this.judged.promise,
       whyNoReport: () => undefined,
       whyNoWatch: () => undefined,
       notePlayed: () => undefined,
@@ -130,8 +193,18 @@ class Bench {
     this.underWay.shift()?.(outcome);
   }
 
-  /** Answers come as text, one by one; what is popular as bytes. */
+  /** Says what the token that came last allows, and resolves once the session knows. */
+  async judge(judged: Right | Refusal): Promise<void> {
+    const { promise, resolve } = this.judged;
+    this.judged = Promise.withResolvers();
+    resolve(judged);
+    await promise;
+    for (let turn = 0; turn < 3; turn++) await Promise.resolve();
+  }
+
+  /** Answers come as text; what is popular as bytes. */
   private note(bytes: string | Buffer): void {
-    if (typeof bytes === "string") this.told.push(JSON.parse(bytes.slice(bytes.lastIndexOf("{"))) as object);
+    if (typeof bytes !== "string") return;
+    for (const [text] of bytes.matchAll(/\{[^{}]*\}/g)) this.told.push(JSON.parse(text) as object);
   }
 }

@@ -30,6 +30,7 @@ import {
 import { Admission, entitlementsOf } from "../admission.ts";
 import { ignoreBodies } from "../body.ts";
 import { Answers, type Context, type Reply, routeLabel } from "../http.ts";
+import { includingNothing } from "../include.ts";
 import { LiveAnswers } from "../live-answers.ts";
 import { opaqueOf } from "../tags.ts";
 import type { Reading } from "../../live/fan-out.ts";
@@ -109,7 +110,11 @@ export function registerProfiles(app: FastifyInstance, context: Context): Profil
   const toReport = {
     schema: REPORT_SCHEMA,
     onRequest: [...whileOn(context, "reports", label), unblocked(context, label)],
-    preHandler: [...mayReport("POST", REPORT_ROUTE), ...issuerUnblocked(context, label)],
+    preHandler: [
+      ...mayReport("POST", REPORT_ROUTE),
+      ...issuerUnblocked(context, label),
+      includingNothing(context, label),
+    ],
   };
   app.post<Reporting>(REPORT_ROUTE, toReport, (request, reply) => {
     const { params, body, query } = request;
@@ -118,7 +123,7 @@ export function registerProfiles(app: FastifyInstance, context: Context): Profil
   });
   registerLookUp(app, context, calls);
   void app.register((bodiless, _options, done) => {
-    registerBodiless(bodiless, calls, mayReport);
+    registerBodiless(bodiless, context, calls, mayReport);
     done();
   });
   return calls;
@@ -137,12 +142,15 @@ export function registerLookUp(app: FastifyInstance, context: Context, calls: Pr
 /** Calls that need no body. Libraries name a content type all the same, or send one: both are ignored. */
 function registerBodiless(
   app: FastifyInstance,
+  context: Context,
   calls: ProfileCalls,
   mayReport: (method: string, url: string) => ReturnType<Admission["toReport"]>,
 ): void {
   ignoreBodies(app);
   const bodyLimit = IGNORED_BYTES_MAX;
-  const toRenew = { schema: HEARTBEAT_SCHEMA, bodyLimit, preHandler: mayReport("PUT", HEARTBEAT_ROUTE) };
+  const including = includingNothing(context, routeLabel("PUT", HEARTBEAT_ROUTE));
+  const preHandler = [...mayReport("PUT", HEARTBEAT_ROUTE), including];
+  const toRenew = { schema: HEARTBEAT_SCHEMA, bodyLimit, preHandler };
   const toRemove = { schema: REMOVE_SCHEMA, bodyLimit, preHandler: mayReport("DELETE", REPORT_ROUTE) };
   app.put<Renewing>(HEARTBEAT_ROUTE, toRenew, ({ params, query: { top, known } }, reply) => {
     calls.renew(params.profileId, top === undefined ? undefined : { top, known: known && opaqueOf(known) }, reply);

@@ -19,7 +19,7 @@ import { bodyParserOf, codingOf, readWhole } from "../body.ts";
 import type { Reports, ReportsOutcome } from "../../entry.ts";
 import { Answers, type Context, NoRoomError, routeLabel, validatorCompiler } from "../http.ts";
 import { refusing } from "../hooks.ts";
-import { issuerUnblocked, unblocked, whileOn } from "../decided.ts";
+import { issuerUnblocked, refusalOfKind, unblocked } from "../decided.ts";
 import { clientOf, refusalOfBatch } from "../rate-limits.ts";
 import { Slices } from "../slices.ts";
 import { BatchBody, BatchBodyShown, Check, checkedId, LeaveRow, ReportRow } from "../../values.ts";
@@ -39,28 +39,35 @@ interface Rejection {
 
 const rowCheck = new Check(ReportRow, "report");
 const leaveCheck = new Check(LeaveRow, "report");
+/** Without them no row of a batch says that its player leaves: a name may be written with escapes. */
+const [LEAVE, ESCAPE] = ["leave", "\\"];
 const bodyValidator = validatorCompiler({ schema: BatchBody, httpPart: "body", method: "POST", url: REPORTS_ROUTE });
 
 export function registerReports(app: FastifyInstance, context: Context): void {
   const label = routeLabel("POST", REPORTS_ROUTE);
   const answers = new Answers(context, label);
   const onRequest = [
-    ...whileOn(context, "reports", label),
     unblocked(context, label),
     ...new Admission(context).toReportMany(label),
     ...issuerUnblocked(context, label),
     // Before a body is read that would be refused for its first row.
     refusing(context, label, (request) => refusalOfBatch(context, request, undefined)),
   ];
-  const options = { bodyLimit: BATCH_BYTES_MAX, schema: SCHEMA, validatorCompiler: () => toBatch, onRequest };
+  const options = {
+    bodyLimit: BATCH_BYTES_MAX,
+    schema: SCHEMA,
+    validatorCompiler: () => toBatchOf(context),
+    onRequest,
+  };
   void app.register((batches, _options, done) => {
     registerBatchParser(
       batches,
+      context,
       new Slices({ waitMs: context.service.settings.deadlineMs / 2, bytesMax: WAITING_BYTES_MAX }),
     );
     batches.post<{ Body: Batch }>(REPORTS_ROUTE, options, (request, reply) => {
       if (!answers.isServing(context.service, reply)) return;
-      const refused = refusalOfBatch(context, request, request.body.rows);
+      const refused = request.body.refused ?? refusalOfBatch(context, request, request.body.rows);
       const reporter = { client: clientOf(request, context), entitlements: entitlementsOf(request) };
       if (refused === undefined) reportAll(context, answers, request.body, reporter, reply);
       else answers.refuse(reply, refused);
@@ -73,13 +80,17 @@ export function registerReports(app: FastifyInstance, context: Context): void {
  * Batches as clients write them are read from their bytes. All others go the way of any body, in slices: 10,000 bad rows take some
  * 40 ms. R19: what has waited so long that its client may have given up, or whose client has gone, is not read at all.
  */
-function registerBatchParser(app: FastifyInstance, slices: Slices): void {
+function registerBatchParser(app: FastifyInstance, context: Context, slices: Slices): void {
   const parse = bodyParserOf(app);
   app.removeAllContentTypeParsers();
   app.addContentTypeParser("application/json", (request, payload, done) => {
     readWhole(request, payload, BATCH_BYTES_MAX, (error, bytes) => {
       if (error !== null) return done(error);
-      const reports = codingOf(request) === undefined ? readBatch(bytes) : undefined;
+      const isPlain = codingOf(request) === undefined;
+      const off = refusalOfKind(context, "reports");
+      if (off !== undefined && isPlain && !bytes.includes(LEAVE) && !bytes.includes(ESCAPE))
+        return done(null, Batch.refusedWhole(off));
+      const reports = off === undefined && isPlain ? readBatch(bytes) : undefined;
       if (reports !== undefined) return done(null, new Batch(reports));
       const read = (isLate: boolean): void => {
         if (isLate || request.raw.socket.destroyed) done(new NoRoomError());
@@ -91,11 +102,15 @@ function registerBatchParser(app: FastifyInstance, slices: Slices): void {
 }
 
 /** Makes a batch of what was parsed. Rows are checked one by one; the schema that readers see says what they are. */
-const toBatch: typeof bodyValidator = (body: unknown) => {
-  if (body instanceof Batch) return true;
-  const verdict = bodyValidator(body);
-  return verdict === true ? { value: checkedBatch((body as Static<typeof BatchBody>).reports) } : verdict;
-};
+function toBatchOf(context: Context): typeof bodyValidator {
+  return (body: unknown) => {
+    if (body instanceof Batch) return true;
+    const verdict = bodyValidator(body);
+    if (verdict !== true) return verdict;
+    const { reports } = body as Static<typeof BatchBody>;
+    return { value: checkedBatch(reports, refusalOfKind(context, "reports")) };
+  };
+}
 
 function reportAll(
   context: Context,
@@ -127,6 +142,8 @@ function reportAll(
 
 /** The good rows of a batch in their order; bad ones are set aside, each with its reason. */
 class Batch {
+  /** Why none of it is looked at. */
+  refused: Refusal | undefined;
   readonly reports: Reports;
   private readonly rejected: Rejection[];
   /** Where each good row stood in the batch; `undefined` where all rows are good. */
@@ -139,6 +156,12 @@ class Batch {
     this.rejected = rejected;
     this.indexes = indexes;
     this.entitled = entitled;
+  }
+
+  static refusedWhole(why: Refusal): Batch {
+    const batch = checkedBatch([]);
+    batch.refused = why;
+    return batch;
   }
 
   /** Good ones and bad ones. */
@@ -168,7 +191,9 @@ class Batch {
   }
 }
 
-function checkedBatch(rows: readonly unknown[]): Batch {
+/** @param off why reports are refused just now, and only disconnections are not */
+function checkedBatch(rows: readonly unknown[], off?: Refusal): Batch {
+  if (off !== undefined && !rows.some(isLeaving)) return Batch.refusedWhole(off);
   const { length } = rows;
   const [ids, seqs] = [new Int32Array(4 * length), new Float64Array(length)];
   const [regions, modeOf, indexes] = [new Uint16Array(length), new Uint16Array(length), new Int32Array(length)];
@@ -182,6 +207,10 @@ function checkedBatch(rows: readonly unknown[]): Batch {
     const check = isLeave ? leaveCheck : rowCheck;
     if (!check.accepts(row)) {
       rejected.push(rejection(index, { status: 400, reason: "malformed", message: check.explain(row) }));
+      continue;
+    }
+    if (off !== undefined && !isLeave) {
+      rejected.push(rejection(index, off));
       continue;
     }
     ids.set(checkedId, 4 * count);
@@ -216,7 +245,7 @@ const SCHEMA = {
   operationId: "reportMany",
   summary: "Report many players at once",
   description:
-    "For game servers and gateways. Bad rows are refused one by one and the good ones stand; in order for one player. A row's `entitlements` hold for it alone; where it has none, those of the token do. A row with `leave` disconnects its player, also one who is not connected.",
+    "For game servers and gateways. Bad rows are refused one by one and the good ones stand; in order for one player. A row's `entitlements` hold for it alone; where it has none, those of the token do. A row with `leave` disconnects its player, also one who is not connected, and also while reports are switched off: then the other rows of its batch are rejected.",
   body: BatchBodyShown,
   response: {
     200: BatchAnswer,

@@ -10,7 +10,8 @@ import { NO_ENTITLEMENTS } from "../../../engine/entitlement.ts";
 import { emptyProfileId, parseProfileId, type ProfileId } from "../../../engine/profile-id.ts";
 import type { Client } from "../../limits/clients.ts";
 import type { FanOut } from "../../live/fan-out.ts";
-import { CLOSED, type Right, type SessionHost } from "../../live/session.ts";
+import { CLOSED, type SessionHost } from "../../live/session.ts";
+import type { Right } from "../../live/session-credentials.ts";
 import { Sessions, SUBPROTOCOL } from "../../live/sessions.ts";
 import { ProfileParams, refusal, shown } from "../../values.ts";
 import { bearerOf, judgeForPlayer } from "../admission.ts";
@@ -98,13 +99,15 @@ function upgrading(context: Context, label: string): Hook {
   });
 }
 
-/** Who offers some must be told which one is taken: browsers close the connection else. */
+/** Who offers some must be told which one is taken: browsers close the connection else. None may stand twice (RFC 6455, 4.1): `ws` would refuse it in HTML. */
 function whyNoSubprotocol(offered: string | undefined): Refusal | undefined {
   if (offered === undefined) return undefined;
-  const isListed = SUBPROTOCOLS.test(offered);
-  if (isListed && subprotocolsIn(offered).includes(SUBPROTOCOL)) return undefined;
-  const told = offered.includes(BEARER) ? "a token without it" : shown(offered); // a token is not shown
-  return malformed(`sec-websocket-protocol must be left out, or have ${SUBPROTOCOL} in its list, got ${told}`);
+  const names = SUBPROTOCOLS.test(offered) ? subprotocolsIn(offered) : [];
+  const hasOurs = names.includes(SUBPROTOCOL);
+  if (hasOurs && new Set(names).size === names.length) return undefined;
+  const expected = hasOurs ? "have each in its list once" : `have ${SUBPROTOCOL} in its list`;
+  const told = offered.includes(BEARER) ? "a list with a token" : shown(offered); // a token is not shown
+  return malformed(`sec-websocket-protocol must be left out, or ${expected}, got ${told}`);
 }
 
 function subprotocolsIn(offered: string): string[] {
