@@ -118,7 +118,7 @@ export class InTurn {
     if (request.complete) return line.current === undefined ? answer() : this.queue(line, answer);
     if (line.onBrokenOff !== undefined) return; // it is told already
     line.onBrokenOff = () => (response.headersSent ? end() : answer());
-    if (line.current === response || line.current === undefined) setImmediate(line.onBrokenOff);
+    if (line.current === response || line.current === undefined) whenDecided(request, response, line.onBrokenOff);
   }
 
   /** Tells clients to go elsewhere, also with the answers that are under way. */
@@ -144,7 +144,8 @@ export class InTurn {
       else handle(request, response);
     }
     // It may be answered without its body being read, as what is too large.
-    if (line.newest.response === response && line.onBrokenOff !== undefined) setImmediate(line.onBrokenOff);
+    if (line.newest.response === response && line.onBrokenOff !== undefined)
+      whenDecided(request, response, line.onBrokenOff);
   }
 
   private next(connection: Duplex): void {
@@ -174,4 +175,19 @@ export function isContinueAsked({ headers, httpVersion }: IncomingMessage): bool
 
 export function hasBody({ headers }: IncomingMessage): boolean {
   return headers["transfer-encoding"] !== undefined || (headers["content-length"] ?? "0") !== "0";
+}
+
+/**
+ * Calls `then` once it is known whether a request that broke off is refused without the rest of its body: as who may not ask is. That is its
+ * answer then, however early or late the rest was known to be missing.
+ */
+function whenDecided(request: IncomingMessage, response: ServerResponse, then: () => void): void {
+  if (response.headersSent || request.readableFlowing !== null) return void setImmediate(then);
+  let isDecided = false;
+  const decided = (): void => {
+    if (!isDecided) setImmediate(then);
+    isDecided = true;
+  };
+  request.once("resume", decided); // its body is read
+  response.once("close", decided);
 }
