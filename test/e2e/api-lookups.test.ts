@@ -1,5 +1,6 @@
 /** Look-ups of many players: friends, and the modes they are in. */
 import { describe, expect, test } from "vitest";
+import { AdminClient, adminSettings } from "../support/admin.ts";
 import { startCluster } from "../support/cluster.ts";
 import { type Answer, HttpClient } from "../support/http.ts";
 import { startNode } from "../support/node-process.ts";
@@ -151,6 +152,20 @@ describe("each player of a look-up counts", () => {
       200,
     );
   });
+});
+
+test("are refused while operators have switched queries off", async () => {
+  const settings = await adminSettings();
+  await using node = await startNode({ env: settings });
+  await using http = new HttpClient(node.url);
+  await using admin = new AdminClient(settings);
+  expect((await lookUp(http, some(3))).json).toEqual(NOBODY);
+  await admin.put("/admin/switches/queries", { enabled: false, reason: "a test" });
+  const refused = await until("queries are off", async () => {
+    const answer = await lookUp(http, some(3));
+    return answer.status !== 200 && answer;
+  });
+  expect([refused.status, refused.json.reason]).toEqual([503, "switched-off"]);
 });
 
 test.skipIf(!hasRedis)(
