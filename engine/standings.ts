@@ -80,7 +80,8 @@ export class Standings {
 
   copy(): StandingsCopy {
     const { words, count } = takenRows(this.table.rows.slice());
-    const [firstTerm, unsureUntil] = [Math.min(this.firstTerm, Number.MAX_SAFE_INTEGER), this.unsureUntil];
+    const firstTerm = Math.min(this.firstTerm, Number.MAX_SAFE_INTEGER); // what is told to peers has no Infinity
+    const { unsureUntil } = this;
     return { words: words.subarray(0, count * ROW_WORDS), firstTerm, unsureUntil };
   }
 

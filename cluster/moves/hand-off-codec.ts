@@ -119,22 +119,15 @@ export function decodeAnswer(bytes: Uint8Array): CopyAnswer {
     return { kind };
   }
   require(kind === "rows" && isCount(copy) && isCount(round) && isCount(asOf), "a known answer");
-  if (last === undefined) return { kind, copy, round, asOf, last, bytes: rows };
-  const about = lastOf(last, rows);
-  return {
-    kind,
-    copy,
-    round,
-    asOf,
-    last: about,
-    bytes: rows.subarray(0, rows.length - about.standings.words.byteLength),
-  };
+  const about = last === undefined ? undefined : lastOf(last, rows);
+  const end = rows.length - (about?.standings.words.byteLength ?? 0);
+  return { kind, copy, round, asOf, last: about, bytes: rows.subarray(0, end) };
 }
 
 const NO_ROWS = new Uint8Array(0);
 
-/** @param behind at the end of it are the words of standings */
-function lastOf(value: unknown, behind: Uint8Array): LastRound {
+/** @param body what is behind the JSON: rows, and then the words of standings */
+function lastOf(value: unknown, body: Uint8Array): LastRound {
   const plain = (value ?? {}) as Partial<Record<keyof LastRound, unknown>>;
   const { claim, length, rounds, rows, checksum, graceLeftMs, doubtLeftMs } = plain;
   const { term, incarnation, founding } = (claim ?? {}) as Partial<Record<keyof FoundedClaim, unknown>>;
@@ -144,15 +137,15 @@ function lastOf(value: unknown, behind: Uint8Array): LastRound {
   require(isArrayOf(checksum, isCount) && checksum.length === 2, "a checksum of two numbers");
   const [one, other] = checksum as [number, number];
   const stood = { term, incarnation, founding };
-  const standings = standingsOf(plain.standings, behind);
+  const standings = standingsOf(plain.standings, body);
   return { claim: stood, length, rounds, rows, checksum: [one, other], graceLeftMs, doubtLeftMs, standings };
 }
 
-function standingsOf(value: unknown, rows: Uint8Array): StandingsCopy {
+function standingsOf(value: unknown, body: Uint8Array): StandingsCopy {
   const { firstTerm, unsureUntil, bytes } = (value ?? {}) as Partial<Record<keyof StandingsCopy | "bytes", unknown>>;
   require(isCount(firstTerm) && isCount(unsureUntil) && isCount(bytes), "what is said of standings");
-  require(bytes <= rows.length && bytes % (4 * ROW_WORDS) === 0, "whole rows of standings");
-  return { firstTerm, unsureUntil, words: new Int32Array(new Uint8Array(rows.subarray(rows.length - bytes)).buffer) };
+  require(bytes <= body.length && bytes % (4 * ROW_WORDS) === 0, "whole rows of standings");
+  return { firstTerm, unsureUntil, words: new Int32Array(new Uint8Array(body.subarray(body.length - bytes)).buffer) };
 }
 
 function jsonOf(bytes: Uint8Array, offset: number): unknown {

@@ -70,7 +70,7 @@ export function refusalOfBatch(
  */
 export function refusalOfLookup(context: Context, request: FastifyRequest, players: number): Refusal | undefined {
   const { limits, access } = context;
-  const client = access === undefined ? clientOf(request, context) : undefined;
+  const client = clientOf(request, context);
   const refused =
     access === undefined
       ? client && limits.ofLookup(client, players)
